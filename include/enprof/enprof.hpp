@@ -1,0 +1,13 @@
+// All of enprof's public API.
+#pragma once
+
+#include "enprof/base/clock.hpp"
+#include "enprof/base/error.hpp"
+#include "enprof/base/log.hpp"
+#include "enprof/base/units.hpp"
+#include "enprof/model/event.hpp"
+#include "enprof/model/profiled_run.hpp"
+#include "enprof/power/power_monitor.hpp"
+#include "enprof/power/power_source.hpp"
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+#include "enprof/store/profile_database.hpp"

@@ -1,0 +1,175 @@
+// The result: everything that is known about one run.
+#pragma once
+
+#include "enprof/base/units.hpp"
+#include "enprof/model/domain.hpp"
+#include "enprof/model/figure.hpp"
+#include "enprof/model/model_facts.hpp"
+#include "enprof/model/names.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace enprof {
+
+/// A point on the wall clock, for people; never used to compute a duration.
+using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
+
+/// Something that made a run worth less than it could be.
+struct Warning {
+  std::string component;  ///< power, store, profile, engine, …
+  std::string code;       ///< short and stable, for programs: low_coverage, sensor_gone, …
+  std::string message;    ///< for people
+  std::string hint;       ///< what to do; may be empty
+
+  friend bool operator==(const Warning&, const Warning&) = default;
+};
+
+/// Prices and intensities by which energy becomes money and CO₂.
+struct Economics {
+  double price_usd_per_kwh = 0.12;
+  double carbon_g_per_kwh = 400.0;
+
+  friend bool operator==(const Economics&, const Economics&) = default;
+};
+
+/// One phase of the run. The phases follow each other without gaps and add up to the run.
+struct PhaseFigure {
+  Phase phase = Phase::pre_inference;
+  Nanoseconds begin{0};  ///< since the run began
+  Figure figure;
+
+  friend bool operator==(const PhaseFigure&, const PhaseFigure&) = default;
+};
+
+/// Name of the section that stands for a phase's time in no section.
+inline constexpr const char* kSelfSection = "(self)";
+
+/// All sections of one name in one phase, taken together.
+struct SectionFigure {
+  Phase phase = Phase::pre_inference;
+  std::string name;  ///< tokenization, forward, …; kSelfSection: the rest of the phase
+  std::size_t count = 0;
+  Nanoseconds begin{0};  ///< of the first, since the run began
+  Figure figure;
+
+  friend bool operator==(const SectionFigure&, const SectionFigure&) = default;
+};
+
+/// One output token.
+struct TokenFigure {
+  std::size_t index = 0;  ///< 0 is the first output token
+  std::string text;       ///< UTF-8 as the engine gave it: may be part of a character
+  Phase phase = Phase::decode;
+  Nanoseconds begin{0};  ///< since the run began
+  Figure figure;
+
+  friend bool operator==(const TokenFigure&, const TokenFigure&) = default;
+};
+
+/// What one domain used in the run.
+struct DomainFigure {
+  Domain domain;
+  Figure figure;
+  std::optional<Watts> idle_power;   ///< mean of the baseline
+  std::optional<Watts> idle_spread;  ///< its standard deviation between windows
+
+  friend bool operator==(const DomainFigure&, const DomainFigure&) = default;
+};
+
+/// Power of the root domains together, at its highest.
+struct PeakPower {
+  Watts power;                                  ///< mean over the window
+  Nanoseconds at{0};                            ///< the window's middle, since the run began
+  Nanoseconds window{0};                        ///< how long it lasted
+  std::vector<std::optional<Watts>> by_domain;  ///< at that time, in the order of the domains
+
+  friend bool operator==(const PeakPower&, const PeakPower&) = default;
+};
+
+/// The idle measurement before the run.
+struct BaselineFigure {
+  Watts power;                  ///< of the root domains together
+  std::optional<Watts> spread;  ///< standard deviation between windows
+  Nanoseconds duration{0};      ///< how long it was measured
+  std::size_t windows = 0;
+
+  friend bool operator==(const BaselineFigure&, const BaselineFigure&) = default;
+};
+
+/// One window of one domain, for the power-against-time chart.
+struct PowerSample {
+  std::size_t domain = 0;  ///< index into PowerFigures::domains
+  Nanoseconds begin{0};    ///< since the run began; the first may be negative
+  Nanoseconds end{0};
+  Joules energy;
+
+  friend bool operator==(const PowerSample&, const PowerSample&) = default;
+};
+
+struct PowerFigures {
+  std::vector<std::string> sources;  ///< one line each: "rapl: package-0, dram-0 …"
+  std::vector<DomainFigure> domains;
+  std::optional<BaselineFigure> baseline;
+  std::optional<PeakPower> peak;
+  std::vector<PowerSample> samples;
+  Nanoseconds interval{0};  ///< between readings
+
+  friend bool operator==(const PowerFigures&, const PowerFigures&) = default;
+};
+
+/// The run as a whole. Formulas:
+///   energy per input token   = prefill energy / prompt tokens
+///   energy per output token  = decode energy / output tokens of the decode phase (that is, all but
+///                              the first, which the prefill makes)
+///   tokens per second        = output tokens of the decode phase / decode time
+///   tokens per joule         = output tokens / run energy
+///   EDP                      = energy × duration
+///   cost                     = kWh × price, CO₂ = kWh × intensity, 1 kWh = 3.6 MJ
+struct Totals {
+  Figure figure;
+  std::size_t prompt_tokens = 0;
+  std::size_t output_tokens = 0;
+  std::optional<Nanoseconds> time_to_first_token;  ///< from the run's begin
+  std::optional<double> prefill_tokens_per_second;
+  std::optional<double> decode_tokens_per_second;
+  std::optional<Joules> energy_per_input_token;
+  std::optional<Joules> energy_per_output_token;
+  std::optional<double> output_to_input_ratio;  ///< of the two above
+  std::optional<double> tokens_per_joule;
+  std::optional<double> edp_joule_seconds;
+  std::optional<double> edp_per_token_joule_seconds;  ///< mean over the decode tokens
+  Economics economics;
+  std::optional<double> cost_usd;
+  std::optional<double> co2_grams;
+
+  friend bool operator==(const Totals&, const Totals&) = default;
+};
+
+struct ProfiledRun {
+  std::string run_id;
+  RunStatus status = RunStatus::running;
+  WallTime started_at;
+  Depth depth = Depth::minimal;
+  std::string experiment;
+  std::vector<std::string> tags;
+  std::string prompt;
+  std::string response;
+  std::string
+      finish_reason;  ///< end_of_generation, length, context_full, cancelled, error; or empty
+  ModelFacts model;
+  Totals totals;
+  std::vector<PhaseFigure> phases;
+  std::vector<SectionFigure> sections;
+  std::vector<TokenFigure> tokens;
+  PowerFigures power;
+  std::vector<Warning> warnings;
+
+  friend bool operator==(const ProfiledRun&, const ProfiledRun&) = default;
+};
+
+}  // namespace enprof

@@ -1,0 +1,61 @@
+// The interface of a sensor. Implement it to teach enprof a new one.
+#pragma once
+
+#include "enprof/base/clock.hpp"
+#include "enprof/base/error.hpp"
+#include "enprof/base/export.hpp"
+#include "enprof/model/domain.hpp"
+#include "enprof/model/energy_window.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace enprof {
+
+/// How a poll went.
+enum class PollOutcome : std::uint8_t {
+  ok,       ///< windows were appended, or nothing new was to be had yet
+  retry,    ///< this reading failed; the next may succeed. The time until then is a gap
+  gone,     ///< the sensor is lost for good
+  stopped,  ///< the source ended on purpose: the end of a replay
+};
+
+struct Poll {
+  PollOutcome outcome = PollOutcome::ok;
+  Error error;  ///< what went wrong, where outcome is retry or gone
+};
+
+/// A sensor, or several of one kind.
+/// Threads: one at a time; while the monitor runs, it calls start and poll from its own thread
+/// only.
+class ENPROF_API PowerSource {
+ public:
+  PowerSource() = default;
+  PowerSource(const PowerSource&) = delete;
+  PowerSource& operator=(const PowerSource&) = delete;
+  virtual ~PowerSource() = default;
+
+  /// As --power names it: rapl, estimate, …
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  /// One line for people: what is read and how good it is.
+  [[nodiscard]] virtual std::string description() const = 0;
+  /// Fixed for the source's life. Window domains are indices into this list.
+  [[nodiscard]] virtual std::span<const Domain> domains() const noexcept = 0;
+  /// How often a poll makes sense at most.
+  [[nodiscard]] virtual Nanoseconds shortest_interval() const noexcept = 0;
+  /// How often a poll is needed at least, lest something be lost: a counter must be read before it
+  /// has gone around twice.
+  [[nodiscard]] virtual Nanoseconds longest_interval() const noexcept { return Nanoseconds::max(); }
+
+  /// Takes the first reading; windows begin here. May be called again after the monitor stopped.
+  [[nodiscard]] virtual Result<void> start() = 0;
+  /// Appends the windows that ended since the last poll. A domain that could not be read appends
+  /// nothing: absent is never zero. Windows of one domain ascend and do not overlap. An exception
+  /// counts as `gone`.
+  [[nodiscard]] virtual Poll poll(std::vector<EnergyWindow>& windows) = 0;
+};
+
+}  // namespace enprof

@@ -1,0 +1,160 @@
+// The library's face: profiles whatever inference is wrapped in its scopes. It knows no engine.
+//
+//   auto database = enprof::ProfileDatabase::connect("profiles.db");
+//   auto monitor  = enprof::PowerMonitor::detect();
+//   enprof::InferencePipelineProfiler profiler{monitor, database};
+//
+//   auto run = profiler.run({.prompt = prompt, .model_name = "my-model"});
+//   { auto section = run.section(enprof::Phase::prefill, "forward"); engine.prefill(prompt); }
+//   while (engine.more()) {
+//     auto token = run.token(enprof::Phase::decode);
+//     token.set_text(engine.step());
+//   }
+//   const enprof::ProfiledRun& result = run.finish();
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/base/export.hpp"
+#include "enprof/model/event.hpp"
+#include "enprof/model/profiled_run.hpp"
+#include "enprof/power/power_monitor.hpp"
+#include "enprof/store/profile_database.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace enprof {
+
+class RunRecorder;
+
+/// What is to be profiled.
+struct RunRequest {
+  std::string prompt{};
+  std::string model_name{};
+  std::vector<std::string> tags{};
+  std::string experiment{};
+  Depth depth = Depth::minimal;
+  /// Sizes the memory that the run writes into; beyond it spans are dropped, and counted.
+  std::size_t max_output_tokens = 4096;
+};
+
+struct ProfilerOptions {
+  Economics economics{};
+  Nanoseconds power_interval = PowerMonitor::kDefaultInterval;
+  /// Spans that one output token may make: itself and the sections in it.
+  std::size_t spans_per_token = 8;
+};
+
+/// A section of the run, open until the object ends. Sections and tokens close in the reverse of
+/// the order in which they were opened. Move-only. Threads: the run's one thread.
+class ENPROF_API SectionScope {
+ public:
+  SectionScope(SectionScope&& other) noexcept;
+  SectionScope& operator=(SectionScope&&) = delete;
+  ~SectionScope();
+  /// Closes it before the object ends.
+  void end() noexcept;
+
+ private:
+  friend class RunScope;
+  SectionScope(RunRecorder* recorder, std::int32_t span) noexcept;
+  RunRecorder* recorder_;
+  std::int32_t span_;
+};
+
+/// One output token in the making, open until the object ends. Threads: the run's one thread.
+class ENPROF_API TokenScope {
+ public:
+  TokenScope(TokenScope&& other) noexcept;
+  TokenScope& operator=(TokenScope&&) = delete;
+  ~TokenScope();
+  /// Copies the token's text into the run's memory; does not allocate.
+  void set_text(std::string_view text) noexcept;
+  /// Forgets the token: it ended the generation and is not part of the response. Its time stays
+  /// with the phase.
+  void discard() noexcept;
+  void end() noexcept;
+
+ private:
+  friend class RunScope;
+  TokenScope(RunRecorder* recorder, std::int32_t span) noexcept;
+  RunRecorder* recorder_;
+  std::int32_t span_;
+};
+
+/// One run in the making. A run that is destroyed before finish() is finished then: completed, or
+/// failed where an exception is on its way. Move-only.
+/// Threads: one thread opens and closes scopes; they neither allocate, lock, log nor throw.
+class ENPROF_API RunScope {
+ public:
+  RunScope(RunScope&& other) noexcept;
+  RunScope& operator=(RunScope&&) = delete;
+  ~RunScope();
+
+  [[nodiscard]] const std::string& id() const noexcept;
+
+  /// Opens a section in a phase, inside the token or section that is open. Entering a phase ends
+  /// the one before it; a phase earlier than the present one is recorded as the present one. At
+  /// most 48 bytes of the name and 64 names a run are kept apart.
+  [[nodiscard]] SectionScope section(Phase phase, std::string_view name) noexcept;
+  /// Opens the next output token.
+  [[nodiscard]] TokenScope token(Phase phase) noexcept;
+  /// Enters a phase without opening anything in it.
+  void enter(Phase phase) noexcept;
+
+  /// What is said of the run, at any time before finish(); not for the hot path: these allocate.
+  void set_model(ModelFacts facts);
+  void set_prompt_tokens(std::size_t count) noexcept;
+  void set_response(std::string text);
+  void set_finish_reason(std::string reason);
+  void warn(Warning warning);
+
+  /// Ends the run: takes the last reading, attributes, saves. Later calls give the same result.
+  const ProfiledRun& finish(RunStatus status = RunStatus::completed);
+  /// Ends the run without a result and without saving it: it should not have begun.
+  void abandon();
+
+ private:
+  friend class InferencePipelineProfiler;
+  class Impl;
+  explicit RunScope(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Makes runs. Must outlive them.
+/// Threads: one run at a time; listeners are called on the profiler's own thread.
+class ENPROF_API InferencePipelineProfiler {
+ public:
+  using Listener = std::function<void(const Event&)>;
+
+  /// Either may have failed: profiling goes on without it, and each run says so in a warning. Both
+  /// must outlive the profiler. A monitor that does not run is started, and stopped at the end.
+  InferencePipelineProfiler(Result<PowerMonitor>& monitor, Result<ProfileDatabase>& database,
+                            ProfilerOptions options = {});
+  /// The same with a null pointer for what is not wanted: no power, no saving, and no warning.
+  InferencePipelineProfiler(PowerMonitor* monitor, ProfileDatabase* database,
+                            ProfilerOptions options = {});
+  InferencePipelineProfiler(const InferencePipelineProfiler&) = delete;
+  InferencePipelineProfiler& operator=(const InferencePipelineProfiler&) = delete;
+  ~InferencePipelineProfiler();
+
+  /// Adds a listener. It hears each event as it happens, at most 20 ms late; one that throws is
+  /// logged, and the next still hears it. Call it before run().
+  void on(Listener listener);
+
+  /// Begins a run: its clock starts when this returns.
+  [[nodiscard]] RunScope run(RunRequest request);
+
+ private:
+  friend class RunScope;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace enprof

@@ -1,0 +1,161 @@
+#include "attribution/energy_timeline.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace enprof {
+namespace {
+
+double ns(Nanoseconds duration) { return static_cast<double>(duration.count()); }
+
+/// A window's begin or end, and what it does to the slopes there.
+struct Edge {
+  Instant at;
+  double power = 0.0;  // J/ns
+  double rate = 0.0;   // windows/ns
+  int open = 0;        // +1 at a begin, −1 at an end
+};
+
+/// Half the mean square of differences between neighbours is the variance of the values, however
+/// slowly their mean drifts (von Neumann's ratio).
+double relative_spread_of(std::span<const EnergyWindow> by_begin) {
+  double square_sum = 0.0;
+  double sum = 0.0;
+  double previous = 0.0;
+  for (std::size_t index = 0; index < by_begin.size(); ++index) {
+    const double power = by_begin[index].energy.value() / ns(by_begin[index].duration());
+    sum += power;
+    if (index > 0) {
+      square_sum += (power - previous) * (power - previous);
+    }
+    previous = power;
+  }
+  if (by_begin.size() < 2 || sum <= 0.0) {
+    return 0.0;
+  }
+  const auto count = static_cast<double>(by_begin.size());
+  return std::sqrt(square_sum / (count - 1.0) / 2.0) / (sum / count);
+}
+
+}  // namespace
+
+EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanoseconds stamp_error)
+    : stamp_error_ns_(ns(stamp_error)) {
+  std::vector<EnergyWindow> good;
+  good.reserve(windows.size());
+  for (const EnergyWindow& window : windows) {
+    if (window.end > window.begin && std::isfinite(window.energy.value())) {
+      good.push_back(window);
+    }
+  }
+  rejected_ = windows.size() - good.size();
+  if (!std::ranges::is_sorted(good, {}, &EnergyWindow::begin)) {
+    std::ranges::stable_sort(good, {}, &EnergyWindow::begin);
+  }
+  spread_ = relative_spread_of(good);
+
+  std::vector<Edge> edges;
+  edges.reserve(2 * good.size());
+  for (const EnergyWindow& window : good) {
+    const double length = ns(window.duration());
+    const double power = window.energy.value() / length;
+    edges.push_back({window.begin, power, 1.0 / length, 1});
+    edges.push_back({window.end, -power, -1.0 / length, -1});
+  }
+  if (!std::ranges::is_sorted(edges, {}, &Edge::at)) {
+    std::ranges::stable_sort(edges, {}, &Edge::at);
+  }
+
+  knots_.reserve(edges.size());
+  double power = 0.0;
+  double rate = 0.0;
+  int open = 0;
+  for (std::size_t index = 0; index < edges.size();) {
+    const Instant at = edges[index].at;
+    for (; index < edges.size() && edges[index].at == at; ++index) {
+      power += edges[index].power;
+      rate += edges[index].rate;
+      open += edges[index].open;
+    }
+    if (open == 0) {  // nothing is open: what is left of the sums is rounding
+      power = 0.0;
+      rate = 0.0;
+    }
+    Knot knot{.at = at};
+    if (!knots_.empty()) {
+      const Knot& last = knots_.back();
+      const double length = ns(at - last.at);
+      knot.energy = last.energy + last.energy_slope * length;
+      knot.covered = last.covered + last.covered_slope * length;
+      knot.windows = last.windows + last.windows_slope * length;
+    }
+    knot.energy_slope = power;
+    knot.windows_slope = rate;
+    knot.covered_slope = open > 0 ? 1.0 : 0.0;
+    knots_.push_back(knot);
+  }
+}
+
+std::size_t EnergyTimeline::segment_of(Instant at, std::size_t hint) const {
+  // The last knot at or before `at`; the caller has made sure that there is one.
+  const std::size_t count = knots_.size();
+  std::size_t low = std::min(hint, count - 1);
+  if (knots_[low].at > at) {
+    low = 0;
+  }
+  std::size_t step = 1;
+  std::size_t high = low + 1;
+  while (high < count && knots_[high].at <= at) {  // gallop: the next answer is usually near
+    low = high;
+    high += step;
+    step *= 2;
+  }
+  high = std::min(high, count);
+  while (high - low > 1) {
+    const std::size_t middle = low + (high - low) / 2;
+    (knots_[middle].at <= at ? low : high) = middle;
+  }
+  return low;
+}
+
+EnergyTimeline::Value EnergyTimeline::value_at(Instant at, std::size_t segment) const {
+  const Knot& knot = knots_[segment];
+  const double since = ns(at - knot.at);
+  Value value{.energy = knot.energy + knot.energy_slope * since,
+              .covered = knot.covered + knot.covered_slope * since,
+              .windows = knot.windows + knot.windows_slope * since};
+  if (segment + 1 < knots_.size()) {
+    const double length = ns(knots_[segment + 1].at - knot.at);
+    const double f = since / length;
+    const double bridge = knot.energy_slope * length * spread_;
+    const double stamp = knot.energy_slope * stamp_error_ns_;
+    value.variance =
+        bridge * bridge * f * (1.0 - f) + stamp * stamp * ((1.0 - f) * (1.0 - f) + f * f);
+  }
+  return value;
+}
+
+EnergyShare EnergyTimeline::share(Instant begin, Instant end) const {
+  Cursor cursor;
+  return share(begin, end, cursor);
+}
+
+EnergyShare EnergyTimeline::share(Instant begin, Instant end, Cursor& cursor) const {
+  if (knots_.empty() || end < begin || end < knots_.front().at || begin > knots_.back().at) {
+    return {};
+  }
+  Value from;  // all zero: right for a begin before the first window
+  std::size_t segment = cursor.segment;
+  if (begin >= knots_.front().at) {
+    segment = segment_of(begin, segment);
+    from = value_at(begin, segment);
+  }
+  cursor.segment = segment;
+  const Value to = value_at(end, segment_of(end, segment));
+  return {.energy = Joules{to.energy - from.energy},
+          .covered = Nanoseconds{std::llround(to.covered - from.covered)},
+          .windows = to.windows - from.windows,
+          .variance = to.variance + from.variance};
+}
+
+}  // namespace enprof

@@ -1,0 +1,54 @@
+// From shares of energy to a figure with its quality.
+#pragma once
+
+#include "enprof/model/domain.hpp"
+#include "enprof/model/figure.hpp"
+
+#include "attribution/energy_timeline.hpp"
+
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace enprof {
+
+/// A root domain and its idle power, where that was measured.
+struct RootDomain {
+  const Domain* domain = nullptr;
+  std::optional<Watts> idle_power;
+};
+
+/// Adds up one or more spans over the root domains.
+///
+/// - total: the sum over the roots that have any coverage; empty where none has.
+/// - coverage: mean over the roots of covered time / duration, so that a root which is missing
+/// shows.
+/// - baseline: idle power × covered time, summed over the same roots; empty where the idle power of
+///   one of them is not known.
+/// - mean_power: sum over the roots of energy / covered time.
+/// - resolution: windows of the root that has the fewest, per span.
+/// - method: measured from kMeasuredWindows windows a span on (the two that the span's edges cut
+/// are
+///   then at most 1 % of it), attributed below; estimated where a root is estimated.
+/// - standard_error: of the total; empty where a root is estimated, whose error nobody knows.
+class FigureBuilder {
+ public:
+  static constexpr double kMeasuredWindows = 200.0;
+
+  /// `roots` must outlive the builder.
+  explicit FigureBuilder(std::span<const RootDomain> roots)
+      : roots_(roots), shares_(roots.size()) {}
+
+  /// Adds a span: its duration, and its share of each root, in their order.
+  void add(Nanoseconds duration, std::span<const EnergyShare> shares);
+  [[nodiscard]] std::size_t spans() const { return spans_; }
+  [[nodiscard]] Figure build() const;
+
+ private:
+  std::span<const RootDomain> roots_;
+  std::vector<EnergyShare> shares_;
+  Nanoseconds duration_{0};
+  std::size_t spans_ = 0;
+};
+
+}  // namespace enprof

@@ -1,0 +1,106 @@
+#include "attribution/figure_builder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using std::chrono::milliseconds;
+
+Domain domain(std::string_view name, std::string_view source, Method method = Method::measured) {
+  Domain result = domain_from_name(name);
+  result.source = source;
+  result.method = method;
+  return result;
+}
+
+EnergyShare share(double joules, Nanoseconds covered, double windows = 10, double variance = 0) {
+  return {.energy = Joules{joules}, .covered = covered, .windows = windows, .variance = variance};
+}
+
+TEST(FigureBuilder, TotalIsBaselinePlusDynamic) {
+  const Domain package = domain("package-0", "rapl");
+  const std::vector<RootDomain> roots{{.domain = &package, .idle_power = Watts{10}}};
+  FigureBuilder builder(roots);
+  builder.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 10, 0.0004)});
+  const Figure figure = builder.build();
+
+  EXPECT_EQ(figure.total, Joules{5.0});
+  EXPECT_NEAR(figure.baseline->value(), 1.0, 1e-12);
+  EXPECT_NEAR(figure.dynamic->value(), 4.0, 1e-12);
+  EXPECT_NEAR(figure.mean_power->value(), 50.0, 1e-12);
+  EXPECT_EQ(figure.quality.sensor, "rapl");
+  EXPECT_EQ(figure.quality.method, Method::attributed);
+  EXPECT_DOUBLE_EQ(figure.quality.coverage, 1.0);
+  EXPECT_DOUBLE_EQ(*figure.quality.resolution, 10.0);
+  EXPECT_NEAR(figure.quality.standard_error->value(), 0.02, 1e-12);
+}
+
+TEST(FigureBuilder, WithoutCoverageEverythingIsEmpty) {
+  const Domain package = domain("package-0", "rapl");
+  const std::vector<RootDomain> roots{{.domain = &package, .idle_power = Watts{10}}};
+  FigureBuilder builder(roots);
+  builder.add(milliseconds{100}, std::vector{EnergyShare{}});
+  const Figure figure = builder.build();
+
+  EXPECT_EQ(figure.duration, milliseconds{100});
+  EXPECT_FALSE(figure.total);
+  EXPECT_FALSE(figure.baseline);
+  EXPECT_FALSE(figure.dynamic);
+  EXPECT_FALSE(figure.mean_power);
+  EXPECT_FALSE(figure.quality.method);
+  EXPECT_FALSE(figure.quality.standard_error);
+  EXPECT_DOUBLE_EQ(figure.quality.coverage, 0.0);
+}
+
+TEST(FigureBuilder, WithoutRootsEverythingIsEmpty) {
+  FigureBuilder builder({});
+  builder.add(milliseconds{100}, {});
+  EXPECT_FALSE(builder.build().total);
+}
+
+TEST(FigureBuilder, RootsAddUpAndAMissingOneLowersCoverage) {
+  const Domain package = domain("package-0", "rapl");
+  const Domain gpu = domain("gpu-0", "nvml");
+  const std::vector<RootDomain> roots{{.domain = &package}, {.domain = &gpu}};
+  FigureBuilder both(roots);
+  both.add(milliseconds{100},
+           std::vector{share(5.0, milliseconds{100}), share(20.0, milliseconds{100}, 2)});
+  EXPECT_EQ(both.build().total, Joules{25.0});
+  EXPECT_NEAR(both.build().mean_power->value(), 250.0, 1e-9);
+  EXPECT_EQ(both.build().quality.sensor, "rapl+nvml");
+  EXPECT_DOUBLE_EQ(*both.build().quality.resolution, 2.0);
+  EXPECT_FALSE(both.build().baseline);  // no idle power was measured
+
+  FigureBuilder half(roots);
+  half.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}), EnergyShare{}});
+  EXPECT_EQ(half.build().total, Joules{5.0});
+  EXPECT_DOUBLE_EQ(half.build().quality.coverage, 0.5);
+  EXPECT_EQ(half.build().quality.sensor, "rapl");
+}
+
+TEST(FigureBuilder, AnEstimateIsCalledOneAndClaimsNoError) {
+  const Domain cpu = domain("cpu", "estimate", Method::estimated);
+  const std::vector<RootDomain> roots{{.domain = &cpu}};
+  FigureBuilder builder(roots);
+  builder.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 1000)});
+  EXPECT_EQ(builder.build().quality.method, Method::estimated);
+  EXPECT_FALSE(builder.build().quality.standard_error);
+}
+
+TEST(FigureBuilder, ManyWindowsASpanAreAMeasurement) {
+  const Domain package = domain("package-0", "rapl");
+  const std::vector<RootDomain> roots{{.domain = &package}};
+  FigureBuilder one(roots);
+  one.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 300)});
+  EXPECT_EQ(one.build().quality.method, Method::measured);
+  one.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 20)});
+  EXPECT_EQ(one.build().quality.method, Method::attributed);  // 160 a span
+  EXPECT_EQ(one.build().total, Joules{10.0});
+  EXPECT_EQ(one.build().duration, milliseconds{200});
+}
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,189 @@
+#include "base/cpu_times.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unistd.h>
+
+#if defined(__APPLE__)
+#include <mach/mach.h>
+#include <sys/resource.h>
+#include <thread>
+#else
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <string>
+#include <string_view>
+#endif
+
+namespace enprof {
+
+Nanoseconds CpuTimes::tick() {
+  static const Nanoseconds tick = [] {
+    const long per_second = sysconf(_SC_CLK_TCK);
+    return Nanoseconds{std::chrono::seconds{1}} / (per_second > 0 ? per_second : 100);
+  }();
+  return tick;
+}
+
+std::optional<CpuSnapshot> CpuTimes::read() const {
+  const auto whole = machine();
+  const auto mine = own();
+  if (!whole || !mine) {
+    return std::nullopt;
+  }
+  return CpuSnapshot{.machine = *whole, .own = *mine};
+}
+
+std::optional<double> foreign_cpu_share(const CpuSnapshot& begin, const CpuSnapshot& end) {
+  const Nanoseconds busy = end.machine.busy - begin.machine.busy;
+  if (busy < 2 * CpuTimes::tick()) {
+    return std::nullopt;
+  }
+  // The two are counted in different steps: our own may seem to exceed the whole.
+  return std::clamp(1.0 - seconds(end.own - begin.own) / seconds(busy), 0.0, 1.0);
+}
+
+#if defined(__APPLE__)
+
+CpuTimes::CpuTimes(const std::filesystem::path& /*procfs_root*/)
+    : cpu_count_(std::max(1U, std::thread::hardware_concurrency())) {}
+
+Result<MachineCpuTime> CpuTimes::machine() const {
+  host_cpu_load_info_data_t load{};
+  mach_msg_type_number_t count = HOST_CPU_LOAD_INFO_COUNT;
+  const mach_port_t host = mach_host_self();
+  const kern_return_t status =
+      host_statistics(host, HOST_CPU_LOAD_INFO, reinterpret_cast<host_info_t>(&load), &count);
+  mach_port_deallocate(mach_task_self(), host);
+  if (status != KERN_SUCCESS) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("host_statistics(HOST_CPU_LOAD_INFO) failed: {} ({})",
+                            mach_error_string(status), status));
+  }
+  const auto ticks = [&](int state) {
+    return static_cast<Nanoseconds::rep>(load.cpu_ticks[state]) * tick();
+  };
+  const Nanoseconds busy = ticks(CPU_STATE_USER) + ticks(CPU_STATE_SYSTEM) + ticks(CPU_STATE_NICE);
+  return MachineCpuTime{.busy = busy, .total = busy + ticks(CPU_STATE_IDLE)};
+}
+
+Result<Nanoseconds> CpuTimes::own() const {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) {
+    return fail(ErrorCode::unavailable, "getrusage(RUSAGE_SELF) failed");
+  }
+  const auto duration = [](const timeval& time) -> Nanoseconds {
+    return std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_usec};
+  };
+  return duration(usage.ru_utime) + duration(usage.ru_stime);
+}
+
+#else
+
+namespace {
+
+/// Takes the next word of a text that single spaces or more divide.
+std::string_view next_word(std::string_view& text) {
+  const auto begin = std::min(text.find_first_not_of(' '), text.size());
+  const auto end = std::min(text.find_first_of(" \n", begin), text.size());
+  const std::string_view word = text.substr(begin, end - begin);
+  text.remove_prefix(end);
+  return word;
+}
+
+std::optional<std::int64_t> next_number(std::string_view& text) {
+  const std::string_view word = next_word(text);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (word.empty() || error != std::errc{} || end != word.data() + word.size() || value < 0) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+unsigned count_cpus(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  unsigned count = 0;
+  for (std::string line; std::getline(in, line) && line.starts_with("cpu");) {
+    if (line.size() > 3 && std::isdigit(static_cast<unsigned char>(line[3])) != 0) {
+      ++count;
+    }
+  }
+  return std::max(1U, count);
+}
+
+}  // namespace
+
+CpuTimes::CpuTimes(const std::filesystem::path& procfs_root)
+    : cpu_count_(count_cpus(procfs_root / "stat")),
+      machine_(PolledFile::open(procfs_root / "stat")),
+      process_(PolledFile::open(procfs_root / "self" / "stat")) {}
+
+Result<MachineCpuTime> CpuTimes::machine() const {
+  if (!machine_) {
+    return std::unexpected(machine_.error());
+  }
+  std::array<char, 512> buffer{};  // only the first line matters
+  const auto text = machine_->read(buffer);
+  if (!text) {
+    return std::unexpected(text.error());
+  }
+  // cpu  user nice system idle iowait irq softirq steal guest guest_nice: proc_stat(5). The guest
+  // times are in user and nice already. Old kernels have fewer of them.
+  std::string_view line = text->substr(0, text->find('\n'));
+  std::array<std::int64_t, 8> ticks{};
+  std::size_t count = 0;
+  if (next_word(line) == "cpu") {
+    while (count < ticks.size()) {
+      const auto number = next_number(line);
+      if (!number) {
+        break;
+      }
+      ticks[count++] = *number;
+    }
+  }
+  if (count < 4) {
+    return fail(ErrorCode::malformed,
+                fmt::format("{} does not begin with the CPU times of the machine",
+                            machine_->path().string()));
+  }
+  const auto [user, nice, system, idle, iowait, irq, softirq, steal] = ticks;
+  const std::int64_t busy = user + nice + system + irq + softirq;
+  return MachineCpuTime{.busy = busy * tick(), .total = (busy + idle + iowait + steal) * tick()};
+}
+
+Result<Nanoseconds> CpuTimes::own() const {
+  if (!process_) {
+    return std::unexpected(process_.error());
+  }
+  std::array<char, 1024> buffer{};
+  const auto text = process_->read(buffer);
+  if (!text) {
+    return std::unexpected(text.error());
+  }
+  // pid (comm) state …: comm may hold spaces and parentheses, so fields count from the last one.
+  // utime and stime are fields 14 and 15, state is 3: proc_pid_stat(5).
+  const auto comm_end = text->rfind(')');
+  if (comm_end != std::string_view::npos) {
+    std::string_view rest = text->substr(comm_end + 1);
+    for (int field = 3; field < 14; ++field) {
+      static_cast<void>(next_word(rest));
+    }
+    const auto user = next_number(rest);
+    const auto system = next_number(rest);
+    if (user && system) {
+      return (*user + *system) * tick();
+    }
+  }
+  return fail(ErrorCode::malformed,
+              fmt::format("{} does not hold this process's CPU times", process_->path().string()));
+}
+
+#endif
+
+}  // namespace enprof

@@ -1,0 +1,61 @@
+// How busy the machine's CPUs are, and how much of that is this process.
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/base/units.hpp"
+
+#include "base/polled_file.hpp"
+
+#include <filesystem>
+#include <optional>
+
+namespace enprof {
+
+/// CPU time of the whole machine since it booted, summed over its CPUs. Linux and macOS count it in
+/// ticks of 10 ms.
+struct MachineCpuTime {
+  Nanoseconds busy{0};   ///< running anything; time that a hypervisor withheld is not in it
+  Nanoseconds total{0};  ///< busy, idle, waiting for input/output, or withheld
+
+  friend bool operator==(const MachineCpuTime&, const MachineCpuTime&) = default;
+};
+
+/// The machine's CPU time and this process's, read one right after the other.
+struct CpuSnapshot {
+  MachineCpuTime machine;
+  Nanoseconds own{0};
+
+  friend bool operator==(const CpuSnapshot&, const CpuSnapshot&) = default;
+};
+
+/// Threads: any may read at any time.
+class CpuTimes {
+ public:
+  /// A root other than /proc serves tests; macOS has none and ignores it.
+  explicit CpuTimes(const std::filesystem::path& procfs_root = "/proc");
+
+  [[nodiscard]] Result<MachineCpuTime> machine() const;
+  /// This process, all its threads.
+  [[nodiscard]] Result<Nanoseconds> own() const;
+  /// Both; empty where either cannot be read.
+  [[nodiscard]] std::optional<CpuSnapshot> read() const;
+
+  /// CPUs that the machine's times are summed over: those online when this was constructed.
+  [[nodiscard]] unsigned cpu_count() const noexcept { return cpu_count_; }
+  /// The steps in which the machine's times are counted.
+  [[nodiscard]] static Nanoseconds tick();
+
+ private:
+  unsigned cpu_count_;
+#if !defined(__APPLE__)
+  Result<PolledFile> machine_;
+  Result<PolledFile> process_;
+#endif
+};
+
+/// 0–1: share of the machine's busy CPU time between two snapshots that other processes used. Empty
+/// where the machine was busy for less than two ticks: too little to tell.
+[[nodiscard]] std::optional<double> foreign_cpu_share(const CpuSnapshot& begin,
+                                                      const CpuSnapshot& end);
+
+}  // namespace enprof

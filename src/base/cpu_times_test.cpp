@@ -1,0 +1,127 @@
+#include "base/cpu_times.hpp"
+
+#include "support/fake_procfs.hpp"
+
+#include <gtest/gtest.h>
+
+namespace enprof {
+namespace {
+
+using testing::FakeProcfs;
+
+CpuSnapshot snapshot(Nanoseconds busy, Nanoseconds own) {
+  return {.machine = {.busy = busy, .total = busy * 2}, .own = own};
+}
+
+TEST(CpuTimes, ReadsThisMachine) {
+  const CpuTimes times;
+  const auto first = times.read();
+  ASSERT_TRUE(first);
+  EXPECT_GT(first->machine.busy, Nanoseconds{0});
+  EXPECT_GT(first->machine.total, first->machine.busy);
+  EXPECT_GE(times.cpu_count(), 1U);
+
+  // Works until a tick has been charged to this process, whatever the machine's speed.
+  std::optional<CpuSnapshot> last;
+  do {
+    last = times.read();
+    ASSERT_TRUE(last);
+  } while (last->own - first->own < CpuTimes::tick());
+  EXPECT_GE(last->machine.total, first->machine.total);
+}
+
+#if !defined(__APPLE__)
+
+TEST(CpuTimes, CountsTicks) {
+  FakeProcfs procfs(2);
+  procfs.write("stat", "cpu  10 20 30 400 50 6 7 8 5 5\ncpu0 1 1 1 1\ncpu1 1 1 1 1\nintr 1\n");
+  const CpuTimes times(procfs.root());
+  const auto machine = times.machine();
+  ASSERT_TRUE(machine) << machine.error().message;
+  // user + nice + system + irq + softirq; then idle, iowait and steal as well. Guest time is part
+  // of user time and must not count twice.
+  EXPECT_EQ(machine->busy, 73 * CpuTimes::tick());
+  EXPECT_EQ(machine->total, 531 * CpuTimes::tick());
+  EXPECT_EQ(times.cpu_count(), 2U);
+}
+
+TEST(CpuTimes, ReadsAnewEachTime) {
+  FakeProcfs procfs;
+  const CpuTimes times(procfs.root());
+  const auto before = times.read();
+  procfs.spend(50, 150);
+  procfs.spend_own(20);
+  const auto after = times.read();
+  ASSERT_TRUE(before && after);
+  EXPECT_EQ(after->machine.busy - before->machine.busy, 50 * CpuTimes::tick());
+  EXPECT_EQ(after->machine.total - before->machine.total, 200 * CpuTimes::tick());
+  EXPECT_EQ(after->own - before->own, 20 * CpuTimes::tick());
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(*before, *after), 0.6);
+}
+
+TEST(CpuTimes, AProcessMayHaveAnyName) {
+  const FakeProcfs procfs;
+  procfs.write("self/stat", "1 (a) R 9 (b c)) S 1 1 1 0 -1 0 0 0 0 0 11 22 0 0 20 0 1 0 5 6 7\n");
+  const auto own = CpuTimes(procfs.root()).own();
+  ASSERT_TRUE(own) << own.error().message;
+  EXPECT_EQ(*own, 33 * CpuTimes::tick());
+}
+
+TEST(CpuTimes, AnOldKernelHasFewerColumns) {
+  const FakeProcfs procfs;
+  procfs.write("stat", "cpu 1 2 3 4\n");
+  const auto machine = CpuTimes(procfs.root()).machine();
+  ASSERT_TRUE(machine);
+  EXPECT_EQ(machine->busy, 6 * CpuTimes::tick());
+  EXPECT_EQ(machine->total, 10 * CpuTimes::tick());
+}
+
+TEST(CpuTimes, WhatDoesNotParseIsAnErrorWithItsPath) {
+  const FakeProcfs procfs;
+  for (const char* bad : {"", "intr 5\n", "cpu 1 2 3\n", "cpu a b c d\n", "cpu -1 2 3 4\n"}) {
+    procfs.write("stat", bad);
+    const auto machine = CpuTimes(procfs.root()).machine();
+    ASSERT_FALSE(machine) << bad;
+    EXPECT_EQ(machine.error().code, ErrorCode::malformed);
+    EXPECT_NE(machine.error().message.find(procfs.stat_path().string()), std::string::npos);
+  }
+  for (const char* bad : {"", "12 no parenthesis", "1 (x) S 1 1 1\n"}) {
+    procfs.write("self/stat", bad);
+    EXPECT_FALSE(CpuTimes(procfs.root()).own()) << bad;
+  }
+}
+
+TEST(CpuTimes, WithoutProcfsThereIsNothing) {
+  const testing::TempDir empty;
+  const CpuTimes times(empty.path());
+  EXPECT_FALSE(times.read());
+  const auto machine = times.machine();
+  ASSERT_FALSE(machine);
+  EXPECT_EQ(machine.error().code, ErrorCode::not_found);
+  EXPECT_EQ(times.cpu_count(), 1U);
+}
+
+#endif
+
+TEST(ForeignCpuShare, IsTheBusyTimeOfOthers) {
+  const Nanoseconds second = std::chrono::seconds{1};
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(snapshot(second, second), snapshot(5 * second, 2 * second)),
+                   0.75);
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(snapshot({}, {}), snapshot(second, {})), 1.0);
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(snapshot({}, {}), snapshot(second, second)), 0.0);
+}
+
+TEST(ForeignCpuShare, StaysWithinBoundsWhereTheCountsDisagree) {
+  const Nanoseconds second = std::chrono::seconds{1};
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(snapshot({}, {}), snapshot(second, 2 * second)), 0.0);
+}
+
+TEST(ForeignCpuShare, IsUnknownWhereTheMachineWasIdleOrTheTimeTooShort) {
+  const Nanoseconds tick = CpuTimes::tick();
+  EXPECT_FALSE(foreign_cpu_share(snapshot({}, {}), snapshot({}, {})));
+  EXPECT_FALSE(foreign_cpu_share(snapshot({}, {}), snapshot(tick, {})));
+  EXPECT_TRUE(foreign_cpu_share(snapshot({}, {}), snapshot(2 * tick, {})));
+}
+
+}  // namespace
+}  // namespace enprof

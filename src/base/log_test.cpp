@@ -1,0 +1,36 @@
+#include "base/log.hpp"
+
+#include "support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+namespace enprof {
+namespace {
+
+TEST(Log, LinesHaveLevelComponentAndMessage) {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "enprof.log";
+  ASSERT_TRUE(set_log_file(path));
+  set_log_level(LogLevel::info);
+  constexpr Logger log{"power"};
+  log.info("PowerMonitor started successfully with {}ms sampling interval", 10);
+  log.debug("not written");
+  log.error("{}", "failed");
+  const std::string text = testing::read_file(path);
+  EXPECT_NE(text.find("info    power     PowerMonitor started successfully with 10ms"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("error   power     failed"), std::string::npos) << text;
+  EXPECT_EQ(text.find("not written"), std::string::npos);
+  set_log_level(LogLevel::off);
+}
+
+TEST(Log, AFileThatCannotBeOpenedIsAnErrorWithItsPath) {
+  const auto result = set_log_file("/proc/no/such/enprof.log");
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().message.find("/proc/no/such/enprof.log"), std::string::npos);
+  EXPECT_FALSE(result.error().hint.empty());
+}
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,64 @@
+#include "base/utf8.hpp"
+
+namespace enprof {
+
+std::size_t utf8_sequence_length(std::string_view text) noexcept {
+  const auto byte = [text](std::size_t index) { return static_cast<unsigned char>(text[index]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) {
+    return 1;
+  }
+  // The second byte's range rules out overlong forms, surrogates and values above U+10FFFF.
+  std::size_t length = 0;
+  unsigned char low = 0x80;
+  unsigned char high = 0xBF;
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    length = 2;
+  } else if (lead >= 0xE0 && lead <= 0xEF) {
+    length = 3;
+    low = lead == 0xE0 ? 0xA0 : low;
+    high = lead == 0xED ? 0x9F : high;
+  } else if (lead >= 0xF0 && lead <= 0xF4) {
+    length = 4;
+    low = lead == 0xF0 ? 0x90 : low;
+    high = lead == 0xF4 ? 0x8F : high;
+  }
+  if (length == 0 || text.size() < length || byte(1) < low || byte(1) > high) {
+    return 0;
+  }
+  for (std::size_t index = 2; index < length; ++index) {
+    if (byte(index) < 0x80 || byte(index) > 0xBF) {
+      return 0;
+    }
+  }
+  return length;
+}
+
+std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept {
+  for (std::size_t offset = 0; offset < text.size();) {
+    const std::size_t length = utf8_sequence_length(text.substr(offset));
+    if (length == 0) {
+      return offset;
+    }
+    offset += length;
+  }
+  return std::nullopt;
+}
+
+std::string to_valid_utf8(std::string_view text) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t bad = first_invalid_utf8(text).value_or(text.size());
+    result += text.substr(0, bad);
+    text.remove_prefix(bad);
+    if (!text.empty()) {
+      result += kReplacement;
+      text.remove_prefix(1);
+    }
+  }
+  return result;
+}
+
+}  // namespace enprof

@@ -1,0 +1,23 @@
+// UTF-8, checked and mended: prompts must be valid, responses are made so, terminals get nothing
+// else.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace enprof {
+
+/// Length of the valid sequence (RFC 3629: shortest forms, no surrogates, at most U+10FFFF) that a
+/// text begins with; 0 where there is none. The text must not be empty.
+[[nodiscard]] std::size_t utf8_sequence_length(std::string_view text) noexcept;
+
+/// Offset of the first byte that does not belong to a valid UTF-8 sequence; empty where
+/// the text is valid.
+[[nodiscard]] std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept;
+
+/// The text with each invalid byte replaced by U+FFFD.
+[[nodiscard]] std::string to_valid_utf8(std::string_view text);
+
+}  // namespace enprof

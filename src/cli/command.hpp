@@ -1,0 +1,38 @@
+// One subcommand of the program.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace enprof {
+
+/// What the program's exit codes mean. A run that a signal cancelled exits with 128 + the signal.
+enum ExitCode : int {
+  exit_done = 0,
+  exit_failed = 1,
+  exit_usage = 2,
+  exit_degraded = 3,  ///< done, but part of the data is missing: under --strict, or not saved
+};
+
+/// A subcommand: declares its flags, then runs. Lives as long as the program.
+class Command {
+ public:
+  Command() = default;
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+  virtual ~Command() = default;
+
+  /// Adds the subcommand, its flags and its help to the program.
+  virtual void declare(CLI::App& program) = 0;
+  /// Does the work and returns the exit code. Called where the user chose this subcommand.
+  virtual int run() = 0;
+
+  [[nodiscard]] bool chosen() const { return app_ != nullptr && app_->parsed(); }
+
+ protected:
+  CLI::App* app_ = nullptr;  ///< set by declare; owned by the program
+};
+
+}  // namespace enprof

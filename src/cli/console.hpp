@@ -1,0 +1,47 @@
+// The program's two output streams, and what they can show.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include "report/text_table.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace enprof {
+
+/// Whether stdout or stderr is a terminal, how wide it is, and whether it wants colours (NO_COLOR,
+/// TERM=dumb).
+[[nodiscard]] Terminal stdout_terminal();
+[[nodiscard]] Terminal stderr_terminal();
+[[nodiscard]] bool stderr_is_terminal();
+
+/// Writes to stdout. False where it could not: a closed pipe, a full disk.
+[[nodiscard]] bool print(std::string_view text);
+/// Writes a line to stderr: "enprof: error: …", and the hint below it.
+void print_error(const Error& error);
+/// Writes a line to stderr: "enprof: …".
+void print_note(std::string_view text);
+
+/// One line on stderr that is written over and over; silent where stderr is no terminal.
+/// Threads: one at a time.
+class StatusLine {
+ public:
+  StatusLine();
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+  ~StatusLine();  ///< clears it
+
+  /// Shows a text, cut to the terminal's width.
+  void show(const std::string& text);
+  /// Shows a bar for a share 0–1 after a label.
+  void show_progress(std::string_view label, double share);
+  void clear();
+
+ private:
+  bool enabled_;
+  bool shown_ = false;
+  std::size_t width_;
+};
+
+}  // namespace enprof

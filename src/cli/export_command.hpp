@@ -1,0 +1,23 @@
+// enprof export
+#pragma once
+
+#include "cli/command.hpp"
+#include "cli/shared_options.hpp"
+
+#include <string>
+
+namespace enprof {
+
+class ExportCommand final : public Command {
+ public:
+  void declare(CLI::App& program) override;
+  int run() override;
+
+ private:
+  DatabaseOption database_;
+  std::string run_;
+  std::string format_ = "json";
+  std::string output_ = "-";
+};
+
+}  // namespace enprof

@@ -1,0 +1,39 @@
+#include "cli/interrupt.hpp"
+
+#include <csignal>
+
+namespace enprof {
+namespace {
+
+std::atomic<bool> requested_flag{false};
+std::atomic<int> received_signal{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+void on_signal(int number) {
+  received_signal.store(number);
+  requested_flag.store(true);
+  std::signal(number, SIG_DFL);  // the second one ends the program
+}
+
+}  // namespace
+
+Interrupt::Interrupt() {
+  requested_flag.store(false);
+  received_signal.store(0);
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+Interrupt::~Interrupt() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+const std::atomic<bool>& Interrupt::flag() const { return requested_flag; }
+
+int Interrupt::exit_code() const {
+  const int number = received_signal.load();
+  return number == 0 ? 0 : 128 + number;
+}
+
+}  // namespace enprof

@@ -1,0 +1,93 @@
+#include "cli/model_command.hpp"
+
+#include "base/format_bytes.hpp"
+#include "cli/console.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/shared_options.hpp"
+#include "report/format.hpp"
+
+#include <fmt/format.h>
+
+namespace enprof {
+
+void ModelCommand::declare(CLI::App& program) {
+  app_ = program.add_subcommand("model", "Make models");
+  app_->require_subcommand(1);
+  CLI::App& synth = *app_->add_subcommand(
+      "synth",
+      "Write a GGUF model of a shape, with dummy weights and a real tokenizer: its text means "
+      "nothing, its energy does");
+  synth.add_option("-o,--output", output_, "File to write")->required()->type_name("FILE");
+  synth.add_option("--arch", options_.architecture, "Architecture")
+      ->check(CLI::IsMember(synth_architectures()))
+      ->capture_default_str();
+  const auto size = [&](const char* flag, int& value, const char* help) {
+    synth.add_option(flag, value, help)->check(CLI::Range(0, 16'777'216))->capture_default_str();
+  };
+  size("--layers", options_.layers, "Layers");
+  size("--embd", options_.embd, "Width of the residual stream");
+  size("--ff", options_.ff, "Width of the feed-forward layer; of one expert where there are any");
+  size("--heads", options_.heads, "Attention heads");
+  size("--kv-heads", options_.kv_heads, "Key/value heads; 0: as many as heads");
+  size("--ctx", options_.context, "Context that it claims to be trained with");
+  size("--experts", options_.experts, "Experts; 0: what the architecture needs");
+  size("--experts-used", options_.experts_used, "Experts at work for a token");
+  synth.add_option("--type", options_.type, "Type of the weights")
+      ->check(CLI::IsMember(synth_types()))
+      ->capture_default_str();
+  synth.add_option("--seed", options_.seed, "Seed of the weights")->capture_default_str();
+  synth.add_option("--name", options_.name, "Name in the file; empty: made up from the shape")
+      ->type_name("NAME");
+  synth
+      .add_option("--vocab", vocabulary_,
+                  "Vocabulary: llama-spm, llama-bpe, gpt-2, …, or a GGUF file; empty: the "
+                  "architecture's own")
+      ->type_name("NAME|FILE");
+  synth.add_flag("--force", options_.overwrite, "Write over a file that exists");
+}
+
+Result<std::filesystem::path> ModelCommand::vocabulary() const {
+  if (vocabulary_.find('/') != std::string::npos || vocabulary_.ends_with(".gguf")) {
+    return std::filesystem::path{vocabulary_};
+  }
+  const auto directory = vocabulary_directory();
+  if (!directory) {
+    return std::unexpected(directory.error());
+  }
+  return *directory / (vocabulary_.empty() ? default_vocabulary(options_.architecture)
+                                           : fmt::format("ggml-vocab-{}.gguf", vocabulary_));
+}
+
+int ModelCommand::run() {
+  const auto file = vocabulary();
+  if (!file) {
+    print_error(file.error());
+    return exit_failed;
+  }
+  const Interrupt interrupt;
+  StatusLine status;
+  SynthOptions options = options_;
+  options.output = output_;
+  options.vocabulary = *file;
+  options.cancel = &interrupt.flag();
+  options.progress = [&](float share) {
+    status.show_progress("Writing " + options.output.filename().string(),
+                         static_cast<double>(share));
+  };
+  const auto made = synthesize_model(options);
+  status.clear();
+  if (interrupt.requested()) {
+    print_note("cancelled; nothing was written");
+    return interrupt.exit_code();
+  }
+  if (!made) {
+    print_error(made.error());
+    return made.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
+  }
+  return print(fmt::format("{}: {}, {} parameters, {}\n", made->path.string(), made->name,
+                           format_count(made->parameters), format_bytes(made->bytes)))
+             ? exit_done
+             : exit_failed;
+}
+
+}  // namespace enprof

@@ -1,0 +1,17 @@
+// A result written to a file, whole or not at all.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include <filesystem>
+#include <string_view>
+
+namespace enprof {
+
+/// Writes a text to PATH by way of a temporary file beside it, or to stdout where PATH is "-".
+[[nodiscard]] Result<void> write_output(const std::filesystem::path& path, std::string_view text);
+
+/// Whether write_output to this path has a chance: asked before hours of work depend on it.
+[[nodiscard]] Result<void> check_output(const std::filesystem::path& path);
+
+}  // namespace enprof

@@ -1,0 +1,48 @@
+#include "cli/rm_command.hpp"
+
+#include "cli/console.hpp"
+#include "cli/stored_run.hpp"
+
+#include <fmt/format.h>
+
+namespace enprof {
+
+void RmCommand::declare(CLI::App& program) {
+  app_ = program.add_subcommand("rm", "Delete runs from the database");
+  database_.declare(*app_);
+  app_->add_option("RUN", runs_, kRunHelp)
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+int RmCommand::run() {
+  auto database = database_.open_existing();
+  if (!database) {
+    print_error(database.error());
+    return exit_failed;
+  }
+  // All names are looked up before anything is deleted: "last" means the same run throughout, and
+  // a mistyped name deletes nothing.
+  std::vector<std::string> ids;
+  for (const std::string& name : runs_) {
+    const auto id = database->resolve(name);
+    if (!id) {
+      print_error(id.error());
+      return exit_failed;
+    }
+    ids.push_back(*id);
+  }
+  for (const std::string& id : ids) {
+    const auto deleted = database->delete_run(id);
+    if (!deleted) {
+      print_error(deleted.error());
+      return exit_failed;
+    }
+    if (*deleted && !print(fmt::format("Deleted run {}\n", id))) {
+      return exit_failed;
+    }
+  }
+  return exit_done;
+}
+
+}  // namespace enprof

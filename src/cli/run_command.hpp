@@ -1,0 +1,57 @@
+// enprof run
+#pragma once
+
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+
+#include "cli/command.hpp"
+#include "cli/shared_options.hpp"
+#include "engines/llama/llama_engine.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace enprof {
+
+class Interrupt;
+
+/// Loads a model, measures an idle baseline, profiles a prompt, reports, and saves.
+class RunCommand final : public Command {
+ public:
+  void declare(CLI::App& program) override;
+  int run() override;
+
+ private:
+  [[nodiscard]] Result<void> read_prompt();
+  [[nodiscard]] Result<PowerMonitor> open_power() const;
+  [[nodiscard]] Result<LlamaEngine> load_model(const Interrupt& interrupt) const;
+  [[nodiscard]] Result<void> start_power(PowerMonitor& monitor, const Interrupt& interrupt) const;
+  [[nodiscard]] RunRequest request() const;
+  [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
+  [[nodiscard]] int save_cancelled(PowerMonitor* monitor, ProfileDatabase* database,
+                                   const Interrupt& interrupt) const;
+
+  std::string model_;
+  std::string prompt_;
+  std::string prompt_file_;
+  GenerateOptions generate_;
+  LoadOptions load_;
+  bool no_warm_up_ = false;
+  std::string power_ = "auto";
+  double power_interval_ms_ = 10.0;
+  double baseline_s_ = 2.0;
+  std::optional<double> tdp_watts_;
+  std::optional<double> idle_watts_;
+  std::string record_power_;
+  std::string depth_ = "minimal";
+  std::vector<std::string> tags_;
+  std::string experiment_;
+  Economics economics_;
+  DatabaseOption database_;
+  bool no_save_ = false;
+  std::string json_;
+  bool strict_ = false;
+};
+
+}  // namespace enprof

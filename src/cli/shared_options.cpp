@@ -1,0 +1,103 @@
+#include "cli/shared_options.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <climits>
+#include <cstdlib>
+#include <system_error>
+
+#if defined(__APPLE__)
+#include <mach-o/dyld.h>
+#endif
+
+namespace enprof {
+namespace {
+
+std::optional<std::string> variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets them here
+  if (value == nullptr || *value == '\0') {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::filesystem::path program_path() {
+#if defined(__APPLE__)
+  std::array<char, PATH_MAX> buffer{};
+  auto size = static_cast<std::uint32_t>(buffer.size());
+  if (_NSGetExecutablePath(buffer.data(), &size) != 0) {
+    return {};
+  }
+  std::error_code failed;
+  return std::filesystem::canonical(buffer.data(), failed);
+#else
+  std::error_code failed;
+  return std::filesystem::read_symlink("/proc/self/exe", failed);
+#endif
+}
+
+}  // namespace
+
+void DatabaseOption::declare(CLI::App& app) {
+  app.add_option("--db", path_, "Database file [$XDG_DATA_HOME/enprof/profiles.db]")
+      ->type_name("PATH");
+}
+
+Result<std::filesystem::path> DatabaseOption::path() const {
+  if (!path_.empty()) {
+    return std::filesystem::path{path_};
+  }
+  return ProfileDatabase::default_path();
+}
+
+Result<ProfileDatabase> DatabaseOption::open() const {
+  const auto file = path();
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  return ProfileDatabase::connect(*file);
+}
+
+Result<ProfileDatabase> DatabaseOption::open_existing() const {
+  const auto file = path();
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  std::error_code failed;
+  if (!std::filesystem::exists(*file, failed)) {
+    return fail(ErrorCode::not_found, fmt::format("There is no database at {} yet", file->string()),
+                "Profile something first: enprof run -m model.gguf -p \"…\"; or name another one "
+                "with --db PATH.");
+  }
+  return ProfileDatabase::connect(*file);
+}
+
+PowerEnvironment power_environment() {
+  PowerEnvironment environment;
+  if (const auto root = variable("ENPROF_SYSFS_ROOT")) {
+    environment.sysfs_root = *root;
+  }
+  if (const auto root = variable("ENPROF_PROCFS_ROOT")) {
+    environment.procfs_root = *root;
+  }
+  return environment;
+}
+
+Result<std::filesystem::path> vocabulary_directory() {
+  std::filesystem::path directory;
+  if (const auto chosen = variable("ENPROF_VOCAB_DIR")) {
+    directory = *chosen;
+  } else {
+    directory = program_path().parent_path().parent_path() / "share" / "enprof" / "vocab";
+  }
+  std::error_code failed;
+  if (!std::filesystem::is_directory(directory, failed)) {
+    return fail(ErrorCode::not_found,
+                fmt::format("The vocabulary files are not at {}", directory.string()),
+                "Set ENPROF_VOCAB_DIR to a directory with llama.cpp's ggml-vocab-*.gguf files.");
+  }
+  return directory;
+}
+
+}  // namespace enprof

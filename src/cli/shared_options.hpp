@@ -1,0 +1,38 @@
+// What several subcommands need: the database, the sensors' whereabouts, the program's own files.
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/power/power_monitor.hpp"
+#include "enprof/store/profile_database.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace enprof {
+
+/// --db PATH.
+class DatabaseOption {
+ public:
+  void declare(CLI::App& app);
+  /// The path asked for, else the default one.
+  [[nodiscard]] Result<std::filesystem::path> path() const;
+  /// Opens it, creating it where it is missing.
+  [[nodiscard]] Result<ProfileDatabase> open() const;
+  /// Opens it to look something up: a database that does not exist is an error, not created.
+  [[nodiscard]] Result<ProfileDatabase> open_existing() const;
+
+ private:
+  std::string path_;
+};
+
+/// Where the sensors are: ENPROF_SYSFS_ROOT and ENPROF_PROCFS_ROOT, else the real machine.
+[[nodiscard]] PowerEnvironment power_environment();
+
+/// The directory of the vocabulary files: ENPROF_VOCAB_DIR, else share/enprof/vocab beside the
+/// program's bin. Errors: not_found.
+[[nodiscard]] Result<std::filesystem::path> vocabulary_directory();
+
+}  // namespace enprof

@@ -1,0 +1,22 @@
+// enprof show
+#pragma once
+
+#include "cli/command.hpp"
+#include "cli/shared_options.hpp"
+
+#include <string>
+
+namespace enprof {
+
+class ShowCommand final : public Command {
+ public:
+  void declare(CLI::App& program) override;
+  int run() override;
+
+ private:
+  DatabaseOption database_;
+  std::string run_;
+  bool json_ = false;
+};
+
+}  // namespace enprof

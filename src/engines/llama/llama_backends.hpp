@@ -1,0 +1,11 @@
+// Which llama.cpp this is, and what it can compute on.
+#pragma once
+
+#include <string>
+
+namespace enprof {
+
+/// "llama.cpp v0.5.0 on CPU (AMD EPYC …)": the version, and each device with its description.
+[[nodiscard]] std::string describe_llama();
+
+}  // namespace enprof

@@ -1,0 +1,28 @@
+// The inside of LlamaEngine, shared with LlamaGeneration.
+#pragma once
+
+#include "engines/llama/gguf_check.hpp"
+#include "engines/llama/llama_engine.hpp"
+#include "engines/llama/llama_handles.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace enprof {
+
+struct LlamaEngine::Impl {
+  LlamaModelPtr model;
+  GgufMetadata metadata;
+  ModelFacts facts;
+  int threads = 1;
+  bool offloaded = false;                     // some of it lies in a GPU's memory
+  std::optional<std::uint64_t> memory_bytes;  // what the process may use
+  std::size_t longest_piece = 0;              // bytes of the longest token's text
+
+  [[nodiscard]] const llama_vocab* vocab() const noexcept {
+    return llama_model_get_vocab(model.get());
+  }
+};
+
+}  // namespace enprof

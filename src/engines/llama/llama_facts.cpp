@@ -1,0 +1,121 @@
+#include "engines/llama/llama_facts.hpp"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+/// Empty for what llama.cpp calls zero or a number that no model has.
+std::optional<int> positive(std::int64_t value) {
+  if (value < 1 || value > std::numeric_limits<int>::max()) {
+    return std::nullopt;
+  }
+  return static_cast<int>(value);
+}
+
+std::optional<int> highest(const GgufMetadata& metadata, std::string_view key) {
+  const std::vector<std::int64_t> values = metadata.integers(metadata.own_key(key));
+  return values.empty() ? std::nullopt : positive(*std::ranges::max_element(values));
+}
+
+std::optional<int> head_width(const GgufMetadata& metadata, const llama_model& model,
+                              std::string_view key) {
+  if (const auto width = metadata.integer(metadata.own_key(key))) {
+    return positive(*width);
+  }
+  const std::int32_t heads = llama_model_n_head(&model);  // the first layer's, as llama.cpp does
+  return heads > 0 ? positive(llama_model_n_embd(&model) / heads) : std::nullopt;
+}
+
+/// Keys of models whose cache is laid out in another way.
+constexpr std::array kOtherCaches{
+    std::string_view{"attention.kv_lora_rank"},
+    std::string_view{"attention.indexer.head_count"},
+    std::string_view{"attention.shared_kv_layers"},
+    std::string_view{"attention.key_length_swa"},
+    std::string_view{"attention.value_length_swa"},
+    std::string_view{"attention.key_length_mla"},
+    std::string_view{"attention.compress_ratios"},
+    std::string_view{"nextn_predict_layers"},
+};
+
+}  // namespace
+
+ModelFacts read_model_facts(const CheckedModel& file, const llama_model& model) {
+  const GgufMetadata& metadata = file.metadata;
+  ModelFacts facts;
+  facts.name = metadata.text("general.name").value_or("");
+  if (facts.name.empty()) {
+    facts.name = file.parts.front().stem().string();
+  }
+  facts.path = file.parts.front().string();
+  facts.architecture = metadata.architecture();
+  facts.quantization = llama_ftype_name(llama_model_ftype(&model));
+  facts.engine = fmt::format("llama.cpp v{}", llama_version());
+  facts.parameters = llama_model_n_params(&model);
+  facts.file_bytes = file.file_bytes;
+  facts.weight_bytes = file.weight_bytes;
+  facts.layers = positive(llama_model_n_layer(&model));
+  facts.embedding_width = positive(llama_model_n_embd(&model));
+  facts.feed_forward_width = highest(metadata, "feed_forward_length");
+  if (!facts.feed_forward_width) {
+    facts.feed_forward_width = highest(metadata, "expert_feed_forward_length");
+  }
+  facts.heads = highest(metadata, "attention.head_count");
+  facts.kv_heads = highest(metadata, "attention.head_count_kv");
+  if (!facts.kv_heads) {
+    facts.kv_heads = facts.heads;
+  }
+  facts.head_width =
+      facts.heads ? head_width(metadata, model, "attention.key_length") : std::nullopt;
+  facts.experts = highest(metadata, "expert_count");
+  facts.experts_used = highest(metadata, "expert_used_count");
+  facts.vocabulary = positive(llama_vocab_n_tokens(llama_model_get_vocab(&model)));
+  facts.context_trained = positive(llama_model_n_ctx_train(&model));
+  return facts;
+}
+
+std::optional<std::uint64_t> kv_cache_bytes(const GgufMetadata& metadata, const llama_model& model,
+                                            std::uint64_t positions) {
+  constexpr std::uint64_t kBytesOfF16 = 2;
+  if (llama_model_is_recurrent(&model) || llama_model_is_hybrid(&model)) {
+    return std::nullopt;
+  }
+  if (metadata.architecture() == "gemma3n") {  // shares caches without a key that says so
+    return std::nullopt;
+  }
+  for (const std::string_view key : kOtherCaches) {
+    if (highest(metadata, key)) {
+      return std::nullopt;
+    }
+  }
+  const auto key_width = head_width(metadata, model, "attention.key_length");
+  const auto value_width = head_width(metadata, model, "attention.value_length");
+  std::vector<std::int64_t> heads = metadata.integers(metadata.own_key("attention.head_count_kv"));
+  if (heads.empty()) {
+    heads = metadata.integers(metadata.own_key("attention.head_count"));
+  }
+  const auto layers = static_cast<std::size_t>(std::max(llama_model_n_layer(&model), 0));
+  if (heads.size() == 1) {
+    heads.resize(layers, heads.front());
+  }
+  if (!key_width || !value_width || heads.size() != layers) {
+    return std::nullopt;
+  }
+  std::uint64_t bytes = 0;
+  for (const std::int64_t count : heads) {
+    bytes += positions * static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0)) *
+             (static_cast<std::uint64_t>(*key_width) + static_cast<std::uint64_t>(*value_width)) *
+             kBytesOfF16;
+  }
+  return bytes;
+}
+
+}  // namespace enprof

@@ -1,0 +1,397 @@
+#include "engines/llama/llama_generation.hpp"
+
+#include "base/log.hpp"
+#include "base/utf8.hpp"
+#include "engines/llama/llama_facts.hpp"
+#include "engines/llama/llama_guard.hpp"
+#include "engines/llama/llama_log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"llama"};
+
+constexpr const char* kTokenization = "tokenization";
+constexpr const char* kKvCacheSetup = "kv_cache_setup";
+constexpr const char* kForward = "forward";
+constexpr const char* kSampling = "sampling";
+constexpr const char* kDetokenization = "detokenization";
+constexpr const char* kCleanup = "cleanup";
+
+bool should_abort(void* cancel) {
+  return static_cast<const std::atomic<bool>*>(cancel)->load(std::memory_order_relaxed);
+}
+
+LlamaSamplerPtr make_sampler(const GenerateOptions& options) {
+  LlamaSamplerPtr chain(llama_sampler_chain_init(llama_sampler_chain_default_params()));
+  if (options.temperature <= 0.0F) {
+    llama_sampler_chain_add(chain.get(), llama_sampler_init_greedy());
+    return chain;
+  }
+  // To llama.cpp this seed means "any": runs that name one must repeat.
+  const std::uint32_t seed = options.seed == LLAMA_DEFAULT_SEED ? 0 : options.seed;
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_top_k(options.top_k));
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_top_p(options.top_p, 1));
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_temp(options.temperature));
+  llama_sampler_chain_add(chain.get(), llama_sampler_init_dist(seed));
+  return chain;
+}
+
+}  // namespace
+
+LlamaGeneration::LlamaGeneration(LlamaEngine& engine, RunScope& run, const GenerateOptions& options)
+    : engine_(engine),
+      impl_(*engine.impl_),
+      run_(run),
+      options_(options),
+      threads_(options.threads > 0 ? options.threads : impl_.threads) {}
+
+Result<GenerateResult> LlamaGeneration::perform() {
+  run_.set_model(impl_.facts);
+  if (auto checked = check_options(); !checked) {
+    return std::unexpected(checked.error());
+  }
+  if (auto ready = set_up(); !ready) {
+    return std::unexpected(ready.error());
+  }
+  Result<Step> step = prefill();
+  while (step && *step == Step::goes_on) {
+    step = decode_next();
+  }
+  if (!step) {  // what there is stays with the run
+    run_.enter(Phase::post_inference);
+    describe_run();
+    run_.set_response(whole_response());
+    run_.set_finish_reason("error");
+    return std::unexpected(step.error());
+  }
+  return finish();
+}
+
+Result<void> LlamaGeneration::check_options() const {
+  constexpr int kMostTokens = 1 << 30;
+  const auto refuse = [](std::string message, std::string hint) {
+    return fail(ErrorCode::invalid_argument, std::move(message), std::move(hint));
+  };
+  if (options_.max_tokens < 1 || options_.max_tokens > kMostTokens) {
+    return refuse(fmt::format("Cannot generate {} tokens", options_.max_tokens),
+                  "Pass -n 1 or more.");
+  }
+  if (options_.context < 0 || options_.context > kMostTokens) {
+    return refuse(fmt::format("A context of {} positions is not possible", options_.context),
+                  "Pass --ctx 1 or more, or leave it out.");
+  }
+  if (options_.threads < 0 || options_.threads > GGML_MAX_N_THREADS) {
+    return refuse(fmt::format("Cannot use {} threads", options_.threads),
+                  fmt::format("Pass --threads 1 to {}.", GGML_MAX_N_THREADS));
+  }
+  if (!std::isfinite(options_.temperature) || options_.temperature < 0.0F) {
+    return refuse(fmt::format("A temperature of {} makes no sense", options_.temperature),
+                  "Pass --temp 0 for greedy, or a positive number such as 0.8.");
+  }
+  if (options_.top_k < 0) {
+    return refuse(fmt::format("Cannot sample from the {} likeliest tokens", options_.top_k),
+                  "Pass --top-k 1 or more, or 0 for all.");
+  }
+  if (!(options_.top_p > 0.0F && options_.top_p <= 1.0F)) {
+    return refuse(fmt::format("A top-p of {} is not a probability", options_.top_p),
+                  "Pass --top-p above 0, at most 1.");
+  }
+  return {};
+}
+
+Result<void> LlamaGeneration::tokenize() {
+  const SectionScope section = run_.section(Phase::pre_inference, kTokenization);
+  std::string text;
+  if (options_.chat && !options_.prompt.empty()) {
+    Result<std::string> applied = engine_.apply_chat_template(options_.prompt);
+    if (!applied) {
+      return std::unexpected(applied.error());
+    }
+    text = std::move(*applied);
+  }
+  Result<std::vector<llama_token>> tokens =
+      engine_.tokenize(text.empty() ? std::string_view(options_.prompt) : text);
+  if (!tokens) {
+    return std::unexpected(tokens.error());
+  }
+  if (tokens->empty()) {
+    return fail(ErrorCode::invalid_argument, "The prompt has no tokens",
+                "Pass a prompt with some text: -p \"Once upon a time\"");
+  }
+  prompt_ = std::move(*tokens);
+  return {};
+}
+
+Result<void> LlamaGeneration::size_context() {
+  const std::uint64_t trained = static_cast<std::uint64_t>(
+      impl_.facts.context_trained.value_or(std::numeric_limits<int>::max()));
+  const std::uint64_t wanted = prompt_.size() + static_cast<std::uint64_t>(options_.max_tokens);
+  const std::uint64_t context = options_.context > 0 ? static_cast<std::uint64_t>(options_.context)
+                                                     : std::min(wanted, trained);
+  if (prompt_.size() > context) {
+    return fail(
+        ErrorCode::too_large,
+        fmt::format("The prompt has {} tokens, the context holds {}", prompt_.size(), context),
+        fmt::format("Shorten the prompt, or pass --ctx {} or more; the model was trained "
+                    "with {} positions.",
+                    wanted, trained));
+  }
+  if (context > trained) {
+    run_.warn({"engine", "context_beyond_training",
+               fmt::format("The context of {} positions exceeds the {} that the model was trained "
+                           "with: its text may be nonsense beyond them",
+                           context, trained),
+               fmt::format("Pass --ctx {} or less.", trained)});
+  }
+  positions_ = static_cast<std::uint32_t>(context);
+  return {};
+}
+
+Result<void> LlamaGeneration::set_up() {
+  if (auto tokenized = tokenize(); !tokenized) {
+    return tokenized;
+  }
+  run_.set_prompt_tokens(prompt_.size());
+  if (auto sized = size_context(); !sized) {
+    return sized;
+  }
+  if (auto opened = open_context(); !opened) {
+    return opened;
+  }
+  describe_run();
+  return {};
+}
+
+Result<void> LlamaGeneration::open_context() {
+  const SectionScope section = run_.section(Phase::pre_inference, kKvCacheSetup);
+  const auto kv_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, positions_);
+  if (kv_bytes && !impl_.offloaded) {
+    if (auto fits = check_fits_memory(
+            fmt::format("The weights and the KV cache of {} positions", positions_),
+            *kv_bytes + impl_.facts.weight_bytes.value_or(0), impl_.memory_bytes,
+            "Pass a smaller --ctx, or fewer tokens with -n.");
+        !fits) {
+      return fits;
+    }
+  }
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = positions_;
+  params.n_outputs_max = 1;  // only the last token's logits are wanted
+  params.n_threads = threads_;
+  params.n_threads_batch = threads_;
+  if (options_.cancel != nullptr) {
+    params.abort_callback = should_abort;
+    // The callback only reads it.
+    params.abort_callback_data = const_cast<std::atomic<bool>*>(options_.cancel);
+  }
+  const LlamaLogCapture log;
+  const Result<llama_context*> opened =
+      guarded([&] { return llama_init_from_model(impl_.model.get(), params); });
+  if (!opened) {
+    return std::unexpected(opened.error());
+  }
+  context_.reset(*opened);
+  if (!context_) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("llama.cpp cannot set up a context of {} positions: {}", positions_,
+                            log.reason()),
+                "Pass a smaller --ctx; --log-level debug shows all that llama.cpp says.");
+  }
+  if (llama_get_memory(context_.get()) == nullptr) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("The model {} ({}) does not generate text", impl_.facts.name,
+                            impl_.facts.architecture),
+                "Pass a decoder-only language model: llama, qwen, phi, gemma, …");
+  }
+  sampler_ = make_sampler(options_);
+  const auto room = static_cast<std::size_t>(positions_) + 1 - prompt_.size();
+  output_.reserve(std::min(static_cast<std::size_t>(options_.max_tokens), room));
+  piece_.resize(impl_.longest_piece + 1);
+  no_outputs_.assign(llama_n_batch(context_.get()), 0);
+  return {};
+}
+
+void LlamaGeneration::describe_run() {
+  ModelFacts facts = impl_.facts;
+  facts.context = static_cast<int>(positions_);
+  facts.threads = threads_;
+  facts.kv_cache_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, llama_n_ctx(context_.get()));
+  facts.kv_cache_used_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, used_);
+  run_.set_model(std::move(facts));
+}
+
+Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(llama_batch batch) {
+  std::int32_t code = 0;
+  try {
+    code = llama_decode(context_.get(), batch);
+    llama_synchronize(context_.get());  // a GPU computes on after the call returns
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::internal,
+                fmt::format("llama.cpp failed to decode at position {}: {}", used_, error.what()),
+                "--log-level debug shows what llama.cpp says.");
+  }
+  if (code == 0) {
+    used_ += static_cast<std::uint32_t>(batch.n_tokens);
+    return Step::goes_on;
+  }
+  if (cancelled()) {
+    finish_reason_ = "cancelled";
+    return Step::ended;
+  }
+  return fail(ErrorCode::internal,
+              fmt::format("llama.cpp failed to decode at position {} (code {})", used_, code),
+              "--log-level debug shows what llama.cpp says.");
+}
+
+Result<LlamaGeneration::Step> LlamaGeneration::prefill() {
+  {
+    const SectionScope section = run_.section(Phase::prefill, kForward);
+    const std::size_t chunk = no_outputs_.size();
+    for (std::size_t done = 0; done < prompt_.size(); done += chunk) {
+      const std::size_t count = std::min(chunk, prompt_.size() - done);
+      llama_batch batch =
+          llama_batch_get_one(prompt_.data() + done, static_cast<std::int32_t>(count));
+      if (done + count < prompt_.size()) {
+        batch.logits = no_outputs_.data();  // else each chunk would pay for the output layer
+      }
+      const Result<Step> step = decode_batch(batch);
+      if (!step || *step == Step::ended) {
+        return step;
+      }
+    }
+  }
+  TokenScope token = run_.token(Phase::prefill);
+  const Step step = make_token(Phase::prefill, token);
+  token.end();
+  if (step == Step::goes_on) {
+    announce();
+  }
+  return step;
+}
+
+Result<LlamaGeneration::Step> LlamaGeneration::decode_next() {
+  if (output_.size() >= static_cast<std::size_t>(options_.max_tokens)) {
+    return Step::ended;
+  }
+  if (used_ >= positions_) {
+    finish_reason_ = "context_full";
+    return Step::ended;
+  }
+  if (cancelled()) {
+    finish_reason_ = "cancelled";
+    return Step::ended;
+  }
+  TokenScope token = run_.token(Phase::decode);
+  SectionScope forward = run_.section(Phase::decode, kForward);
+  const Result<Step> decoded = decode_batch(llama_batch_get_one(&output_.back(), 1));
+  forward.end();
+  if (!decoded || *decoded == Step::ended) {
+    token.discard();
+    return decoded;
+  }
+  const Step step = make_token(Phase::decode, token);
+  token.end();
+  if (step == Step::goes_on) {
+    announce();
+  }
+  return step;
+}
+
+LlamaGeneration::Step LlamaGeneration::make_token(Phase phase, TokenScope& scope) {
+  llama_token token = LLAMA_TOKEN_NULL;
+  {
+    const SectionScope section = run_.section(phase, kSampling);
+    token = llama_sampler_sample(sampler_.get(), context_.get(), -1);
+  }
+  if (!options_.ignore_eos && llama_vocab_is_eog(impl_.vocab(), token)) {
+    scope.discard();
+    finish_reason_ = "end_of_generation";
+    return Step::ended;
+  }
+  const SectionScope section = run_.section(phase, kDetokenization);
+  output_.push_back(token);
+  const std::int32_t length = llama_token_to_piece(
+      impl_.vocab(), token, piece_.data(), static_cast<std::int32_t>(piece_.size()), 0, false);
+  piece_size_ = static_cast<std::size_t>(std::max(length, 0));
+  scope.set_text({piece_.data(), piece_size_});
+  return Step::goes_on;
+}
+
+void LlamaGeneration::announce() {
+  if (!listening_ || !options_.on_token) {
+    return;
+  }
+  try {
+    options_.on_token(output_.size() - 1, {piece_.data(), piece_size_});
+  } catch (...) {
+    listening_ = false;
+    kLog.error("The token callback threw; it is not called again");
+  }
+}
+
+std::string LlamaGeneration::whole_response() const {
+  std::string text(output_.size() * 8 + impl_.longest_piece, '\0');
+  const auto call = [&] {
+    return llama_detokenize(impl_.vocab(), output_.data(),
+                            static_cast<std::int32_t>(output_.size()), text.data(),
+                            static_cast<std::int32_t>(text.size()), false, false);
+  };
+  std::int32_t length = output_.empty() ? 0 : call();
+  if (length < 0) {
+    text.resize(static_cast<std::size_t>(-length));
+    length = call();
+  }
+  text.resize(static_cast<std::size_t>(std::max(length, 0)));
+  return to_valid_utf8(text);
+}
+
+/// Damaged weights make NaN, and everything after them meaningless: looked at once, at the end.
+void LlamaGeneration::check_output() {
+  const bool there = !output_.empty() && !cancelled();  // an aborted decode leaves none
+  const float* logits = there ? llama_get_logits_ith(context_.get(), -1) : nullptr;
+  const auto count = static_cast<std::size_t>(llama_vocab_n_tokens(impl_.vocab()));
+  if (logits == nullptr ||
+      std::none_of(logits, logits + count, [](float logit) { return std::isnan(logit); })) {
+    return;
+  }
+  run_.warn({"engine", "output_not_finite",
+             "The model's output is not a number: its text means nothing, and its energy may not "
+             "be that of sound weights",
+             "Download the model again, or another conversion of it."});
+}
+
+GenerateResult LlamaGeneration::finish() {
+  GenerateResult result{.prompt_tokens = prompt_.size(),
+                        .output_tokens = output_.size(),
+                        .finish_reason = finish_reason_};
+  {
+    const SectionScope section = run_.section(Phase::post_inference, kDetokenization);
+    result.response = whole_response();
+  }
+  check_output();
+  describe_run();
+  {
+    const SectionScope section = run_.section(Phase::post_inference, kCleanup);
+    context_.reset();
+    sampler_.reset();
+  }
+  run_.set_response(result.response);
+  run_.set_finish_reason(result.finish_reason);
+  return result;
+}
+
+bool LlamaGeneration::cancelled() const noexcept {
+  return options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed);
+}
+
+}  // namespace enprof

@@ -1,0 +1,59 @@
+// One generation: the phases of an inference, one method each.
+#pragma once
+
+#include "engines/llama/llama_engine_impl.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace enprof {
+
+/// Lives for one call of LlamaEngine::generate(). From the first token on, it allocates nothing:
+/// what llama.cpp does inside is its own.
+class LlamaGeneration {
+ public:
+  LlamaGeneration(LlamaEngine& engine, RunScope& run, const GenerateOptions& options);
+  [[nodiscard]] Result<GenerateResult> perform();
+
+ private:
+  enum class Step : std::uint8_t { goes_on, ended };
+
+  [[nodiscard]] Result<void> check_options() const;
+  [[nodiscard]] Result<void> tokenize();
+  [[nodiscard]] Result<void> size_context();
+  [[nodiscard]] Result<void> set_up();
+  [[nodiscard]] Result<void> open_context();
+  void describe_run();
+  [[nodiscard]] Result<Step> prefill();
+  [[nodiscard]] Result<Step> decode_next();
+  /// Samples and detokenizes in the token that is open.
+  [[nodiscard]] Step make_token(Phase phase, TokenScope& scope);
+  [[nodiscard]] Result<Step> decode_batch(llama_batch batch);
+  void announce();
+  [[nodiscard]] std::string whole_response() const;
+  [[nodiscard]] GenerateResult finish();
+  void check_output();
+  [[nodiscard]] bool cancelled() const noexcept;
+
+  LlamaEngine& engine_;
+  LlamaEngine::Impl& impl_;
+  RunScope& run_;
+  const GenerateOptions& options_;
+
+  std::vector<llama_token> prompt_;
+  std::vector<llama_token> output_;  // capacity reserved
+  std::vector<char> piece_;          // room for the longest token
+  std::size_t piece_size_ = 0;
+  std::vector<std::int8_t> no_outputs_;
+  std::uint32_t positions_ = 0;  // that this run may use
+  std::uint32_t used_ = 0;       // positions in the KV cache
+  int threads_ = 1;
+  LlamaContextPtr context_;
+  LlamaSamplerPtr sampler_;
+  const char* finish_reason_ = "length";
+  bool listening_ = true;
+};
+
+}  // namespace enprof

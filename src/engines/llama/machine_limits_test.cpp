@@ -1,0 +1,91 @@
+#include "engines/llama/machine_limits.hpp"
+
+#include "support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+namespace enprof {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1024} * 1024;
+
+TEST(MachineLimits, ThisMachineHasMemoryAndCores) {
+  EXPECT_GT(usable_memory().value_or(0), 64 * kMiB);
+  EXPECT_GE(default_threads(), 1);
+  EXPECT_LE(default_threads(), static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+#if defined(__linux__)
+
+class FakeMachine : public ::testing::Test {
+ protected:
+  FakeMachine() { write("proc/meminfo", "MemTotal:    8192 kB\nMemFree: 1 kB\n"); }
+  void write(const std::string& path, const std::string& text) { directory_.write(path, text); }
+  [[nodiscard]] MachineRoots roots() const {
+    return {.sysfs = directory_.path() / "sys", .procfs = directory_.path() / "proc"};
+  }
+  void write_cores(const std::string& siblings) {
+    for (int cpu = 0; cpu < ::sysconf(_SC_NPROCESSORS_CONF); ++cpu) {
+      write("sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list",
+            siblings.empty() ? std::to_string(cpu) : siblings);
+    }
+  }
+
+ private:
+  testing::TempDir directory_;
+};
+
+TEST_F(FakeMachine, MemoryIsTheMachinesWithoutAGroup) {
+  EXPECT_EQ(usable_memory(roots()), 8 * kMiB);
+}
+
+TEST_F(FakeMachine, NothingIsKnownWithoutProc) {
+  EXPECT_EQ(usable_memory({.sysfs = "/nonexistent", .procfs = "/nonexistent"}), std::nullopt);
+}
+
+TEST_F(FakeMachine, AGroupsLimitHoldsBelowTheMachines) {
+  write("proc/self/cgroup", "0::/jobs/one\n");
+  write("sys/fs/cgroup/jobs/one/memory.max", "max\n");
+  EXPECT_EQ(usable_memory(roots()), 8 * kMiB);
+  write("sys/fs/cgroup/jobs/memory.max", "4194304\n");  // of the group above
+  EXPECT_EQ(usable_memory(roots()), 4 * kMiB);
+  write("sys/fs/cgroup/jobs/one/memory.max", "2097152\n");
+  EXPECT_EQ(usable_memory(roots()), 2 * kMiB);
+  write("sys/fs/cgroup/jobs/one/memory.max", "1099511627776\n");  // more than there is
+  EXPECT_EQ(usable_memory(roots()), 4 * kMiB);
+}
+
+TEST_F(FakeMachine, TheOldKindOfGroupCountsToo) {
+  write("proc/self/cgroup", "12:cpu,cpuacct:/a\n4:hugetlb,memory:/box\n0::/\n");
+  write("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "1048576\n");
+  EXPECT_EQ(usable_memory(roots()), kMiB);
+  write("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "9223372036854771712\n");  // none
+  EXPECT_EQ(usable_memory(roots()), 8 * kMiB);
+}
+
+TEST_F(FakeMachine, HardwareThreadsOfOneCoreCountOnce) {
+  const int cpus = default_threads(roots());  // no topology: each CPU is a core
+  write_cores("0-1023");
+  EXPECT_EQ(default_threads(roots()), 1);
+  write_cores("");
+  EXPECT_EQ(default_threads(roots()), cpus);
+}
+
+TEST_F(FakeMachine, AQuotaLimitsTheThreads) {
+  write("proc/self/cgroup", "0::/box\n");
+  write("sys/fs/cgroup/box/cpu.max", "max 100000\n");
+  const int cpus = default_threads(roots());
+  write("sys/fs/cgroup/box/cpu.max", "50000 100000\n");
+  EXPECT_EQ(default_threads(roots()), 1);
+  write("sys/fs/cgroup/box/cpu.max", "90000000 100000\n");
+  EXPECT_EQ(default_threads(roots()), cpus);
+}
+
+#endif
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,69 @@
+// Dummy models: any shape, a real tokenizer, random weights. Their text means nothing; the work
+// that they make, and so their energy, is that of a real model of the same shape.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace enprof {
+
+struct SynthOptions {
+  std::filesystem::path output{};
+  std::filesystem::path vocabulary{};  ///< a GGUF file with a tokenizer: a ggml-vocab-*.gguf
+  std::string architecture = "llama";
+  int layers = 16;
+  int embd = 2048;  ///< width of the residual stream
+  int ff = 8192;    ///< width of the feed-forward layer, of one expert where there are any
+  int heads = 32;
+  int kv_heads = 8;      ///< 0: as heads
+  int context = 4096;    ///< positions that it claims to be trained with
+  int experts = 0;       ///< 0: none, or 8 where the architecture must have some
+  int experts_used = 0;  ///< 0: 2 where there are experts
+  std::string type = "q8_0";
+  std::uint64_t seed = 1;
+  std::string name{};  ///< general.name; empty: made up from the shape
+  bool overwrite = false;
+  std::function<void(float)> progress{};      ///< 0–1
+  const std::atomic<bool>* cancel = nullptr;  ///< when set, nothing is left behind
+  std::optional<std::uint64_t> free_bytes{};  ///< instead of the disk's, for tests
+};
+
+struct SynthReport {
+  std::filesystem::path path;
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::uint64_t parameters = 0;
+  std::size_t tensors = 0;
+};
+
+/// Writes a model that llama.cpp loads, in the time that its bytes take to write.
+///
+/// llama.cpp itself says which tensors an architecture has (llama_model_init_from_user on two
+/// layers without a vocabulary; what it can do without and has one dimension is left out) and which
+/// type each gets (llama_model_quantize's dry run). Matrices are filled with gaussian numbers of
+/// variance 1/width, so that activations neither vanish nor explode: 262 144 of them are quantized
+/// once per type and width, and each row copies a stretch from a random place. Norms are 1, biases
+/// 0. The output rows of tokens that end the generation, and of control, unknown and byte tokens,
+/// are zero, so greedy decoding never picks one. The keys enprof.synthetic and enprof.seed mark the
+/// file.
+///
+/// Written to `<output>.partial` and renamed at the end.
+/// Errors: invalid_argument for shapes that make no sense, each with the value and the rule;
+/// not_found (vocabulary, directory); permission_denied; too_large for the disk; cancelled; io.
+[[nodiscard]] Result<SynthReport> synthesize_model(const SynthOptions& options);
+
+/// What `architecture` and `type` may be.
+[[nodiscard]] std::vector<std::string> synth_architectures();
+[[nodiscard]] std::vector<std::string> synth_types();
+/// The vocabulary file that suits an architecture: "ggml-vocab-llama-spm.gguf".
+[[nodiscard]] std::string default_vocabulary(std::string_view architecture);
+
+}  // namespace enprof

@@ -1,0 +1,61 @@
+#include "enprof/model/domain.hpp"
+
+#include <gtest/gtest.h>
+
+namespace enprof {
+namespace {
+
+std::vector<Domain> domains(std::initializer_list<std::string_view> names) {
+  std::vector<Domain> result;
+  for (const auto name : names) {
+    result.push_back(domain_from_name(name));
+  }
+  link_parents(result);
+  return result;
+}
+
+std::vector<std::string> roots(const std::vector<Domain>& all) {
+  std::vector<std::string> names;
+  for (const Domain& domain : all) {
+    if (domain.is_root()) {
+      names.push_back(domain.name);
+    }
+  }
+  return names;
+}
+
+TEST(Domain, KindAndSocketComeFromTheName) {
+  EXPECT_EQ(domain_from_name("package-1").kind, DomainKind::package);
+  EXPECT_EQ(domain_from_name("package-1").socket, 1);
+  EXPECT_EQ(domain_from_name("cpu").kind, DomainKind::cpu);
+  EXPECT_EQ(domain_from_name("cpu").socket, std::nullopt);
+  EXPECT_EQ(domain_from_name("gpu-12").socket, 12);
+  EXPECT_EQ(domain_from_name("wall").kind, DomainKind::other);
+  EXPECT_EQ(domain_from_name("rack-7").kind, DomainKind::other);
+  EXPECT_EQ(domain_from_name("package-x").kind, DomainKind::other);
+  EXPECT_EQ(domain_from_name("").kind, DomainKind::other);
+  EXPECT_EQ(domain_from_name("package-99999999999999999999").kind, DomainKind::other);
+}
+
+// package + core + uncore added up is a fault of tools in use.
+TEST(Domain, OnlyDisjointDomainsAreRoots) {
+  EXPECT_EQ(roots(domains({"package-0", "core-0", "uncore-0", "dram-0"})),
+            (std::vector<std::string>{"package-0", "dram-0"}));
+  EXPECT_EQ(roots(domains({"package-0", "core-0", "package-1", "core-1"})),
+            (std::vector<std::string>{"package-0", "package-1"}));
+  EXPECT_EQ(roots(domains({"core-0", "psys", "dram-0", "package-0", "gpu-0"})),
+            (std::vector<std::string>{"psys"}));
+  EXPECT_EQ(roots(domains({"core-0", "uncore-0"})),
+            (std::vector<std::string>{"core-0", "uncore-0"}));
+  EXPECT_EQ(roots(domains({"cpu", "gpu", "wall"})),
+            (std::vector<std::string>{"cpu", "gpu", "wall"}));
+}
+
+TEST(Domain, ACoreBelongsToThePackageOfItsOwnSocket) {
+  const auto all = domains({"package-0", "core-1", "package-1"});
+  ASSERT_TRUE(all[1].parent);
+  EXPECT_EQ(all[*all[1].parent].name, "package-1");
+}
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,334 @@
+#include "enprof/power/power_monitor.hpp"
+
+#include "power/replay_file.hpp"
+#include "support/fake_procfs.hpp"
+#include "support/fake_source.hpp"
+#include "support/fake_sysfs.hpp"
+#include "support/manual_clock.hpp"
+#include "support/temp_dir.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace enprof {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::FakeSensor;
+using testing::FakeSource;
+using ::testing::HasSubstr;
+using Mode = FakeSensor::Mode;
+
+class PowerMonitorTest : public ::testing::Test {
+ protected:
+  PowerMonitor monitor(const std::vector<std::string>& domains, const Clock& clock) {
+    std::vector<std::unique_ptr<PowerSource>> sources;
+    sources.push_back(std::make_unique<FakeSource>("fake", domains, clock, sensor_));
+    return PowerMonitor(std::move(sources), clock);
+  }
+  PowerMonitor monitor(const std::vector<std::string>& domains = {"cpu"}) {
+    return monitor(domains, clock_);
+  }
+  std::vector<EnergyWindow> all(const PowerMonitor& monitor) const {
+    return monitor.windows(clock_.now() - 1h, clock_.now() + 1h);
+  }
+
+  testing::TempDir dir_;
+  testing::ManualClock clock_;
+  std::shared_ptr<FakeSensor> sensor_ = std::make_shared<FakeSensor>();
+};
+
+TEST_F(PowerMonitorTest, ReadsByItself) {
+  auto real = monitor({"cpu"}, monotonic_clock());
+  ASSERT_TRUE(real.start(1ms));
+  EXPECT_EQ(real.interval(), 1ms);
+  while (sensor_->polls < 20) {
+    std::this_thread::sleep_for(1ms);
+  }
+  real.stop();
+  const auto windows = real.windows(Instant::min() + 1h, Instant::max());
+  ASSERT_GE(windows.size(), 20U);
+  for (std::size_t index = 1; index < windows.size(); ++index) {
+    EXPECT_EQ(windows[index].begin, windows[index - 1].end);
+  }
+  EXPECT_DOUBLE_EQ(real.now().total->value(), 50);
+}
+
+TEST_F(PowerMonitorTest, TellsOfItsSources) {
+  const auto fake = monitor({"package-0", "dram-0"});
+  EXPECT_EQ(fake.sources(), std::vector<std::string>{"fake: a fake"});
+  ASSERT_EQ(fake.domains().size(), 2U);
+  EXPECT_EQ(fake.domains()[1].name, "dram-0");
+  EXPECT_FALSE(fake.is_running());
+  EXPECT_FALSE(fake.baseline());
+  EXPECT_FALSE(fake.now().total);
+}
+
+TEST_F(PowerMonitorTest, AMoveTakesTheRunningThreadAlong) {
+  auto first = monitor();
+  ASSERT_TRUE(first.start());
+  PowerMonitor second(std::move(first));
+  EXPECT_FALSE(
+      first.is_running());  // NOLINT(bugprone-use-after-move): the one thing it may be asked
+  EXPECT_TRUE(second.is_running());
+  clock_.advance(10ms);
+  second.sync();
+  EXPECT_EQ(all(second).size(), 1U);
+
+  const auto other_sensor = std::make_shared<FakeSensor>();
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<FakeSource>("other", std::vector<std::string>{"gpu-0"}, clock_,
+                                                 other_sensor));
+  PowerMonitor third(std::move(sources), clock_);
+  ASSERT_TRUE(third.start());
+  third = std::move(second);  // stops what it had
+  other_sensor->wait_until_destroyed();
+  EXPECT_TRUE(third.is_running());
+  EXPECT_EQ(all(third).size(), 1U);
+  PowerMonitor& alias = third;
+  third = std::move(alias);
+  EXPECT_TRUE(third.is_running());
+}  // and the destructor stops it
+
+TEST_F(PowerMonitorTest, ForgetsWhatIsAskedOfIt) {
+  auto fake = monitor();
+  ASSERT_TRUE(fake.start());
+  for (int step = 0; step < 3; ++step) {
+    clock_.advance(10ms);
+    fake.sync();
+  }
+  fake.forget_before(clock_.now() - 15ms);
+  EXPECT_EQ(all(fake).size(), 2U);
+  EXPECT_DOUBLE_EQ(fake.now().energy_since_start.value(), 1.5);
+}
+
+// ---- the idle baseline -------------------------------------------------------------------------
+
+TEST_F(PowerMonitorTest, MeasuresTheIdleBaseline) {
+  auto real = monitor({"package-0", "core-0", "dram-0"}, monotonic_clock());
+  ASSERT_TRUE(real.start(1ms));
+  const auto baseline = real.measure_idle_baseline(20ms);
+  ASSERT_TRUE(baseline) << baseline.error().message;
+  ASSERT_TRUE(baseline->total);
+  EXPECT_NEAR(baseline->total->power.value(), 100, 1e-6);  // package and memory, not the cores
+  EXPECT_GE(baseline->total->duration, 20ms);
+  ASSERT_EQ(baseline->domains.size(), 3U);
+  EXPECT_NEAR(baseline->domains[1]->power.value(), 50, 1e-6);
+  ASSERT_TRUE(real.baseline());
+  EXPECT_EQ(real.baseline()->total, baseline->total);
+}
+
+TEST_F(PowerMonitorTest, ABaselineCanBeCancelled) {
+  auto real = monitor({"cpu"}, monotonic_clock());
+  ASSERT_TRUE(real.start(1ms));
+  const std::atomic<bool> cancel{true};
+  const auto baseline = real.measure_idle_baseline(1h, &cancel);
+  ASSERT_FALSE(baseline);
+  EXPECT_EQ(baseline.error().code, ErrorCode::cancelled);
+  EXPECT_FALSE(real.baseline());
+}
+
+TEST_F(PowerMonitorTest, ABaselineEndsWithTheMonitor) {
+  auto real = monitor({"cpu"}, monotonic_clock());
+  ASSERT_TRUE(real.start(1ms));
+  std::thread stopper([&] {
+    while (sensor_->polls < 3) {
+      std::this_thread::sleep_for(1ms);
+    }
+    real.stop();
+  });
+  const auto baseline = real.measure_idle_baseline(1h);
+  stopper.join();
+  ASSERT_FALSE(baseline);
+  EXPECT_EQ(baseline.error().code, ErrorCode::not_running);
+}
+
+TEST_F(PowerMonitorTest, ABaselineNeedsARunningMonitorASourceAndADuration) {
+  auto fake = monitor();
+  EXPECT_EQ(fake.measure_idle_baseline(1ms).error().code, ErrorCode::not_running);
+  ASSERT_TRUE(fake.start());
+  EXPECT_EQ(fake.measure_idle_baseline(0ms).error().code, ErrorCode::invalid_argument);
+
+  PowerMonitor none({});
+  ASSERT_TRUE(none.start());
+  EXPECT_EQ(none.measure_idle_baseline(1h).error().code, ErrorCode::unavailable);
+}
+
+TEST_F(PowerMonitorTest, ABaselineOfASilentSensorIsNoneAndSaysWhy) {
+  sensor_->mode = Mode::failing;
+  auto fake = monitor();
+  ASSERT_TRUE(fake.start());
+  const auto baseline = fake.measure_idle_baseline(5ms);
+  ASSERT_FALSE(baseline);
+  EXPECT_EQ(baseline.error().code, ErrorCode::unavailable);
+  EXPECT_THAT(baseline.error().message, HasSubstr("fake does not answer"));
+  EXPECT_FALSE(fake.baseline());
+}
+
+// ---- recording ---------------------------------------------------------------------------------
+
+TEST_F(PowerMonitorTest, WhatIsRecordedReplaysTheSameEnergy) {
+  const auto file = dir_.path() / "power.jsonl";
+  auto fake = monitor({"package-0", "core-0"});
+  ASSERT_TRUE(fake.record_to(file));
+  ASSERT_TRUE(fake.start());
+  const Instant start = clock_.now();
+  for (const double watts : {10.0, 123.456, 0.0, 77.7}) {
+    sensor_->watts = watts;
+    clock_.advance(10ms + 1ns);
+    fake.sync();
+  }
+  fake.stop();
+  const auto recorded = all(fake);
+  ASSERT_EQ(recorded.size(), 8U);
+
+  testing::ManualClock later(48h);
+  auto replay = PowerMonitor::open("replay:" + file.string(), {.clock = &later});
+  ASSERT_TRUE(replay) << replay.error().message;
+  EXPECT_EQ(replay->domains()[1].parent, 0U);
+  ASSERT_TRUE(replay->start());
+  const Instant replay_start = later.now();
+  later.advance(1s);
+  replay->stop();
+  const auto replayed = replay->windows(replay_start, later.now());
+  ASSERT_EQ(replayed.size(), recorded.size());
+  Joules before;
+  Joules after;
+  for (std::size_t index = 0; index < recorded.size(); ++index) {
+    EXPECT_EQ(replayed[index].begin - replay_start, recorded[index].begin - start);
+    EXPECT_EQ(replayed[index].end - replay_start, recorded[index].end - start);
+    before += recorded[index].energy;
+    after += replayed[index].energy;
+  }
+  EXPECT_NEAR(after.value(), before.value(), 1e-12);
+  EXPECT_EQ(replay->warnings().at(0).code, "source_ended");
+}
+
+TEST_F(PowerMonitorTest, ARecordingMayBeginLaterAndEndsWithTheSession) {
+  const auto file = dir_.path() / "power.jsonl";
+  auto fake = monitor();
+  ASSERT_TRUE(fake.start());
+  clock_.advance(10ms);
+  fake.sync();
+  ASSERT_TRUE(fake.record_to(file));
+  clock_.advance(10ms);
+  fake.stop();
+  ASSERT_TRUE(fake.start());
+  clock_.advance(10ms);
+  fake.stop();
+  const auto recorded = read_replay_file(file);
+  ASSERT_TRUE(recorded) << recorded.error().message;
+  ASSERT_EQ(recorded->windows.size(), 1U);
+  EXPECT_EQ(recorded->windows[0].begin, 10ms);  // since the monitor's start
+}
+
+TEST_F(PowerMonitorTest, ARecordingThatCannotBeginIsAnError) {
+  auto fake = monitor();
+  const auto result = fake.record_to(dir_.path() / "none" / "power.jsonl");
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("none/power.jsonl"));
+}
+
+TEST_F(PowerMonitorTest, ARecordingThatFailsEndsAloneAndIsToldOnce) {
+  if (!std::filesystem::exists("/dev/full")) {
+    GTEST_SKIP() << "this system has no /dev/full";
+  }
+  auto fake = monitor();
+  ASSERT_TRUE(fake.record_to("/dev/full"));
+  ASSERT_TRUE(fake.start());
+  for (int step = 0; step < 3; ++step) {
+    clock_.advance(10ms);
+    fake.sync();
+  }
+  fake.stop();
+  EXPECT_EQ(all(fake).size(), 3U);
+  const auto warnings = fake.warnings();
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].code, "recording_failed");
+  EXPECT_THAT(warnings[0].message, HasSubstr("/dev/full"));
+}
+
+// ---- opening -----------------------------------------------------------------------------------
+
+TEST_F(PowerMonitorTest, NoneRunsAndMeasuresNothing) {
+  auto none = PowerMonitor::open("none");
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->domains().empty());
+  EXPECT_TRUE(none->sources().empty());
+  ASSERT_TRUE(none->start());
+  EXPECT_TRUE(none->is_running());
+  none->sync();
+  none->stop();
+  EXPECT_TRUE(none->warnings().empty());
+}
+
+TEST_F(PowerMonitorTest, AnUnknownSourceIsRefused) {
+  const auto unknown = PowerMonitor::open("fusion");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(unknown.error().hint, HasSubstr(PowerMonitor::source_names()));
+}
+
+#if !defined(__APPLE__)
+
+TEST_F(PowerMonitorTest, DetectsRaplAndLosesItGracefully) {
+  testing::FakeRapl rapl;
+  const testing::FakeProcfs procfs;
+  rapl.add("intel-rapl:0", "package-0");
+  rapl.add("intel-rapl:0:0", "dram");
+  auto found = PowerMonitor::detect(
+      {.sysfs_root = rapl.root(), .procfs_root = procfs.root(), .clock = &clock_});
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_TRUE(found->start());
+  for (int step = 0; step < 10; ++step) {
+    rapl.use("intel-rapl:0", 600'000);
+    rapl.use("intel-rapl:0:0", 50'000);
+    clock_.advance(10ms);
+    found->sync();
+  }
+  rapl.remove_all();
+  for (int step = 0; step < 200; ++step) {
+    clock_.advance(10ms);
+    found->sync();
+  }
+  EXPECT_TRUE(found->is_running());
+  found->stop();
+  EXPECT_NEAR(found->now().energy_since_start.value(), 6.5, 1e-6);
+  EXPECT_FALSE(found->now().total) << "what it drew long ago is not what it draws now";
+  std::vector<std::string> codes;
+  for (const Warning& warning : found->warnings()) {
+    codes.push_back(warning.code);
+  }
+  EXPECT_THAT(codes, ::testing::ElementsAre("sensor_retried", "sensor_gone"));
+}
+
+TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
+  const testing::FakeRapl empty;
+  const testing::FakeProcfs procfs;
+  const auto found =
+      PowerMonitor::detect({.sysfs_root = empty.root(), .procfs_root = procfs.root()});
+  ASSERT_TRUE(found) << found.error().message;
+  const auto sources = found->sources();
+  ASSERT_EQ(sources.size(), 2U);
+  EXPECT_THAT(sources[0], HasSubstr("estimate: "));
+  EXPECT_THAT(sources[1], HasSubstr("not rapl: "));
+  EXPECT_EQ(found->domains()[0].method, Method::estimated);
+}
+
+TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
+  testing::FakeRapl rapl;
+  rapl.add("intel-rapl:0", "package-0");
+  const testing::FakeProcfs procfs;
+  const auto survey =
+      PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
+  ASSERT_EQ(survey.size(), 2U);
+  EXPECT_TRUE(survey[0].works);
+  EXPECT_TRUE(survey[1].works);
+}
+
+#endif
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,27 @@
+// The kinds of source that enprof knows, by name.
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/power/power_monitor.hpp"
+#include "enprof/power/power_source.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace enprof {
+
+/// What was opened, and what people should know of how it was chosen.
+struct OpenedSources {
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  std::vector<std::string> notes;
+};
+
+/// By the names that PowerMonitor::open takes.
+[[nodiscard]] Result<OpenedSources> open_sources(std::string_view name,
+                                                 const PowerEnvironment& environment);
+[[nodiscard]] std::vector<SourceStatus> survey_sources(const PowerEnvironment& environment);
+[[nodiscard]] std::string power_source_names();
+
+}  // namespace enprof

@@ -1,0 +1,108 @@
+#include "power/power_sources.hpp"
+
+#include "support/fake_procfs.hpp"
+#include "support/fake_sysfs.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace enprof {
+namespace {
+
+using ::testing::HasSubstr;
+
+#if !defined(__APPLE__)
+
+class PowerSourcesTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] PowerEnvironment environment() const {
+    return {.sysfs_root = rapl_.root(), .procfs_root = procfs_.root()};
+  }
+
+  testing::FakeRapl rapl_;
+  testing::FakeProcfs procfs_;
+};
+
+TEST_F(PowerSourcesTest, AutoTakesTheBestThatWorks) {
+  rapl_.add("intel-rapl:0", "package-0");
+  const auto opened = open_sources("auto", environment());
+  ASSERT_TRUE(opened) << opened.error().message;
+  ASSERT_EQ(opened->sources.size(), 1U);
+  EXPECT_EQ(opened->sources[0]->name(), "rapl");
+  EXPECT_TRUE(opened->notes.empty());
+}
+
+TEST_F(PowerSourcesTest, AutoSaysWhyItTookNoBetterOne) {
+  const auto opened = open_sources("auto", environment());
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(opened->sources[0]->name(), "estimate");
+  ASSERT_EQ(opened->notes.size(), 1U);
+  EXPECT_THAT(opened->notes[0], HasSubstr("not rapl: There is no energy counter below"));
+}
+
+TEST_F(PowerSourcesTest, AutoSaysWhyThereIsNoneAtAll) {
+  procfs_.write("stat", "");
+  const auto opened = open_sources("auto", environment());
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("rapl: "));
+  EXPECT_THAT(opened.error().message, HasSubstr("estimate: "));
+  EXPECT_THAT(opened.error().hint, HasSubstr("--power none"));
+}
+
+TEST_F(PowerSourcesTest, AutoDoesNotPassOverAWrongArgument) {
+  auto wrong = environment();
+  wrong.tdp = Watts{-1};
+  const auto opened = open_sources("auto", wrong);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(PowerSourcesTest, NamedSourcesAreTakenOrRefused) {
+  EXPECT_EQ(open_sources("estimate", environment())->sources[0]->name(), "estimate");
+  EXPECT_TRUE(open_sources("none", environment())->sources.empty());
+  const auto rapl = open_sources("rapl", environment());
+  ASSERT_FALSE(rapl);
+  EXPECT_EQ(rapl.error().code, ErrorCode::not_found);
+
+  const testing::TempDir dir;
+  const auto file =
+      dir.write("power.jsonl", R"({"domain":"cpu","begin_ms":0,"end_ms":100,"energy_mj":5000})");
+  const auto replay = open_sources("replay:" + file.string(), environment());
+  ASSERT_TRUE(replay) << replay.error().message;
+  EXPECT_EQ(replay->sources[0]->name(), "replay");
+  EXPECT_EQ(open_sources("replay:" + file.string() + "x", environment()).error().code,
+            ErrorCode::not_found);
+}
+
+TEST_F(PowerSourcesTest, AnUnknownNameGetsTheListOfKnownOnes) {
+  for (const char* name : {"fusion", "", "replay", "replay:", "RAPL", "auto "}) {
+    const auto opened = open_sources(name, environment());
+    ASSERT_FALSE(opened) << name;
+    EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(opened.error().message, HasSubstr("'" + std::string(name) + "'"));
+    EXPECT_THAT(opened.error().hint, HasSubstr("auto, rapl, estimate, replay:FILE, none"));
+  }
+}
+
+TEST_F(PowerSourcesTest, TheSurveySaysOfEachWhetherItWorksAndWhatWouldHelp) {
+  const auto without = survey_sources(environment());
+  ASSERT_EQ(without.size(), 2U);
+  EXPECT_EQ(without[0].name, "rapl");
+  EXPECT_FALSE(without[0].works);
+  EXPECT_THAT(without[0].detail, HasSubstr("class/powercap"));
+  EXPECT_FALSE(without[0].fix.empty());
+  EXPECT_EQ(without[1].name, "estimate");
+  EXPECT_TRUE(without[1].works);
+  EXPECT_THAT(without[1].detail, HasSubstr("not a measurement"));
+  EXPECT_TRUE(without[1].fix.empty());
+
+  rapl_.add("intel-rapl:0", "package-0");
+  const auto with = survey_sources(environment());
+  EXPECT_TRUE(with[0].works);
+  EXPECT_THAT(with[0].detail, HasSubstr("package-0"));
+}
+
+#endif
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,38 @@
+// Writes windows to a file that a replay reads.
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/model/domain.hpp"
+#include "enprof/model/energy_window.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace enprof {
+
+/// Threads: one at a time.
+class WindowRecorder {
+ public:
+  /// Empties the file, or makes it. Errors: those of the file.
+  [[nodiscard]] static Result<std::unique_ptr<WindowRecorder>> open(
+      const std::filesystem::path& path);
+
+  /// Writes windows with times from `origin`. What a window has before it is cut off, its energy in
+  /// proportion: a recording begins at zero. Error: io, after which nothing more is to be written.
+  [[nodiscard]] Result<void> write(const std::vector<Domain>& domains,
+                                   std::span<const EnergyWindow> windows, Instant origin);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  WindowRecorder(std::filesystem::path path, std::ofstream out)
+      : path_(std::move(path)), out_(std::move(out)) {}
+
+  std::filesystem::path path_;
+  std::ofstream out_;
+};
+
+}  // namespace enprof

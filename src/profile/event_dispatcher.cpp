@@ -1,0 +1,129 @@
+#include "profile/event_dispatcher.hpp"
+
+#include "base/log.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"events"};
+constexpr Nanoseconds kPeriod = std::chrono::milliseconds{20};
+constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
+
+}  // namespace
+
+EventDispatcher::~EventDispatcher() {
+  if (thread_.joinable()) {
+    end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt);
+  }
+}
+
+EventRing* EventDispatcher::make_ring(std::size_t capacity) {
+  ring_ = listeners_.empty() ? nullptr : std::make_unique<EventRing>(capacity);
+  return ring_.get();
+}
+
+void EventDispatcher::begin_run(std::string run_id, const RunRecorder& recorder) {
+  if (!ring_) {
+    return;
+  }
+  run_id_ = std::move(run_id);
+  recorder_ = &recorder;
+  begin_ = recorder.begin_time();
+  last_sample_ = begin_;
+  energy_at_begin_ = monitor_ != nullptr ? monitor_->now().energy_since_start : Joules{0};
+  stopping_ = false;
+  thread_ = std::thread([this] { work(); });
+}
+
+std::size_t EventDispatcher::end_run(RunStatus status, Nanoseconds duration,
+                                     std::optional<Joules> energy) {
+  if (!thread_.joinable()) {
+    return 0;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+
+  Event event = event_at(EventType::inference_complete, begin_ + duration);
+  event.duration = duration;
+  event.energy = energy;
+  event.status = status;
+  deliver(event);
+  const std::size_t lost = ring_->dropped();
+  ring_.reset();
+  recorder_ = nullptr;
+  return lost;
+}
+
+void EventDispatcher::work() {
+  deliver(event_at(EventType::run_started, begin_));
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    // The hot path does not notify: waking a thread costs it a system call.
+    wake_.wait_for(lock, kPeriod, [this] { return stopping_; });
+    lock.unlock();
+    drain();
+    sample_power();
+    lock.lock();
+  }
+}
+
+void EventDispatcher::drain() {
+  EventRecord record;
+  while (ring_->pop(record)) {
+    Event event = event_at(record.type, record.at);
+    event.phase = record.phase;
+    event.duration = record.duration;
+    if (record.type == EventType::token_complete) {
+      event.token = static_cast<std::size_t>(record.token);
+      event.text = recorder_->token_text(record.token);
+    } else {
+      event.section = recorder_->name(record.name);
+    }
+    deliver(event);
+  }
+}
+
+void EventDispatcher::sample_power() {
+  const Instant now = monotonic_clock().now();
+  if (monitor_ == nullptr || now - last_sample_ < kPowerPeriod) {
+    return;
+  }
+  last_sample_ = now;
+  const PowerNow power = monitor_->now();
+  Event event = event_at(EventType::power_sample, now);
+  event.power = power.total;
+  if (power.total) {
+    event.energy = power.energy_since_start - energy_at_begin_;
+  }
+  deliver(event);
+}
+
+void EventDispatcher::deliver(const Event& event) {
+  for (const Listener& listener : listeners_) {
+    try {
+      listener(event);
+    } catch (const std::exception& error) {
+      kLog.error("A listener failed on {}: {}", to_string(event.type), error.what());
+    } catch (...) {
+      kLog.error("A listener failed on {} with an exception of unknown type",
+                 to_string(event.type));
+    }
+  }
+}
+
+Event EventDispatcher::event_at(EventType type, Instant at) const {
+  Event event;
+  event.type = type;
+  event.run_id = run_id_;
+  event.at = at - begin_;
+  return event;
+}
+
+}  // namespace enprof

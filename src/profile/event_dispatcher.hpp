@@ -1,0 +1,64 @@
+// Carries events from the hot path to whoever listens.
+#pragma once
+
+#include "enprof/model/event.hpp"
+#include "enprof/power/power_monitor.hpp"
+
+#include "profile/run_recorder.hpp"
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace enprof {
+
+/// Calls listeners on a thread of its own, so that a slow one holds up nobody but other listeners.
+/// Threads: add before begin_run; begin_run and end_run from the run's thread; the ring is the hot
+/// path's.
+class EventDispatcher {
+ public:
+  using Listener = std::function<void(const Event&)>;
+
+  /// `monitor` may be null: then there are no power samples.
+  explicit EventDispatcher(const PowerMonitor* monitor) : monitor_(monitor) {}
+  EventDispatcher(const EventDispatcher&) = delete;
+  EventDispatcher& operator=(const EventDispatcher&) = delete;
+  ~EventDispatcher();
+
+  void add(Listener listener) { listeners_.push_back(std::move(listener)); }
+
+  /// The ring that the run's recorder writes to; null where nobody listens.
+  [[nodiscard]] EventRing* make_ring(std::size_t capacity);
+  /// Starts the thread and tells of the run. The recorder must outlive end_run.
+  void begin_run(std::string run_id, const RunRecorder& recorder);
+  /// Delivers what is left, then inference_complete, and ends the thread. Returns how many events
+  /// were lost because listeners were too slow.
+  std::size_t end_run(RunStatus status, Nanoseconds duration, std::optional<Joules> energy);
+
+ private:
+  void work();
+  void drain();
+  void sample_power();
+  void deliver(const Event& event);
+  [[nodiscard]] Event event_at(EventType type, Instant at) const;
+
+  const PowerMonitor* monitor_;
+  std::vector<Listener> listeners_;
+  std::unique_ptr<EventRing> ring_;
+  const RunRecorder* recorder_ = nullptr;
+  std::string run_id_;
+  Instant begin_;
+  Instant last_sample_;
+  Joules energy_at_begin_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace enprof

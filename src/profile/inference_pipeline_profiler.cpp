@@ -1,0 +1,272 @@
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+
+#include "base/cpu_times.hpp"
+#include "base/log.hpp"
+#include "profile/event_dispatcher.hpp"
+#include "profile/run_assembler.hpp"
+#include "profile/run_id.hpp"
+#include "profile/run_recorder.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"profile"};
+
+/// Bytes of text kept for one output token, on average: the longest pieces of usual vocabularies
+/// are far longer, the mean is about 4.
+constexpr std::size_t kTextBytesPerToken = 32;
+/// Spans of a run beside its tokens: phases, sections of prompt and clean-up.
+constexpr std::size_t kFixedSpans = 256;
+/// Events that may wait for the dispatcher: a second's worth of tokens at any speed of today.
+constexpr std::size_t kEventCapacity = 1U << 16U;
+/// Windows kept before a run begins: one of them covers its first moment.
+constexpr Nanoseconds kLookBack = std::chrono::seconds{1};
+
+Warning warning_from(std::string component, std::string code, const Error& error) {
+  return {std::move(component), std::move(code), error.message, error.hint};
+}
+
+}  // namespace
+
+// ---- profiler ----------------------------------------------------------------------------------
+
+class InferencePipelineProfiler::Impl {
+ public:
+  Impl(PowerMonitor* monitor, ProfileDatabase* database, const ProfilerOptions& profiler_options)
+      : power(monitor), store(database), options(profiler_options), dispatcher(monitor) {}
+
+  /// Starts the monitor where it does not run yet; a failure is the run's warning.
+  void start_power(std::vector<Warning>& warnings) {
+    if (power == nullptr || power->is_running()) {
+      return;
+    }
+    if (const auto started = power->start(options.power_interval); !started) {
+      kLog.error("Failed to start power monitoring: {}", started.error().message);
+      warnings.push_back(warning_from("power", "power_failed", started.error()));
+      return;
+    }
+    started_power = true;
+  }
+
+  PowerMonitor* power;
+  ProfileDatabase* store;
+  ProfilerOptions options;
+  EventDispatcher dispatcher;
+  std::vector<Warning> standing_warnings;  // what failed before any run
+  CpuTimes cpu;
+  bool started_power = false;
+};
+
+InferencePipelineProfiler::InferencePipelineProfiler(PowerMonitor* monitor,
+                                                     ProfileDatabase* database,
+                                                     ProfilerOptions options)
+    : impl_(std::make_unique<Impl>(monitor, database, options)) {}
+
+InferencePipelineProfiler::InferencePipelineProfiler(Result<PowerMonitor>& monitor,
+                                                     Result<ProfileDatabase>& database,
+                                                     ProfilerOptions options)
+    : InferencePipelineProfiler(monitor ? &*monitor : nullptr, database ? &*database : nullptr,
+                                options) {
+  if (!monitor) {
+    kLog.error("Failed to start power monitoring: {}", monitor.error().message);
+    impl_->standing_warnings.push_back(warning_from("power", "power_failed", monitor.error()));
+  }
+  if (!database) {
+    impl_->standing_warnings.push_back(warning_from("store", "not_saved", database.error()));
+  }
+}
+
+InferencePipelineProfiler::~InferencePipelineProfiler() {
+  if (impl_->started_power) {
+    impl_->power->stop();
+  }
+}
+
+void InferencePipelineProfiler::on(Listener listener) {
+  impl_->dispatcher.add(std::move(listener));
+}
+
+// ---- run ---------------------------------------------------------------------------------------
+
+class RunScope::Impl {
+ public:
+  Impl(InferencePipelineProfiler::Impl& profiler, RunRequest request)
+      : profiler_(profiler),
+        recorder_(
+            {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
+             .tokens = request.max_output_tokens,
+             .text_bytes = request.max_output_tokens * kTextBytesPerToken},
+            profiler.dispatcher.make_ring(kEventCapacity), monotonic_clock()) {
+    run_.run_id = make_run_id();
+    run_.started_at =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    run_.depth = request.depth;
+    run_.experiment = std::move(request.experiment);
+    run_.tags = std::move(request.tags);
+    run_.prompt = std::move(request.prompt);
+    run_.model.name = std::move(request.model_name);
+    run_.totals.economics = profiler.options.economics;
+    run_.warnings = profiler.standing_warnings;
+    profiler.start_power(run_.warnings);
+    kLog.info("Starting profiling run {} for model {}", run_.run_id, run_.model.name);
+    if (profiler.power != nullptr) {
+      profiler.power->sync();
+    }
+    cpu_at_begin_ = profiler.cpu.read();
+    recorder_.begin();
+    profiler.dispatcher.begin_run(run_.run_id, recorder_);
+    if (profiler.power != nullptr) {
+      profiler.power->forget_before(recorder_.begin_time() - kLookBack);
+    }
+  }
+
+  const ProfiledRun& finish(RunStatus status) {
+    if (recorder_.ended()) {
+      return run_;
+    }
+    recorder_.end();
+    run_.status = status;
+    assemble_run(recorder_.recording(), evidence(), run_);
+    if (run_.response.empty()) {
+      for (const TokenFigure& token : run_.tokens) {
+        run_.response += token.text;
+      }
+    }
+    const std::size_t lost =
+        profiler_.dispatcher.end_run(status, run_.totals.figure.duration, run_.totals.figure.total);
+    if (lost > 0) {
+      run_.warnings.push_back({"profile", "dropped_events",
+                               "Listeners were too slow: they missed " + std::to_string(lost) +
+                                   " events. The run itself is whole",
+                               ""});
+    }
+    save();
+    return run_;
+  }
+
+  void abandon() {
+    if (!recorder_.ended()) {
+      recorder_.end();
+      run_.status = RunStatus::failed;
+      profiler_.dispatcher.end_run(run_.status, recorder_.end_time() - recorder_.begin_time(),
+                                   std::nullopt);
+    }
+  }
+
+  RunRecorder& recorder() { return recorder_; }
+  /// Whether an exception has been thrown since the run began and is on its way.
+  [[nodiscard]] bool unwinding() const { return std::uncaught_exceptions() > exceptions_; }
+
+  /// What is being made; the scope fills in what it is told.
+  [[nodiscard]] ProfiledRun& result() { return run_; }
+
+ private:
+  [[nodiscard]] PowerEvidence evidence() {
+    PowerEvidence result;
+    if (const auto cpu_at_end = profiler_.cpu.read(); cpu_at_begin_ && cpu_at_end) {
+      result.foreign_cpu_share = foreign_cpu_share(*cpu_at_begin_, *cpu_at_end);
+    }
+    PowerMonitor* power = profiler_.power;
+    if (power == nullptr) {
+      return result;
+    }
+    power->sync();
+    result.sources = power->sources();
+    result.domains = power->domains();
+    result.windows = power->windows(recorder_.begin_time(), recorder_.end_time());
+    result.baseline = power->baseline();
+    result.interval = power->interval();
+    std::ranges::copy(power->warnings(), std::back_inserter(run_.warnings));
+    return result;
+  }
+
+  /// A run that cannot be saved is still a run: the caller has it in hand, and it says so.
+  void save() {
+    if (profiler_.store == nullptr) {
+      return;
+    }
+    if (const auto saved = profiler_.store->save_run(run_); !saved) {
+      run_.warnings.push_back(warning_from("store", "not_saved", saved.error()));
+    }
+  }
+
+  InferencePipelineProfiler::Impl& profiler_;
+  ProfiledRun run_;
+  RunRecorder recorder_;
+  std::optional<CpuSnapshot> cpu_at_begin_;
+  int exceptions_ = std::uncaught_exceptions();
+};
+
+RunScope InferencePipelineProfiler::run(RunRequest request) {
+  return RunScope(std::make_unique<RunScope::Impl>(*impl_, std::move(request)));
+}
+
+RunScope::RunScope(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RunScope::RunScope(RunScope&& other) noexcept = default;
+
+RunScope::~RunScope() {
+  if (!impl_ || impl_->recorder().ended()) {
+    return;
+  }
+  try {
+    finish(impl_->unwinding() ? RunStatus::failed : RunStatus::completed);
+  } catch (const std::exception& error) {
+    kLog.error("Run {} could not be finished: {}", impl_->result().run_id, error.what());
+  }
+}
+
+const std::string& RunScope::id() const noexcept { return impl_->result().run_id; }
+
+SectionScope RunScope::section(Phase phase, std::string_view name) noexcept {
+  RunRecorder& recorder = impl_->recorder();
+  return {&recorder, recorder.open_section(phase, name)};
+}
+
+TokenScope RunScope::token(Phase phase) noexcept {
+  RunRecorder& recorder = impl_->recorder();
+  return {&recorder, recorder.open_token(phase)};
+}
+
+void RunScope::enter(Phase phase) noexcept { impl_->recorder().enter(phase); }
+
+void RunScope::set_model(ModelFacts facts) {
+  if (facts.name.empty()) {
+    facts.name = impl_->result().model.name;
+  }
+  impl_->result().model = std::move(facts);
+}
+void RunScope::set_prompt_tokens(std::size_t count) noexcept {
+  impl_->result().totals.prompt_tokens = count;
+}
+void RunScope::set_response(std::string text) { impl_->result().response = std::move(text); }
+void RunScope::set_finish_reason(std::string reason) {
+  impl_->result().finish_reason = std::move(reason);
+}
+void RunScope::warn(Warning warning) { impl_->result().warnings.push_back(std::move(warning)); }
+
+const ProfiledRun& RunScope::finish(RunStatus status) { return impl_->finish(status); }
+void RunScope::abandon() { impl_->abandon(); }
+
+// ---- scopes ------------------------------------------------------------------------------------
+
+SectionScope::SectionScope(RunRecorder* recorder, std::int32_t span) noexcept
+    : recorder_(recorder), span_(span) {}
+SectionScope::SectionScope(SectionScope&& other) noexcept
+    : recorder_(other.recorder_), span_(std::exchange(other.span_, Span::kNone)) {}
+SectionScope::~SectionScope() { end(); }
+void SectionScope::end() noexcept { recorder_->close(std::exchange(span_, Span::kNone)); }
+
+TokenScope::TokenScope(RunRecorder* recorder, std::int32_t span) noexcept
+    : recorder_(recorder), span_(span) {}
+TokenScope::TokenScope(TokenScope&& other) noexcept
+    : recorder_(other.recorder_), span_(std::exchange(other.span_, Span::kNone)) {}
+TokenScope::~TokenScope() { end(); }
+void TokenScope::end() noexcept { recorder_->close(std::exchange(span_, Span::kNone)); }
+void TokenScope::set_text(std::string_view text) noexcept { recorder_->set_text(span_, text); }
+void TokenScope::discard() noexcept { recorder_->discard_token(span_); }
+
+}  // namespace enprof

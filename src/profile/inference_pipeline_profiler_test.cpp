@@ -1,0 +1,195 @@
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+
+#include "support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string constant_power() {
+  std::string lines;
+  for (int begin = 0; begin < 60'000; begin += 20) {
+    lines += R"({"domain":"cpu","begin_ms":)" + std::to_string(begin) + R"(,"end_ms":)" +
+             std::to_string(begin + 20) + R"(,"energy_mj":1000})" + "\n";  // 50 W
+  }
+  return lines;
+}
+
+class ProfilerTest : public ::testing::Test {
+ protected:
+  testing::TempDir dir_;
+  Result<ProfileDatabase> database_ = ProfileDatabase::connect(dir_.path() / "profiles.db");
+  Result<PowerMonitor> monitor_ =
+      PowerMonitor::open("replay:" + dir_.write("power.jsonl", constant_power()).string());
+
+  static const ProfiledRun& profile(RunScope& run) {
+    run.set_prompt_tokens(2);
+    {
+      auto section = run.section(Phase::prefill, "forward");
+      std::this_thread::sleep_for(20ms);
+    }
+    for (const char* text : {"Hello", " world"}) {
+      auto token = run.token(Phase::decode);
+      std::this_thread::sleep_for(10ms);
+      token.set_text(text);
+    }
+    return run.finish();
+  }
+
+  /// Warnings but those about what else this machine is doing, which a test cannot know.
+  static std::vector<Warning> own_warnings(const ProfiledRun& run) {
+    std::vector<Warning> result = run.warnings;
+    std::erase_if(result, [](const Warning& warning) { return warning.code == "foreign_load"; });
+    return result;
+  }
+
+  static bool has_warning(const ProfiledRun& run, std::string_view code) {
+    return std::ranges::find(run.warnings, code, &Warning::code) != run.warnings.end();
+  }
+};
+
+TEST_F(ProfilerTest, ProfilesWhateverItWraps) {
+  ASSERT_TRUE(database_) << database_.error().message;
+  ASSERT_TRUE(monitor_) << monitor_.error().message;
+  InferencePipelineProfiler profiler{monitor_, database_};
+  auto run = profiler.run({.prompt = "Hi", .model_name = "my-model"});
+  const ProfiledRun& result = profile(run);
+
+  EXPECT_EQ(result.status, RunStatus::completed);
+  EXPECT_EQ(result.model.name, "my-model");
+  EXPECT_EQ(result.response, "Hello world");
+  EXPECT_EQ(result.totals.output_tokens, 2U);
+  ASSERT_TRUE(result.totals.figure.total);
+  EXPECT_NEAR(result.totals.figure.total->value(), 50 * seconds(result.totals.figure.duration),
+              0.001 * result.totals.figure.total->value());
+  EXPECT_EQ(own_warnings(result), std::vector<Warning>{});
+  EXPECT_FALSE(profiler.run({}).id().empty());
+}
+
+TEST_F(ProfilerTest, SavesTheRun) {
+  InferencePipelineProfiler profiler{monitor_, database_};
+  auto run = profiler.run({.prompt = "Hi", .model_name = "my-model", .tags = {"t"}});
+  const ProfiledRun& result = profile(run);
+  const auto stored = database_->get_run(result.run_id);
+  ASSERT_TRUE(stored && *stored);
+  EXPECT_EQ(**stored, result);
+}
+
+TEST_F(ProfilerTest, WithoutPowerTimingsRemain) {
+  Result<PowerMonitor> none = fail(ErrorCode::permission_denied, "no rights", "chmod");
+  InferencePipelineProfiler profiler{none, database_};
+  auto run = profiler.run({.model_name = "m"});
+  const ProfiledRun& result = profile(run);
+  EXPECT_FALSE(result.totals.figure.total);
+  EXPECT_GE(result.totals.figure.duration, 40ms);
+  EXPECT_EQ(own_warnings(result),
+            (std::vector<Warning>{{"power", "power_failed", "no rights", "chmod"}}));
+  EXPECT_TRUE(**database_->get_run(result.run_id) == result);
+}
+
+TEST_F(ProfilerTest, WithoutADatabaseTheRunIsStillThere) {
+  Result<ProfileDatabase> none = fail(ErrorCode::io, "disk on fire");
+  InferencePipelineProfiler profiler{monitor_, none};
+  auto run = profiler.run({.model_name = "m"});
+  const ProfiledRun& result = profile(run);
+  EXPECT_TRUE(result.totals.figure.total);
+  EXPECT_TRUE(has_warning(result, "not_saved"));
+}
+
+TEST_F(ProfilerTest, AScopeLeftByAnExceptionIsAFailedRun) {
+  InferencePipelineProfiler profiler{monitor_, database_};
+  std::string id;
+  try {
+    auto run = profiler.run({.model_name = "m"});
+    id = run.id();
+    auto section = run.section(Phase::prefill, "forward");
+    throw std::runtime_error("engine failed");
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "engine failed");
+  }
+  const auto stored = database_->get_run(id);
+  ASSERT_TRUE(stored && *stored);
+  EXPECT_EQ((*stored)->status, RunStatus::failed);
+}
+
+TEST_F(ProfilerTest, AScopeLeftQuietlyIsACompletedRun) {
+  InferencePipelineProfiler profiler{monitor_, database_};
+  std::string id;
+  {
+    auto run = profiler.run({.model_name = "m"});
+    id = run.id();
+  }
+  EXPECT_EQ((*database_->get_run(id))->status, RunStatus::completed);
+}
+
+TEST_F(ProfilerTest, AnAbandonedRunLeavesNothing) {
+  InferencePipelineProfiler profiler{monitor_, database_};
+  std::string id;
+  {
+    auto run = profiler.run({.model_name = "m"});
+    id = run.id();
+    run.abandon();
+  }
+  EXPECT_FALSE(*database_->get_run(id));
+}
+
+TEST_F(ProfilerTest, ListenersHearInOrderAndOneThatThrowsHarmsNobody) {
+  InferencePipelineProfiler profiler{monitor_, database_};
+  std::vector<EventType> heard;
+  std::string text;
+  profiler.on([](const Event&) { throw std::runtime_error("listener failed"); });
+  profiler.on([&](const Event& event) {
+    if (event.type != EventType::power_sample) {
+      heard.push_back(event.type);
+    }
+    text += event.text;
+  });
+  auto run = profiler.run({.model_name = "m"});
+  const ProfiledRun& result = profile(run);
+
+  EXPECT_EQ(heard,
+            (std::vector<EventType>{EventType::run_started, EventType::section_start,
+                                    EventType::section_end, EventType::token_complete,
+                                    EventType::token_complete, EventType::inference_complete}));
+  EXPECT_EQ(text, "Hello world");
+  EXPECT_EQ(result.status, RunStatus::completed);
+  EXPECT_FALSE(has_warning(result, "dropped_events"));
+}
+
+TEST_F(ProfilerTest, ASlowListenerMissesEventsAndTheRunSaysSo) {
+  InferencePipelineProfiler profiler{monitor_, database_};
+  bool first = true;
+  profiler.on([&](const Event&) {
+    if (std::exchange(first, false)) {
+      std::this_thread::sleep_for(300ms);
+    }
+  });
+  auto run = profiler.run({.model_name = "m", .max_output_tokens = 100'000});
+  for (int index = 0; index < 100'000; ++index) {
+    auto section = run.section(Phase::decode, "s");
+  }
+  EXPECT_TRUE(has_warning(run.finish(), "dropped_events"));
+}
+
+TEST_F(ProfilerTest, TheMonitorIsStartedAndStopped) {
+  {
+    InferencePipelineProfiler profiler{monitor_, database_};
+    EXPECT_FALSE(monitor_->is_running());
+    auto run = profiler.run({.model_name = "m"});
+    EXPECT_TRUE(monitor_->is_running());
+  }
+  EXPECT_FALSE(monitor_->is_running());
+}
+
+}  // namespace
+}  // namespace enprof

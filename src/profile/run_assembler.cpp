@@ -1,0 +1,406 @@
+#include "profile/run_assembler.hpp"
+
+#include "attribution/attribution.hpp"
+#include "attribution/figure_builder.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr double kFullCoverage = 0.99;  // below it a run is worth a warning
+constexpr double kForeignLoadWarning = 0.10;
+/// Power is looked at for its peak over at least this long: shorter windows of a stepping counter
+/// say more about its steps than about power.
+constexpr Nanoseconds kPeakWindow = std::chrono::milliseconds{10};
+
+/// Sections of one name in one phase, and the sum of their shares.
+struct SectionSum {
+  Phase phase;
+  std::string name;
+  Nanoseconds begin;
+  FigureBuilder builder;
+};
+
+class Assembler {
+ public:
+  Assembler(const Recording& recording, const PowerEvidence& power, ProfiledRun& run)
+      : recording_(recording),
+        power_(power),
+        run_(run),
+        begin_(recording.spans.front().begin),
+        end_(recording.spans.front().end) {}
+
+  void assemble() {
+    build_timelines();
+    const Attribution attribution = attribute(recording_.spans, root_timelines_);
+    figures_of_spans(attribution);
+    figures_of_domains();
+    find_peak();
+    totals();
+    warnings(attribution.mended_spans());
+  }
+
+ private:
+  void build_timelines() {
+    std::vector<std::vector<EnergyWindow>> by_domain(power_.domains.size());
+    for (const EnergyWindow& window : power_.windows) {
+      by_domain[window.domain].push_back(window);
+    }
+    timelines_.reserve(by_domain.size());
+    for (std::size_t index = 0; index < by_domain.size(); ++index) {
+      const Domain& domain = power_.domains[index];
+      timelines_.emplace_back(by_domain[index], domain.stamp_error);
+      rejected_windows_ += timelines_.back().rejected_windows();
+      if (domain.is_root()) {
+        roots_.push_back({.domain = &domain, .idle_power = idle_power(index)});
+        root_timelines_.push_back(timelines_.back());
+      }
+    }
+  }
+
+  [[nodiscard]] std::optional<Watts> idle_power(std::size_t domain) const {
+    if (!power_.baseline || !power_.baseline->domains[domain]) {
+      return std::nullopt;
+    }
+    return power_.baseline->domains[domain]->power;
+  }
+
+  [[nodiscard]] Figure figure(Nanoseconds duration, std::span<const EnergyShare> share) const {
+    FigureBuilder builder(roots_);
+    builder.add(duration, share);
+    return builder.build();
+  }
+
+  void figures_of_spans(const Attribution& attribution) {
+    // What the phase being walked through has outside its sections.
+    std::vector<EnergyShare> rest;
+    Nanoseconds rest_duration{0};
+    const auto close_phase = [&] {
+      if (rest_duration > Nanoseconds{0}) {
+        add_section(run_.phases.back().phase, kSelfSection, run_.phases.back().begin, rest_duration,
+                    rest);
+      }
+    };
+
+    for (std::size_t index = 0; index < recording_.spans.size(); ++index) {
+      const Span& span = recording_.spans[index];
+      const std::span<const EnergyShare> share = attribution.shares(index);
+      const Nanoseconds since = span.begin - begin_;
+      switch (span.level) {
+        case Level::run:
+          run_.totals.figure = figure(span.duration(), share);
+          run_.totals.figure.quality.foreign_cpu_share = power_.foreign_cpu_share;
+          break;
+        case Level::phase:
+          if (!run_.phases.empty()) {
+            close_phase();
+          }
+          run_.phases.push_back(
+              {.phase = span.phase, .begin = since, .figure = figure(span.duration(), share)});
+          rest.assign(share.begin(), share.end());
+          rest_duration = span.duration();
+          break;
+        case Level::section:
+          add_section(span.phase, section_name(span), since, span.duration(), share);
+          if (!outer_section(span)) {
+            rest_duration -= span.duration();
+            for (std::size_t line = 0; line < share.size(); ++line) {
+              rest[line].energy -= share[line].energy;
+              rest[line].covered -= share[line].covered;
+              rest[line].windows -= share[line].windows;
+              rest[line].variance += share[line].variance;
+            }
+          }
+          break;
+        case Level::token:
+          if (span.token != Span::kNone) {
+            const auto token = static_cast<std::size_t>(span.token);
+            run_.tokens.push_back({.index = token,
+                                   .text = recording_.token_texts[token],
+                                   .phase = span.phase,
+                                   .begin = since,
+                                   .figure = figure(span.duration(), share)});
+          }
+          break;
+        case Level::layer:
+        case Level::component:
+        case Level::operation:
+          break;
+      }
+    }
+    if (!run_.phases.empty()) {
+      close_phase();
+    }
+    for (const SectionSum& sum : section_sums_) {
+      run_.sections.push_back({.phase = sum.phase,
+                               .name = sum.name,
+                               .count = sum.builder.spans(),
+                               .begin = sum.begin,
+                               .figure = sum.builder.build()});
+    }
+    std::ranges::stable_sort(run_.sections, {}, &SectionFigure::phase);
+  }
+
+  /// The section around a section, past the token that may lie between them.
+  [[nodiscard]] const Span* outer_section(const Span& span) const {
+    for (std::int32_t parent = span.parent; parent > 0;) {
+      const Span& outer = recording_.spans[static_cast<std::size_t>(parent)];
+      if (outer.level == Level::section) {
+        return &outer;
+      }
+      parent = outer.parent;
+    }
+    return nullptr;
+  }
+
+  /// A nested section is named after the one around it, so that names at the top add up.
+  [[nodiscard]] std::string section_name(const Span& span) const {
+    std::string name = recording_.names[span.name];
+    for (const Span* outer = outer_section(span); outer != nullptr; outer = outer_section(*outer)) {
+      name.insert(0, recording_.names[outer->name] + "/");
+    }
+    return name;
+  }
+
+  void add_section(Phase phase, const std::string& name, Nanoseconds begin, Nanoseconds duration,
+                   std::span<const EnergyShare> share) {
+    auto sum = std::ranges::find_if(section_sums_, [&](const SectionSum& candidate) {
+      return candidate.phase == phase && candidate.name == name;
+    });
+    if (sum == section_sums_.end()) {
+      section_sums_.push_back(
+          {.phase = phase, .name = name, .begin = begin, .builder = FigureBuilder(roots_)});
+      sum = section_sums_.end() - 1;
+    }
+    sum->builder.add(duration, share);
+  }
+
+  void figures_of_domains() {
+    PowerFigures& power = run_.power;
+    power.sources = power_.sources;
+    for (std::size_t index = 0; index < power_.domains.size(); ++index) {
+      const RootDomain alone{.domain = &power_.domains[index], .idle_power = idle_power(index)};
+      FigureBuilder builder(std::span(&alone, 1));
+      const EnergyShare share = timelines_[index].share(begin_, end_);
+      builder.add(end_ - begin_, std::span(&share, 1));
+      DomainFigure domain{.domain = power_.domains[index], .figure = builder.build()};
+      if (power_.baseline && power_.baseline->domains[index]) {
+        domain.idle_power = power_.baseline->domains[index]->power;
+        domain.idle_spread = power_.baseline->domains[index]->spread;
+      }
+      power.domains.push_back(std::move(domain));
+    }
+    if (power_.baseline) {
+      power.baseline = power_.baseline->total;
+    }
+    power.interval = power_.interval;
+    for (const EnergyWindow& window : power_.windows) {
+      power.samples.push_back({.domain = window.domain,
+                               .begin = window.begin - begin_,
+                               .end = window.end - begin_,
+                               .energy = window.energy});
+    }
+  }
+
+  /// Mean power of a domain over an interval that its windows cover whole.
+  [[nodiscard]] static std::optional<Watts> mean_power(const EnergyTimeline& timeline, Instant from,
+                                                       Instant to) {
+    const EnergyShare share = timeline.share(from, to);
+    if (share.covered + Nanoseconds{1} < to - from) {  // 1 ns: coverage is rounded
+      return std::nullopt;
+    }
+    return share.energy / (to - from);
+  }
+
+  void find_peak() {
+    Nanoseconds length = kPeakWindow;
+    for (const RootDomain& root : roots_) {
+      length = std::max(length, root.domain->period);
+    }
+    length = std::min(length, end_ - begin_);
+    if (roots_.empty() || length <= Nanoseconds{0}) {
+      return;
+    }
+    // A sliding mean of piecewise constant power is at its highest with an edge on a window's edge.
+    const auto consider = [&](Instant from) {
+      if (from < begin_ || from + length > end_) {
+        return;
+      }
+      Watts total;
+      for (const EnergyTimeline& timeline : root_timelines_) {
+        const auto power = mean_power(timeline, from, from + length);
+        if (!power) {
+          return;
+        }
+        total += *power;
+      }
+      if (!run_.power.peak || total > run_.power.peak->power) {
+        run_.power.peak =
+            PeakPower{.power = total, .at = from - begin_ + length / 2, .window = length};
+      }
+    };
+    consider(begin_);
+    consider(end_ - length);
+    for (const EnergyTimeline& timeline : root_timelines_) {
+      for (std::size_t knot = 0; knot < timeline.knot_count(); ++knot) {
+        consider(timeline.knot(knot));
+        consider(timeline.knot(knot) - length);
+      }
+    }
+    if (run_.power.peak) {
+      const Instant from = begin_ + run_.power.peak->at - length / 2;
+      for (const EnergyTimeline& timeline : timelines_) {
+        run_.power.peak->by_domain.push_back(mean_power(timeline, from, from + length));
+      }
+    }
+  }
+
+  [[nodiscard]] const Figure* phase_figure(Phase phase) const {
+    const auto found = std::ranges::find(run_.phases, phase, &PhaseFigure::phase);
+    return found == run_.phases.end() ? nullptr : &found->figure;
+  }
+
+  void totals() {
+    Totals& totals = run_.totals;
+    totals.output_tokens = run_.tokens.size();
+    if (!run_.tokens.empty()) {
+      totals.time_to_first_token = run_.tokens.front().begin + run_.tokens.front().figure.duration;
+    }
+    if (const Figure* prefill = phase_figure(Phase::prefill);
+        prefill != nullptr && totals.prompt_tokens > 0 && prefill->duration > Nanoseconds{0}) {
+      const auto count = static_cast<double>(totals.prompt_tokens);
+      totals.prefill_tokens_per_second = count / seconds(prefill->duration);
+      if (prefill->total) {
+        totals.energy_per_input_token = *prefill->total / count;
+      }
+    }
+    decode_totals();
+    if (totals.energy_per_input_token && totals.energy_per_output_token &&
+        totals.energy_per_input_token->value() > 0.0) {
+      totals.output_to_input_ratio =
+          *totals.energy_per_output_token / *totals.energy_per_input_token;
+    }
+    if (!totals.figure.total) {
+      return;
+    }
+    const Joules energy = *totals.figure.total;
+    if (energy.value() > 0.0 && totals.output_tokens > 0) {
+      totals.tokens_per_joule = static_cast<double>(totals.output_tokens) / energy.value();
+    }
+    totals.edp_joule_seconds = energy.value() * seconds(totals.figure.duration);
+    totals.cost_usd = to_kwh(energy) * totals.economics.price_usd_per_kwh;
+    totals.co2_grams = to_kwh(energy) * totals.economics.carbon_g_per_kwh;
+  }
+
+  void decode_totals() {
+    Totals& totals = run_.totals;
+    const Figure* decode = phase_figure(Phase::decode);
+    std::size_t count = 0;
+    std::size_t with_energy = 0;
+    double edp = 0.0;
+    for (const TokenFigure& token : run_.tokens) {
+      if (token.phase != Phase::decode) {
+        continue;
+      }
+      ++count;
+      if (token.figure.total) {
+        edp += token.figure.total->value() * seconds(token.figure.duration);
+        ++with_energy;
+      }
+    }
+    if (decode == nullptr || count == 0 || decode->duration <= Nanoseconds{0}) {
+      return;
+    }
+    totals.decode_tokens_per_second = static_cast<double>(count) / seconds(decode->duration);
+    if (decode->total) {
+      totals.energy_per_output_token = *decode->total / static_cast<double>(count);
+    }
+    if (with_energy > 0) {
+      totals.edp_per_token_joule_seconds = edp / static_cast<double>(with_energy);
+    }
+  }
+
+  void warn(std::string component, std::string code, std::string message, std::string hint = {}) {
+    run_.warnings.push_back(
+        {std::move(component), std::move(code), std::move(message), std::move(hint)});
+  }
+
+  void warnings(std::size_t mended_spans) {
+    const Figure& figure = run_.totals.figure;
+    if (!roots_.empty() && !figure.total) {
+      warn("power", "no_coverage", "No sensor window falls into the run: its energy is unknown",
+           "Use a shorter --power-interval-ms, or profile more tokens with -n.");
+    } else if (figure.total && figure.quality.coverage < kFullCoverage) {
+      warn("power", "low_coverage",
+           fmt::format("Sensors covered {:.1f} % of the run; the energy of the rest is unknown and "
+                       "not in the totals",
+                       100.0 * figure.quality.coverage));
+    }
+    if (figure.dynamic && figure.dynamic->value() < 0.0) {
+      warn(
+          "power", "baseline_above_run",
+          fmt::format("The idle baseline ({:.2f} W) is above the run's mean power ({:.2f} W)",
+                      figure.baseline->value() / figure.total->value() * figure.mean_power->value(),
+                      figure.mean_power->value()),
+          "The machine was busier before the run than in it: let it come to rest, or give "
+          "--baseline-s more time.");
+    }
+    if (power_.foreign_cpu_share && *power_.foreign_cpu_share > kForeignLoadWarning) {
+      warn("power", "foreign_load",
+           fmt::format(
+               "Other processes used {:.0f} % of the machine's busy CPU time during the run: "
+               "their energy is in these figures",
+               100.0 * *power_.foreign_cpu_share),
+           "Stop them, and run again.");
+    }
+    if (rejected_windows_ > 0) {
+      warn("power", "bad_windows",
+           fmt::format("{} sensor windows had no length or no finite energy and were left out",
+                       rejected_windows_));
+    }
+    if (recording_.dropped_spans > 0) {
+      warn("profile", "dropped_spans",
+           fmt::format("{} spans did not fit into the run's memory and were dropped; their time "
+                       "stays with what contains them",
+                       recording_.dropped_spans),
+           "Raise max_output_tokens or spans_per_token.");
+    }
+    if (recording_.dropped_text_bytes > 0) {
+      warn("profile", "dropped_text",
+           fmt::format("{} bytes of token text did not fit into the run's memory",
+                       recording_.dropped_text_bytes));
+    }
+    if (mended_spans > 0) {
+      warn("profile", "mended_spans",
+           fmt::format("{} spans lay outside their parent or across a sibling and were cut",
+                       mended_spans));
+    }
+  }
+
+  const Recording& recording_;
+  const PowerEvidence& power_;
+  ProfiledRun& run_;
+  Instant begin_;
+  Instant end_;
+  std::vector<EnergyTimeline> timelines_;       // by domain
+  std::vector<EnergyTimeline> root_timelines_;  // by root
+  std::vector<RootDomain> roots_;
+  std::vector<SectionSum> section_sums_;
+  std::size_t rejected_windows_ = 0;
+};
+
+}  // namespace
+
+void assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run) {
+  if (!recording.spans.empty()) {
+    Assembler(recording, power, run).assemble();
+  }
+}
+
+}  // namespace enprof

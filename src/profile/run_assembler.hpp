@@ -1,0 +1,30 @@
+// From what was recorded to what is known: spans and windows become the figures of a run.
+#pragma once
+
+#include "enprof/model/energy_window.hpp"
+#include "enprof/model/profiled_run.hpp"
+#include "enprof/power/power_monitor.hpp"
+
+#include "profile/run_recorder.hpp"
+
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace enprof {
+
+/// What the sensors contributed to a run.
+struct PowerEvidence {
+  std::vector<std::string> sources;
+  std::vector<Domain> domains;
+  std::vector<EnergyWindow> windows;  ///< that overlap the run
+  std::optional<IdleBaseline> baseline;
+  Nanoseconds interval{0};
+  std::optional<double> foreign_cpu_share;
+};
+
+/// Fills in phases, sections, tokens, totals and power of a run from its recording. What the caller
+/// has set (identity, prompt, model, prompt_tokens, economics) stays; warnings are added.
+void assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run);
+
+}  // namespace enprof

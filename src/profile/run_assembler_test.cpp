@@ -1,0 +1,215 @@
+#include "profile/run_assembler.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace enprof {
+namespace {
+
+using namespace std::chrono_literals;
+
+Instant at(double ms) { return Instant{1s + from_ms(ms)}; }
+
+/// Run 0–1000 ms: pre_inference 0–100 (tokenization 10–40), prefill 100–400 (forward 100–380, token
+/// 0 at 380–400), decode 400–1000: two tokens of 250 ms with forward 200, 100 ms nothing.
+Recording recording() {
+  Recording result;
+  result.names = {"run", "tokenization", "forward"};
+  result.token_texts = {"a", "b", "c"};
+  const auto add = [&](double begin, double end, int parent, Level level, Phase phase,
+                       std::uint16_t name = 0, int token = Span::kNone) {
+    result.spans.push_back({.begin = at(begin),
+                            .end = at(end),
+                            .parent = parent,
+                            .token = token,
+                            .name = name,
+                            .level = level,
+                            .phase = phase});
+  };
+  add(0, 1000, -1, Level::run, Phase::pre_inference);
+  add(0, 100, 0, Level::phase, Phase::pre_inference);
+  add(10, 40, 1, Level::section, Phase::pre_inference, 1);
+  add(100, 400, 0, Level::phase, Phase::prefill);
+  add(100, 380, 3, Level::section, Phase::prefill, 2);
+  add(380, 400, 3, Level::token, Phase::prefill, 0, 0);
+  add(400, 1000, 0, Level::phase, Phase::decode);
+  add(400, 650, 6, Level::token, Phase::decode, 0, 1);
+  add(400, 600, 7, Level::section, Phase::decode, 2, 1);
+  add(650, 900, 6, Level::token, Phase::decode, 0, 2);
+  add(650, 850, 9, Level::section, Phase::decode, 2, 2);
+  return result;
+}
+
+/// 50 W, but 100 W from 500 to 600 ms, in windows of 10 ms, one before and one after the run.
+PowerEvidence evidence() {
+  PowerEvidence power;
+  power.domains = {domain_from_name("package-0"), domain_from_name("core-0")};
+  for (Domain& domain : power.domains) {
+    domain.source = "rapl";
+    domain.period = 10ms;
+  }
+  link_parents(power.domains);
+  for (double t = -10; t < 1010; t += 10) {
+    const double watts = t >= 500 && t < 600 ? 100.0 : 50.0;
+    power.windows.push_back({0, at(t), at(t + 10), Watts{watts} * 10ms});
+    power.windows.push_back({1, at(t), at(t + 10), Watts{watts / 2} * 10ms});
+  }
+  power.baseline = IdleBaseline{.domains = {IdleBaseline::DomainIdle{Watts{10}, Watts{1}},
+                                            IdleBaseline::DomainIdle{Watts{5}, std::nullopt}},
+                                .total = BaselineFigure{.power = Watts{10}, .duration = 2s}};
+  return power;
+}
+
+ProfiledRun assembled(const PowerEvidence& power = evidence()) {
+  ProfiledRun run;
+  run.totals.prompt_tokens = 30;
+  assemble_run(recording(), power, run);
+  return run;
+}
+
+const SectionFigure& section(const ProfiledRun& run, Phase phase, std::string_view name) {
+  const auto found = std::ranges::find_if(run.sections, [&](const SectionFigure& candidate) {
+    return candidate.phase == phase && candidate.name == name;
+  });
+  EXPECT_NE(found, run.sections.end()) << name;
+  return *found;
+}
+
+TEST(RunAssembler, TheTotalIsOfRootsAlone) {
+  const ProfiledRun run = assembled();
+  EXPECT_NEAR(run.totals.figure.total->value(), 55.0, 1e-9);  // core lies within the package
+  EXPECT_NEAR(run.totals.figure.baseline->value(), 10.0, 1e-9);
+  EXPECT_NEAR(run.totals.figure.dynamic->value(), 45.0, 1e-9);
+  EXPECT_DOUBLE_EQ(run.totals.figure.quality.coverage, 1.0);
+  ASSERT_EQ(run.power.domains.size(), 2U);
+  EXPECT_NEAR(run.power.domains[1].figure.total->value(), 27.5, 1e-9);
+  EXPECT_EQ(run.power.domains[1].idle_power, Watts{5});
+  EXPECT_TRUE(run.warnings.empty());
+}
+
+TEST(RunAssembler, PhasesAddUpToTheRun) {
+  const ProfiledRun run = assembled();
+  ASSERT_EQ(run.phases.size(), 3U);
+  Joules sum;
+  Nanoseconds time{0};
+  for (const PhaseFigure& phase : run.phases) {
+    sum += *phase.figure.total;
+    time += phase.figure.duration;
+  }
+  EXPECT_NEAR(sum.value(), run.totals.figure.total->value(), 1e-9);
+  EXPECT_EQ(time, run.totals.figure.duration);
+}
+
+TEST(RunAssembler, SectionsOfAPhaseAddUpToIt) {
+  const ProfiledRun run = assembled();
+  EXPECT_EQ(section(run, Phase::decode, "forward").count, 2U);
+  EXPECT_NEAR(section(run, Phase::decode, "forward").figure.total->value(), 25.0, 1e-9);
+  EXPECT_NEAR(section(run, Phase::pre_inference, "tokenization").figure.total->value(), 1.5, 1e-9);
+  for (const PhaseFigure& phase : run.phases) {
+    Joules sum;
+    Nanoseconds time{0};
+    for (const SectionFigure& part : run.sections) {
+      if (part.phase == phase.phase) {
+        sum += *part.figure.total;
+        time += part.figure.duration;
+      }
+    }
+    EXPECT_NEAR(sum.value(), phase.figure.total->value(), 1e-9);
+    EXPECT_EQ(time, phase.figure.duration);
+  }
+}
+
+TEST(RunAssembler, NestedSectionsAreNamedAfterTheOuterOne) {
+  Recording nested = recording();
+  nested.names.emplace_back("attention");
+  nested.spans.insert(nested.spans.begin() + 5, {.begin = at(200),
+                                                 .end = at(300),
+                                                 .parent = 4,
+                                                 .name = 3,
+                                                 .level = Level::section,
+                                                 .phase = Phase::prefill});
+  for (Span& span : nested.spans) {
+    if (span.parent >= 5) {
+      ++span.parent;
+    }
+  }
+  ProfiledRun run;
+  assemble_run(nested, evidence(), run);
+  EXPECT_NEAR(section(run, Phase::prefill, "forward/attention").figure.total->value(), 5.0, 1e-9);
+  EXPECT_NEAR(section(run, Phase::prefill, "forward").figure.total->value(), 14.0, 1e-9);
+  EXPECT_NEAR(section(run, Phase::prefill, "(self)").figure.total->value(), 1.0, 1e-9);
+}
+
+TEST(RunAssembler, FormulasByHand) {
+  const Totals totals = assembled().totals;
+  EXPECT_EQ(totals.output_tokens, 3U);
+  EXPECT_EQ(totals.time_to_first_token, 400ms);
+  EXPECT_DOUBLE_EQ(*totals.prefill_tokens_per_second, 30 / 0.3);
+  EXPECT_DOUBLE_EQ(*totals.decode_tokens_per_second, 2 / 0.6);
+  EXPECT_NEAR(totals.energy_per_input_token->value(), 15.0 / 30, 1e-12);
+  EXPECT_NEAR(totals.energy_per_output_token->value(), 35.0 / 2, 1e-9);
+  EXPECT_NEAR(*totals.output_to_input_ratio, 35.0, 1e-9);
+  EXPECT_NEAR(*totals.tokens_per_joule, 3 / 55.0, 1e-12);
+  EXPECT_NEAR(*totals.edp_joule_seconds, 55.0, 1e-9);
+  EXPECT_NEAR(*totals.edp_per_token_joule_seconds, (17.5 * 0.25 + 12.5 * 0.25) / 2, 1e-9);
+  EXPECT_NEAR(*totals.cost_usd, 55.0 / 3.6e6 * 0.12, 1e-15);
+  EXPECT_NEAR(*totals.co2_grams, 55.0 / 3.6e6 * 400.0, 1e-12);
+}
+
+TEST(RunAssembler, PeakIsWhereItWas) {
+  const ProfiledRun run = assembled();
+  ASSERT_TRUE(run.power.peak);
+  EXPECT_NEAR(run.power.peak->power.value(), 100.0, 1e-9);
+  EXPECT_GE(run.power.peak->at, 500ms);
+  EXPECT_LE(run.power.peak->at, 605ms);
+  EXPECT_NEAR(run.power.peak->by_domain.at(1)->value(), 50.0, 1e-9);
+}
+
+TEST(RunAssembler, WithoutSensorsTimingsRemain) {
+  const ProfiledRun run = assembled(PowerEvidence{});
+  EXPECT_EQ(run.totals.figure.duration, 1s);
+  EXPECT_FALSE(run.totals.figure.total);
+  EXPECT_FALSE(run.totals.cost_usd);
+  EXPECT_FALSE(run.totals.tokens_per_joule);
+  EXPECT_FALSE(run.power.peak);
+  EXPECT_EQ(run.totals.time_to_first_token, 400ms);
+  EXPECT_EQ(run.phases.size(), 3U);
+  EXPECT_FALSE(run.tokens[0].figure.total);
+  EXPECT_TRUE(run.warnings.empty());
+}
+
+TEST(RunAssembler, ASensorThatFellSilentIsNotZeroWatts) {
+  PowerEvidence power = evidence();
+  std::erase_if(power.windows, [](const EnergyWindow& window) { return window.end > at(500); });
+  const ProfiledRun run = assembled(power);
+  EXPECT_NEAR(run.totals.figure.quality.coverage, 0.5, 0.001);
+  EXPECT_FALSE(run.tokens[2].figure.total);
+  EXPECT_NEAR(run.totals.figure.mean_power->value(), 50.0, 1e-9);
+  ASSERT_EQ(run.warnings.size(), 1U);
+  EXPECT_EQ(run.warnings[0].code, "low_coverage");
+}
+
+TEST(RunAssembler, NoWindowInTheRunIsSaid) {
+  PowerEvidence power = evidence();
+  power.windows.clear();
+  const ProfiledRun run = assembled(power);
+  EXPECT_FALSE(run.totals.figure.total);
+  ASSERT_EQ(run.warnings.size(), 1U);
+  EXPECT_EQ(run.warnings[0].code, "no_coverage");
+}
+
+TEST(RunAssembler, WarnsOfForeignLoadAndABusyBaseline) {
+  PowerEvidence power = evidence();
+  power.foreign_cpu_share = 0.25;
+  power.baseline->domains[0]->power = Watts{80};
+  const ProfiledRun run = assembled(power);
+  ASSERT_EQ(run.warnings.size(), 2U);
+  EXPECT_EQ(run.warnings[0].code, "baseline_above_run");
+  EXPECT_NE(run.warnings[0].message.find("80.00 W"), std::string::npos);
+  EXPECT_EQ(run.warnings[1].code, "foreign_load");
+  EXPECT_EQ(run.totals.figure.quality.foreign_cpu_share, 0.25);
+}
+
+}  // namespace
+}  // namespace enprof

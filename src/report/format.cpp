@@ -1,0 +1,215 @@
+#include "report/format.hpp"
+
+#include "base/utf8.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <ctime>
+
+namespace enprof {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+/// Digits after the point so that `digits` of the number are significant.
+std::string significant(double value, int digits) {
+  const double magnitude = std::abs(value);
+  int whole = 1;
+  for (double bound = 10.0; magnitude >= bound && whole < digits; bound *= 10.0) {
+    ++whole;
+  }
+  return fmt::format("{:.{}f}", value, digits - whole);
+}
+
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t length = 1;
+  bool valid = false;
+};
+
+/// Reads the code point at the start of a text; one byte, invalid, where there is none.
+CodePoint decode(std::string_view text) {
+  const std::size_t length = utf8_sequence_length(text);
+  if (length == 0) {
+    return {};
+  }
+  // The lead byte holds 7, 5, 4 or 3 bits, by length; each byte after it 6.
+  constexpr std::array<unsigned char, 5> kLeadMask{0, 0x7F, 0x1F, 0x0F, 0x07};
+  char32_t value = static_cast<unsigned char>(text[0]) & kLeadMask[length];
+  for (std::size_t index = 1; index < length; ++index) {
+    value = (value << 6U) | (static_cast<unsigned char>(text[index]) & 0x3FU);
+  }
+  return {value, length, true};
+}
+
+/// Two for East Asian wide characters and emoji, none for combining marks.
+std::size_t columns_of(char32_t c) {
+  const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
+  if (in(0x300, 0x36F) || in(0x200B, 0x200F) || in(0xFE00, 0xFE0F) || in(0x20D0, 0x20FF)) {
+    return 0;
+  }
+  const bool wide = in(0x1100, 0x115F) || in(0x2E80, 0x303E) || in(0x3041, 0xA4CF) ||
+                    in(0xAC00, 0xD7A3) || in(0xF900, 0xFAFF) || in(0xFE30, 0xFE6F) ||
+                    in(0xFF00, 0xFF60) || in(0xFFE0, 0xFFE6) || in(0x1F300, 0x1F64F) ||
+                    in(0x1F680, 0x1F6FF) || in(0x1F900, 0x1FAFF) || in(0x20000, 0x3FFFD);
+  return wide ? 2 : 1;
+}
+
+std::string printable(const CodePoint& point, std::string_view bytes) {
+  if (!point.valid) {
+    return std::string{kReplacement};
+  }
+  switch (point.value) {
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    case '"':
+      return "\\\"";
+    case '\\':
+      return "\\\\";
+    default:
+      break;
+  }
+  // C0 and C1 controls could drive the terminal; bidi controls could reorder the line.
+  const char32_t c = point.value;
+  if (c < 0x20 || (c >= 0x7F && c < 0xA0)) {
+    return fmt::format("\\x{:02x}", static_cast<unsigned>(c));
+  }
+  if ((c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069)) {
+    return fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+  }
+  return std::string{bytes};
+}
+
+}  // namespace
+
+std::string format_si(double value, std::string_view unit, int digits) {
+  constexpr std::array<std::string_view, 11> kPrefixes{"p", "n", "µ", "m", "", "k",
+                                                       "M", "G", "T", "P", "E"};
+  constexpr int kNone = 4;
+  if (!std::isfinite(value)) {
+    return std::string{kAbsent};
+  }
+  if (value == 0.0) {
+    return fmt::format("0 {}", unit);
+  }
+  int prefix = kNone;
+  // 999.95 with four digits would read 1000: it goes to the next prefix.
+  const double limit = 1000.0 - 0.5 * std::pow(10.0, 3 - digits);
+  while (std::abs(value) >= limit && prefix + 1 < static_cast<int>(kPrefixes.size())) {
+    value /= 1000.0;
+    ++prefix;
+  }
+  while (std::abs(value) < limit / 1000.0 && prefix > 0) {
+    value *= 1000.0;
+    --prefix;
+  }
+  return fmt::format("{} {}{}", significant(value, digits),
+                     kPrefixes[static_cast<std::size_t>(prefix)], unit);
+}
+
+std::string format_energy(Joules energy) { return format_si(energy.value(), "J"); }
+std::string format_energy(const std::optional<Joules>& energy) {
+  return energy ? format_energy(*energy) : std::string{kAbsent};
+}
+std::string format_power(Watts power) { return format_si(power.value(), "W"); }
+std::string format_power(const std::optional<Watts>& power) {
+  return power ? format_power(*power) : std::string{kAbsent};
+}
+
+std::string format_duration(Nanoseconds duration) {
+  const double value = seconds(duration);
+  if (value < 100.0) {
+    return format_si(value, "s");
+  }
+  const auto whole = std::llround(value);
+  if (whole < 3600) {
+    return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  }
+  return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string format_count(std::uint64_t count) {
+  if (count < 1000) {
+    return fmt::format("{}", count);
+  }
+  std::string text = format_si(static_cast<double>(count), "", 3);
+  if (text.ends_with('G')) {
+    text.back() = 'B';  // a billion parameters, by custom
+  }
+  return text;
+}
+
+std::string format_percent(double ratio) { return fmt::format("{:.1f} %", 100.0 * ratio); }
+
+std::string format_usd(double usd) {
+  int decimals = 2;
+  for (double bound = 0.1; std::abs(usd) < bound && usd != 0.0 && decimals < 12; bound /= 10.0) {
+    ++decimals;
+  }
+  return fmt::format("{:.{}f} USD", usd, decimals);
+}
+
+std::string format_wall_time(WallTime time) {
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
+                     fmt::gmtime(std::chrono::floor<std::chrono::seconds>(time)));
+}
+
+std::string quote(std::string_view text, std::size_t columns) {
+  std::string result = "\"";
+  std::size_t used = 2;  // the quotes
+  while (!text.empty()) {
+    const CodePoint point = decode(text);
+    const std::string piece = printable(point, text.substr(0, point.length));
+    const std::size_t width = display_width(piece);
+    const bool last = text.size() == point.length;
+    if (used + width > columns || (!last && used + width + 1 > columns)) {
+      result += "…";
+      break;
+    }
+    result += piece;
+    used += width;
+    text.remove_prefix(point.length);
+  }
+  return result + "\"";
+}
+
+std::string wrap(std::string_view text, std::size_t columns, std::size_t indent) {
+  std::string result;
+  std::size_t used = indent;  // the first line follows a label that is as wide
+  while (!text.empty()) {
+    const std::size_t end = text.find(' ');
+    const std::string_view word = text.substr(0, end);
+    const std::size_t width = display_width(word);
+    const bool first = used == indent;
+    if (!first && used + 1 + width > columns) {
+      result += "\n" + std::string(indent, ' ');
+      used = indent + width;
+    } else {
+      result += first ? "" : " ";
+      used += width + (first ? 0 : 1);
+    }
+    result += word;
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return result;
+}
+
+std::size_t display_width(std::string_view text) {
+  std::size_t width = 0;
+  while (!text.empty()) {
+    const CodePoint point = decode(text);
+    width += point.valid ? columns_of(point.value) : 1;
+    text.remove_prefix(point.length);
+  }
+  return width;
+}
+
+}  // namespace enprof

@@ -1,0 +1,81 @@
+#include "report/run_list.hpp"
+
+#include "report/format.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace enprof {
+namespace {
+
+using Align = TextTable::Align;
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kShortId = 8;
+constexpr std::size_t kFixedColumns = 96;  // what the columns before the prompt take at most
+
+}  // namespace
+
+std::string run_list(const RunList& list, const RunFilter& filter, const Terminal& terminal) {
+  if (list.runs.empty()) {
+    return list.total == 0
+               ? "No runs.\n"
+               : fmt::format("No runs beyond offset {} of {}.\n", filter.offset, list.total);
+  }
+  TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right, Align::right,
+                   Align::right, Align::left, Align::left});
+  table.row({"run", "started", "model", "in", "out", "energy", "J/token", "status", "prompt"},
+            Style::dim);
+  const std::size_t room =
+      terminal.width > kFixedColumns + 16 ? terminal.width - kFixedColumns : 16;
+  for (const RunSummary& run : list.runs) {
+    std::string energy = format_energy(run.energy);
+    if (run.method == Method::estimated) {
+      energy.insert(0, "~");  // an estimate is never shown as if it were measured
+    }
+    table.row({run.run_id.substr(0, kShortId), format_wall_time(run.started_at),
+               run.model + (run.quantization.empty() ? "" : " " + run.quantization),
+               fmt::format("{}", run.prompt_tokens), fmt::format("{}", run.output_tokens), energy,
+               format_energy(run.energy_per_output_token),
+               std::string{to_string(run.status)} +
+                   (run.warnings > 0 ? fmt::format(" !{}", run.warnings) : ""),
+               quote(run.prompt, room)},
+              run.status == RunStatus::completed ? Style::plain : Style::warning);
+  }
+  std::string text = table.text(terminal, 0);
+  const std::size_t last = filter.offset + list.runs.size();
+  if (last < list.total) {
+    text +=
+        fmt::format("{} of {} runs; more with --offset {}\n", list.runs.size(), list.total, last);
+  }
+  return text;
+}
+
+std::string run_list_to_json(const RunList& list) {
+  Json runs = Json::array();
+  for (const RunSummary& run : list.runs) {
+    runs.push_back(
+        {{"run_id", run.run_id},
+         {"status", to_string(run.status)},
+         {"started_at_ms", run.started_at.time_since_epoch().count()},
+         {"model", run.model},
+         {"quantization", run.quantization},
+         {"experiment", run.experiment},
+         {"tags", run.tags},
+         {"prompt", run.prompt},
+         {"duration_ms", to_ms(run.duration)},
+         {"prompt_tokens", run.prompt_tokens},
+         {"output_tokens", run.output_tokens},
+         {"energy_mj", run.energy ? Json(to_mj(*run.energy)) : Json(nullptr)},
+         {"energy_per_output_token_mj",
+          run.energy_per_output_token ? Json(to_mj(*run.energy_per_output_token)) : Json(nullptr)},
+         {"method", run.method ? Json(to_string(*run.method)) : Json(nullptr)},
+         {"warnings", run.warnings}});
+  }
+  const Json object{{"total", list.total}, {"runs", std::move(runs)}};
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace enprof

@@ -1,0 +1,316 @@
+#include "report/run_report.hpp"
+
+#include "base/format_bytes.hpp"
+#include "report/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using Align = TextTable::Align;
+
+constexpr std::size_t kCostliestTokens = 5;
+constexpr std::size_t kLabelWidth = 11;
+constexpr std::size_t kWarningIndent = 4;
+/// Time in no section is worth a line from this share of its phase on.
+constexpr double kSelfShown = 0.01;
+
+/// Joins what is not empty.
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string result;
+  for (const std::string& part : parts) {
+    if (!part.empty()) {
+      result += (result.empty() ? "" : std::string{separator}) + part;
+    }
+  }
+  return result;
+}
+
+class RunReport {
+ public:
+  RunReport(const ProfiledRun& run, const Terminal& terminal) : run_(run), terminal_(terminal) {}
+
+  std::string text() {
+    headline();
+    model();
+    power();
+    texts();
+    energy();
+    phases();
+    tokens();
+    warnings();
+    return std::move(out_);
+  }
+
+ private:
+  void line(std::string_view label, const std::string& value) {
+    if (!value.empty()) {
+      out_ += fmt::format("{}{}{}\n", styled(terminal_, Style::bold, std::string{label}),
+                          std::string(kLabelWidth - std::min(kLabelWidth, label.size()), ' '),
+                          wrap(value, terminal_.width, kLabelWidth));
+    }
+  }
+  void heading(const std::string& text) {
+    out_ += "\n" + styled(terminal_, Style::bold, text) + "\n";
+  }
+
+  void headline() {
+    line("Run", join({run_.run_id, std::string{to_string(run_.status)},
+                      format_wall_time(run_.started_at), std::string{to_string(run_.depth)}},
+                     " · "));
+    if (!run_.experiment.empty() || !run_.tags.empty()) {
+      line("", join({run_.experiment.empty() ? "" : "experiment " + run_.experiment,
+                     run_.tags.empty() ? "" : "tags " + join(run_.tags, ", ")},
+                    " · "));
+    }
+  }
+
+  void model() {
+    const ModelFacts& model = run_.model;
+    const auto number = [](const std::optional<int>& value, std::string_view unit) {
+      return value ? fmt::format("{} {}", *value, unit) : std::string{};
+    };
+    line("Model",
+         join({model.name, model.architecture,
+               model.parameters ? format_count(*model.parameters) + " parameters" : "",
+               model.quantization, model.file_bytes ? format_bytes(*model.file_bytes) : ""},
+              " · "));
+    std::string heads;
+    if (model.heads && model.kv_heads) {
+      heads = fmt::format("{} heads, {} KV ({})", *model.heads, *model.kv_heads, model.attention());
+    }
+    std::string experts;
+    if (model.experts && *model.experts > 0) {
+      experts =
+          fmt::format("{} experts, {} active", *model.experts, model.experts_used.value_or(0));
+    }
+    line("", join({model.layers && model.embedding_width
+                       ? fmt::format("{} layers × {}", *model.layers, *model.embedding_width)
+                       : std::string{},
+                   model.feed_forward_width ? fmt::format("ff {}", *model.feed_forward_width)
+                                            : std::string{},
+                   heads, experts},
+                  " · "));
+    std::string cache;
+    if (model.kv_cache_bytes) {
+      cache = "KV cache " + format_bytes(*model.kv_cache_bytes);
+      if (model.kv_cache_used_bytes) {
+        cache += ", used " + format_bytes(*model.kv_cache_used_bytes);
+      }
+    }
+    std::string context;
+    if (model.context) {
+      context = fmt::format("context {}", *model.context);
+      if (model.context_trained) {
+        context += fmt::format(" (trained {})", *model.context_trained);
+      }
+    }
+    line("", join({context, cache}, " · "));
+    line("Engine",
+         join({model.engine, number(model.threads, "threads"),
+               model.gpu_layers && *model.gpu_layers > 0
+                   ? fmt::format("{} layers on GPU", *model.gpu_layers)
+                   : std::string{},
+               model.load_time ? "loaded in " + format_duration(*model.load_time) : std::string{}},
+              " · "));
+  }
+
+  void power() {
+    if (run_.power.sources.empty()) {
+      line("Power", "not measured");
+    }
+    std::string_view label = "Power";
+    for (const std::string& source : run_.power.sources) {
+      line(std::exchange(label, ""), source);
+    }
+    std::vector<std::string> domains;
+    for (const DomainFigure& domain : run_.power.domains) {
+      // One that lies within another is shown in brackets: it is not added up.
+      const std::string value = domain.domain.name + " " + format_energy(domain.figure.total);
+      domains.push_back(domain.domain.is_root() ? value : "(" + value + ")");
+    }
+    if (domains.size() > 1) {
+      line("", join(domains, " · "));
+    }
+    const Quality& quality = run_.totals.figure.quality;
+    if (quality.method) {
+      std::vector<std::string> parts{std::string{to_string(*quality.method)},
+                                     "coverage " + format_percent(quality.coverage)};
+      if (quality.resolution) {
+        parts.push_back(fmt::format("{:.0f} windows", *quality.resolution));
+      }
+      if (quality.foreign_cpu_share) {
+        parts.push_back(fmt::format("other processes {} of busy CPU time",
+                                    format_percent(*quality.foreign_cpu_share)));
+      }
+      line("", join(parts, " · "));
+    }
+  }
+
+  void texts() {
+    // Beside the quoted text: the label, "12345 tokens  ", and the reason that the text ended.
+    const std::size_t beside = kLabelWidth + 14 + 2 + run_.finish_reason.size();
+    const std::size_t room = std::max<std::size_t>(terminal_.width, beside + 16) - beside;
+    line("Prompt",
+         fmt::format("{} tokens  {}", run_.totals.prompt_tokens, quote(run_.prompt, room)));
+    line("Response",
+         fmt::format("{} tokens  {}{}", run_.totals.output_tokens, quote(run_.response, room),
+                     run_.finish_reason.empty() ? "" : "  " + run_.finish_reason));
+  }
+
+  void energy() {
+    const Totals& totals = run_.totals;
+    const Figure& figure = totals.figure;
+    heading("Energy");
+    TextTable table({Align::left, Align::right, Align::left, Align::left, Align::right});
+    const auto per_second = [](const std::optional<double>& value) {
+      return value ? fmt::format("{:.1f} tokens/s", *value) : std::string{kAbsent};
+    };
+    const std::string error = figure.quality.standard_error
+                                  ? "± " + format_energy(*figure.quality.standard_error)
+                                  : std::string{};
+    std::string idle;
+    if (run_.power.baseline) {
+      idle = fmt::format("idle {} over {}", format_power(run_.power.baseline->power),
+                         format_duration(run_.power.baseline->duration));
+    }
+    const auto share_of_total = [&](const std::optional<Joules>& part) {
+      return part && figure.total && figure.total->value() > 0.0
+                 ? format_percent(*part / *figure.total)
+                 : std::string{};
+    };
+    table.row(
+        {"total", format_energy(figure.total), error, "time", format_duration(figure.duration)});
+    table.row({"baseline", format_energy(figure.baseline), idle, "first token",
+               totals.time_to_first_token ? format_duration(*totals.time_to_first_token)
+                                          : std::string{kAbsent}});
+    table.row({"dynamic", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
+               per_second(totals.prefill_tokens_per_second)});
+    table.row({"mean power", format_power(figure.mean_power), "", "decode",
+               per_second(totals.decode_tokens_per_second)});
+    std::string peak_at;
+    if (run_.power.peak) {
+      peak_at = fmt::format("at {} over {}", format_duration(run_.power.peak->at),
+                            format_duration(run_.power.peak->window));
+    }
+    table.row({"peak power",
+               run_.power.peak ? format_power(run_.power.peak->power) : std::string{kAbsent},
+               peak_at, "EDP",
+               totals.edp_joule_seconds ? format_si(*totals.edp_joule_seconds, "J·s")
+                                        : std::string{kAbsent}});
+    table.row({"input token", format_energy(totals.energy_per_input_token), "", "cost",
+               totals.cost_usd ? format_usd(*totals.cost_usd) : std::string{kAbsent}});
+    table.row({"output token", format_energy(totals.energy_per_output_token),
+               totals.output_to_input_ratio
+                   ? fmt::format("{:.1f} × input", *totals.output_to_input_ratio)
+                   : std::string{},
+               "CO₂", totals.co2_grams ? format_si(*totals.co2_grams, "g") : std::string{kAbsent}});
+    table.row({"tokens/joule",
+               totals.tokens_per_joule ? fmt::format("{:.4g}", *totals.tokens_per_joule)
+                                       : std::string{kAbsent},
+               "", "",
+               fmt::format("({:g} USD/kWh, {:g} g/kWh)", totals.economics.price_usd_per_kwh,
+                           totals.economics.carbon_g_per_kwh)});
+    out_ += table.text(terminal_);
+  }
+
+  void phases() {
+    if (run_.phases.empty()) {
+      return;
+    }
+    heading("Where it went");
+    TextTable table({Align::left, Align::right, Align::right, Align::right, Align::right,
+                     Align::right, Align::right, Align::right});
+    table.row({"phase / section", "count", "time", "energy", "share", "dynamic", "power", "± "},
+              Style::dim);
+    const std::optional<Joules>& total = run_.totals.figure.total;
+    const auto add = [&](const std::string& name, const std::string& count, const Figure& figure,
+                         Style style) {
+      std::string share{kAbsent};
+      if (figure.total && total && total->value() > 0.0) {
+        share = format_percent(*figure.total / *total);
+      }
+      table.row({name, count, format_duration(figure.duration), format_energy(figure.total), share,
+                 format_energy(figure.dynamic), format_power(figure.mean_power),
+                 format_energy(figure.quality.standard_error)},
+                style);
+    };
+    for (const PhaseFigure& phase : run_.phases) {
+      add(std::string{to_string(phase.phase)}, "", phase.figure, Style::bold);
+      for (const SectionFigure& section : run_.sections) {
+        if (section.phase == phase.phase && !is_negligible(section, phase)) {
+          add("  " + section.name, fmt::format("{}", section.count), section.figure, Style::plain);
+        }
+      }
+    }
+    out_ += table.text(terminal_);
+  }
+
+  [[nodiscard]] static bool is_negligible(const SectionFigure& section, const PhaseFigure& phase) {
+    return section.name == kSelfSection &&
+           seconds(section.figure.duration) < kSelfShown * seconds(phase.figure.duration);
+  }
+
+  void tokens() {
+    std::vector<const TokenFigure*> costliest;
+    for (const TokenFigure& token : run_.tokens) {
+      if (token.figure.total) {
+        costliest.push_back(&token);
+      }
+    }
+    if (costliest.empty()) {
+      return;
+    }
+    const auto shown = std::min(kCostliestTokens, costliest.size());
+    std::ranges::partial_sort(costliest, costliest.begin() + static_cast<std::ptrdiff_t>(shown),
+                              std::ranges::greater{},
+                              [](const TokenFigure* token) { return *token->figure.total; });
+    costliest.resize(shown);
+    heading("Costliest tokens");
+    TextTable table(
+        {Align::right, Align::right, Align::right, Align::right, Align::right, Align::left});
+    table.row({"token", "energy", "± ", "time", "windows", "text"}, Style::dim);
+    for (const TokenFigure* token : costliest) {
+      const Quality& quality = token->figure.quality;
+      table.row(
+          {fmt::format("#{}", token->index), format_energy(token->figure.total),
+           format_energy(quality.standard_error), format_duration(token->figure.duration),
+           quality.resolution ? fmt::format("{:.2g}", *quality.resolution) : std::string{kAbsent},
+           quote(token->text, 32)});
+    }
+    out_ += table.text(terminal_);
+  }
+
+  void warnings() {
+    if (run_.warnings.empty()) {
+      return;
+    }
+    heading("Warnings");
+    for (const Warning& warning : run_.warnings) {
+      out_ += "  " + styled(terminal_, Style::warning, "! ") +
+              wrap(warning.message, terminal_.width, kWarningIndent) + "\n";
+      if (!warning.hint.empty()) {
+        out_ += std::string(kWarningIndent, ' ') +
+                wrap(warning.hint, terminal_.width, kWarningIndent) + "\n";
+      }
+    }
+  }
+
+  const ProfiledRun& run_;
+  const Terminal& terminal_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string run_report(const ProfiledRun& run, const Terminal& terminal) {
+  return RunReport(run, terminal).text();
+}
+
+}  // namespace enprof

@@ -1,0 +1,131 @@
+#include "report/run_report.hpp"
+
+#include "report/format.hpp"
+#include "report/run_json.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+
+namespace enprof {
+namespace {
+
+using namespace std::chrono_literals;
+
+Figure figure(Nanoseconds duration, double joules) {
+  return {.duration = duration,
+          .total = Joules{joules},
+          .baseline = Joules{joules / 5},
+          .dynamic = Joules{joules - joules / 5},
+          .mean_power = Joules{joules} / duration,
+          .quality = {.sensor = "rapl",
+                      .method = Method::attributed,
+                      .coverage = 1.0,
+                      .resolution = 12.0,
+                      .standard_error = Joules{joules / 100}}};
+}
+
+ProfiledRun measured_run() {
+  ProfiledRun run;
+  run.run_id = "0123456789abcdef";
+  run.status = RunStatus::completed;
+  run.started_at = WallTime{1'700'000'000'123ms};
+  run.prompt = "line one\nline two";
+  run.response = "caf\xE9";
+  run.finish_reason = "length";
+  run.model = {.name = "m.gguf",
+               .architecture = "llama",
+               .layers = 8,
+               .embedding_width = 512,
+               .heads = 8,
+               .kv_heads = 4};
+  run.totals.figure = figure(1s, 50.0);
+  run.totals.prompt_tokens = 4;
+  run.totals.output_tokens = 2;
+  run.totals.cost_usd = 50.0 / 3.6e6 * 0.12;
+  run.phases = {{.phase = Phase::prefill, .begin = 0ns, .figure = figure(400ms, 20.0)},
+                {.phase = Phase::decode, .begin = 400ms, .figure = figure(600ms, 30.0)}};
+  run.sections = {{.phase = Phase::decode,
+                   .name = "forward",
+                   .count = 2,
+                   .begin = 400ms,
+                   .figure = figure(500ms, 25.0)}};
+  run.tokens = {
+      {.index = 0, .text = "a", .phase = Phase::prefill, .figure = figure(10ms, 0.5)},
+      {.index = 1, .text = "\x1b[31m", .phase = Phase::decode, .figure = figure(600ms, 30.0)}};
+  DomainFigure domain{.domain = domain_from_name("package-0"), .figure = figure(1s, 50.0)};
+  run.power.domains = {domain};
+  run.power.sources = {"rapl: package-0"};
+  run.power.samples = {{.domain = 0, .begin = -1ms, .end = 9ms, .energy = Joules{0.5}}};
+  run.warnings = {{"power", "foreign_load", "Others were busy", "Stop them"}};
+  return run;
+}
+
+ProfiledRun unmeasured_run() {
+  ProfiledRun run;
+  run.run_id = "fedcba9876543210";
+  run.status = RunStatus::cancelled;
+  run.totals.figure.duration = 1s;
+  run.phases = {{.phase = Phase::prefill, .figure = {.duration = 1s}}};
+  return run;
+}
+
+TEST(RunReport, SaysWhatWasMeasured) {
+  const std::string text = run_report(measured_run(), {});
+  for (const char* part : {"0123456789abcdef", "completed", "8 layers × 512", "8 heads, 4 KV (GQA)",
+                           "50.00 J", "± 500.0 mJ", "prefill", "40.0 %", "forward", "#1",
+                           "Others were busy", "Stop them", "0.0000017 USD"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
+  }
+}
+
+TEST(RunReport, WhatWasNotMeasuredIsNotZero) {
+  const std::string text = run_report(unmeasured_run(), {});
+  EXPECT_NE(text.find("not measured"), std::string::npos) << text;
+  EXPECT_NE(text.find("cancelled"), std::string::npos);
+  EXPECT_EQ(text.find("0 J"), std::string::npos) << text;
+  EXPECT_EQ(text.find("0.00 USD"), std::string::npos) << text;
+}
+
+TEST(RunReport, TextsOfTheModelCannotDriveTheTerminal) {
+  const std::string text = run_report(measured_run(), {.colour = false, .width = 100});
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+}
+
+TEST(RunReport, FitsTheTerminalWhereThePromptIsLong) {
+  ProfiledRun run = measured_run();
+  run.prompt = std::string(5000, 'x');
+  run.response = std::string(5000, 'y');
+  std::istringstream lines(run_report(run, {.colour = false, .width = 100}));
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(display_width(line), 100U) << line;
+  }
+}
+
+TEST(RunJson, KeysCarryUnitsAndAbsentIsNull) {
+  const auto json = nlohmann::json::parse(run_to_json(measured_run()));
+  for (const char* key :
+       {"run_id", "status", "model", "prompt", "response", "totals", "phases", "sections", "tokens",
+        "layers", "components", "operations", "power", "quality", "warnings"}) {
+    EXPECT_TRUE(json.contains(key)) << key;
+  }
+  EXPECT_DOUBLE_EQ(json["totals"]["energy_mj"], 50'000.0);
+  EXPECT_DOUBLE_EQ(json["totals"]["duration_ms"], 1000.0);
+  EXPECT_EQ(json["started_at"], "2023-11-14T22:13:20.123Z");
+  EXPECT_TRUE(json["totals"]["co2_g"].is_null());
+  EXPECT_EQ(json["phases"][1]["phase"], "decode");
+  EXPECT_DOUBLE_EQ(json["power"]["samples"][0]["begin_ms"], -1.0);
+  EXPECT_TRUE(json["power"]["baseline"].is_null());
+  EXPECT_EQ(json["response"], "caf\xEF\xBF\xBD");
+}
+
+TEST(RunJson, ARunWithoutSensorsIsValidToo) {
+  const auto json = nlohmann::json::parse(run_to_json(unmeasured_run()));
+  EXPECT_TRUE(json["totals"]["energy_mj"].is_null());
+  EXPECT_TRUE(json["quality"]["method"].is_null());
+  EXPECT_TRUE(json["power"]["domains"].empty());
+}
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,129 @@
+// The database on disks that are full or read-only.
+#include "enprof/store/profile_database.hpp"
+
+#include "support/sample_run.hpp"
+#include "support/tmpfs.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace enprof {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::sample_run;
+
+/// What the database has under an id; errors fail the test.
+std::optional<ProfiledRun> stored(ProfileDatabase& database, std::string_view run_id) {
+  auto run = database.get_run(run_id);
+  EXPECT_TRUE(run) << run.error().message;
+  return run ? *std::move(run) : std::nullopt;
+}
+
+TEST(ProfileDatabaseDisk, AFullDiskTakesTheWholeRunBack) {
+  const testing::Tmpfs tmpfs("1m");
+  if (!tmpfs.mounted()) {
+    GTEST_SKIP() << tmpfs.why_not();
+  }
+  auto database = ProfileDatabase::connect(tmpfs.path() / "profiles.db");
+  ASSERT_TRUE(database) << database.error().message;
+  ASSERT_TRUE(database->save_run(sample_run("small")));
+  const auto free_before = fs::space(tmpfs.path()).available;
+
+  ProfiledRun large = sample_run("large");
+  large.power.samples.resize(100'000, large.power.samples[1]);
+  const auto saved = database->save_run(large);
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().code, ErrorCode::too_large) << saved.error().message;
+  EXPECT_NE(saved.error().message.find("is full ("), std::string::npos) << saved.error().message;
+  EXPECT_NE(saved.error().message.find(" free, about 6.9 MiB needed"), std::string::npos)
+      << saved.error().message;
+  EXPECT_NE(saved.error().hint.find("df -h " + tmpfs.path().string()), std::string::npos);
+
+  // Nothing of it is there, the space is given back, and the next run is saved.
+  EXPECT_EQ(stored(*database, "large"), std::nullopt);
+  EXPECT_GE(fs::space(tmpfs.path()).available, free_before);
+  EXPECT_EQ(stored(*database, "small"), sample_run("small"));
+  EXPECT_TRUE(database->save_run(sample_run("next")));
+}
+
+TEST(ProfileDatabaseDisk, OnAFullDiskConnectLeavesNothing) {
+  int refusals = 0;
+  int connections = 0;
+  for (int kilobytes = 4; kilobytes <= 320; kilobytes += 4) {  // it gets one step further each time
+    const testing::Tmpfs tmpfs(std::to_string(kilobytes) + "k");
+    if (!tmpfs.mounted()) {
+      GTEST_SKIP() << tmpfs.why_not();
+    }
+    auto database = ProfileDatabase::connect(tmpfs.path() / "sub" / "profiles.db");
+    if (database) {
+      ++connections;
+      EXPECT_TRUE(database->list_runs()) << kilobytes;
+      continue;
+    }
+    ++refusals;
+    EXPECT_EQ(database.error().code, ErrorCode::too_large) << database.error().message;
+    EXPECT_TRUE(fs::is_empty(tmpfs.path())) << kilobytes;
+  }
+  EXPECT_GT(refusals, 5);
+  EXPECT_GT(connections, 5);
+}
+
+TEST(ProfileDatabaseDisk, FillsUpAtAnyStepAndStaysWhole) {
+  const testing::Tmpfs tmpfs("1m");
+  if (!tmpfs.mounted()) {
+    GTEST_SKIP() << tmpfs.why_not();
+  }
+  auto database = ProfileDatabase::connect(tmpfs.path() / "profiles.db");
+  ASSERT_TRUE(database);
+  ProfiledRun run = sample_run();
+  run.power.samples.resize(500, run.power.samples[1]);
+  std::size_t stored = 0;
+  for (int index = 0; index < 300; ++index) {
+    run.run_id = "run" + std::to_string(index);
+    const auto saved = database->save_run(run);
+    if (saved) {
+      ++stored;
+      continue;
+    }
+    ASSERT_EQ(saved.error().code, ErrorCode::too_large) << saved.error().message;
+  }
+  EXPECT_GT(stored, 5U);
+  EXPECT_LT(stored, 300U);
+  const auto list = database->list_runs({.limit = 1000});
+  ASSERT_TRUE(list) << list.error().message;
+  EXPECT_EQ(list->total, stored);
+  for (const RunSummary& summary : list->runs) {
+    const auto read = database->get_run(summary.run_id);
+    ASSERT_TRUE(read && *read);
+    EXPECT_EQ((*read)->power.samples, run.power.samples);
+  }
+}
+
+TEST(ProfileDatabaseDisk, AReadOnlyPlaceIsRefused) {
+  const testing::Tmpfs tmpfs("1m");
+  if (!tmpfs.mounted()) {
+    GTEST_SKIP() << tmpfs.why_not();
+  }
+  const fs::path path = tmpfs.path() / "profiles.db";
+  ASSERT_TRUE(ProfileDatabase::connect(path));
+  if (!tmpfs.make_read_only()) {
+    GTEST_SKIP() << "the file system cannot be made read-only here";
+  }
+  for (const fs::path& file : {path, tmpfs.path() / "new.db", tmpfs.path() / "sub" / "new.db"}) {
+    const auto database = ProfileDatabase::connect(file);
+    ASSERT_FALSE(database);
+    EXPECT_EQ(database.error().code, ErrorCode::permission_denied) << database.error().message;
+    EXPECT_NE(database.error().message.find("Read-only file system"), std::string::npos)
+        << database.error().message;
+    EXPECT_NE(database.error().hint.find("--db"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace enprof

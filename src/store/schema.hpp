@@ -1,0 +1,34 @@
+// The tables, and how files with older tables are brought up to date. docs/schema.md explains them.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include <SQLiteCpp/Database.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace enprof {
+
+/// What `PRAGMA application_id` of our files says: "enpr".
+inline constexpr std::int32_t kApplicationId = 0x656E7072;
+
+/// The scripts in order: the one at index n brings a file from version n to n + 1. A script that
+/// has been released is never changed; a change is another script.
+[[nodiscard]] std::span<const std::string> schema_migrations();
+
+/// Whether the file is ours, or empty. Reads only. Errors: invalid_argument (another program's).
+/// Throws SQLite::Exception.
+[[nodiscard]] Result<void> check_owner(SQLite::Database& database,
+                                       const std::filesystem::path& path);
+
+/// Brings our file to the newest version. Each script runs in a transaction of its own, so a file
+/// is always at one version or another. Errors: unsupported (newer than this program), corrupt
+/// (tables are missing). Throws SQLite::Exception.
+[[nodiscard]] Result<void> bring_up_to_date(SQLite::Database& database,
+                                            const std::filesystem::path& path,
+                                            std::span<const std::string> migrations);
+
+}  // namespace enprof

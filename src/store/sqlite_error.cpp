@@ -1,0 +1,142 @@
+#include "store/sqlite_error.hpp"
+
+#include "enprof/store/profile_database.hpp"
+
+#include "base/format_bytes.hpp"
+#include "store/database_file.hpp"
+#include "store/schema.hpp"
+#include "store/shell_quote.hpp"
+
+#include <SQLiteCpp/Exception.h>
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <exception>
+#include <new>
+#include <system_error>
+
+namespace enprof {
+namespace {
+
+Error disk_full(const StoreAction& action) {
+  std::string space;
+  if (action.bytes_free) {
+    space = fmt::format(" ({} free, about {} needed)", format_bytes(*action.bytes_free),
+                        format_bytes(action.bytes_needed));
+  }
+  return {ErrorCode::too_large,
+          fmt::format("Cannot {}: the disk with {} is full{}", action.what, action.path.string(),
+                      space),
+          fmt::format("The database is as it was before. Free some space there (df -h {}), or name "
+                      "a file on another disk with --db PATH.",
+                      shell_quote(directory_of(action.path).string()))};
+}
+
+Error busy(const StoreAction& action) {
+  return {ErrorCode::busy,
+          fmt::format("Cannot {}: another program holds {} locked, also after {:.1f} s of waiting",
+                      action.what, action.path.string(), seconds(action.busy_timeout)),
+          fmt::format("Wait until it is done and try again; this shows which it is: fuser -v {}",
+                      shell_quote(action.path.string()))};
+}
+
+/// Not .recover: sqlite3 programs without the virtual table that it reads, as Debian 12's, print
+/// nothing useful and say that all went well. And .dump leaves out the two numbers.
+Error corrupt(const StoreAction& action, const char* detail) {
+  return {ErrorCode::corrupt,
+          fmt::format("Cannot {}: the database {} is damaged: {}", action.what,
+                      action.path.string(), detail),
+          fmt::format("Save what can be read into another file, and name that one with --db: "
+                      "(sqlite3 {0} .dump | sed 's/^ROLLBACK.*/COMMIT;/'; echo 'PRAGMA "
+                      "application_id = {1}; PRAGMA user_version = {2};') | sqlite3 {0}.rescued",
+                      shell_quote(action.path.string()), kApplicationId,
+                      ProfileDatabase::kSchemaVersion)};
+}
+
+Error not_a_database(const StoreAction& action) {
+  const std::string file = shell_quote(action.path.string());
+  return {ErrorCode::corrupt,
+          fmt::format("{} is not a database: it is some other kind of file, or its beginning was "
+                      "overwritten",
+                      action.path.string()),
+          fmt::format("Name another file with --db PATH, or move this one away: mv {} {}.old", file,
+                      file)};
+}
+
+Error constraint(const StoreAction& action, int code, const char* detail) {
+  if (code == SQLITE_CONSTRAINT_NOTNULL) {
+    return {ErrorCode::invalid_argument,
+            fmt::format("Cannot {}: a value that must be there is not a number ({})", action.what,
+                        detail),
+            "This is a fault of the program that made the run."};
+  }
+  return {ErrorCode::invalid_argument,
+          fmt::format("Cannot {}: {}. Nothing was changed", action.what, detail),
+          "What belongs to a run can be saved only after the run itself."};
+}
+
+/// SQLite says "I/O error" for a full disk too, where it is its shared memory that does not fit.
+bool out_of_space(const StoreAction& action) {
+  const int number = action.handle != nullptr ? sqlite3_system_errno(action.handle) : 0;
+  return number == ENOSPC || number == EDQUOT;
+}
+
+Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
+  const char* const detail = exception.what();
+  const auto plain = [&](ErrorCode code, std::string hint = {}) {
+    return Error{code, fmt::format("Cannot {} ({}): {}", action.what, action.path.string(), detail),
+                 std::move(hint)};
+  };
+  switch (exception.getErrorCode()) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return busy(action);
+    case SQLITE_FULL:
+      return disk_full(action);
+    case SQLITE_NOTADB:
+      return not_a_database(action);
+    case SQLITE_CORRUPT:
+      return corrupt(action, detail);
+    case SQLITE_CONSTRAINT:
+      return constraint(action, exception.getExtendedErrorCode(), detail);
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      if (out_of_space(action)) {
+        return disk_full(action);
+      }
+      return explain_refusal(action.path, detail);
+    case SQLITE_IOERR:
+      if (out_of_space(action)) {
+        return disk_full(action);
+      }
+      return plain(ErrorCode::io, "Look for disk errors in the system's log: dmesg | tail");
+    case SQLITE_TOOBIG:
+      return plain(ErrorCode::too_large, "A single text of a run can have up to 1 GB.");
+    case SQLITE_NOMEM:
+      return plain(ErrorCode::too_large, "Close other programs: there is no memory left.");
+    default:
+      return plain(ErrorCode::internal);
+  }
+}
+
+}  // namespace
+
+Error error_of_exception(const StoreAction& action) {
+  try {
+    throw;
+  } catch (const SQLite::Exception& exception) {
+    return of_sqlite(action, exception);
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::too_large, fmt::format("Cannot {}: out of memory", action.what),
+            "Close other programs: there is no memory left."};
+  } catch (const std::exception& exception) {
+    return {ErrorCode::internal, fmt::format("Cannot {}: {}", action.what, exception.what()), {}};
+  } catch (...) {
+    return {ErrorCode::internal, fmt::format("Cannot {}: unknown error", action.what), {}};
+  }
+}
+
+}  // namespace enprof

@@ -1,0 +1,84 @@
+"""Ctrl-C at any moment: the run is saved as cancelled."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from program import ENPROF, ProgramTest, enprof, model, replay
+
+
+class Cancel(ProgramTest):
+    def start(self, *arguments):
+        return subprocess.Popen(
+            [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "--db",
+             str(self.db), "-v", "--power", f"replay:{replay(50)}", *map(str, arguments)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            errors="replace")
+
+    def wait_for(self, process, text):
+        """Reads the log up to a line with this text."""
+        for line in process.stderr:
+            if text in line:
+                return
+        self.fail(f"the program ended before it said {text!r}")
+
+    def assert_cancelled(self, process, code=130):
+        process.stdout.read()
+        rest = process.stderr.read()
+        self.assertEqual(process.wait(timeout=60), code, rest)
+        self.assertIn("cancelled", rest)
+        run = json.loads(enprof("export", "last", "--db", self.db).stdout)
+        self.assertEqual(run["status"], "cancelled")
+        return run
+
+    def test_while_decoding(self):
+        process = self.start("-n", 100_000, "--ctx", 2048, "--baseline-s", 0, "--ignore-eos")
+        self.wait_for(process, "Starting profiling run")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        run = self.assert_cancelled(process)
+        self.assertEqual(run["finish_reason"], "cancelled")
+        self.assertGreater(run["totals"]["output_tokens"], 0)
+        self.assertAlmostEqual(run["totals"]["mean_power_mw"], 50_000, delta=50)
+        total = sum(phase["energy_mj"] for phase in run["phases"])
+        self.assertAlmostEqual(total / run["totals"]["energy_mj"], 1, delta=1e-9)
+
+    def test_during_the_baseline(self):
+        process = self.start("-n", 8, "--baseline-s", 60)
+        self.wait_for(process, "PowerMonitor started successfully")
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        run = self.assert_cancelled(process)
+        self.assertLess(time.monotonic() - begin, 20)
+        self.assertEqual(run["totals"]["output_tokens"], 0)
+        self.assertIsNone(run["totals"]["time_to_first_token_ms"])
+
+    def test_sigterm_too(self):
+        process = self.start("-n", 100_000, "--ctx", 2048, "--baseline-s", 0, "--ignore-eos")
+        self.wait_for(process, "Starting profiling run")
+        process.send_signal(signal.SIGTERM)
+        self.assert_cancelled(process, code=143)
+
+    def test_at_any_moment(self):
+        """Whenever it comes, the program ends in order: cancelled, or done before it came, or not
+        yet ready to be asked."""
+        for delay in (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8):
+            with self.subTest(delay=delay):
+                process = self.start("-n", 64, "--baseline-s", 0.2)
+                time.sleep(delay)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=60)
+                self.assertIn(process.returncode, (130, -signal.SIGINT, 0), errors)
+                if process.returncode == 130:
+                    self.assertIn("cancelled", errors)
+                self.assertFalse(os.path.exists(f"{self.db}-journal"))
+        listed = json.loads(enprof("runs", "--json", "--db", self.db).stdout)
+        for run in listed["runs"]:
+            self.assertIn(run["status"], ("cancelled", "completed"))
+
+
+if __name__ == "__main__":
+    unittest.main()

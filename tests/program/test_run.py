@@ -1,0 +1,185 @@
+"""The main job: a prompt on a model, and what the program says of it."""
+
+import json
+import unittest
+
+from program import ProgramTest, enprof, model, replay
+
+
+class ConstantPower(ProgramTest):
+    """Under a replay of constant 50 W every energy is known beforehand."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_ = self.profile_json("--power", f"replay:{replay(50)}", "-n", 32)
+
+    def test_energy_is_power_times_duration(self):
+        totals = self.run_["totals"]
+        self.assertAlmostEqual(totals["energy_mj"] / (50 * totals["duration_ms"]), 1.0, delta=1e-3)
+        self.assertAlmostEqual(totals["mean_power_mw"], 50_000, delta=50)
+        self.assertAlmostEqual(totals["quality"]["coverage"], 1.0, delta=1e-6)
+        self.assertAlmostEqual(self.run_["power"]["peak"]["power_mw"], 50_000, delta=50)
+
+    def test_phases_add_up_to_the_run_and_sections_to_their_phase(self):
+        total = self.run_["totals"]["energy_mj"]
+        phases = self.run_["phases"]
+        self.assertEqual([phase["phase"] for phase in phases],
+                         ["pre_inference", "prefill", "decode", "post_inference"])
+        self.assertAlmostEqual(sum(phase["energy_mj"] for phase in phases) / total, 1, delta=1e-9)
+        self.assertAlmostEqual(sum(phase["duration_ms"] for phase in phases),
+                               self.run_["totals"]["duration_ms"], delta=1e-6)
+        for phase in phases:
+            parts = [part for part in self.run_["sections"]
+                     if part["phase"] == phase["phase"] and "/" not in part["name"]]
+            self.assertAlmostEqual(sum(part["energy_mj"] for part in parts) / phase["energy_mj"], 1,
+                                   delta=1e-9)
+
+    def test_tokens_lie_within_their_phase(self):
+        decode = next(p for p in self.run_["phases"] if p["phase"] == "decode")
+        tokens = [t for t in self.run_["tokens"] if t["phase"] == "decode"]
+        self.assertEqual(len(self.run_["tokens"]), self.run_["totals"]["output_tokens"])
+        self.assertLessEqual(sum(t["energy_mj"] for t in tokens), decode["energy_mj"] * (1 + 1e-9))
+        self.assertGreater(sum(t["energy_mj"] for t in tokens), decode["energy_mj"] * 0.95)
+        self.assertEqual("".join(t["text"] for t in self.run_["tokens"]).strip(),
+                         self.run_["response"].strip())
+
+    def test_cost_and_co2_right_to_the_digit(self):
+        totals = self.run_["totals"]
+        kwh = totals["energy_mj"] / 3.6e9
+        self.assertAlmostEqual(totals["cost_usd"] / (kwh * 0.12), 1, delta=1e-12)
+        self.assertAlmostEqual(totals["co2_g"] / (kwh * 400), 1, delta=1e-12)
+
+    def test_formulas(self):
+        totals = self.run_["totals"]
+        phases = {phase["phase"]: phase for phase in self.run_["phases"]}
+        decoded = totals["output_tokens"] - 1  # the first is made by the prefill
+        self.assertAlmostEqual(totals["energy_per_input_token_mj"],
+                               phases["prefill"]["energy_mj"] / totals["prompt_tokens"], places=6)
+        self.assertAlmostEqual(totals["energy_per_output_token_mj"],
+                               phases["decode"]["energy_mj"] / decoded, places=6)
+        self.assertAlmostEqual(totals["decode_tokens_per_second"],
+                               decoded / phases["decode"]["duration_ms"] * 1e3, places=6)
+        self.assertAlmostEqual(totals["edp_js"],
+                               totals["energy_mj"] * totals["duration_ms"] / 1e6, places=9)
+        self.assertAlmostEqual(totals["tokens_per_joule"],
+                               totals["output_tokens"] / totals["energy_mj"] * 1e3, places=9)
+        self.assertLess(totals["time_to_first_token_ms"], totals["duration_ms"])
+
+
+class Flags(ProgramTest):
+    def test_price_and_carbon(self):
+        totals = self.profile_json("--power", f"replay:{replay(50)}", "--price", 0.30, "--carbon",
+                                   200)["totals"]
+        kwh = totals["energy_mj"] / 3.6e9
+        self.assertAlmostEqual(totals["cost_usd"] / (kwh * 0.30), 1, delta=1e-12)
+        self.assertAlmostEqual(totals["co2_g"] / (kwh * 200), 1, delta=1e-12)
+
+    def test_baseline_is_part_of_the_total(self):
+        run = self.profile_json("--power", f"replay:{replay(50)}", "--baseline-s", 0.5)
+        totals = run["totals"]
+        self.assertAlmostEqual(totals["baseline_energy_mj"] + totals["dynamic_energy_mj"],
+                               totals["energy_mj"], places=6)
+        self.assertAlmostEqual(run["power"]["baseline"]["power_mw"], 50_000, delta=1)
+        self.assertAlmostEqual(totals["dynamic_energy_mj"], 0, delta=1)
+
+    def test_domains_that_contain_each_other_are_not_added_up(self):
+        path = replay(50, domains=("package-0", "core-0", "dram-0"))
+        run = self.profile_json("--power", f"replay:{path}")
+        self.assertAlmostEqual(run["totals"]["mean_power_mw"], 100_000, delta=100)
+        within = {domain["name"]: domain["within"] for domain in run["power"]["domains"]}
+        self.assertEqual(within, {"package-0": None, "core-0": "package-0", "dram-0": None})
+
+    def test_without_a_sensor_there_are_times_and_no_energies(self):
+        run = self.profile_json("--power", "none")
+        self.assertIsNone(run["totals"]["energy_mj"])
+        self.assertIsNone(run["totals"]["cost_usd"])
+        self.assertGreater(run["totals"]["duration_ms"], 0)
+        self.assertGreater(run["totals"]["decode_tokens_per_second"], 0)
+        self.assertEqual(run["power"]["domains"], [])
+
+    def test_an_estimate_is_called_one(self):
+        run = self.profile_json("--power", "estimate", "--tdp-watts", 100, "--idle-watts", 20, "-n", 64)
+        self.assertEqual(run["totals"]["quality"]["method"], "estimated")
+        self.assertIsNone(run["totals"]["quality"]["standard_error_mj"])
+        self.assertGreaterEqual(run["totals"]["mean_power_mw"], 20_000)
+        self.assertLessEqual(run["totals"]["mean_power_mw"], 100_001)
+
+    def test_gpu_layers_in_either_spelling(self):
+        for flag in ("-ngl", "--ngl", "--gpu-layers"):
+            self.assertEqual(self.profile_json("--power", "none", flag, 0)["model"]["gpu_layers"], 0)
+        self.assertNotEqual(self.profile("-ngl", "many").returncode, 0)
+
+    def test_the_last_of_two_flags_counts(self):
+        self.assertEqual(self.profile_json("--power", "none", "-n", 2)["totals"]["output_tokens"], 2)
+
+    def test_greedy_runs_repeat(self):
+        first = self.profile_json("--power", "none")
+        second = self.profile_json("--power", "none")
+        self.assertEqual(first["response"], second["response"])
+        self.assertNotEqual(first["run_id"], second["run_id"])
+
+    def test_a_seed_repeats_and_another_does_not(self):
+        def text(seed):
+            return self.profile_json("--power", "none", "--temp", 1.5, "--seed", seed, "-n",
+                                     16)["response"]
+        self.assertEqual(text(1), text(1))
+        self.assertNotEqual(text(1), text(2))
+
+    def test_a_replay_that_ends_early_lowers_the_coverage(self):
+        path = replay(50, seconds=1, step_ms=10)
+        run = self.profile_json("--power", f"replay:{path}", "--baseline-s", 0.9, "-n", 200)
+        self.assertLess(run["totals"]["quality"]["coverage"], 0.99)
+        self.assertIn("low_coverage", [warning["code"] for warning in run["warnings"]])
+        strict = self.profile("--power", f"replay:{path}", "--baseline-s", 0.9, "-n", 200, "--strict")
+        self.assertEqual(strict.returncode, 3, strict.stderr)
+
+    def test_what_was_recorded_can_be_replayed(self):
+        record = self.dir / "power.jsonl"
+        first = self.profile_json("--power", f"replay:{replay(50)}", "--record-power", record)
+        second = self.profile_json("--power", f"replay:{record}")
+        self.assertAlmostEqual(first["totals"]["mean_power_mw"], 50_000, delta=50)
+        self.assertAlmostEqual(second["totals"]["mean_power_mw"], 50_000, delta=50)
+
+    def test_the_prompt_can_come_from_a_file_or_a_pipe(self):
+        path = self.dir / "prompt.txt"
+        path.write_text("The quick brown fox", encoding="utf-8")
+        run = enprof("run", "-m", model(), "-f", path, "-n", 4, "--baseline-s", 0, "--power", "none",
+                     "--no-save", "--json", "-")
+        self.assertEqual(json.loads(run.stdout)["prompt"], "The quick brown fox", run.stderr)
+        run = enprof("run", "-m", model(), "-f", "-", "-n", 4, "--baseline-s", 0, "--power", "none",
+                     "--no-save", "--json", "-", stdin="Piped in")
+        self.assertEqual(json.loads(run.stdout)["prompt"], "Piped in", run.stderr)
+
+    def test_json_to_a_file_leaves_the_report_on_stdout(self):
+        path = self.dir / "run.json"
+        process = self.profile("--power", "none", "--json", path)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("Where it went", process.stdout)
+        self.assertEqual(json.loads(path.read_text(encoding="utf-8"))["status"], "completed")
+        self.assertFalse(path.with_name("run.json.partial").exists())
+
+    def test_model_facts(self):
+        facts = self.profile_json("--power", "none")["model"]
+        self.assertEqual(facts["architecture"], "llama")
+        self.assertEqual((facts["layers"], facts["embedding_width"], facts["feed_forward_width"]),
+                         (8, 512, 1024))
+        self.assertEqual((facts["heads"], facts["kv_heads"], facts["attention"]), (8, 4, "GQA"))
+        self.assertEqual(facts["file_bytes"], model().stat().st_size)
+        self.assertEqual(facts["quantization"], "Q8_0")
+        # layers × 2 × positions × KV heads × head width × bytes of f16; llama.cpp allocates
+        # positions in multiples of 256
+        self.assertEqual(facts["kv_cache_bytes"], 8 * 2 * 256 * 4 * 64 * 2)
+        self.assertLessEqual(facts["context"], 256)
+        self.assertGreater(facts["load_ms"], 0)
+
+    def test_log(self):
+        process = self.profile("--power", f"replay:{replay(50)}", "-v")
+        for text in (f"Connected to profiling database at {self.db}",
+                     "PowerMonitor started successfully with 10ms sampling interval",
+                     "Starting profiling run", "saved to database"):
+            self.assertIn(text, process.stderr)
+        self.assertNotIn("PowerMonitor", self.profile("--power", "none").stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,125 @@
+// A powercap tree of a test's making, laid out as Linux does: zones lie within each other below
+// devices/virtual, with a link to each in class/powercap.
+#pragma once
+
+#include "support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+
+namespace enprof::testing {
+
+class FakeRapl {
+ public:
+  /// What most Intel machines say: 2^32 − 1 units of 2^-14 J.
+  static constexpr std::uint64_t kRange = 262'143'328'850;
+
+  FakeRapl() {
+    std::filesystem::create_directories(class_path());
+    // An unprivileged user shall fail at the counters, not at a directory of root's.
+    std::filesystem::permissions(dir_.path(), std::filesystem::perms(0755));
+  }
+
+  [[nodiscard]] const std::filesystem::path& root() const { return dir_.path(); }
+  [[nodiscard]] std::filesystem::path energy_path(std::string_view zone) const {
+    return class_path() / zone / "energy_uj";
+  }
+
+  /// Adds intel-rapl:0 or, after it, intel-rapl:0:1.
+  void add(const std::string& zone, std::string_view name, std::uint64_t energy_uj = 1'000'000'000,
+           std::uint64_t range_uj = kRange) {
+    const auto prefix = zone.substr(0, zone.find(':'));
+    auto place = std::filesystem::path("devices/virtual/powercap") / prefix;
+    if (const auto last = zone.rfind(':'); last != zone.find(':')) {
+      place /= zone.substr(0, last);
+    }
+    place /= zone;
+    dir_.write(place / "name", std::string(name) + "\n");
+    dir_.write(place / "max_energy_range_uj", std::to_string(range_uj) + "\n");
+    dir_.write(place / "energy_uj", "");
+    std::filesystem::create_directory_symlink(dir_.path() / place, class_path() / zone);
+    values_[zone] = {energy_uj, range_uj};
+    set(zone, energy_uj);
+  }
+
+  /// Lets a zone use energy: its counter wraps as the real one does.
+  void use(const std::string& zone, std::uint64_t energy_uj) {
+    const auto [value, range] = values_.at(zone);
+    set(zone, (value + energy_uj) % range);
+  }
+  /// Sets a counter, in one write and without a moment at which the file is empty: a sampler may be
+  /// reading. So all values have the same length.
+  void set(const std::string& zone, std::uint64_t energy_uj) {
+    values_.at(zone).first = energy_uj;
+    std::array<char, 24> text{};
+    std::snprintf(text.data(), text.size(), "%020llu\n",
+                  static_cast<unsigned long long>(energy_uj));
+    const int file = ::open(energy_path(zone).c_str(), O_WRONLY | O_CLOEXEC);
+    ASSERT_GE(file, 0) << energy_path(zone);
+    EXPECT_EQ(::pwrite(file, text.data(), 21, 0), 21);
+    ::close(file);
+  }
+  /// Makes a counter's file hold something else.
+  void write(std::string_view zone, std::string_view text) const {
+    dir_.write(std::filesystem::relative(energy_path(zone), dir_.path()), text);
+  }
+  /// Puts a new file in the place of the old one, which a reader may still hold open.
+  void replace(const std::string& zone, std::uint64_t energy_uj) {
+    std::filesystem::remove(energy_path(zone));
+    write(zone, "");
+    set(zone, energy_uj);
+  }
+  void remove(std::string_view zone) const {
+    std::filesystem::remove_all(std::filesystem::canonical(class_path() / zone));
+    std::filesystem::remove(class_path() / zone);
+  }
+  void remove_all() const {
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+      std::filesystem::remove_all(entry.path());
+    }
+  }
+  void forbid(std::string_view zone) const {
+    std::filesystem::permissions(energy_path(zone), std::filesystem::perms::none);
+  }
+
+ private:
+  [[nodiscard]] std::filesystem::path class_path() const { return dir_.path() / "class/powercap"; }
+
+  TempDir dir_;
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> values_;  // value and range
+};
+
+/// Takes root's rights away from the process for a while: permissions do not bite root.
+class Unprivileged {
+ public:
+  Unprivileged() : root_(geteuid() == 0) {
+    if (root_ && seteuid(kNobody) != 0) {
+      root_ = false;
+    }
+  }
+  Unprivileged(const Unprivileged&) = delete;
+  Unprivileged& operator=(const Unprivileged&) = delete;
+  ~Unprivileged() {
+    if (root_) {
+      EXPECT_EQ(seteuid(0), 0);
+    }
+  }
+  /// False where the process is root and must stay it.
+  [[nodiscard]] static bool works() { return geteuid() != 0; }
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+  bool root_;
+};
+
+}  // namespace enprof::testing

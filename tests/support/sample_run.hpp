@@ -1,0 +1,131 @@
+// A run with a value in every field, none of them round.
+#pragma once
+
+#include "enprof/model/profiled_run.hpp"
+
+#include <chrono>
+#include <string>
+
+namespace enprof::testing {
+
+inline Figure sample_figure(double scale) {
+  return {.duration = Nanoseconds{static_cast<Nanoseconds::rep>(1'234'567 * scale) + 1},
+          .total = Joules{0.1 * scale},
+          .baseline = Joules{0.03 * scale},
+          .dynamic = Joules{0.07 * scale},
+          .mean_power = Watts{41.0 / 3.0 * scale},
+          .quality = {.sensor = "rapl+nvml",
+                      .method = Method::attributed,
+                      .coverage = 0.97,
+                      .resolution = 2.0 / 3.0,
+                      .standard_error = Joules{1e-3 / 7.0},
+                      .foreign_cpu_share = 0.05}};
+}
+
+inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
+  using std::chrono::milliseconds;
+  ProfiledRun run;
+  run.run_id = std::move(run_id);
+  run.status = RunStatus::completed;
+  run.started_at = WallTime{milliseconds{1'790'000'000'123}};
+  run.depth = Depth::module;
+  run.experiment = "quantization sweep";
+  run.tags = {"q8", "baseline", "q8"};
+  run.prompt = "How many joules does a thought take?";
+  run.response = "About twenty a second.";
+  run.finish_reason = "end_of_generation";
+  run.model = {.name = "synth-8x512",
+               .path = "/models/synth-8x512.gguf",
+               .architecture = "llama",
+               .quantization = "Q8_0",
+               .engine = "llama.cpp v0.5.0",
+               .parameters = 42'000'001,
+               .file_bytes = 45'678'901,
+               .weight_bytes = 44'000'003,
+               .layers = 8,
+               .embedding_width = 512,
+               .feed_forward_width = 2048,
+               .heads = 8,
+               .kv_heads = 4,
+               .head_width = 64,
+               .experts = 16,
+               .experts_used = 2,
+               .vocabulary = 32'000,
+               .context_trained = 4096,
+               .context = 2048,
+               .kv_cache_bytes = 16'777'216,
+               .kv_cache_used_bytes = 589'824,
+               .gpu_layers = 3,
+               .threads = 2,
+               .load_time = Nanoseconds{123'456'789}};
+  run.totals = {.figure = sample_figure(30.1),
+                .prompt_tokens = 9,
+                .output_tokens = 3,
+                .time_to_first_token = Nanoseconds{12'345'678},
+                .prefill_tokens_per_second = 1234.5 / 7.0,
+                .decode_tokens_per_second = 98.7 / 3.0,
+                .energy_per_input_token = Joules{0.1 / 3.0},
+                .energy_per_output_token = Joules{0.7 / 3.0},
+                .output_to_input_ratio = 7.000000001,
+                .tokens_per_joule = 1.1 / 3.0,
+                .edp_joule_seconds = 0.123 / 7.0,
+                .edp_per_token_joule_seconds = 0.0123 / 7.0,
+                .economics = {.price_usd_per_kwh = 0.31, .carbon_g_per_kwh = 123.4},
+                .cost_usd = 1.0 / 3e7,
+                .co2_grams = 1.0 / 3e4};
+  for (const Phase phase : kAllPhases) {
+    const double scale = static_cast<double>(run.phases.size()) + 1.1;
+    run.phases.push_back({.phase = phase,
+                          .begin = Nanoseconds{1'000'003} * static_cast<int>(run.phases.size()),
+                          .figure = sample_figure(scale)});
+    run.sections.push_back({.phase = phase,
+                            .name = "section of " + std::string{to_string(phase)},
+                            .count = run.sections.size() + 1,
+                            .begin = Nanoseconds{1'000'033},
+                            .figure = sample_figure(scale / 2)});
+  }
+  for (const char* const text : {"About", " twenty", " a second."}) {
+    run.tokens.push_back(
+        {.index = run.tokens.size(),
+         .text = text,
+         .phase = run.tokens.empty() ? Phase::prefill : Phase::decode,
+         .begin = Nanoseconds{7'000'001} * static_cast<int>(run.tokens.size()),
+         .figure = sample_figure(0.1 * static_cast<double>(run.tokens.size() + 1))});
+  }
+  PowerFigures& power = run.power;
+  power.sources = {"rapl: core-0, package-0, dram-0", "nvml: gpu-0"};
+  for (const char* const name : {"core-0", "package-0", "dram-0", "gpu-0"}) {
+    DomainFigure domain{.domain = domain_from_name(name),
+                        .figure = sample_figure(3.3),
+                        .idle_power = Watts{5.1},
+                        .idle_spread = Watts{0.1}};
+    domain.domain.source = name[0] == 'g' ? "nvml" : "rapl";
+    domain.domain.period = milliseconds{10};
+    domain.domain.stamp_error = Nanoseconds{281'741};
+    power.domains.push_back(std::move(domain));
+  }
+  power.domains[0].domain.parent = 1;
+  power.baseline = {.power = Watts{20.7},
+                    .spread = Watts{0.3},
+                    .duration = Nanoseconds{2'000'000'017},
+                    .windows = 199};
+  power.peak = {.power = Watts{88.8},
+                .at = Nanoseconds{23'456'789},
+                .window = Nanoseconds{10'000'019},
+                .by_domain = {Watts{33.3}, Watts{44.4}, std::nullopt, Watts{44.1}}};
+  for (int index = -1; index < 9; ++index) {  // the first window began before the run
+    power.samples.push_back({.domain = static_cast<std::size_t>(index + 1) % 4,
+                             .begin = Nanoseconds{9'999'991} * index,
+                             .end = Nanoseconds{9'999'991} * (index + 1),
+                             .energy = Joules{0.4 + 0.01 * index}});
+  }
+  power.interval = milliseconds{10};
+  run.warnings = {{.component = "power",
+                   .code = "low_coverage",
+                   .message = "The sensor covers 97 % of the run",
+                   .hint = "Sample more often: --power-interval-ms 5"},
+                  {.component = "profile", .code = "mended_spans", .message = "1", .hint = ""}};
+  return run;
+}
+
+}  // namespace enprof::testing
