@@ -195,7 +195,7 @@ TEST_F(ProfileDatabaseTest, OfADamagedFileTheHintSavesWhatIsLeft) {
     ASSERT_TRUE(database && database->save_run(sample_run()) && database->save_run(large));
   }
   std::string content = testing::read_file(path);
-  content.replace(content.size() - 20 * 4096, 4096, 4096, '\xFF');  // among the samples
+  content.replace(content.size() - 20UL * 4096, 4096, 4096, '\xFF');  // among the samples
   dir_.write(path.filename(), content);
 
   auto database = ProfileDatabase::connect(path);
