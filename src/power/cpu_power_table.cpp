@@ -10,7 +10,7 @@ namespace {
 
 // clang-format off
 constexpr std::array<CpuRating, 174> kRatings{{
-    // Intel Xeon: TDP, Intel ARK (ark.intel.com).
+    // Intel Xeon: TDP as remembered; not yet checked against ark.intel.com.
     {"E5-2630 v4", Watts{85}, 20},
     {"E5-2650 v4", Watts{105}, 24},
     {"E5-2670 v3", Watts{120}, 24},
@@ -92,7 +92,7 @@ constexpr std::array<CpuRating, 174> kRatings{{
     {"Ultra 7 258V", Watts{17}, 8},
     {"Ultra 7 265K", Watts{125}, 20},
     {"Ultra 9 285K", Watts{125}, 24},
-    // AMD EPYC: default TDP, amd.com.
+    // AMD EPYC: default TDP as remembered; not yet checked against amd.com.
     {"EPYC 7401", Watts{170}, 48},
     {"EPYC 7551", Watts{180}, 64},
     {"EPYC 7601", Watts{180}, 64},
@@ -142,7 +142,7 @@ constexpr std::array<CpuRating, 174> kRatings{{
     {"EPYC 9755", Watts{500}, 256},
     {"EPYC 9845", Watts{390}, 320},
     {"EPYC 9965", Watts{500}, 384},
-    // AMD Ryzen: default TDP, amd.com.
+    // AMD Ryzen: default TDP as remembered; not yet checked against amd.com.
     {"Ryzen 5 3600", Watts{65}, 12},
     {"Ryzen 7 3700X", Watts{65}, 16},
     {"Ryzen 9 3900X", Watts{105}, 24},
