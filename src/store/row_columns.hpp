@@ -109,10 +109,12 @@ inline constexpr auto kPeakColumns = [](auto& column, auto& row) {
 /// The row of a ProfiledRun in the table of runs; its lists have tables of their own.
 inline constexpr auto kRunColumns = [](auto& column, auto& row) {
   auto& [run_id, status, started_at, depth, experiment, tags, prompt, response, finish_reason,
-         model, totals, phases, sections, tokens, power, warnings] = row;
-  auto& [sources, domains, baseline, peak, samples, interval] = power;
+         model, totals, phases, sections, tokens, layers, components, operations, operation_table,
+         values, power, warnings] = row;
+  auto& [sources, domains, baseline, peak, samples, readings, interval] = power;
   const auto elsewhere = [](const auto&...) {};
   elsewhere(tags, phases, sections, tokens, warnings, sources, domains, samples);
+  elsewhere(layers, components, operations, operation_table, values, readings);
   column("run_id", run_id);
   column("status", status);
   column("started_at_ms", started_at);

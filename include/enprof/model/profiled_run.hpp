@@ -6,6 +6,8 @@
 #include "enprof/model/figure.hpp"
 #include "enprof/model/model_facts.hpp"
 #include "enprof/model/names.hpp"
+#include "enprof/model/operation.hpp"
+#include "enprof/model/sensor_reading.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -111,12 +113,23 @@ struct PowerSample {
   friend bool operator==(const PowerSample&, const PowerSample&) = default;
 };
 
+/// One reading beside energy, of one domain's device.
+struct PowerReading {
+  std::size_t domain = 0;  ///< index into PowerFigures::domains
+  SensorQuantity quantity = SensorQuantity::utilization_ratio;
+  Nanoseconds at{0};  ///< since the run began
+  double value = 0.0;
+
+  friend bool operator==(const PowerReading&, const PowerReading&) = default;
+};
+
 struct PowerFigures {
   std::vector<std::string> sources;  ///< one line each: "rapl: package-0, dram-0 …"
   std::vector<DomainFigure> domains;
   std::optional<BaselineFigure> baseline;
   std::optional<PeakPower> peak;
   std::vector<PowerSample> samples;
+  std::vector<PowerReading> readings;
   Nanoseconds interval{0};  ///< between readings
 
   friend bool operator==(const PowerFigures&, const PowerFigures&) = default;
@@ -166,6 +179,11 @@ struct ProfiledRun {
   std::vector<PhaseFigure> phases;
   std::vector<SectionFigure> sections;
   std::vector<TokenFigure> tokens;
+  std::vector<LayerFigure> layers;          ///< module and deep: by phase, then layer
+  std::vector<ComponentFigure> components;  ///< module and deep: by phase, layer, then energy
+  std::vector<OperationFigure> operations;  ///< deep: by phase, then energy
+  OperationTable operation_table;           ///< deep: every operation of every pass
+  SampledValues values;                     ///< deep, where values were asked for
   PowerFigures power;
   std::vector<Warning> warnings;
 

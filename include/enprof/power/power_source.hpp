@@ -6,6 +6,7 @@
 #include "enprof/base/export.hpp"
 #include "enprof/model/domain.hpp"
 #include "enprof/model/energy_window.hpp"
+#include "enprof/model/sensor_reading.hpp"
 
 #include <cstdint>
 #include <span>
@@ -56,6 +57,9 @@ class ENPROF_API PowerSource {
   /// nothing: absent is never zero. Windows of one domain ascend and do not overlap. An exception
   /// counts as `gone`.
   [[nodiscard]] virtual Poll poll(std::vector<EnergyWindow>& windows) = 0;
+  /// Appends what the last poll learned beside energy: utilization, clocks, temperature. Called
+  /// after each poll. Most sources have nothing to say.
+  virtual void take_readings(std::vector<SensorReading>& readings) { static_cast<void>(readings); }
 };
 
 }  // namespace enprof
