@@ -350,6 +350,9 @@ bool PowerSampler::poll(Source& source) {
 
 /// Outside of the mutex: who reads the log may take his time. A failure that repeats is told once.
 void PowerSampler::log(Source& source, const Poll& poll) {
+  for (const Incident& incident : poll.incidents) {
+    kLog.warning("{}: {}", source.label, incident.error.message);
+  }
   switch (poll.outcome) {
     case PollOutcome::ok:
       break;

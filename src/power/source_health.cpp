@@ -2,11 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace enprof {
 
 void SourceHealth::take(const Poll& poll) {
+  for (const Incident& incident : poll.incidents) {
+    auto known = std::ranges::find_if(
+        named_, [&](const Named& named) { return named.first.code == incident.code; });
+    if (known == named_.end()) {
+      known = named_.insert(named_.end(), {.first = incident});
+    }
+    ++known->count;
+  }
   switch (poll.outcome) {
     case PollOutcome::ok:
       break;
@@ -25,9 +34,9 @@ void SourceHealth::take(const Poll& poll) {
 
 std::vector<Warning> SourceHealth::warnings(std::string_view source) const {
   std::vector<Warning> result;
-  const auto add = [&](const char* code, std::string message, std::string hint = {}) {
+  const auto add = [&](std::string code, std::string message, std::string hint = {}) {
     result.push_back({.component = "power",
-                      .code = code,
+                      .code = std::move(code),
                       .message = std::move(message),
                       .hint = std::move(hint)});
   };
@@ -41,6 +50,13 @@ std::vector<Warning> SourceHealth::warnings(std::string_view source) const {
                       : fmt::format("{}: {} readings failed; the first: {}", source, retries_,
                                     first_retry_->message),
         first_retry_->hint);
+  }
+  for (const Named& named : named_) {
+    add(named.first.code,
+        named.count == 1 ? fmt::format("{}: {}", source, named.first.error.message)
+                         : fmt::format("{}: {} times; the first: {}", source, named.count,
+                                       named.first.error.message),
+        named.first.error.hint);
   }
   if (gone_) {
     add("sensor_gone",

@@ -26,10 +26,16 @@ class SourceHealth {
   void stalled(Nanoseconds patience) { stalled_ = patience; }
 
   /// Codes: sensor_not_started, sensor_retried, sensor_gone, sensor_stalled, source_ended,
-  /// invalid_windows.
+  /// invalid_windows; and those of incidents.
   [[nodiscard]] std::vector<Warning> warnings(std::string_view source) const;
 
  private:
+  /// Incidents with a code of their own.
+  struct Named {
+    Incident first;
+    std::size_t count = 0;
+  };
+
   std::optional<Error> not_started_;
   std::optional<Error> first_retry_;
   std::size_t retries_ = 0;
@@ -37,6 +43,7 @@ class SourceHealth {
   std::optional<Error> ended_;
   std::size_t refused_windows_ = 0;
   std::optional<Nanoseconds> stalled_;
+  std::vector<Named> named_;
 };
 
 }  // namespace enprof

@@ -69,6 +69,8 @@ class StepLock {
 
   [[nodiscard]] bool is_locked() const { return phase_.has_value(); }
   [[nodiscard]] Nanoseconds period() const;
+  /// When a step was, from which the others follow by the period; empty without a lock.
+  [[nodiscard]] std::optional<Instant> phase() const { return phase_; }
   /// Standard deviation of `at`, as measured so far: the root mean square of width/√12 over locked
   /// readings. What a reading without lock has, period/√12, before the first.
   [[nodiscard]] Nanoseconds stamp_error() const;

@@ -20,6 +20,9 @@
 
 namespace enprof {
 
+class PerfEvents;
+class Sleeper;
+
 /// Where the sensors are. The defaults are the real machine; tests and ENPROF_* variables point
 /// elsewhere.
 struct PowerEnvironment {
@@ -28,6 +31,13 @@ struct PowerEnvironment {
   std::optional<Watts> tdp;   ///< for `estimate`; else looked up by the CPU's name
   std::optional<Watts> idle;  ///< for `estimate`; else a fraction of the TDP
   const Clock* clock = &monotonic_clock();
+  /// Read counters just when they step, so that a reading's instant is known within microseconds;
+  /// else whenever they are asked, which costs less and is up to a step's time off.
+  bool lock_to_steps = true;
+  // For tests. What is null is the real one, if `clock` is; else there is none.
+  const Clock* boot_clock = nullptr;  ///< goes on while the machine sleeps
+  const Sleeper* sleeper = nullptr;   ///< without one, readings are not locked
+  const PerfEvents* perf_events = nullptr;
 };
 
 /// Whether one kind of source works on this machine.
@@ -111,7 +121,8 @@ class ENPROF_API PowerMonitor {
 
   /// What went wrong since start, each once. Codes: sensor_not_started, sensor_retried (failed
   /// readings, with their number), sensor_gone, sensor_stalled, source_ended (a replay),
-  /// invalid_windows, recording_failed, sampler_failed.
+  /// invalid_windows, recording_failed, sampler_failed; of energy counters, counter_reset,
+  /// counter_jumped, counter_lapsed, counter_stalled, counter_stopped, counter_not_locked.
   [[nodiscard]] std::vector<Warning> warnings() const;
 
   /// Measures for this long, blocking, then keeps the result as baseline(). `cancel`, where given,
