@@ -47,12 +47,6 @@ Nanoseconds both(Nanoseconds a, Nanoseconds b) {
       std::hypot(static_cast<double>(a.count()), static_cast<double>(b.count())))};
 }
 
-/// `time`, less whole periods: between minus and plus half of one.
-Nanoseconds within_period(Nanoseconds time, Nanoseconds period) {
-  const Nanoseconds rest = time % period;
-  return rest > period / 2 ? rest - period : rest < -period / 2 ? rest + period : rest;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<RaplSource>> RaplSource::open(const PowerEnvironment& environment) {
@@ -131,7 +125,7 @@ void RaplSource::learn_offset(Group& group, std::size_t index) {
     return;
   }
   const Nanoseconds period = group.lock->period();
-  const Nanoseconds offset = within_period(*other.phase() - *group.lock->phase(), period);
+  const Nanoseconds offset = group.lock->grid().offset_of(other.grid());
   if (offset > period / kTogether || offset < -period / kTogether) {
     return;
   }
