@@ -7,8 +7,8 @@
 namespace enprof {
 namespace {
 
-constexpr std::array<std::string_view, 9> kKinds{"psys", "package", "core", "uncore", "dram",
-                                                 "cpu",  "gpu",     "ane",  "other"};
+constexpr std::array<std::string_view, 10> kKinds{"psys", "package", "core", "uncore", "dram",
+                                                  "cpu",  "gpu",     "ane",  "soc",    "other"};
 
 std::optional<std::size_t> find(const std::vector<Domain>& domains, DomainKind kind,
                                 std::optional<int> socket = std::nullopt) {
@@ -52,6 +52,7 @@ Domain domain_from_name(std::string_view name) {
 
 void link_parents(std::vector<Domain>& domains) {
   const auto psys = find(domains, DomainKind::psys);
+  const auto soc = find(domains, DomainKind::soc);
   for (Domain& domain : domains) {
     switch (domain.kind) {
       case DomainKind::core:
@@ -61,11 +62,14 @@ void link_parents(std::vector<Domain>& domains) {
           domain.parent = psys;
         }
         break;
-      case DomainKind::package:
       case DomainKind::cpu:
-      case DomainKind::dram:
       case DomainKind::gpu:
       case DomainKind::ane:
+        domain.parent = soc ? soc : psys;
+        break;
+      case DomainKind::package:
+      case DomainKind::dram:
+      case DomainKind::soc:
         domain.parent = psys;
         break;
       case DomainKind::psys:

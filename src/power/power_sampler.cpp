@@ -238,6 +238,7 @@ void PowerSampler::work() {
       work_until_stopped();
       record_to(nullptr);
     }
+    stop_sources();
   } catch (const std::exception& error) {  // out of memory
     failure = Error{.code = ErrorCode::internal,
                     .message = fmt::format("Power is measured no longer: {}", error.what()),
@@ -319,6 +320,18 @@ void PowerSampler::work_until_stopped() {
     if (!last) {
       wake_.wait_for(lock, sleep, [this] { return stop_asked_ || syncs_asked_ != syncs_done_; });
     }
+  }
+}
+
+void PowerSampler::stop_sources() {
+  for (Source& source : sources_) {
+    if (is_left_behind()) {
+      return;
+    }
+    static_cast<void>(call_out(source, [&]() -> Poll {
+      source.source->stop();
+      return {};
+    }));
   }
 }
 

@@ -97,6 +97,7 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
   /// Starts the sources; returns why none could be started, if so.
   [[nodiscard]] std::optional<Error> start_sources();
   void work_until_stopped();
+  void stop_sources();
   /// Polls one source and takes in what it has.
   [[nodiscard]] bool poll(Source& source);
   void log(Source& source, const Poll& poll);

@@ -15,7 +15,7 @@
 namespace enprof {
 
 enum class DomainKind : std::uint8_t {
-  psys,     ///< the whole platform; contains packages, dram, cpu, gpu and ane
+  psys,     ///< the whole platform; contains packages, dram, soc, cpu, gpu and ane
   package,  ///< one CPU socket with its cores and uncore
   core,     ///< the cores of a package
   uncore,   ///< what a package has beside its cores (often an integrated GPU)
@@ -23,6 +23,7 @@ enum class DomainKind : std::uint8_t {
   cpu,      ///< all CPUs, where a source does not tell sockets apart
   gpu,      ///< one GPU
   ane,      ///< Apple's neural engine
+  soc,      ///< Apple's chip; contains its cpu, gpu and ane
   other,    ///< anything else; contained in nothing
 };
 [[nodiscard]] ENPROF_API std::string_view to_string(DomainKind kind) noexcept;
@@ -51,8 +52,8 @@ struct Domain {
 [[nodiscard]] ENPROF_API Domain domain_from_name(std::string_view name);
 
 /// Sets the parent of every domain from kinds and sockets: core and uncore lie in the package of
-/// their socket; package, cpu, dram, gpu and ane lie in psys. A domain whose container is absent is
-/// a root. Call it again after the list has changed.
+/// their socket; cpu, gpu and ane in the soc; package, dram and soc, and those whose container is
+/// absent, lie in psys; without one they are roots. Call it again after the list has changed.
 ENPROF_API void link_parents(std::vector<Domain>& domains);
 
 }  // namespace enprof

@@ -25,6 +25,9 @@ namespace enprof {
 struct PowerEnvironment {
   std::filesystem::path sysfs_root = "/sys";
   std::filesystem::path procfs_root = "/proc";
+  /// How powermetrics is run; empty: `sudo -n /usr/bin/powermetrics -f plist -i 100 --samplers
+  /// cpu_power,gpu_power,thermal`.
+  std::vector<std::string> powermetrics_command;
   std::optional<Watts> tdp;   ///< for `estimate`; else looked up by the CPU's name
   std::optional<Watts> idle;  ///< for `estimate`; else a fraction of the TDP
   const Clock* clock = &monotonic_clock();
@@ -60,14 +63,14 @@ struct PowerNow {
 /// be destroyed or assigned to, no more.
 class ENPROF_API PowerMonitor {
  public:
-  /// The best sources that work here, in the order rapl, estimate; which ones, and why not better
-  /// ones, says sources() and the log.
+  /// The best sources that work here, in the order rapl, powermetrics, estimate; which ones, and
+  /// why not better ones, says sources() and the log.
   [[nodiscard]] static Result<PowerMonitor> detect(const PowerEnvironment& environment = {});
-  /// By name: auto, rapl, estimate, replay:FILE, none.
+  /// By name: auto, rapl, powermetrics, estimate, replay:FILE, none.
   [[nodiscard]] static Result<PowerMonitor> open(std::string_view source,
                                                  const PowerEnvironment& environment = {});
-  /// What `open` would find, for each kind of source that this machine might have: rapl, estimate.
-  /// Only reads; takes milliseconds.
+  /// What `open` would find, for each kind of source that this machine might have: rapl,
+  /// powermetrics, estimate. Only reads; takes milliseconds, and on macOS up to two seconds.
   [[nodiscard]] static std::vector<SourceStatus> survey(const PowerEnvironment& environment = {});
   /// The names that `open` takes, for messages.
   [[nodiscard]] static std::string source_names();
