@@ -311,9 +311,8 @@ TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
       PowerMonitor::detect({.sysfs_root = empty.root(), .procfs_root = procfs.root()});
   ASSERT_TRUE(found) << found.error().message;
   const auto sources = found->sources();
-  ASSERT_EQ(sources.size(), 2U);
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
-  EXPECT_THAT(sources[1], HasSubstr("not rapl: "));
+  EXPECT_THAT(sources, ::testing::Contains(HasSubstr("not rapl: ")));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
 }
 
@@ -323,9 +322,9 @@ TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
   const testing::FakeProcfs procfs;
   const auto survey =
       PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
-  ASSERT_EQ(survey.size(), 2U);
-  EXPECT_TRUE(survey[0].works);
-  EXPECT_TRUE(survey[1].works);
+  for (const SourceStatus& source : survey) {
+    EXPECT_EQ(source.works, source.name == "rapl" || source.name == "estimate") << source.name;
+  }
 }
 
 #endif
