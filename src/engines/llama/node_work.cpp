@@ -77,6 +77,7 @@ OperationKind kind_of(const ggml_tensor& node) {
     case GGML_OP_REPEAT:
     case GGML_OP_PAD:
     case GGML_OP_FILL:
+    case GGML_OP_CLAMP:  // two comparisons an element: no FLOPs
       return OperationKind::copy;
     case GGML_OP_SUM:
     case GGML_OP_SUM_ROWS:
