@@ -260,6 +260,13 @@ PassScope RunScope::pass(std::uint32_t plan) noexcept {
   return {&passes, recorder.ended() ? PassRecorder::kNone : passes.open(plan, recorder.place())};
 }
 
+void RunScope::add_pass(std::uint32_t plan, Instant begin,
+                        std::span<const Instant> ends) noexcept {
+  if (const RunRecorder& recorder = impl_->recorder(); !recorder.ended()) {
+    impl_->passes().add(plan, recorder.place(), begin, ends);
+  }
+}
+
 void RunScope::add_values(SampledValues values) {
   SampledValues& kept = impl_->result().values;
   if (kept.every == 0) {

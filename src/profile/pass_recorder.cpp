@@ -95,6 +95,26 @@ void PassRecorder::close(std::int32_t pass) noexcept {
   first_ = next_ = limit_ = nullptr;
 }
 
+void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
+                       std::span<const Instant> ends) noexcept {
+  const std::int32_t index = open(plan, place);
+  if (index == kNone) {
+    return;
+  }
+  const auto room = static_cast<std::size_t>(limit_ - next_);
+  next_ = std::copy_n(ends.begin(), std::min(room, ends.size()), next_);
+  extra_ = ends.size() - std::min(room, ends.size());
+  if (ends.empty()) {
+    discard(index);
+  }
+  close(index);
+  PassRecord& pass = passes_[static_cast<std::size_t>(index)];
+  pass.begin = pass.start = begin;
+  if (!ends.empty()) {
+    pass.end = ends.back();
+  }
+}
+
 void PassRecorder::end() noexcept {
   close(open_);
   ended_ = true;

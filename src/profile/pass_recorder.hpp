@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace enprof {
@@ -83,6 +84,9 @@ class PassRecorder {
   }
   void discard(std::int32_t pass) noexcept;
   void close(std::int32_t pass) noexcept;
+  /// A pass that was stamped elsewhere: `ends` are the ends of its operations. None: discarded.
+  void add(std::uint32_t plan, PassPlace place, Instant begin,
+           std::span<const Instant> ends) noexcept;
   /// Closes what is open; nothing is recorded after it.
   void end() noexcept;
 

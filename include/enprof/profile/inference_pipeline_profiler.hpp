@@ -13,6 +13,7 @@
 //   const enprof::ProfiledRun& result = run.finish();
 #pragma once
 
+#include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/base/export.hpp"
 #include "enprof/model/event.hpp"
@@ -26,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -147,6 +149,10 @@ class ENPROF_API RunScope {
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
   /// Opens a pass of a plan, inside the section or token that is open.
   [[nodiscard]] PassScope pass(std::uint32_t plan) noexcept;
+  /// A pass that is over, for those who learn its plan only by watching it: it began at `begin`, in
+  /// the section or token that is still open, and its operations ended at `ends`. Without `ends` it
+  /// counts as discarded.
+  void add_pass(std::uint32_t plan, Instant begin, std::span<const Instant> ends) noexcept;
 
   /// What is said of the run, at any time before finish(); not for the hot path: these allocate.
   void set_model(ModelFacts facts);
