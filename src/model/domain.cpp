@@ -10,15 +10,63 @@ namespace {
 constexpr std::array<std::string_view, 9> kKinds{"psys", "package", "core", "uncore", "dram",
                                                  "cpu",  "gpu",     "ane",  "other"};
 
+/// Of several domains the first that is measured, else the first.
+template <class Condition>
+std::optional<std::size_t> find_if(const std::vector<Domain>& domains, const Condition& condition) {
+  std::optional<std::size_t> estimated;
+  for (std::size_t index = 0; index < domains.size(); ++index) {
+    if (!condition(domains[index])) {
+      continue;
+    }
+    if (domains[index].method != Method::estimated) {
+      return index;
+    }
+    estimated = estimated.value_or(index);
+  }
+  return estimated;
+}
+
 std::optional<std::size_t> find(const std::vector<Domain>& domains, DomainKind kind,
                                 std::optional<int> socket = std::nullopt) {
-  const auto match = std::ranges::find_if(domains, [&](const Domain& domain) {
+  return find_if(domains, [&](const Domain& domain) {
     return domain.kind == kind && (!socket || domain.socket == socket);
   });
-  if (match == domains.end()) {
-    return std::nullopt;
+}
+
+bool is_measured(const std::vector<Domain>& domains, std::optional<std::size_t> index) {
+  return index && domains[*index].method != Method::estimated;
+}
+
+/// What contains a domain that stands for its kind.
+std::optional<std::size_t> container_of(const std::vector<Domain>& domains, std::size_t index) {
+  const Domain& domain = domains[index];
+  const auto psys = find(domains, DomainKind::psys);
+  switch (domain.kind) {
+    case DomainKind::core:
+    case DomainKind::uncore: {
+      if (const auto package = find(domains, DomainKind::package, domain.socket)) {
+        return package;
+      }
+      const auto cpu = find(domains, DomainKind::cpu);
+      return cpu ? cpu : psys;
+    }
+    case DomainKind::package: {
+      const auto cpu = find(domains, DomainKind::cpu);
+      return cpu && is_measured(domains, cpu) >= is_measured(domains, index) ? cpu : psys;
+    }
+    case DomainKind::cpu: {
+      const auto package = find(domains, DomainKind::package);
+      return is_measured(domains, package) && !is_measured(domains, index) ? package : psys;
+    }
+    case DomainKind::dram:
+    case DomainKind::gpu:
+    case DomainKind::ane:
+      return psys;
+    case DomainKind::psys:
+    case DomainKind::other:
+      break;
   }
-  return static_cast<std::size_t>(match - domains.begin());
+  return std::nullopt;
 }
 
 }  // namespace
@@ -31,6 +79,9 @@ std::string_view to_string(DomainKind kind) noexcept {
 Domain domain_from_name(std::string_view name) {
   Domain domain;
   domain.name = name;
+  if (const auto colon = name.rfind(':'); colon != std::string_view::npos) {
+    name.remove_prefix(colon + 1);
+  }
   std::string_view stem = name;
   if (const auto dash = name.rfind('-'); dash != std::string_view::npos) {
     const std::string_view digits = name.substr(dash + 1);
@@ -51,28 +102,15 @@ Domain domain_from_name(std::string_view name) {
 }
 
 void link_parents(std::vector<Domain>& domains) {
-  const auto psys = find(domains, DomainKind::psys);
-  for (Domain& domain : domains) {
-    switch (domain.kind) {
-      case DomainKind::core:
-      case DomainKind::uncore:
-        domain.parent = find(domains, DomainKind::package, domain.socket);
-        if (!domain.parent) {
-          domain.parent = psys;
-        }
-        break;
-      case DomainKind::package:
-      case DomainKind::cpu:
-      case DomainKind::dram:
-      case DomainKind::gpu:
-      case DomainKind::ane:
-        domain.parent = psys;
-        break;
-      case DomainKind::psys:
-      case DomainKind::other:
-        domain.parent.reset();
-        break;
+  for (std::size_t index = 0; index < domains.size(); ++index) {
+    Domain& domain = domains[index];
+    std::optional<std::size_t> first = index;
+    if (domain.kind != DomainKind::gpu && domain.kind != DomainKind::other) {
+      first = find_if(domains, [&](const Domain& other) {
+        return other.kind == domain.kind && other.socket == domain.socket;
+      });
     }
+    domain.parent = first != index ? first : container_of(domains, index);
   }
 }
 

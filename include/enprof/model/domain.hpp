@@ -47,12 +47,19 @@ struct Domain {
 };
 
 /// A domain with kind and socket read off its name: "package-0" → package 0, "cpu" → cpu,
-/// "wall" → other. Everything else is left at its default.
+/// "wall" → other; what stands before a colon is the source's, "hwmon:package-0" → package 0.
+/// Everything else is left at its default.
 [[nodiscard]] ENPROF_API Domain domain_from_name(std::string_view name);
 
 /// Sets the parent of every domain from kinds and sockets: core and uncore lie in the package of
-/// their socket; package, cpu, dram, gpu and ane lie in psys. A domain whose container is absent is
-/// a root. Call it again after the list has changed.
+/// their socket; package lies in cpu; package, cpu, dram, gpu and ane lie in psys. A domain whose
+/// container is absent is a root. Call it again after the list has changed.
+///
+/// Where several sources measure the same thing, that is, where kind and number are the same, one
+/// stands for it: the first that is measured, else the first. The others lie in it, and so are no
+/// roots: they are shown, and never added up. An estimate of all CPUs lies in the first package
+/// that is measured. GPUs are an exception: sources number their own makers' devices, so that two
+/// of one number are two GPUs. So are others.
 ENPROF_API void link_parents(std::vector<Domain>& domains);
 
 }  // namespace enprof
