@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "power/estimate_source.hpp"
+#include "power/nvml_source.hpp"
 #include "power/rapl_source.hpp"
 #include "power/replay_source.hpp"
 
@@ -32,8 +33,9 @@ struct SourceKind {
   std::string_view name;
   SourceResult (*open)(const PowerEnvironment& environment);
 };
-constexpr std::array<SourceKind, 2> kMachineSources{{
+constexpr std::array<SourceKind, 3> kMachineSources{{
     {"rapl", open_source<RaplSource>},
+    {"nvml", open_source<NvmlSource>},
     {"estimate", open_source<EstimateSource>},
 }};
 
