@@ -16,21 +16,39 @@ static_assert(kKinds.size() == static_cast<std::size_t>(DomainKind::other) + 1);
 
 using Index = std::optional<std::size_t>;
 
+/// Of several domains the first that is measured, else the first.
+template <class Condition>
+Index find_if(const std::vector<Domain>& domains, const Condition& condition) {
+  Index estimated;
+  for (std::size_t index = 0; index < domains.size(); ++index) {
+    if (!condition(domains[index])) {
+      continue;
+    }
+    if (domains[index].method != Method::estimated) {
+      return index;
+    }
+    estimated = estimated.value_or(index);
+  }
+  return estimated;
+}
+
 Index find(const std::vector<Domain>& domains, DomainKind kind,
            std::optional<int> socket = std::nullopt) {
-  const auto match = std::ranges::find_if(domains, [&](const Domain& domain) {
+  return find_if(domains, [&](const Domain& domain) {
     return domain.kind == kind && (!socket || domain.socket == socket);
   });
-  return match == domains.end() ? Index{} : static_cast<std::size_t>(match - domains.begin());
+}
+
+bool is_measured(const std::vector<Domain>& domains, Index index) {
+  return index && domains[*index].method != Method::estimated;
 }
 
 /// The psys that contains the others: one that sees the machine, else the first.
 Index find_platform(const std::vector<Domain>& domains) {
-  const auto match = std::ranges::find_if(domains, [](const Domain& domain) {
+  const Index machine = find_if(domains, [](const Domain& domain) {
     return domain.kind == DomainKind::psys && domain.scope == DomainScope::machine;
   });
-  return match == domains.end() ? find(domains, DomainKind::psys)
-                                : static_cast<std::size_t>(match - domains.begin());
+  return machine ? machine : find(domains, DomainKind::psys);
 }
 
 /// The module that holds a CPU, its memory or a GPU. NVML numbers modules by their GPU, and nobody
@@ -39,54 +57,81 @@ Index find_module(const std::vector<Domain>& domains, const Domain& part) {
   if (!part.socket) {
     return part.kind == DomainKind::gpu ? Index{} : find(domains, DomainKind::module);
   }
-  const auto match = std::ranges::find_if(domains, [&](const Domain& domain) {
+  return find_if(domains, [&](const Domain& domain) {
     return domain.kind == DomainKind::module && domain.socket == part.socket &&
            (part.kind != DomainKind::gpu || domain.source == part.source);
   });
-  return match == domains.end() ? Index{} : static_cast<std::size_t>(match - domains.begin());
 }
 
-/// Where an earlier domain stands for the same hardware, that one.
+/// The domain that stands for the same hardware, where it is another one.
 Index find_twin(const std::vector<Domain>& domains, std::size_t index) {
-  const Index first = find(domains, domains[index].kind, domains[index].socket);
-  return first && *first < index && domains[*first].socket == domains[index].socket ? first
-                                                                                    : Index{};
+  const Domain& domain = domains[index];
+  switch (domain.kind) {
+    case DomainKind::package:
+    case DomainKind::core:
+    case DomainKind::uncore:
+    case DomainKind::dram:
+    case DomainKind::cpu:
+    case DomainKind::ane: {
+      const Index first = find_if(domains, [&](const Domain& other) {
+        return other.kind == domain.kind && other.socket == domain.socket;
+      });
+      return first != index ? first : Index{};
+    }
+    case DomainKind::psys:    // the platform contains the others
+    case DomainKind::module:  // these are numbered by each source for itself
+    case DomainKind::gpu:
+    case DomainKind::mig:  // several of one GPU
+    case DomainKind::other:
+      break;
+  }
+  return std::nullopt;
 }
 
-Index container_of(const std::vector<Domain>& domains, std::size_t index, Index platform) {
+/// What contains a domain beside the platform.
+Index container_of(const std::vector<Domain>& domains, std::size_t index) {
   const Domain& domain = domains[index];
   Index container;
   switch (domain.kind) {
-    case DomainKind::psys:
-      return platform == index ? Index{} : platform;
     case DomainKind::core:
     case DomainKind::uncore:
-      container = find_twin(domains, index);
-      if (!container) {
-        container = find(domains, DomainKind::package, domain.socket);
-      }
-      break;
-    case DomainKind::mig:
-      container = find(domains, DomainKind::gpu, domain.socket);
-      break;
+      container = find(domains, DomainKind::package, domain.socket);
+      return container ? container : find(domains, DomainKind::cpu);
     case DomainKind::package:
+      container = find(domains, DomainKind::cpu);
+      return container && is_measured(domains, container) >= is_measured(domains, index)
+                 ? container
+                 : find_module(domains, domain);
     case DomainKind::cpu:
+      container = find(domains, DomainKind::package);
+      return is_measured(domains, container) && !is_measured(domains, index)
+                 ? container
+                 : find_module(domains, domain);
     case DomainKind::dram:
-      container = find_twin(domains, index);
-      if (!container) {
-        container = find_module(domains, domain);
-      }
-      break;
     case DomainKind::gpu:
-      container = find_module(domains, domain);
-      break;
+      return find_module(domains, domain);
+    case DomainKind::mig:
+      return find(domains, DomainKind::gpu, domain.socket);
+    case DomainKind::psys:
     case DomainKind::module:
     case DomainKind::ane:
-      break;
     case DomainKind::other:
-      return domain.scope == DomainScope::unclear ? platform : Index{};
+      break;
   }
-  return container ? container : platform;
+  return std::nullopt;
+}
+
+Index parent_of(const std::vector<Domain>& domains, std::size_t index, Index platform) {
+  const Domain& domain = domains[index];
+  if (platform == index ||
+      (domain.kind == DomainKind::other && domain.scope != DomainScope::unclear)) {
+    return std::nullopt;
+  }
+  Index parent = find_twin(domains, index);
+  if (!parent) {
+    parent = container_of(domains, index);
+  }
+  return parent ? parent : platform;
 }
 
 }  // namespace
@@ -178,7 +223,7 @@ Domain domain_from_name(std::string_view name) {
 void link_parents(std::vector<Domain>& domains) {
   const Index platform = find_platform(domains);
   for (std::size_t index = 0; index < domains.size(); ++index) {
-    domains[index].parent = container_of(domains, index, platform);
+    domains[index].parent = parent_of(domains, index, platform);
   }
   // One that may be part of another is not added to it; of several such, the first stands alone.
   const auto is_root = [](const Domain& domain) { return domain.is_root(); };

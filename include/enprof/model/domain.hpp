@@ -64,24 +64,26 @@ struct Domain {
 };
 
 /// A domain with kind and socket read off its name: "package-0" → package 0, "cpu" → cpu,
-/// "mig-0-1" → an instance of GPU 0, "hwmon:gpu-0" → gpu 0, "wall" → other. Everything else is left
-/// at its default.
+/// "mig-0-1" → an instance of GPU 0, "wall" → other; what stands before a colon is the source's,
+/// "hwmon:package-0" → package 0. Everything else is left at its default.
 [[nodiscard]] ENPROF_API Domain domain_from_name(std::string_view name);
 
 /// Sets the parent of every domain from kinds, sockets and scopes. A domain whose container is
-/// absent is a root.
+/// absent is a root. Call it again after the list has changed.
 /// - The psys of the widest scope, the first among equals, contains all others: what a battery or a
 ///   power supply gives includes what RAPL calls the platform.
-/// - Core and uncore lie in the package of their socket, a MIG instance in its GPU.
+/// - Core and uncore lie in the package of their socket, else in the cpu; a MIG instance in its
+/// GPU.
+/// - A package lies in a cpu that is measured as well as it is. An estimate of all CPUs lies in the
+///   first package that is measured.
 /// - A GPU lies in the module of its own number and source; package, dram and cpu in that of their
 ///   number, a cpu without one in the first: it is all CPUs.
-/// - package, core, uncore, dram and cpu of one number are the same hardware, whichever source
-/// reads
-///   it: the second lies in the first. (GPUs of two sources are two: they are of two makers.)
+/// - package, core, uncore, dram, cpu and ane of one number are the same hardware, whichever source
+///   reads it: the first that is measured, else the first, stands for it, and the others lie in it:
+///   they are shown, and never added up. GPUs of two sources are two: each numbers its own maker's.
 /// - `other` is contained in nothing, unless its scope is unclear: such a one lies in the psys,
 /// else
 ///   in the first root, so that nothing is added up twice.
-/// Call it again after the list has changed.
 ENPROF_API void link_parents(std::vector<Domain>& domains);
 
 }  // namespace enprof
