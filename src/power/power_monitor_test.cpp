@@ -416,11 +416,12 @@ TEST_F(PowerMonitorTest, ALongRunKeepsItsEnergyInBoundedMemory) {
 TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
   const testing::FakeRapl empty;
   const testing::FakeProcfs procfs;
-  const auto found =
-      PowerMonitor::detect({.sysfs_root = empty.root(), .procfs_root = procfs.root()});
+  const auto found = PowerMonitor::detect({.sysfs_root = empty.root(),
+                                           .procfs_root = procfs.root(),
+                                           .nvml_library = "/nowhere/libnvidia-ml.so.1"});
   ASSERT_TRUE(found) << found.error().message;
   const auto sources = found->sources();
-  ASSERT_EQ(sources.size(), 2U);
+  ASSERT_EQ(sources.size(), 3U);
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
   EXPECT_THAT(sources[1], HasSubstr("not rapl: "));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
@@ -432,9 +433,9 @@ TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
   const testing::FakeProcfs procfs;
   const auto survey =
       PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
-  ASSERT_EQ(survey.size(), 2U);
+  ASSERT_EQ(survey.size(), 3U);
   EXPECT_TRUE(survey[0].works);
-  EXPECT_TRUE(survey[1].works);
+  EXPECT_TRUE(survey[2].works);
 }
 
 #endif
