@@ -192,9 +192,10 @@ class RunScope::Impl {
     result.sources = power->sources();
     result.domains = power->domains();
     result.windows = power->windows(recorder_.begin_time(), recorder_.end_time());
+    result.readings = power->readings(recorder_.begin_time(), recorder_.end_time());
     result.baseline = power->baseline();
     result.interval = power->interval();
-    std::ranges::copy(power->warnings(), std::back_inserter(run_.warnings));
+    std::ranges::copy(power->warnings(begun_), std::back_inserter(run_.warnings));
     return result;
   }
 
@@ -209,6 +210,7 @@ class RunScope::Impl {
   }
 
   InferencePipelineProfiler::Impl& profiler_;
+  Instant begun_ = monotonic_clock().now();  // what went wrong before is no concern of this run
   ProfiledRun run_;
   RunRecorder recorder_;
   PassRecorder passes_;

@@ -257,6 +257,12 @@ class Assembler {
                                .end = window.end - begin_,
                                .energy = window.energy});
     }
+    for (const SensorReading& reading : power_.readings) {
+      power.readings.push_back({.domain = reading.domain,
+                                .quantity = reading.quantity,
+                                .at = reading.at - begin_,
+                                .value = reading.value});
+    }
   }
 
   /// Mean power of a domain over an interval that its windows cover whole.

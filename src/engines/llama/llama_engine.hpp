@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+struct llama_model;
+
 namespace enprof {
 
 struct LoadOptions {
@@ -74,6 +76,8 @@ class LlamaEngine {
 
   /// What does not depend on a run; generate() adds context, KV cache and threads.
   [[nodiscard]] const ModelFacts& facts() const noexcept;
+  /// llama.cpp's own, for what is not wrapped here; lives as long as the engine.
+  [[nodiscard]] llama_model* model() const noexcept;
 
   /// With the model's special tokens (begin of sequence), and those that the text spells out.
   /// Errors: invalid_argument for a text that is empty or not UTF-8 (with the offset of its first
