@@ -111,7 +111,7 @@ SensorView read_counter(const PowerTrace& trace, const CounterModel& counter,
     }
     if (step < register_.steps().size()) {
       const Counter::Step& seen = register_.steps()[step];
-      reader.read(seen.at + scaled(reads.poll, random.uniform()), seen.quanta);
+      reader.read(seen.at + scaled(reads.poll, random.uniform() - 0.5), seen.quanta);
     }
   }
   return reader.view(scaled(reads.poll, 1.0 / std::sqrt(12.0)));
@@ -143,9 +143,10 @@ SensorView read_part_time(const PowerTrace& trace, const PartTimeModel& model, s
   SensorView view;
   Instant end = trace.begin() + model.window + scaled(model.period, random.uniform());
   for (; end <= trace.end(); end += model.period) {
-    const Instant begin = end - model.window;
-    const Watts power = whole_milliwatts(trace.energy(begin, end) / model.window);
-    view.windows.push_back({.begin = begin, .end = end, .energy = power * model.window});
+    const Watts power = whole_milliwatts(trace.energy(end - model.window, end) / model.window);
+    if (!view.points.empty()) {
+      view.windows.push_back({.begin = end - model.period, .end = end, .energy = power * model.period});
+    }
     view.points.push_back({end, power});
   }
   return view;

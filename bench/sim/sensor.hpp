@@ -43,7 +43,7 @@ struct FreeReads {
 /// Read at a step, every `every` steps, by polling until the value changes.
 struct LockedReads {
   int every = 1;
-  Nanoseconds poll{1'600};  ///< the value is seen up to so long after the step
+  Nanoseconds poll{1'600};  ///< between two looks: the step was somewhere between, and is put halfway
   double missed = 0.01;     ///< chance of waking up too late: that step is not read
 };
 
@@ -63,7 +63,7 @@ struct MeanModel {
                                     std::uint64_t seed);
 
 /// Mean power over part of each period, such as NVML's on A100 and H100: 25 ms of every 100 ms
-/// (arXiv 2312.02741).
+/// (arXiv 2312.02741). It stands for the whole period: nothing is known of the rest.
 struct PartTimeModel {
   Nanoseconds period = std::chrono::milliseconds{100};
   Nanoseconds window = std::chrono::milliseconds{25};

@@ -65,17 +65,19 @@ struct EdgeState {
 /// One timeline's way through the spans.
 class TimelineShares {
  public:
-  TimelineShares(const EnergyTimeline& timeline, const SpanTiling& tiling, std::size_t classes,
-                 const AttributionOptions& options, std::optional<Watts> idle)
+  TimelineShares(const EnergyTimeline& timeline, const SpanTiling& tiling,
+                 std::span<const WorkClass> works, const AttributionOptions& options,
+                 std::optional<Watts> idle)
       : timeline_(timeline),
         tiling_(tiling),
         options_(options),
         idle_(idle),
-        classes_(classes),
+        works_(works),
+        classes_(works.size()),
         stamp_s_(seconds(timeline.stamp_error())),
-        mix_(classes),
-        part_(classes),
-        response_(classes) {}
+        mix_(classes_),
+        part_(classes_),
+        response_(classes_) {}
 
   ClassPowers find_powers();
   /// `Put` takes (span, self energy, share without children's energy, time and windows).
@@ -95,6 +97,7 @@ class TimelineShares {
     EnergyShare share;
     EdgeState edges;
     double weight = 0.0;  // J, in the present segment
+    double squares = 0.0;
     double time_s = 0.0;  // and its time
   };
   struct Grouping {
@@ -107,7 +110,9 @@ class TimelineShares {
     double factor = 0.0;    // energy over Σ power × time
     double expected = 0.0;  // Σ power × time
     double power = 0.0;
-    double noise = 0.0;         // J²
+    double squares = 0.0;       // Σ (power × time)² of its pieces
+    double whole_noise = 0.0;   // J²: see WindowNoise
+    double piece_noise = 0.0;   // and over the square of a piece's power × time
     double own_response = 0.0;  // Tᵀ V T
     bool mixed = false;         // more than one class: their powers matter
   };
@@ -118,6 +123,7 @@ class TimelineShares {
                    std::size_t stride);
   void add_variances(const SegmentMix& segment, std::span<EnergyShare> shares, std::size_t stride);
   void add_to_groups(const SegmentMix& segment);
+  [[nodiscard]] double course_variance(double part, double squares) const;
   [[nodiscard]] double model_variance(const SegmentMix& segment, std::size_t from, std::size_t to,
                                       double part);
   [[nodiscard]] double covariance(std::uint32_t a, std::uint32_t b) const {
@@ -130,6 +136,7 @@ class TimelineShares {
   const SpanTiling& tiling_;
   const AttributionOptions& options_;
   std::optional<Watts> idle_;
+  std::span<const WorkClass> works_;
   std::size_t classes_;
   double stamp_s_;
   const ClassPowers* powers_ = nullptr;
@@ -140,6 +147,7 @@ class TimelineShares {
   std::vector<double> response_;  // V T, of the classes in the mix
   Present now_;
   std::vector<double> weights_;  // J: power × time before each tile of the segment, and after all
+  std::vector<double> squares_;  // and the sum of its square
   std::vector<Open> open_;
   std::size_t next_ = 0;  // position of the next span to open
   std::vector<Grouping> groupings_;
@@ -160,31 +168,21 @@ ClassPowers TimelineShares::find_powers() {
   const EnergyShare whole = timeline_.share(begin, end);
   const double mean_w =
       whole.covered > Nanoseconds{0} ? (whole.energy / whole.covered).value() : 0.0;
-  ClassPowers alike{.watts = std::vector<double>(classes_, 1.0)};
+  const WindowNoise noise{.mean_w = mean_w, .stamp_variance = 2.0 * square(mean_w * stamp_s_)};
   if (!(mean_w > 0.0) || options_.by_time_alone) {
     // Nothing was used, or less than nothing: there are no powers to tell apart.
-    const double spread = timeline_.relative_spread();
-    alike.usual_length_s = whole.windows > 0.0 ? seconds(whole.covered) / whole.windows : 0.0;
-    alike.window_variance =
-        square(spread * mean_w * alike.usual_length_s) + 2.0 * square(mean_w * stamp_s_);
-    return alike;
+    return {.watts = std::vector<double>(classes_, 1.0), .noise = noise};
   }
 
-  std::size_t windows = 0;
+  // What windows say that work covers whole; of those that it does not, the idle power accounts for
+  // the rest, where it is known.
   const auto is_row = [&](const SegmentMix& segment) {
-    return segment.outside_s == 0.0 && span(segment.first) != SpanTiling::kNoSpan &&
-           span(segment.first + segment.times_s.size() - 1) != SpanTiling::kNoSpan;
+    return segment.outside_s == 0.0 || (idle_ && segment.outside_s < 0.9 * segment.length_s());
   };
-  double length_s = 0.0;
-  walk_segments(timeline_, tiling_, [&](const SegmentMix& segment) {
-    if (is_row(segment)) {
-      ++windows;
-      length_s += segment.length_s();
-    }
-  });
-  const double usual_s = windows > 0 ? length_s / static_cast<double>(windows)
-                                     : seconds(whole.covered) / std::max(whole.windows, 1e-9);
-  ClassPowerFit fit(classes_, windows, usual_s, mean_w, 2.0 * square(mean_w * stamp_s_));
+  std::size_t windows = 0;
+  walk_segments(timeline_, tiling_,
+                [&](const SegmentMix& segment) { windows += is_row(segment) ? 1 : 0; });
+  ClassPowerFit fit(works_, windows, noise);
   std::vector<ClassPowerFit::Part> parts;
   const double run_s = seconds(end - begin);
   const auto row = [&](const SegmentMix& segment) {
@@ -193,9 +191,15 @@ ClassPowers TimelineShares::find_powers() {
     for (const std::uint32_t work : mix_.works()) {
       parts.push_back({work, mix_.time_s(work)});
     }
+    double squares_s2 = square(segment.outside_s);
+    for (const double time_s : segment.times_s) {
+      squares_s2 += square(time_s);
+    }
+    const Joules outside = idle_.value_or(Watts{}) * from_ms(segment.outside_s * 1e3);
     return ClassPowerFit::Row{.parts = parts,
-                              .energy_j = segment.segment.energy.value(),
+                              .energy_j = (segment.segment.energy - outside).value(),
                               .length_s = segment.length_s(),
+                              .squares_s2 = squares_s2,
                               .at = seconds(segment.segment.begin - begin) / run_s};
   };
   walk_segments(timeline_, tiling_, [&](const SegmentMix& segment) {
@@ -246,18 +250,15 @@ void TimelineShares::enter_segment(const SegmentMix& segment) {
     inside_s += mix_.time_s(work);
   }
   const double length_s = segment.length_s();
-  const double outside_s = std::max(0.0, length_s - inside_s);
   double outside_w = inside_s > 0.0 ? inside / inside_s : 1.0;
   if (idle_ && known_) {
     outside_w = std::clamp(idle_->value(), 0.0, outside_w);
   }
   now_ = {};
-  now_.expected = inside + outside_w * outside_s;
+  now_.expected = inside + outside_w * segment.outside_s;
   now_.factor = energy / now_.expected;
   now_.power = energy / length_s;
-  now_.noise = std::max(0.0, powers_->window_variance * powers_->window_weight(length_s) -
-                                 2.0 * square(now_.power * stamp_s_));
-  now_.mixed = known_ && (mix_.works().size() > 1 || outside_s > 0.0);
+  now_.mixed = known_ && (mix_.works().size() > 1 || segment.outside_s > 0.0);
   if (now_.mixed) {
     for (const std::uint32_t a : mix_.works()) {
       double sum = 0.0;
@@ -268,12 +269,26 @@ void TimelineShares::enter_segment(const SegmentMix& segment) {
       now_.own_response += sum * mix_.time_s(a);
     }
   }
+  const double scale = powers_->noise.scale;
+  now_.whole_noise = scale * square(WindowNoise::kWholeSpread * energy);
+  now_.piece_noise = scale * square(WindowNoise::kPieceSpread * now_.factor);
   weights_.assign(1, 0.0);
+  squares_.assign(1, 0.0);
   for (std::size_t i = 0; i < segment.times_s.size(); ++i) {
     const std::size_t tile = segment.first + i;
     const double watts = span(tile) == SpanTiling::kNoSpan ? outside_w : powers_->watts[work(tile)];
     weights_.push_back(weights_.back() + watts * segment.times_s[i]);
+    squares_.push_back(squares_.back() + square(watts * segment.times_s[i]));
   }
+  now_.squares = squares_.back() + square(now_.expected - weights_.back());
+}
+
+/// What is not known of how a window's energy is spread over its pieces, of which the share has
+/// `part` with the sum `squares` of squared energies.
+double TimelineShares::course_variance(double part, double squares) const {
+  const double others = std::max(0.0, now_.squares - squares);
+  return now_.piece_noise * (square(1.0 - part) * squares + square(part) * others) +
+         now_.whole_noise * std::max(0.0, part * (1.0 - part));
 }
 
 void TimelineShares::share_tiles(const SegmentMix& segment, std::span<EnergyShare> shares,
@@ -352,7 +367,7 @@ void TimelineShares::add_variances(const SegmentMix& segment, std::span<EnergySh
       const double part = whole ? 1.0 : (weights_[to] - weights_[from]) / now_.expected;
       open.variance += square(stamp_s_) * open.edges.enter(segment.index, part, now_.power);
       if (!whole) {
-        open.variance += now_.noise * std::max(0.0, part * (1.0 - part));
+        open.variance += course_variance(part, squares_[to] - squares_[from]);
         if (now_.mixed) {
           open.variance += model_variance(segment, from, to, part);
         }
@@ -387,6 +402,7 @@ void TimelineShares::add_to_groups(const SegmentMix& segment) {
         grouping.present.push_back(index);
       }
       group.weight += weights_[i + 1] - weights_[i];
+      group.squares += squares_[i + 1] - squares_[i];
       group.time_s += segment.times_s[i];
       if (now_.mixed) {
         grouping.gradient[index * classes_ + work(tile)] += now_.factor * segment.times_s[i];
@@ -398,7 +414,7 @@ void TimelineShares::add_to_groups(const SegmentMix& segment) {
       group.share.energy += Joules{now_.factor * group.weight};
       group.share.covered += Nanoseconds{std::llround(group.time_s * 1e9)};
       group.share.windows += windows_per_s * group.time_s;
-      group.share.variance += now_.noise * std::max(0.0, part * (1.0 - part)) +
+      group.share.variance += course_variance(part, group.squares) +
                               square(stamp_s_) * group.edges.enter(segment.index, part, now_.power);
       if (now_.mixed) {
         for (const std::uint32_t work : mix_.works()) {
@@ -406,6 +422,7 @@ void TimelineShares::add_to_groups(const SegmentMix& segment) {
         }
       }
       group.weight = 0.0;
+      group.squares = 0.0;
       group.time_s = 0.0;
     }
   }
@@ -441,7 +458,7 @@ class AttributionBuilder {
                            const AttributionOptions& options) {
     Attribution result(spans.size(), timelines.size());
     SpanTiling tiling = tile(spans);
-    const std::size_t classes = assign_work(spans, options.classes, tiling);
+    const std::vector<WorkClass> classes = assign_work(spans, options.classes, tiling);
     result.mended_ = tiling.mended;
     for (const SpanGroups& groups : options.groupings) {
       result.groups_.emplace_back(groups.count * timelines.size());

@@ -14,22 +14,24 @@ using Eigen::Index;
 /// A class draws at least this much of its prior power, whatever the windows say: 0 would leave a
 /// window in which nothing else ran without anyone to give its energy to.
 constexpr double kLeastPower = 0.02;
-/// Noise below this share of a window's energy is not believed.
-constexpr double kLeastNoise = 1e-4;
+/// The noise's scale is looked for between these; its logarithm has this standard deviation before
+/// windows were seen.
+constexpr double kLeastScale = 1e-3;
+constexpr double kMostScale = 1e4;
+constexpr double kScaleSigma = 2.0;
 
 Index index(std::size_t value) { return static_cast<Index>(value); }
 
 }  // namespace
 
-ClassPowerFit::ClassPowerFit(std::size_t classes, std::size_t windows, double usual_length_s,
-                             double mean_w, double least_variance)
-    : classes_(classes),
+ClassPowerFit::ClassPowerFit(std::span<const WorkClass> classes, std::size_t windows,
+                             const WindowNoise& noise)
+    : works_(classes.begin(), classes.end()),
+      classes_(classes.size()),
       knots_(std::min(kMostDriftKnots, windows / kDriftWindows)),
-      usual_length_s_(usual_length_s),
-      mean_w_(mean_w),
-      least_variance_(std::max(least_variance, std::pow(kLeastNoise * mean_w * usual_length_s, 2))),
-      time_s_(classes),
-      power_time_(classes),
+      noise_(noise),
+      time_s_(classes.size()),
+      power_time_(classes.size()),
       block_size_(std::clamp<std::size_t>(windows / 16, 4, 32)) {
   knots_ = knots_ < 2 ? 0 : knots_;
   const Index columns = index(classes_ + knots_);
@@ -40,7 +42,7 @@ ClassPowerFit::ClassPowerFit(std::size_t classes, std::size_t windows, double us
 }
 
 double ClassPowerFit::weight(const Row& row) const {
-  return 1.0 / std::sqrt(0.5 * (1.0 + row.length_s / usual_length_s_));
+  return 1.0 / std::sqrt(noise_.unscaled(row.length_s, row.squares_s2));
 }
 
 /// The row's entries: seconds by class, joules by knot of drift; weighted.
@@ -54,7 +56,7 @@ void ClassPowerFit::read(const Row& row) {
     const double place = std::clamp(row.at, 0.0, 1.0) * static_cast<double>(knots_ - 1);
     const auto left = std::min(static_cast<std::size_t>(place), knots_ - 2);
     const double right = place - static_cast<double>(left);
-    const double joules = mean_w_ * row.length_s * w;
+    const double joules = noise_.mean_w * row.length_s * w;
     entries_.push_back({classes_ + left, joules * (1.0 - right)});
     entries_.push_back({classes_ + left + 1, joules * right});
   }
@@ -72,7 +74,11 @@ void ClassPowerFit::add(const Row& row) {
     }
   }
   squares_ += energy * energy;
-  const double power = row.energy_j / row.length_s;
+  double time_s = 0.0;
+  for (const Part& part : row.parts) {
+    time_s += part.time_s;
+  }
+  const double power = row.energy_j / time_s;
   for (const Part& part : row.parts) {
     time_s_[part.work] += part.time_s;
     power_time_[part.work] += part.time_s * power;
@@ -84,27 +90,60 @@ void ClassPowerFit::solve() {
   const Index columns = gram_.rows();
   gram_.triangularView<Eigen::StrictlyLower>() = gram_.transpose();
   prior_mean_ = Eigen::VectorXd::Zero(columns);
-  // What z is relative to: a class's prior power; for drift, the mean power is in the column.
-  Eigen::VectorXd unit = Eigen::VectorXd::Ones(columns);
   for (std::size_t work = 0; work < classes_; ++work) {
-    const double mean = time_s_[work] > 0.0 ? power_time_[work] / time_s_[work] : mean_w_;
-    prior_mean_[index(work)] = std::max(mean, kLeastPower * mean_w_);
-    unit[index(work)] = prior_mean_[index(work)];
+    const double mean = time_s_[work] > 0.0 ? power_time_[work] / time_s_[work] : noise_.mean_w;
+    prior_mean_[index(work)] = std::max(mean, kLeastPower * noise_.mean_w);
   }
+  const Eigen::MatrixXd trend = trends();
+  from_z_ = Eigen::MatrixXd::Zero(columns, columns + trend.cols());
+  const Index works = index(classes_);
+  from_z_.topLeftCorner(works, works) = prior_mean_.head(works).asDiagonal();
+  from_z_.block(works, works, index(knots_), index(knots_)).setIdentity();
+  from_z_.topRightCorner(works, trend.cols()) = prior_mean_.head(works).asDiagonal() * trend;
+
   const Eigen::VectorXd along = gram_ * prior_mean_;
   residual_squares_ =
       std::max(0.0, squares_ - 2.0 * prior_mean_.dot(moments_) + prior_mean_.dot(along));
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(unit.asDiagonal() * gram_ *
-                                                             unit.asDiagonal());
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(from_z_.transpose() * gram_ * from_z_);
   values_ = eigen.eigenvalues().cwiseMax(0.0);
   vectors_ = eigen.eigenvectors();
-  rotated_ = vectors_.transpose() * (unit.asDiagonal() * (moments_ - along));
+  rotated_ = vectors_.transpose() * (from_z_.transpose() * (moments_ - along));
 
   choose_spread();
   const double ratio = variance_ / (spread_ * spread_);
-  posterior_ =
-      prior_mean_ +
-      unit.asDiagonal() * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
+  posterior_ = prior_mean_ +
+               from_z_ * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
+}
+
+/// By class and phase: how much longer than usual in its phase the class's pieces are, in standard
+/// deviations of the logarithm. Phases with few classes have no trend to speak of.
+Eigen::MatrixXd ClassPowerFit::trends() const {
+  constexpr std::size_t kFew = 4;
+  Eigen::MatrixXd trend(index(classes_), 0);
+  for (std::size_t phase = 0; phase < kAllPhases.size(); ++phase) {
+    std::vector<std::size_t> members;
+    double sum = 0.0;
+    double squares = 0.0;
+    for (std::size_t work = 0; work < classes_; ++work) {
+      if (works_[work].phase == phase) {
+        members.push_back(work);
+        sum += works_[work].log2_length;
+        squares += works_[work].log2_length * works_[work].log2_length;
+      }
+    }
+    const auto count = static_cast<double>(members.size());
+    const double mean = sum / count;
+    const double deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
+    if (members.size() < kFew || deviation < 0.5) {
+      continue;
+    }
+    trend.conservativeResize(Eigen::NoChange, trend.cols() + 1);
+    trend.rightCols(1).setZero();
+    for (const std::size_t work : members) {
+      trend(index(work), trend.cols() - 1) = (works_[work].log2_length - mean) / deviation;
+    }
+  }
+  return trend;
 }
 
 double ClassPowerFit::log_posterior(double spread, double variance) const {
@@ -116,23 +155,20 @@ double ClassPowerFit::log_posterior(double spread, double variance) const {
     explained += rotated_[i] * rotated_[i] * prior / (variance + prior * values_[i]);
   }
   const double rows = static_cast<double>(rows_);
-  const double departure = std::log(spread / kPriorSpread) / kPriorSpreadSigma;
+  const double departure = std::hypot(std::log(spread / kPriorSpread) / kPriorSpreadSigma,
+                                      std::log(variance) / kScaleSigma);
   return -0.5 * (rows * std::log(variance) + determinant +
                  std::max(0.0, residual_squares_ - explained) / variance + departure * departure);
 }
 
 void ClassPowerFit::choose_spread() {
   constexpr int kSpreads = 24;
-  constexpr int kVariances = 40;
-  const double most =
-      std::max(2.0 * residual_squares_ / static_cast<double>(std::max<std::size_t>(rows_, 1)),
-               4.0 * least_variance_);
+  constexpr int kScales = 70;
   double best = -std::numeric_limits<double>::infinity();
   for (int i = 0; i <= kSpreads; ++i) {
     const double spread = 0.05 * std::pow(24.0, i / double{kSpreads});  // 0.05 to 1.2
-    for (int j = 0; j <= kVariances; ++j) {
-      const double variance =
-          least_variance_ * std::pow(most / least_variance_, j / double{kVariances});
+    for (int j = 0; j <= kScales; ++j) {
+      const double variance = kLeastScale * std::pow(kMostScale / kLeastScale, j / double{kScales});
       const double value = log_posterior(spread, variance);
       if (value > best) {
         best = value;
@@ -150,8 +186,7 @@ void ClassPowerFit::check(const Row& row) {
     residual -= value * posterior_[index(column)];
   }
   for (const auto [column, value] : entries_) {
-    const double unit = column < classes_ ? prior_mean_[index(column)] : 1.0;
-    block_[index(column)] += value * unit * residual;
+    block_[index(column)] += value * residual;
   }
   ++checked_rows_;
   if (++block_rows_ == block_size_) {
@@ -167,10 +202,13 @@ void ClassPowerFit::close_block() {
 
 ClassPowers ClassPowerFit::result() const {
   const double prior = spread_ * spread_;
-  const Eigen::ArrayXd precision = values_.array() + variance_ / prior;
+  const double honest = std::max(prior, kPriorSpread * kPriorSpread);
+  const double ratio = variance_ / prior;
+  const Eigen::ArrayXd precision = values_.array() + ratio;
 
-  // Noise of Xᵀr in the eigenvectors' basis: σ² (XᵀX + σ²/τ²) where residuals are independent.
-  const Eigen::ArrayXd white = (variance_ * precision).sqrt();
+  // What the estimate is off by, in the eigenvectors' basis and before division by `precision`:
+  // noise of Xᵀr, σ² XᵀX where residuals are independent, and the ridge's bias.
+  const Eigen::ArrayXd white = (variance_ * values_.array() + ratio * ratio * honest).sqrt();
   Eigen::MatrixXd inner = Eigen::MatrixXd::Identity(values_.size(), values_.size());
   if (checked_rows_ >= 2 * block_size_) {
     const double used = (values_.array() / precision).sum();
@@ -178,7 +216,8 @@ ClassPowers ClassPowerFit::result() const {
     const double scale = rows / static_cast<double>(checked_rows_) *
                          (rows / std::max(rows - used, 0.2 * rows));  // residuals are too small
     const Eigen::MatrixXd whole = clusters_.selfadjointView<Eigen::Upper>();
-    Eigen::MatrixXd excess = vectors_.transpose() * whole * vectors_ * scale;
+    const Eigen::MatrixXd to_rotated = from_z_ * vectors_;
+    Eigen::MatrixXd excess = to_rotated.transpose() * whole * to_rotated * scale;
     excess.diagonal().array() -= variance_ * values_.array();
     const Eigen::VectorXd shrink = white.inverse().matrix();
     excess = shrink.asDiagonal() * excess * shrink.asDiagonal();
@@ -187,12 +226,10 @@ ClassPowers ClassPowerFit::result() const {
              eigen.eigenvectors().transpose();
   }
 
-  ClassPowers powers{.usual_length_s = usual_length_s_, .prior_spread = spread_, .windows = rows_};
-  powers.window_variance = variance_;
+  ClassPowers powers{.noise = noise_, .prior_spread = spread_, .windows = rows_};
+  powers.noise.scale = variance_;
   const Eigen::VectorXd outer = (white / precision).matrix();
-  Eigen::VectorXd unit = prior_mean_;
-  unit.tail(index(knots_)).setOnes();
-  const Eigen::MatrixXd half = unit.asDiagonal() * vectors_ * outer.asDiagonal();
+  const Eigen::MatrixXd half = from_z_ * vectors_ * outer.asDiagonal();
   const Eigen::MatrixXd covariance = half * inner * half.transpose();
   powers.covariance_w2.reserve(classes_ * classes_);
   for (Index a = 0; a < index(classes_); ++a) {

@@ -18,7 +18,7 @@ struct SegmentMix {
   EnergyTimeline::Segment segment;
   std::size_t first = 0;
   std::span<const double> times_s;
-  double outside_s = 0.0;  ///< time of the segment before the first tile and after the last
+  double outside_s = 0.0;  ///< time of the segment in no span
   bool last_ends = false;  ///< the last tile ends with the segment or before it
 
   [[nodiscard]] double length_s() const { return seconds(segment.length()); }
@@ -44,11 +44,14 @@ void walk_segments(const EnergyTimeline& timeline, const SpanTiling& tiling, Vis
     }
     times_s.clear();
     Instant now = std::max(segment.begin, tiles[tile].begin);
-    const Instant begin = now;
+    Nanoseconds outside = now - segment.begin;
     std::size_t last = tile;
     for (;; ++last) {
       const Instant end = std::min(segment.end, tiles[last + 1].begin);
       times_s.push_back(seconds(end - now));
+      if (tiles[last].span == SpanTiling::kNoSpan) {
+        outside += end - now;
+      }
       now = end;
       if (now == segment.end || last + 2 >= tiles.size()) {
         break;
@@ -58,7 +61,7 @@ void walk_segments(const EnergyTimeline& timeline, const SpanTiling& tiling, Vis
                      .segment = segment,
                      .first = tile,
                      .times_s = times_s,
-                     .outside_s = seconds((begin - segment.begin) + (segment.end - now)),
+                     .outside_s = seconds(outside + (segment.end - now)),
                      .last_ends = tiles[last + 1].begin <= segment.end});
     tile = last;
   }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
+#include <numeric>
 #include <unordered_map>
 #include <vector>
 
@@ -17,6 +20,32 @@ std::uint64_t key_of(const Span& span, std::uint32_t given) {
   }
   return std::uint64_t{1} << 32U | static_cast<std::uint64_t>(span.phase) << 24U |
          static_cast<std::uint64_t>(span.level) << 16U | span.name;
+}
+
+/// Lengths of a class's pieces that its usual length is taken from.
+struct Lengths {
+  double count = 0.0;
+  double sum = 0.0;  // of log₂
+
+  void add(double log2) {
+    ++count;
+    sum += log2;
+  }
+  Lengths& operator+=(const Lengths& other) {
+    count += other.count;
+    sum += other.sum;
+    return *this;
+  }
+  [[nodiscard]] double mean() const { return sum / count; }
+};
+
+constexpr int kMostSteps = 7;
+constexpr double kUsual = 0.02;  // share of a class's pieces
+
+/// Half octaves from the usual length to this one.
+int step_of(double log2, const Lengths& lengths) {
+  return std::clamp(static_cast<int>(std::lround(2.0 * (log2 - lengths.mean()))), -kMostSteps,
+                    kMostSteps);
 }
 
 /// Numbers keys in the order in which they come. Neighbours in time often repeat, in cycles.
@@ -35,27 +64,47 @@ class Numbering {
 
  private:
   struct Recent {
-    std::uint64_t key = ~std::uint64_t{0};
+    std::uint64_t key = 0x5A5A'5A5A'5A5A'5A5A;  // nobody's
     std::uint32_t number = 0;
   };
   std::array<Recent, 1024> recent_{};
   std::unordered_map<std::uint64_t, std::uint32_t> numbers_;
 };
 
+/// Calls `visit` with each tile that belongs to a span, and its length.
+template <class Visit>
+void for_each_tile(SpanTiling& tiling, Visit visit) {
+  for (std::size_t index = 0; index + 1 < tiling.tiles.size(); ++index) {
+    SpanTiling::Tile& tile = tiling.tiles[index];
+    if (tile.span != SpanTiling::kNoSpan) {
+      visit(tile, tiling.tiles[index + 1].begin - tile.begin);
+    }
+  }
+}
+
+/// To 0.09, and quickly: the fraction of the mantissa stands for its logarithm.
+double log2_of(Nanoseconds length) {
+  const auto bits = std::bit_cast<std::uint64_t>(static_cast<double>(length.count()));
+  return static_cast<double>(bits) * 0x1p-52 - 1023.0;
+}
+
+/// A kind of work, while it is being found.
 struct Kind {
-  double time = 0.0;
   std::size_t phase = 0;
+  double time = 0.0;
+  Lengths lengths;
 };
 
 /// New numbers, such that there are few enough of them.
 std::vector<std::uint32_t> merged(const std::vector<Kind>& kinds) {
-  std::vector<std::uint32_t> by_time(kinds.size());
-  for (std::uint32_t kind = 0; kind < by_time.size(); ++kind) {
-    by_time[kind] = kind;
+  std::vector<std::uint32_t> numbers(kinds.size());
+  std::iota(numbers.begin(), numbers.end(), 0U);
+  if (kinds.size() <= kMostClasses) {
+    return numbers;
   }
+  std::vector<std::uint32_t> by_time = numbers;
   std::ranges::stable_sort(by_time, std::ranges::greater{},
                            [&](std::uint32_t kind) { return kinds[kind].time; });
-  std::vector<std::uint32_t> numbers(kinds.size());
   for (std::size_t rank = 0; rank < by_time.size(); ++rank) {
     const std::uint32_t kind = by_time[rank];
     const std::size_t kept = kMostClasses - kPhases;
@@ -64,35 +113,63 @@ std::vector<std::uint32_t> merged(const std::vector<Kind>& kinds) {
   return numbers;
 }
 
-}  // namespace
-
-std::size_t assign_work(std::span<const Span> spans, std::span<const std::uint32_t> classes,
-                        SpanTiling& tiling) {
+/// Tells long work of a class from short.
+std::vector<Kind> split_by_length(SpanTiling& tiling, std::span<const Span> spans,
+                                  const std::vector<Lengths>& lengths) {
+  constexpr std::size_t kSteps = 2 * kMostSteps + 1;
+  std::vector<std::array<std::uint32_t, kSteps>> counts(lengths.size());
+  const auto step = [&](const SpanTiling::Tile& tile, Nanoseconds length) {
+    return static_cast<std::size_t>(step_of(log2_of(length), lengths[tile.work]) + kMostSteps);
+  };
+  for_each_tile(tiling, [&](const SpanTiling::Tile& tile, Nanoseconds length) {
+    ++counts[tile.work][step(tile, length)];
+  });
   Numbering number;
   std::vector<Kind> kinds;
-  for (std::size_t index = 0; index + 1 < tiling.tiles.size(); ++index) {
-    SpanTiling::Tile& tile = tiling.tiles[index];
-    if (tile.span == SpanTiling::kNoSpan) {
-      continue;
-    }
-    const Span& span = spans[tile.span];
-    tile.work = number(key_of(span, tile.span < classes.size() ? classes[tile.span] : kNoClass));
+  for_each_tile(tiling, [&](SpanTiling::Tile& tile, Nanoseconds length) {
+    const auto phase = static_cast<std::size_t>(spans[tile.span].phase) % kPhases;
+    const std::size_t at = step(tile, length);
+    const bool usual = counts[tile.work][at] >= kUsual * lengths[tile.work].count;
+    tile.work = number(usual ? tile.work * kSteps + at : ~std::uint64_t{0} - phase);
     if (tile.work == kinds.size()) {
-      kinds.push_back({.phase = static_cast<std::size_t>(span.phase) % kPhases});
+      kinds.push_back({.phase = phase, .lengths = {}});
     }
-    kinds[tile.work].time +=
-        static_cast<double>((tiling.tiles[index + 1].begin - tile.begin).count());
-  }
-  if (kinds.size() <= kMostClasses) {
-    return kinds.size();
-  }
+    kinds[tile.work].time += static_cast<double>(length.count());
+    kinds[tile.work].lengths.add(log2_of(length));
+  });
+  return kinds;
+}
+
+}  // namespace
+
+std::vector<WorkClass> assign_work(std::span<const Span> spans,
+                                   std::span<const std::uint32_t> classes, SpanTiling& tiling) {
+  Numbering number;
+  std::vector<Lengths> lengths;
+  for_each_tile(tiling, [&](SpanTiling::Tile& tile, Nanoseconds length) {
+    tile.work = number(
+        key_of(spans[tile.span], tile.span < classes.size() ? classes[tile.span] : kNoClass));
+    if (tile.work == lengths.size()) {
+      lengths.emplace_back();
+    }
+    lengths[tile.work].add(log2_of(length));
+  });
+  const std::vector<Kind> kinds = split_by_length(tiling, spans, lengths);
   const std::vector<std::uint32_t> numbers = merged(kinds);
-  for (SpanTiling::Tile& tile : tiling.tiles) {
-    if (tile.span != SpanTiling::kNoSpan) {
-      tile.work = numbers[tile.work];
-    }
+  std::vector<WorkClass> works(std::min(kinds.size(), kMostClasses));
+  std::vector<Lengths> usual(works.size());
+  for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+    works[numbers[kind]].phase = kinds[kind].phase;
+    usual[numbers[kind]] += kinds[kind].lengths;
   }
-  return kMostClasses;
+  for (std::size_t work = 0; work < works.size(); ++work) {
+    works[work].log2_length = usual[work].count > 0.0 ? usual[work].mean() : 0.0;
+  }
+  if (kinds.size() > works.size()) {
+    for_each_tile(tiling,
+                  [&](SpanTiling::Tile& tile, Nanoseconds) { tile.work = numbers[tile.work]; });
+  }
+  return works;
 }
 
 }  // namespace enprof
