@@ -149,6 +149,8 @@ SensorView read_part_time(const PowerTrace& trace, const PartTimeModel& model, s
     }
     view.points.push_back({end, power});
   }
+  // What was seen was some part of the period: where in it, the window does not say.
+  view.stamp_error = scaled(model.period - model.window, 1.0 / std::sqrt(12.0));
   return view;
 }
 
@@ -167,6 +169,7 @@ SensorView read_instants(const PowerTrace& trace, const InstantModel& model, std
     }
     view.points.push_back(point);
   }
+  view.stamp_error = scaled(model.interval, 1.0 / std::sqrt(12.0));
   return view;
 }
 

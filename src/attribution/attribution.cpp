@@ -65,15 +65,13 @@ struct EdgeState {
 /// One timeline's way through the spans.
 class TimelineShares {
  public:
-  TimelineShares(const EnergyTimeline& timeline, const SpanTiling& tiling,
-                 std::span<const WorkClass> works, const AttributionOptions& options,
-                 std::optional<Watts> idle)
+  TimelineShares(const EnergyTimeline& timeline, const SpanTiling& tiling, std::size_t classes,
+                 const AttributionOptions& options, std::optional<Watts> idle)
       : timeline_(timeline),
         tiling_(tiling),
         options_(options),
         idle_(idle),
-        works_(works),
-        classes_(works.size()),
+        classes_(classes),
         stamp_s_(seconds(timeline.stamp_error())),
         mix_(classes_),
         part_(classes_),
@@ -136,7 +134,6 @@ class TimelineShares {
   const SpanTiling& tiling_;
   const AttributionOptions& options_;
   std::optional<Watts> idle_;
-  std::span<const WorkClass> works_;
   std::size_t classes_;
   double stamp_s_;
   const ClassPowers* powers_ = nullptr;
@@ -182,7 +179,7 @@ ClassPowers TimelineShares::find_powers() {
   std::size_t windows = 0;
   walk_segments(timeline_, tiling_,
                 [&](const SegmentMix& segment) { windows += is_row(segment) ? 1 : 0; });
-  ClassPowerFit fit(works_, windows, noise);
+  ClassPowerFit fit(classes_, windows, noise);
   std::vector<ClassPowerFit::Part> parts;
   const double run_s = seconds(end - begin);
   const auto row = [&](const SegmentMix& segment) {
@@ -458,7 +455,7 @@ class AttributionBuilder {
                            const AttributionOptions& options) {
     Attribution result(spans.size(), timelines.size());
     SpanTiling tiling = tile(spans);
-    const std::vector<WorkClass> classes = assign_work(spans, options.classes, tiling);
+    const std::size_t classes = assign_work(spans, options.classes, tiling);
     result.mended_ = tiling.mended;
     for (const SpanGroups& groups : options.groupings) {
       result.groups_.emplace_back(groups.count * timelines.size());

@@ -18,20 +18,22 @@ constexpr double kLeastPower = 0.02;
 /// windows were seen.
 constexpr double kLeastScale = 1e-3;
 constexpr double kMostScale = 1e4;
+/// Of what a sensor says about its time stamps, at least this share of the variance is believed.
+constexpr double kStampTrust = 0.25;
+constexpr double kLeastSpread = 0.05;
+constexpr double kMostSpread = 0.6;
 constexpr double kScaleSigma = 2.0;
 
 Index index(std::size_t value) { return static_cast<Index>(value); }
 
 }  // namespace
 
-ClassPowerFit::ClassPowerFit(std::span<const WorkClass> classes, std::size_t windows,
-                             const WindowNoise& noise)
-    : works_(classes.begin(), classes.end()),
-      classes_(classes.size()),
+ClassPowerFit::ClassPowerFit(std::size_t classes, std::size_t windows, const WindowNoise& noise)
+    : classes_(classes),
       knots_(std::min(kMostDriftKnots, windows / kDriftWindows)),
       noise_(noise),
-      time_s_(classes.size()),
-      power_time_(classes.size()),
+      time_s_(classes),
+      power_time_(classes),
       block_size_(std::clamp<std::size_t>(windows / 16, 4, 32)) {
   knots_ = knots_ < 2 ? 0 : knots_;
   const Index columns = index(classes_ + knots_);
@@ -74,6 +76,7 @@ void ClassPowerFit::add(const Row& row) {
     }
   }
   squares_ += energy * energy;
+  stamp_share_ += noise_.stamp_variance * weight(row) * weight(row);
   double time_s = 0.0;
   for (const Part& part : row.parts) {
     time_s += part.time_s;
@@ -94,56 +97,25 @@ void ClassPowerFit::solve() {
     const double mean = time_s_[work] > 0.0 ? power_time_[work] / time_s_[work] : noise_.mean_w;
     prior_mean_[index(work)] = std::max(mean, kLeastPower * noise_.mean_w);
   }
-  const Eigen::MatrixXd trend = trends();
-  from_z_ = Eigen::MatrixXd::Zero(columns, columns + trend.cols());
-  const Index works = index(classes_);
-  from_z_.topLeftCorner(works, works) = prior_mean_.head(works).asDiagonal();
-  from_z_.block(works, works, index(knots_), index(knots_)).setIdentity();
-  from_z_.topRightCorner(works, trend.cols()) = prior_mean_.head(works).asDiagonal() * trend;
+  // What z is relative to: a class's prior power; of drift, the mean power, which is in its
+  // columns.
+  unit_ = Eigen::VectorXd::Ones(columns);
+  unit_.head(index(classes_)) = prior_mean_.head(index(classes_));
 
   const Eigen::VectorXd along = gram_ * prior_mean_;
   residual_squares_ =
       std::max(0.0, squares_ - 2.0 * prior_mean_.dot(moments_) + prior_mean_.dot(along));
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(from_z_.transpose() * gram_ * from_z_);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(unit_.asDiagonal() * gram_ *
+                                                             unit_.asDiagonal());
   values_ = eigen.eigenvalues().cwiseMax(0.0);
   vectors_ = eigen.eigenvectors();
-  rotated_ = vectors_.transpose() * (from_z_.transpose() * (moments_ - along));
+  rotated_ = vectors_.transpose() * (unit_.asDiagonal() * (moments_ - along));
 
   choose_spread();
   const double ratio = variance_ / (spread_ * spread_);
-  posterior_ = prior_mean_ +
-               from_z_ * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
-}
-
-/// By class and phase: how much longer than usual in its phase the class's pieces are, in standard
-/// deviations of the logarithm. Phases with few classes have no trend to speak of.
-Eigen::MatrixXd ClassPowerFit::trends() const {
-  constexpr std::size_t kFew = 4;
-  Eigen::MatrixXd trend(index(classes_), 0);
-  for (std::size_t phase = 0; phase < kAllPhases.size(); ++phase) {
-    std::vector<std::size_t> members;
-    double sum = 0.0;
-    double squares = 0.0;
-    for (std::size_t work = 0; work < classes_; ++work) {
-      if (works_[work].phase == phase) {
-        members.push_back(work);
-        sum += works_[work].log2_length;
-        squares += works_[work].log2_length * works_[work].log2_length;
-      }
-    }
-    const auto count = static_cast<double>(members.size());
-    const double mean = sum / count;
-    const double deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
-    if (members.size() < kFew || deviation < 0.5) {
-      continue;
-    }
-    trend.conservativeResize(Eigen::NoChange, trend.cols() + 1);
-    trend.rightCols(1).setZero();
-    for (const std::size_t work : members) {
-      trend(index(work), trend.cols() - 1) = (works_[work].log2_length - mean) / deviation;
-    }
-  }
-  return trend;
+  posterior_ =
+      prior_mean_ +
+      unit_.asDiagonal() * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
 }
 
 double ClassPowerFit::log_posterior(double spread, double variance) const {
@@ -164,11 +136,15 @@ double ClassPowerFit::log_posterior(double spread, double variance) const {
 void ClassPowerFit::choose_spread() {
   constexpr int kSpreads = 24;
   constexpr int kScales = 70;
+  const double least =
+      rows_ > 0
+          ? std::clamp(kStampTrust * stamp_share_ / static_cast<double>(rows_), kLeastScale, 1.0)
+          : 1.0;
   double best = -std::numeric_limits<double>::infinity();
   for (int i = 0; i <= kSpreads; ++i) {
-    const double spread = 0.05 * std::pow(24.0, i / double{kSpreads});  // 0.05 to 1.2
+    const double spread = kLeastSpread * std::pow(kMostSpread / kLeastSpread, i / double{kSpreads});
     for (int j = 0; j <= kScales; ++j) {
-      const double variance = kLeastScale * std::pow(kMostScale / kLeastScale, j / double{kScales});
+      const double variance = least * std::pow(kMostScale / least, j / double{kScales});
       const double value = log_posterior(spread, variance);
       if (value > best) {
         best = value;
@@ -216,7 +192,7 @@ ClassPowers ClassPowerFit::result() const {
     const double scale = rows / static_cast<double>(checked_rows_) *
                          (rows / std::max(rows - used, 0.2 * rows));  // residuals are too small
     const Eigen::MatrixXd whole = clusters_.selfadjointView<Eigen::Upper>();
-    const Eigen::MatrixXd to_rotated = from_z_ * vectors_;
+    const Eigen::MatrixXd to_rotated = unit_.asDiagonal() * vectors_;
     Eigen::MatrixXd excess = to_rotated.transpose() * whole * to_rotated * scale;
     excess.diagonal().array() -= variance_ * values_.array();
     const Eigen::VectorXd shrink = white.inverse().matrix();
@@ -229,7 +205,7 @@ ClassPowers ClassPowerFit::result() const {
   ClassPowers powers{.noise = noise_, .prior_spread = spread_, .windows = rows_};
   powers.noise.scale = variance_;
   const Eigen::VectorXd outer = (white / precision).matrix();
-  const Eigen::MatrixXd half = from_z_ * vectors_ * outer.asDiagonal();
+  const Eigen::MatrixXd half = unit_.asDiagonal() * vectors_ * outer.asDiagonal();
   const Eigen::MatrixXd covariance = half * inner * half.transpose();
   powers.covariance_w2.reserve(classes_ * classes_);
   for (Index a = 0; a < index(classes_); ++a) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "attribution/class_powers.hpp"
-#include "attribution/work_classes.hpp"
 
 #include <Eigen/Core>
 
@@ -40,7 +39,7 @@ class ClassPowerFit {
  public:
   static constexpr double kPriorSpread = 0.35;      ///< τ, where windows say nothing about it
   static constexpr double kPriorSpreadSigma = 0.3;  ///< of ln τ
-  static constexpr std::size_t kDriftWindows = 64;
+  static constexpr std::size_t kDriftWindows = 12;
   static constexpr std::size_t kMostDriftKnots = 24;
 
   /// One class's time in a window.
@@ -58,7 +57,7 @@ class ClassPowerFit {
   };
 
   /// `windows` is about how many rows there will be.
-  ClassPowerFit(std::span<const WorkClass> classes, std::size_t windows, const WindowNoise& noise);
+  ClassPowerFit(std::size_t classes, std::size_t windows, const WindowNoise& noise);
 
   /// First pass: each window, in the order of time.
   void add(const Row& row);
@@ -80,26 +79,25 @@ class ClassPowerFit {
   void read(const Row& row);
   [[nodiscard]] double weight(const Row& row) const;
   void close_block();
-  [[nodiscard]] Eigen::MatrixXd trends() const;
   void choose_spread();
   [[nodiscard]] double log_posterior(double spread, double variance) const;
 
-  std::vector<WorkClass> works_;
   std::size_t classes_;
   std::size_t knots_;  // of drift; 0: none
   WindowNoise noise_;
   std::vector<Entry> entries_;  // of the row that is being read
 
   std::size_t rows_ = 0;
-  Eigen::MatrixXd gram_;     // XᵀX in W and relative drift; upper triangle
-  Eigen::VectorXd moments_;  // XᵀE
-  double squares_ = 0.0;     // EᵀE
+  Eigen::MatrixXd gram_;      // XᵀX in W and relative drift; upper triangle
+  Eigen::VectorXd moments_;   // XᵀE
+  double squares_ = 0.0;      // EᵀE
+  double stamp_share_ = 0.0;  // sum over rows of time stamps' share in the expected noise
   std::vector<double> time_s_;
   std::vector<double> power_time_;  // Σ time × the window's mean power
 
   Eigen::VectorXd prior_mean_;
-  Eigen::MatrixXd from_z_;   // W and relative drift by z, drift, and the trends' slopes
-  Eigen::VectorXd values_;   // eigenvalues of XᵀX in terms of the latter
+  Eigen::VectorXd unit_;
+  Eigen::VectorXd values_;   // eigenvalues of XᵀX in units of z
   Eigen::MatrixXd vectors_;  // and its eigenvectors
   Eigen::VectorXd rotated_;  // Xᵀ(E − Xm), in their basis
   double residual_squares_ = 0.0;

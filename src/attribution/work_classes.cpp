@@ -31,11 +31,6 @@ struct Lengths {
     ++count;
     sum += log2;
   }
-  Lengths& operator+=(const Lengths& other) {
-    count += other.count;
-    sum += other.sum;
-    return *this;
-  }
   [[nodiscard]] double mean() const { return sum / count; }
 };
 
@@ -92,7 +87,6 @@ double log2_of(Nanoseconds length) {
 struct Kind {
   std::size_t phase = 0;
   double time = 0.0;
-  Lengths lengths;
 };
 
 /// New numbers, such that there are few enough of them.
@@ -132,18 +126,17 @@ std::vector<Kind> split_by_length(SpanTiling& tiling, std::span<const Span> span
     const bool usual = counts[tile.work][at] >= kUsual * lengths[tile.work].count;
     tile.work = number(usual ? tile.work * kSteps + at : ~std::uint64_t{0} - phase);
     if (tile.work == kinds.size()) {
-      kinds.push_back({.phase = phase, .lengths = {}});
+      kinds.push_back({.phase = phase});
     }
     kinds[tile.work].time += static_cast<double>(length.count());
-    kinds[tile.work].lengths.add(log2_of(length));
   });
   return kinds;
 }
 
 }  // namespace
 
-std::vector<WorkClass> assign_work(std::span<const Span> spans,
-                                   std::span<const std::uint32_t> classes, SpanTiling& tiling) {
+std::size_t assign_work(std::span<const Span> spans, std::span<const std::uint32_t> classes,
+                        SpanTiling& tiling) {
   Numbering number;
   std::vector<Lengths> lengths;
   for_each_tile(tiling, [&](SpanTiling::Tile& tile, Nanoseconds length) {
@@ -156,20 +149,12 @@ std::vector<WorkClass> assign_work(std::span<const Span> spans,
   });
   const std::vector<Kind> kinds = split_by_length(tiling, spans, lengths);
   const std::vector<std::uint32_t> numbers = merged(kinds);
-  std::vector<WorkClass> works(std::min(kinds.size(), kMostClasses));
-  std::vector<Lengths> usual(works.size());
-  for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
-    works[numbers[kind]].phase = kinds[kind].phase;
-    usual[numbers[kind]] += kinds[kind].lengths;
-  }
-  for (std::size_t work = 0; work < works.size(); ++work) {
-    works[work].log2_length = usual[work].count > 0.0 ? usual[work].mean() : 0.0;
-  }
-  if (kinds.size() > works.size()) {
+  const std::size_t count = std::min(kinds.size(), kMostClasses);
+  if (kinds.size() > count) {
     for_each_tile(tiling,
                   [&](SpanTiling::Tile& tile, Nanoseconds) { tile.work = numbers[tile.work]; });
   }
-  return works;
+  return count;
 }
 
 }  // namespace enprof

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace enprof {
 
@@ -18,13 +17,8 @@ inline constexpr std::uint32_t kNoClass = ~std::uint32_t{0};
 /// together, by phase.
 inline constexpr std::size_t kMostClasses = 160;
 
-/// One kind of work.
-struct WorkClass {
-  std::size_t phase = 0;     ///< as a number
-  double log2_length = 0.0;  ///< of a piece of it, in ns; the mean
-};
-
-/// Numbers the tiles' kinds of work from 0 on, in Tile::work, and returns what they are. A tile's
+/// Numbers the tiles' kinds of work from 0 on, in Tile::work, and returns how many there are. A
+/// tile's
 /// kind is its span's class; a span without one is of a kind with those of its phase, level and
 /// name. `classes` goes with the spans; it may be shorter, or empty.
 ///
@@ -32,8 +26,7 @@ struct WorkClass {
 /// usual length: attention grows with the context, and draws another power as it does. A length
 /// that fewer than one in fifty have is not work but an interruption; these are one kind of their
 /// own in each phase.
-[[nodiscard]] std::vector<WorkClass> assign_work(std::span<const Span> spans,
-                                                 std::span<const std::uint32_t> classes,
-                                                 SpanTiling& tiling);
+[[nodiscard]] std::size_t assign_work(std::span<const Span> spans,
+                                      std::span<const std::uint32_t> classes, SpanTiling& tiling);
 
 }  // namespace enprof
