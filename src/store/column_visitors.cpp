@@ -19,6 +19,16 @@ std::optional<DomainKind> domain_kind_from_string(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<SensorQuantity> quantity_from_string(std::string_view name) {
+  for (int value = 0; value <= static_cast<int>(SensorQuantity::thermal_pressure); ++value) {
+    const auto quantity = static_cast<SensorQuantity>(value);
+    if (to_string(quantity) == name) {
+      return quantity;
+    }
+  }
+  return std::nullopt;
+}
+
 template <class Enum>
 std::optional<Enum> parse(std::string_view name) {
   if constexpr (std::is_same_v<Enum, Phase>) {
@@ -29,6 +39,8 @@ std::optional<Enum> parse(std::string_view name) {
     return method_from_string(name);
   } else if constexpr (std::is_same_v<Enum, RunStatus>) {
     return run_status_from_string(name);
+  } else if constexpr (std::is_same_v<Enum, SensorQuantity>) {
+    return quantity_from_string(name);
   } else {
     static_assert(std::is_same_v<Enum, DomainKind>);
     return domain_kind_from_string(name);
@@ -57,6 +69,7 @@ template Phase ColumnReader::from_name(std::string_view, const std::string&);
 template Depth ColumnReader::from_name(std::string_view, const std::string&);
 template Method ColumnReader::from_name(std::string_view, const std::string&);
 template RunStatus ColumnReader::from_name(std::string_view, const std::string&);
+template SensorQuantity ColumnReader::from_name(std::string_view, const std::string&);
 template DomainKind ColumnReader::from_name(std::string_view, const std::string&);
 
 }  // namespace enprof

@@ -6,6 +6,7 @@
 #include "store/run_reader.hpp"
 #include "store/run_writer.hpp"
 #include "store/schema.hpp"
+#include "store/schema_scripts.hpp"
 #include "store/sqlite_error.hpp"
 
 #include <SQLiteCpp/Database.h>
@@ -29,7 +30,7 @@ constexpr Logger kLog{"store"};
 
 constexpr const char* kOpening = "open the database";
 /// What a new file takes with its log and the memory that SQLite shares between programs.
-constexpr std::uintmax_t kBytesToOpen = 256 << 10;
+constexpr std::uintmax_t kBytesToOpen = 512 << 10;
 
 /// The log beside the file may stay this long when it has been read into the file.
 constexpr std::int64_t kLogBytes = 16 << 20;

@@ -5,6 +5,9 @@
 // A list is a function (column, row) that calls, in the order of its columns,
 //   column("name", member)               for what is always there, and for optionals
 //   column.text_or_null("name", string)  for text whose empty string means absent
+//   column.number_or_null("name", double) for a number that may be none (NaN)
+//   column.index_or_null("name", index)  for an index of which -1 says that there is none
+//   column.coded("name", string or enum) for a word that is stored as its number
 //   column.group(optional, list)         for the columns of an optional struct
 // See column_visitors.hpp for what `column` can be. A row may be const.
 #pragma once

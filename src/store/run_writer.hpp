@@ -7,6 +7,7 @@
 #include <SQLiteCpp/Database.h>
 
 #include <cstdint>
+#include <optional>
 
 namespace enprof {
 
@@ -17,7 +18,9 @@ namespace enprof {
 /// About how many bytes of disk saving the run takes, while it is in the log and in the file.
 [[nodiscard]] std::uintmax_t bytes_to_save(const ProfiledRun& run);
 
-/// Writes all rows of the run. The caller holds the transaction. Throws SQLite::Exception.
-void write_run(SQLite::Database& database, const ProfiledRun& run);
+/// Writes all rows of the run and returns its key: the one given, where there is one. The caller
+/// holds the transaction. Throws SQLite::Exception.
+std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
+                       std::optional<std::int64_t> key = std::nullopt);
 
 }  // namespace enprof

@@ -80,7 +80,7 @@ class ENPROF_API ProfileDatabase {
   /// As it was given to connect().
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// PRAGMA user_version of the schema that this program writes.
-  static constexpr int kSchemaVersion = 1;
+  static constexpr int kSchemaVersion = 2;
 
   /// Writes the whole run in one transaction: all of it or nothing. Errors: invalid_argument (the
   /// id is there already, or the run contradicts itself), too_large (disk full), busy, io. This and
