@@ -30,24 +30,21 @@ std::int64_t NameWriter::code(std::string_view name) {
 }
 
 NameReader::NameReader(SQLite::Database& database, std::int64_t run_key) {
-  SQLite::Statement select(database,
-                           "SELECT name_key, name FROM names WHERE run_key = ? ORDER BY name_key");
+  SQLite::Statement select(database, "SELECT name_key, name FROM names WHERE run_key = ?");
   select.bind(1, run_key);
   while (select.executeStep()) {
-    if (select.getColumn(0).getInt64() != static_cast<std::int64_t>(names_.size())) {
-      throw SQLite::Exception("the numbers of the names have a gap", SQLITE_CORRUPT);
-    }
-    names_.push_back(select.getColumn(1).getString());
+    names_.emplace(select.getColumn(0).getInt64(), select.getColumn(1).getString());
   }
 }
 
 const std::string& NameReader::name(std::int64_t code) const {
-  if (code < 0 || static_cast<std::size_t>(code) >= names_.size()) {
+  const auto found = names_.find(code);
+  if (found == names_.end()) {
     throw SQLite::Exception(
         fmt::format("a row holds the number of a name, {}, that is not there", code),
         SQLITE_CORRUPT);
   }
-  return names_[static_cast<std::size_t>(code)];
+  return found->second;
 }
 
 }  // namespace enprof

@@ -9,7 +9,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace enprof {
 
@@ -36,7 +35,7 @@ class NameReader {
   [[nodiscard]] const std::string& name(std::int64_t code) const;
 
  private:
-  std::vector<std::string> names_;
+  std::map<std::int64_t, std::string> names_;
 };
 
 }  // namespace enprof

@@ -13,7 +13,7 @@
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
-#include "enprof/store/profile_database.hpp"
+#include "enprof/store/run_query.hpp"
 
 #include <cstddef>
 #include <string>

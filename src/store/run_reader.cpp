@@ -91,42 +91,74 @@ void check_domains(const PowerFigures& power) {
   }
 }
 
-}  // namespace
-
-std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view run_id) {
-  SQLite::Statement key(database, "SELECT run_key FROM runs WHERE run_id = ?");
-  key.bind(1, std::string{run_id});
-  if (!key.executeStep()) {
+std::optional<std::int64_t> key_of(SQLite::Database& database, std::string_view run_id) {
+  SQLite::Statement select(database, "SELECT run_key FROM runs WHERE run_id = ?");
+  select.bind(1, std::string{run_id});
+  if (!select.executeStep()) {
     return std::nullopt;
   }
-  const std::int64_t run_key = key.getColumn(0).getInt64();
+  return select.getColumn(0).getInt64();
+}
 
-  const ListReader list(database, run_key);
-  std::vector<ProfiledRun> runs;
-  list.read(runs, "runs", "run_key", kRunColumns);
-  ProfiledRun run = std::move(runs.at(0));
-  PowerFigures& power = run.power;
-  list.read(run.tags, "tags", "position", kTagColumns);
-  list.read(run.phases, "pipeline_phases", "position", kPhaseColumns);
-  list.read(run.sections, "pipeline_sections", "position", kSectionColumns);
-  list.read(run.tokens, "tokens", "position", kTokenColumns);
-  list.read(run.layers, "layer_metrics", "position", kLayerColumns);
-  list.read(run.components, "component_metrics", "position", kComponentColumns);
-  list.read(run.operations, "operation_classes", "position", kOperationClassColumns);
-  list.read(run.operation_table.operations, "operation_kinds", "operation", kOperationKindColumns);
-  run.operation_table.events =
-      read_operation_events(database, run_key, run.operation_table.operations.size());
-  list.read_values(run.values);
+void read_power(const ListReader& list, const RunParts& parts, PowerFigures& power) {
   list.read(power.sources, "power_sources", "position", kSourceColumns);
   list.read(power.domains, "power_domains", "domain", kDomainColumns);
   if (power.peak) {
     list.read(power.peak->by_domain, "peak_powers", "domain", kPeakPowerColumns);
   }
-  list.read(power.samples, "power_samples", "position", kSampleColumns);
-  list.read(power.readings, "sensor_readings", "position", kReadingColumns);
-  list.read(run.warnings, "warnings", "position", kWarningColumns);
+  if (parts.power_samples) {
+    list.read(power.samples, "power_samples", "position", kSampleColumns);
+    list.read(power.readings, "sensor_readings", "position", kReadingColumns);
+  }
   check_domains(power);
+}
+
+}  // namespace
+
+std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view run_id,
+                                    const RunParts& parts) {
+  const auto run_key = key_of(database, run_id);
+  if (!run_key) {
+    return std::nullopt;
+  }
+  const ListReader list(database, *run_key);
+  std::vector<ProfiledRun> runs;
+  list.read(runs, "runs", "run_key", kRunColumns);
+  ProfiledRun run = std::move(runs.at(0));
+  list.read(run.tags, "tags", "position", kTagColumns);
+  list.read(run.phases, "pipeline_phases", "position", kPhaseColumns);
+  list.read(run.sections, "pipeline_sections", "position", kSectionColumns);
+  if (parts.tokens) {
+    list.read(run.tokens, "tokens", "position", kTokenColumns);
+  }
+  if (parts.layers) {
+    list.read(run.layers, "layer_metrics", "position", kLayerColumns);
+    list.read(run.components, "component_metrics", "position", kComponentColumns);
+  }
+  if (parts.operations) {
+    OperationTable& table = run.operation_table;
+    list.read(run.operations, "operation_classes", "position", kOperationClassColumns);
+    list.read(table.operations, "operation_kinds", "operation", kOperationKindColumns);
+    table.events = read_operation_events(database, *run_key, table.operations.size());
+  }
+  if (parts.values) {
+    list.read_values(run.values);
+  }
+  read_power(list, parts, run.power);
+  list.read(run.warnings, "warnings", "position", kWarningColumns);
   return run;
+}
+
+std::optional<RunPipeline> read_pipeline(SQLite::Database& database, std::string_view run_id) {
+  const auto run_key = key_of(database, run_id);
+  if (!run_key) {
+    return std::nullopt;
+  }
+  const ListReader list(database, *run_key);
+  RunPipeline pipeline;
+  list.read(pipeline.phases, "pipeline_phases", "position", kPhaseColumns);
+  list.read(pipeline.sections, "pipeline_sections", "position", kSectionColumns);
+  return pipeline;
 }
 
 }  // namespace enprof

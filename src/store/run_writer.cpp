@@ -4,6 +4,7 @@
 #include "store/operation_columns.hpp"
 #include "store/operation_events.hpp"
 #include "store/row_columns.hpp"
+#include "store/shell_quote.hpp"
 
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>
@@ -92,6 +93,25 @@ class ListWriter {
   std::int64_t run_key_;
   NameWriter names_;
 };
+
+/// The key of a run that is there and in the making; empty where there is none of that id. Errors:
+/// invalid_argument, where it is over.
+Result<std::optional<std::int64_t>> key_in_the_making(SQLite::Database& database,
+                                                      const std::filesystem::path& path,
+                                                      const std::string& run_id) {
+  SQLite::Statement select(database,
+                           "SELECT run_key, status = 'running' FROM runs WHERE run_id = ?");
+  select.bind(1, run_id);
+  if (!select.executeStep()) {
+    return std::nullopt;
+  }
+  if (select.getColumn(1).getInt() == 0) {
+    return fail(
+        ErrorCode::invalid_argument, fmt::format("Run {} is in {} already", run_id, path.string()),
+        fmt::format("Delete it first: enprof rm {} --db {}", run_id, shell_quote(path.string())));
+  }
+  return select.getColumn(0).getInt64();
+}
 
 }  // namespace
 
@@ -197,6 +217,39 @@ std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
   list.write(power.readings, "sensor_readings", "position", kReadingColumns);
   list.write(run.warnings, "warnings", "position", kWarningColumns);
   return run_key;
+}
+
+Result<void> replace_run(SQLite::Database& database, const std::filesystem::path& path,
+                         const ProfiledRun& run) {
+  const auto key = key_in_the_making(database, path, run.run_id);
+  if (!key) {
+    return std::unexpected(key.error());
+  }
+  if (*key) {
+    erase_run(database, run.run_id);
+  }
+  write_run(database, run, *key);
+  return {};
+}
+
+Result<void> enter_run(SQLite::Database& database, const std::filesystem::path& path,
+                       const ProfiledRun& run) {
+  const auto key = key_in_the_making(database, path, run.run_id);
+  if (!key) {
+    return std::unexpected(key.error());
+  }
+  if (!*key) {
+    ProfiledRun begun = run;
+    begun.status = RunStatus::running;
+    write_run(database, begun);
+  }
+  return {};
+}
+
+bool erase_run(SQLite::Database& database, std::string_view run_id) {
+  SQLite::Statement statement(database, "DELETE FROM runs WHERE run_id = ?");
+  statement.bind(1, std::string{run_id});
+  return statement.exec() > 0;
 }
 
 }  // namespace enprof

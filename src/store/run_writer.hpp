@@ -7,7 +7,9 @@
 #include <SQLiteCpp/Database.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
+#include <string_view>
 
 namespace enprof {
 
@@ -22,5 +24,16 @@ namespace enprof {
 /// holds the transaction. Throws SQLite::Exception.
 std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
                        std::optional<std::int64_t> key = std::nullopt);
+
+/// See ProfileDatabase::save_run. The caller holds the transaction. Throws SQLite::Exception.
+[[nodiscard]] Result<void> replace_run(SQLite::Database& database,
+                                       const std::filesystem::path& path, const ProfiledRun& run);
+
+/// See ProfileDatabase::begin_run. The caller holds the transaction. Throws SQLite::Exception.
+[[nodiscard]] Result<void> enter_run(SQLite::Database& database, const std::filesystem::path& path,
+                                     const ProfiledRun& run);
+
+/// False where there was no such run. Throws SQLite::Exception.
+bool erase_run(SQLite::Database& database, std::string_view run_id);
 
 }  // namespace enprof

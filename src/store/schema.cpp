@@ -78,10 +78,14 @@ Result<void> check_tables(SQLite::Database& database, const std::filesystem::pat
   return fail(
       ErrorCode::corrupt,
       fmt::format("The database {} lacks tables that it should have: {}", path.string(), missing),
-      fmt::format("Move it away and start a new one: mv {} {}.damaged", file, file));
+      fmt::format("Save what is left into a new file (enprof db check --db {0} --salvage "
+                  "{0}.salvaged), and name that one with --db.",
+                  file));
 }
 
 }  // namespace
+
+std::span<const std::string_view> schema_tables() { return kTables; }
 
 Result<void> check_owner(SQLite::Database& database, const std::filesystem::path& path) {
   // One snapshot: another program may be creating the tables right now.
@@ -121,8 +125,8 @@ Result<void> bring_up_to_date(SQLite::Database& database, const std::filesystem:
     for (int script = version; script < next; ++script) {
       database.exec(migrations[static_cast<std::size_t>(script)]);
     }
-    database.exec(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
-                              kApplicationId, next));
+    database.exec(
+        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, next));
     transaction.commit();
     kLog.debug("Brought {} from schema version {} to {}", path.string(), version, next);
   }

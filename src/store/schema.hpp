@@ -9,11 +9,15 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace enprof {
 
 /// What `PRAGMA application_id` of our files says: "enpr".
 inline constexpr std::int32_t kApplicationId = 0x656E7072;
+
+/// The names of all tables, that of the runs first.
+[[nodiscard]] std::span<const std::string_view> schema_tables();
 
 /// Whether the file is ours, or empty. Reads only. Errors: invalid_argument (another program's).
 /// Throws SQLite::Exception.
@@ -21,8 +25,8 @@ inline constexpr std::int32_t kApplicationId = 0x656E7072;
                                        const std::filesystem::path& path);
 
 /// Brings our file to the newest version. Each script runs in a transaction of its own, and for a
-/// new file all in one, so a file is always at one version or another. Errors: unsupported (newer than this program), corrupt
-/// (tables are missing). Throws SQLite::Exception.
+/// new file all in one, so a file is always at one version or another. Errors: unsupported (newer
+/// than this program), corrupt (tables are missing). Throws SQLite::Exception.
 [[nodiscard]] Result<void> bring_up_to_date(SQLite::Database& database,
                                             const std::filesystem::path& path,
                                             std::span<const std::string> migrations);
