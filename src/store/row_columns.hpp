@@ -160,7 +160,7 @@ inline constexpr auto kTokenColumns = [](auto& column, auto& row) {
 
 inline constexpr auto kDomainColumns = [](auto& column, auto& row) {
   auto& [domain, figure, idle_power, idle_spread] = row;
-  auto& [name, kind, socket, parent, source, method, period, stamp_error] = domain;
+  auto& [name, kind, socket, parent, source, method, period, stamp_error, scope, device] = domain;
   column("name", name);
   column("kind", kind);
   column("socket", socket);
@@ -169,6 +169,8 @@ inline constexpr auto kDomainColumns = [](auto& column, auto& row) {
   column("source_method", method);
   column("period_ns", period);
   column("stamp_error_ns", stamp_error);
+  static_cast<void>(scope);
+  static_cast<void>(device);
   kFigureColumns(column, figure);
   column("idle_power_w", idle_power);
   column("idle_power_spread_w", idle_spread);
