@@ -19,6 +19,16 @@ std::optional<DomainKind> domain_kind_from_string(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<DomainScope> scope_from_string(std::string_view name) {
+  for (int value = 0; value <= static_cast<int>(DomainScope::unclear); ++value) {
+    const auto scope = static_cast<DomainScope>(value);
+    if (to_string(scope) == name) {
+      return scope;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<SensorQuantity> quantity_from_string(std::string_view name) {
   for (int value = 0; value <= static_cast<int>(SensorQuantity::thermal_pressure); ++value) {
     const auto quantity = static_cast<SensorQuantity>(value);
@@ -41,6 +51,8 @@ std::optional<Enum> parse(std::string_view name) {
     return run_status_from_string(name);
   } else if constexpr (std::is_same_v<Enum, SensorQuantity>) {
     return quantity_from_string(name);
+  } else if constexpr (std::is_same_v<Enum, DomainScope>) {
+    return scope_from_string(name);
   } else {
     static_assert(std::is_same_v<Enum, DomainKind>);
     return domain_kind_from_string(name);
@@ -70,6 +82,7 @@ template Depth ColumnReader::from_name(std::string_view, const std::string&);
 template Method ColumnReader::from_name(std::string_view, const std::string&);
 template RunStatus ColumnReader::from_name(std::string_view, const std::string&);
 template SensorQuantity ColumnReader::from_name(std::string_view, const std::string&);
+template DomainScope ColumnReader::from_name(std::string_view, const std::string&);
 template DomainKind ColumnReader::from_name(std::string_view, const std::string&);
 
 }  // namespace enprof

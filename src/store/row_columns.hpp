@@ -169,8 +169,8 @@ inline constexpr auto kDomainColumns = [](auto& column, auto& row) {
   column("source_method", method);
   column("period_ns", period);
   column("stamp_error_ns", stamp_error);
-  static_cast<void>(scope);
-  static_cast<void>(device);
+  column("scope", scope);
+  column.text_or_null("device", device);
   kFigureColumns(column, figure);
   column("idle_power_w", idle_power);
   column("idle_power_spread_w", idle_spread);

@@ -239,6 +239,9 @@ CREATE INDEX runs_by_energy ON runs (energy_j);
 CREATE INDEX runs_by_energy_per_output_token ON runs (energy_per_output_token_j);
 CREATE INDEX runs_unfinished ON runs (run_key) WHERE status = 'running';
 
+ALTER TABLE power_domains ADD COLUMN scope TEXT NOT NULL DEFAULT 'by_kind';
+ALTER TABLE power_domains ADD COLUMN device TEXT;
+
 CREATE TABLE sensor_readings (
   run_key INTEGER NOT NULL,
   position INTEGER NOT NULL,
@@ -395,28 +398,36 @@ CREATE TABLE moe_expert_activations (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-/// Each domain's power as a staircase over all edges of windows; NULL where no window lies.
+/// Each domain's power as a staircase over all edges of windows; NULL where no window lies. What lies
+/// in a domain of the same column is in it already.
 constexpr std::string_view kViewsV2 = R"sql(
 CREATE VIEW power_wide AS
-WITH windows AS (
-  SELECT s.run_key, s.begin_ns, s.begin_ns + s.duration_ns AS end_ns, d.kind,
-         d.parent IS NULL AS root, s.power_mw
-  FROM power_samples s JOIN power_domains d USING (run_key, domain)
+WITH named AS (
+  SELECT run_key, domain, parent,
+         CASE WHEN kind IN ('cpu', 'package') THEN 'cpu' ELSE kind END AS rail
+  FROM power_domains
+), rails AS (
+  SELECT d.run_key, d.domain, d.parent IS NULL AS root,
+         CASE WHEN p.rail IS NOT d.rail THEN d.rail END AS rail
+  FROM named d LEFT JOIN named p ON p.run_key = d.run_key AND p.domain = d.parent
+), windows AS (
+  SELECT s.run_key, s.begin_ns, s.begin_ns + s.duration_ns AS end_ns, d.rail, d.root, s.power_mw
+  FROM power_samples s JOIN rails d USING (run_key, domain)
   WHERE s.duration_ns > 0
 ), edges AS (
-  SELECT run_key, begin_ns AS at_ns, kind, root, power_mw, 1 AS step FROM windows
+  SELECT run_key, begin_ns AS at_ns, rail, root, power_mw, 1 AS step FROM windows
   UNION ALL
-  SELECT run_key, end_ns, kind, root, -power_mw, -1 FROM windows
+  SELECT run_key, end_ns, rail, root, -power_mw, -1 FROM windows
 ), jumps AS (
   SELECT run_key, at_ns,
-         total(step) FILTER (WHERE kind IN ('cpu', 'package')) AS cpu,
-         total(power_mw) FILTER (WHERE kind IN ('cpu', 'package')) AS cpu_mw,
-         total(step) FILTER (WHERE kind = 'gpu') AS gpu,
-         total(power_mw) FILTER (WHERE kind = 'gpu') AS gpu_mw,
-         total(step) FILTER (WHERE kind = 'ane') AS ane,
-         total(power_mw) FILTER (WHERE kind = 'ane') AS ane_mw,
-         total(step) FILTER (WHERE kind = 'dram') AS dram,
-         total(power_mw) FILTER (WHERE kind = 'dram') AS dram_mw,
+         total(step) FILTER (WHERE rail = 'cpu') AS cpu,
+         total(power_mw) FILTER (WHERE rail = 'cpu') AS cpu_mw,
+         total(step) FILTER (WHERE rail = 'gpu') AS gpu,
+         total(power_mw) FILTER (WHERE rail = 'gpu') AS gpu_mw,
+         total(step) FILTER (WHERE rail = 'ane') AS ane,
+         total(power_mw) FILTER (WHERE rail = 'ane') AS ane_mw,
+         total(step) FILTER (WHERE rail = 'dram') AS dram,
+         total(power_mw) FILTER (WHERE rail = 'dram') AS dram_mw,
          total(step) FILTER (WHERE root) AS roots,
          total(power_mw) FILTER (WHERE root) AS total_mw
   FROM edges GROUP BY run_key, at_ns

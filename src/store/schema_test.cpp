@@ -90,6 +90,10 @@ TEST_F(Schema, AFileOfVersion1IsBroughtForwardAndItsRunsAreRead) {
   expected.operation_table = {};
   expected.values = {};
   expected.power.readings.clear();
+  for (DomainFigure& domain : expected.power.domains) {
+    domain.domain.scope = DomainScope::by_kind;
+    domain.domain.device.clear();
+  }
   const auto run = database->get_run(expected.run_id);
   ASSERT_TRUE(run && *run) << run.error().message;
   EXPECT_EQ(**run, expected);

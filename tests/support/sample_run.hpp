@@ -187,6 +187,10 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
     domain.domain.source = name[0] == 'g' ? "nvml" : "rapl";
     domain.domain.period = milliseconds{10};
     domain.domain.stamp_error = Nanoseconds{281'741};
+    if (name[0] == 'g') {
+      domain.domain.scope = DomainScope::board;
+      domain.domain.device = "GPU-5eed0123";
+    }
     power.domains.push_back(std::move(domain));
   }
   power.domains[0].domain.parent = 1;
