@@ -87,6 +87,9 @@ PowerEnvironment power_environment() {
     std::istringstream words(*command);
     environment.powermetrics_command.assign(std::istream_iterator<std::string>(words), {});
   }
+  if (const auto library = variable("ENPROF_NVML_LIBRARY")) {
+    environment.nvml_library = *library;
+  }
   return environment;
 }
 
