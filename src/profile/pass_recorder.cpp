@@ -95,7 +95,7 @@ void PassRecorder::close(std::int32_t pass) noexcept {
   first_ = next_ = limit_ = nullptr;
 }
 
-void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
+void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant start,
                        std::span<const Instant> ends) noexcept {
   const std::int32_t index = open(plan, place);
   if (index == kNone) {
@@ -109,10 +109,10 @@ void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
   }
   close(index);
   PassRecord& pass = passes_[static_cast<std::size_t>(index)];
-  pass.begin = pass.start = begin;
-  if (!ends.empty()) {
-    pass.end = ends.back();
-  }
+  const Instant before =
+      index == 0 ? place.since : passes_[static_cast<std::size_t>(index) - 1].end;
+  pass.begin = std::max(place.since, before);
+  pass.start = std::max(start, pass.begin);
 }
 
 void PassRecorder::end() noexcept {
