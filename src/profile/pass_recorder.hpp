@@ -16,7 +16,6 @@ namespace enprof {
 struct PassPlace {
   std::int32_t parent = 0;         ///< index of the span that is open around it
   std::uint32_t spans_before = 0;  ///< spans that were opened before it
-  Instant since;                   ///< when a span was last opened or closed
 };
 
 /// What is known of a pass.
@@ -85,10 +84,9 @@ class PassRecorder {
   }
   void discard(std::int32_t pass) noexcept;
   void close(std::int32_t pass) noexcept;
-  /// A pass that was stamped elsewhere and is over: its first operation began at `start`, `ends`
-  /// are the ends of its operations. None: discarded. It lasted from place.since, or from the end
-  /// of the pass before it, until now.
-  void add(std::uint32_t plan, PassPlace place, Instant start,
+  /// A pass that was stamped elsewhere and ends now: its first operation began at `start`, and they
+  /// ended at `ends`. None: discarded.
+  void add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
            std::span<const Instant> ends) noexcept;
   /// Closes what is open; nothing is recorded after it.
   void end() noexcept;

@@ -26,7 +26,6 @@ RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Cloc
 void RunRecorder::begin() noexcept {
   spans_[0] = Span{.begin = clock_.now(), .level = Level::run};
   span_count_ = 1;
-  last_edge_ = spans_[0].begin;
 }
 
 void RunRecorder::end() noexcept {
@@ -140,7 +139,6 @@ void RunRecorder::close_at(std::int32_t span, Instant at) noexcept {
     }
   }
   open_count_ = static_cast<std::size_t>(position - begin);
-  last_edge_ = at;
 }
 
 void RunRecorder::set_text(std::int32_t span, std::string_view text) noexcept {
@@ -188,7 +186,6 @@ std::int32_t RunRecorder::append(const Span& span) noexcept {
     return Span::kNone;
   }
   spans_[span_count_] = span;
-  last_edge_ = std::max(last_edge_, span.begin);
   return static_cast<std::int32_t>(span_count_++);
 }
 

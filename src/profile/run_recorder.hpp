@@ -73,9 +73,7 @@ class RunRecorder {
 
   /// Where in the run we are, for a pass to be put there.
   [[nodiscard]] PassPlace place() const noexcept {
-    return {.parent = innermost(),
-            .spans_before = static_cast<std::uint32_t>(span_count_),
-            .since = last_edge_};
+    return {.parent = innermost(), .spans_before = static_cast<std::uint32_t>(span_count_)};
   }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] Instant begin_time() const noexcept { return spans_[0].begin; }
@@ -119,7 +117,6 @@ class RunRecorder {
   std::size_t name_count_ = 0;
   std::size_t open_count_ = 0;
   std::int32_t phase_span_ = Span::kNone;
-  Instant last_edge_;  // when a span was last opened or closed
   std::size_t dropped_spans_ = 0;
   std::size_t dropped_text_bytes_ = 0;
   bool ended_ = false;

@@ -49,6 +49,7 @@ void OperationClock::begin_pass(Phase phase, std::int32_t token) noexcept {
   forget_nodes();
   phase_ = phase;
   several_graphs_ = false;
+  pass_begin_ = clock_.now();
   pass_ = mode_ == ClockMode::operations   ? PassKind::timed
           : mode_ == ClockMode::components ? PassKind::split
                                            : PassKind::ignored;
@@ -218,7 +219,8 @@ void OperationClock::close_segment() {
 }
 
 void OperationClock::add_pass(std::uint32_t plan, std::size_t stamps) noexcept {
-  run_.add_pass(plan, start_, std::span(ends_).first(std::min(stamps, ends_.size())));
+  run_.add_pass(plan, pass_begin_, start_, std::span(ends_).first(std::min(stamps, ends_.size())));
+  pass_begin_ = clock_.now();  // of the next graph of this decode, should there be one
 }
 
 /// A pass that was stopped between components.

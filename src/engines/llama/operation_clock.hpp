@@ -122,6 +122,7 @@ class OperationClock {
   KnownGraph* last_ = nullptr;  // of the pass before
   Phase phase_ = Phase::prefill;
   Phase last_phase_ = Phase::prefill;
+  Instant pass_begin_;
   Instant start_;  // of its first operation
   bool several_graphs_ = false;
   // Why the clock falls back at the end of the pass, and to what.
