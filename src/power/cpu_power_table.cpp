@@ -10,15 +10,18 @@ namespace {
 
 // clang-format off
 constexpr std::array<CpuRating, 174> kRatings{{
-    // Intel Xeon: TDP as remembered; not yet checked against ark.intel.com.
+    // Rated power of Intel and AMD, as in the lists that CodeCarbon gathered from ark.intel.com and
+    // amd.com (github.com/mlco2/codecarbon, codecarbon/data/hardware: cpu_power.csv and
+    // cpu_dataset_builder/*.csv). Each row was compared with them; a row that they lack is marked.
+    // Intel Xeon: TDP.
     {"E5-2630 v4", Watts{85}, 20},
     {"E5-2650 v4", Watts{105}, 24},
-    {"E5-2670 v3", Watts{120}, 24},
-    {"E5-2680 v3", Watts{120}, 24},
+    {"E5-2670 v3", Watts{120}, 24},  // unchecked
+    {"E5-2680 v3", Watts{120}, 24},  // unchecked
     {"E5-2680 v4", Watts{120}, 28},
     {"E5-2690 v4", Watts{135}, 28},
-    {"E5-2698 v4", Watts{135}, 40},
-    {"E5-2699 v4", Watts{145}, 44},
+    {"E5-2698 v4", Watts{135}, 40},  // unchecked
+    {"E5-2699 v4", Watts{145}, 44},  // unchecked
     {"Silver 4114", Watts{85}, 20},
     {"Silver 4210", Watts{85}, 20},
     {"Silver 4214", Watts{85}, 24},
@@ -64,8 +67,8 @@ constexpr std::array<CpuRating, 174> kRatings{{
     {"Xeon 6960P", Watts{500}, 144},
     {"Xeon 6972P", Watts{500}, 192},
     {"Xeon 6980P", Watts{500}, 256},
-    {"w9-3495X", Watts{350}, 112},
-    // Intel Core: processor base power, Intel ARK; turbo may draw twice as much.
+    {"w9-3495X", Watts{350}, 112},  // unchecked
+    // Intel Core: TDP or processor base power; turbo may draw twice as much.
     {"i5-8250U", Watts{15}, 8},
     {"i7-8700K", Watts{95}, 12},
     {"i9-9900K", Watts{95}, 16},
@@ -75,24 +78,24 @@ constexpr std::array<CpuRating, 174> kRatings{{
     {"i9-11900K", Watts{125}, 16},
     {"i7-1165G7", Watts{28}, 8},
     {"i7-1185G7", Watts{28}, 8},
-    {"i5-12400", Watts{65}, 12},
-    {"i5-12600K", Watts{125}, 16},
-    {"i7-12700K", Watts{125}, 20},
-    {"i9-12900K", Watts{125}, 24},
-    {"i7-1260P", Watts{28}, 16},
-    {"i5-13600K", Watts{125}, 20},
-    {"i7-13700K", Watts{125}, 24},
-    {"i9-13900K", Watts{125}, 32},
-    {"i7-1360P", Watts{28}, 16},
-    {"i5-14600K", Watts{125}, 20},
-    {"i7-14700K", Watts{125}, 28},
-    {"i9-14900K", Watts{125}, 32},
-    {"Ultra 7 155H", Watts{28}, 22},
-    {"Ultra 9 185H", Watts{45}, 22},
-    {"Ultra 7 258V", Watts{17}, 8},
-    {"Ultra 7 265K", Watts{125}, 20},
-    {"Ultra 9 285K", Watts{125}, 24},
-    // AMD EPYC: default TDP as remembered; not yet checked against amd.com.
+    {"i5-12400", Watts{65}, 12},  // unchecked
+    {"i5-12600K", Watts{125}, 16},  // unchecked
+    {"i7-12700K", Watts{125}, 20},  // unchecked
+    {"i9-12900K", Watts{125}, 24},  // unchecked
+    {"i7-1260P", Watts{28}, 16},  // unchecked
+    {"i5-13600K", Watts{125}, 20},  // unchecked
+    {"i7-13700K", Watts{125}, 24},  // unchecked
+    {"i9-13900K", Watts{125}, 32},  // unchecked
+    {"i7-1360P", Watts{28}, 16},  // unchecked
+    {"i5-14600K", Watts{125}, 20},  // unchecked
+    {"i7-14700K", Watts{125}, 28},  // unchecked
+    {"i9-14900K", Watts{125}, 32},  // unchecked
+    {"Ultra 7 155H", Watts{28}, 22},  // unchecked
+    {"Ultra 9 185H", Watts{45}, 22},  // unchecked
+    {"Ultra 7 258V", Watts{17}, 8},  // unchecked
+    {"Ultra 7 265K", Watts{125}, 20},  // unchecked
+    {"Ultra 9 285K", Watts{125}, 24},  // unchecked
+    // AMD EPYC: default TDP.
     {"EPYC 7401", Watts{170}, 48},
     {"EPYC 7551", Watts{180}, 64},
     {"EPYC 7601", Watts{180}, 64},
@@ -142,39 +145,39 @@ constexpr std::array<CpuRating, 174> kRatings{{
     {"EPYC 9755", Watts{500}, 256},
     {"EPYC 9845", Watts{390}, 320},
     {"EPYC 9965", Watts{500}, 384},
-    // AMD Ryzen: default TDP as remembered; not yet checked against amd.com.
+    // AMD Ryzen: default TDP.
     {"Ryzen 5 3600", Watts{65}, 12},
     {"Ryzen 7 3700X", Watts{65}, 16},
     {"Ryzen 9 3900X", Watts{105}, 24},
     {"Ryzen 9 3950X", Watts{105}, 32},
     {"Ryzen 5 5600X", Watts{65}, 12},
     {"Ryzen 7 5800X", Watts{105}, 16},
-    {"Ryzen 7 5800X3D", Watts{105}, 16},
+    {"Ryzen 7 5800X3D", Watts{105}, 16},  // unchecked
     {"Ryzen 9 5900X", Watts{105}, 24},
     {"Ryzen 9 5950X", Watts{105}, 32},
-    {"Ryzen 7 5700U", Watts{15}, 16},
-    {"Ryzen 7 5800H", Watts{45}, 16},
-    {"Ryzen 7 6800H", Watts{45}, 16},
-    {"Ryzen 5 7600X", Watts{105}, 12},
-    {"Ryzen 7 7700X", Watts{105}, 16},
-    {"Ryzen 7 7800X3D", Watts{120}, 16},
-    {"Ryzen 9 7900X", Watts{170}, 24},
-    {"Ryzen 9 7950X", Watts{170}, 32},
-    {"Ryzen 9 7950X3D", Watts{120}, 32},
-    {"Ryzen 7 7840U", Watts{28}, 16},
-    {"Ryzen 5 9600X", Watts{65}, 12},
-    {"Ryzen 7 9700X", Watts{65}, 16},
-    {"Ryzen 7 9800X3D", Watts{120}, 16},
-    {"Ryzen 9 9900X", Watts{120}, 24},
-    {"Ryzen 9 9950X", Watts{170}, 32},
+    {"Ryzen 7 5700U", Watts{15}, 16},  // unchecked
+    {"Ryzen 7 5800H", Watts{45}, 16},  // AMD's default; the list has the 54 W of its upper limit
+    {"Ryzen 7 6800H", Watts{45}, 16},  // unchecked
+    {"Ryzen 5 7600X", Watts{105}, 12},  // unchecked
+    {"Ryzen 7 7700X", Watts{105}, 16},  // unchecked
+    {"Ryzen 7 7800X3D", Watts{120}, 16},  // unchecked
+    {"Ryzen 9 7900X", Watts{170}, 24},  // unchecked
+    {"Ryzen 9 7950X", Watts{170}, 32},  // unchecked
+    {"Ryzen 9 7950X3D", Watts{120}, 32},  // unchecked
+    {"Ryzen 7 7840U", Watts{28}, 16},  // unchecked
+    {"Ryzen 5 9600X", Watts{65}, 12},  // unchecked
+    {"Ryzen 7 9700X", Watts{65}, 16},  // unchecked
+    {"Ryzen 7 9800X3D", Watts{120}, 16},  // unchecked
+    {"Ryzen 9 9900X", Watts{120}, 24},  // unchecked
+    {"Ryzen 9 9950X", Watts{170}, 32},  // unchecked
     {"Ryzen AI 9 HX 370", Watts{28}, 24},
     {"Ryzen AI MAX+ 395", Watts{55}, 32},
     {"Threadripper 3970X", Watts{280}, 64},
     {"Threadripper 3990X", Watts{280}, 128},
     {"Threadripper PRO 5995WX", Watts{280}, 128},
-    {"Threadripper 7980X", Watts{350}, 128},
-    {"Threadripper PRO 7995WX", Watts{350}, 192},
-    // Apple: no rating is published; CPU power under full load as powermetrics shows it, rounded.
+    {"Threadripper 7980X", Watts{350}, 128},  // unchecked
+    {"Threadripper PRO 7995WX", Watts{350}, 192},  // unchecked
+    // Apple publishes no rating: unchecked guesses at CPU power under full load.
     {"Apple M1", Watts{15}, 8},
     {"Apple M1 Pro", Watts{30}, 10},
     {"Apple M1 Max", Watts{30}, 10},

