@@ -5,8 +5,11 @@
 
 namespace enprof {
 
-PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock)
-    : clock_(clock), capacity_(capacity), passes_(std::make_unique<PassRecord[]>(capacity.passes)) {
+PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes)
+    : clock_(clock),
+      followed_(passes),
+      capacity_(capacity),
+      passes_(std::make_unique<PassRecord[]>(capacity.passes)) {
   grow(capacity_.passes * kUsualOperations);
 }
 
@@ -79,17 +82,30 @@ void PassRecorder::discard(std::int32_t pass) noexcept {
 }
 
 void PassRecorder::close(std::int32_t pass) noexcept {
-  if (pass == kNone || pass != open_) {
-    return;
+  if (pass != kNone && pass == open_) {
+    settle(nullptr, nullptr);
   }
-  PassRecord& closed = passes_[static_cast<std::size_t>(pass)];
-  closed.end = clock_.now();
+}
+
+void PassRecorder::settle(const Instant* begin, const Instant* end) noexcept {
+  PassRecord& closed = passes_[static_cast<std::size_t>(open_)];
+  closed.end = end != nullptr ? *end : clock_.now();
+  if (begin != nullptr) {
+    closed.begin = closed.start = *begin;
+  }
   if (closed.state == PassState::complete) {
     if (next_ != limit_ || extra_ > 0) {
       closed.state = PassState::mismatched;
     } else {
       chunks_[chunk_].used += static_cast<std::size_t>(next_ - first_);
     }
+  }
+  if (followed_ != nullptr) {
+    const bool complete = closed.state == PassState::complete;
+    followed_->push({.pass = closed,
+                     .index = open_,
+                     .stamps = first_,
+                     .count = complete ? static_cast<std::uint32_t>(next_ - first_) : 0U});
   }
   open_ = kNone;
   first_ = next_ = limit_ = nullptr;
@@ -107,12 +123,7 @@ void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
   if (ends.empty()) {
     discard(index);
   }
-  close(index);
-  PassRecord& pass = passes_[static_cast<std::size_t>(index)];
-  pass.begin = pass.start = begin;
-  if (!ends.empty()) {
-    pass.end = ends.back();
-  }
+  settle(&begin, ends.empty() ? nullptr : &ends.back());
 }
 
 void PassRecorder::end() noexcept {
