@@ -9,8 +9,8 @@ void PowerIntegrator::read(Watts power, Instant at, std::uint16_t domain,
   if (missed_ > kForgiven) {
     forget();
   }
-  missed_ = 0;
   if (!power_) {
+    missed_ = 0;
     power_ = power;
     end_ = at;
     changed_ = at;
@@ -22,6 +22,7 @@ void PowerIntegrator::read(Watts power, Instant at, std::uint16_t domain,
     read_instant(power, at, domain, windows);
   }
   power_ = power;
+  missed_ = 0;
 }
 
 void PowerIntegrator::forget() {
@@ -46,11 +47,13 @@ void PowerIntegrator::read_instant(Watts power, Instant at, std::uint16_t domain
     }
     return;
   }
+  // Where readings are missing, a renewal may be, too.
+  const bool watched = missed_ == 0;
   const Nanoseconds stayed = at - changed_;
-  if (seen_change_) {
+  if (seen_change_ && watched) {
     renewal_ = std::min(renewal_.value_or(stayed), stayed);
   }
-  if (renewal_) {
+  if (renewal_ && watched) {
     emit(std::max(end_, at - *renewal_), *power_);
   }
   emit(at, (*power_ + power) / 2);

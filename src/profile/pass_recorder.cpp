@@ -82,17 +82,11 @@ void PassRecorder::discard(std::int32_t pass) noexcept {
 }
 
 void PassRecorder::close(std::int32_t pass) noexcept {
-  if (pass != kNone && pass == open_) {
-    settle(nullptr, nullptr);
+  if (pass == kNone || pass != open_) {
+    return;
   }
-}
-
-void PassRecorder::settle(const Instant* begin, const Instant* end) noexcept {
-  PassRecord& closed = passes_[static_cast<std::size_t>(open_)];
-  closed.end = end != nullptr ? *end : clock_.now();
-  if (begin != nullptr) {
-    closed.begin = closed.start = *begin;
-  }
+  PassRecord& closed = passes_[static_cast<std::size_t>(pass)];
+  closed.end = clock_.now();
   if (closed.state == PassState::complete) {
     if (next_ != limit_ || extra_ > 0) {
       closed.state = PassState::mismatched;
@@ -103,7 +97,7 @@ void PassRecorder::settle(const Instant* begin, const Instant* end) noexcept {
   if (followed_ != nullptr) {
     const bool complete = closed.state == PassState::complete;
     followed_->push({.pass = closed,
-                     .index = open_,
+                     .index = pass,
                      .stamps = first_,
                      .count = complete ? static_cast<std::uint32_t>(next_ - first_) : 0U});
   }
@@ -111,7 +105,7 @@ void PassRecorder::settle(const Instant* begin, const Instant* end) noexcept {
   first_ = next_ = limit_ = nullptr;
 }
 
-void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
+void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
                        std::span<const Instant> ends) noexcept {
   const std::int32_t index = open(plan, place);
   if (index == kNone) {
@@ -123,7 +117,10 @@ void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
   if (ends.empty()) {
     discard(index);
   }
-  settle(&begin, ends.empty() ? nullptr : &ends.back());
+  PassRecord& pass = passes_[static_cast<std::size_t>(index)];
+  pass.begin = begin;
+  pass.start = start;
+  close(index);
 }
 
 void PassRecorder::end() noexcept {

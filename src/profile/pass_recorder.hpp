@@ -96,8 +96,9 @@ class PassRecorder {
   }
   void discard(std::int32_t pass) noexcept;
   void close(std::int32_t pass) noexcept;
-  /// A pass that was stamped elsewhere: `ends` are the ends of its operations. None: discarded.
-  void add(std::uint32_t plan, PassPlace place, Instant begin,
+  /// A pass that was stamped elsewhere and ends now: its first operation began at `start`, and they
+  /// ended at `ends`. None: discarded.
+  void add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
            std::span<const Instant> ends) noexcept;
   /// Closes what is open; nothing is recorded after it.
   void end() noexcept;
@@ -115,8 +116,6 @@ class PassRecorder {
 
   void grow(std::size_t stamps);
   [[nodiscard]] Instant* reserve(std::size_t count, std::uint32_t& index) noexcept;
-  /// Ends the open pass; what is published of it begins and ends as said, where that is said.
-  void settle(const Instant* begin, const Instant* end) noexcept;
 
   const Clock& clock_;
   PassRing* followed_;

@@ -37,6 +37,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -140,6 +141,7 @@ struct Gpu {
   bool denied = false;
   unsigned mig = 0;
   std::string mig_power = "none";
+  std::string lost_when;
   Curve watts;
   Curve module_watts;
   std::map<unsigned, Curve> mig_watts;
@@ -230,6 +232,8 @@ void declare_gpu(std::istringstream& words, const std::string& line) {
       gpu.mig = static_cast<unsigned>(std::stoul(value));
     } else if (key == "mig_power") {
       gpu.mig_power = value;
+    } else if (key == "lost_when") {
+      gpu.lost_when = value;
     } else {
       refuse(line);
     }
@@ -317,6 +321,9 @@ Return look_up(Device device, const Gpu*& gpu) {
     return Return::invalid_argument;
   }
   gpu = &trace.gpus.at(device->gpu);
+  if (!gpu->lost_when.empty() && std::filesystem::exists(gpu->lost_when)) {
+    return Return::gpu_is_lost;
+  }
   return to_return(gpu->error.get(now_ms()));
 }
 

@@ -3,6 +3,7 @@
 
 #include "enprof/base/clock.hpp"
 
+#include "power/sleeper.hpp"
 #include "support/temp_dir.hpp"
 
 #include <cstdint>
@@ -14,8 +15,9 @@
 
 namespace enprof::testing {
 
-/// Holds the library loaded, plays a trace on it, and is the clock by which it goes.
-class FakeNvml final : public Clock {
+/// Holds the library loaded, plays a trace on it, and is the clock by which it goes and the sleep
+/// that moves it.
+class FakeNvml final : public Clock, public Sleeper {
  public:
   explicit FakeNvml(std::filesystem::path library = ENPROF_FAKE_NVML_LIBRARY)
       : library_(std::move(library)), handle_(dlopen(library_.c_str(), RTLD_NOW | RTLD_LOCAL)) {
@@ -43,6 +45,11 @@ class FakeNvml final : public Clock {
   [[nodiscard]] Instant begin() const { return begin_; }
   [[nodiscard]] Instant now() const noexcept override { return Instant{Nanoseconds{now_()}}; }
   void advance(Nanoseconds duration) const { advance_(duration.count()); }
+  void sleep_until(Instant instant) const override {
+    if (instant > now()) {
+      advance(instant - now());
+    }
+  }
   /// How often it was initialized and not shut down.
   [[nodiscard]] int users() const { return users_(); }
 
