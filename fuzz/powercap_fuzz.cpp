@@ -42,7 +42,6 @@ void build(std::string_view text) {
   constexpr int kMostFiles = 24;
   const fs::path top = root() / "sys/class/powercap";
   std::error_code failed;
-  fs::remove_all(root(), failed);
   fs::create_directories(top, failed);
   for (int files = 0; !text.empty() && files < kMostFiles; ++files) {
     const std::string_view line = text.substr(0, text.find('\n'));
@@ -59,8 +58,7 @@ void build(std::string_view text) {
   }
 }
 
-void run(std::string_view text) {
-  build(text);
+void look() {
   const auto zones = find_rapl_zones(root() / "sys", root() / "proc");
   if (!zones) {
     check(!zones.error().message.empty() && !zones.error().hint.empty(), "a refusal says why");
@@ -83,6 +81,9 @@ void run(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are bytes
-  enprof::fuzz::run({reinterpret_cast<const char*>(data), size});
+  enprof::fuzz::build({reinterpret_cast<const char*>(data), size});
+  enprof::fuzz::look();
+  std::error_code failed;
+  std::filesystem::remove_all(enprof::fuzz::root(), failed);
   return 0;
 }
