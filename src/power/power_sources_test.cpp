@@ -127,7 +127,7 @@ TEST_F(PowerSourcesTest, AnUnknownNameGetsTheListOfKnownOnes) {
     EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
     EXPECT_THAT(opened.error().message, HasSubstr("'" + std::string(name) + "'"));
     EXPECT_THAT(opened.error().hint,
-                HasSubstr("auto, rapl, powermetrics, nvml, estimate, replay:FILE, none"));
+                HasSubstr("auto, rapl, powermetrics, estimate, nvml, replay:FILE, none"));
   }
 }
 
