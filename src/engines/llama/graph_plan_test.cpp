@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -224,7 +225,9 @@ struct Architecture {
   int experts = 0;
 };
 // So that a failing test says which.
-void PrintTo(const Architecture& architecture, std::ostream* out) { *out << architecture.name; }
+std::ostream& operator<<(std::ostream& out, const Architecture& architecture) {
+  return out << architecture.name;
+}
 
 class GraphPlanArchitecture : public ::testing::TestWithParam<Architecture> {
  protected:
@@ -240,7 +243,8 @@ TEST_P(GraphPlanArchitecture, NamesEveryOperation) {
   // The last layer keeps the rows that an output is wanted of, and is otherwise like the others.
   Components last = components_of(decode.plan.plan, 2);
   std::erase(last, "get_rows");
-  last.erase(std::unique(last.begin(), last.end()), last.end());
+  const auto repeated = std::ranges::unique(last);
+  last.erase(repeated.begin(), repeated.end());
   Components sorted = GetParam().layer;
   std::ranges::sort(sorted);
   std::ranges::sort(last);

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <ostream>
 #include <set>
 #include <string>
 #include <utility>
@@ -53,7 +54,10 @@ struct Architecture {
   std::string architecture;
   int experts = 0;
 };
-void PrintTo(const Architecture& architecture, std::ostream* out) { *out << architecture.name; }
+// So that a failing test says which.
+std::ostream& operator<<(std::ostream& out, const Architecture& architecture) {
+  return out << architecture.name;
+}
 
 class LlamaDepth : public ::testing::TestWithParam<Architecture> {
  protected:
