@@ -2,6 +2,7 @@
 // measured from outside a process, and makes a table.
 #include "attribution_bench.hpp"
 #include "overhead_bench.hpp"
+#include "sampler_bench.hpp"
 #include "scope_bench.hpp"
 
 #include <cstdio>
@@ -13,6 +14,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
+    // First, as long as the process is small and has one thread: it makes copies of itself.
+    if (!enprof::bench::bench_sampler()) {
+      return 1;
+    }
     enprof::bench::bench_attribution();
     enprof::bench::bench_scopes();
     return enprof::bench::bench_overhead(argv[1]) ? 0 : 1;
