@@ -259,6 +259,7 @@ bool bench_memory() {
 
 }  // namespace
 
+// Memory first, as long as the process is small and has one thread: it makes copies of itself.
 bool bench_sampler() { return bench_memory() && bench_cpu(); }
 
 }  // namespace enprof::bench

@@ -147,8 +147,20 @@ void RunCommand::declare(CLI::App& program) {
       ->type_name("FILE")
       ->group("Power");
 
-  app.add_option("--depth", depth_, "How fine: phases, sections and tokens (minimal)")
-      ->check(CLI::IsMember({"minimal"}))
+  app.add_option("--depth", depth_,
+                 "How fine: phases and tokens (minimal); layers and components (module); each "
+                 "operation, and values on some tokens (deep)")
+      ->check(CLI::IsMember({"minimal", "module", "deep"}))
+      ->capture_default_str()
+      ->group("Result");
+  app.add_option("--values-every", generate_.values_every,
+                 "With --depth deep: look at the values of one token in so many; 0: none")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str()
+      ->group("Result");
+  app.add_option("--sparsity-threshold", generate_.sparsity_threshold,
+                 "Values and attention weights below it count as none")
+      ->check(CLI::Range(0.0, 1e30))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--tag", tags_, "Tag the run; may be given more than once")
@@ -257,7 +269,7 @@ RunRequest RunCommand::request() const {
           .model_name = std::filesystem::path{model_}.filename().string(),
           .tags = tags_,
           .experiment = experiment_,
-          .depth = depth_from_string(depth_).value_or(Depth::minimal),
+          .depth = depth_from_string(depth_).value_or(Depth::module),
           .max_output_tokens = static_cast<std::size_t>(generate_.max_tokens)};
 }
 

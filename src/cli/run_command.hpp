@@ -48,7 +48,7 @@ class RunCommand final : public Command {
   std::optional<double> tdp_watts_;
   std::optional<double> idle_watts_;
   std::string record_power_;
-  std::string depth_ = "minimal";
+  std::string depth_ = "module";
   std::vector<std::string> tags_;
   std::string experiment_;
   Economics economics_;

@@ -366,7 +366,9 @@ TEST_F(PowerMonitorTest, DetectsRaplAndLosesItGracefully) {
 
 TEST_F(PowerMonitorTest, IsAvailableWhereASensorMeasures) {
   testing::FakeRapl rapl;
-  const PowerEnvironment environment{.sysfs_root = rapl.root(), .procfs_root = procfs_.root()};
+  const PowerEnvironment environment{.sysfs_root = rapl.root(),
+                                     .procfs_root = procfs_.root(),
+                                     .nvml_library = "/nowhere/libnvidia-ml.so.1"};
   EXPECT_FALSE(PowerMonitor::is_available(environment)) << "an estimate is no sensor";
   rapl.add("intel-rapl:0", "package-0");
   EXPECT_TRUE(PowerMonitor::is_available(environment));
@@ -378,8 +380,9 @@ TEST_F(PowerMonitorTest, ASensorThatDoesNotAnswerIsNotAvailable) {
   const auto counter = rapl.energy_path("intel-rapl:0");
   std::filesystem::remove(counter);
   ASSERT_EQ(::mkfifo(counter.c_str(), 0600), 0);  // whoever opens it waits for a writer
-  EXPECT_FALSE(
-      PowerMonitor::is_available({.sysfs_root = rapl.root(), .procfs_root = procfs_.root()}));
+  EXPECT_FALSE(PowerMonitor::is_available({.sysfs_root = rapl.root(),
+                                           .procfs_root = procfs_.root(),
+                                           .nvml_library = "/nowhere/libnvidia-ml.so.1"}));
   const int writer = ::open(counter.c_str(), O_WRONLY | O_CLOEXEC);  // lets it go
   ASSERT_GE(writer, 0);
   ::close(writer);
@@ -416,11 +419,12 @@ TEST_F(PowerMonitorTest, ALongRunKeepsItsEnergyInBoundedMemory) {
 TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
   const testing::FakeRapl empty;
   const testing::FakeProcfs procfs;
-  const auto found =
-      PowerMonitor::detect({.sysfs_root = empty.root(), .procfs_root = procfs.root()});
+  const auto found = PowerMonitor::detect({.sysfs_root = empty.root(),
+                                           .procfs_root = procfs.root(),
+                                           .nvml_library = "/nowhere/libnvidia-ml.so.1"});
   ASSERT_TRUE(found) << found.error().message;
   const auto sources = found->sources();
-  ASSERT_EQ(sources.size(), 2U);
+  ASSERT_EQ(sources.size(), 3U);
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
   EXPECT_THAT(sources[1], HasSubstr("not rapl: "));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
@@ -432,9 +436,9 @@ TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
   const testing::FakeProcfs procfs;
   const auto survey =
       PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
-  ASSERT_EQ(survey.size(), 2U);
+  ASSERT_EQ(survey.size(), 3U);
   EXPECT_TRUE(survey[0].works);
-  EXPECT_TRUE(survey[1].works);
+  EXPECT_TRUE(survey[2].works);
 }
 
 #endif

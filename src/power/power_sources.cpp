@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "power/estimate_source.hpp"
+#include "power/nvml_source.hpp"
 #include "power/rapl_source.hpp"
 #include "power/replay_source.hpp"
 
@@ -46,9 +47,10 @@ struct SourceKind {
   Role role;
   SourceResult (*open)(const PowerEnvironment& environment);
 };
-constexpr std::array<SourceKind, 2> kMachineSources{{
+constexpr std::array<SourceKind, 3> kMachineSources{{
     {"rapl", Role::processor, open_source<RaplSource>},
     {"estimate", Role::estimate, open_source<EstimateSource>},
+    {"nvml", Role::beside, open_source<NvmlSource>},
 }};
 
 const SourceKind* find_kind(std::string_view name) {

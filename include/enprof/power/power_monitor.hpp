@@ -27,6 +27,8 @@ namespace enprof {
 struct PowerEnvironment {
   std::filesystem::path sysfs_root = "/sys";
   std::filesystem::path procfs_root = "/proc";
+  /// NVIDIA's management library, for `nvml`: a path, or a name that the loader looks for.
+  std::filesystem::path nvml_library = "libnvidia-ml.so.1";
   std::optional<Watts> tdp;   ///< for `estimate`; else looked up by the CPU's name
   std::optional<Watts> idle;  ///< for `estimate`; else a fraction of the TDP
   const Clock* clock = &monotonic_clock();
