@@ -312,7 +312,7 @@ TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
                                            .nvml_library = "/nowhere/libnvidia-ml.so.1"});
   ASSERT_TRUE(found) << found.error().message;
   const auto sources = found->sources();
-  ASSERT_EQ(sources.size(), 3U);
+  ASSERT_EQ(sources.size(), 2U);
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
   EXPECT_THAT(sources[1], HasSubstr("not rapl: "));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
@@ -326,7 +326,7 @@ TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
       PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
   ASSERT_EQ(survey.size(), 3U);
   EXPECT_TRUE(survey[0].works);
-  EXPECT_TRUE(survey[2].works);
+  EXPECT_TRUE(survey[1].works);
 }
 
 #endif
