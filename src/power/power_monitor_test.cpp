@@ -324,7 +324,7 @@ TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
   const testing::FakeProcfs procfs;
   const auto survey =
       PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
-  ASSERT_EQ(survey.size(), 3U);
+  ASSERT_EQ(survey.size(), 5U);
   EXPECT_TRUE(survey[0].works);
   EXPECT_TRUE(survey[1].works);
 }

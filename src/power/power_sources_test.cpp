@@ -82,13 +82,13 @@ TEST_F(PowerSourcesTest, AnUnknownNameGetsTheListOfKnownOnes) {
     ASSERT_FALSE(opened) << name;
     EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
     EXPECT_THAT(opened.error().message, HasSubstr("'" + std::string(name) + "'"));
-    EXPECT_THAT(opened.error().hint, HasSubstr("auto, rapl, estimate, nvml, replay:FILE, none"));
+    EXPECT_THAT(opened.error().hint, HasSubstr("auto, rapl, estimate, nvml, hwmon, battery, replay:FILE, none"));
   }
 }
 
 TEST_F(PowerSourcesTest, TheSurveySaysOfEachWhetherItWorksAndWhatWouldHelp) {
   const auto without = survey_sources(environment());
-  ASSERT_EQ(without.size(), 3U);
+  ASSERT_EQ(without.size(), 5U);
   EXPECT_EQ(without[0].name, "rapl");
   EXPECT_FALSE(without[0].works);
   EXPECT_THAT(without[0].detail, HasSubstr("class/powercap"));
