@@ -183,9 +183,9 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
     }
     std::this_thread::sleep_for(std::min<Nanoseconds>(kCancelPeriod, until - now));
   }
-  const auto load_at_end = impl_->cpu.machine();
   sampler.sync();
   const Instant end = sampler.clock().now();
+  const auto load_at_end = impl_->cpu.machine();
   if (busy == BusyMachine::refuse && load_at_begin && load_at_end) {
     const auto share = busy_share(*load_at_begin, *load_at_end);
     if (share && *share > kIdleShare) {

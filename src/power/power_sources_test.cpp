@@ -76,6 +76,39 @@ TEST_F(PowerSourcesTest, NamedSourcesAreTakenOrRefused) {
             ErrorCode::not_found);
 }
 
+std::vector<std::string> names(const Result<OpenedSources>& opened) {
+  std::vector<std::string> result;
+  if (opened) {
+    for (const auto& source : opened->sources) {
+      result.emplace_back(source->name());
+    }
+  }
+  return result;
+}
+
+TEST_F(PowerSourcesTest, SeveralCanBeNamed) {
+  rapl_.add("intel-rapl:0", "package-0");
+  EXPECT_EQ(names(open_sources("rapl,estimate", environment())),
+            (std::vector<std::string>{"rapl", "estimate"}));
+  EXPECT_EQ(names(open_sources("auto,estimate", environment())),
+            (std::vector<std::string>{"rapl", "estimate"}));
+  const testing::TempDir dir;
+  const auto file = dir.write("power,2.jsonl",
+                              R"({"domain":"gpu-0","begin_ms":0,"end_ms":100,"energy_mj":5000})");
+  EXPECT_EQ(names(open_sources("rapl,replay:" + file.string(), environment())),
+            (std::vector<std::string>{"rapl", "replay"}));
+}
+
+TEST_F(PowerSourcesTest, AListIsTakenWholeOrRefused) {
+  rapl_.add("intel-rapl:0", "package-0");
+  for (const char* list : {"rapl,", ",rapl", "rapl,,estimate", "rapl,fusion", "rapl,none",
+                           "none,rapl", "rapl,rapl", "rapl, estimate"}) {
+    const auto opened = open_sources(list, environment());
+    ASSERT_FALSE(opened) << list;
+    EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument) << list;
+  }
+}
+
 TEST_F(PowerSourcesTest, AnUnknownNameGetsTheListOfKnownOnes) {
   for (const char* name : {"fusion", "", "replay", "replay:", "RAPL", "auto "}) {
     const auto opened = open_sources(name, environment());

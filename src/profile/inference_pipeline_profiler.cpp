@@ -262,10 +262,10 @@ PassScope RunScope::pass(std::uint32_t plan) noexcept {
   return {&passes, recorder.ended() ? PassRecorder::kNone : passes.open(plan, recorder.place())};
 }
 
-void RunScope::add_pass(std::uint32_t plan, Instant begin,
+void RunScope::add_pass(std::uint32_t plan, Instant begin, Instant start,
                         std::span<const Instant> ends) noexcept {
   if (const RunRecorder& recorder = impl_->recorder(); !recorder.ended()) {
-    impl_->passes().add(plan, recorder.place(), begin, ends);
+    impl_->passes().add(plan, recorder.place(), begin, start, ends);
   }
 }
 

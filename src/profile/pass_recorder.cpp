@@ -95,7 +95,7 @@ void PassRecorder::close(std::int32_t pass) noexcept {
   first_ = next_ = limit_ = nullptr;
 }
 
-void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
+void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
                        std::span<const Instant> ends) noexcept {
   const std::int32_t index = open(plan, place);
   if (index == kNone) {
@@ -107,12 +107,10 @@ void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin,
   if (ends.empty()) {
     discard(index);
   }
-  close(index);
   PassRecord& pass = passes_[static_cast<std::size_t>(index)];
-  pass.begin = pass.start = begin;
-  if (!ends.empty()) {
-    pass.end = ends.back();
-  }
+  pass.begin = begin;
+  pass.start = start;
+  close(index);
 }
 
 void PassRecorder::end() noexcept {

@@ -84,8 +84,9 @@ class PassRecorder {
   }
   void discard(std::int32_t pass) noexcept;
   void close(std::int32_t pass) noexcept;
-  /// A pass that was stamped elsewhere: `ends` are the ends of its operations. None: discarded.
-  void add(std::uint32_t plan, PassPlace place, Instant begin,
+  /// A pass that was stamped elsewhere and ends now: its first operation began at `start`, and they
+  /// ended at `ends`. None: discarded.
+  void add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
            std::span<const Instant> ends) noexcept;
   /// Closes what is open; nothing is recorded after it.
   void end() noexcept;

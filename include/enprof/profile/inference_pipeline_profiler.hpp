@@ -149,10 +149,11 @@ class ENPROF_API RunScope {
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
   /// Opens a pass of a plan, inside the section or token that is open.
   [[nodiscard]] PassScope pass(std::uint32_t plan) noexcept;
-  /// A pass that is over, for those who learn its plan only by watching it: it began at `begin`, in
-  /// the section or token that is still open, and its operations ended at `ends`. Without `ends` it
-  /// counts as discarded.
-  void add_pass(std::uint32_t plan, Instant begin, std::span<const Instant> ends) noexcept;
+  /// A pass that ends now, for those who learn its plan only by watching it: it began at `begin`, in
+  /// the section or token that is still open, its first operation at `start`, and its operations
+  /// ended at `ends`. Without `ends` it counts as discarded.
+  void add_pass(std::uint32_t plan, Instant begin, Instant start,
+                std::span<const Instant> ends) noexcept;
 
   /// What is said of the run, at any time before finish(); not for the hot path: these allocate.
   void set_model(ModelFacts facts);

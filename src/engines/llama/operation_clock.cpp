@@ -145,15 +145,15 @@ bool OperationClock::ask(const ggml_tensor& node) {
   }
   switch (pass_) {
     case PassKind::timed:
-      if (index + 1 >= fewest_nodes_) {
-        begin_ = clock_.now();  // the last of these is right before the first operation
+      if (index == 0 || index + 1 >= fewest_nodes_) {
+        start_ = clock_.now();  // the last of these is right before the first operation
       }
       return false;
     case PassKind::sampled:
       return follows_ != nullptr && follows_->values && (*follows_->values)[index].any();
     case PassKind::split:
       if (stamps_ == 0) {
-        begin_ = clock_.now();
+        start_ = clock_.now();
       }
       // A graph that is new is stopped after each operation, once. Norms are left with what
       // follows them: the backend may run both as one.
@@ -205,18 +205,22 @@ void OperationClock::close_segment() {
     resolve();
   }
   if (stamps_ != expected_) {
-    run_.add_pass(graph_ != nullptr ? graph_->plan : kNoPlan, begin_,
-                  std::span(ends_).first(std::min(stamps_, ends_.size())));
+    add_pass(graph_ != nullptr ? graph_->plan : kNoPlan, stamps_);
     mismatch(stamps_, expected_);
   } else if (graph_ != nullptr) {
-    run_.add_pass(graph_->plan, begin_, std::span(ends_).first(stamps_));
+    add_pass(graph_->plan, stamps_);
     last_ = graph_;
   } else if (expected_ != 0) {
-    run_.add_pass(kNoPlan, begin_, {});
+    add_pass(kNoPlan, 0);
     fall_back_to(ClockMode::off,
                  fmt::format("The run's graphs are of more than {} kinds", kMostGraphs));
   }
   forget_nodes();
+}
+
+void OperationClock::add_pass(std::uint32_t plan, std::size_t stamps) noexcept {
+  run_.add_pass(plan, pass_begin_, start_, std::span(ends_).first(std::min(stamps, ends_.size())));
+  pass_begin_ = clock_.now();  // of the next graph of this decode, should there be one
 }
 
 /// A pass that was stopped between components.
@@ -225,7 +229,7 @@ void OperationClock::end_split() {
     return;
   }
   if (several_graphs_ || stamps_ > ends_.size()) {
-    run_.add_pass(kNoPlan, pass_begin_, {});
+    add_pass(kNoPlan, 0);
     return;
   }
   KnownGraph* graph = find();
@@ -234,7 +238,7 @@ void OperationClock::end_split() {
     graph = learn();
   }
   if (graph == nullptr) {
-    run_.add_pass(kNoPlan, pass_begin_, {});
+    add_pass(kNoPlan, 0);
     return;
   }
   // A new graph was stopped more often than its components end.
@@ -247,10 +251,10 @@ void OperationClock::end_split() {
   const std::size_t wanted = graph->graph.component_ends.size();
   last_ = graph;
   if (kept == wanted) {
-    run_.add_pass(components_of(*graph), begin_, std::span(ends_).first(kept));
+    add_pass(components_of(*graph), kept);
     return;
   }
-  run_.add_pass(components_of(*graph), begin_, {});
+  add_pass(components_of(*graph), 0);
   if (expected) {
     mismatch(kept, wanted);
   }
@@ -260,7 +264,7 @@ void OperationClock::end_sampled() {
   const bool complete = follows_ != nullptr && follows_->values && !several_graphs_ &&
                         follows_->fingerprints.size() == nodes_.size();
   options_.sampler->end(complete);
-  run_.add_pass(last_ != nullptr ? last_->plan : kNoPlan, pass_begin_, {});
+  add_pass(last_ != nullptr ? last_->plan : kNoPlan, 0);
   if (!complete) {
     last_ = nullptr;
   }

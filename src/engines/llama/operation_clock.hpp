@@ -95,6 +95,7 @@ class OperationClock {
   void close_segment();
   void end_split();
   void end_sampled();
+  void add_pass(std::uint32_t plan, std::size_t stamps) noexcept;
   [[nodiscard]] KnownGraph* find() const;
   [[nodiscard]] KnownGraph* learn();
   [[nodiscard]] std::uint32_t components_of(KnownGraph& graph);
@@ -121,8 +122,8 @@ class OperationClock {
   KnownGraph* last_ = nullptr;  // of the pass before
   Phase phase_ = Phase::prefill;
   Phase last_phase_ = Phase::prefill;
-  Instant begin_;
   Instant pass_begin_;
+  Instant start_;  // of its first operation
   bool several_graphs_ = false;
   // Why the clock falls back at the end of the pass, and to what.
   std::string trouble_;

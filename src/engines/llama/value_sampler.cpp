@@ -80,7 +80,8 @@ ValuePlan plan_values(GraphNodes nodes, const GraphPlan& graph) {
     const ggml_tensor& node = *nodes[graph.nodes[operation]];
     const std::string_view component = operations[operation].component;
     ValueRoles& role = roles[graph.nodes[operation]];
-    role.scores = node.op == GGML_OP_SOFT_MAX && component == "softmax";
+    role.scores = (node.op == GGML_OP_SOFT_MAX && component == "softmax" && is_readable(node)) ||
+                  node.op == GGML_OP_FLASH_ATTN_EXT;
     role.router |= component == "router" && is_router_part(node);
     if (node.op == GGML_OP_GLU || node.op == GGML_OP_UNARY) {
       const auto source = node_of.find(root_of(node.src[0]));
@@ -187,16 +188,21 @@ void ValueSampler::read_activation(const ggml_tensor& node, const OperationInfo&
 }
 
 void ValueSampler::read_scores(const ggml_tensor& node, const OperationInfo& operation) {
-  read_tensor(node, bytes_, values_);
-  const auto columns = static_cast<std::size_t>(node.ne[0]);
-  const auto queries = static_cast<std::size_t>(node.ne[1]);
-  const std::vector<std::size_t> visible = visible_positions(node.src[1], columns, queries, bytes_);
-  const std::size_t head_size = columns * queries;
-  for (std::int64_t head = 0; head < node.ne[2]; ++head) {
-    const auto rows = std::span<const float>(values_).subspan(
-        static_cast<std::size_t>(head) * head_size, head_size);
-    if (const auto statistics =
-            attention_head_statistics(rows, columns, visible, options_.sparsity_threshold)) {
+  if (node.op == GGML_OP_FLASH_ATTN_EXT) {
+    if (!compute_attention_weights(node, attention_)) {
+      return;
+    }
+  } else {
+    attention_.columns = static_cast<std::size_t>(node.ne[0]);
+    read_tensor(node, bytes_, attention_.rows);
+    attention_.visible = visible_positions(node.src[1], attention_.columns,
+                                           static_cast<std::size_t>(node.ne[1]), bytes_);
+  }
+  const std::size_t head_size = attention_.columns * attention_.visible.size();
+  for (std::size_t head = 0; (head + 1) * head_size <= attention_.rows.size(); ++head) {
+    const auto rows = std::span<const float>(attention_.rows).subspan(head * head_size, head_size);
+    if (const auto statistics = attention_head_statistics(
+            rows, attention_.columns, attention_.visible, options_.sparsity_threshold)) {
       present_.attention.push_back({.phase = phase_,
                                     .token = token_,
                                     .layer = operation.layer,

@@ -3,6 +3,7 @@
 
 #include "enprof/model/operation.hpp"
 
+#include "engines/llama/attention_weights.hpp"
 #include "engines/llama/graph_plan.hpp"
 
 #include <ggml.h>
@@ -57,8 +58,6 @@ class ValueSampler {
   [[nodiscard]] SampledValues take();
 
  private:
-  struct Position;
-
   void read_activation(const ggml_tensor& node, const OperationInfo& operation);
   void read_scores(const ggml_tensor& node, const OperationInfo& operation);
   void read_router(const ggml_tensor& node, const OperationInfo& operation);
@@ -72,6 +71,7 @@ class ValueSampler {
   SampledValues present_;  // of the pass under way
   std::vector<std::uint8_t> bytes_;
   std::vector<float> values_;
+  AttentionWeights attention_;
   // The tensor that was read last: most often a norm's input.
   std::vector<float> before_;
   const ggml_tensor* before_tensor_ = nullptr;
