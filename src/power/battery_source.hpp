@@ -19,7 +19,7 @@ namespace enprof {
 /// The sum over all batteries of <sysfs_root>/class/power_supply: `power_now` (µW), or current_now
 /// × voltage_now (µA, µV), while one of them is discharging; one that neither charges nor
 /// discharges gives nothing. (Linux, Documentation/ABI/testing/sysfs-class-power. Some drivers give
-/// a negative sign to what flows out, as the ABI has it since 5.9, others do not: the status says
+/// a negative sign to what flows out, as the ABI now has it, others do not: the status says
 /// which way it flows.) The batteries' gauges measure every second or more seldom.
 ///
 /// Where the machine runs on mains, be it that a battery helps a weak charger out, the batteries do
