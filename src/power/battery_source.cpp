@@ -132,6 +132,7 @@ BatterySource::BatterySource(std::vector<std::filesystem::path> batteries,
 
 std::string BatterySource::description() const {
   std::vector<std::string> names;
+  names.reserve(batteries_.size());
   for (const auto& battery : batteries_) {
     names.push_back(battery.filename().string());
   }

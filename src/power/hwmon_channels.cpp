@@ -67,6 +67,7 @@ std::vector<std::string> Chip::channels(std::string_view type) const {
     }
   }
   std::vector<std::string> result;
+  result.reserve(found.size());
   for (auto& [number, channel] : found) {
     result.push_back(std::move(channel));
   }
@@ -83,6 +84,7 @@ std::vector<Chip> chips_of(const std::filesystem::path& root, std::error_code& e
                                              .name = first_line_of(entry->path() / "name")};
   }
   std::vector<Chip> result;
+  result.reserve(sorted.size());
   for (auto& [key, chip] : sorted) {
     result.push_back(std::move(chip));
   }

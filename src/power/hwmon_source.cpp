@@ -108,6 +108,7 @@ HwmonSource::HwmonSource(HwmonChannels found, const Clock& clock, const Sleeper&
 
 std::string HwmonSource::description() const {
   std::vector<std::string> parts;
+  parts.reserve(channels_.size() + notes_.size());
   for (const Channel& channel : channels_) {
     const Domain& domain = channel.what.domain;
     parts.push_back(fmt::format("{}: {} ({}{})", domain.name, describe(channel.what),
@@ -133,7 +134,7 @@ Result<void> HwmonSource::start() {
   std::optional<Error> failure;
   bool any = false;
   std::vector<EnergyWindow> none;
-  for (std::uint16_t index = 0; index < channels_.size(); ++index) {
+  for (std::size_t index = 0; index < channels_.size(); ++index) {
     Channel& channel = channels_[index];
     channel.integrator.forget();
     channel.lock.reset();
@@ -158,7 +159,7 @@ Result<void> HwmonSource::start() {
 
 Poll HwmonSource::poll(std::vector<EnergyWindow>& windows) {
   std::optional<Error> failure;
-  for (std::uint16_t index = 0; index < channels_.size(); ++index) {
+  for (std::size_t index = 0; index < channels_.size(); ++index) {
     auto problem = read(index, windows);
     if (problem && !failure) {
       failure = std::move(problem);
@@ -181,14 +182,14 @@ Poll HwmonSource::poll(std::vector<EnergyWindow>& windows) {
   return {.outcome = PollOutcome::retry, .error = std::move(*failure)};
 }
 
-std::optional<Error> HwmonSource::read(std::uint16_t index, std::vector<EnergyWindow>& windows) {
+std::optional<Error> HwmonSource::read(std::size_t index, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   auto problem = channel.counter ? read_counter(index, windows) : read_power_of(index, windows);
   channel.missing = problem && problem->code == ErrorCode::not_found;
   return problem;
 }
 
-std::optional<Error> HwmonSource::read_counter(std::uint16_t index,
+std::optional<Error> HwmonSource::read_counter(std::size_t index,
                                                std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   StepLock::Reading reading{.value = 0};
@@ -204,8 +205,10 @@ std::optional<Error> HwmonSource::read_counter(std::uint16_t index,
   }
   const auto change = channel.counter->read(*reading.value, reading.at, reading.seen);
   if (change.energy) {
-    windows.push_back(
-        {.domain = index, .begin = change.begin, .end = change.end, .energy = *change.energy});
+    windows.push_back({.domain = static_cast<std::uint16_t>(index),
+                       .begin = change.begin,
+                       .end = change.end,
+                       .energy = *change.energy});
     return std::nullopt;
   }
   if (!is_gap(change.outcome)) {
@@ -220,7 +223,7 @@ std::optional<Error> HwmonSource::read_counter(std::uint16_t index,
                .hint = {}};
 }
 
-std::optional<Error> HwmonSource::read_power_of(std::uint16_t index,
+std::optional<Error> HwmonSource::read_power_of(std::size_t index,
                                                 std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   Watts sum;
@@ -245,7 +248,7 @@ std::optional<Error> HwmonSource::read_power_of(std::uint16_t index,
                                         sum.value()),
                  .hint = {}};
   }
-  channel.integrator.read(sum, at, index, windows);
+  channel.integrator.read(sum, at, static_cast<std::uint16_t>(index), windows);
   return std::nullopt;
 }
 

@@ -70,10 +70,10 @@ class HwmonSource final : public PowerSource {
 
   HwmonSource(HwmonChannels found, const Clock& clock, const Sleeper& sleeper);
 
-  [[nodiscard]] std::optional<Error> read(std::uint16_t index, std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> read_counter(std::uint16_t index,
+  [[nodiscard]] std::optional<Error> read(std::size_t index, std::vector<EnergyWindow>& windows);
+  [[nodiscard]] std::optional<Error> read_counter(std::size_t index,
                                                   std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> read_power_of(std::uint16_t index,
+  [[nodiscard]] std::optional<Error> read_power_of(std::size_t index,
                                                    std::vector<EnergyWindow>& windows);
 
   std::vector<Domain> domains_;

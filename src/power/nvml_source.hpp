@@ -88,13 +88,13 @@ class NvmlSource final : public PowerSource {
   void find_again();
   template <class Take>
   void poll_steps(std::vector<EnergyWindow>& windows, const Take& take);
-  [[nodiscard]] std::optional<Error> meet(std::uint16_t index, std::vector<EnergyWindow>& windows);
+  [[nodiscard]] std::optional<Error> meet(std::size_t index, std::vector<EnergyWindow>& windows);
   [[nodiscard]] static Instant foretold(const Channel& channel, Instant instant, bool after);
-  [[nodiscard]] std::optional<Error> read_counter(std::uint16_t index,
+  [[nodiscard]] std::optional<Error> read_counter(std::size_t index,
                                                   std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> count(std::uint16_t index, std::uint64_t value, Instant at,
+  [[nodiscard]] std::optional<Error> count(std::size_t index, std::uint64_t value, Instant at,
                                            Instant seen, std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> read_power(std::uint16_t index,
+  [[nodiscard]] std::optional<Error> read_power(std::size_t index,
                                                 std::vector<EnergyWindow>& windows);
   [[nodiscard]] Error failed(Channel& channel, nvml::Return result) const;
   [[nodiscard]] std::optional<Error> check_count();

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
+#include <thread>
 
 namespace enprof {
 namespace {
@@ -479,6 +481,37 @@ TEST_F(NvmlSourceTest, WhatItDoesNotKnowIsNoReadingOfZero) {
     EXPECT_NE(reading.quantity, SensorQuantity::memory_utilization_ratio);
   }
   EXPECT_FALSE(readings_.empty());
+}
+
+// The thread that polls is not the one that asks.
+TEST_F(NvmlSourceTest, WorksUnderAMonitor) {
+  fake_.play_in_real_time(
+      "gpu 0 counter=20\ngpu 1 counter=20\nat 0 gpu 0 watts 150\nat 0 gpu 1 watts 50\n");
+  auto opened = PowerMonitor::open("nvml", {.nvml_library = fake_.library()});
+  ASSERT_TRUE(opened) << opened.error().message;
+  std::optional<PowerMonitor> monitor{std::move(*opened)};
+  ASSERT_TRUE(monitor->start());
+  const Instant begin = monotonic_clock().now();
+  for (int sync = 0; sync < 5; ++sync) {
+    std::this_thread::sleep_for(50ms);
+    monitor->sync();
+  }
+  monitor->stop();
+  windows_ = monitor->windows(begin - 10s, monotonic_clock().now());
+  for (const double watts : {150.0, 50.0}) {
+    double joules = 0;
+    double covered = 0;
+    for (const EnergyWindow& window : windows_) {
+      if (window.domain == (watts == 150 ? 0 : 1)) {
+        joules += window.energy.value();
+        covered += seconds(window.duration());
+      }
+    }
+    EXPECT_GT(covered, 0);
+    EXPECT_NEAR(joules, watts * covered, watts * 0.1);
+  }
+  monitor.reset();
+  EXPECT_EQ(fake_.users(), 0);
 }
 
 TEST_F(NvmlSourceTest, ShutsTheLibraryDownWhenItIsDone) {

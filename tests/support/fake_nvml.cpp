@@ -407,6 +407,8 @@ FAKE_API int fake_nvml_users() {
 
 // ---- NVML's ------------------------------------------------------------------------------------
 
+// NOLINTBEGIN(readability-identifier-naming): the names are NVML's
+
 FAKE_API Return nvmlInit_v2() {
   const std::lock_guard lock(mutex);
   const char* const path = std::getenv("ENPROF_FAKE_NVML");
@@ -650,3 +652,5 @@ FAKE_API Return nvmlDeviceGetMigDeviceHandleByIndex(Device device, unsigned slot
 }
 
 #endif
+
+// NOLINTEND(readability-identifier-naming)
