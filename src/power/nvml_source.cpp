@@ -277,7 +277,16 @@ std::optional<Error> NvmlSource::meet(std::size_t index, std::vector<EnergyWindo
     channel.counter->failed();
     return failed(channel, channel.input->result());
   }
+  if (!reading.locked && is_soon_met(channel, reading.seen)) {
+    return std::nullopt;
+  }
   return count(index, *reading.value, reading.at, reading.seen, windows);
+}
+
+/// A reading at any time is up to a step old, and would make a window with too little energy and
+/// then one with too much: better one that is a little longer, with the next step that is met.
+bool NvmlSource::is_soon_met(const Channel& channel, Instant seen) const {
+  return locks_ && seen - channel.met < kPatience;
 }
 
 std::optional<Error> NvmlSource::read_counter(std::size_t index,
@@ -298,6 +307,8 @@ std::optional<Error> NvmlSource::read_counter(std::size_t index,
     const Instant step = foretold(channel, seen - kMargin / 2, false);
     const auto last = channel.counter->last_step();
     at = !last || step > *last + channel.lock.period() / 2 ? step : seen;
+  } else if (is_soon_met(channel, seen)) {
+    return std::nullopt;
   }
   return count(index, *value, at, seen, windows);
 }
