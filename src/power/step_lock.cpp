@@ -27,6 +27,8 @@ constexpr unsigned kLostAfter = 3;
 constexpr unsigned kLongestPause = 8;
 /// The period is learned from so many steps, or from one where that would take long.
 constexpr std::size_t kFollowed = 4;
+/// So much a step may be from its place, before it is known.
+constexpr Nanoseconds kJitter = std::chrono::microseconds{20};
 /// Times as long as the shortest: such a poll was interrupted.
 constexpr int kLostCpu = 8;
 constexpr Nanoseconds kLongToFollow = std::chrono::milliseconds{10};
@@ -89,6 +91,7 @@ StepLock::Reading StepLock::read(CounterInput& input) {
       pause_ = pauses_;
     } else if (++misses_ >= kLostAfter) {
       lose();
+      knows_period_ = false;  // it was not what it seemed
     }
   }
   return read_plainly(input);
@@ -176,7 +179,8 @@ StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::
       ++count;
     }
   }
-  grid_ = StepGrid(std::max(sum / count, settings_.period / kPolls));
+  const double blur = std::hypot(ns(first.width), ns(seen.back().width)) + ns(kJitter);
+  grid_ = StepGrid(std::max(sum / count, settings_.period / kPolls), from_ns(blur / count));
   for (const Step& step : seen) {
     grid_.see(step.at, step.width);
   }
