@@ -2,6 +2,7 @@
 
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
+#include "profile/cpu_load_recorder.hpp"
 #include "profile/event_dispatcher.hpp"
 #include "profile/pass_recorder.hpp"
 #include "profile/run_assembler.hpp"
@@ -109,7 +110,8 @@ class RunScope::Impl {
                                ? 0
                                : request.max_output_tokens + kPassesBeforeDecode,
                  .operations = profiler.options.max_operations},
-                monotonic_clock()) {
+                monotonic_clock()),
+        cpu_load_(profiler.cpu, monotonic_clock()) {
     run_.run_id = make_run_id();
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -125,7 +127,7 @@ class RunScope::Impl {
     if (profiler.power != nullptr) {
       profiler.power->sync();
     }
-    cpu_at_begin_ = profiler.cpu.read();
+    cpu_load_.start();
     recorder_.begin();
     profiler.dispatcher.begin_run(run_.run_id, recorder_);
     if (profiler.power != nullptr) {
@@ -181,9 +183,7 @@ class RunScope::Impl {
  private:
   [[nodiscard]] PowerEvidence evidence() {
     PowerEvidence result;
-    if (const auto cpu_at_end = profiler_.cpu.read(); cpu_at_begin_ && cpu_at_end) {
-      result.foreign_cpu_share = foreign_cpu_share(*cpu_at_begin_, *cpu_at_end);
-    }
+    result.cpu = cpu_load_.stop();
     PowerMonitor* power = profiler_.power;
     if (power == nullptr) {
       return result;
@@ -214,7 +214,7 @@ class RunScope::Impl {
   ProfiledRun run_;
   RunRecorder recorder_;
   PassRecorder passes_;
-  std::optional<CpuSnapshot> cpu_at_begin_;
+  CpuLoadRecorder cpu_load_;
   int exceptions_ = std::uncaught_exceptions();
 };
 

@@ -174,6 +174,10 @@ class RunReport {
                                           : std::string{kAbsent}});
     table.row({"dynamic", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
                per_second(totals.prefill_tokens_per_second)});
+    if (totals.process_dynamic) {
+      table.row({"this process", format_energy(totals.process_dynamic), "of dynamic, by CPU time", "",
+                 ""});
+    }
     table.row({"mean power", format_power(figure.mean_power), "", "decode",
                per_second(totals.decode_tokens_per_second)});
     std::string peak_at;

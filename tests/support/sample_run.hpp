@@ -23,6 +23,7 @@ inline Figure sample_figure(double scale) {
                       .coverage = 0.97,
                       .resolution = 2.0 / 3.0,
                       .standard_error = Joules{1e-3 / 7.0},
+                      .dynamic_standard_error = Joules{1.3e-3 / 7.0},
                       .foreign_cpu_share = 0.05}};
 }
 
