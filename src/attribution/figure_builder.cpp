@@ -45,7 +45,8 @@ Figure FigureBuilder::build() const {
   double windows = 0.0;
   bool any = false;
   bool idle_known = true;
-  std::optional<double> idle_variance = 0.0;
+  double idle_variance = 0.0;
+  bool idle_error_known = true;
   bool estimated = false;
   for (std::size_t root = 0; root < roots_.size(); ++root) {
     const EnergyShare& share = shares_[root];
@@ -62,10 +63,10 @@ Figure FigureBuilder::build() const {
     add_sensor(figure.quality.sensor, roots_[root].domain->source);
     if (roots_[root].idle_power) {
       baseline += *roots_[root].idle_power * share.covered;
-      if (idle_variance && roots_[root].idle_error) {
-        *idle_variance += std::pow((*roots_[root].idle_error * share.covered).value(), 2);
+      if (roots_[root].idle_error) {
+        idle_variance += std::pow((*roots_[root].idle_error * share.covered).value(), 2);
       } else {
-        idle_variance.reset();
+        idle_error_known = false;
       }
     } else {
       idle_known = false;
@@ -92,8 +93,8 @@ Figure FigureBuilder::build() const {
     quality.method =
         *quality.resolution >= kMeasuredWindows ? Method::measured : Method::attributed;
     quality.standard_error = Joules{std::sqrt(std::max(variance, 0.0))};
-    if (figure.dynamic && idle_variance) {
-      quality.dynamic_standard_error = Joules{std::sqrt(std::max(variance, 0.0) + *idle_variance)};
+    if (figure.dynamic && idle_error_known) {
+      quality.dynamic_standard_error = Joules{std::sqrt(std::max(variance, 0.0) + idle_variance)};
     }
   }
   return figure;

@@ -62,13 +62,13 @@ TEST(FigureBuilder, TheBaselinesErrorIsPartOfTheDynamicPartsOnly) {
   EXPECT_FALSE(unknown.build().quality.dynamic_standard_error);
 }
 
-TEST(FigureBuilder, AGroupCountsAsManySpansAsItHas) {
+TEST(FigureBuilder, SpansAddedTogetherAreStillSeveral) {
   const Domain package = domain("package-0", "rapl");
   const std::vector<RootDomain> roots{{.domain = &package}};
   FigureBuilder builder(roots);
-  builder.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 10)}, 40);
-  EXPECT_EQ(builder.spans(), 40U);
-  EXPECT_DOUBLE_EQ(*builder.build().quality.resolution, 0.25);
+  builder.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 10, 0.0004)}, 4);
+  EXPECT_EQ(builder.spans(), 4U);
+  EXPECT_DOUBLE_EQ(*builder.build().quality.resolution, 2.5);
 }
 
 TEST(FigureBuilder, WithoutCoverageEverythingIsEmpty) {

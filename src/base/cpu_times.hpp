@@ -73,8 +73,8 @@ class CpuTimes {
 [[nodiscard]] std::optional<double> foreign_cpu_share(const CpuSnapshot& begin,
                                                       const CpuSnapshot& end);
 /// The same between two instants, from samples in the order of time, between which times are taken
-/// to grow evenly. Empty where the samples do not reach from begin to end, or where it would be told
-/// from less than one interval between two of them.
+/// to grow evenly. Empty where the samples do not reach from begin to end, or where it would be
+/// told from less than one interval between two of them.
 [[nodiscard]] std::optional<double> foreign_cpu_share(std::span<const CpuSample> samples,
                                                       Instant begin, Instant end);
 

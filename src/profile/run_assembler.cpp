@@ -46,7 +46,8 @@ class Assembler {
   void assemble() {
     build_timelines();
     if (!assemble_spans(run_.depth)) {
-      const Attribution attribution = attribute(recording_.spans, root_timelines_);
+      const Attribution attribution =
+          attribute(recording_.spans, root_timelines_, {.idle_power = idle_powers_});
       figures_of_spans(recording_.spans, attribution);
       mended_spans_ = attribution.mended_spans();
     }
@@ -68,7 +69,10 @@ class Assembler {
         const std::unique_ptr<LayerProfiler> profiler =
             depth == Depth::deep ? std::make_unique<DeepProfiler>(recording_)
                                  : std::make_unique<LayerProfiler>(recording_);
-        const Attribution attribution = attribute(profiler->spans(), root_timelines_);
+        const std::vector<SpanGroups> groupings = profiler->groupings();
+        const Attribution attribution = attribute(
+            profiler->spans(), root_timelines_,
+            {.classes = profiler->classes(), .groupings = groupings, .idle_power = idle_powers_});
         profiler->fill(attribution, roots_, run_);
         figures_of_spans(profiler->spans(), attribution);
         mended_spans_ = attribution.mended_spans();
@@ -112,6 +116,7 @@ class Assembler {
         roots_.push_back({.domain = &domain,
                           .idle_power = idle_power(index),
                           .idle_error = error_of_idle(index)});
+        idle_powers_.push_back(idle_power(index));
         root_timelines_.push_back(timelines_.back());
       }
     }
@@ -331,6 +336,7 @@ class Assembler {
     switch (kind) {
       case DomainKind::psys:
       case DomainKind::module:
+      case DomainKind::soc:
       case DomainKind::package:
       case DomainKind::core:
       case DomainKind::dram:
@@ -547,7 +553,8 @@ class Assembler {
   std::vector<EnergyTimeline> timelines_;       // by domain
   std::vector<EnergyTimeline> root_timelines_;  // by root
   std::vector<RootDomain> roots_;
-  std::vector<EnergyShare> run_shares_;         // of the run, by root
+  std::vector<EnergyShare> run_shares_;            // of the run, by root
+  std::vector<std::optional<Watts>> idle_powers_;  // by root
   std::vector<SectionSum> section_sums_;
   std::span<const Span> spans_;  // while figures are made of them
   std::size_t mended_spans_ = 0;

@@ -145,6 +145,7 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
                .threads = 2,
                .load_time = Nanoseconds{123'456'789}};
   run.totals = {.figure = sample_figure(30.1),
+                .process_dynamic = Joules{1.9 / 0.7},
                 .prompt_tokens = 9,
                 .output_tokens = 3,
                 .time_to_first_token = Nanoseconds{12'345'678},
