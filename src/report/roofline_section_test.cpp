@@ -76,10 +76,10 @@ TEST(RooflineSection, ThePageHasATableAndAChart) {
                                     operation("lm_head", Joules{9}, 6e12, 9e12),
                                     operation("kv_store", Joules{1}, 0.0, 1e11)});
   EXPECT_NE(page.find("A  decode  lm_head MUL_MAT"), std::string::npos) << page;
-  EXPECT_NE(page.find("B  decode  q_proj MUL_MAT         3      0.5  0.05    1.5       1\n"),
+  EXPECT_NE(page.find("B  decode  q_proj MUL_MAT         3      0.5  0.05   1.5       1\n"),
             std::string::npos)
       << page;
-  EXPECT_NE(page.find("C  decode  kv_store MUL_MAT       0        –     –     10       –\n"),
+  EXPECT_NE(page.find("C  decode  kv_store MUL_MAT       0        –     –    10       –\n"),
             std::string::npos)
       << page;
   EXPECT_NE(page.find(" FLOP/byte\n"), std::string::npos) << page;
