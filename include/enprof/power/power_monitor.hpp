@@ -60,6 +60,7 @@ struct IdleBaseline {
   struct DomainIdle {
     Watts power;
     std::optional<Watts> spread;  ///< standard deviation between windows; empty below two windows
+    std::size_t windows = 0;      ///< that the mean is of
   };
   std::vector<std::optional<DomainIdle>> domains;  ///< in the order of the monitor's domains
   std::optional<BaselineFigure> total;             ///< of the roots; empty where one is missing
