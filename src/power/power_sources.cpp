@@ -140,7 +140,10 @@ class Opening {
         return std::unexpected(error);
       }
       kLog.info("Power source {} is not used: {}. {}", kind.name, error.message, error.hint);
-      opened_.notes.push_back(fmt::format("not {}: {}", kind.name, error.message));
+      // That there is no GPU is no news; that one cannot be read is.
+      if (kind.role != Role::beside || error.code != ErrorCode::not_found) {
+        opened_.notes.push_back(fmt::format("not {}: {}", kind.name, error.message));
+      }
       failures += fmt::format("; {}: {}", kind.name, error.message);
     }
     if (opened_.sources.size() == before) {
