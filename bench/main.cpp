@@ -5,6 +5,7 @@
 #include "hot_path_bench.hpp"
 #include "operation_bench.hpp"
 #include "overhead_bench.hpp"
+#include "sampler_bench.hpp"
 #include "scope_bench.hpp"
 
 #include <array>
@@ -36,7 +37,10 @@ bool operation(Arguments) {
   return true;
 }
 
+bool sampler(Arguments) { return enprof::bench::bench_sampler(); }
+
 constexpr std::array kGroups{
+    Group{"sampler", "", sampler},
     Group{"attribution", "", attribution},
     Group{"scope", "", scope},
     Group{"operation", "", operation},

@@ -398,8 +398,8 @@ CREATE TABLE moe_expert_activations (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-/// Each domain's power as a staircase over all edges of windows; NULL where no window lies. What lies
-/// in a domain of the same column is in it already.
+/// Each domain's power as a staircase over all edges of windows; NULL where no window lies. What
+/// lies in a domain of the same column is in it already.
 constexpr std::string_view kViewsV2 = R"sql(
 CREATE VIEW power_wide AS
 WITH named AS (
