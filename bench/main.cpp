@@ -39,7 +39,7 @@ constexpr std::array kGroups{
     Group{"attribution", "", attribution},
     Group{"scope", "", scope},
     Group{"operation", "", operation},
-    Group{"hot_path", "stamp|section|token TIMES", enprof::bench::run_hot_path},
+    Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };
 
