@@ -95,24 +95,25 @@ void ClassPowerFit::solve() {
     prior_mean_[index(work)] = std::max(mean, kLeastPower * noise_.mean_w);
   }
   // What z is relative to: a class's prior power; of drift, the mean power, which is in its
-  // columns.
-  unit_ = Eigen::VectorXd::Ones(columns);
-  unit_.head(index(classes_)) = prior_mean_.head(index(classes_));
+  // columns. Drift has no mean, as that is the classes' own.
+  from_z_ = Eigen::MatrixXd::Zero(columns, columns);
+  from_z_.diagonal().head(index(classes_)) = prior_mean_.head(index(classes_));
+  const Index knots = index(knots_);
+  from_z_.bottomRightCorner(knots, knots) = Eigen::MatrixXd::Identity(knots, knots).array() -
+                                            1.0 / static_cast<double>(std::max<Index>(knots, 1));
 
   const Eigen::VectorXd along = gram_ * prior_mean_;
   residual_squares_ =
       std::max(0.0, squares_ - 2.0 * prior_mean_.dot(moments_) + prior_mean_.dot(along));
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(unit_.asDiagonal() * gram_ *
-                                                             unit_.asDiagonal());
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(from_z_.transpose() * gram_ * from_z_);
   values_ = eigen.eigenvalues().cwiseMax(0.0);
   vectors_ = eigen.eigenvectors();
-  rotated_ = vectors_.transpose() * (unit_.asDiagonal() * (moments_ - along));
+  rotated_ = vectors_.transpose() * (from_z_.transpose() * (moments_ - along));
 
   choose_spread();
   const double ratio = variance_ / (spread_ * spread_);
-  posterior_ =
-      prior_mean_ +
-      unit_.asDiagonal() * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
+  posterior_ = prior_mean_ +
+               from_z_ * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
 }
 
 double ClassPowerFit::log_posterior(double spread, double variance) const {
@@ -188,7 +189,7 @@ ClassPowers ClassPowerFit::result() const {
     const double scale = rows / static_cast<double>(checked_rows_) *
                          (rows / std::max(rows - used, 0.2 * rows));  // residuals are too small
     const Eigen::MatrixXd whole = clusters_.selfadjointView<Eigen::Upper>();
-    const Eigen::MatrixXd to_rotated = unit_.asDiagonal() * vectors_;
+    const Eigen::MatrixXd to_rotated = from_z_ * vectors_;
     Eigen::MatrixXd excess = to_rotated.transpose() * whole * to_rotated * scale;
     excess.diagonal().array() -= variance_ * values_.array();
     const Eigen::VectorXd shrink = white.inverse().matrix();
@@ -201,7 +202,7 @@ ClassPowers ClassPowerFit::result() const {
   ClassPowers powers{.noise = noise_, .prior_spread = spread_, .windows = rows_};
   powers.noise.scale = variance_;
   const Eigen::VectorXd outer = (white / precision).matrix();
-  const Eigen::MatrixXd half = unit_.asDiagonal() * vectors_ * outer.asDiagonal();
+  const Eigen::MatrixXd half = from_z_ * vectors_ * outer.asDiagonal();
   const Eigen::MatrixXd covariance = half * inner * half.transpose();
   powers.covariance_w2.reserve(classes_ * classes_);
   for (Index a = 0; a < index(classes_); ++a) {
