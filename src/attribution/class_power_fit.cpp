@@ -43,37 +43,36 @@ ClassPowerFit::ClassPowerFit(std::size_t classes, std::size_t windows, const Win
   clusters_ = Eigen::MatrixXd::Zero(columns, columns);
 }
 
-/// The row's entries: seconds by class, joules by knot of drift; weighted.
-double ClassPowerFit::read(const Row& row) {
-  const double w = 1.0 / std::sqrt(noise_.unscaled(row.length_s, row.squares_s2));
+/// The row's entries: seconds by class, joules by knot of drift.
+void ClassPowerFit::read(const Row& row) {
   entries_.clear();
   for (const Part& part : row.parts) {
-    entries_.push_back({part.work, part.time_s * w});
+    entries_.push_back({part.work, part.time_s});
   }
   if (knots_ > 0) {
     const double place = std::clamp(row.at, 0.0, 1.0) * static_cast<double>(knots_ - 1);
     const auto left = std::min(static_cast<std::size_t>(place), knots_ - 2);
     const double right = place - static_cast<double>(left);
-    const double joules = noise_.mean_w * row.length_s * w;
+    const double joules = noise_.mean_w * row.length_s;
     entries_.push_back({classes_ + left, joules * (1.0 - right)});
     entries_.push_back({classes_ + left + 1, joules * right});
   }
-  return w;
 }
 
 void ClassPowerFit::add(const Row& row) {
-  const double w = read(row);
-  const double energy = row.energy_j * w;
+  read(row);
+  const double precision = 1.0 / noise_.unscaled(row.length_s, row.squares_s2);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const auto [column, value] = entries_[i];
-    moments_[index(column)] += value * energy;
+    const double weighted = value * precision;
+    moments_[index(column)] += weighted * row.energy_j;
     for (std::size_t j = i; j < entries_.size(); ++j) {
       const auto [low, high] = std::minmax(column, entries_[j].column);
-      gram_(index(low), index(high)) += value * entries_[j].value;
+      gram_(index(low), index(high)) += weighted * entries_[j].value;
     }
   }
-  squares_ += energy * energy;
-  stamp_share_ += noise_.stamp_variance * w * w;
+  squares_ += row.energy_j * row.energy_j * precision;
+  stamp_share_ += noise_.stamp_variance * precision;
   double time_s = 0.0;
   for (const Part& part : row.parts) {
     time_s += part.time_s;
@@ -154,10 +153,12 @@ void ClassPowerFit::choose_spread() {
 }
 
 void ClassPowerFit::check(const Row& row) {
-  double residual = row.energy_j * read(row);
+  read(row);
+  double residual = row.energy_j;
   for (const auto [column, value] : entries_) {
     residual -= value * posterior_[index(column)];
   }
+  residual /= noise_.unscaled(row.length_s, row.squares_s2);
   for (const auto [column, value] : entries_) {
     block_[index(column)] += value * residual;
   }

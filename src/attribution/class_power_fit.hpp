@@ -76,8 +76,7 @@ class ClassPowerFit {
     std::size_t column;
     double value;
   };
-  /// The row's weight.
-  double read(const Row& row);
+  void read(const Row& row);
   void close_block();
   void choose_spread();
   [[nodiscard]] double log_posterior(double spread, double variance) const;
