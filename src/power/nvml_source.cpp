@@ -9,7 +9,6 @@
 #include <array>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 #include <utility>
 
 namespace enprof {
@@ -122,6 +121,7 @@ NvmlSource::NvmlSource(std::unique_ptr<NvmlLibrary> library, NvmlDevices devices
 
 std::string NvmlSource::description() const {
   std::vector<std::string> parts;
+  parts.reserve(channels_.size() + notes_.size());
   for (const Channel& channel : channels_) {
     parts.push_back(fmt::format(
         "{}: {} ({}{}{})", channel.what.domain.name, describe(channel.what.way), channel.what.label,
@@ -141,7 +141,7 @@ Result<void> NvmlSource::start() {
   std::vector<std::uint64_t> first(channels_.size());
   std::vector<std::size_t> waiting;
   std::vector<EnergyWindow> none;
-  for (std::uint16_t index = 0; index < channels_.size(); ++index) {
+  for (std::size_t index = 0; index < channels_.size(); ++index) {
     Channel& channel = channels_[index];
     std::optional<Error> problem;
     if (!channel.counter) {
@@ -217,7 +217,7 @@ Poll NvmlSource::poll(std::vector<EnergyWindow>& windows) {
   if (locks_) {
     poll_steps(windows, take);
   } else {
-    for (std::uint16_t index = 0; index < channels_.size(); ++index) {
+    for (std::size_t index = 0; index < channels_.size(); ++index) {
       take(channels_[index].counter ? read_counter(index, windows) : read_power(index, windows));
     }
   }
@@ -236,22 +236,22 @@ Poll NvmlSource::poll(std::vector<EnergyWindow>& windows) {
 template <class Take>
 void NvmlSource::poll_steps(std::vector<EnergyWindow>& windows, const Take& take) {
   const Instant begin = clock_->now();
-  std::vector<std::uint16_t> order(channels_.size());
-  std::iota(order.begin(), order.end(), std::uint16_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::uint16_t index) { return channels_[index].turn; });
+  std::vector<std::size_t> order(channels_.size());
+  std::ranges::generate(order, [next = std::size_t{0}]() mutable { return next++; });
+  std::ranges::stable_sort(order, {}, [&](std::size_t index) { return channels_[index].turn; });
   const auto next =
-      std::ranges::find_if(order, [&](std::uint16_t index) { return !channels_[index].lost; });
+      std::ranges::find_if(order, [&](std::size_t index) { return !channels_[index].lost; });
   if (next != order.end()) {
-    std::rotate(order.begin(), next, std::next(next));
-    take(meet(order.front(), windows));
-    order.erase(order.begin());
+    const std::size_t turn = *next;
+    order.erase(next);
+    take(meet(turn, windows));
   }
   // The next step after the poll began, and so the order in which the others come.
-  const auto step_after = [&](std::uint16_t index) {
+  const auto step_after = [&](std::size_t index) {
     return foretold(channels_[index], begin, true);
   };
   std::ranges::stable_sort(order, {}, step_after);
-  for (const std::uint16_t index : order) {
+  for (const std::size_t index : order) {
     if (!channels_[index].lost && channels_[index].lock.is_locked()) {
       sleeper_->sleep_until(step_after(index) + kMargin);
     }
@@ -268,7 +268,7 @@ Instant NvmlSource::foretold(const Channel& channel, Instant instant, bool after
          Nanoseconds{std::llround((after ? std::ceil(periods) : std::floor(periods)) * period)};
 }
 
-std::optional<Error> NvmlSource::meet(std::uint16_t index, std::vector<EnergyWindow>& windows) {
+std::optional<Error> NvmlSource::meet(std::size_t index, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   const StepLock::Reading reading = channel.lock.read(*channel.input);
   channel.turn = clock_->now();
@@ -277,10 +277,19 @@ std::optional<Error> NvmlSource::meet(std::uint16_t index, std::vector<EnergyWin
     channel.counter->failed();
     return failed(channel, channel.input->result());
   }
+  if (!reading.locked && is_soon_met(channel, reading.seen)) {
+    return std::nullopt;
+  }
   return count(index, *reading.value, reading.at, reading.seen, windows);
 }
 
-std::optional<Error> NvmlSource::read_counter(std::uint16_t index,
+/// A reading at any time is up to a step old, and would make a window with too little energy and
+/// then one with too much: better one that is a little longer, with the next step that is met.
+bool NvmlSource::is_soon_met(const Channel& channel, Instant seen) const {
+  return locks_ && seen - channel.met < kPatience;
+}
+
+std::optional<Error> NvmlSource::read_counter(std::size_t index,
                                               std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   if (channel.lost) {
@@ -298,12 +307,14 @@ std::optional<Error> NvmlSource::read_counter(std::uint16_t index,
     const Instant step = foretold(channel, seen - kMargin / 2, false);
     const auto last = channel.counter->last_step();
     at = !last || step > *last + channel.lock.period() / 2 ? step : seen;
+  } else if (is_soon_met(channel, seen)) {
+    return std::nullopt;
   }
   return count(index, *value, at, seen, windows);
 }
 
 /// Takes a counter's value, shown since `at`.
-std::optional<Error> NvmlSource::count(std::uint16_t index, std::uint64_t value, Instant at,
+std::optional<Error> NvmlSource::count(std::size_t index, std::uint64_t value, Instant at,
                                        Instant seen, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   if (value == 0) {
@@ -316,8 +327,10 @@ std::optional<Error> NvmlSource::count(std::uint16_t index, std::uint64_t value,
   }
   const auto change = channel.counter->read(value, at, seen);
   if (change.energy) {
-    windows.push_back(
-        {.domain = index, .begin = change.begin, .end = change.end, .energy = *change.energy});
+    windows.push_back({.domain = static_cast<std::uint16_t>(index),
+                       .begin = change.begin,
+                       .end = change.end,
+                       .energy = *change.energy});
     return std::nullopt;
   }
   if (change.outcome == EnergyCounter::Outcome::stall) {
@@ -339,8 +352,7 @@ std::optional<Error> NvmlSource::count(std::uint16_t index, std::uint64_t value,
                .hint = "A driver that was reloaded begins at zero."};
 }
 
-std::optional<Error> NvmlSource::read_power(std::uint16_t index,
-                                            std::vector<EnergyWindow>& windows) {
+std::optional<Error> NvmlSource::read_power(std::size_t index, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   if (channel.lost) {
     return channel.lost;
@@ -359,7 +371,7 @@ std::optional<Error> NvmlSource::read_power(std::uint16_t index,
                                         channel.what.domain.name, power->value()),
                  .hint = {}};
   }
-  channel.integrator.read(*power, at, index, windows);
+  channel.integrator.read(*power, at, static_cast<std::uint16_t>(index), windows);
   return std::nullopt;
 }
 

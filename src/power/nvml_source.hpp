@@ -65,6 +65,8 @@ class NvmlSource final : public PowerSource {
   /// Utilization is a mean over 1/6 s at least; reading the rest more often costs calls.
   static constexpr Nanoseconds kReadingsEvery = std::chrono::milliseconds{200};
   static constexpr Nanoseconds kCountEvery = std::chrono::seconds{5};
+  /// So long a counter's next step is waited for before it is read without one.
+  static constexpr Nanoseconds kPatience = std::chrono::seconds{1};
 
  private:
   struct Channel {
@@ -88,13 +90,14 @@ class NvmlSource final : public PowerSource {
   void find_again();
   template <class Take>
   void poll_steps(std::vector<EnergyWindow>& windows, const Take& take);
-  [[nodiscard]] std::optional<Error> meet(std::uint16_t index, std::vector<EnergyWindow>& windows);
+  [[nodiscard]] std::optional<Error> meet(std::size_t index, std::vector<EnergyWindow>& windows);
+  [[nodiscard]] bool is_soon_met(const Channel& channel, Instant seen) const;
   [[nodiscard]] static Instant foretold(const Channel& channel, Instant instant, bool after);
-  [[nodiscard]] std::optional<Error> read_counter(std::uint16_t index,
+  [[nodiscard]] std::optional<Error> read_counter(std::size_t index,
                                                   std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> count(std::uint16_t index, std::uint64_t value, Instant at,
+  [[nodiscard]] std::optional<Error> count(std::size_t index, std::uint64_t value, Instant at,
                                            Instant seen, std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> read_power(std::uint16_t index,
+  [[nodiscard]] std::optional<Error> read_power(std::size_t index,
                                                 std::vector<EnergyWindow>& windows);
   [[nodiscard]] Error failed(Channel& channel, nvml::Return result) const;
   [[nodiscard]] std::optional<Error> check_count();

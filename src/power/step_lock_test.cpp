@@ -114,6 +114,7 @@ TEST_F(StepLockTest, AStallIsReadAsItIsAndTheLockComesBack) {
 
 TEST_F(StepLockTest, AReadingEndsWithinAboutTwoSteps) {
   StepLock locked = lock();
+  ASSERT_TRUE(locked.learn(machine_));
   machine_.wake_late(0us, 900us);
   for (int reading = 0; reading < 300; ++reading) {
     machine_.stall(reading % 7 == 0);

@@ -1,5 +1,6 @@
 #include "profile/run_assembler.hpp"
 
+#include "power/window_store.hpp"
 #include "profile/pass_test_support.hpp"
 
 #include <gtest/gtest.h>
@@ -100,6 +101,43 @@ TEST(RunAssembler, TheTotalIsOfRootsAlone) {
   EXPECT_NEAR(run.power.domains[1].figure.total->value(), 27.5, 1e-9);
   EXPECT_EQ(run.power.domains[1].idle_power, Watts{5});
   EXPECT_TRUE(run.warnings.empty());
+}
+
+TEST(RunAssembler, ReadingsBesideEnergyAreTheRuns) {
+  PowerEvidence power = evidence();
+  power.readings = {
+      {.domain = 0, .quantity = SensorQuantity::temperature_celsius, .at = at(250), .value = 61.5}};
+  const ProfiledRun run = assembled(power);
+  ASSERT_EQ(run.power.readings.size(), 1U);
+  EXPECT_EQ(run.power.readings[0].at, 250ms);
+  EXPECT_DOUBLE_EQ(run.power.readings[0].value, 61.5);
+}
+
+// What a monitor makes of a long run's windows must give the same run.
+TEST(RunAssembler, WindowsThatWereJoinedConserveEnergy) {
+  PowerEvidence power = evidence();
+  const ProfiledRun fine = assembled(power);
+  WindowStore store(power.domains, 0);  // as small as it can be
+  const auto add = [&](std::uint16_t domain, double begin, double watts) {
+    EXPECT_TRUE(store.add({domain, at(begin), at(begin + 1), Watts{watts} * 1ms}));
+  };
+  for (double t = -10; t < 1010; t += 1) {
+    add(0, t, t >= 500 && t < 600 ? 100.0 : 50.0);
+    add(1, t, t >= 500 && t < 600 ? 50.0 : 25.0);
+    if (t == -1 || t == 999) {
+      store.keep_edge(at(t + 1));  // the run's begin and end
+    }
+  }
+  EXPECT_LT(store.size(), 512U);
+  power.windows = store.between(at(0), at(1000));
+  const ProfiledRun joined = assembled(power);
+  EXPECT_NEAR(joined.totals.figure.total->value(), fine.totals.figure.total->value(), 1e-9);
+  EXPECT_DOUBLE_EQ(joined.totals.figure.quality.coverage, 1.0);
+  Joules phases;
+  for (const PhaseFigure& phase : joined.phases) {
+    phases += *phase.figure.total;
+  }
+  EXPECT_NEAR(phases.value(), joined.totals.figure.total->value(), 1e-9);
 }
 
 TEST(RunAssembler, PhasesAddUpToTheRun) {
