@@ -127,6 +127,11 @@ void RunCommand::declare(CLI::App& program) {
       ->check(CLI::Range(0.1, 60'000.0))
       ->capture_default_str()
       ->group("Power");
+  app.add_option("--power-lock", power_lock_,
+                 "Read energy counters at their own steps (on), or whenever it is time (off)")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str()
+      ->group("Power");
   app.add_option("--baseline-s", baseline_s_, "Idle measurement before the run; 0: none")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str()
@@ -211,6 +216,7 @@ Result<void> RunCommand::read_prompt() {
 
 Result<PowerMonitor> RunCommand::open_power() const {
   PowerEnvironment environment = power_environment();
+  environment.lock_to_steps = power_lock_ == "on";
   if (tdp_watts_) {
     environment.tdp = Watts{*tdp_watts_};
   }

@@ -38,9 +38,10 @@ constexpr auto kSensorColumns = [](auto& column, auto& row) {
 };
 
 constexpr auto kIdleColumns = [](auto& column, auto& row) {
-  auto& [power, spread] = row;
+  auto& [power, spread, windows] = row;
   column("power_w", power);
   column("spread_w", spread);
+  column("windows", windows);
 };
 
 template <class Row>

@@ -118,8 +118,9 @@ std::string step_to_json(const RunStepData& data) {
   for (const auto& [index, plan] : data.plans) {
     rest["plans"][std::to_string(index)] = plan_to_json(plan);
   }
-  if (data.foreign_cpu_share) {
-    rest["foreign_cpu_share"] = *data.foreign_cpu_share;
+  for (const CpuSample& sample : data.cpu) {
+    rest["cpu"].push_back({(sample.at - data.origin).count(), sample.times.machine.busy.count(),
+                           sample.times.machine.total.count(), sample.times.own.count()});
   }
   if (data.facts) {
     rest["facts"] = *data.facts;

@@ -5,6 +5,7 @@
 #include "enprof/model/operation.hpp"
 #include "enprof/model/sensor_reading.hpp"
 
+#include "base/cpu_times.hpp"
 #include "profile/json_columns.hpp"
 #include "profile/pass_recorder.hpp"
 #include "profile/run_recorder.hpp"
@@ -30,7 +31,7 @@ struct RunStepData {
   std::map<std::uint32_t, OperationPlan> plans;
   std::vector<EnergyWindow> windows;
   std::vector<SensorReading> readings;
-  std::optional<double> foreign_cpu_share;
+  std::vector<CpuSample> cpu;       ///< CPU times since the step before
   std::optional<StepJson> facts;    ///< see facts_to_json; where they changed
   SampledValues values;             ///< since the step before
   std::optional<StepJson> sensors;  ///< see sensors_to_json; where they changed

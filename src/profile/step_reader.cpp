@@ -95,8 +95,14 @@ class Builder {
     if (const auto sensors = step.find("sensors"); sensors != step.end()) {
       sensors_from_json(*sensors, recorded_.power);
     }
-    if (const auto share = step.find("foreign_cpu_share"); share != step.end()) {
-      recorded_.power.foreign_cpu_share = share->get<double>();
+    if (const auto samples = step.find("cpu"); samples != step.end()) {
+      for (const StepJson& sample : *samples) {
+        const auto ns = [&](std::size_t column) {
+          return Nanoseconds{sample.at(column).get<Nanoseconds::rep>()};
+        };
+        recorded_.power.cpu.push_back(
+            {.at = origin_ + ns(0), .times = {.machine = {ns(1), ns(2)}, .own = ns(3)}});
+      }
     }
     if (const auto warnings = step.find("power_warnings"); warnings != step.end()) {
       power_warnings_ = list_from_json<Warning>(*warnings, kWarningColumns);

@@ -63,7 +63,7 @@ void softmax(std::span<float> row, float sink) {
     std::ranges::fill(row, 0.0F);
     return;
   }
-  double sum = static_cast<double>(std::exp(sink - highest));
+  auto sum = static_cast<double>(std::exp(sink - highest));
   for (float& value : row) {
     value = std::exp(value - highest);
     sum += static_cast<double>(value);

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,8 @@ struct Shape {
   bool sinks = false;
   ggml_type key_type = GGML_TYPE_F16;
 };
-void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
+// So that a failing test says which.
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.name; }
 
 /// Against ggml's own softmax of the scores, which it writes down.
 class AttentionWeightsTest : public ::testing::TestWithParam<Shape> {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
@@ -92,7 +93,15 @@ std::size_t uses_of(GraphNodes nodes, std::size_t index) noexcept {
 /// Identifies nodes in the order of the graph, remembering what each was.
 class Identifier {
  public:
-  explicit Identifier(GraphNodes nodes) : nodes_(nodes) { made_by_.reserve(nodes.size()); }
+  explicit Identifier(GraphNodes nodes) : nodes_(nodes) {
+    made_by_.reserve(nodes.size());
+    for (const ggml_tensor* node : nodes) {
+      if (const std::string_view weight = weight_of(*node);
+          weight_class(weight) == "post_attention_norm") {
+        norm_after_attention_.insert(layer_in_name(weight));
+      }
+    }
+  }
 
   /// Of each node, once, in order.
   const NodeIdentity& next(std::size_t index) {
@@ -146,6 +155,7 @@ class Identifier {
     if (is_norm(node) && facts.weight.empty()) {
       facts.weight = weight_after(index);
     }
+    facts.norm_after_attention = norm_after_attention_.contains(layer_in_name(facts.weight));
     return facts;
   }
 
@@ -164,6 +174,7 @@ class Identifier {
 
   GraphNodes nodes_;
   std::unordered_map<const ggml_tensor*, NodeIdentity> made_by_;
+  std::set<std::int32_t> norm_after_attention_;  // layers
   NodeIdentity present_;
   std::int32_t previous_layer_ = OperationInfo::kNoLayer;
 };

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,28 @@ const Components kGemma{"input_layernorm", "q_proj",  "rope",       "scale",
                         "attention",       "o_proj",  "residual",   "post_attention_layernorm",
                         "gate_proj",       "up_proj", "activation", "down_proj",
                         "residual"};
+const Components kGemma2{"input_layernorm",
+                         "q_proj",
+                         "rope",
+                         "scale",
+                         "k_proj",
+                         "rope",
+                         "v_proj",
+                         "kv_cache_store",
+                         "attention",
+                         "o_proj",
+                         "post_attention_layernorm",
+                         "residual",
+                         "pre_feedforward_layernorm",
+                         "gate_proj",
+                         "up_proj",
+                         "activation",
+                         "down_proj",
+                         "post_feedforward_layernorm",
+                         "residual"};
+const Components kPhi2{"input_layernorm", "q_proj",     "rope",           "scale",     "v_proj",
+                       "k_proj",          "rope",       "kv_cache_store", "attention", "o_proj",
+                       "up_proj",         "activation", "down_proj",      "residual"};
 const Components kMixtral{"input_layernorm",
                           "q_proj",
                           "rope",
@@ -202,7 +225,9 @@ struct Architecture {
   int experts = 0;
 };
 // So that a failing test says which.
-void PrintTo(const Architecture& architecture, std::ostream* out) { *out << architecture.name; }
+std::ostream& operator<<(std::ostream& out, const Architecture& architecture) {
+  return out << architecture.name;
+}
 
 class GraphPlanArchitecture : public ::testing::TestWithParam<Architecture> {
  protected:
@@ -218,7 +243,8 @@ TEST_P(GraphPlanArchitecture, NamesEveryOperation) {
   // The last layer keeps the rows that an output is wanted of, and is otherwise like the others.
   Components last = components_of(decode.plan.plan, 2);
   std::erase(last, "get_rows");
-  last.erase(std::unique(last.begin(), last.end()), last.end());
+  const auto repeated = std::ranges::unique(last);
+  last.erase(repeated.begin(), repeated.end());
   Components sorted = GetParam().layer;
   std::ranges::sort(sorted);
   std::ranges::sort(last);
@@ -246,7 +272,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Architecture{"llama", "llama", kLlama}, Architecture{"qwen2", "qwen2", kLlama},
         Architecture{"qwen3", "qwen3", kQwen3}, Architecture{"phi3", "phi3", kPhi3},
-        Architecture{"gemma", "gemma", kGemma},
+        Architecture{"gemma", "gemma", kGemma}, Architecture{"gemma2", "gemma2", kGemma2},
+        Architecture{"phi2", "phi2", kPhi2},
         Architecture{"mixtral", "llama", kMixtral, {"embedding", "final_norm", "lm_head"}, 4},
         Architecture{"qwen2moe", "qwen2moe", kQwen2Moe},
         Architecture{"qwen3moe", "qwen3moe", kQwen3Moe}, Architecture{"falcon", "falcon", kFalcon},

@@ -1,5 +1,7 @@
 // Whole generations at each depth: what they tell, and that they say the same.
 #include "engines/llama/llama_engine.hpp"
+#include "engines/llama/llama_handles.hpp"
+#include "engines/llama/operation_clock.hpp"
 #include "engines/llama/tiny_model_test_support.hpp"
 #include "profile/tensor_statistics.hpp"
 #include "support/temp_dir.hpp"
@@ -9,6 +11,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
+#include <ostream>
 #include <set>
 #include <string>
 #include <utility>
@@ -50,7 +54,10 @@ struct Architecture {
   std::string architecture;
   int experts = 0;
 };
-void PrintTo(const Architecture& architecture, std::ostream* out) { *out << architecture.name; }
+// So that a failing test says which.
+std::ostream& operator<<(std::ostream& out, const Architecture& architecture) {
+  return out << architecture.name;
+}
 
 class LlamaDepth : public ::testing::TestWithParam<Architecture> {
  protected:
@@ -87,6 +94,54 @@ TEST_P(LlamaDepth, SaysTheSameAtEveryDepth) {
       EXPECT_THAT(complaints(deep), IsEmpty());
     }
   }
+}
+
+/// The same text might hide a difference that changes no token.
+TEST_P(LlamaDepth, EveryLogitIsTheSame) {
+  const LlamaModelPtr model(llama_model_load_from_file((directory_.path() / "m.gguf").c_str(),
+                                                       llama_model_default_params()));
+  InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr),
+                                     static_cast<ProfileDatabase*>(nullptr)};
+  RunScope run = profiler.run({.prompt = "x", .depth = Depth::deep, .max_output_tokens = 16});
+  ValueSampler sampler({.every = 1});
+  const auto logits = [&](const OperationClock::Options* options) {
+    std::optional<OperationClock> clock;
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx = 256;
+    params.n_threads = params.n_threads_batch = 1;
+    if (options != nullptr) {
+      clock.emplace(run, *options);
+      clock->attach(params);
+    }
+    const LlamaContextPtr context(llama_init_from_model(model.get(), params));
+    std::vector<llama_token> tokens{1, 5, 7, 11, 13, 17, 19};
+    std::vector<float> result;
+    const auto count =
+        static_cast<std::size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model.get())));
+    for (std::size_t next = 0; next < tokens.size();) {
+      const std::int32_t size = next == 0 ? 4 : 1;
+      if (clock) {
+        clock->begin_pass(next == 0 ? Phase::prefill : Phase::decode, 0);
+      }
+      EXPECT_EQ(llama_decode(context.get(), llama_batch_get_one(tokens.data() + next, size)), 0);
+      if (clock) {
+        clock->end_pass(true);
+      }
+      const float* const row = llama_get_logits_ith(context.get(), -1);
+      result.insert(result.end(), row, row + count);
+      next += static_cast<std::size_t>(size);
+    }
+    return result;
+  };
+  const std::vector<float> plain = logits(nullptr);
+  const OperationClock::Options timed;
+  const OperationClock::Options sampled{.sampler = &sampler};
+  const OperationClock::Options split{.mode = ClockMode::components};
+  EXPECT_EQ(logits(&timed), plain);
+  EXPECT_EQ(logits(&sampled), plain);
+  EXPECT_EQ(sampler.take().passes, 2U);
+  EXPECT_EQ(logits(&split), plain);
+  EXPECT_THAT(complaints(run.finish()), IsEmpty());
 }
 
 TEST_P(LlamaDepth, LayersAndComponentsAndOperationsAddUp) {
@@ -197,11 +252,141 @@ INSTANTIATE_TEST_SUITE_P(
     All, LlamaDepth,
     ::testing::Values(Architecture{"llama", "llama"}, Architecture{"qwen2", "qwen2"},
                       Architecture{"qwen3", "qwen3"}, Architecture{"phi3", "phi3"},
-                      Architecture{"gemma", "gemma"}, Architecture{"mixtral", "llama", 4},
+                      Architecture{"gemma", "gemma"}, Architecture{"gemma2", "gemma2"},
+                      Architecture{"phi2", "phi2"}, Architecture{"mixtral", "llama", 4},
                       Architecture{"qwen2moe", "qwen2moe"}, Architecture{"qwen3moe", "qwen3moe"},
                       Architecture{"falcon", "falcon"}, Architecture{"gpt2", "gpt2"},
                       Architecture{"mamba", "mamba"}),
     [](const auto& instance) { return instance.param.name; });
+
+class LlamaDepthTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] LlamaEngine load(int threads) const {
+    auto engine =
+        LlamaEngine::load(testing::make_model(testing::tiny_shape(directory_.path() / "m.gguf")),
+                          {.threads = threads, .warm_up = false});
+    EXPECT_TRUE(engine.has_value()) << engine.error().message;
+    return std::move(*engine);
+  }
+  /// Operations of the run's passes, by how many passes had so many.
+  static std::map<std::size_t, std::size_t> operations_by_pass(const ProfiledRun& run) {
+    std::map<std::size_t, std::size_t> passes;
+    std::size_t count = 0;
+    for (const OperationEvent& event : run.operation_table.events) {
+      const OperationInfo& operation = run.operation_table.operations[event.operation];
+      if (operation.component == "embedding" && count > 0) {
+        ++passes[std::exchange(count, 0)];
+      }
+      ++count;
+    }
+    ++passes[count];
+    return passes;
+  }
+
+  const testing::TempDir directory_;
+};
+
+TEST_F(LlamaDepthTest, ALongPromptIsOnePassAChunk) {
+  LlamaEngine engine = load(1);
+  GenerateOptions options{.max_tokens = 2, .context = 2048};
+  for (int word = 0; word < 700; ++word) {
+    options.prompt += " joule";  // two tokens
+  }
+  const ProfiledRun run = generate(engine, options, Depth::deep);
+  ASSERT_GT(run.totals.prompt_tokens, 2 * 512U);
+  ASSERT_LE(run.totals.prompt_tokens, 3 * 512U);
+  EXPECT_THAT(complaints(run), IsEmpty());
+  EXPECT_EQ(operations_by_pass(run), (std::map<std::size_t, std::size_t>{{39, 3 + 1}}));
+  const auto lm_head = std::ranges::find_if(run.components, [](const ComponentFigure& component) {
+    return component.phase == Phase::prefill && component.component == "lm_head";
+  });
+  ASSERT_NE(lm_head, run.components.end());
+}
+
+TEST_F(LlamaDepthTest, DecodeBeyondThePaddingOfTheCache) {
+  LlamaEngine engine = load(1);
+  const ProfiledRun run = generate(
+      engine, {.prompt = "Once upon a time", .max_tokens = 300, .context = 400, .ignore_eos = true},
+      Depth::deep);
+  EXPECT_THAT(complaints(run), IsEmpty());
+  EXPECT_THAT(run.tokens, SizeIs(300));
+  EXPECT_EQ(run.values.passes, 5U);  // of 299
+  // A kind of graph each for the prompt, up to 256 positions, and beyond.
+  std::set<double> attention;
+  for (const OperationInfo& operation : run.operation_table.operations) {
+    if (operation.component == "attention" && operation.layer == 0) {
+      attention.insert(operation.flops.value_or(-1.0));
+    }
+  }
+  EXPECT_THAT(attention, SizeIs(3));
+  EXPECT_EQ(operations_by_pass(run), (std::map<std::size_t, std::size_t>{{39, 300 - 5}}));
+}
+
+TEST_F(LlamaDepthTest, SaysTheSameOnTwoThreads) {
+  LlamaEngine engine = load(2);
+  GenerateOptions options{.prompt = "Once upon a time", .max_tokens = 6, .ignore_eos = true};
+  const ProfiledRun plain = generate(engine, options, Depth::minimal);
+  options.values_every = 2;
+  const ProfiledRun deep = generate(engine, options, Depth::deep);
+  EXPECT_EQ(deep.response, plain.response);
+  EXPECT_THAT(complaints(deep), IsEmpty());
+  EXPECT_EQ(deep.values.passes, 3U);
+}
+
+/// Attention weights are computed once more beside flash attention: those of a sum of 1.
+TEST_F(LlamaDepthTest, AttentionOfEachHeadAndLayer) {
+  LlamaEngine engine = load(1);
+  const ProfiledRun run = generate(
+      engine,
+      {.prompt = "Once upon a time", .max_tokens = 4, .ignore_eos = true, .values_every = 3},
+      Depth::deep);
+  ASSERT_EQ(run.values.passes, 1U);  // token 2, at position 6 of 6: the prompt has 5 tokens
+  ASSERT_THAT(run.values.attention, SizeIs(2 * 4));
+  for (std::size_t i = 0; i < run.values.attention.size(); ++i) {
+    const AttentionValues& attention = run.values.attention[i];
+    EXPECT_EQ(attention.layer, static_cast<std::int32_t>(i / 4));
+    EXPECT_EQ(attention.head, static_cast<std::int32_t>(i % 4));
+    EXPECT_GE(attention.maximum_weight, 1.0 / 7.0);
+    EXPECT_LE(attention.maximum_weight, 1.0);
+    EXPECT_GT(attention.entropy_nats, 0.0);
+    EXPECT_LE(attention.entropy_nats, std::log(7.0) + 1e-6);
+  }
+}
+
+TEST_F(LlamaDepthTest, ExpertsOfEachLayer) {
+  SynthOptions shape = testing::tiny_shape(directory_.path() / "moe.gguf", "qwen3moe");
+  auto engine = LlamaEngine::load(testing::make_model(shape), {.threads = 1, .warm_up = false});
+  ASSERT_TRUE(engine);
+  const ProfiledRun run = generate(
+      *engine,
+      {.prompt = "Once upon a time", .max_tokens = 4, .ignore_eos = true, .values_every = 3},
+      Depth::deep);
+  ASSERT_THAT(run.values.experts, SizeIs(2));
+  for (const ExpertActivation& activation : run.values.experts) {
+    ASSERT_THAT(activation.experts, SizeIs(2));
+    ASSERT_THAT(activation.weights, SizeIs(2));
+    EXPECT_NE(activation.experts[0], activation.experts[1]);
+    EXPECT_LT(activation.experts[0], 8);
+    EXPECT_GE(activation.weights[0], activation.weights[1]);
+    EXPECT_NEAR(activation.weights[0] + activation.weights[1], 1.0F, 1e-4F);
+    EXPECT_GT(activation.routing_entropy_nats, 0.0);
+    EXPECT_LE(activation.routing_entropy_nats, std::log(8.0) + 1e-6);
+  }
+}
+
+TEST_F(LlamaDepthTest, RefusesOptionsThatMakeNoSense) {
+  LlamaEngine engine = load(1);
+  InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr),
+                                     static_cast<ProfileDatabase*>(nullptr)};
+  RunScope run = profiler.run({.prompt = "x", .depth = Depth::deep});
+  const auto every = engine.generate(run, {.prompt = "x", .values_every = -1});
+  ASSERT_FALSE(every);
+  EXPECT_EQ(every.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(every.error().hint, ::testing::HasSubstr("--values-every"));
+  const auto threshold = engine.generate(run, {.prompt = "x", .sparsity_threshold = -0.5F});
+  ASSERT_FALSE(threshold);
+  EXPECT_THAT(threshold.error().hint, ::testing::HasSubstr("--sparsity-threshold"));
+}
 
 }  // namespace
 }  // namespace enprof

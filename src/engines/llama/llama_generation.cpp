@@ -239,7 +239,8 @@ void LlamaGeneration::set_up_clock() {
                             "Pass -ngl 0 to compute on the CPU, or --depth minimal."}
                   : Warning{"engine", "tokens_only",
                             "A GPU computes the model, so only tokens were timed",
-                            "Pass --depth deep to time its components, at a price."});
+                            "Pass --depth deep to time its components, at a price; or --depth "
+                            "minimal."});
   }
   if (depth == Depth::deep && mode != ClockMode::off && options_.values_every > 0) {
     sampled_values_.emplace(ValueSampler::Options{

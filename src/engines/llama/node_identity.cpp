@@ -44,6 +44,8 @@ constexpr std::array kByWeight{
     Rule{"attn_k_norm", "k_norm"},
     Rule{"attn_output", "o_proj"},
     Rule{"ffn_norm", "post_attention_layernorm"},
+    Rule{"post_attention_norm", "post_attention_layernorm"},
+    Rule{"post_ffw_norm", "post_feedforward_layernorm"},
     Rule{"ffn_gate", "gate_proj"},
     Rule{"ffn_up", "up_proj"},
     Rule{"ffn_down", "down_proj"},
@@ -115,6 +117,8 @@ constexpr std::array<std::string_view, 11> kActivations{
 constexpr std::array<std::string_view, 2> kStream{"residual", "embedding"};
 constexpr std::array<std::string_view, 5> kBlockOutputs{"o_proj", "down_proj", "experts",
                                                         "shared_expert", "out_proj"};
+/// What has only these for an input still is a part of them.
+constexpr std::array<std::string_view, 2> kClosed{"router", "lm_head"};
 constexpr std::array<std::string_view, 2> kExperts{"experts", "shared_expert"};
 
 bool is_one_of(std::string_view name, Names names) {
@@ -168,6 +172,9 @@ std::optional<std::string_view> by_weight(const NodeFacts& node) {
   if (name == "token_embd" && node.op == "MUL_MAT") {
     return "lm_head";  // one matrix for both
   }
+  if (name == "ffn_norm" && node.norm_after_attention) {
+    return "pre_feedforward_layernorm";
+  }
   return find(kByWeight, name).value_or(name);
 }
 
@@ -191,6 +198,12 @@ std::optional<std::string_view> by_inputs(const NodeFacts& node) {
   if (is_one_of(node.op, kActivations)) {
     const bool of_experts = is_one_of(first, kExperts) && (second.empty() || second == first);
     return of_experts ? first : std::string_view("activation");
+  }
+  if (is_one_of(first, kClosed) && (second.empty() || second == first)) {
+    return first;
+  }
+  if (node.op == "SCALE" && first == "embedding") {
+    return first;
   }
   if (node.op != "ADD" || first.empty() || second.empty()) {
     return std::nullopt;

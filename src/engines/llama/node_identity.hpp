@@ -21,7 +21,8 @@ struct NodeFacts {
   /// Components that its first two inputs come from, seen through views and copies; empty for what
   /// no operation made.
   std::array<std::string_view, 2> inputs{};
-  bool selects_outputs = false;  ///< keeps the rows of which an output is wanted
+  bool norm_after_attention = false;  ///< its layer has a norm between o_proj and the residual
+  bool selects_outputs = false;       ///< keeps the rows of which an output is wanted
   /// The highest layer among its inputs.
   std::int32_t input_layer = OperationInfo::kNoLayer;
   /// The layer of the operation before it.
@@ -43,11 +44,10 @@ struct NodeIdentity {
 /// Components, where they are not a weight's or an op's name: embedding, input_layernorm, q_proj,
 /// k_proj, v_proj, qkv_proj, q_norm, k_norm, rope, kv_cache_store, attention (flash attention as
 /// one) or qk_matmul, softmax, value_matmul and merge_heads, o_proj, residual,
-/// post_attention_layernorm, gate_proj, up_proj, activation, down_proj, router, experts,
-/// shared_expert, in_proj, conv1d, x_proj, dt_proj, ssm_scan, ssm_skip, ssm_norm, out_proj,
-/// recurrent_state, final_norm, lm_head. A gate and an up projection in one matrix are up_proj, as
-/// llama.cpp calls them.
-/// Threads: any; pure.
+/// post_attention_layernorm, pre_feedforward_layernorm (where both are), gate_proj, up_proj,
+/// activation, down_proj, router, experts, shared_expert, in_proj, conv1d, x_proj, dt_proj,
+/// ssm_scan, ssm_skip, ssm_norm, out_proj, recurrent_state, final_norm, lm_head. A gate and an up
+/// projection in one matrix are up_proj, as llama.cpp calls them. Threads: any; pure.
 [[nodiscard]] NodeIdentity identify_node(const NodeFacts& node);
 
 /// "blk.3.attn_q.weight" → 3, "cache_k_l3 (view)" → 3, "Qcur-3 (view)" → 3, else kNoLayer.

@@ -102,7 +102,9 @@ TEST(NodeIdentity, AWeightNamesItsComponentAndLayer) {
 TEST(NodeIdentity, AWeightThatIsNotInTheTablesKeepsItsOwnName) {
   expect_all({
       {{.op = "MUL_MAT", .name = "x", .weight = "blk.4.time_mix_key.weight"}, 4, "time_mix_key"},
-      {{.op = "MUL", .name = "x", .weight = "blk.4.post_ffw_norm.weight"}, 4, "post_ffw_norm"},
+      {{.op = "MUL", .name = "x", .weight = "blk.4.laurel_post_norm.weight"},
+       4,
+       "laurel_post_norm"},
       {{.op = "MUL_MAT", .name = "x", .weight = "altup_proj.weight", .input_layer = 4},
        4,
        "altup_proj"},
@@ -170,6 +172,34 @@ TEST(NodeIdentity, InputsTellWhatHasNoName) {
       {{.op = "ADD", .name = "node_26", .inputs = {"down_proj", "o_proj"}, .input_layer = 3},
        3,
        "residual"},
+  });
+}
+
+TEST(NodeIdentity, NormsOnBothSidesOfABlock) {
+  expect_all({
+      {{.op = "MUL",
+        .name = "x",
+        .weight = "blk.4.post_attention_norm.weight",
+        .norm_after_attention = true},
+       4,
+       "post_attention_layernorm"},
+      {{.op = "MUL", .name = "x", .weight = "blk.4.ffn_norm.weight", .norm_after_attention = true},
+       4,
+       "pre_feedforward_layernorm"},
+      {{.op = "MUL", .name = "x", .weight = "blk.4.post_ffw_norm.weight"},
+       4,
+       "post_feedforward_layernorm"},
+  });
+}
+
+TEST(NodeIdentity, WhatARouterOrTheOutputIsFollowedByIsAPartOfIt) {
+  expect_all({
+      {{.op = "SOFT_MAX", .name = "node_9", .inputs = {"router"}, .input_layer = 2}, 2, "router"},
+      {{.op = "SCALE", .name = "node_9", .inputs = {"lm_head"}}, kNone, "lm_head"},
+      {{.op = "SCALE", .name = "node_9", .inputs = {"embedding"}}, kNone, "embedding"},
+      {{.op = "MUL", .name = "node_9", .inputs = {"router", "experts"}, .input_layer = 2},
+       2,
+       "mul"},
   });
 }
 

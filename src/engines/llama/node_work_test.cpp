@@ -29,7 +29,7 @@ class NodeWorkTest : public ::testing::Test {
 TEST_F(NodeWorkTest, Matrices) {
   ggml_tensor* const weights = tensor(64, 16, 1, 1, GGML_TYPE_Q8_0);
   expect(ggml_mul_mat(ggml_, weights, tensor(64, 3)), 2.0 * 64 * 16 * 3,
-         64 * 16 / 32 * 34 + 64 * 3 * 4 + 16 * 3 * 4);
+         64.0 * 16 / 32 * 34 + 64 * 3 * 4 + 16 * 3 * 4);
   ggml_tensor* const experts = tensor(64, 16, 8);
   ggml_tensor* const ids = tensor(2, 3, 1, 1, GGML_TYPE_I32);
   expect(ggml_mul_mat_id(ggml_, experts, tensor(64, 1, 3), ids), 2.0 * 64 * 16 * 2 * 3,

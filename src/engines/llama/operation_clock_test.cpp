@@ -109,6 +109,7 @@ class OperationClockTest : public ::testing::Test {
   }
   [[nodiscard]] std::vector<std::string> components(const ProfiledRun& run) const {
     std::vector<std::string> result;
+    result.reserve(run.operation_table.events.size());
     for (const OperationEvent& event : run.operation_table.events) {
       result.push_back(run.operation_table.operations[event.operation].component);
     }

@@ -15,7 +15,9 @@ constexpr std::array kArchSpecs{
     ArchSpec{.name = "qwen2", .title = "Qwen2", .vocabulary = "qwen2", .qkv_bias = true},
     ArchSpec{.name = "qwen3", .title = "Qwen3", .vocabulary = "qwen2"},
     ArchSpec{.name = "phi3", .title = "Phi 3", .vocabulary = "phi-3", .fused_qkv = true},
+    ArchSpec{.name = "phi2", .title = "Phi 2", .vocabulary = "gpt-2"},
     ArchSpec{.name = "gemma", .title = "Gemma", .vocabulary = "gemma-4"},
+    ArchSpec{.name = "gemma2", .title = "Gemma 2", .vocabulary = "gemma-4", .soft_caps = true},
     ArchSpec{.name = "qwen2moe",
              .title = "Qwen2 MoE",
              .vocabulary = "qwen2",
@@ -98,6 +100,16 @@ void set_shape_keys(gguf_context* gguf, const ArchSpec& arch, const SynthOptions
   set("attention.head_count", options.heads);
   set("attention.head_count_kv", options.kv_heads);
   set("rope.dimension_count", options.embd / options.heads);
+  if (arch.soft_caps) {  // as published Gemma 2 models have them
+    constexpr float kAttentionCap = 50.0F;
+    constexpr float kOutputCap = 30.0F;
+    constexpr int kSlidingWindow = 4096;
+    set_real("attn_logit_softcapping", kAttentionCap);
+    set_real("final_logit_softcapping", kOutputCap);
+    set("attention.sliding_window", kSlidingWindow);
+    set("attention.key_length", options.embd / options.heads);
+    set("attention.value_length", options.embd / options.heads);
+  }
   if (options.experts > 0) {
     set("expert_count", options.experts);
     set("expert_used_count", options.experts_used);

@@ -25,6 +25,7 @@ struct ArchSpec {
   bool attention = true;
   bool fused_qkv = false;  ///< published models hold Q, K and V in one tensor
   bool qkv_bias = false;   ///< published models have these, though llama.cpp can do without
+  bool soft_caps = false;  ///< scores and logits are capped; every other layer has a window
 };
 [[nodiscard]] std::span<const ArchSpec> arch_specs() noexcept;
 [[nodiscard]] const ArchSpec* find_arch(std::string_view name) noexcept;
