@@ -5,7 +5,7 @@ DEMO_MODEL := build/demo/demo.gguf
 DEMO_DB := build/demo/profiles.db
 SANITIZERS := asan-ubsan tsan
 
-.PHONY: help setup setup-dev build demo test $(SANITIZERS) bench lint format install clean FORCE
+.PHONY: help setup setup-dev build demo test $(SANITIZERS) fuzz bench lint format install clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,6 +43,10 @@ test: build/dev/build.ninja ## build and run every test
 $(SANITIZERS): %: build/%/build.ninja ## run the unit tests under a sanitizer
 	@if setarch "$$(uname -m)" -R true 2>/dev/null; then set -- setarch "$$(uname -m)" -R; fi; \
 	  "$$@" cmake --build --preset $* && "$$@" ctest --preset $*
+
+fuzz: setup-dev build/fuzz/build.ninja ## run each fuzz target for FUZZ_SECONDS, default 10
+	cmake --build --preset fuzz
+	tools/fuzz
 
 bench: build ## measure: one JSON line a figure, and a table
 	tools/bench

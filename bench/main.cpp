@@ -1,9 +1,12 @@
 // enprof_bench GROUP [ARGUMENT…]: prints one JSON line a figure. tools/bench runs the groups, with
 // what must be measured from outside a process, and makes a table.
+#include "accuracy_bench.hpp"
 #include "attribution_bench.hpp"
+#include "counter_bench.hpp"
 #include "hot_path_bench.hpp"
 #include "operation_bench.hpp"
 #include "overhead_bench.hpp"
+#include "sampler_bench.hpp"
 #include "scope_bench.hpp"
 
 #include <array>
@@ -26,6 +29,11 @@ bool attribution(Arguments) {
   enprof::bench::bench_attribution();
   return true;
 }
+bool accuracy(Arguments) {
+  enprof::bench::bench_accuracy("accuracy", enprof::bench::kDevelopmentSeeds);
+  enprof::bench::bench_accuracy("heldout", enprof::bench::kHeldOutSeeds);
+  return true;
+}
 bool scope(Arguments) {
   enprof::bench::bench_scopes();
   return true;
@@ -35,11 +43,16 @@ bool operation(Arguments) {
   return true;
 }
 
+bool sampler(Arguments) { return enprof::bench::bench_sampler(); }
+
 constexpr std::array kGroups{
+    Group{"sampler", "", sampler},
     Group{"attribution", "", attribution},
+    Group{"accuracy", "", accuracy},
     Group{"scope", "", scope},
     Group{"operation", "", operation},
-    Group{"hot_path", "stamp|section|token TIMES", enprof::bench::run_hot_path},
+    Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
+    Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };
 

@@ -163,7 +163,8 @@ struct Launch {
 /// tables of a loaded model would stop the inference for as long as that takes.
 [[gnu::noinline]] pid_t fork_and_run(const Launch& launch) {
 #if defined(__linux__)
-  const pid_t pid = vfork();
+  // posix_spawn has no way to ask for the signal of our death.
+  const pid_t pid = vfork();  // NOLINT(bugprone-unsafe-functions)
 #else
   const pid_t pid = fork();
 #endif

@@ -127,6 +127,11 @@ void RunCommand::declare(CLI::App& program) {
       ->check(CLI::Range(0.1, 60'000.0))
       ->capture_default_str()
       ->group("Power");
+  app.add_option("--power-lock", power_lock_,
+                 "Read energy counters at their own steps (on), or whenever it is time (off)")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str()
+      ->group("Power");
   app.add_option("--baseline-s", baseline_s_, "Idle measurement before the run; 0: none")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str()
@@ -211,6 +216,7 @@ Result<void> RunCommand::read_prompt() {
 
 Result<PowerMonitor> RunCommand::open_power() const {
   PowerEnvironment environment = power_environment();
+  environment.lock_to_steps = power_lock_ == "on";
   if (tdp_watts_) {
     environment.tdp = Watts{*tdp_watts_};
   }
@@ -286,7 +292,9 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
     return exit_failed;
   }
   if (interrupt.requested()) {
-    print_note(no_save_ ? "cancelled" : "cancelled; what there is was saved as " + run.run_id);
+    print_note(no_save_ || has_warning(run, kNotSaved)
+                   ? "cancelled"
+                   : "cancelled; what there is was saved as " + run.run_id);
     return interrupt.exit_code();
   }
   return has_warning(run, kNotSaved) || (strict_ && is_degraded(run)) ? exit_degraded : exit_done;
@@ -360,7 +368,13 @@ int RunCommand::run() {
   }
 
   InferencePipelineProfiler profiler{
-      &*monitor, store, {.economics = economics_, .power_interval = from_ms(power_interval_ms_)}};
+      &*monitor,
+      store,
+      {.economics = economics_,
+       .power_interval = from_ms(power_interval_ms_),
+       .on_trouble = [](const Warning& warning) {
+         print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
+       }}};
   LiveLine live(profiler);
   RunScope run = profiler.run(request());
   if (*power) {

@@ -42,6 +42,7 @@ class RunCommand final : public Command {
   bool no_warm_up_ = false;
   std::string power_ = "auto";
   double power_interval_ms_ = 10.0;
+  std::string power_lock_ = "on";
   double baseline_s_ = 2.0;
   bool baseline_force_ = false;
   bool power_realtime_ = false;

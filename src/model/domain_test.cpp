@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace enprof {
 namespace {
 
@@ -82,6 +84,90 @@ TEST(Domain, WhatIsMeasuredStandsBeforeAnEstimate) {
   all[0].method = Method::estimated;
   link_parents(all);
   EXPECT_EQ(roots(all), (std::vector<std::string>{"other:cpu"}));
+}
+
+std::string container(const std::vector<Domain>& all, std::string_view name) {
+  const auto domain = std::ranges::find(all, name, &Domain::name);
+  EXPECT_NE(domain, all.end()) << name;
+  return domain->parent ? all[*domain->parent].name : std::string{};
+}
+
+Domain scoped(std::string_view name, DomainScope scope, std::string source = {}) {
+  Domain domain = domain_from_name(name);
+  domain.scope = scope;
+  domain.source = std::move(source);
+  return domain;
+}
+
+TEST(Domain, AnInstanceLiesInItsGpuAndNoOther) {
+  const auto all = domains({"gpu-0", "gpu-1", "mig-1-0", "mig-1-1"});
+  EXPECT_EQ(all[2].kind, DomainKind::mig);
+  EXPECT_EQ(all[2].socket, 1);
+  EXPECT_EQ(container(all, "mig-1-0"), "gpu-1");
+  EXPECT_EQ(container(all, "mig-1-1"), "gpu-1");
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"gpu-0", "gpu-1"}));
+  EXPECT_EQ(roots(domains({"mig-0-0", "mig-0-1"})),
+            (std::vector<std::string>{"mig-0-0", "mig-0-1"}))
+      << "where the GPU itself is not seen, its instances are disjoint";
+}
+
+TEST(Domain, AModuleContainsItsGpuAndItsCpu) {
+  std::vector<Domain> all{scoped("module-0", DomainScope::module, "nvml"),
+                          scoped("gpu-0", DomainScope::device, "nvml"),
+                          scoped("module-1", DomainScope::module, "nvml"),
+                          scoped("gpu-1", DomainScope::device, "nvml"),
+                          scoped("gpu-2", DomainScope::board, "nvml"),
+                          scoped("dram-1", DomainScope::by_kind),
+                          scoped("cpu", DomainScope::by_kind),
+                          scoped("hwmon:gpu-0", DomainScope::device, "hwmon")};
+  link_parents(all);
+  EXPECT_EQ(container(all, "gpu-0"), "module-0");
+  EXPECT_EQ(container(all, "gpu-1"), "module-1");
+  EXPECT_EQ(container(all, "gpu-2"), "");
+  EXPECT_EQ(container(all, "dram-1"), "module-1");
+  EXPECT_EQ(container(all, "cpu"), "module-0") << "all CPUs: the modules hold them";
+  EXPECT_EQ(container(all, "hwmon:gpu-0"), "") << "another maker's card is on no module";
+  all.push_back(domain_from_name("psys"));
+  link_parents(all);
+  EXPECT_EQ(container(all, "module-1"), "psys");
+  EXPECT_EQ(container(all, "gpu-1"), "module-1");
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"psys"}));
+}
+
+// A battery and a power supply see the display and the losses, too: RAPL's platform does not.
+TEST(Domain, WhatSeesTheMachineContainsThePlatform) {
+  std::vector<Domain> all{domain_from_name("psys"), domain_from_name("package-0"),
+                          scoped("battery:psys", DomainScope::machine),
+                          scoped("hwmon:psys", DomainScope::machine)};
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"battery:psys"}));
+  EXPECT_EQ(container(all, "psys"), "battery:psys");
+  EXPECT_EQ(container(all, "hwmon:psys"), "battery:psys") << "the first of two that see it all";
+}
+
+TEST(Domain, WhatMayBePartOfAnotherIsNotAddedToIt) {
+  std::vector<Domain> all{scoped("ina/VDD_GPU", DomainScope::unclear),
+                          domain_from_name("package-0"), domain_from_name("wall")};
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"package-0", "wall"}));
+  all = {scoped("ina/VIN", DomainScope::unclear), scoped("ina/VDD_GPU", DomainScope::unclear)};
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"ina/VIN"})) << "the first stands alone";
+  all.push_back(domain_from_name("psys"));
+  link_parents(all);
+  EXPECT_EQ(container(all, "ina/VDD_GPU"), "psys");
+}
+
+TEST(Domain, KindsAndScopesHaveNamesOfTheirOwn) {
+  for (int kind = 0; kind <= static_cast<int>(DomainKind::other); ++kind) {
+    const auto value = static_cast<DomainKind>(kind);
+    EXPECT_EQ(to_string(value) == "other", value == DomainKind::other);
+    EXPECT_EQ(domain_from_name(to_string(value)).kind, value);
+  }
+  for (int scope = 0; scope <= static_cast<int>(DomainScope::unclear); ++scope) {
+    const auto value = static_cast<DomainScope>(scope);
+    EXPECT_EQ(to_string(value) == "unclear", value == DomainScope::unclear);
+  }
 }
 
 TEST(Domain, ACoreBelongsToThePackageOfItsOwnSocket) {

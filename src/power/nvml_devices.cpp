@@ -138,9 +138,15 @@ class Finder {
     }
   }
 
+  /// A driver that knows no scopes gives the GPU's power for the module's.
   [[nodiscard]] bool has_module(nvml::Device device) const {
-    const auto power = library_.power_field(device, nvml::kFieldPowerInstant, nvml::kScopeModule);
-    return power && *power > Watts{0};
+    const auto power_in = [&](unsigned scope) {
+      return library_.power_field(device, nvml::kFieldPowerInstant, scope);
+    };
+    const auto before = power_in(nvml::kScopeGpu);
+    const auto module = power_in(nvml::kScopeModule);
+    const auto after = power_in(nvml::kScopeGpu);
+    return module && *module > Watts{0} && module != before && module != after;
   }
 
   void add_gpu(unsigned index) {

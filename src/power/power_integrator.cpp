@@ -14,6 +14,7 @@ void PowerIntegrator::read(Watts power, Instant at, std::uint16_t domain,
     power_ = power;
     end_ = at;
     changed_ = at;
+    read_ = at;
     return;
   }
   if (sensor_.averaging > Nanoseconds{0}) {
@@ -22,6 +23,7 @@ void PowerIntegrator::read(Watts power, Instant at, std::uint16_t domain,
     read_instant(power, at, domain, windows);
   }
   power_ = power;
+  read_ = at;
   missed_ = 0;
 }
 
@@ -69,9 +71,12 @@ void PowerIntegrator::read_mean(Watts power, Instant at, std::uint16_t domain,
   if (open < sensor_.averaging || (!renewed && open < sensor_.averaging + sensor_.longest_hold)) {
     return;
   }
-  // It says nothing of what was before its window. A little late is no gap.
-  const Nanoseconds slack = std::max(sensor_.averaging / 4, sensor_.longest_hold);
-  const Instant begin = open <= sensor_.averaging + slack ? end_ : at - sensor_.averaging;
+  // It says nothing of what was before its window; a little late is no gap. What has stayed was the
+  // mean of every window since, if it was looked at.
+  const Nanoseconds patience =
+      sensor_.averaging + std::max(sensor_.averaging / 4, sensor_.longest_hold);
+  const bool watched = at - read_ <= patience && (!renewed || open <= patience);
+  const Instant begin = watched ? end_ : at - sensor_.averaging;
   windows.push_back({.domain = domain, .begin = begin, .end = at, .energy = power * (at - begin)});
   end_ = at;
   changed_ = at;

@@ -57,6 +57,7 @@ class PowerIntegrator {
   Sensor sensor_;
   std::optional<Watts> power_;  // the last reading; empty before the first
   Instant end_;                 // of the last window; what is later is still open
+  Instant read_;                // the last reading
   Instant changed_;             // when the value was last seen to change
   std::optional<Nanoseconds> renewal_;
   bool seen_change_ = false;  // since the first reading: the time before says nothing of renewals

@@ -366,7 +366,9 @@ TEST_F(PowerMonitorTest, DetectsRaplAndLosesItGracefully) {
 
 TEST_F(PowerMonitorTest, IsAvailableWhereASensorMeasures) {
   testing::FakeRapl rapl;
-  const PowerEnvironment environment{.sysfs_root = rapl.root(), .procfs_root = procfs_.root()};
+  const PowerEnvironment environment{.sysfs_root = rapl.root(),
+                                     .procfs_root = procfs_.root(),
+                                     .nvml_library = "/nowhere/libnvidia-ml.so.1"};
   EXPECT_FALSE(PowerMonitor::is_available(environment)) << "an estimate is no sensor";
   rapl.add("intel-rapl:0", "package-0");
   EXPECT_TRUE(PowerMonitor::is_available(environment));
@@ -378,8 +380,9 @@ TEST_F(PowerMonitorTest, ASensorThatDoesNotAnswerIsNotAvailable) {
   const auto counter = rapl.energy_path("intel-rapl:0");
   std::filesystem::remove(counter);
   ASSERT_EQ(::mkfifo(counter.c_str(), 0600), 0);  // whoever opens it waits for a writer
-  EXPECT_FALSE(
-      PowerMonitor::is_available({.sysfs_root = rapl.root(), .procfs_root = procfs_.root()}));
+  EXPECT_FALSE(PowerMonitor::is_available({.sysfs_root = rapl.root(),
+                                           .procfs_root = procfs_.root(),
+                                           .nvml_library = "/nowhere/libnvidia-ml.so.1"}));
   const int writer = ::open(counter.c_str(), O_WRONLY | O_CLOEXEC);  // lets it go
   ASSERT_GE(writer, 0);
   ::close(writer);

@@ -33,7 +33,15 @@ class PowerSamplerTest : public ::testing::Test {
     return result;
   }
   std::shared_ptr<PowerSampler> make(PowerSampler::Patience patience = {}) {
-    return std::make_shared<PowerSampler>(std::move(sources_), clock_, patience);
+    const auto sampler = std::make_shared<PowerSampler>(std::move(sources_), clock_, patience);
+    made_ = sampler;
+    return sampler;
+  }
+  /// A test that fails half-way leaves no thread behind that reads the clock.
+  void TearDown() override {
+    if (const auto sampler = made_.lock()) {
+      sampler->stop();
+    }
   }
   /// Starts it with the first source alone, as most tests have it.
   std::shared_ptr<PowerSampler> started(PowerSampler::Patience patience = {}) {
@@ -68,6 +76,7 @@ class PowerSamplerTest : public ::testing::Test {
   }
 
   testing::ManualClock clock_;
+  std::weak_ptr<PowerSampler> made_;
   std::vector<std::shared_ptr<FakeSensor>> sensors_;
   std::vector<std::unique_ptr<PowerSource>> sources_;
 };
@@ -532,7 +541,7 @@ TEST_F(PowerSamplerTest, ASourceThatMustBeReadRarelyHasThatRate) {
 
 TEST_F(PowerSamplerTest, ReadingsBesideEnergyAreKept) {
   add("one", {"package-0", "core-0"});
-  add("other", {"gpu-0"});
+  add("other", {"gpu-0"}).shortest = 1h;  // read when it is asked for, and at no other time
   sensors_[1]->celsius = 61.5;
   const auto sampler = started();
   clock_.advance(10ms);

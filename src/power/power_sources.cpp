@@ -1,7 +1,9 @@
 #include "power/power_sources.hpp"
 
 #include "base/log.hpp"
+#include "power/battery_source.hpp"
 #include "power/estimate_source.hpp"
+#include "power/hwmon_source.hpp"
 #include "power/nvml_source.hpp"
 #include "power/powermetrics_source.hpp"
 #include "power/rapl_source.hpp"
@@ -54,12 +56,27 @@ struct SourceKind {
   std::string_view name;
   Role role;
   SourceResult (*open)(const PowerEnvironment& environment);
+  /// What `auto` opens of it, where that is not all.
+  SourceResult (*open_part)(const PowerEnvironment& environment) = nullptr;
 };
-constexpr std::array<SourceKind, 4> kMachineSources{{
+
+/// A meter that sees the whole machine would stand for all that finer ones see: it measures once a
+/// second or so. `auto` leaves those to who asks for them.
+SourceResult open_hwmon_gpus(const PowerEnvironment& environment) {
+  auto source = HwmonSource::open(environment, HwmonSource::Which::gpus);
+  if (!source) {
+    return std::unexpected(std::move(source.error()));
+  }
+  return std::unique_ptr<PowerSource>(std::move(*source));
+}
+
+constexpr std::array<SourceKind, 6> kMachineSources{{
     {"rapl", Role::processor, open_source<RaplSource>},
     {"powermetrics", kPowermetricsRole, open_source<PowermetricsSource>},
     {"estimate", Role::estimate, open_source<EstimateSource>},
     {"nvml", Role::beside, open_source<NvmlSource>},
+    {"hwmon", Role::beside, open_source<HwmonSource>, open_hwmon_gpus},
+    {"battery", Role::on_request, open_source<BatterySource>},
 }};
 
 const SourceKind* find_kind(std::string_view name) {
@@ -127,7 +144,7 @@ class Opening {
       if (!wanted || is_open(kind.name)) {
         continue;
       }
-      auto source = kind.open(environment_);
+      auto source = (kind.open_part != nullptr ? kind.open_part : kind.open)(environment_);
       if (source) {
         has_processor = has_processor || kind.role != Role::beside;
         kLog.info("Power source: {}: {}", kind.name, (*source)->description());
@@ -140,7 +157,10 @@ class Opening {
         return std::unexpected(error);
       }
       kLog.info("Power source {} is not used: {}. {}", kind.name, error.message, error.hint);
-      opened_.notes.push_back(fmt::format("not {}: {}", kind.name, error.message));
+      // That there is no GPU is no news; that one cannot be read is.
+      if (kind.role != Role::beside || error.code != ErrorCode::not_found) {
+        opened_.notes.push_back(fmt::format("not {}: {}", kind.name, error.message));
+      }
       failures += fmt::format("; {}: {}", kind.name, error.message);
     }
     if (opened_.sources.size() == before) {

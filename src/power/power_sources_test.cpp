@@ -1,5 +1,6 @@
 #include "power/power_sources.hpp"
 
+#include "support/fake_nvml.hpp"
 #include "support/fake_procfs.hpp"
 #include "support/fake_sysfs.hpp"
 
@@ -7,6 +8,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 namespace enprof {
 namespace {
@@ -43,6 +47,40 @@ TEST_F(PowerSourcesTest, AutoTakesTheBestThatWorks) {
   ASSERT_EQ(opened->sources.size(), 1U);
   EXPECT_EQ(opened->sources[0]->name(), "rapl");
   EXPECT_TRUE(opened->notes.empty());
+}
+
+TEST_F(PowerSourcesTest, AutoTakesEveryGpuBesideTheCpus) {
+  rapl_.add("intel-rapl:0", "package-0");
+  testing::FakeNvml nvml;
+  nvml.play("gpu 0\nat 0 gpu 0 watts 150\n");
+  auto all = environment();
+  all.nvml_library = nvml.library();
+  all.clock = &nvml;
+  const auto write = [&](const std::string& file, std::string_view text) {
+    const auto path = rapl_.root() / "class" / "hwmon" / file;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text << '\n';
+  };
+  write("hwmon0/name", "amdgpu");
+  write("hwmon0/power1_average", "50000000");
+  write("hwmon1/name", "corsairpsu");
+  write("hwmon1/power1_label", "power total");
+  write("hwmon1/power1_input", "400000000");
+  const auto opened = open_sources("auto", all);
+  ASSERT_TRUE(opened) << opened.error().message;
+  std::vector<std::string> names;
+  for (const auto& source : opened->sources) {
+    for (const Domain& domain : source->domains()) {
+      names.push_back(std::string(source->name()) + " " + domain.name);
+    }
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"rapl package-0", "nvml gpu-0", "hwmon gpu-0"}));
+
+  nvml.play("init 18\n");
+  const auto without = open_sources("auto", all);
+  ASSERT_TRUE(without) << "an error of a GPU's driver must not end the program";
+  ASSERT_EQ(without->notes.size(), 1U);
+  EXPECT_THAT(without->notes[0], HasSubstr("not nvml: "));
 }
 
 TEST_F(PowerSourcesTest, AutoSaysWhyItTookNoBetterOne) {
@@ -127,7 +165,8 @@ TEST_F(PowerSourcesTest, AnUnknownNameGetsTheListOfKnownOnes) {
     EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
     EXPECT_THAT(opened.error().message, HasSubstr("'" + std::string(name) + "'"));
     EXPECT_THAT(opened.error().hint,
-                HasSubstr("auto, rapl, powermetrics, nvml, estimate, replay:FILE, none"));
+                HasSubstr("auto, rapl, powermetrics, estimate, nvml, hwmon, battery, "
+                          "replay:FILE, none"));
   }
 }
 

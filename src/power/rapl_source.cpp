@@ -1,81 +1,120 @@
 #include "power/rapl_source.hpp"
 
-#include "base/log.hpp"
+#include "power/counter_reading.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <numbers>
 #include <utility>
 
 namespace enprof {
 namespace {
 
-constexpr Logger kLog{"power"};
+/// Steps by which the first counter of a group, and each of the others, are learned.
+constexpr std::size_t kStepsOfFirst = 8;
+constexpr std::size_t kStepsOfOther = 3;
+/// Counters whose steps are no further apart than this part of a period step together.
+constexpr int kTogether = 8;
+/// How much longer than was seen a counter's lag may be.
+constexpr Nanoseconds kLagMargin = std::chrono::microseconds{10};
+/// The locks are judged this often, and not by fewer readings.
+constexpr Nanoseconds kJudgePeriod = std::chrono::seconds{1};
+constexpr std::uint64_t kFewReadings = 8;
 
-Watts limit_of(DomainKind kind) {
-  return kind == DomainKind::psys ? RaplSource::kPlatformLimit : RaplSource::kSocketLimit;
-}
-
-/// Since Linux 5.10 the counters are root's alone: they can be read so finely that secrets leak.
-std::unexpected<Error> not_permitted(const std::vector<std::string>& paths) {
-  return fail(
-      ErrorCode::permission_denied,
-      fmt::format("The RAPL counters may not be read by this user: {}", fmt::join(paths, ", ")),
-      fmt::format("Allow it until the next boot: sudo chmod a+r {} (every user can then "
-                  "watch the power, a side channel: PLATYPUS, CVE-2020-8694). Or run as "
-                  "root: sudo enprof …",
-                  fmt::join(paths, " ")));
+Nanoseconds both(Nanoseconds a, Nanoseconds b) {
+  return Nanoseconds{static_cast<Nanoseconds::rep>(
+      std::hypot(static_cast<double>(a.count()), static_cast<double>(b.count())))};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<RaplSource>> RaplSource::open(const PowerEnvironment& environment) {
-  auto zones = find_rapl_zones(environment.sysfs_root, environment.procfs_root);
-  if (!zones) {
-    return std::unexpected(zones.error());
+  auto opened = open_rapl_counters(environment);
+  if (!opened) {
+    return std::unexpected(std::move(opened.error()));
   }
-  std::vector<Domain> domains;
-  std::vector<Counter> counters;
-  std::vector<std::string> forbidden;
-  std::optional<Error> failure;
-  for (RaplZone& zone : *zones) {
-    auto file = PolledFile::open(zone.energy_path);
-    const Result<std::uint64_t> value = file ? file->read_number() : std::unexpected(file.error());
-    if (!value) {
-      if (value.error().code == ErrorCode::permission_denied) {
-        forbidden.push_back(zone.energy_path.string());
-      } else {
-        kLog.warning("{} is left out: {}", zone.domain.name, value.error().message);
-        failure = value.error();
-      }
-      continue;
-    }
-    zone.domain.source = "rapl";
-    zone.domain.method = Method::measured;
-    zone.domain.period = PowerMonitor::kDefaultInterval;
-    // Read at any time within a step: uniform, so its length by the root of twelve.
-    zone.domain.stamp_error = Nanoseconds{static_cast<Nanoseconds::rep>(
-        static_cast<double>(kStep.count()) * std::numbers::inv_sqrt3 / 2)};
-    counters.push_back(
-        {.path = zone.energy_path,
-         .energy = EnergyCounter({.range = zone.range_uj, .limit = limit_of(zone.domain.kind)}),
-         .file = std::move(*file),
-         .opened_at = environment.clock->now()});
-    domains.push_back(std::move(zone.domain));
+  return std::unique_ptr<RaplSource>(new RaplSource(std::move(*opened), environment));
+}
+
+RaplSource::RaplSource(RaplCounters opened, const PowerEnvironment& environment)
+    : way_(std::move(opened.way)),
+      clock_(environment.clock),
+      sleeper_(sleeper_of(environment)),
+      suspend_(*environment.clock, boot_clock_of(environment)) {
+  for (RaplCounter& counter : opened.counters) {
+    Domain& domain = counter.domain;
+    domain.source = "rapl";
+    domain.method = Method::measured;
+    domain.period = PowerMonitor::kDefaultInterval;
+    domain.stamp_error = uniform_error(kStep);
+    domains_.push_back(std::move(domain));
+    counters_.push_back({.input = std::move(counter.input),
+                         .energy = EnergyCounter(counter.traits),
+                         .place = std::move(counter.place),
+                         .renewed_at = clock_->now(),
+                         .missing = !counter.is_there,
+                         .offset = std::nullopt});
   }
-  // Half of the sockets would pass for all of them: better none, and the line that opens the rest.
-  if (!forbidden.empty()) {
-    return not_permitted(forbidden);
+  link_parents(domains_);
+  make_groups();
+  for (Group& group : groups_) {
+    learn(group);
   }
-  if (domains.empty()) {
-    failure->hint = "Look at the kernel's log: sudo dmesg | grep -i rapl";
-    return std::unexpected(*failure);
+}
+
+void RaplSource::make_groups() {
+  // The platform's counter steps with one of the packages, if with any.
+  std::map<int, Group> by_socket;
+  for (std::size_t index = 0; index < domains_.size(); ++index) {
+    const Domain& domain = domains_[index];
+    auto& counters = by_socket[domain.socket.value_or(0)].counters;
+    const bool leads = domain.kind == DomainKind::package;
+    counters.insert(leads ? counters.begin() : counters.end(), index);
   }
-  link_parents(domains);
-  return std::unique_ptr<RaplSource>(
-      new RaplSource(std::move(domains), std::move(counters), *environment.clock));
+  for (auto& [socket, group] : by_socket) {
+    groups_.push_back(std::move(group));
+  }
+}
+
+void RaplSource::learn(Group& group) {
+  group.lock.reset();
+  group.lag = Nanoseconds{0};
+  if (sleeper_ == nullptr) {
+    return;
+  }
+  const std::size_t first = group.counters.front();
+  group.lock.emplace(StepLock::Settings{.period = kStep}, *clock_, *sleeper_);
+  if (!group.lock->learn(*counters_[first].input, kStepsOfFirst)) {
+    group.lock.reset();
+    return;
+  }
+  domains_[first].stamp_error = group.lock->stamp_error();
+  for (const std::size_t index : std::span(group.counters).subspan(1)) {
+    learn_offset(group, index);
+  }
+  group.told = group.lock->counts();
+}
+
+void RaplSource::learn_offset(Group& group, std::size_t index) {
+  Counter& counter = counters_[index];
+  counter.offset.reset();
+  domains_[index].stamp_error = uniform_error(kStep);
+  StepLock other(StepLock::Settings{.period = group.lock->period()}, *clock_, *sleeper_);
+  if (!other.learn(*counter.input, kStepsOfOther)) {
+    return;
+  }
+  const Nanoseconds period = group.lock->period();
+  const Nanoseconds offset = group.lock->grid().offset_of(other.grid());
+  if (offset > period / kTogether || offset < -period / kTogether) {
+    return;
+  }
+  counter.offset = offset;
+  group.lag = std::max(group.lag, offset + kLagMargin);
+  domains_[index].stamp_error = both(group.lock->stamp_error(), other.stamp_error());
 }
 
 std::string RaplSource::description() const {
@@ -84,7 +123,14 @@ std::string RaplSource::description() const {
   for (const Domain& domain : domains_) {
     names.push_back(domain.name);
   }
-  return fmt::format("energy counters of {}, in steps of 1 ms", fmt::join(names, ", "));
+  const auto locked =
+      std::ranges::count_if(groups_, [](const Group& group) { return group.lock.has_value(); });
+  const std::string how =
+      locked == 0
+          ? "in steps of 1 ms"
+          : fmt::format("read at their steps of {:.3f} ms",
+                        to_ms(groups_.front().lock ? groups_.front().lock->period() : kStep));
+  return fmt::format("energy counters of {}, through {}, {}", fmt::join(names, ", "), way_, how);
 }
 
 Nanoseconds RaplSource::longest_interval() const noexcept {
@@ -98,122 +144,224 @@ Nanoseconds RaplSource::longest_interval() const noexcept {
 
 Result<void> RaplSource::start() {
   lost_since_.reset();
-  bool any = false;
-  std::optional<Error> failure;
+  judged_at_.reset();
+  static_cast<void>(suspend_.slept());
   for (Counter& counter : counters_) {
     counter.energy.forget();
-    if (const auto value = read(counter)) {
-      counter.energy.read(*value, clock_->now());
-      any = true;
-    } else {
-      failure = value.error();
-    }
   }
+  Poll poll;
+  std::vector<EnergyWindow> none;
+  for (Group& group : groups_) {
+    if (group.lock) {
+      group.lock->lose();  // it may have been learned long ago
+    } else {
+      learn(group);
+    }
+    read_group(group, poll, none);
+  }
+  const bool any = std::ranges::any_of(
+      counters_, [](const Counter& counter) { return counter.energy.last_step().has_value(); });
   if (!any) {
-    return std::unexpected(*failure);
+    return std::unexpected(std::move(poll.error));
   }
   return {};
 }
 
 Poll RaplSource::poll(std::vector<EnergyWindow>& windows) {
-  std::optional<Error> failure;
-  std::size_t missing = 0;
-  for (std::size_t index = 0; index < counters_.size(); ++index) {
-    Counter& counter = counters_[index];
-    const auto value = read(counter);
-    const Instant at = clock_->now();
-    std::optional<Error> problem;
-    if (!value) {
-      problem = value.error();
-      missing += value.error().code == ErrorCode::not_found ? 1U : 0U;
-    } else {
-      problem = take(index, *value, at, windows);
+  Poll poll;
+  slept_ = suspend_.slept();
+  if (slept_ > Nanoseconds{0}) {
+    for (Counter& counter : counters_) {
+      counter.energy.slept();
     }
-    if (problem && !failure) {
-      failure = std::move(problem);
+    for (Group& group : groups_) {
+      if (group.lock) {
+        group.lock->lose();
+      }
     }
   }
-  if (missing < counters_.size()) {
-    lost_since_.reset();
+  for (Group& group : groups_) {
+    read_group(group, poll, windows);
+  }
+  judge_locks(poll);
+  if (is_lost(clock_->now())) {
+    poll.outcome = PollOutcome::gone;
+    poll.error.hint = "Was the driver unloaded? sudo modprobe intel_rapl_msr, then start anew.";
+  }
+  return poll;
+}
+
+void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>& windows) {
+  const std::size_t first = group.counters.front();
+  std::optional<Instant> step;
+  renew_if_still(counters_[first]);
+  if (group.lock) {
+    auto reading = group.lock->read(*counters_[first].input);
+    if (reading.locked) {
+      step = reading.at;
+    }
+    take(first, {.value = std::move(reading.value), .at = reading.at, .seen = reading.seen}, poll,
+         windows);
   } else {
-    const Instant now = clock_->now();
-    if (!lost_since_) {
-      lost_since_ = now;
-    }
-    if (now - *lost_since_ >= kLostAfter) {
-      failure->hint = "Was the driver unloaded? sudo modprobe intel_rapl_msr, then start anew.";
-      return {.outcome = PollOutcome::gone, .error = std::move(*failure)};
+    const bool was_missing = counters_[first].missing;
+    take(first, read_plainly(counters_[first]), poll, windows);
+    if (was_missing && !counters_[first].missing) {
+      learn(group);  // it came late
     }
   }
-  if (failure) {
-    return {.outcome = PollOutcome::retry, .error = std::move(*failure)};
+  if (step && group.lag > Nanoseconds{0}) {
+    sleeper_->sleep_until(*step + group.lag);
   }
-  return {};
+  for (const std::size_t index : std::span(group.counters).subspan(1)) {
+    Counter& counter = counters_[index];
+    renew_if_still(counter);
+    take(index, step ? read_after(counter, group, *step) : read_plainly(counter), poll, windows);
+  }
 }
 
-Result<std::uint64_t> RaplSource::read(Counter& counter) {
-  const auto stands_still = [&] {
-    const auto stepped = counter.energy.last_step();
-    const Instant now = clock_->now();
-    return stepped && now - *stepped >= kStandstill && now - counter.opened_at >= kStandstill;
-  };
-  if (counter.file && !stands_still()) {
-    auto value = counter.file->read_number();
-    if (value) {
-      return value;
-    }
-    if (value.error().code != ErrorCode::not_found) {
-      return value;  // the file is there, and a new descriptor would say the same
-    }
-  }
-  if (const auto opened = reopen(counter); !opened) {
-    return std::unexpected(opened.error());
-  }
-  return counter.file->read_number();
+RaplSource::Attempt RaplSource::read_plainly(Counter& counter) const {
+  Attempt attempt{.value = counter.input->read()};
+  attempt.at = attempt.seen = clock_->now();
+  return attempt;
 }
 
-Result<void> RaplSource::reopen(Counter& counter) {
-  auto file = PolledFile::open(counter.path);
-  if (!file) {
-    counter.file.reset();
-    return std::unexpected(file.error());
+/// A value read after its group's step came to be at its own, unless the reading was so late that
+/// it may have stepped again.
+RaplSource::Attempt RaplSource::read_after(Counter& counter, const Group& group,
+                                           Instant step) const {
+  Attempt attempt = read_plainly(counter);
+  if (counter.offset) {
+    const Instant stepped = step + *counter.offset;
+    if (attempt.seen < stepped + group.lock->period() - kLagMargin) {
+      attempt.at = stepped;
+    }
   }
-  counter.file = std::move(*file);
-  counter.opened_at = clock_->now();
-  return {};
+  return attempt;
 }
 
-std::optional<Error> RaplSource::take(std::size_t index, std::uint64_t value_uj, Instant at,
-                                      std::vector<EnergyWindow>& windows) {
+void RaplSource::renew_if_still(Counter& counter) {
+  const auto stepped = counter.energy.last_step();
+  const Instant now = clock_->now();
+  if (stepped && now - *stepped >= kStandstill && now - counter.renewed_at >= kStandstill) {
+    counter.input->renew();
+    counter.renewed_at = now;
+  }
+}
+
+void RaplSource::take(std::size_t index, const Attempt& attempt, Poll& poll,
+                      std::vector<EnergyWindow>& windows) {
   Counter& counter = counters_[index];
-  const EnergyCounter::Change change = counter.energy.read(value_uj, at);
+  counter.missing = !attempt.value && attempt.value.error().code == ErrorCode::not_found;
+  if (!attempt.value) {
+    counter.energy.failed();
+    if (poll.outcome == PollOutcome::ok) {
+      poll.outcome = PollOutcome::retry;
+      poll.error = attempt.value.error();
+    }
+    return;
+  }
+  const EnergyCounter::Change change =
+      counter.energy.read(*attempt.value, attempt.at, attempt.seen);
   if (change.energy) {
     windows.push_back({.domain = static_cast<std::uint16_t>(index),
                        .begin = change.begin,
                        .end = change.end,
                        .energy = *change.energy});
-    return std::nullopt;
+  } else if (auto found = incident(index, change)) {
+    poll.incidents.push_back(std::move(*found));
   }
-  if (!is_gap(change.outcome)) {
-    return std::nullopt;
+}
+
+std::optional<Incident> RaplSource::incident(std::size_t index,
+                                             const EnergyCounter::Change& change) const {
+  using enum EnergyCounter::Outcome;
+  const Counter& counter = counters_[index];
+  const std::string& name = domains_[index].name;
+  const Nanoseconds time = change.end - change.begin;
+  const auto tell = [](const char* code, std::string message, std::string hint = {}) {
+    return Incident{.code = code,
+                    .error = {.code = ErrorCode::unavailable,
+                              .message = std::move(message),
+                              .hint = std::move(hint)}};
+  };
+  switch (change.outcome) {
+    case reset:
+      return tell("counter_reset",
+                  slept_ > Nanoseconds{0}
+                      ? fmt::format("{} may have been reset: the machine slept for {:.1f} s. What "
+                                    "it used in the {:.3f} ms around that is left out",
+                                    name, seconds(slept_), to_ms(time))
+                      : fmt::format("{} was reset: {} went back within {:.3f} ms, and {} W could "
+                                    "not have taken it around. Those {:.3f} ms are left out",
+                                    name, counter.place, to_ms(time),
+                                    counter.energy.traits().limit.value(), to_ms(time)));
+    case jump:
+      return tell("counter_jumped",
+                  fmt::format("{} jumped: {} went further within {:.3f} ms than {} W could take "
+                              "it. Those {:.3f} ms are left out",
+                              name, counter.place, to_ms(time),
+                              counter.energy.traits().limit.value(), to_ms(time)));
+    case lapsed:
+      return tell("counter_lapsed",
+                  fmt::format("{} was not read for so long that {} may have gone around more than "
+                              "once. Those {:.1f} s are left out",
+                              name, counter.place, seconds(time)),
+                  "Was the program stopped, or the machine overloaded? Measure again.");
+    case stall:
+      return tell("counter_stalled",
+                  fmt::format("{} has not stepped for {:.0f} ms: {}", name, to_ms(kRaplStallAfter),
+                              counter.place),
+                  "If it stays so, its driver or the firmware is at fault: sudo dmesg | grep -i "
+                  "rapl");
+    case stopped:
+      return tell("counter_stopped",
+                  fmt::format("{} stood still for {:.0f} ms and then went on with less than half "
+                              "of the power before: it may not have counted meanwhile. That time "
+                              "is left out",
+                              name, to_ms(time)));
+    default:
+      return std::nullopt;
   }
-  if (change.outcome == EnergyCounter::Outcome::lapsed) {
-    return Error{
-        .code = ErrorCode::unavailable,
-        .message = fmt::format(
-            "{} was not read for {:.1f} s, in which {} may have gone around more than "
-            "once. That time is left out",
-            domains_[index].name, seconds(change.end - change.begin), counter.path.string()),
-        .hint = {}};
+}
+
+void RaplSource::judge_locks(Poll& poll) {
+  const Instant now = clock_->now();
+  judged_at_ = judged_at_.value_or(now);
+  if (now - *judged_at_ < kJudgePeriod) {
+    return;
   }
-  return Error{
-      .code = ErrorCode::unavailable,
-      .message = fmt::format(
-          "{} was reset: {} went to {} µJ within {:.3f} ms, more than {} W could "
-          "do. Those {:.3f} ms are left out",
-          domains_[index].name, counter.path.string(), value_uj, to_ms(change.end - change.begin),
-          counter.energy.traits().limit.value(), to_ms(change.end - change.begin)),
-      .hint = {}};
+  judged_at_ = now;
+  for (Group& group : groups_) {
+    if (!group.lock) {
+      continue;
+    }
+    const StepLock::Counts& counts = group.lock->counts();
+    const std::uint64_t locked = counts.locked - group.told.locked;
+    const std::uint64_t unlocked = counts.unlocked - group.told.unlocked;
+    group.told = counts;
+    const std::size_t first = group.counters.front();
+    if (unlocked > locked && locked + unlocked >= kFewReadings &&
+        !counters_[first].energy.stalls()) {
+      poll.incidents.push_back(
+          {.code = "counter_not_locked",
+           .error = {.code = ErrorCode::unavailable,
+                     .message = fmt::format("{} of {} readings of {} missed the counter's step: "
+                                            "their time stamps are up to {:.2f} ms late",
+                                            unlocked, locked + unlocked, domains_[first].name,
+                                            to_ms(group.lock->period())),
+                     .hint = "Leave a CPU free for the profiler, or read less often: "
+                             "--power-interval-ms 20"}});
+    }
+  }
+}
+
+bool RaplSource::is_lost(Instant now) {
+  if (!std::ranges::all_of(counters_, &Counter::missing)) {
+    lost_since_.reset();
+    return false;
+  }
+  lost_since_ = lost_since_.value_or(now);
+  return now - *lost_since_ >= kLostAfter;
 }
 
 }  // namespace enprof

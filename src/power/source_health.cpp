@@ -2,12 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 namespace enprof {
 
 void SourceHealth::take(const Poll& poll, Instant at) {
+  for (const Incident& incident : poll.incidents) {
+    auto known = std::ranges::find(named_, incident.code, &Named::code);
+    if (known == named_.end()) {
+      known = named_.insert(named_.end(), {.code = incident.code, .log = {}});
+    }
+    known->log.add(at, incident.error);
+  }
   switch (poll.outcome) {
     case PollOutcome::ok:
       break;
@@ -43,9 +51,9 @@ void SourceHealth::deviated(const RateMeter::Deviation& rate, Instant at) {
 
 std::vector<Warning> SourceHealth::warnings(std::string_view source, Instant since) const {
   std::vector<Warning> result;
-  const auto add = [&](const char* code, std::string message, std::string hint = {}) {
+  const auto add = [&](std::string code, std::string message, std::string hint = {}) {
     result.push_back({.component = "power",
-                      .code = code,
+                      .code = std::move(code),
                       .message = std::move(message),
                       .hint = std::move(hint)});
   };
@@ -60,6 +68,15 @@ std::vector<Warning> SourceHealth::warnings(std::string_view source, Instant sin
             : fmt::format("{}: {} readings failed; the first: {}", source, retries->count,
                           retries->first.message),
         retries->first.hint);
+  }
+  for (const Named& named : named_) {
+    if (const auto incidents = named.log.since(since)) {
+      add(named.code,
+          incidents->count == 1 ? fmt::format("{}: {}", source, incidents->first.message)
+                                : fmt::format("{}: {} times; the first: {}", source,
+                                              incidents->count, incidents->first.message),
+          incidents->first.hint);
+    }
   }
   if (loss_ && !loss_->from_start) {
     add("sensor_gone",

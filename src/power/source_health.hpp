@@ -8,6 +8,7 @@
 #include "power/rate_meter.hpp"
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,7 +38,8 @@ class SourceHealth {
 
   /// What happened at or after an instant, and what lasted until then or still does. Codes:
   /// sensor_not_started, sensor_retried, sensor_gone, sensor_restarted, sensor_stalled,
-  /// source_ended, invalid_windows, rate_deviation, realtime_refused, sampler_failed.
+  /// source_ended, invalid_windows, rate_deviation, realtime_refused, sampler_failed;
+  /// and those of incidents.
   [[nodiscard]] std::vector<Warning> warnings(std::string_view source,
                                               Instant since = Instant::min()) const;
 
@@ -49,6 +51,13 @@ class SourceHealth {
   };
   void lose(const Error& error, Instant at, bool from_start);
 
+  /// Incidents with a code of their own.
+  struct Named {
+    std::string code;
+    IncidentLog log;
+  };
+
+  std::vector<Named> named_;
   IncidentLog retries_;
   IncidentLog losses_;        // those that are over, by their end; how long they lasted
   std::optional<Loss> loss_;  // one that lasts

@@ -99,5 +99,21 @@ TEST(SourceHealth, WhatLastsIsToldHoweverLongAgoItBegan) {
   EXPECT_THAT(late.warnings("rapl")[0].message, HasSubstr("4 s"));
 }
 
+TEST(SourceHealth, IncidentsAreWarningsByTheirCode) {
+  SourceHealth health;
+  Poll reading;
+  reading.incidents.push_back({.code = "counter_reset", .error = {.message = "it went back"}});
+  reading.incidents.push_back({.code = "counter_jumped", .error = {.message = "it leapt"}});
+  health.take(reading, kStart);
+  reading.incidents.pop_back();
+  health.take(reading, kStart + 1s);
+  const auto warnings = health.warnings("rapl");
+  EXPECT_THAT(codes(warnings), ::testing::ElementsAre("counter_reset", "counter_jumped"));
+  EXPECT_EQ(warnings[0].message, "rapl: 2 times; the first: it went back");
+  EXPECT_EQ(warnings[1].message, "rapl: it leapt");
+  EXPECT_THAT(codes(health.warnings("rapl", kStart + 500ms)),
+              ::testing::ElementsAre("counter_reset"));
+}
+
 }  // namespace
 }  // namespace enprof

@@ -341,6 +341,13 @@ bool SourceWorker::take(const Poll& outcome, Instant now, bool is_due) {
 
 /// Outside of the mutex: who reads the log may take his time.
 void SourceWorker::log(const Poll& outcome, Instant now) {
+  for (const Incident& incident : outcome.incidents) {
+    if (incident_gate_.opens(now)) {
+      kLog.warning("{}: {}", label_, incident.error.message);
+    } else {
+      kLog.debug("{}: {}", label_, incident.error.message);
+    }
+  }
   switch (outcome.outcome) {
     case PollOutcome::ok:
       break;

@@ -119,6 +119,7 @@ class SourceWorker {
   std::vector<EnergyWindow> windows_;
   std::vector<SensorReading> readings_;
   LogGate retry_gate_;
+  LogGate incident_gate_;
   LogGate loss_gate_;
   LogGate return_gate_;
   LogGate refusal_gate_;

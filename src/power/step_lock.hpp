@@ -6,6 +6,7 @@
 
 #include "power/counter_input.hpp"
 #include "power/sleeper.hpp"
+#include "power/step_grid.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,17 +14,19 @@
 
 namespace enprof {
 
-/// Learns how far apart a counter's steps are and when the next one is due; sleeps until shortly
-/// before that, and polls until the value changes. A value so read is stamped when it came to be,
-/// within the time that a read takes; one that is read at any time is up to a step's time old.
+/// Learns how far apart a counter's steps are and when the next one is due (StepGrid); sleeps until
+/// shortly before that, and polls until the value changes. A value so read is stamped when it came
+/// to be, within the time that a read takes; one that is read at any time is up to a step's time
+/// old.
 ///
-/// How it is found: at first by polling through a step's time (steps of milliseconds: with sleeps
-/// between, ever shorter from step to step). Then, as a wake-up comes late by a time that varies,
-/// it sleeps until a guard before the step; the guard shrinks with each step that was met, and
-/// grows twenty times as much where it was missed, so that one wake-up in twenty misses. A step
-/// that was missed is not polled for: the next one is slept for. Where no step is met (a stall, a
-/// busy machine, a spent budget) the value is read as it is, and the search begins anew after a
-/// few such readings, less and less often while it finds nothing.
+/// How it is found: at first by polling through a few steps (long ones: with sleeps between, ever
+/// shorter from step to step). Then it sleeps until a step may come: two standard deviations
+/// before it is expected, less a guard, as a wake-up comes late by a time that varies. The guard
+/// shrinks with each wake-up that came in time, and grows twenty times as much with one that did
+/// not, so that one in twenty does not. A step that was missed is not polled for: the next one is
+/// slept for. Where no step is met (a stall, a busy machine, a spent budget) the value is read as
+/// it is, and the search begins anew after a few such readings, less and less often while it finds
+/// nothing.
 ///
 /// The CPU time that polling takes is bounded: Settings::spin_share.
 ///
@@ -48,16 +51,18 @@ class StepLock {
   struct Counts {
     std::uint64_t locked = 0;
     std::uint64_t unlocked = 0;
-    std::uint64_t late_wakes = 0;    ///< woken when the step had passed
-    std::uint64_t missed_steps = 0;  ///< no step where one was due
-    Nanoseconds polled{0};           ///< time spent polling
+    std::uint64_t late_wakes = 0;     ///< woken when the step had passed
+    std::uint64_t missed_steps = 0;   ///< no step where one was due
+    std::uint64_t blurred_steps = 0;  ///< one that was seen through a long pause: no stamp
+    std::uint64_t searches = 0;       ///< readings that polled through a period
+    Nanoseconds polled{0};            ///< time spent polling
   };
 
   StepLock(const Settings& settings, const Clock& clock, const Sleeper& sleeper);
 
   /// Waits for the next step that can still be slept for, about two periods at most (the first time
-  /// four), and reads the value then. Call it when a reading is wanted: not every step needs to be
-  /// met.
+  /// some more), and reads the value then. Call it when a reading is wanted: not every step needs
+  /// to be met.
   [[nodiscard]] Reading read(CounterInput& input);
 
   /// Meets a number of steps in a row, to learn what there is to know: the period, and how exactly
@@ -67,8 +72,9 @@ class StepLock {
   /// Begins anew: the counter was reset, or its driver reloaded.
   void lose();
 
-  [[nodiscard]] bool is_locked() const { return phase_.has_value(); }
-  [[nodiscard]] Nanoseconds period() const;
+  [[nodiscard]] bool is_locked() const { return grid_.has_phase(); }
+  [[nodiscard]] Nanoseconds period() const { return grid_.period(); }
+  [[nodiscard]] const StepGrid& grid() const { return grid_; }
   /// Standard deviation of `at`, as measured so far: the root mean square of width/√12 over locked
   /// readings. What a reading without lock has, period/√12, before the first.
   [[nodiscard]] Nanoseconds stamp_error() const;
@@ -85,17 +91,22 @@ class StepLock {
     Nanoseconds width;
   };
 
-  /// Polls until the value changes or time is up: empty then.
-  [[nodiscard]] Result<std::optional<Step>> watch(CounterInput& input, Instant until);
-  [[nodiscard]] Result<std::optional<Step>> search(CounterInput& input, Instant deadline);
-  [[nodiscard]] Result<std::optional<Step>> meet(CounterInput& input, Instant deadline);
-  [[nodiscard]] Instant next_step(Instant after) const;
-  void met(const Step& step, Instant predicted, Instant woke);
-  void missed(std::uint64_t& kind);
+  using Watched = Result<std::optional<Step>>;
+
+  /// Polls until the value changes or time is up (empty then), with pauses between.
+  [[nodiscard]] Watched watch(CounterInput& input, Instant until, Nanoseconds pause);
+  /// Polls through a period for a step.
+  [[nodiscard]] Watched find(CounterInput& input, Instant until);
+  /// Finds a step; and learns the period from some, where it is not known.
+  [[nodiscard]] Watched search(CounterInput& input, Instant deadline);
+  /// Sleeps until a step is due.
+  [[nodiscard]] Watched meet(CounterInput& input, Instant deadline);
+  /// Meets so many steps after the first in a row, and makes a grid of them.
+  [[nodiscard]] Watched follow(CounterInput& input, const Step& first, std::size_t steps);
+  /// Whether a step was seen clearly enough for a stamp.
+  [[nodiscard]] bool is_sharp(const Step& step) const;
+  void count_locked(const Step& step);
   [[nodiscard]] Reading read_plainly(CounterInput& input);
-  /// So long before a step polling begins, and so long after it ends.
-  [[nodiscard]] Nanoseconds guard() const;
-  [[nodiscard]] Nanoseconds gap() const;
   void refill(Instant now);
   void spend(Nanoseconds time);
 
@@ -103,16 +114,13 @@ class StepLock {
   const Clock* clock_;
   const Sleeper* sleeper_;
 
-  double period_ns_;
-  bool knows_period_ = false;     // it is not just what was expected
-  std::optional<Instant> phase_;  // of a step
-  unsigned met_ = 0;              // steps since the phase was found
-  Nanoseconds uncertainty_;       // of the phase
-  Nanoseconds guard_;             // against late wake-ups
-  unsigned misses_ = 0;           // readings without a step, in a row
-  unsigned pause_ = 0;            // so many readings more before the next search
-  unsigned pauses_ = 0;           // how many it was last time
-  double budget_ns_;              // of polling
+  StepGrid grid_;
+  bool knows_period_ = false;  // it is not just what was expected
+  Nanoseconds guard_;          // against late wake-ups
+  unsigned misses_ = 0;        // readings without a step, in a row
+  unsigned pause_ = 0;         // so many readings more before the next search
+  unsigned pauses_ = 0;        // how many it was last time
+  double budget_ns_;           // of polling
   std::optional<Instant> refilled_;
   double squares_ = 0;  // of widths, in ns²
   Counts counts_;

@@ -2,11 +2,15 @@
 
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
+#include "profile/cpu_load_recorder.hpp"
 #include "profile/event_dispatcher.hpp"
 #include "profile/pass_recorder.hpp"
 #include "profile/run_assembler.hpp"
+#include "profile/run_facts.hpp"
 #include "profile/run_id.hpp"
 #include "profile/run_recorder.hpp"
+#include "profile/run_recovery.hpp"
+#include "profile/run_saver.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -41,7 +45,11 @@ Warning warning_from(std::string component, std::string code, const Error& error
 class InferencePipelineProfiler::Impl {
  public:
   Impl(PowerMonitor* monitor, ProfileDatabase* database, const ProfilerOptions& profiler_options)
-      : power(monitor), store(database), options(profiler_options), dispatcher(monitor) {}
+      : power(monitor), store(database), options(profiler_options), dispatcher(monitor) {
+    if (store != nullptr) {
+      static_cast<void>(recover_runs(*store));  // it logs what it does
+    }
+  }
 
   /// Starts the monitor where it does not run yet; a failure is the run's warning.
   void start_power(std::vector<Warning>& warnings) {
@@ -100,16 +108,23 @@ class RunScope::Impl {
  public:
   Impl(InferencePipelineProfiler::Impl& profiler, RunRequest request)
       : profiler_(profiler),
+        saver_(profiler.store == nullptr
+                   ? nullptr
+                   : std::make_unique<RunSaver>(
+                         *profiler.store, profiler.power, profiler.options.on_trouble,
+                         RunSaver::Options{.period = profiler.options.save_period})),
         recorder_(
             {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
              .tokens = request.max_output_tokens,
              .text_bytes = request.max_output_tokens * kTextBytesPerToken},
-            profiler.dispatcher.make_ring(kEventCapacity), monotonic_clock()),
+            profiler.dispatcher.make_ring(kEventCapacity), monotonic_clock(),
+            saver_ ? saver_->spans() : nullptr),
         passes_({.passes = request.depth == Depth::minimal
                                ? 0
                                : request.max_output_tokens + kPassesBeforeDecode,
                  .operations = profiler.options.max_operations},
-                monotonic_clock()) {
+                monotonic_clock(), saver_ ? saver_->passes() : nullptr),
+        cpu_load_(profiler.cpu, monotonic_clock()) {
     run_.run_id = make_run_id();
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -125,9 +140,12 @@ class RunScope::Impl {
     if (profiler.power != nullptr) {
       profiler.power->sync();
     }
-    cpu_at_begin_ = profiler.cpu.read();
+    cpu_load_.start();
     recorder_.begin();
     profiler.dispatcher.begin_run(run_.run_id, recorder_);
+    if (saver_) {
+      saver_->begin(run_, recorder_);
+    }
     if (profiler.power != nullptr) {
       profiler.power->forget_before(recorder_.begin_time() - kLookBack);
     }
@@ -142,12 +160,18 @@ class RunScope::Impl {
     run_.status = status;
     Recording recording = recorder_.recording();
     recording.passes = passes_.recording();
-    assemble_run(recording, evidence(), run_);
+    if (saver_) {
+      saver_->stop();
+    }
+    const PowerEvidence power = evidence();
+    const std::size_t facts = run_.warnings.size();
+    assemble_run(recording, power, run_);
     if (run_.response.empty()) {
       for (const TokenFigure& token : run_.tokens) {
         run_.response += token.text;
       }
     }
+    const std::size_t late = run_.warnings.size();
     const std::size_t lost =
         profiler_.dispatcher.end_run(status, run_.totals.figure.duration, run_.totals.figure.total);
     if (lost > 0) {
@@ -156,7 +180,9 @@ class RunScope::Impl {
                                    " events. The run itself is whole",
                                ""});
     }
-    save();
+    if (saver_) {
+      saver_->finish(recording, power, run_, facts, late);
+    }
     return run_;
   }
 
@@ -164,6 +190,9 @@ class RunScope::Impl {
     if (!recorder_.ended()) {
       passes_.end();
       recorder_.end();
+      if (saver_) {
+        saver_->abandon();
+      }
       run_.status = RunStatus::failed;
       profiler_.dispatcher.end_run(run_.status, recorder_.end_time() - recorder_.begin_time(),
                                    std::nullopt);
@@ -175,15 +204,32 @@ class RunScope::Impl {
   /// Whether an exception has been thrown since the run began and is on its way.
   [[nodiscard]] bool unwinding() const { return std::uncaught_exceptions() > exceptions_; }
 
-  /// What is being made; the scope fills in what it is told.
+  /// What is being made; the scope fills in what it is told, and then says so with note().
   [[nodiscard]] ProfiledRun& result() { return run_; }
+  void note() {
+    if (saver_ && !recorder_.ended()) {
+      saver_->note_facts(run_);
+    }
+  }
+  void add(SampledValues values) {
+    if (saver_) {
+      saver_->note_values(values);
+    }
+    enprof::add_values(run_.values, std::move(values));
+  }
+  [[nodiscard]] std::uint32_t add_plan(OperationPlan plan) {
+    OperationPlan copy = saver_ ? plan : OperationPlan{};
+    const std::uint32_t index = passes_.add_plan(std::move(plan));
+    if (saver_) {
+      saver_->note_plan(index, std::move(copy));
+    }
+    return index;
+  }
 
  private:
   [[nodiscard]] PowerEvidence evidence() {
     PowerEvidence result;
-    if (const auto cpu_at_end = profiler_.cpu.read(); cpu_at_begin_ && cpu_at_end) {
-      result.foreign_cpu_share = foreign_cpu_share(*cpu_at_begin_, *cpu_at_end);
-    }
+    result.cpu = cpu_load_.stop();
     PowerMonitor* power = profiler_.power;
     if (power == nullptr) {
       return result;
@@ -199,22 +245,13 @@ class RunScope::Impl {
     return result;
   }
 
-  /// A run that cannot be saved is still a run: the caller has it in hand, and it says so.
-  void save() {
-    if (profiler_.store == nullptr) {
-      return;
-    }
-    if (const auto saved = profiler_.store->save_run(run_); !saved) {
-      run_.warnings.push_back(warning_from("store", "not_saved", saved.error()));
-    }
-  }
-
   InferencePipelineProfiler::Impl& profiler_;
   Instant begun_ = monotonic_clock().now();  // what went wrong before is no concern of this run
   ProfiledRun run_;
+  std::unique_ptr<RunSaver> saver_;  // null where nothing is to be saved
   RunRecorder recorder_;
   PassRecorder passes_;
-  std::optional<CpuSnapshot> cpu_at_begin_;
+  CpuLoadRecorder cpu_load_;
   int exceptions_ = std::uncaught_exceptions();
 };
 
@@ -252,9 +289,7 @@ void RunScope::enter(Phase phase) noexcept { impl_->recorder().enter(phase); }
 
 Depth RunScope::depth() const noexcept { return impl_->result().depth; }
 
-std::uint32_t RunScope::add_plan(OperationPlan plan) {
-  return impl_->passes().add_plan(std::move(plan));
-}
+std::uint32_t RunScope::add_plan(OperationPlan plan) { return impl_->add_plan(std::move(plan)); }
 
 PassScope RunScope::pass(std::uint32_t plan) noexcept {
   const RunRecorder& recorder = impl_->recorder();
@@ -269,20 +304,7 @@ void RunScope::add_pass(std::uint32_t plan, Instant begin, Instant start,
   }
 }
 
-void RunScope::add_values(SampledValues values) {
-  SampledValues& kept = impl_->result().values;
-  if (kept.every == 0) {
-    kept.every = values.every;
-    kept.sparsity_threshold = values.sparsity_threshold;
-  }
-  kept.passes += values.passes;
-  const auto append = [](auto& to, auto& from) {
-    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-  };
-  append(kept.activations, values.activations);
-  append(kept.attention, values.attention);
-  append(kept.experts, values.experts);
-}
+void RunScope::add_values(SampledValues values) { impl_->add(std::move(values)); }
 
 void RunScope::fail_hooks(const Error& error) {
   kLog.error("Failed to register layer profiler hooks: {}", error.message);
@@ -295,15 +317,28 @@ void RunScope::set_model(ModelFacts facts) {
     facts.name = impl_->result().model.name;
   }
   impl_->result().model = std::move(facts);
+  impl_->note();
 }
 void RunScope::set_prompt_tokens(std::size_t count) noexcept {
   impl_->result().totals.prompt_tokens = count;
+  try {
+    impl_->note();
+  } catch (const std::exception& error) {
+    kLog.error("The number of prompt tokens is saved only at the end: {}", error.what());
+  }
 }
-void RunScope::set_response(std::string text) { impl_->result().response = std::move(text); }
+void RunScope::set_response(std::string text) {
+  impl_->result().response = std::move(text);
+  impl_->note();
+}
 void RunScope::set_finish_reason(std::string reason) {
   impl_->result().finish_reason = std::move(reason);
+  impl_->note();
 }
-void RunScope::warn(Warning warning) { impl_->result().warnings.push_back(std::move(warning)); }
+void RunScope::warn(Warning warning) {
+  impl_->result().warnings.push_back(std::move(warning));
+  impl_->note();
+}
 
 const ProfiledRun& RunScope::finish(RunStatus status) { return impl_->finish(status); }
 void RunScope::abandon() { impl_->abandon(); }

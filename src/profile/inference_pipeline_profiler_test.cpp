@@ -1,10 +1,12 @@
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
+#include "support/fake_source.hpp"
 #include "support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -179,6 +181,29 @@ TEST_F(ProfilerTest, ASlowListenerMissesEventsAndTheRunSaysSo) {
     auto section = run.section(Phase::decode, "s");
   }
   EXPECT_TRUE(has_warning(run.finish(), "dropped_events"));
+}
+
+TEST_F(ProfilerTest, ARunHearsOfItsOwnPowerTroublesAlone) {
+  const auto sensor = std::make_shared<testing::FakeSensor>();
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<testing::FakeSource>("fake", std::vector<std::string>{"cpu"},
+                                                          monotonic_clock(), sensor));
+  PowerMonitor monitor(std::move(sources));
+  ASSERT_TRUE(monitor.start(1h));  // it is read at a run's edges alone
+  InferencePipelineProfiler profiler{&monitor, nullptr};
+  {
+    auto run = profiler.run({});
+    sensor->mode = testing::FakeSensor::Mode::failing;
+    monitor.sync();
+    sensor->mode = testing::FakeSensor::Mode::steady;
+    EXPECT_TRUE(has_warning(run.finish(), "sensor_retried"));
+  }
+  sensor->celsius = 40;
+  auto run = profiler.run({});
+  const ProfiledRun& next = profile(run);
+  EXPECT_EQ(own_warnings(next), std::vector<Warning>{});
+  ASSERT_TRUE(next.totals.figure.total);
+  EXPECT_NEAR(next.totals.figure.mean_power->value(), 50, 1e-6);
 }
 
 /// Two tokens with a pass each, of a plan with two operations; `stamps` is by token.

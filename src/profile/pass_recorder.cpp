@@ -5,8 +5,11 @@
 
 namespace enprof {
 
-PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock)
-    : clock_(clock), capacity_(capacity), passes_(std::make_unique<PassRecord[]>(capacity.passes)) {
+PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes)
+    : clock_(clock),
+      followed_(passes),
+      capacity_(capacity),
+      passes_(std::make_unique<PassRecord[]>(capacity.passes)) {
   grow(capacity_.passes * kUsualOperations);
 }
 
@@ -90,6 +93,13 @@ void PassRecorder::close(std::int32_t pass) noexcept {
     } else {
       chunks_[chunk_].used += static_cast<std::size_t>(next_ - first_);
     }
+  }
+  if (followed_ != nullptr) {
+    const bool complete = closed.state == PassState::complete;
+    followed_->push({.pass = closed,
+                     .index = pass,
+                     .stamps = first_,
+                     .count = complete ? static_cast<std::uint32_t>(next_ - first_) : 0U});
   }
   open_ = kNone;
   first_ = next_ = limit_ = nullptr;

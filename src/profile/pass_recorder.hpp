@@ -4,6 +4,8 @@
 #include "enprof/base/clock.hpp"
 #include "enprof/model/operation.hpp"
 
+#include "base/ring_buffer.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -37,6 +39,15 @@ struct PassRecord {
   PassState state = PassState::complete;
 };
 
+/// A pass that is over, and where its stamps lie: they stay there.
+struct PassTicket {
+  PassRecord pass;
+  std::int32_t index = 0;
+  const Instant* stamps = nullptr;
+  std::uint32_t count = 0;  ///< of stamps; 0 unless it is complete
+};
+using PassRing = RingBuffer<PassTicket>;
+
 /// What the passes of a run have left behind, to be read after it ended.
 struct PassRecording {
   std::vector<OperationPlan> plans;
@@ -48,7 +59,7 @@ struct PassRecording {
 
 /// Records passes into memory that it allocated beforehand. Only add_plan() allocates; what does
 /// not fit is dropped and counted.
-/// Threads: one.
+/// Threads: one. Another may read the stamps of passes that it got through the ring.
 class PassRecorder {
  public:
   static constexpr std::int32_t kNone = -1;
@@ -61,7 +72,8 @@ class PassRecorder {
     std::size_t operations = 0;  ///< of all passes together
   };
 
-  PassRecorder(const Capacity& capacity, const Clock& clock);
+  /// `passes` may be null: then nobody follows.
+  PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes = nullptr);
 
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
   /// The pass's index, or kNone where it was lost; to be given to the calls below, which leave a
@@ -106,6 +118,7 @@ class PassRecorder {
   [[nodiscard]] Instant* reserve(std::size_t count, std::uint32_t& index) noexcept;
 
   const Clock& clock_;
+  PassRing* followed_;
   Capacity capacity_;
   std::vector<OperationPlan> plans_;
   std::vector<Chunk> chunks_;

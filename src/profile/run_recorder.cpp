@@ -10,9 +10,11 @@ constexpr std::string_view kOtherName = "(other)";  // for names beyond kMaxName
 
 }  // namespace
 
-RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock)
+RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
+                         SpanRing* spans)
     : clock_(clock),
       events_(events),
+      followed_(spans),
       capacity_{.spans = std::max<std::size_t>(capacity.spans, 1),
                 .tokens = capacity.tokens,
                 .text_bytes = capacity.text_bytes},
@@ -26,6 +28,7 @@ RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Cloc
 void RunRecorder::begin() noexcept {
   spans_[0] = Span{.begin = clock_.now(), .level = Level::run};
   span_count_ = 1;
+  follow(0, true);
 }
 
 void RunRecorder::end() noexcept {
@@ -38,8 +41,10 @@ void RunRecorder::end() noexcept {
   }
   if (phase_span_ != Span::kNone) {
     spans_[static_cast<std::size_t>(phase_span_)].end = now;
+    follow(phase_span_, false);
   }
   spans_[0].end = now;
+  follow(0, false);
   ended_ = true;
 }
 
@@ -66,6 +71,7 @@ void RunRecorder::enter_at(Phase phase, Instant at) noexcept {
   }
   if (!first) {
     spans_[static_cast<std::size_t>(phase_span_)].end = at;
+    follow(phase_span_, false);
   }
   phase_span_ = opened;
 }
@@ -132,6 +138,7 @@ void RunRecorder::close_at(std::int32_t span, Instant at) noexcept {
     --inner;
     Span& closed = spans_[static_cast<std::size_t>(*inner)];
     closed.end = at;
+    follow(*inner, false);
     if (closed.level == Level::section) {
       publish(EventType::section_end, closed, at);
     } else if (closed.token != Span::kNone) {
@@ -176,6 +183,7 @@ void RunRecorder::discard_token(std::int32_t span) noexcept {
   for (auto index = static_cast<std::size_t>(span); index < span_count_; ++index) {
     if (spans_[index].token == token) {
       spans_[index].token = Span::kNone;
+      follow(static_cast<std::int32_t>(index), is_open(static_cast<std::int32_t>(index)));
     }
   }
 }
@@ -186,7 +194,9 @@ std::int32_t RunRecorder::append(const Span& span) noexcept {
     return Span::kNone;
   }
   spans_[span_count_] = span;
-  return static_cast<std::int32_t>(span_count_++);
+  const auto index = static_cast<std::int32_t>(span_count_++);
+  follow(index, true);
+  return index;
 }
 
 std::int32_t RunRecorder::push(const Span& span) noexcept {
@@ -199,6 +209,11 @@ std::int32_t RunRecorder::push(const Span& span) noexcept {
     open_[open_count_++] = opened;
   }
   return opened;
+}
+
+bool RunRecorder::is_open(std::int32_t span) const noexcept {
+  const auto end = open_.begin() + static_cast<std::ptrdiff_t>(open_count_);
+  return std::find(open_.begin(), end, span) != end;
 }
 
 std::int32_t RunRecorder::innermost() const noexcept {

@@ -29,6 +29,14 @@ struct EventRecord {
 };
 using EventRing = RingBuffer<EventRecord>;
 
+/// A span as it was when something about it changed. Of those with one index the last one counts.
+struct SpanRecord {
+  std::int32_t index = 0;  ///< in Recording::spans
+  bool open = false;       ///< its end is not known yet
+  Span span;
+};
+using SpanRing = RingBuffer<SpanRecord>;
+
 /// What a run has left behind, to be read after it ended.
 struct Recording {
   std::vector<Span> spans;  ///< the run first; as attribute() wants them
@@ -41,8 +49,8 @@ struct Recording {
 
 /// Records spans into memory that it allocated beforehand. No call between begin() and end()
 /// allocates, locks, logs or throws; what does not fit is dropped and counted.
-/// Threads: one thread records. Another may read names and token texts of events that it got
-/// through the ring, for the ring's order makes them visible.
+/// Threads: one thread records. Another may read names and token texts of events, and of spans that
+/// are closed, that it got through a ring, for the ring's order makes them visible.
 class RunRecorder {
  public:
   struct Capacity {
@@ -54,8 +62,9 @@ class RunRecorder {
   static constexpr std::size_t kMaxNameLength = 48;
   static constexpr std::size_t kMaxOpen = 64;
 
-  /// `events` may be null: then nobody listens.
-  RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock);
+  /// `events` may be null: then nobody listens. So may `spans`: then nobody follows.
+  RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
+              SpanRing* spans = nullptr);
 
   /// Starts the run's clock.
   void begin() noexcept;
@@ -100,10 +109,18 @@ class RunRecorder {
   void close_at(std::int32_t span, Instant at) noexcept;
   [[nodiscard]] std::uint16_t intern(std::string_view name) noexcept;
   [[nodiscard]] std::int32_t innermost() const noexcept;
+  [[nodiscard]] bool is_open(std::int32_t span) const noexcept;
   void publish(EventType type, const Span& span, Instant at) noexcept;
+  void follow(std::int32_t span, bool open) noexcept {
+    if (followed_ != nullptr) {
+      followed_->push(
+          {.index = span, .open = open, .span = spans_[static_cast<std::size_t>(span)]});
+    }
+  }
 
   const Clock& clock_;
   EventRing* events_;
+  SpanRing* followed_;
   Capacity capacity_;
   // Plain arrays: they never move, so that a listener may read what was published.
   std::unique_ptr<Span[]> spans_;

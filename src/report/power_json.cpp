@@ -12,6 +12,8 @@ Json domains_json(const PowerFigures& power) {
     list.push_back(
         with_figure({{"name", domain.name},
                      {"kind", to_string(domain.kind)},
+                     {"scope", to_string(domain.scope)},
+                     {"device", text(domain.device)},
                      {"source", domain.source},
                      {"method", to_string(domain.method)},
                      {"within", domain.parent ? Json(power.domains[*domain.parent].domain.name)

@@ -32,6 +32,7 @@ class BusyWait {
   /// The pause before the attempt after so many; zero where the limit has been reached.
   [[nodiscard]] Nanoseconds pause(int attempts, Nanoseconds waited);
   [[nodiscard]] Nanoseconds limit() const { return limit_; }
+  void set_limit(Nanoseconds limit) { limit_ = limit; }
 
  private:
   static int on_busy(void* self, int attempts);

@@ -28,6 +28,9 @@ class Connection {
   /// Whether the file that is open is no longer the one at its path: deleted, moved or replaced.
   [[nodiscard]] bool lost();
 
+  /// How long to wait for locks from now on.
+  void set_patience(Nanoseconds limit) { busy_.set_limit(limit); }
+
   /// For messages about what is being done.
   [[nodiscard]] StoreAction action(std::string what);
   /// What takes disk; how much there is must be known before SQLite fills it.

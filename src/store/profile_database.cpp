@@ -84,7 +84,8 @@ class ProfileDatabase::Impl {
   /// Runs a body that writes, in one transaction that is taken back where it fails.
   template <class Body>
   [[nodiscard]] auto write(std::string what, std::uintmax_t bytes, Body&& body,
-                           Try when = Try::if_healthy)
+                           Try when = Try::if_healthy,
+                           std::optional<Nanoseconds> patience = std::nullopt)
       -> std::invoke_result_t<Body, SQLite::Database&> {
     using Outcome = std::invoke_result_t<Body, SQLite::Database&>;
     const std::lock_guard lock(mutex_);
@@ -95,6 +96,7 @@ class ProfileDatabase::Impl {
       if (auto connected = connect(); !connected) {
         return std::unexpected(std::move(connected.error()));
       }
+      connection_->set_patience(patience.value_or(options_.busy_timeout));
       return guarded(connection_->action(std::move(what), bytes), [&]() -> Outcome {
         SQLite::Database& database = connection_->database();
         SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
@@ -105,6 +107,9 @@ class ProfileDatabase::Impl {
         return result;
       });
     }();
+    if (connection_) {
+      connection_->set_patience(options_.busy_timeout);
+    }
     note(outcome ? nullptr : &outcome.error());
     return outcome;
   }
@@ -227,7 +232,8 @@ Result<void> ProfileDatabase::save_run(const ProfiledRun& run) {
   return saved;
 }
 
-Result<void> ProfileDatabase::begin_run(const ProfiledRun& run) {
+Result<void> ProfileDatabase::begin_run(const ProfiledRun& run,
+                                        std::optional<Nanoseconds> patience) {
   if (!impl_) {
     return not_connected();
   }
@@ -236,18 +242,21 @@ Result<void> ProfileDatabase::begin_run(const ProfiledRun& run) {
   }
   return impl_->write(
       fmt::format("begin run {}", run.run_id), bytes_to_save(run),
-      [&](SQLite::Database& database) { return enter_run(database, impl_->path(), run); });
+      [&](SQLite::Database& database) { return enter_run(database, impl_->path(), run); },
+      Impl::Try::if_healthy, patience);
 }
 
-Result<void> ProfileDatabase::append_steps(std::string_view run_id,
-                                           std::span<const RunStep> steps) {
+Result<void> ProfileDatabase::append_steps(std::string_view run_id, std::span<const RunStep> steps,
+                                           std::optional<Nanoseconds> patience) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->write(fmt::format("write on run {}", run_id), bytes_to_append(steps),
-                      [&](SQLite::Database& database) {
-                        return write_steps(database, impl_->path(), run_id, steps);
-                      });
+  return impl_->write(
+      fmt::format("write on run {}", run_id), bytes_to_append(steps),
+      [&](SQLite::Database& database) {
+        return write_steps(database, impl_->path(), run_id, steps);
+      },
+      Impl::Try::if_healthy, patience);
 }
 
 Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {

@@ -9,9 +9,9 @@
 //
 // counter: ms between steps of the energy counter, 0: it has none. fields, usage: whether
 // nvmlDeviceGetFieldValues and nvmlDeviceGetPowerUsage know its power. update: ms between renewals
-// of power values. module=1: it has a module scope, and its counter counts the module. denied=1:
-// its sensors need rights. mig=2: it is split in so many; mig_power=parent|own|none: what an
-// instance's handle says.
+// of power values. scopes=0: fields know no scopes, and take each for the GPU's. module=1: it has a
+// module scope, and its counter counts the module. denied=1: its sensors need rights. mig=2: it is
+// split in so many; mig_power=parent|own|none: what an instance's handle says.
 //
 // Then what happens, times in ms from the first nvmlInit_v2, or from fake_nvml_load:
 //
@@ -138,6 +138,7 @@ struct Gpu {
   bool fields = true;
   bool usage = true;
   bool module = false;
+  bool scopes = true;
   bool denied = false;
   unsigned mig = 0;
   std::string mig_power = "none";
@@ -224,6 +225,8 @@ void declare_gpu(std::istringstream& words, const std::string& line) {
       gpu.fields = value == "1";
     } else if (key == "usage") {
       gpu.usage = value == "1";
+    } else if (key == "scopes") {
+      gpu.scopes = value == "1";
     } else if (key == "module") {
       gpu.module = value == "1";
     } else if (key == "denied") {
@@ -406,6 +409,8 @@ FAKE_API int fake_nvml_users() {
 }
 
 // ---- NVML's ------------------------------------------------------------------------------------
+
+// NOLINTBEGIN(readability-identifier-naming): the names are NVML's
 
 FAKE_API Return nvmlInit_v2() {
   const std::lock_guard lock(mutex);
@@ -602,8 +607,8 @@ FAKE_API Return nvmlDeviceGetFieldValues(Device device, int count, FieldValue* v
     FieldValue& value = values[index];
     const bool is_mean = value.field == enprof::nvml::kFieldPowerAverage;
     const bool known = (is_mean || value.field == enprof::nvml::kFieldPowerInstant) &&
-                       (value.scope == enprof::nvml::kScopeGpu || gpu->module) && gpu->fields &&
-                       (!is_mean || shows_mean(*gpu));
+                       (value.scope == enprof::nvml::kScopeGpu || gpu->module || !gpu->scopes) &&
+                       gpu->fields && (!is_mean || shows_mean(*gpu));
     value.result = known ? Return::success : Return::not_supported;
     value.value_type = enprof::nvml::kTypeUnsigned;
     if (known) {
@@ -650,3 +655,5 @@ FAKE_API Return nvmlDeviceGetMigDeviceHandleByIndex(Device device, unsigned slot
 }
 
 #endif
+
+// NOLINTEND(readability-identifier-naming)

@@ -88,6 +88,15 @@ class FakeRapl {
       std::filesystem::remove_all(entry.path());
     }
   }
+  /// The tree without its powercap part.
+  void remove_powercap() const {
+    std::filesystem::remove_all(class_path());
+    std::filesystem::remove_all(dir_.path() / "devices/virtual/powercap");
+  }
+  /// Any file below the root.
+  void write_file(const std::filesystem::path& relative, std::string_view text) const {
+    dir_.write(relative, text);
+  }
   void forbid(std::string_view zone) const {
     std::filesystem::permissions(energy_path(zone), std::filesystem::perms::none);
   }

@@ -22,6 +22,9 @@
 
 namespace enprof {
 
+class PerfEvents;
+class Sleeper;
+
 /// Where the sensors are. The defaults are the real machine; tests and ENPROF_* variables point
 /// elsewhere.
 struct PowerEnvironment {
@@ -35,6 +38,13 @@ struct PowerEnvironment {
   std::optional<Watts> tdp;   ///< for `estimate`; else looked up by the CPU's name
   std::optional<Watts> idle;  ///< for `estimate`; else a fraction of the TDP
   const Clock* clock = &monotonic_clock();
+  /// Read counters just when they step, so that a reading's instant is known within microseconds;
+  /// else whenever they are asked, which costs less and is up to a step's time off.
+  bool lock_to_steps = true;
+  // For tests. What is null is the real one, if `clock` is; else there is none.
+  const Clock* boot_clock = nullptr;  ///< goes on while the machine sleeps
+  const Sleeper* sleeper = nullptr;   ///< without one, readings are not locked
+  const PerfEvents* perf_events = nullptr;
 };
 
 /// Whether one kind of source works on this machine.
@@ -50,6 +60,7 @@ struct IdleBaseline {
   struct DomainIdle {
     Watts power;
     std::optional<Watts> spread;  ///< standard deviation between windows; empty below two windows
+    std::size_t windows = 0;      ///< that the mean is of
   };
   std::vector<std::optional<DomainIdle>> domains;  ///< in the order of the monitor's domains
   std::optional<BaselineFigure> total;             ///< of the roots; empty where one is missing
@@ -159,7 +170,9 @@ class ENPROF_API PowerMonitor {
   /// is in it too. Codes: sensor_not_started, sensor_retried (failed readings, with their number),
   /// sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a replay),
   /// invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
-  /// recording_failed, sampler_failed. The log hears of each at once, then at most once a minute.
+  /// recording_failed, sampler_failed; of energy counters, counter_reset, counter_jumped,
+  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked; gpus_changed. The log
+  /// hears of each at once, then at most once a minute.
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 

@@ -24,9 +24,17 @@ enum class PollOutcome : std::uint8_t {
   stopped,  ///< the source ended on purpose: the end of a replay
 };
 
+/// Something that went wrong with a sensor and has a name of its own: a counter that was reset.
+struct Incident {
+  std::string code;  ///< that of the warning: counter_reset
+  Error error;
+};
+
 struct Poll {
   PollOutcome outcome = PollOutcome::ok;
   Error error;  ///< what went wrong, where outcome is retry or gone
+  /// What else was found, whatever the outcome. Each code becomes one warning, with their number.
+  std::vector<Incident> incidents;
 };
 
 /// A sensor, or several of one kind.

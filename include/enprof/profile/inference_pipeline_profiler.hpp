@@ -22,6 +22,7 @@
 #include "enprof/power/power_monitor.hpp"
 #include "enprof/store/profile_database.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -56,6 +57,12 @@ struct ProfilerOptions {
   /// Operations that a run keeps at most, 8 bytes each while it goes on and 32 in its result. What
   /// a pass beyond them took is known, but not what its operations did.
   std::size_t max_operations = std::size_t{1} << 21U;
+  /// Between two steps in which a run is saved while it goes on.
+  Nanoseconds save_period = std::chrono::milliseconds{700};
+  /// Told at once, on a thread of the profiler's own, where a run cannot be saved as it should:
+  /// journal_in_use (it goes on in a file beside the database), memory_only. A run that is not in
+  /// the database when it is over has a warning that says so, `journaled` or `not_saved`.
+  std::function<void(const Warning&)> on_trouble{};
 };
 
 /// A section of the run, open until the object ends. Sections and tokens close in the reverse of
@@ -179,8 +186,10 @@ class ENPROF_API RunScope {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Makes runs. Must outlive them.
-/// Threads: one run at a time; listeners are called on the profiler's own thread.
+/// Makes runs. Must outlive them. A run is saved in steps while it goes on: one that is killed is
+/// in the database, but for its last second. Runs that earlier programs left behind are closed when
+/// a profiler is made. Threads: one run at a time; listeners are called on the profiler's own
+/// thread.
 class ENPROF_API InferencePipelineProfiler {
  public:
   using Listener = std::function<void(const Event&)>;

@@ -69,7 +69,7 @@ class ENPROF_API ProfileDatabase {
   /// As it was given to connect().
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// PRAGMA user_version of the schema that this program writes.
-  static constexpr int kSchemaVersion = 2;
+  static constexpr int kSchemaVersion = 3;
 
   // ---- writing
   // -----------------------------------------------------------------------------------
@@ -79,11 +79,14 @@ class ENPROF_API ProfileDatabase {
   /// invalid_argument (a run of that id is there and over, or the run contradicts itself).
   [[nodiscard]] Result<void> save_run(const ProfiledRun& run);
   /// Writes a run that has begun: what is known of it, and the status `running`. Does nothing where
-  /// it is there and in the making. Errors: invalid_argument, as save_run().
-  [[nodiscard]] Result<void> begin_run(const ProfiledRun& run);
+  /// it is there and in the making. `patience` takes the place of busy_timeout. Errors:
+  /// invalid_argument, as save_run().
+  [[nodiscard]] Result<void> begin_run(const ProfiledRun& run,
+                                       std::optional<Nanoseconds> patience = std::nullopt);
   /// Adds steps to a run in the making, in one transaction. A step that is there stays as it was.
-  /// Errors: not_found, where there is no such run.
-  [[nodiscard]] Result<void> append_steps(std::string_view run_id, std::span<const RunStep> steps);
+  /// `patience` as above. Errors: not_found, where there is no such run.
+  [[nodiscard]] Result<void> append_steps(std::string_view run_id, std::span<const RunStep> steps,
+                                          std::optional<Nanoseconds> patience = std::nullopt);
   /// Deletes a run and all that belongs to it; false where there was none.
   [[nodiscard]] Result<bool> delete_run(std::string_view run_id);
 

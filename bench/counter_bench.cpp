@@ -1,0 +1,194 @@
+// How far a reading's time stamp is from the instant at which its value came to be. The counter is
+// a number that a thread steps every 0.976 ms, give or take 10 µs, as RAPL's does; that thread
+// notes when. A read of it reads a file too, so that it takes as long. A reading is wanted every 10
+// ms: locked to the step, and, as the control, stamped when it was read.
+#include "counter_bench.hpp"
+
+#include "enprof/base/clock.hpp"
+
+#include "figure.hpp"
+#include "power/counter_file.hpp"
+#include "power/sleeper.hpp"
+#include "power/step_lock.hpp"
+#include "power/thread_setup.hpp"
+#include "support/temp_dir.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <pthread.h>
+#include <random>
+#include <sched.h>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace enprof::bench {
+namespace {
+
+constexpr Nanoseconds kPeriod{976'562};
+constexpr Nanoseconds kJitter = std::chrono::microseconds{10};
+constexpr Nanoseconds kInterval = std::chrono::milliseconds{10};
+constexpr int kReadings = 600;
+constexpr std::size_t kMostSteps = 60'000;
+
+/// The counter and its reader have a CPU each, where there are two: hardware takes none from us.
+void take_cpu(std::size_t cpu) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(cpu, &cpus);
+  static_cast<void>(pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus));
+}
+
+/// Threads: one steps, and hands over by joining; one reads.
+class SteppedCounter final : public CounterInput {
+ public:
+  SteppedCounter() : file_(dir_.write("energy_uj", "00000000000000000000\n")) {
+    steps_.reserve(kMostSteps);
+    thread_ = std::thread([this] { step(); });
+  }
+  ~SteppedCounter() override { stop(); }
+
+  [[nodiscard]] Result<std::uint64_t> read() override {
+    const auto value = file_.read();
+    return value ? value_.load() : value;
+  }
+  void stop() {
+    stopped_ = true;
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+  }
+  /// How far apart steps were, less the period, in µs, the worst of a hundred left out; after
+  /// stop().
+  [[nodiscard]] double jitter_p99() const {
+    std::vector<double> apart;
+    apart.reserve(steps_.size());
+    for (std::size_t step = 1; step < steps_.size(); ++step) {
+      apart.push_back(std::abs(to_ms(steps_[step] - steps_[step - 1] - kPeriod)) * 1e3);
+    }
+    std::ranges::sort(apart);
+    return apart.empty() ? 0 : apart[apart.size() * 99 / 100];
+  }
+  /// When the value came to be; after stop().
+  [[nodiscard]] Instant stepped_at(std::uint64_t value) const { return steps_.at(value - 1); }
+
+ private:
+  void step() {
+    set_up_sampling_thread("bench-counter");
+    take_cpu(0);
+    // Hardware waits for no CPU. Where this is refused, a busy machine makes the counter erratic:
+    // counter.step_jitter_p99 says so.
+    sched_param priority{};
+    priority.sched_priority = 10;
+    static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority));
+    constexpr Nanoseconds kEarly = std::chrono::microseconds{100};
+    std::mt19937_64 random{1};
+    std::uniform_int_distribution<Nanoseconds::rep> jitter(-kJitter.count(), kJitter.count());
+    Instant due = monotonic_clock().now();
+    while (!stopped_ && steps_.size() < kMostSteps) {
+      due += kPeriod;
+      const Instant instant = due + Nanoseconds{jitter(random)};
+      monotonic_sleeper().sleep_until(instant - kEarly);
+      Instant now = monotonic_clock().now();
+      while (now < instant) {
+        now = monotonic_clock().now();
+      }
+      steps_.push_back(now);
+      value_.store(steps_.size());
+    }
+  }
+
+  testing::TempDir dir_;
+  CounterFile file_;
+  std::atomic<std::uint64_t> value_ = 0;
+  std::vector<Instant> steps_;
+  std::atomic<bool> stopped_ = false;
+  std::thread thread_;
+};
+
+struct Stamp {
+  std::uint64_t value;
+  Instant at;
+};
+
+struct Stamps {
+  std::vector<Stamp> locked;
+  std::vector<Stamp> naive;
+  std::size_t missed = 0;
+  StepLock::Counts counts;
+  Nanoseconds claimed{0};
+  Nanoseconds took{0};
+};
+
+Stamps read_stamps(SteppedCounter& counter) {
+  set_up_sampling_thread("bench-reader");
+  take_cpu(1);
+  Stamps stamps;
+  StepLock lock({.period = kPeriod}, monotonic_clock(), monotonic_sleeper());
+  const Instant begin = monotonic_clock().now();
+  Instant due = begin;
+  for (int reading = 0; reading < kReadings; ++reading) {
+    due += kInterval;
+    monotonic_sleeper().sleep_until(due);
+    if (const auto value = counter.read(); value && *value > 0) {
+      stamps.naive.push_back({.value = *value, .at = monotonic_clock().now()});
+    }
+    const auto locked = lock.read(counter);
+    if (locked.locked) {
+      stamps.locked.push_back({.value = *locked.value, .at = locked.at});
+    } else {
+      ++stamps.missed;
+    }
+  }
+  stamps.took = monotonic_clock().now() - begin;
+  stamps.counts = lock.counts();
+  stamps.claimed = lock.stamp_error();
+  return stamps;
+}
+
+void figures_of(std::string_view name, const SteppedCounter& counter,
+                std::span<const Stamp> stamps) {
+  std::vector<double> errors;
+  double squares = 0;
+  for (const Stamp& stamp : stamps) {
+    const double error = to_ms(stamp.at - counter.stepped_at(stamp.value)) * 1e3;
+    errors.push_back(std::abs(error));
+    squares += error * error;
+  }
+  std::ranges::sort(errors);
+  figure(fmt::format("counter.{}_median", name), median(errors), "us");
+  figure(fmt::format("counter.{}_p99", name), errors[errors.size() * 99 / 100], "us");
+  figure(fmt::format("counter.{}_rms", name),
+         std::sqrt(squares / static_cast<double>(errors.size())), "us");
+}
+
+}  // namespace
+
+bool bench_counter() {
+  SteppedCounter counter;
+  Stamps stamps;
+  std::thread reader([&] { stamps = read_stamps(counter); });
+  reader.join();
+  counter.stop();
+  if (stamps.locked.empty() || stamps.naive.empty()) {
+    std::fputs("enprof_bench: the simulated counter was not seen to step\n", stderr);
+    return false;
+  }
+  figures_of("stamp_locked", counter, stamps.locked);
+  figures_of("stamp_naive", counter, stamps.naive);
+  figure("counter.step_jitter_p99", counter.jitter_p99(), "us");
+  figure("counter.stamp_claimed", to_ms(stamps.claimed) * 1e3, "us");
+  const auto locked = static_cast<double>(stamps.locked.size());
+  figure("counter.locked_share", locked / (locked + static_cast<double>(stamps.missed)), "ratio");
+  figure("counter.polling_share", seconds(stamps.counts.polled) / seconds(stamps.took), "ratio");
+  return true;
+}
+
+}  // namespace enprof::bench

@@ -1,0 +1,265 @@
+// What the power monitor costs. CPU time: it reads a RAPL tree of two zones, whose counters another
+// process moves every 0.977 ms as the hardware does; beside it the control, a bare loop that reads
+// the same two files as often. Memory: a day of four domains at a hundred readings a second, on a
+// clock that is moved by hand, through the monitor itself; beside it an hour of the same.
+#include "sampler_bench.hpp"
+
+#include "enprof/power/power_monitor.hpp"
+
+#include "base/polled_file.hpp"
+#include "figure.hpp"
+#include "support/fake_source.hpp"
+#include "support/manual_clock.hpp"
+#include "support/temp_dir.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <ctime>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace enprof::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kRounds = 7;
+constexpr Nanoseconds kRound = 1s;
+constexpr Nanoseconds kStep{976'562};  // of the counters
+constexpr double kWatts = 60.0;
+
+// ---- CPU time ----------------------------------------------------------------------------------
+
+/// A powercap tree whose counters step, driven by a child process: what that costs is not counted.
+class SteppingRapl {
+ public:
+  SteppingRapl() {
+    for (const char* zone : {"intel-rapl:0", "intel-rapl:0/intel-rapl:0:0"}) {
+      const std::string directory = std::string("class/powercap/") + zone;
+      dir_.write(directory + "/name", directory.ends_with(":0:0") ? "dram\n" : "package-0\n");
+      dir_.write(directory + "/energy_uj", "00000000000100000000\n");
+      dir_.write(directory + "/max_energy_range_uj", "262143328850\n");
+      paths_.push_back(dir_.path() / directory / "energy_uj");
+    }
+    child_ = ::fork();
+    if (child_ == 0) {
+      step();
+    }
+  }
+  SteppingRapl(const SteppingRapl&) = delete;
+  SteppingRapl& operator=(const SteppingRapl&) = delete;
+  ~SteppingRapl() {
+    if (child_ > 0) {
+      ::kill(child_, SIGKILL);
+      ::waitpid(child_, nullptr, 0);
+    }
+  }
+
+  [[nodiscard]] bool works() const { return child_ > 0; }
+  [[nodiscard]] const std::filesystem::path& root() const { return dir_.path(); }
+  [[nodiscard]] const std::vector<std::filesystem::path>& files() const { return paths_; }
+
+ private:
+  [[noreturn]] void step() const {
+    std::vector<int> files;
+    for (const auto& path : paths_) {
+      files.push_back(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    }
+    const pid_t parent = ::getppid();
+    double energy_uj = 100e6;
+    for (auto next = std::chrono::steady_clock::now(); ::getppid() == parent;) {
+      next += kStep;
+      std::this_thread::sleep_until(next);
+      energy_uj += kWatts * 1e6 * seconds(kStep);
+      std::array<char, 24> text{};
+      std::snprintf(text.data(), text.size(), "%020llu\n",
+                    static_cast<unsigned long long>(energy_uj));
+      for (const int file : files) {
+        if (::pwrite(file, text.data(), 21, 0) != 21) {
+          ::_exit(1);
+        }
+      }
+    }
+    ::_exit(0);
+  }
+
+  testing::TempDir dir_;
+  std::vector<std::filesystem::path> paths_;
+  pid_t child_ = -1;
+};
+
+Nanoseconds cpu_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return std::chrono::seconds{time.tv_sec} + Nanoseconds{time.tv_nsec};
+}
+
+/// Per cent of one core that the process uses while this thread sleeps: the median of rounds.
+double cpu_share() {
+  std::vector<double> shares;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto begin = std::chrono::steady_clock::now();
+    const Nanoseconds used = cpu_time();
+    std::this_thread::sleep_for(kRound);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    shares.push_back(100.0 * seconds(cpu_time() - used) / took.count());
+  }
+  return median(shares);
+}
+
+/// The least that can be done: a thread that sleeps, and reads two files.
+double bare_loop_share(const std::vector<std::filesystem::path>& paths, Nanoseconds interval) {
+  std::vector<PolledFile> files;
+  for (const auto& path : paths) {
+    if (auto file = PolledFile::open(path)) {
+      files.push_back(std::move(*file));
+    }
+  }
+  std::atomic<bool> stop{false};
+  std::thread reader([&] {
+    std::uint64_t sum = 0;
+    for (auto next = std::chrono::steady_clock::now(); !stop;) {
+      next += interval;
+      std::this_thread::sleep_until(next);
+      for (const PolledFile& file : files) {
+        sum += file.read_number().value_or(0);
+      }
+    }
+    static_cast<void>(sum);
+  });
+  const double share = cpu_share();
+  stop = true;
+  reader.join();
+  return share;
+}
+
+bool bench_cpu() {
+  const SteppingRapl rapl;
+  auto monitor = PowerMonitor::open("rapl", {.sysfs_root = rapl.root()});
+  if (!rapl.works() || !monitor) {
+    std::fprintf(stderr, "enprof_bench: no RAPL tree to read: %s\n",
+                 monitor ? "fork failed" : monitor.error().message.c_str());
+    return false;
+  }
+  figure("sampler.cpu_control_asleep", cpu_share(), "%");
+  const struct {
+    const char* name;
+    const char* rate_name;
+    const char* control_name;
+    Nanoseconds interval;
+  } rates[] = {{"sampler.cpu_100hz", "sampler.rate_100hz", "sampler.cpu_control_bare_100hz", 10ms},
+               {"sampler.cpu_1khz", "sampler.rate_1khz", "sampler.cpu_control_bare_1khz", 1ms}};
+  for (const auto& rate : rates) {
+    figure(rate.control_name, bare_loop_share(rapl.files(), rate.interval), "%");
+    if (const auto started = monitor->start(rate.interval); !started) {
+      std::fprintf(stderr, "enprof_bench: %s\n", started.error().message.c_str());
+      return false;
+    }
+    const double share = cpu_share();
+    const double actual_hz = monitor->rates().front().actual_hz.value_or(0.0);
+    monitor->stop();
+    figure(rate.rate_name, actual_hz, "Hz");
+    figure(rate.name, share, "%");
+  }
+  return true;
+}
+
+// ---- memory ------------------------------------------------------------------------------------
+
+/// MB, from a line of /proc/self/status.
+double memory_mb(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == key) {
+      double kilobytes = 0.0;
+      status >> kilobytes;
+      return kilobytes / 1e3;
+    }
+  }
+  return -1.0;
+}
+
+/// Runs a monitor over so much time that is not waited for. Returns the most that its memory grew
+/// by, in MB; below zero where energy was lost on the way.
+double growth_over(Nanoseconds duration) {
+  constexpr int kPieces = 100;  // windows of a domain between two polls
+  testing::ManualClock clock;
+  const auto sensor = std::make_shared<testing::FakeSensor>();
+  sensor->pieces = kPieces;
+  sensor->celsius = 60.0;
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<testing::FakeSource>(
+      "fake", std::vector<std::string>{"package-0", "package-1", "dram-0", "dram-1"}, clock,
+      sensor));
+  PowerMonitor monitor(std::move(sources), clock);
+  const double before = memory_mb("VmRSS:");
+  if (!monitor.start(1s)) {
+    return -1.0;
+  }
+  const Instant begin = clock.now();
+  while (clock.now() - begin < duration) {
+    clock.advance(1s);
+    monitor.sync();
+  }
+  const double grown = memory_mb("VmHWM:") - before;
+  monitor.stop();
+  Joules energy;
+  for (const EnergyWindow& window : monitor.windows(begin, clock.now())) {
+    energy += window.energy;
+  }
+  const Joules expected = 4 * Watts{50} * duration;
+  return std::abs(energy.value() / expected.value() - 1.0) < 1e-9 ? grown : -1.0;
+}
+
+/// A function's result from a process of its own: memory that another used before does not help it.
+double in_child(const std::function<double()>& work) {
+  std::array<int, 2> ends{};
+  if (::pipe(ends.data()) != 0) {
+    return -1.0;
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const double result = work();
+    const bool written = ::write(ends[1], &result, sizeof result) == sizeof result;
+    ::_exit(written ? 0 : 1);
+  }
+  ::close(ends[1]);
+  double result = -1.0;
+  const bool whole = ::read(ends[0], &result, sizeof result) == sizeof result;
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  return child > 0 && whole ? result : -1.0;
+}
+
+bool bench_memory() {
+  const double hour = in_child([] { return growth_over(1h); });
+  const double day = in_child([] { return growth_over(24h); });
+  if (hour < 0.0 || day < 0.0) {
+    std::fputs("enprof_bench: the simulated day lost energy, or had no memory\n", stderr);
+    return false;
+  }
+  figure("sampler.memory_control_1h", hour, "MB");
+  figure("sampler.memory_24h", day, "MB");
+  return true;
+}
+
+}  // namespace
+
+// Memory first, as long as the process is small and has one thread: it makes copies of itself.
+bool bench_sampler() { return bench_memory() && bench_cpu(); }
+
+}  // namespace enprof::bench

@@ -1,0 +1,25 @@
+// Small reads of hwmon and power_supply files.
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/base/units.hpp"
+
+#include "base/polled_file.hpp"
+#include "power/hwmon_channels.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace enprof {
+
+/// Without space at its ends; empty where it cannot be read.
+[[nodiscard]] std::string first_line_of(const std::filesystem::path& path);
+/// One whole number, which may be negative: a current may flow backwards. Errors: as PolledFile.
+[[nodiscard]] Result<std::int64_t> read_whole_number(const PolledFile& file);
+[[nodiscard]] Result<std::int64_t> read_whole_number(const std::filesystem::path& path);
+
+/// µW; or mV × mA, where it has a current. Opens the files.
+[[nodiscard]] Result<Watts> read_power(const HwmonChannel::Input& input);
+
+}  // namespace enprof

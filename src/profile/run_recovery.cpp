@@ -1,0 +1,167 @@
+#include "profile/run_recovery.hpp"
+
+#include "base/log.hpp"
+#include "profile/step_reader.hpp"
+#include "store/run_journal.hpp"
+#include "store/run_lock.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Logger kLog{"recovery"};
+constexpr RunParts kOnlyTheRun{
+    .tokens = false, .layers = false, .operations = false, .values = false, .power_samples = false};
+
+class Recovery {
+ public:
+  explicit Recovery(ProfileDatabase& database) : database_(database) {}
+
+  RecoveryReport run() {
+    if (const auto unfinished = database_.unfinished_runs()) {
+      for (const std::string& run_id : *unfinished) {
+        note(close(run_id));
+      }
+    } else {
+      report_.errors.push_back(unfinished.error());
+    }
+    for (const fs::path& journal : list_journals(database_.path())) {
+      note(bring_in(journal));
+    }
+    return std::move(report_);
+  }
+
+ private:
+  void note(Result<void> outcome) {
+    if (!outcome) {
+      kLog.error("{}", outcome.error().message);
+      report_.errors.push_back(std::move(outcome.error()));
+    }
+  }
+
+  /// Empty where a living process has it.
+  Result<std::optional<RunLock>> lock(const std::string& run_id) {
+    auto taken = RunLock::take(database_.path(), run_id);
+    if (taken) {
+      return *std::move(taken);
+    }
+    if (taken.error().code == ErrorCode::busy) {
+      ++report_.in_the_making;
+      return std::nullopt;
+    }
+    return std::unexpected(std::move(taken.error()));
+  }
+
+  /// A run in the database that says `running`; its journal, if any, has other steps of it.
+  Result<void> close(const std::string& run_id) {
+    auto locked = lock(run_id);
+    if (!locked || !*locked) {
+      return locked ? Result<void>{} : std::unexpected(std::move(locked.error()));
+    }
+    const auto there = database_.get_run(run_id, kOnlyTheRun);
+    if (!there) {
+      return std::unexpected(there.error());
+    }
+    if (!*there || (*there)->status != RunStatus::running) {
+      return {};  // it ended while we looked
+    }
+    const auto steps = database_.read_steps(run_id);
+    if (!steps) {
+      return std::unexpected(steps.error());
+    }
+    StepReader reader;
+    for (const RunStep& step : *steps) {
+      if (auto added = reader.add(step.content); !added) {
+        kLog.warning("Run {}, step {}: {}", run_id, step.step, added.error().message);
+      }
+    }
+    const fs::path journal = journal_directory(database_.path()) / (file_stem(run_id) + ".jsonl");
+    if (fs::exists(journal)) {
+      if (auto added = add_lines(journal, reader); !added) {
+        return added;
+      }
+    }
+    auto recorded = reader.run();
+    if (!recorded && !steps->empty()) {
+      return std::unexpected(std::move(recorded.error()));
+    }
+    if (!recorded) {  // killed before its first step: what is known is in its row
+      recorded = RecordedRun{};
+      recorded->run = **there;
+    }
+    return save(*std::move(recorded), fs::exists(journal) ? journal : fs::path{});
+  }
+
+  static Result<void> add_lines(const fs::path& journal, StepReader& reader) {
+    const auto lines = read_journal(journal);
+    if (!lines) {
+      return std::unexpected(lines.error());
+    }
+    for (const std::string& line : *lines) {
+      if (auto added = reader.add(line); !added) {
+        added.error().message =
+            fmt::format("In the journal {}: {}", journal.string(), added.error().message);
+        return added;
+      }
+    }
+    return {};
+  }
+
+  Result<void> bring_in(const fs::path& journal) {
+    const auto in_it = [&](Error error) {
+      error.message =
+          fmt::format("The journal {} cannot be brought in: {}", journal.string(), error.message);
+      return std::unexpected(std::move(error));
+    };
+    StepReader reader;
+    if (auto added = add_lines(journal, reader); !added) {
+      return added;
+    }
+    auto recorded = reader.run();
+    if (!recorded) {
+      return in_it(std::move(recorded.error()));
+    }
+    const std::string run_id = recorded->run.run_id;
+    auto locked = lock(run_id);
+    if (!locked || !*locked) {
+      return locked ? Result<void>{} : in_it(std::move(locked.error()));
+    }
+    const auto there = database_.get_run(run_id, kOnlyTheRun);
+    if (!there) {
+      return std::unexpected(there.error());
+    }
+    if (*there && (*there)->status != RunStatus::running) {
+      ++report_.already_there;
+      return remove_journal(journal);
+    }
+    return save(*std::move(recorded), journal);
+  }
+
+  /// `journal` is empty where there is none.
+  Result<void> save(RecordedRun recorded, const fs::path& journal) {
+    const ProfiledRun run = assemble_recorded(std::move(recorded));
+    if (auto saved = database_.save_run(run); !saved) {
+      return saved;
+    }
+    kLog.info("Run {} is in the database: {}", run.run_id, to_string(run.status));
+    report_.runs.push_back(
+        {.run_id = run.run_id, .status = run.status, .from_journal = !journal.empty()});
+    return journal.empty() ? Result<void>{} : remove_journal(journal);
+  }
+
+  ProfileDatabase& database_;
+  RecoveryReport report_;
+};
+
+}  // namespace
+
+RecoveryReport recover_runs(ProfileDatabase& database) { return Recovery(database).run(); }
+
+}  // namespace enprof

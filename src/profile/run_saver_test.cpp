@@ -1,0 +1,429 @@
+#include "profile/run_saver.hpp"
+
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+
+#include "profile/pass_test_support.hpp"
+#include "profile/run_recovery.hpp"
+#include "support/fake_source.hpp"
+#include "support/temp_dir.hpp"
+#include "support/tmpfs.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <random>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace enprof {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+/// A monitor over a fake sensor of 50 W.
+std::unique_ptr<PowerMonitor> fake_monitor() {
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<testing::FakeSource>("fake", std::vector<std::string>{"cpu"},
+                                                          monotonic_clock(),
+                                                          std::make_shared<testing::FakeSensor>()));
+  return std::make_unique<PowerMonitor>(std::move(sources));
+}
+
+class RunSaverTest : public ::testing::Test {
+ protected:
+  static DatabaseOptions impatient() { return {.busy_timeout = 20ms}; }
+
+  [[nodiscard]] ProfileDatabase connect() const {
+    auto database = ProfileDatabase::connect(path_, impatient());
+    EXPECT_TRUE(database) << database.error().message;
+    return *std::move(database);
+  }
+  /// A profiler that saves every two milliseconds.
+  [[nodiscard]] std::unique_ptr<InferencePipelineProfiler> profiler(ProfileDatabase& database) {
+    return std::make_unique<InferencePipelineProfiler>(
+        monitor_.get(), &database,
+        ProfilerOptions{.power_interval = 1ms,
+                        .save_period = 2ms,
+                        .on_trouble = [this](const Warning& warning) {
+                          const std::lock_guard lock(mutex_);
+                          trouble_.push_back(warning);
+                        }});
+  }
+  static void decode(RunScope& run, int tokens, const char* text = "x") {
+    for (int token = 0; token < tokens; ++token) {
+      TokenScope scope = run.token(Phase::decode);
+      const SectionScope section = run.section(Phase::decode, "forward");
+      std::this_thread::sleep_for(1ms);
+      scope.set_text(text);
+    }
+  }
+  /// Waits for what a thread does; there is no limit but the test's own.
+  template <class Condition>
+  static void wait_until(Condition&& condition) {
+    while (!condition()) {
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+  [[nodiscard]] std::vector<std::string> trouble() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> codes;
+    for (const Warning& warning : trouble_) {
+      codes.push_back(warning.code);
+    }
+    return codes;
+  }
+  static bool has_warning(const ProfiledRun& run, std::string_view code) {
+    return std::ranges::find(run.warnings, code, &Warning::code) != run.warnings.end();
+  }
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(dir_.path())) {
+      names.push_back(fs::relative(entry.path(), dir_.path()).string());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+  /// Makes every connection fail until put_back(): the file is elsewhere, and in its place there is
+  /// what is no file.
+  void take_away() const {
+    fs::create_directory(dir_.path() / "away");
+    for (const char* const suffix : {"", "-wal", "-shm"}) {
+      std::error_code none;
+      fs::rename(path_.string() + suffix, dir_.path() / "away" / (std::string{"db"} + suffix),
+                 none);
+    }
+    fs::create_directory(path_);
+  }
+  void put_back() const {
+    fs::remove(path_);
+    for (const char* const suffix : {"", "-wal", "-shm"}) {
+      std::error_code none;
+      fs::rename(dir_.path() / "away" / (std::string{"db"} + suffix), path_.string() + suffix,
+                 none);
+    }
+    fs::remove_all(dir_.path() / "away");
+  }
+
+  const testing::TempDir dir_;
+  const fs::path path_ = dir_.path() / "profiles.db";
+  std::unique_ptr<PowerMonitor> monitor_ = fake_monitor();
+  std::mutex mutex_;
+  std::vector<Warning> trouble_;
+};
+
+TEST_F(RunSaverTest, ARunIsInTheDatabaseWhileItGoesOnAndWholeAtItsEnd) {
+  ProfileDatabase database = connect();
+  ProfileDatabase other = connect();
+  const auto saver = profiler(database);
+  RunScope run = saver->run({.prompt = "Hi", .model_name = "m", .tags = {"t"}});
+  decode(run, 5);
+  wait_until([&] { return other.read_steps(run.id())->size() >= 3; });
+  const auto running = other.get_run(run.id());
+  ASSERT_TRUE(running && *running);
+  EXPECT_EQ((*running)->status, RunStatus::running);
+  EXPECT_EQ((*running)->prompt, "Hi");
+  EXPECT_EQ((*running)->tags, std::vector<std::string>{"t"});
+
+  // A second program does not take it for one that nobody writes.
+  const RecoveryReport report = recover_runs(other);
+  EXPECT_EQ(report.in_the_making, 1U);
+  EXPECT_TRUE(report.empty());
+
+  const ProfiledRun result = run.finish();
+  EXPECT_EQ(**other.get_run(run.id()), result);
+  EXPECT_TRUE(other.read_steps(run.id())->empty());
+  EXPECT_TRUE(trouble().empty());
+  EXPECT_TRUE(recover_runs(other).empty());
+  EXPECT_FALSE(fs::exists(journal_directory(path_)));
+}
+
+TEST_F(RunSaverTest, ARunThatIsAbandonedLeavesNothing) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  RunScope run = saver->run({});
+  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  run.abandon();
+  EXPECT_EQ(database.list_runs()->total, 0U);
+  EXPECT_FALSE(fs::exists(journal_directory(path_)));
+}
+
+TEST_F(RunSaverTest, WithoutTheDatabaseTheRunGoesIntoAJournalAndIsBroughtIn) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  RunScope run = saver->run({.prompt = "Hi \xFF", .model_name = "m", .depth = Depth::deep});
+  const std::uint32_t plan = run.add_plan(testing::small_plan());
+  decode(run, 3);
+  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  take_away();
+  {
+    const SectionScope section = run.section(Phase::decode, "forward");
+    PassScope pass = run.pass(plan);
+    for (int stamp = 0; stamp < 8; ++stamp) {
+      std::this_thread::sleep_for(1ms);
+      pass.stamp();
+    }
+  }
+  run.add_values({.every = 4, .passes = 1, .attention = {{.layer = 1, .head = 2}}});
+  decode(run, 3, "\xF0\x9F");
+  wait_until([&] { return !trouble().empty(); });
+  EXPECT_EQ(trouble(), std::vector<std::string>{"journal_in_use"}) << "told at once, and once";
+  {
+    const std::lock_guard lock(mutex_);
+    EXPECT_NE(trouble_[0].message.find(path_.string() + ".journal/" + run.id() + ".jsonl"),
+              std::string::npos)
+        << trouble_[0].message;
+    EXPECT_NE(trouble_[0].hint.find("Nothing is lost"), std::string::npos);
+  }
+  const ProfiledRun result = run.finish();
+  ASSERT_TRUE(has_warning(result, "journaled"));
+  EXPECT_FALSE(has_warning(result, "not_saved"));
+  EXPECT_FALSE(result.operation_table.events.empty());
+  const Warning& warning = result.warnings.back();
+  EXPECT_NE(warning.message.find("is a directory"), std::string::npos) << warning.message;
+  EXPECT_NE(warning.hint.find("enprof db import --db " + path_.string()), std::string::npos);
+
+  put_back();
+  ProfileDatabase again = connect();
+  const RecoveryReport report = recover_runs(again);
+  for (const Error& error : report.errors) {
+    ADD_FAILURE() << error.message;
+  }
+  ASSERT_EQ(report.runs.size(), 1U);
+  EXPECT_EQ(report.runs[0].run_id, run.id());
+  EXPECT_TRUE(report.runs[0].from_journal);
+  ProfiledRun expected = result;
+  expected.warnings.pop_back();  // where it was is of no interest any more
+  EXPECT_EQ(**again.get_run(run.id()), expected);
+  EXPECT_EQ(files(),
+            (std::vector<std::string>{"profiles.db", "profiles.db-shm", "profiles.db-wal"}));
+  EXPECT_TRUE(recover_runs(again).empty());
+}
+
+TEST_F(RunSaverTest, AJournalIsBroughtInOnce) {
+  ProfileDatabase database = connect();
+  {
+    const auto saver = profiler(database);
+    RunScope run = saver->run({.model_name = "m"});
+    take_away();
+    decode(run, 2);
+    run.finish();
+    put_back();
+    const fs::path journal = list_journals(path_).at(0);
+    const std::string content = testing::read_file(journal);
+    EXPECT_EQ(recover_runs(database).runs.size(), 1U);
+    // As if the program had died after it saved the run and before it took the journal away.
+    dir_.write(fs::relative(journal, dir_.path()), content);
+  }
+  const RecoveryReport report = recover_runs(database);
+  EXPECT_EQ(report.already_there, 1U);
+  EXPECT_TRUE(report.empty());
+  EXPECT_EQ(database.list_runs()->total, 1U);
+  EXPECT_TRUE(list_journals(path_).empty());
+}
+
+TEST_F(RunSaverTest, ADatabaseThatComesBackTakesTheRun) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  RunScope run = saver->run({.model_name = "m"});
+  take_away();
+  decode(run, 2);
+  wait_until([&] { return !trouble().empty(); });
+  put_back();
+  const ProfiledRun result = run.finish();
+  EXPECT_FALSE(has_warning(result, "journaled"));
+  EXPECT_EQ(**database.get_run(run.id()), result);
+  EXPECT_TRUE(list_journals(path_).empty());
+}
+
+TEST_F(RunSaverTest, WhereNeitherWorksTheRunIsInMemoryAndSaysSo) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  RunScope run = saver->run({.model_name = "m"});
+  decode(run, 2);
+  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  take_away();
+  // The lock is in this directory; a file in its place keeps everything out.
+  fs::remove_all(journal_directory(path_));
+  dir_.write("profiles.db.journal", "");
+  decode(run, 3);
+  wait_until([&] { return !trouble().empty(); });
+  EXPECT_EQ(trouble(), std::vector<std::string>{"memory_only"});
+  const ProfiledRun result = run.finish();
+  ASSERT_TRUE(has_warning(result, "not_saved"));
+  EXPECT_NE(result.warnings.back().message.find("Not a directory"), std::string::npos)
+      << result.warnings.back().message;
+  EXPECT_NE(result.warnings.back().hint.find("--json"), std::string::npos);
+  EXPECT_EQ(result.totals.output_tokens, 5U) << "the data is there";
+  EXPECT_TRUE(result.totals.figure.total);
+}
+
+/// A disk that fills up at every step of a run, then has room again: nothing is lost.
+TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothing) {
+  for (int fill_after = 0; fill_after < 4; ++fill_after) {
+    const testing::Tmpfs tmpfs("1m");
+    if (!tmpfs.mounted()) {
+      GTEST_SKIP() << tmpfs.why_not();
+    }
+    const fs::path path = tmpfs.path() / "profiles.db";
+    auto database = ProfileDatabase::connect(path);
+    ASSERT_TRUE(database) << database.error().message;
+    std::string run_id;
+    ProfiledRun result;
+    {
+      const auto saver = profiler(*database);
+      RunScope run = saver->run({.prompt = "Hi", .model_name = "m"});
+      run_id = run.id();
+      for (int step = 0; step < 4; ++step) {
+        if (step == fill_after) {
+          std::ofstream ballast(tmpfs.path() / "ballast", std::ios::binary);
+          while (ballast) {
+            ballast << std::string(4096, 'b') << std::flush;
+          }
+        }
+        decode(run, 4, "some text");
+        if (step < fill_after) {
+          wait_until([&] {
+            const auto steps = database->read_steps(run_id);
+            return steps && steps->size() > static_cast<std::size_t>(step);
+          });
+        }
+      }
+      wait_until([&] { return !trouble().empty(); });
+      result = run.finish();
+    }
+    EXPECT_TRUE(has_warning(result, "not_saved") || has_warning(result, "journaled")) << fill_after;
+    EXPECT_EQ(result.totals.output_tokens, 16U);
+    // The database is as good as it was, and works again with the space.
+    fs::remove(tmpfs.path() / "ballast");
+    const auto checked = database->check();
+    ASSERT_TRUE(checked) << checked.error().message;
+    EXPECT_TRUE(checked->good());
+    const RecoveryReport report = recover_runs(*database);
+    for (const Error& error : report.errors) {
+      ADD_FAILURE() << error.message;
+    }
+    if (fill_after > 0 || has_warning(result, "journaled")) {
+      // What was saved before the disk was full is still there.
+      const auto run = database->get_run(run_id);
+      ASSERT_TRUE(run && *run) << fill_after;
+      EXPECT_GE((*run)->tokens.size(), fill_after > 1 ? 1U : 0U);
+      EXPECT_NE((*run)->status, RunStatus::running);
+    }
+    EXPECT_TRUE(database->save_run(result) || database->get_run(run_id)->has_value());
+    const std::lock_guard lock(mutex_);
+    trouble_.clear();
+  }
+}
+
+// ---- killed
+// --------------------------------------------------------------------------------------
+
+/// What a child process tells of itself in memory that outlives it.
+struct Told {
+  std::atomic<Nanoseconds::rep> saved_until;
+  std::atomic<Nanoseconds::rep> begun;
+  std::atomic<int> tokens;
+};
+
+/// Profiles until it is killed.
+[[noreturn]] void work_until_killed(const fs::path& path, Told& told) {
+  auto database = ProfileDatabase::connect(path);
+  const auto monitor = fake_monitor();
+  if (!database || !monitor->start(1ms)) {
+    _exit(1);
+  }
+  RunSaver saver(*database, monitor.get(), {}, {.period = 2ms, .patience = 200ms});
+  RunRecorder recorder({.spans = 100'000, .tokens = 20'000, .text_bytes = 100'000}, nullptr,
+                       monotonic_clock(), saver.spans());
+  ProfiledRun run;
+  run.run_id = "victim";
+  run.model.name = "m";
+  recorder.begin();
+  told.begun = recorder.begin_time().time_since_epoch().count();
+  saver.begin(run, recorder);
+  for (;;) {
+    const auto token = recorder.open_token(Phase::decode);
+    const auto section = recorder.open_section(Phase::decode, "forward");
+    std::this_thread::sleep_for(200us);
+    recorder.set_text(token, "x");
+    recorder.close(section);
+    recorder.close(token);
+    ++told.tokens;
+    told.saved_until = saver.saved_until().time_since_epoch().count();
+  }
+}
+
+TEST(RunSaverKilled, AtAnyInstantAllThatWasSavedIsThere) {
+  void* const memory =
+      mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  auto& told = *new (memory) Told;
+  std::mt19937 random{6};
+  int with_figures = 0;
+  for (int round = 0; round < 50; ++round) {
+    const testing::TempDir dir;
+    const fs::path path = dir.path() / "profiles.db";
+    told.saved_until = 0;
+    told.begun = 0;
+    told.tokens = 0;
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      work_until_killed(path, told);
+    }
+    // From its first moments to the middle of its work.
+    while (told.begun == 0 && round % 10 != 0) {
+      std::this_thread::sleep_for(100us);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds{random() % 40'000});
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "it must not have ended by itself";
+
+    auto database = ProfileDatabase::connect(path);
+    ASSERT_TRUE(database) << database.error().message;
+    EXPECT_TRUE(database->check()->good());
+    const RecoveryReport report = recover_runs(*database);
+    for (const Error& error : report.errors) {
+      ADD_FAILURE() << error.message;
+    }
+    EXPECT_EQ(report.in_the_making, 0U) << "the dead hold no lock";
+    EXPECT_TRUE(database->unfinished_runs()->empty());
+    const auto run = database->get_run("victim");
+    ASSERT_TRUE(run) << run.error().message;
+    if (told.saved_until == 0) {
+      continue;  // killed before it had saved anything
+    }
+    ASSERT_TRUE(*run);
+    EXPECT_EQ((*run)->status, RunStatus::interrupted);
+    EXPECT_TRUE(std::ranges::find((*run)->warnings, "interrupted", &Warning::code) !=
+                (*run)->warnings.end());
+    // Everything up to the instant that it knew to be saved.
+    const Nanoseconds saved{told.saved_until - told.begun};
+    const Figure& figure = (*run)->totals.figure;
+    EXPECT_GE(figure.duration, saved);
+    const auto& tokens = (*run)->tokens;
+    for (std::size_t index = 0; index < tokens.size(); ++index) {
+      EXPECT_EQ(tokens[index].index, index);
+      EXPECT_EQ(tokens[index].text, "x");
+    }
+    EXPECT_LE(tokens.size(), static_cast<std::size_t>(told.tokens) + 1);
+    if (figure.total) {
+      ++with_figures;
+      EXPECT_NEAR(figure.total->value(), 50.0 * seconds(figure.duration) * figure.quality.coverage,
+                  0.02 * figure.total->value());
+    }
+  }
+  EXPECT_GT(with_figures, 20);
+  munmap(memory, sizeof(Told));
+}
+
+}  // namespace
+}  // namespace enprof
