@@ -273,6 +273,13 @@ void NvmlSource::poll_steps(Poll& poll, std::vector<EnergyWindow>& windows) {
   for (const std::size_t index : order) {
     if (!channels_[index].lost && channels_[index].lock->is_locked()) {
       sleeper_->sleep_until(step_after(index) + kMargin);
+      // The counters before it may have taken until another step of this one: a value read close to
+      // a step may be that of the step before.
+      const Instant now = clock_->now();
+      const Instant step = foretold(channels_[index], now - kMargin, true);
+      if (step < now + kMargin) {
+        sleeper_->sleep_until(step + kMargin);
+      }
     }
     read_counter(index, poll, windows);
   }

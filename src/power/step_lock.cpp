@@ -27,6 +27,8 @@ constexpr unsigned kLostAfter = 3;
 constexpr unsigned kLongestPause = 8;
 /// The period is learned from so many steps, or from one where that would take long.
 constexpr std::size_t kFollowed = 4;
+/// So much a step may be from its place, before it is known.
+constexpr Nanoseconds kJitter = std::chrono::microseconds{20};
 /// Times as long as the shortest: such a poll was interrupted.
 constexpr int kLostCpu = 8;
 constexpr Nanoseconds kLongToFollow = std::chrono::milliseconds{10};
@@ -89,6 +91,7 @@ StepLock::Reading StepLock::read(CounterInput& input) {
       pause_ = pauses_;
     } else if (++misses_ >= kLostAfter) {
       lose();
+      knows_period_ = false;  // it was not what it seemed
     }
   }
   return read_plainly(input);
@@ -150,22 +153,36 @@ StepLock::Watched StepLock::search(CounterInput& input, Instant deadline) {
 }
 
 StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::size_t steps) {
-  std::vector<Step> seen{first};
-  while (seen.size() <= steps) {
+  // Steps that were seen through a long pause, as others had the CPU, tell nothing of the period.
+  std::vector<Step> sharp;
+  const auto keep = [&](const Step& step) {
+    if (step.width <= settings_.period / kSharp) {
+      sharp.push_back(step);
+    }
+  };
+  keep(first);
+  Step last = first;
+  for (std::size_t count = 0; count < steps; ++count) {
     auto step = find(input, clock_->now() + 2 * period());
     if (!step || !*step) {
       return step;
     }
-    seen.push_back(**step);
-    if (is_sharp(**step) && seen.size() <= steps) {
-      count_locked(**step);
+    last = **step;
+    keep(last);
+    if (is_sharp(last) && count + 1 < steps) {
+      count_locked(last);
     }
   }
-  // A step may have gone unseen while another process had the CPU: the shortest time between two,
-  // and those like it, are one period.
+  if (sharp.size() < 2) {
+    ++counts_.blurred_steps;
+    return std::nullopt;
+  }
+  // A step may have gone unseen: the shortest time between two, and those like it, are one period.
   std::vector<Nanoseconds> apart;
-  for (std::size_t index = 1; index < seen.size(); ++index) {
-    apart.push_back(seen[index].at - seen[index - 1].at);
+  Nanoseconds width{0};
+  for (std::size_t index = 1; index < sharp.size(); ++index) {
+    apart.push_back(sharp[index].at - sharp[index - 1].at);
+    width = std::max(width, sharp[index].width + sharp[index - 1].width);
   }
   const Nanoseconds shortest = std::ranges::min(apart);
   Nanoseconds sum{0};
@@ -176,11 +193,11 @@ StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::
       ++count;
     }
   }
-  grid_ = StepGrid(std::max(sum / count, settings_.period / kPolls));
-  for (const Step& step : seen) {
+  grid_ = StepGrid(std::max(sum / count, settings_.period / kPolls), (width + kJitter) / count);
+  for (const Step& step : sharp) {
     grid_.see(step.at, step.width);
   }
-  return seen.back();
+  return last;
 }
 
 StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {

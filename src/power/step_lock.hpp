@@ -60,9 +60,9 @@ class StepLock {
 
   StepLock(const Settings& settings, const Clock& clock, const Sleeper& sleeper);
 
-  /// Waits for the next step that can still be slept for, about two periods at most (the first time
-  /// some more), and reads the value then. Call it when a reading is wanted: not every step needs
-  /// to be met.
+  /// Waits for the next step that can still be slept for, and reads the value then: about two
+  /// periods at most, and four more (one more, if they are long) where the period is to be learned.
+  /// Call it when a reading is wanted: not every step needs to be met.
   [[nodiscard]] Reading read(CounterInput& input);
 
   /// Meets a number of steps in a row, to learn what there is to know: the period, and how exactly
