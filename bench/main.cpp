@@ -52,7 +52,7 @@ constexpr std::array kGroups{
     Group{"scope", "", scope},
     Group{"operation", "", operation},
     Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
-    Group{"hot_path", "stamp|section|token TIMES", enprof::bench::run_hot_path},
+    Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };
 

@@ -140,11 +140,11 @@ class RunScope::Impl {
     if (profiler.power != nullptr) {
       profiler.power->sync();
     }
-    const std::optional<CpuSnapshot> cpu_at_begin = cpu_load_.start();
+    cpu_load_.start();
     recorder_.begin();
     profiler.dispatcher.begin_run(run_.run_id, recorder_);
     if (saver_) {
-      saver_->begin(run_, recorder_, cpu_at_begin);
+      saver_->begin(run_, recorder_);
     }
     if (profiler.power != nullptr) {
       profiler.power->forget_before(recorder_.begin_time() - kLookBack);
