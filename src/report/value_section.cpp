@@ -65,6 +65,7 @@ std::vector<ExpertBalance> expert_balances(const ProfiledRun& run) {
     }
   }
   std::vector<ExpertBalance> result;
+  result.reserve(layers.size());
   for (const auto& [key, layer] : layers) {
     result.push_back({.phase = key.first,
                       .layer = key.second,
