@@ -1,5 +1,6 @@
 // enprof_bench GROUP [ARGUMENT…]: prints one JSON line a figure. tools/bench runs the groups, with
 // what must be measured from outside a process, and makes a table.
+#include "accuracy_bench.hpp"
 #include "attribution_bench.hpp"
 #include "counter_bench.hpp"
 #include "hot_path_bench.hpp"
@@ -30,6 +31,11 @@ bool attribution(Arguments) {
   enprof::bench::bench_attribution();
   return true;
 }
+bool accuracy(Arguments) {
+  enprof::bench::bench_accuracy("accuracy", enprof::bench::kDevelopmentSeeds);
+  enprof::bench::bench_accuracy("heldout", enprof::bench::kHeldOutSeeds);
+  return true;
+}
 bool scope(Arguments) {
   enprof::bench::bench_scopes();
   return true;
@@ -44,6 +50,7 @@ bool sampler(Arguments) { return enprof::bench::bench_sampler(); }
 constexpr std::array kGroups{
     Group{"sampler", "", sampler},
     Group{"attribution", "", attribution},
+    Group{"accuracy", "", accuracy},
     Group{"scope", "", scope},
     Group{"operation", "", operation},
     Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},

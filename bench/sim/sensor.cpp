@@ -28,7 +28,9 @@ class Counter {
     while (grid <= trace.end()) {
       const Instant at = grid + scaled(model.step_jitter, random.normal());
       const double energy = before_j + trace.until(at).value();
-      steps_.push_back({at, static_cast<std::uint64_t>(energy / model.quantum_j) % range_});
+      if (at >= trace.begin() && at <= trace.end()) {
+        steps_.push_back({at, static_cast<std::uint64_t>(energy / model.quantum_j) % range_});
+      }
       grid += model.step;
     }
   }
@@ -92,7 +94,7 @@ SensorView read_counter(const PowerTrace& trace, const CounterModel& counter,
       ++step;
     }
     if (register_.steps()[step].at <= at) {
-      reader.read(at, register_.steps()[step].quanta);
+      reader.read(reads.centred ? at - counter.step / 2 : at, register_.steps()[step].quanta);
     }
   }
   // Uniform over a step.
@@ -145,7 +147,8 @@ SensorView read_part_time(const PowerTrace& trace, const PartTimeModel& model, s
   for (; end <= trace.end(); end += model.period) {
     const Watts power = whole_milliwatts(trace.energy(end - model.window, end) / model.window);
     if (!view.points.empty()) {
-      view.windows.push_back({.begin = end - model.period, .end = end, .energy = power * model.period});
+      view.windows.push_back(
+          {.begin = end - model.period, .end = end, .energy = power * model.period});
     }
     view.points.push_back({end, power});
   }

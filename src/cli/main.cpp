@@ -3,8 +3,10 @@
 
 #include "cli/command.hpp"
 #include "cli/console.hpp"
+#include "cli/db_command.hpp"
 #include "cli/doctor_command.hpp"
 #include "cli/export_command.hpp"
+#include "cli/import_command.hpp"
 #include "cli/model_command.hpp"
 #include "cli/rm_command.hpp"
 #include "cli/run_command.hpp"
@@ -86,10 +88,11 @@ int run_program(int argc, char** argv) {
   program.add_flag("-v,--verbose", log.verbosity, "Log what happens; twice: everything");
   program.add_option("--log-file", log.file, "Log to a file instead of stderr")->type_name("FILE");
 
-  const std::array<std::unique_ptr<Command>, 7> commands{
+  const std::array<std::unique_ptr<Command>, 9> commands{
       std::make_unique<RunCommand>(),  std::make_unique<RunsCommand>(),
       std::make_unique<ShowCommand>(), std::make_unique<ExportCommand>(),
-      std::make_unique<RmCommand>(),   std::make_unique<DoctorCommand>(),
+      std::make_unique<RmCommand>(),   std::make_unique<ImportCommand>(),
+      std::make_unique<DbCommand>(),   std::make_unique<DoctorCommand>(),
       std::make_unique<ModelCommand>()};
   for (const auto& command : commands) {
     command->declare(program);

@@ -9,12 +9,12 @@
 namespace enprof {
 namespace {
 
-constexpr Nanoseconds kFirstGuard = std::chrono::microseconds{100};
+constexpr Nanoseconds kFirstGuard = std::chrono::microseconds{80};
 constexpr Nanoseconds kShortestGuard = std::chrono::microseconds{5};
-constexpr Nanoseconds kGuardShrink{500};
+constexpr Nanoseconds kGuardShrink{1'000};
 constexpr int kLateInTime = 20;  // wake-ups, of which one may come late
 /// A step is awaited so many standard deviations before and after it is expected.
-constexpr int kSigmas = 3;
+constexpr int kSigmas = 2;
 /// Polls closer together than this are not worth a sleep between them.
 constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{100};
 /// A stretch of time is searched in so many polls.
@@ -27,6 +27,8 @@ constexpr unsigned kLostAfter = 3;
 constexpr unsigned kLongestPause = 8;
 /// The period is learned from so many steps, or from one where that would take long.
 constexpr std::size_t kFollowed = 4;
+/// Times as long as the shortest: such a poll was interrupted.
+constexpr int kLostCpu = 8;
 constexpr Nanoseconds kLongToFollow = std::chrono::milliseconds{10};
 
 double ns(Nanoseconds duration) { return static_cast<double>(duration.count()); }
@@ -93,8 +95,9 @@ StepLock::Reading StepLock::read(CounterInput& input) {
 }
 
 StepLock::Reading StepLock::read_plainly(CounterInput& input) {
-  Reading reading{.value = input.read()};
-  reading.at = reading.seen = clock_->now();
+  auto value = input.read();
+  const Instant now = clock_->now();
+  Reading reading{.value = std::move(value), .at = now, .seen = now};
   counts_.unlocked += reading.value ? 1U : 0U;
   return reading;
 }
@@ -129,7 +132,8 @@ StepLock::Watched StepLock::search(CounterInput& input, Instant deadline) {
   if (!step || !*step) {
     return step;
   }
-  if (!knows_period_) {
+  // Steps that can be awaited no longer, though one is known: the period is not what it seemed.
+  if (!knows_period_ || grid_.has_phase()) {
     step = follow(input, **step, period() > kLongToFollow / 2 ? 1 : kFollowed);
     if (!step || !*step) {
       return step;
@@ -157,14 +161,22 @@ StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::
       count_locked(**step);
     }
   }
-  // The median: one step may have gone unseen while another process had the CPU.
+  // A step may have gone unseen while another process had the CPU: the shortest time between two,
+  // and those like it, are one period.
   std::vector<Nanoseconds> apart;
   for (std::size_t index = 1; index < seen.size(); ++index) {
     apart.push_back(seen[index].at - seen[index - 1].at);
   }
-  const auto middle = apart.begin() + static_cast<std::ptrdiff_t>(apart.size() / 2);
-  std::ranges::nth_element(apart, middle);
-  grid_ = StepGrid(std::max(*middle, settings_.period / kPolls));
+  const Nanoseconds shortest = std::ranges::min(apart);
+  Nanoseconds sum{0};
+  int count = 0;
+  for (const Nanoseconds time : apart) {
+    if (time < shortest + shortest / 2) {
+      sum += time;
+      ++count;
+    }
+  }
+  grid_ = StepGrid(std::max(sum / count, settings_.period / kPolls));
   for (const Step& step : seen) {
     grid_.see(step.at, step.width);
   }
@@ -216,37 +228,40 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
 
 StepLock::Watched StepLock::watch(CounterInput& input, Instant until, Nanoseconds pause) {
   Instant before = clock_->now();
-  const Instant begin = before;
   const auto first = input.read();
   Instant after = clock_->now();
-  Nanoseconds slept{0};
+  if (!first) {
+    return std::unexpected(first.error());
+  }
+  // A poll that takes far longer than others has lost the CPU, and not used it.
+  Nanoseconds shortest = after - before;
+  Nanoseconds used = shortest;
   Watched result = std::nullopt;
-  while (first && after < until) {
+  while (after < until) {
     Instant again = after;
     if (pause > Nanoseconds{0}) {
       sleeper_->sleep_until(after + pause);
       again = clock_->now();
-      slept += again - after;
     }
     const auto value = input.read();
-    const Instant now = clock_->now();
+    after = clock_->now();
+    shortest = std::min(shortest, after - again);
+    used += std::min(after - again, kLostCpu * shortest);
     if (!value) {
       result = std::unexpected(value.error());
       break;
     }
-    after = now;
     if (*value != *first) {
-      // The old value was there after `before`, the new one before `now`.
-      result = Step{
-          .value = *value, .at = before + (now - before) / 2, .seen = now, .width = now - before};
+      // The old value was there after `before`, the new one before `after`.
+      result = Step{.value = *value,
+                    .at = before + (after - before) / 2,
+                    .seen = after,
+                    .width = after - before};
       break;
     }
     before = again;
   }
-  spend(after - begin - slept);
-  if (!first) {
-    return std::unexpected(first.error());
-  }
+  spend(used);
   return result;
 }
 

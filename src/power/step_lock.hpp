@@ -20,7 +20,7 @@ namespace enprof {
 /// old.
 ///
 /// How it is found: at first by polling through a few steps (long ones: with sleeps between, ever
-/// shorter from step to step). Then it sleeps until a step may come: three standard deviations
+/// shorter from step to step). Then it sleeps until a step may come: two standard deviations
 /// before it is expected, less a guard, as a wake-up comes late by a time that varies. The guard
 /// shrinks with each wake-up that came in time, and grows twenty times as much with one that did
 /// not, so that one in twenty does not. A step that was missed is not polled for: the next one is

@@ -98,6 +98,21 @@ TEST_F(StepLockTest, ADriftOfThePeriodIsFollowed) {
   EXPECT_NEAR(to_ms(locked.period()), to_ms(machine_.period()), 0.003);
 }
 
+TEST_F(StepLockTest, APeriodThatWasLearnedWronglyIsLearnedAnew) {
+  StepLock locked = lock();
+  machine_.set_period(1'700us);
+  machine_.pass(10ms);
+  ASSERT_TRUE(locked.learn(machine_));
+  EXPECT_NEAR(to_ms(locked.period()), 1.7, 0.01);
+  machine_.set_period(kPeriod);
+  machine_.pass(10ms);
+  static_cast<void>(errors(locked, 100));
+  const auto microseconds = errors(locked, 100);
+  EXPECT_GT(microseconds.size(), 90U);
+  EXPECT_LT(microseconds.back(), 2.0);
+  EXPECT_NEAR(to_ms(locked.period()), to_ms(kPeriod), 0.01);
+}
+
 TEST_F(StepLockTest, AStallIsReadAsItIsAndTheLockComesBack) {
   StepLock locked = lock();
   static_cast<void>(errors(locked, 20));

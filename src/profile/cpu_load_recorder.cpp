@@ -22,19 +22,21 @@ CpuLoadRecorder::CpuLoadRecorder(const CpuTimes& times, const Clock& clock, Nano
 
 CpuLoadRecorder::~CpuLoadRecorder() { static_cast<void>(stop()); }
 
-void CpuLoadRecorder::start() {
+std::optional<CpuSnapshot> CpuLoadRecorder::start() {
   if (started_) {
-    return;
+    return std::nullopt;
   }
   started_ = true;
   stopping_ = false;
   samples_.clear();
   sample();
+  const auto first = samples_.empty() ? std::nullopt : std::optional{samples_.front().times};
   try {
     thread_ = std::thread([this] { work(); });
   } catch (const std::system_error& error) {
     kLog.error("CPU times are read at the begin and end of the run only: {}", error.what());
   }
+  return first;
 }
 
 std::vector<CpuSample> CpuLoadRecorder::stop() {

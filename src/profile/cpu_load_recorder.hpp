@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -31,9 +32,9 @@ class CpuLoadRecorder {
   CpuLoadRecorder& operator=(const CpuLoadRecorder&) = delete;
   ~CpuLoadRecorder();
 
-  /// Takes the first sample, here and now, and goes on. Where no thread can be had, there will be
-  /// the first sample and the last.
-  void start();
+  /// Takes the first sample, here and now, gives it, and goes on. Where no thread can be had, there
+  /// will be the first sample and the last.
+  std::optional<CpuSnapshot> start();
   /// Takes the last sample and gives all, in the order of time. Empty where it was not started.
   [[nodiscard]] std::vector<CpuSample> stop();
 

@@ -164,6 +164,9 @@ class Assembler {
       switch (span.level) {
         case Level::run:
           run_.totals.figure = figure(span, share);
+          if (auto& foreign = run_.totals.figure.quality.foreign_cpu_share; !foreign) {
+            foreign = power_.foreign_cpu_share;
+          }
           run_shares_.assign(share.begin(), share.end());
           break;
         case Level::phase:

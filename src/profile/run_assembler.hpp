@@ -24,6 +24,8 @@ struct PowerEvidence {
   std::optional<IdleBaseline> baseline;
   Nanoseconds interval{0};
   std::vector<CpuSample> cpu;  ///< CPU times from the run's begin to its end; empty: not known
+  /// Of the whole run, where `cpu` does not tell it.
+  std::optional<double> foreign_cpu_share;
 };
 
 /// Fills in phases, sections, tokens, totals and power of a run from its recording. What the caller
