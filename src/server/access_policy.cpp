@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <exception>
 #include <optional>
 #include <random>
@@ -37,8 +37,8 @@ std::optional<Authority> parse_authority(std::string_view text) {
     rest = colon == std::string_view::npos ? std::string_view{} : text.substr(colon);
   }
   if (!rest.empty()) {
-    const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(),
-                                              result.port);
+    const auto [end, error] =
+        std::from_chars(rest.data() + 1, rest.data() + rest.size(), result.port);
     if (rest.front() != ':' || error != std::errc{} || end != rest.data() + rest.size()) {
       return std::nullopt;
     }
@@ -81,9 +81,10 @@ Result<void> AccessPolicy::check(const HttpRequest& request) const {
     }
   }
   if (!has_token(request)) {
-    return fail(ErrorCode::permission_denied, "The token is missing or wrong",
-                "Send it as 'Authorization: Bearer TOKEN', or as ?token=TOKEN; enprof serve printed "
-                "it when it started.");
+    return fail(
+        ErrorCode::permission_denied, "The token is missing or wrong",
+        "Send it as 'Authorization: Bearer TOKEN', or as ?token=TOKEN; enprof serve printed "
+        "it when it started.");
   }
   return {};
 }
@@ -123,7 +124,8 @@ bool AccessPolicy::is_loopback(std::string_view host) {
     return true;
   }
   // 127.0.0.1.example.com is a name, not an address.
-  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host.starts_with("127.") &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 Result<std::string> AccessPolicy::make_token() {

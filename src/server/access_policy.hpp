@@ -16,7 +16,8 @@ namespace enprof {
 ///
 /// - Host must name this server: else a foreign name that resolves to 127.0.0.1 (DNS rebinding)
 ///   would make the foreign page same-origin with us.
-/// - Origin, which browsers send with every WebSocket and every request that changes something, must
+/// - Origin, which browsers send with every WebSocket and every request that changes something,
+/// must
 ///   be this server's own; requests without one are not a browser's.
 /// - With a token, every request carries it: "Authorization: Bearer TOKEN", or, as browsers cannot
 ///   set headers on a WebSocket, ?token=TOKEN. It is compared in a time that does not depend on

@@ -11,8 +11,8 @@
 namespace enprof {
 
 struct HttpRequest {
-  std::string method;  ///< GET, POST, …
-  std::string path;    ///< percent-decoded, without the query
+  std::string method;                                       ///< GET, POST, …
+  std::string path;                                         ///< percent-decoded, without the query
   std::map<std::string, std::string, std::less<>> query;    ///< decoded; the last of a name counts
   std::map<std::string, std::string, std::less<>> headers;  ///< names in lower case
   std::string body;

@@ -153,9 +153,11 @@ class BeastServer final : public HttpServer {
       acceptor_.close(ignored);
       idle_.cancel();
       pump();
+      for (beast::tcp_stream* stream : asking_) {
+        stream->cancel();
+      }
       if (connections_ == 0) {
         context_.stop();
-        return;
       }
       // Watchers say goodbye, answers under way are sent; whoever takes longer is left.
       farewell_.expires_after(std::chrono::seconds{1});
@@ -185,8 +187,10 @@ class BeastServer final : public HttpServer {
       }
       asio::co_spawn(context_, serve(beast::tcp_stream(std::move(socket))),
                      [this](const std::exception_ptr& failure) {
-                       --connections_;
                        log_failure(failure);
+                       if (--connections_ == 0 && stopping_) {
+                         context_.stop();
+                       }
                      });
       ++connections_;
     }
@@ -212,7 +216,9 @@ class BeastServer final : public HttpServer {
       parser.header_limit(options_.limits.header_bytes);
       stream.expires_after(options_.limits.idle);
       error_code error;
+      const auto place = asking_.insert(asking_.end(), &stream);
       co_await http::async_read(stream, buffer, parser, no_throw(error));
+      asking_.erase(place);
       if (error) {
         co_await refuse(stream, error);
         break;
@@ -222,7 +228,9 @@ class BeastServer final : public HttpServer {
         co_await watch(std::move(stream), std::move(request));
         co_return;
       }
-      Response response = wire(co_await answer(plain(request)), request);
+      HttpRequest asked = plain(request);
+      HttpResponse answered = co_await answer(asked);
+      Response response = wire(std::move(answered), request);
       stream.expires_after(options_.limits.idle);
       co_await http::async_write(stream, response, no_throw(error));
       if (error || response.need_eof()) {
@@ -254,23 +262,30 @@ class BeastServer final : public HttpServer {
     co_await http::async_write(stream, message, no_throw(ignored));
   }
 
-  /// Runs the handler on a worker, and comes back.
-  asio::awaitable<HttpResponse> answer(HttpRequest request) {
+  /// Runs the handler on a worker, and comes back. The request outlives the call. What is passed to
+  /// co_spawn has a name: g++ 12 destroys some temporaries of a co_await twice
+  /// (gcc.gnu.org/PR99576).
+  asio::awaitable<HttpResponse> answer(const HttpRequest& request) {
     if (const auto allowed = policy_.check(request); !allowed) {
       co_return problem(403, allowed.error());
     }
-    co_return co_await asio::co_spawn(
-        workers_,
-        [this, request = std::move(request)]() -> asio::awaitable<HttpResponse> {
-          try {
-            co_return handler_(request);
-          } catch (const std::exception& error) {
-            kLog.error("{} {} failed: {}", request.method, request.path, error.what());
-          }
-          co_return problem(500, {ErrorCode::internal, "The server failed at this request",
-                                  "Its log says why."});
-        },
-        asio::use_awaitable);
+    HttpResponse response;
+    const auto work = [this, &request, &response]() -> asio::awaitable<void> {
+      response = handle(request);
+      co_return;
+    };
+    co_await asio::co_spawn(workers_, work, asio::use_awaitable);
+    co_return response;
+  }
+
+  HttpResponse handle(const HttpRequest& request) const {
+    try {
+      return handler_(request);
+    } catch (const std::exception& error) {
+      kLog.error("{} {} failed: {}", request.method, request.path, error.what());
+    }
+    return problem(500,
+                   {ErrorCode::internal, "The server failed at this request", "Its log says why."});
   }
 
   asio::awaitable<void> watch(beast::tcp_stream stream, Request request);
@@ -287,7 +302,8 @@ class BeastServer final : public HttpServer {
   Timer farewell_{context_};
   bool stopping_ = false;
   std::size_t connections_ = 0;
-  std::list<Watcher*> watching_;  // each for as long as its coroutine runs
+  std::list<beast::tcp_stream*> asking_;  // connections that have not sent their next request yet
+  std::list<Watcher*> watching_;          // each for as long as its coroutine runs
   std::atomic<std::size_t> watcher_count_{0};
   std::atomic<std::size_t> dropped_{0};
   std::atomic<bool> pump_posted_{false};
@@ -310,6 +326,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
     socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = kHandshake,
                                                        .idle_timeout = server_.options_.limits.idle,
                                                        .keep_alive_pings = true});
+    socket_.auto_fragment(false);
     socket_.read_message_max(server_.options_.limits.message_bytes);
     error_code error;
     co_await socket_.async_accept(request, no_throw(error));
@@ -416,8 +433,8 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
 
   void say_goodbye(websocket::close_code code, std::string_view why) {
     constexpr std::size_t kLongestReason = 123;  // RFC 6455, 5.5
-    goodbye_ = websocket::close_reason(code, beast::string_view(why.data(), std::min(
-                                                 why.size(), kLongestReason)));
+    goodbye_ = websocket::close_reason(
+        code, beast::string_view(why.data(), std::min(why.size(), kLongestReason)));
   }
 
   void drop(const char* reason) {
@@ -446,14 +463,14 @@ asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request reque
     refusal = problem(404, {ErrorCode::not_found, "There is no WebSocket at " + asked.path,
                             "Connect to " + options_.live_path});
   } else if (watching_.size() >= options_.limits.watchers) {
-    refusal = problem(503, {ErrorCode::busy,
-                            fmt::format("There are {} watchers already", watching_.size()),
-                            "Close one of them, and try again."});
+    refusal = problem(
+        503, {ErrorCode::busy, fmt::format("There are {} watchers already", watching_.size()),
+              "Close one of them, and try again."});
   } else if (since = parse_since(asked.parameter("since"), hub_.last()); !since) {
-    refusal = problem(400, {ErrorCode::invalid_argument,
-                            "since is not the number of an event: " +
-                                std::string(asked.parameter("since")),
-                            "Pass the seq of the last event that was seen, or leave it out."});
+    refusal = problem(
+        400, {ErrorCode::invalid_argument,
+              "since is not the number of an event: " + std::string(asked.parameter("since")),
+              "Pass the seq of the last event that was seen, or leave it out."});
   }
   if (!since) {
     Response response = wire(std::move(refusal), request);

@@ -13,9 +13,10 @@ using Json = nlohmann::json;
 constexpr std::string_view kPowerSample = "power_sample";
 
 std::unexpected<Error> malformed(std::string message) {
-  return fail(ErrorCode::malformed, std::move(message),
-              R"(Send {"subscribe":{"runs":["RUN_ID"],"types":["token_complete"]}}; leave out what )"
-              "should not be limited.");
+  return fail(
+      ErrorCode::malformed, std::move(message),
+      R"(Send {"subscribe":{"runs":["RUN_ID"],"types":["token_complete"]}}; leave out what )"
+      "should not be limited.");
 }
 
 Result<std::set<std::string, std::less<>>> names(const Json& object, const char* member) {

@@ -44,8 +44,9 @@ TEST_F(LiveFrameTest, IsAnArrayOfEnvelopes) {
 TEST_F(LiveFrameTest, TheFilterLeavesOutRunsAndTypes) {
   EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {.runs = {"b"}, .types = {}}, false)),
               ElementsAre("5power_sample"));
-  EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {.runs = {"a"}, .types = {"token_complete"}}, false)),
-              ElementsAre("3token_complete"));
+  EXPECT_THAT(
+      tell(make_frame(hub_.read(0, 10), {.runs = {"a"}, .types = {"token_complete"}}, false)),
+      ElementsAre("3token_complete"));
   EXPECT_EQ(make_frame(hub_.read(0, 10), {.runs = {"c"}, .types = {}}, false), "");
 }
 

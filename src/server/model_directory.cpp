@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view kSuffix = ".gguf";
 constexpr std::size_t kNamedAtMost = 10;  // in a message
 
-std::unexpected<Error> cannot_read(const std::filesystem::path& path, const std::error_code& error) {
+std::unexpected<Error> cannot_read(const std::filesystem::path& path,
+                                   const std::error_code& error) {
   return fail(error_code_from_errno(error.value()),
               fmt::format("Cannot read {}: {}", path.string(), error.message()),
               "Start the server with a --models-dir that exists and that it may read.");
