@@ -1,169 +1,185 @@
-// Decode time with enprof over without it: the same model, context and loop in one process, in
-// interleaved pairs; with it, the scopes that the engine opens for each token, a listener, and the
-// power monitor reading a RAPL tree of two zones every 10 ms. Beside it the control: pairs in which
-// neither has it.
+// Time of a generation with enprof over without it: the same model in one process, through
+// LlamaEngine::generate(), with a listener and the power monitor reading a RAPL tree of two zones
+// every 10 ms. Each measurement stands between two generations that have none of it, so that a
+// drift of the machine's speed cancels; the order turns from round to round. Beside them the
+// control, which has none of it either, and a graph callback that asks for every node.
 #include "overhead_bench.hpp"
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
+#include "engines/llama/llama_engine.hpp"
 #include "figure.hpp"
+#include "plain_generation.hpp"
 #include "support/temp_dir.hpp"
 
-#include <llama.h>
+#include <fmt/format.h>
 
-#include <array>
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
-#include <memory>
+#include <cstdlib>
+#include <functional>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace enprof::bench {
 namespace {
 
-constexpr int kPairs = 31;
-constexpr int kTokens = 48;
 constexpr int kThreads = 2;
+constexpr int kFewestRounds = 1;
+/// Decode takes about this long, whatever the model: shorter than what makes the machine's speed
+/// drift, and longer than its shortest hiccups.
+constexpr double kDecodeSeconds = 0.4;
+constexpr const char* kPrompt =
+    "How many joules does a thought take? A clock ticks beside each operation, and a counter steps "
+    "a thousand times a second. Between them lies the answer.";
 
-using Model = std::unique_ptr<llama_model, decltype(&llama_model_free)>;
-using Context = std::unique_ptr<llama_context, decltype(&llama_free)>;
-using Sampler = std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)>;
-
-/// A greedy decode loop, with or without scopes around its parts.
-class DecodeLoop {
- public:
-  explicit DecodeLoop(const std::filesystem::path& path)
-      : model_(llama_model_load_from_file(path.c_str(), llama_model_default_params()),
-               llama_model_free),
-        context_(nullptr, llama_free),
-        sampler_(llama_sampler_init_greedy(), llama_sampler_free) {
-    if (!model_) {
-      return;
-    }
-    llama_context_params params = llama_context_default_params();
-    params.n_ctx = 256;
-    params.n_threads = kThreads;
-    params.n_threads_batch = kThreads;
-    context_.reset(llama_init_from_model(model_.get(), params));
-  }
-
-  [[nodiscard]] bool ready() const { return context_ != nullptr; }
-
-  /// Seconds that kTokens tokens took, after a prompt of four. `run` may be null.
-  double decode(RunScope* run) {
-    llama_memory_clear(llama_get_memory(context_.get()), false);
-    std::array<llama_token, 4> prompt{1, 100, 200, 300};
-    llama_decode(context_.get(), llama_batch_get_one(prompt.data(), prompt.size()));
-    llama_token token = llama_sampler_sample(sampler_.get(), context_.get(), -1);
-    if (run != nullptr) {
-      run->enter(Phase::decode);
-    }
-    const auto begin = std::chrono::steady_clock::now();
-    for (int step = 0; step < kTokens; ++step) {
-      if (run != nullptr) {
-        token = profiled_step(*run, token);
-      } else {
-        forward(token);
-        token = sample();
-        detokenize(token);
-      }
-    }
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  }
-
- private:
-  llama_token profiled_step(RunScope& run, llama_token token) {
-    TokenScope scope = run.token(Phase::decode);
-    {
-      const SectionScope section = run.section(Phase::decode, "forward");
-      forward(token);
-    }
-    {
-      const SectionScope section = run.section(Phase::decode, "sampling");
-      token = sample();
-    }
-    {
-      const SectionScope section = run.section(Phase::decode, "detokenization");
-      scope.set_text(detokenize(token));
-    }
-    return token;
-  }
-
-  void forward(llama_token token) {
-    llama_decode(context_.get(), llama_batch_get_one(&token, 1));
-    llama_synchronize(context_.get());
-  }
-  llama_token sample() { return llama_sampler_sample(sampler_.get(), context_.get(), -1); }
-  std::string_view detokenize(llama_token token) {
-    const int length =
-        llama_token_to_piece(llama_model_get_vocab(model_.get()), token, piece_.data(),
-                             static_cast<std::int32_t>(piece_.size()), 0, true);
-    return {piece_.data(), static_cast<std::size_t>(length > 0 ? length : 0)};
-  }
-
-  Model model_;
-  Context context_;
-  Sampler sampler_;
-  std::array<char, 256> piece_{};
+struct Mode {
+  std::string name;
+  std::function<PhaseTimes()> generate;
+  std::vector<double> prefill{};  // over that of the plain ones before and after
+  std::vector<double> decode{};
 };
 
-double profiled_decode(DecodeLoop& loop, PowerMonitor& monitor) {
-  InferencePipelineProfiler profiler{&monitor, nullptr};
-  std::size_t heard = 0;
-  profiler.on([&](const Event&) { ++heard; });
-  RunScope run = profiler.run({.model_name = "bench", .max_output_tokens = kTokens});
-  const double took = loop.decode(&run);
-  run.abandon();
-  return took;
-}
-
-}  // namespace
-
-bool bench_overhead(const std::filesystem::path& path) {
-  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-  llama_backend_init();
-  DecodeLoop loop(path);
-  if (!loop.ready()) {
-    std::fprintf(stderr, "enprof_bench: cannot load %s\n", path.c_str());
-    return false;
-  }
-  const testing::TempDir sysfs;
+void write_rapl_tree(const testing::TempDir& sysfs) {
   for (const char* zone : {"intel-rapl:0", "intel-rapl:0/intel-rapl:0:0"}) {
     const std::string directory = std::string("class/powercap/") + zone;
     sysfs.write(directory + "/name", directory.ends_with(":0:0") ? "dram\n" : "package-0\n");
     sysfs.write(directory + "/energy_uj", "123456789\n");
     sysfs.write(directory + "/max_energy_range_uj", "262143328850\n");
   }
-  auto monitor = PowerMonitor::open("rapl", {.sysfs_root = sysfs.path()});
-  if (!monitor) {
-    std::fprintf(stderr, "enprof_bench: %s\n", monitor.error().message.c_str());
-    return false;
+}
+
+template <class T>
+T value_of(Result<T> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().message);
+  }
+  return std::move(*result);
+}
+
+class OverheadBench {
+ public:
+  OverheadBench(std::string name, const char* path)
+      : name_(std::move(name)),
+        engine_(value_of(LlamaEngine::load(path, {.threads = kThreads}))),
+        prompt_(value_of(engine_.tokenize(kPrompt))) {
+    write_rapl_tree(sysfs_);
+    monitor_.emplace(value_of(PowerMonitor::open("rapl", {.sysfs_root = sysfs_.path()})));
+    // The first generations touch memory that is new, and say how many tokens are enough.
+    static_cast<void>(plain());
+    tokens_ = 9;
+    const double token_time = plain().decode / (tokens_ - 1);
+    tokens_ = std::max(9, static_cast<int>(kDecodeSeconds / token_time));
+    modes_ = {{"control", [this] { return plain(); }},
+              {"minimal", [this] { return profiled(Depth::minimal); }},
+              {"module", [this] { return profiled(Depth::module); }},
+              {"deep", [this] { return profiled(Depth::deep); }},
+              {"every_node", [this] { return plain(Callback::every_node); }}};
   }
 
-  static_cast<void>(loop.decode(nullptr));  // the first one touches memory that is new
-  std::vector<double> with_over_without;
-  std::vector<double> control;
-  std::vector<double> per_token;
-  const auto plain = [&] { return loop.decode(nullptr); };
-  for (int pair = 0; pair < kPairs; ++pair) {
-    // Each measurement between two plain ones, so that a drift of the machine's speed cancels.
-    const double before = plain();
-    if (const auto started = monitor->start(); !started) {
-      std::fprintf(stderr, "enprof_bench: %s\n", started.error().message.c_str());
-      return false;
+  void measure(int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+      PhaseTimes before = plain();
+      for (std::size_t index = 0; index < modes_.size(); ++index) {
+        Mode& mode = modes_[(index + static_cast<std::size_t>(round)) % modes_.size()];
+        const PhaseTimes with = mode.generate();
+        const PhaseTimes after = plain();
+        mode.prefill.push_back(with.prefill / ((before.prefill + after.prefill) / 2));
+        mode.decode.push_back(with.decode / ((before.decode + after.decode) / 2));
+        token_ms_.push_back(after.decode / (tokens_ - 1) * 1e3);
+        prefill_ms_.push_back(after.prefill * 1e3);
+        before = after;
+      }
     }
-    const double with = profiled_decode(loop, *monitor);
-    monitor->stop();
-    const double between = plain();
-    const double without = plain();
-    const double after = plain();
-    with_over_without.push_back(with / ((before + between) / 2));
-    control.push_back(without / ((between + after) / 2));
-    per_token.push_back(between / kTokens * 1e3);
   }
-  figure("overhead.token_time", median(per_token), "ms");
-  figure("overhead.decode_minimal", median(with_over_without), "ratio");
-  figure("overhead.control_a_a", median(control), "ratio");
+
+  void print() const {
+    const std::string prefix = "overhead." + name_ + ".";
+    figure(prefix + "token_time", median(token_ms_), "ms");
+    figure(prefix + "prefill_time", median(prefill_ms_), "ms");
+    for (const Mode& mode : modes_) {
+      figure(prefix + mode.name + "_decode", median(mode.decode), "ratio");
+      figure(prefix + mode.name + "_prefill", median(mode.prefill), "ratio");
+      // How far apart the middle half of the rounds lies: a median is to be read against it.
+      figure(prefix + mode.name + "_decode_spread", spread(mode.decode), "ratio");
+    }
+  }
+
+ private:
+  [[nodiscard]] PhaseTimes plain(Callback callback = Callback::none) const {
+    return generate_plainly(engine_, prompt_, tokens_, kThreads, callback);
+  }
+
+  PhaseTimes profiled(Depth depth) {
+    if (const auto started = monitor_->start(); !started) {
+      throw std::runtime_error(started.error().message);
+    }
+    PhaseTimes times;
+    {
+      InferencePipelineProfiler profiler{&*monitor_, nullptr};
+      std::size_t heard = 0;
+      profiler.on([&](const Event&) { ++heard; });
+      RunScope run = profiler.run({.model_name = "bench",
+                                   .depth = depth,
+                                   .max_output_tokens = static_cast<std::size_t>(tokens_)});
+      const GenerateResult generated = value_of(
+          engine_.generate(run, {.prompt = kPrompt, .max_tokens = tokens_, .ignore_eos = true}));
+      const ProfiledRun& result = run.finish();
+      if (generated.output_tokens != static_cast<std::size_t>(tokens_)) {
+        throw std::runtime_error("the generation ended early");
+      }
+      check(result, depth);
+      for (const PhaseFigure& phase : result.phases) {
+        (phase.phase == Phase::prefill ? times.prefill : times.decode) +=
+            phase.phase == Phase::prefill || phase.phase == Phase::decode
+                ? seconds(phase.figure.duration)
+                : 0.0;
+      }
+    }
+    monitor_->stop();
+    return times;
+  }
+
+  /// What is measured must have been done.
+  static void check(const ProfiledRun& run, Depth depth) {
+    if (run.layers.empty() != (depth == Depth::minimal) ||
+        run.operation_table.events.empty() != (depth != Depth::deep)) {
+      throw std::runtime_error(
+          fmt::format("depth {} did not bring what it should", to_string(depth)));
+    }
+  }
+
+  [[nodiscard]] static double spread(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() * 3 / 4] - values[values.size() / 4];
+  }
+
+  std::string name_;
+  LlamaEngine engine_;
+  std::vector<LlamaEngine::Token> prompt_;
+  testing::TempDir sysfs_;
+  std::optional<PowerMonitor> monitor_;
+  int tokens_ = 3;
+  std::vector<Mode> modes_;
+  std::vector<double> token_ms_;
+  std::vector<double> prefill_ms_;
+};
+
+}  // namespace
+
+bool bench_overhead(std::span<const char* const> arguments) {
+  const int rounds = arguments.size() == 3 ? std::atoi(arguments[2]) : 0;
+  if (rounds < kFewestRounds) {
+    std::fputs("enprof_bench: overhead wants a name, a model file, and a number of rounds\n",
+               stderr);
+    return false;
+  }
+  OverheadBench bench(arguments[0], arguments[1]);
+  bench.measure(rounds);
+  bench.print();
   return true;
 }
 

@@ -1,11 +1,12 @@
 #pragma once
 
-#include <filesystem>
+#include <span>
 
 namespace enprof::bench {
 
-/// Prints the figures overhead.*: decode time with enprof over without it. False, with a message on
-/// stderr, where the model cannot be used.
-[[nodiscard]] bool bench_overhead(const std::filesystem::path& model);
+/// Arguments: a name for the model, its file, rounds. Prints the figures overhead.NAME.*: time of
+/// prefill and decode with enprof over without it, for each depth. False, with a message on stderr,
+/// where the model cannot be used.
+[[nodiscard]] bool bench_overhead(std::span<const char* const> arguments);
 
 }  // namespace enprof::bench

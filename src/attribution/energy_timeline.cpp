@@ -16,6 +16,14 @@ struct Edge {
   int open = 0;        // +1 at a begin, −1 at an end
 };
 
+/// Whether it is a window at all, and its numbers are such that sums of them stay finite.
+bool is_usable(const EnergyWindow& window) {
+  const Instant latest{EnergyTimeline::kFarthest};
+  const Instant earliest{-EnergyTimeline::kFarthest};
+  return window.end > window.begin && window.begin >= earliest && window.end <= latest &&
+         std::abs(window.energy.value()) <= EnergyTimeline::kMostEnergy.value();
+}
+
 /// Half the mean square of differences between neighbours is the variance of the values, however
 /// slowly their mean drifts (von Neumann's ratio).
 double relative_spread_of(std::span<const EnergyWindow> by_begin) {
@@ -40,11 +48,11 @@ double relative_spread_of(std::span<const EnergyWindow> by_begin) {
 }  // namespace
 
 EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanoseconds stamp_error)
-    : stamp_error_ns_(ns(stamp_error)) {
+    : stamp_error_(stamp_error) {
   std::vector<EnergyWindow> good;
   good.reserve(windows.size());
   for (const EnergyWindow& window : windows) {
-    if (window.end > window.begin && std::isfinite(window.energy.value())) {
+    if (is_usable(window)) {
       good.push_back(window);
     }
   }
@@ -54,17 +62,45 @@ EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanosecond
   }
   spread_ = relative_spread_of(good);
 
+  const bool disjoint =
+      std::ranges::adjacent_find(good, [](const EnergyWindow& window, const EnergyWindow& next) {
+        return next.begin < window.end;
+      }) == good.end();
+  disjoint ? add_disjoint(good) : add_overlapping(good);
+}
+
+void EnergyTimeline::add_knot(Instant at, double energy, double windows, bool covered) {
+  Knot knot{.at = at};
+  if (!knots_.empty()) {
+    Knot& last = knots_.back();
+    last.energy = energy;
+    knot.energy_before = last.energy_before + energy;
+    knot.covered_before = last.covered_before + (covered ? ns(at - last.at) : 0.0);
+    knot.windows_before = last.windows_before + windows;
+  }
+  knots_.push_back(knot);
+}
+
+void EnergyTimeline::add_disjoint(std::span<const EnergyWindow> by_begin) {
+  knots_.reserve(by_begin.size() + 1);
+  for (const EnergyWindow& window : by_begin) {
+    if (knots_.empty() || knots_.back().at < window.begin) {
+      add_knot(window.begin, 0.0, 0.0, false);
+    }
+    add_knot(window.end, window.energy.value(), 1.0, true);
+  }
+}
+
+void EnergyTimeline::add_overlapping(std::span<const EnergyWindow> by_begin) {
   std::vector<Edge> edges;
-  edges.reserve(2 * good.size());
-  for (const EnergyWindow& window : good) {
+  edges.reserve(2 * by_begin.size());
+  for (const EnergyWindow& window : by_begin) {
     const double length = ns(window.duration());
     const double power = window.energy.value() / length;
     edges.push_back({window.begin, power, 1.0 / length, 1});
     edges.push_back({window.end, -power, -1.0 / length, -1});
   }
-  if (!std::ranges::is_sorted(edges, {}, &Edge::at)) {
-    std::ranges::stable_sort(edges, {}, &Edge::at);
-  }
+  std::ranges::stable_sort(edges, {}, &Edge::at);
 
   knots_.reserve(edges.size());
   double power = 0.0;
@@ -72,6 +108,8 @@ EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanosecond
   int open = 0;
   for (std::size_t index = 0; index < edges.size();) {
     const Instant at = edges[index].at;
+    const double length = knots_.empty() ? 0.0 : ns(at - knots_.back().at);
+    add_knot(at, power * length, rate * length, open > 0);
     for (; index < edges.size() && edges[index].at == at; ++index) {
       power += edges[index].power;
       rate += edges[index].rate;
@@ -81,19 +119,14 @@ EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanosecond
       power = 0.0;
       rate = 0.0;
     }
-    Knot knot{.at = at};
-    if (!knots_.empty()) {
-      const Knot& last = knots_.back();
-      const double length = ns(at - last.at);
-      knot.energy = last.energy + last.energy_slope * length;
-      knot.covered = last.covered + last.covered_slope * length;
-      knot.windows = last.windows + last.windows_slope * length;
-    }
-    knot.energy_slope = power;
-    knot.windows_slope = rate;
-    knot.covered_slope = open > 0 ? 1.0 : 0.0;
-    knots_.push_back(knot);
   }
+}
+
+std::size_t EnergyTimeline::segment_at(Instant at) const {
+  if (knots_.size() < 2 || at < knots_.front().at) {
+    return 0;
+  }
+  return std::min(segment_of(at, 0), knots_.size() - 2);
 }
 
 std::size_t EnergyTimeline::segment_of(Instant at, std::size_t hint) const {
@@ -120,19 +153,21 @@ std::size_t EnergyTimeline::segment_of(Instant at, std::size_t hint) const {
 
 EnergyTimeline::Value EnergyTimeline::value_at(Instant at, std::size_t segment) const {
   const Knot& knot = knots_[segment];
-  const double since = ns(at - knot.at);
-  Value value{.energy = knot.energy + knot.energy_slope * since,
-              .covered = knot.covered + knot.covered_slope * since,
-              .windows = knot.windows + knot.windows_slope * since};
-  if (segment + 1 < knots_.size()) {
-    const double length = ns(knots_[segment + 1].at - knot.at);
-    const double f = since / length;
-    const double bridge = knot.energy_slope * length * spread_;
-    const double stamp = knot.energy_slope * stamp_error_ns_;
-    value.variance =
-        bridge * bridge * f * (1.0 - f) + stamp * stamp * ((1.0 - f) * (1.0 - f) + f * f);
+  if (segment + 1 == knots_.size()) {
+    return {.energy = knot.energy_before,
+            .covered = knot.covered_before,
+            .windows = knot.windows_before};
   }
-  return value;
+  const Knot& next = knots_[segment + 1];
+  const double length = ns(next.at - knot.at);
+  const double f = ns(at - knot.at) / length;
+  const double bridge = knot.energy * spread_;
+  const double stamp = knot.energy / length * ns(stamp_error_);
+  return {.energy = knot.energy_before + knot.energy * f,
+          .covered = knot.covered_before + (next.covered_before - knot.covered_before) * f,
+          .windows = knot.windows_before + (next.windows_before - knot.windows_before) * f,
+          .variance =
+              bridge * bridge * f * (1.0 - f) + stamp * stamp * ((1.0 - f) * (1.0 - f) + f * f)};
 }
 
 EnergyShare EnergyTimeline::share(Instant begin, Instant end) const {

@@ -39,6 +39,14 @@ std::optional<CpuSnapshot> CpuTimes::read() const {
   return CpuSnapshot{.machine = *whole, .own = *mine};
 }
 
+std::optional<double> busy_share(const MachineCpuTime& begin, const MachineCpuTime& end) {
+  const Nanoseconds total = end.total - begin.total;
+  if (total < 10 * CpuTimes::tick()) {
+    return std::nullopt;
+  }
+  return std::clamp(seconds(end.busy - begin.busy) / seconds(total), 0.0, 1.0);
+}
+
 std::optional<double> foreign_cpu_share(const CpuSnapshot& begin, const CpuSnapshot& end) {
   const Nanoseconds busy = end.machine.busy - begin.machine.busy;
   if (busy < 2 * CpuTimes::tick()) {

@@ -53,6 +53,11 @@ class CpuTimes {
 #endif
 };
 
+/// 0–1: share of the time of all CPUs between two readings in which they ran anything. Empty where
+/// that time is below ten ticks: too little to tell.
+[[nodiscard]] std::optional<double> busy_share(const MachineCpuTime& begin,
+                                               const MachineCpuTime& end);
+
 /// 0–1: share of the machine's busy CPU time between two snapshots that other processes used. Empty
 /// where the machine was busy for less than two ticks: too little to tell.
 [[nodiscard]] std::optional<double> foreign_cpu_share(const CpuSnapshot& begin,

@@ -1,5 +1,6 @@
 #include "cli/run_command.hpp"
 
+#include "base/log.hpp"
 #include "base/utf8.hpp"
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
@@ -20,9 +21,12 @@
 namespace enprof {
 namespace {
 
+constexpr Logger kLog{"run"};
+
 /// Warnings that say something about the machine, not that data is missing.
-constexpr std::array<std::string_view, 4> kAdvice{"foreign_load", "baseline_above_run",
-                                                  "context_beyond_training", "dropped_events"};
+constexpr std::array<std::string_view, 6> kAdvice{"foreign_load",   "baseline_above_run",
+                                                  "rate_deviation", "realtime_refused",
+                                                  "dropped_events", "context_beyond_training"};
 constexpr std::string_view kNotSaved = "not_saved";
 
 bool has_warning(const ProfiledRun& run, std::string_view code) {
@@ -127,6 +131,12 @@ void RunCommand::declare(CLI::App& program) {
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str()
       ->group("Power");
+  app.add_flag("--baseline-force", baseline_force_,
+               "Measure the baseline even where the machine is not idle")
+      ->group("Power");
+  app.add_flag("--power-realtime", power_realtime_,
+               "Read sensors at realtime priority (needs CAP_SYS_NICE)")
+      ->group("Power");
   app.add_option("--tdp-watts", tdp_watts_, "CPU power at full load, for estimate")
       ->check(CLI::Range(0.1, 100'000.0))
       ->group("Power");
@@ -137,8 +147,20 @@ void RunCommand::declare(CLI::App& program) {
       ->type_name("FILE")
       ->group("Power");
 
-  app.add_option("--depth", depth_, "How fine: phases, sections and tokens (minimal)")
-      ->check(CLI::IsMember({"minimal"}))
+  app.add_option("--depth", depth_,
+                 "How fine: phases and tokens (minimal); layers and components (module); each "
+                 "operation, and values on some tokens (deep)")
+      ->check(CLI::IsMember({"minimal", "module", "deep"}))
+      ->capture_default_str()
+      ->group("Result");
+  app.add_option("--values-every", generate_.values_every,
+                 "With --depth deep: look at the values of one token in so many; 0: none")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str()
+      ->group("Result");
+  app.add_option("--sparsity-threshold", generate_.sparsity_threshold,
+                 "Values and attention weights below it count as none")
+      ->check(CLI::Range(0.0, 1e30))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--tag", tags_, "Tag the run; may be given more than once")
@@ -211,27 +233,35 @@ Result<LlamaEngine> RunCommand::load_model(const Interrupt& interrupt) const {
   return LlamaEngine::load(model_, options);
 }
 
-Result<void> RunCommand::start_power(PowerMonitor& monitor, const Interrupt& interrupt) const {
+Result<std::optional<Warning>> RunCommand::start_power(PowerMonitor& monitor,
+                                                       const Interrupt& interrupt) const {
   if (!record_power_.empty()) {
     if (const auto recording = monitor.record_to(record_power_); !recording) {
-      return recording;
+      return std::unexpected(recording.error());
     }
   }
-  if (const auto started = monitor.start(from_ms(power_interval_ms_)); !started) {
-    return started;
+  const auto priority = power_realtime_ ? SamplingPriority::realtime : SamplingPriority::normal;
+  if (const auto started = monitor.start(from_ms(power_interval_ms_), priority); !started) {
+    return std::unexpected(started.error());
   }
   if (baseline_s_ <= 0.0 || monitor.domains().empty()) {
-    return {};
+    return std::nullopt;
   }
   StatusLine status;
   status.show(fmt::format("Measuring the idle baseline for {:g} s", baseline_s_));
   const auto baseline =
-      monitor.measure_idle_baseline(from_ms(baseline_s_ * 1e3), &interrupt.flag());
-  if (!baseline && baseline.error().code != ErrorCode::cancelled) {
-    status.clear();
-    print_note("no idle baseline: " + baseline.error().message);
+      monitor.measure_idle_baseline(from_ms(baseline_s_ * 1e3), &interrupt.flag(),
+                                    baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
+  if (baseline || baseline.error().code == ErrorCode::cancelled) {
+    return std::nullopt;
   }
-  return {};
+  status.clear();
+  kLog.warning("{}. {}", baseline.error().message, baseline.error().hint);
+  return Warning{
+      .component = "power",
+      .code = baseline.error().code == ErrorCode::busy ? "baseline_refused" : "baseline_failed",
+      .message = baseline.error().message,
+      .hint = baseline.error().hint};
 }
 
 RunRequest RunCommand::request() const {
@@ -239,7 +269,7 @@ RunRequest RunCommand::request() const {
           .model_name = std::filesystem::path{model_}.filename().string(),
           .tags = tags_,
           .experiment = experiment_,
-          .depth = depth_from_string(depth_).value_or(Depth::minimal),
+          .depth = depth_from_string(depth_).value_or(Depth::module),
           .max_output_tokens = static_cast<std::size_t>(generate_.max_tokens)};
 }
 
@@ -321,8 +351,9 @@ int RunCommand::run() {
   if (!engine) {
     return failed(engine.error());
   }
-  if (const auto started = start_power(*monitor, interrupt); !started) {
-    return failed(started.error());
+  const auto power = start_power(*monitor, interrupt);
+  if (!power) {
+    return failed(power.error());
   }
   if (interrupt.requested()) {
     return save_cancelled(&*monitor, store, interrupt);
@@ -332,6 +363,9 @@ int RunCommand::run() {
       &*monitor, store, {.economics = economics_, .power_interval = from_ms(power_interval_ms_)}};
   LiveLine live(profiler);
   RunScope run = profiler.run(request());
+  if (*power) {
+    run.warn(**power);
+  }
   GenerateOptions options = generate_;
   options.prompt = prompt_;
   options.cancel = &interrupt.flag();

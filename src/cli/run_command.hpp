@@ -26,7 +26,9 @@ class RunCommand final : public Command {
   [[nodiscard]] Result<void> read_prompt();
   [[nodiscard]] Result<PowerMonitor> open_power() const;
   [[nodiscard]] Result<LlamaEngine> load_model(const Interrupt& interrupt) const;
-  [[nodiscard]] Result<void> start_power(PowerMonitor& monitor, const Interrupt& interrupt) const;
+  /// Starts it and measures the baseline; what came in the way of that is the run's warning.
+  [[nodiscard]] Result<std::optional<Warning>> start_power(PowerMonitor& monitor,
+                                                           const Interrupt& interrupt) const;
   [[nodiscard]] RunRequest request() const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
   [[nodiscard]] int save_cancelled(PowerMonitor* monitor, ProfileDatabase* database,
@@ -41,10 +43,12 @@ class RunCommand final : public Command {
   std::string power_ = "auto";
   double power_interval_ms_ = 10.0;
   double baseline_s_ = 2.0;
+  bool baseline_force_ = false;
+  bool power_realtime_ = false;
   std::optional<double> tdp_watts_;
   std::optional<double> idle_watts_;
   std::string record_power_;
-  std::string depth_ = "minimal";
+  std::string depth_ = "module";
   std::vector<std::string> tags_;
   std::string experiment_;
   Economics economics_;

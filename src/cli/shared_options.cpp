@@ -81,6 +81,9 @@ PowerEnvironment power_environment() {
   if (const auto root = variable("ENPROF_PROCFS_ROOT")) {
     environment.procfs_root = *root;
   }
+  if (const auto library = variable("ENPROF_NVML_LIBRARY")) {
+    environment.nvml_library = *library;
+  }
   return environment;
 }
 

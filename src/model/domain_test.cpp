@@ -30,6 +30,8 @@ TEST(Domain, KindAndSocketComeFromTheName) {
   EXPECT_EQ(domain_from_name("cpu").kind, DomainKind::cpu);
   EXPECT_EQ(domain_from_name("cpu").socket, std::nullopt);
   EXPECT_EQ(domain_from_name("gpu-12").socket, 12);
+  EXPECT_EQ(domain_from_name("hwmon:package-1").kind, DomainKind::package);
+  EXPECT_EQ(domain_from_name("hwmon:package-1").name, "hwmon:package-1");
   EXPECT_EQ(domain_from_name("wall").kind, DomainKind::other);
   EXPECT_EQ(domain_from_name("rack-7").kind, DomainKind::other);
   EXPECT_EQ(domain_from_name("package-x").kind, DomainKind::other);
@@ -49,6 +51,29 @@ TEST(Domain, OnlyDisjointDomainsAreRoots) {
             (std::vector<std::string>{"core-0", "uncore-0"}));
   EXPECT_EQ(roots(domains({"cpu", "gpu", "wall"})),
             (std::vector<std::string>{"cpu", "gpu", "wall"}));
+}
+
+TEST(Domain, WhatTwoSourcesMeasureCountsOnce) {
+  EXPECT_EQ(roots(domains({"package-0", "dram-0", "hwmon:package-0", "hwmon:core-0"})),
+            (std::vector<std::string>{"package-0", "dram-0"}));
+  EXPECT_EQ(roots(domains({"psys", "battery:psys", "package-0"})),
+            (std::vector<std::string>{"psys"}));
+  EXPECT_EQ(roots(domains({"cpu", "package-0", "package-1", "core-0"})),
+            (std::vector<std::string>{"cpu"}));
+  // Each source numbers its own maker's GPUs.
+  EXPECT_EQ(roots(domains({"gpu-0", "hwmon:gpu-0"})),
+            (std::vector<std::string>{"gpu-0", "hwmon:gpu-0"}));
+}
+
+TEST(Domain, WhatIsMeasuredStandsBeforeAnEstimate) {
+  auto all = domains({"cpu", "package-0", "package-1"});
+  all[0].method = Method::estimated;
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"package-0", "package-1"}));
+  all = domains({"cpu", "other:cpu"});
+  all[0].method = Method::estimated;
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"other:cpu"}));
 }
 
 TEST(Domain, ACoreBelongsToThePackageOfItsOwnSocket) {

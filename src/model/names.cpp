@@ -7,8 +7,8 @@ namespace {
 
 // Each table is in the order of its enum, so that a value is its own index.
 constexpr std::string_view kPhases[] = {"pre_inference", "prefill", "decode", "post_inference"};
-constexpr std::string_view kLevels[] = {"run",   "phase",     "section",  "token",
-                                        "layer", "component", "operation"};
+constexpr std::string_view kLevels[] = {"run",  "phase", "section",   "token",
+                                        "pass", "layer", "component", "operation"};
 constexpr std::string_view kDepths[] = {"minimal", "module", "deep"};
 constexpr std::string_view kMethods[] = {"measured", "attributed", "estimated"};
 constexpr std::string_view kStatuses[] = {"running", "completed", "failed", "cancelled",

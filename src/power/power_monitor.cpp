@@ -1,5 +1,7 @@
 #include "enprof/power/power_monitor.hpp"
 
+#include "base/cpu_times.hpp"
+#include "base/log.hpp"
 #include "power/idle_baseline.hpp"
 #include "power/power_sampler.hpp"
 #include "power/power_sources.hpp"
@@ -7,6 +9,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
+#include <future>
 #include <iterator>
 #include <mutex>
 #include <thread>
@@ -15,11 +19,26 @@
 namespace enprof {
 namespace {
 
+constexpr Logger kLog{"power"};
+
+/// How long a sensor may take to say that it is there.
+constexpr std::chrono::seconds kAvailablePatience{2};
 /// How soon a measurement of the baseline notices that it is cancelled.
 constexpr Nanoseconds kCancelPeriod = std::chrono::milliseconds{10};
 
 Error cancelled() {
   return {.code = ErrorCode::cancelled, .message = "The idle baseline was cancelled", .hint = {}};
+}
+
+Error not_idle(double share, Nanoseconds duration) {
+  return {
+      .code = ErrorCode::busy,
+      .message = fmt::format("There is no idle baseline: the machine was not idle. Its CPUs "
+                             "worked for {:.0f} % of {:g} s; more than {:.0f} % is not idle",
+                             100.0 * share, seconds(duration), 100.0 * PowerMonitor::kIdleShare),
+      .hint =
+          "See what runs: top. Stop it and try again, skip the baseline with --baseline-s "
+          "0, or measure all the same with --baseline-force"};
 }
 
 Error not_running() {
@@ -32,12 +51,14 @@ Error not_running() {
 
 class PowerMonitor::Impl {
  public:
-  Impl(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock)
-      : sampler(std::make_shared<PowerSampler>(std::move(sources), clock)) {}
+  Impl(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock,
+       const std::filesystem::path& procfs_root)
+      : sampler(std::make_shared<PowerSampler>(std::move(sources), clock)), cpu(procfs_root) {}
 
-  std::shared_ptr<PowerSampler> sampler;  // shared with its thread: see PowerSampler
-  std::vector<std::string> notes;         // how the sources were chosen
-  std::mutex mutex;                       // guards what follows
+  std::shared_ptr<PowerSampler> sampler;  // shared with its threads: see PowerSampler
+  CpuTimes cpu;
+  std::vector<std::string> notes;  // how the sources were chosen
+  std::mutex mutex;                // guards what follows
   std::optional<IdleBaseline> baseline;
 };
 
@@ -51,9 +72,25 @@ Result<PowerMonitor> PowerMonitor::open(std::string_view source,
   if (!opened) {
     return std::unexpected(std::move(opened.error()));
   }
-  PowerMonitor monitor(std::move(opened->sources), *environment.clock);
+  PowerMonitor monitor(std::move(opened->sources), *environment.clock, environment.procfs_root);
   monitor.impl_->notes = std::move(opened->notes);
   return monitor;
+}
+
+bool PowerMonitor::is_available(const PowerEnvironment& environment) {
+  // On a thread that may be left behind: a driver that hangs, hangs whoever opens it. The caller's
+  // clock may be gone by then.
+  PowerEnvironment ours = environment;
+  ours.clock = &monotonic_clock();
+  std::packaged_task<bool()> task([ours = std::move(ours)] { return is_source_available(ours); });
+  std::future<bool> answer = task.get_future();
+  try {
+    std::thread(std::move(task)).detach();
+    return answer.wait_for(kAvailablePatience) == std::future_status::ready && answer.get();
+  } catch (const std::exception& error) {
+    kLog.warning("Whether power can be measured cannot be told: {}", error.what());
+    return false;
+  }
 }
 
 std::vector<SourceStatus> PowerMonitor::survey(const PowerEnvironment& environment) {
@@ -62,8 +99,9 @@ std::vector<SourceStatus> PowerMonitor::survey(const PowerEnvironment& environme
 
 std::string PowerMonitor::source_names() { return power_source_names(); }
 
-PowerMonitor::PowerMonitor(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock)
-    : impl_(std::make_unique<Impl>(std::move(sources), clock)) {}
+PowerMonitor::PowerMonitor(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock,
+                           const std::filesystem::path& procfs_root)
+    : impl_(std::make_unique<Impl>(std::move(sources), clock, procfs_root)) {}
 
 PowerMonitor::PowerMonitor(PowerMonitor&& other) noexcept = default;
 
@@ -93,7 +131,9 @@ std::vector<std::string> PowerMonitor::sources() const {
   return result;
 }
 
-Result<void> PowerMonitor::start(Nanoseconds interval) { return impl_->sampler->start(interval); }
+Result<void> PowerMonitor::start(Nanoseconds interval, SamplingPriority priority) {
+  return impl_->sampler->start(interval, priority);
+}
 void PowerMonitor::stop() { impl_->sampler->stop(); }
 bool PowerMonitor::is_running() const noexcept { return impl_ && impl_->sampler->is_running(); }
 Nanoseconds PowerMonitor::interval() const noexcept { return impl_->sampler->interval(); }
@@ -104,10 +144,19 @@ std::vector<EnergyWindow> PowerMonitor::windows(Instant begin, Instant end) cons
 }
 void PowerMonitor::forget_before(Instant instant) { impl_->sampler->forget_before(instant); }
 PowerNow PowerMonitor::now() const { return impl_->sampler->now(); }
+std::vector<SensorReading> PowerMonitor::readings(Instant begin, Instant end) const {
+  return impl_->sampler->readings(begin, end);
+}
+std::optional<PeakPower> PowerMonitor::peak() const { return impl_->sampler->peak(); }
+std::vector<SourceRate> PowerMonitor::rates() const { return impl_->sampler->rates(); }
 std::vector<Warning> PowerMonitor::warnings() const { return impl_->sampler->warnings(); }
+std::vector<Warning> PowerMonitor::warnings(Instant since) const {
+  return impl_->sampler->warnings(since);
+}
 
 Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
-                                                         const std::atomic<bool>* cancel) {
+                                                         const std::atomic<bool>* cancel,
+                                                         BusyMachine busy) {
   PowerSampler& sampler = *impl_->sampler;
   if (duration <= Nanoseconds{0}) {
     return fail(ErrorCode::invalid_argument,
@@ -122,6 +171,7 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
                 fmt::format("Choose one: {}", source_names()));
   }
   sampler.sync();
+  const auto load_at_begin = impl_->cpu.machine();
   const Instant begin = sampler.clock().now();
   const auto until = std::chrono::steady_clock::now() + duration;
   for (auto now = until - duration; now < until; now = std::chrono::steady_clock::now()) {
@@ -135,6 +185,13 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
   }
   sampler.sync();
   const Instant end = sampler.clock().now();
+  const auto load_at_end = impl_->cpu.machine();
+  if (busy == BusyMachine::refuse && load_at_begin && load_at_end) {
+    const auto share = busy_share(*load_at_begin, *load_at_end);
+    if (share && *share > kIdleShare) {
+      return std::unexpected(not_idle(*share, duration));
+    }
+  }
   const auto windows = sampler.windows(begin, end);
   IdleBaseline baseline = compute_idle_baseline(domains(), windows, begin, end);
   if (std::ranges::none_of(baseline.domains,

@@ -10,7 +10,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 namespace enprof {
 namespace {
@@ -26,7 +29,7 @@ class PowerMonitorTest : public ::testing::Test {
   PowerMonitor monitor(const std::vector<std::string>& domains, const Clock& clock) {
     std::vector<std::unique_ptr<PowerSource>> sources;
     sources.push_back(std::make_unique<FakeSource>("fake", domains, clock, sensor_));
-    return PowerMonitor(std::move(sources), clock);
+    return PowerMonitor(std::move(sources), clock, procfs_.root());
   }
   PowerMonitor monitor(const std::vector<std::string>& domains = {"cpu"}) {
     return monitor(domains, clock_);
@@ -36,6 +39,7 @@ class PowerMonitorTest : public ::testing::Test {
   }
 
   testing::TempDir dir_;
+  testing::FakeProcfs procfs_;  // a machine that does nothing
   testing::ManualClock clock_;
   std::shared_ptr<FakeSensor> sensor_ = std::make_shared<FakeSensor>();
 };
@@ -166,6 +170,62 @@ TEST_F(PowerMonitorTest, ABaselineOfASilentSensorIsNoneAndSaysWhy) {
   EXPECT_THAT(baseline.error().message, HasSubstr("fake does not answer"));
   EXPECT_FALSE(fake.baseline());
 }
+
+#if !defined(__APPLE__)
+
+/// Lets the machine work while it is read.
+class BusySource final : public PowerSource {
+ public:
+  BusySource(testing::FakeProcfs& procfs, long busy) : procfs_(procfs), busy_(busy) {}
+  [[nodiscard]] std::string_view name() const noexcept override { return "busy"; }
+  [[nodiscard]] std::string description() const override { return "a fake"; }
+  [[nodiscard]] std::span<const Domain> domains() const noexcept override { return {&domain_, 1}; }
+  [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return 1h; }
+  [[nodiscard]] Result<void> start() override {
+    last_ = monotonic_clock().now();
+    return {};
+  }
+  [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override {
+    procfs_.spend(busy_, 100 - busy_);
+    const Instant now = monotonic_clock().now();
+    windows.push_back({.begin = last_, .end = now, .energy = Watts{7} * (now - last_)});
+    last_ = now;
+    return {};
+  }
+
+ private:
+  testing::FakeProcfs& procfs_;
+  long busy_;
+  Domain domain_ = domain_from_name("cpu");
+  Instant last_;
+};
+
+TEST_F(PowerMonitorTest, ABusyMachineHasNoIdleBaselineUnlessItIsForced) {
+  const auto busy = [&](long share) {
+    std::vector<std::unique_ptr<PowerSource>> sources;
+    sources.push_back(std::make_unique<BusySource>(procfs_, share));
+    return PowerMonitor(std::move(sources), monotonic_clock(), procfs_.root());
+  };
+  auto working = busy(30);
+  ASSERT_TRUE(working.start());
+  const auto refused = working.measure_idle_baseline(1ms);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::busy);
+  EXPECT_THAT(refused.error().message, HasSubstr("30 %"));
+  EXPECT_THAT(refused.error().hint, HasSubstr("--baseline-force"));
+  EXPECT_FALSE(working.baseline());
+  const auto forced = working.measure_idle_baseline(1ms, nullptr, BusyMachine::measure);
+  ASSERT_TRUE(forced) << forced.error().message;
+  EXPECT_NEAR(forced->total->power.value(), 7, 1e-9);
+
+  auto idle = busy(10);
+  ASSERT_TRUE(idle.start());
+  EXPECT_TRUE(idle.measure_idle_baseline(1ms));
+  procfs_.write("stat", "nonsense");  // what cannot be told is no reason to refuse
+  EXPECT_TRUE(idle.measure_idle_baseline(1ms));
+}
+
+#endif
 
 // ---- recording ---------------------------------------------------------------------------------
 
@@ -304,14 +364,64 @@ TEST_F(PowerMonitorTest, DetectsRaplAndLosesItGracefully) {
   EXPECT_THAT(codes, ::testing::ElementsAre("sensor_retried", "sensor_gone"));
 }
 
+TEST_F(PowerMonitorTest, IsAvailableWhereASensorMeasures) {
+  testing::FakeRapl rapl;
+  const PowerEnvironment environment{.sysfs_root = rapl.root(), .procfs_root = procfs_.root()};
+  EXPECT_FALSE(PowerMonitor::is_available(environment)) << "an estimate is no sensor";
+  rapl.add("intel-rapl:0", "package-0");
+  EXPECT_TRUE(PowerMonitor::is_available(environment));
+}
+
+TEST_F(PowerMonitorTest, ASensorThatDoesNotAnswerIsNotAvailable) {
+  testing::FakeRapl rapl;
+  rapl.add("intel-rapl:0", "package-0");
+  const auto counter = rapl.energy_path("intel-rapl:0");
+  std::filesystem::remove(counter);
+  ASSERT_EQ(::mkfifo(counter.c_str(), 0600), 0);  // whoever opens it waits for a writer
+  EXPECT_FALSE(
+      PowerMonitor::is_available({.sysfs_root = rapl.root(), .procfs_root = procfs_.root()}));
+  const int writer = ::open(counter.c_str(), O_WRONLY | O_CLOEXEC);  // lets it go
+  ASSERT_GE(writer, 0);
+  ::close(writer);
+}
+
+TEST_F(PowerMonitorTest, ALongRunKeepsItsEnergyInBoundedMemory) {
+  auto fake = monitor();
+  ASSERT_TRUE(fake.start());
+  const Instant start = clock_.now();
+  constexpr int kPieces = 1'000;
+  constexpr int kMany = 3'000 * kPieces;  // ten times what a store holds
+  sensor_->pieces = kPieces;
+  for (int step = 0; step < kMany / kPieces; ++step) {
+    clock_.advance(kPieces * 10ms);
+    fake.sync();
+  }
+  fake.stop();
+  const auto windows = fake.windows(start, clock_.now());
+  EXPECT_LT(windows.size(), 270'000U);
+  double joules = 0;
+  Instant end = start;
+  for (const EnergyWindow& window : windows) {
+    ASSERT_EQ(window.begin, end);
+    end = window.end;
+    joules += window.energy.value();
+  }
+  EXPECT_EQ(end, clock_.now());
+  EXPECT_NEAR(joules, kMany * 0.5, 1e-5);
+  EXPECT_DOUBLE_EQ(fake.now().total->value(), 50);
+  ASSERT_TRUE(fake.peak());
+  EXPECT_NEAR(fake.peak()->power.value(), 50, 1e-9);
+}
+
 TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
   const testing::FakeRapl empty;
   const testing::FakeProcfs procfs;
-  const auto found =
-      PowerMonitor::detect({.sysfs_root = empty.root(), .procfs_root = procfs.root()});
+  const auto found = PowerMonitor::detect({.sysfs_root = empty.root(),
+                                           .procfs_root = procfs.root(),
+                                           .nvml_library = "/nowhere/libnvidia-ml.so.1"});
   ASSERT_TRUE(found) << found.error().message;
   const auto sources = found->sources();
-  ASSERT_EQ(sources.size(), 2U);
+  ASSERT_EQ(sources.size(), 3U);
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
   EXPECT_THAT(sources[1], HasSubstr("not rapl: "));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
@@ -323,9 +433,9 @@ TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {
   const testing::FakeProcfs procfs;
   const auto survey =
       PowerMonitor::survey({.sysfs_root = rapl.root(), .procfs_root = procfs.root()});
-  ASSERT_EQ(survey.size(), 2U);
+  ASSERT_EQ(survey.size(), 3U);
   EXPECT_TRUE(survey[0].works);
-  EXPECT_TRUE(survey[1].works);
+  EXPECT_TRUE(survey[2].works);
 }
 
 #endif

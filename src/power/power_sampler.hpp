@@ -1,36 +1,30 @@
-// The monitor's thread and what it shares with others.
+// All sources of a monitor, and what they have said.
 #pragma once
 
 #include "enprof/power/power_monitor.hpp"
 #include "enprof/power/power_source.hpp"
 
-#include "power/source_health.hpp"
+#include "power/sample_book.hpp"
+#include "power/source_worker.hpp"
 #include "power/window_recorder.hpp"
-#include "power/window_store.hpp"
 
 #include <chrono>
-#include <condition_variable>
-#include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 namespace enprof {
 
-/// Polls sources on a thread of its own and collects their windows.
+/// Starts, stops and asks the workers of several sources, all at a time: nothing takes longer than
+/// the slowest of them, or than patience allows.
 ///
-/// Held by shared_ptr: its thread has a share in it, so that one which a sensor does not let go of
-/// can be left behind (stop) without pulling the ground from under it.
+/// Held by shared_ptr: each worker's thread has a share in it, so that one which a sensor does not
+/// let go of can be left behind (stop) without pulling the ground from under it.
 ///
-/// Threads: any thread may call anything. mutex_ guards what is shared; while the thread runs,
-/// sources are touched by it alone and without the mutex, so that a slow sensor keeps nobody
-/// waiting.
+/// Threads: any thread may call anything.
 class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
  public:
   /// How long sensors may keep others waiting.
@@ -45,90 +39,53 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
                Patience patience);
   PowerSampler(const PowerSampler&) = delete;
   PowerSampler& operator=(const PowerSampler&) = delete;
-  ~PowerSampler();
+  ~PowerSampler() = default;
 
   [[nodiscard]] const std::vector<Domain>& domains() const noexcept { return domains_; }
   [[nodiscard]] std::vector<std::string> descriptions() const;
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
 
-  /// Starts the sources and the thread. One source of several that fails is a warning.
-  [[nodiscard]] Result<void> start(Nanoseconds interval);
-  /// Polls a last time and ends the thread; leaves it behind where it is stuck.
+  /// Starts the sources, each on its thread. One of several that fails, or has not started when
+  /// patience ends, is a warning, and is tried again.
+  [[nodiscard]] Result<void> start(Nanoseconds interval,
+                                   SamplingPriority priority = SamplingPriority::normal);
+  /// Takes a last reading of each and ends the threads; leaves behind what is stuck.
   void stop();
   [[nodiscard]] bool is_running() const noexcept;
   [[nodiscard]] Nanoseconds interval() const noexcept;
   /// Polls all sources now and waits until that is done, as far as patience goes.
   void sync();
 
-  [[nodiscard]] std::vector<EnergyWindow> windows(Instant begin, Instant end) const;
-  void forget_before(Instant instant);
-  [[nodiscard]] PowerNow now() const;
-  [[nodiscard]] std::vector<Warning> warnings() const;
+  [[nodiscard]] std::vector<EnergyWindow> windows(Instant begin, Instant end) const {
+    return book_.windows(begin, end);
+  }
+  [[nodiscard]] std::vector<SensorReading> readings(Instant begin, Instant end) const {
+    return book_.readings(begin, end);
+  }
+  void forget_before(Instant instant) { book_.forget_before(instant); }
+  [[nodiscard]] PowerNow now() const { return book_.now(clock_.now()); }
+  [[nodiscard]] std::optional<PeakPower> peak() const { return book_.peak(); }
+  [[nodiscard]] std::vector<SourceRate> rates() const;
+  [[nodiscard]] std::vector<Warning> warnings(Instant since = Instant::min()) const;
   /// Hands the windows from now on to a recorder, until stop.
-  void record_to(std::unique_ptr<WindowRecorder> recorder);
+  void record_to(std::unique_ptr<WindowRecorder> recorder) { book_.record_to(std::move(recorder)); }
 
  private:
-  using SteadyTime = std::chrono::steady_clock::time_point;
-
-  enum class State : std::uint8_t { idle, starting, running, left_behind };
-
-  struct Source {
-    std::unique_ptr<PowerSource> source;
-    std::string label;  // "rapl"
-    std::string description;
-    std::size_t first_domain = 0;  // of its domains, in ours
-    std::size_t domain_count = 0;
-    // The thread's own:
-    bool alive = false;
-    bool complained = false;  // a failed reading is in the log
-    Instant due;
-    Nanoseconds period{0};
-    // Guarded by mutex_:
-    SourceHealth health;
-  };
-
-  // The others' side.
-  [[nodiscard]] SteadyTime deadline() const;
-  void leave_behind(Nanoseconds waited);
-
-  // The thread's side. Functions that return a bool say whether to go on: a thread that was left
-  // behind must touch nothing that is not its own, as the clock or the log may be gone by then.
-  void work();
-  /// Starts the sources; returns why none could be started, if so.
-  [[nodiscard]] std::optional<Error> start_sources();
-  void work_until_stopped();
-  /// Polls one source and takes in what it has.
-  [[nodiscard]] bool poll(Source& source);
-  void log(Source& source, const Poll& poll);
-  void record(const std::vector<EnergyWindow>& windows);
-  [[nodiscard]] Poll call_out(Source& source, const std::function<Poll()>& call);
-  [[nodiscard]] bool is_left_behind() const;
+  /// Why none of the sources has started, where that is so.
+  [[nodiscard]] std::optional<Error> start_workers(Nanoseconds interval, SamplingPriority priority);
+  void end_workers(Nanoseconds patience);
 
   const Clock& clock_;
   const Patience patience_;
-  std::vector<Source> sources_;
-  std::vector<Domain> domains_;
+  const std::vector<Domain> domains_;
+  SampleBook book_;
+  std::vector<std::unique_ptr<SourceWorker>> workers_;  // never changes
 
   std::mutex control_;  // start and stop, one after the other
-  std::thread thread_;  // guarded by control_
 
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;    // the thread: there is something to do
-  std::condition_variable answer_;  // the others: it is done
-  State state_ = State::idle;
-  bool stop_asked_ = false;
+  mutable std::mutex mutex_;  // guards what follows
+  bool is_running_ = false;
   Nanoseconds interval_ = PowerMonitor::kDefaultInterval;
-  Instant started_;
-  std::optional<Error> start_error_;
-  std::uint64_t syncs_asked_ = 0;
-  std::uint64_t syncs_done_ = 0;
-  Source* busy_with_ = nullptr;  // a call into it is under way
-  SteadyTime busy_since_;
-  WindowStore store_;
-  std::vector<Warning> warnings_;  // beside those of the sources' health
-
-  std::mutex record_mutex_;  // apart: writing to a file may take its time
-  std::unique_ptr<WindowRecorder> recorder_;
 };
 
 }  // namespace enprof

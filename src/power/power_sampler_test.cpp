@@ -1,12 +1,14 @@
 #include "power/power_sampler.hpp"
 
 #include "support/fake_source.hpp"
+#include "support/fake_sysfs.hpp"
 #include "support/manual_clock.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <thread>
 
 namespace enprof {
@@ -337,6 +339,247 @@ TEST_F(PowerSamplerTest, ACounterIsReadBeforeItCouldGoAroundTwice) {
   EXPECT_TRUE(eventually([&] { return sensors_[0]->polls > 0; }));
   sampler->stop();
 }
+
+// ---- sources that disturb no other -------------------------------------------------------------
+
+TEST_F(PowerSamplerTest, ASensorThatHangsDelaysNoOther) {
+  add("stuck", {"gpu-0"});
+  add("quick", {"package-0"});
+  const auto sampler = started({.answer = kShort});
+  sensors_[0]->mode = Mode::hanging;
+  clock_.advance(10ms);
+  sensors_[0]->wait_until_it_hangs();
+  const int before = sensors_[1]->polls;
+  for (int step = 1; step <= 3; ++step) {
+    clock_.advance(10ms);
+    EXPECT_TRUE(eventually([&] { return sensors_[1]->polls >= before + step; }));
+  }
+  sampler->sync();  // of the other at least
+  const auto windows = all(*sampler);
+  EXPECT_EQ(windows.back().end, clock_.now());
+  EXPECT_TRUE(std::ranges::all_of(windows, [](const auto& each) { return each.domain == 1; }));
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_stalled"});
+
+  // Its driver lets go: what it then says covers the time, and it goes on.
+  sensors_[0]->mode = Mode::steady;
+  sensors_[0]->release();
+  EXPECT_TRUE(eventually([&] { return sensors_[0]->polls > 0; }));
+  clock_.advance(10ms);
+  sampler->stop();
+  EXPECT_FALSE(sampler->is_running());
+  Nanoseconds covered{0};
+  for (const EnergyWindow& window : all(*sampler)) {
+    covered += window.domain == 0 ? window.duration() : 0ns;
+  }
+  EXPECT_EQ(covered, 50ms);
+}
+
+TEST_F(PowerSamplerTest, OneOfSeveralThatHangsWhileItStartsComesLater) {
+  add("stuck", {"gpu-0"});
+  add("quick", {"package-0"});
+  sensors_[0]->mode = Mode::hanging;
+  const auto sampler = started({.start = kShort});
+  EXPECT_TRUE(sampler->is_running());
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_not_started"});
+  EXPECT_THAT(sampler->warnings()[0].message, HasSubstr("stuck did not start within 0.1 s"));
+  clock_.advance(3s);
+  sensors_[0]->mode = Mode::steady;
+  sensors_[0]->release();
+  EXPECT_TRUE(
+      eventually([&] { return codes(*sampler) == std::vector<std::string>{"sensor_restarted"}; }));
+  clock_.advance(10ms);
+  sampler->stop();
+  EXPECT_EQ(std::ranges::count(all(*sampler), 0, &EnergyWindow::domain), 1);
+}
+
+TEST_F(PowerSamplerTest, WhatIsLeftBehindKeepsNoOtherFromStartingAgain) {
+  add("stuck", {"gpu-0"});
+  add("quick", {"package-0"});
+  const auto sampler = started({.answer = kShort});
+  sensors_[0]->mode = Mode::hanging;
+  clock_.advance(10ms);
+  sensors_[0]->wait_until_it_hangs();
+  sampler->stop();
+  ASSERT_TRUE(sampler->start(10ms));
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_not_started"});
+  clock_.advance(10ms);
+  sampler->stop();
+  EXPECT_EQ(all(*sampler).size(), 1U);
+
+  sensors_[0]->mode = Mode::steady;
+  sensors_[0]->release();
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(sampler->start(10ms));
+    const bool whole = sampler->warnings().empty();
+    sampler->stop();
+    return whole;
+  }));
+}
+
+// ---- sources that come late, or again ----------------------------------------------------------
+
+TEST_F(PowerSamplerTest, ASourceThatIsLostIsTriedAgainAndTheTimeBetweenIsAGap) {
+  const auto sampler = started();
+  const Instant start = clock_.now();
+  clock_.advance(10ms);
+  sampler->sync();
+  sensors_[0]->mode = Mode::gone;
+  clock_.advance(10ms);
+  sampler->sync();
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_gone"});
+  sensors_[0]->mode = Mode::steady;
+  clock_.advance(990ms);
+  sampler->sync();
+  EXPECT_EQ(sensors_[0]->attempts, 1) << "not before a second has passed";
+  clock_.advance(10ms);
+  sampler->sync();
+  EXPECT_EQ(sensors_[0]->attempts, 2);
+  clock_.advance(10ms);
+  sampler->sync();
+  const auto windows = all(*sampler);
+  ASSERT_EQ(windows.size(), 2U);
+  EXPECT_EQ(windows[0].end, start + 10ms);
+  EXPECT_EQ(windows[1].begin, start + 1020ms);
+  EXPECT_DOUBLE_EQ(sampler->now().energy_since_start.value(), 1.0);
+  const auto warnings = sampler->warnings();
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].code, "sensor_restarted");
+  EXPECT_THAT(warnings[0].message, HasSubstr("1 s are a gap"));
+  EXPECT_THAT(warnings[0].message, HasSubstr("was unplugged"));
+  EXPECT_TRUE(sampler->warnings(clock_.now()).empty()) << "that is over";
+  sampler->stop();
+}
+
+TEST_F(PowerSamplerTest, ASourceThatAppearsLateIsReadFromThenOn) {
+  add("late", {"gpu-0"});
+  add("other", {"package-0"});
+  sensors_[0]->starts = false;
+  const auto sampler = started();
+  clock_.advance(1s);
+  sampler->sync();
+  EXPECT_EQ(sensors_[0]->attempts, 2);
+  sensors_[0]->starts = true;
+  clock_.advance(2s);
+  sampler->sync();
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_restarted"});
+  const Instant there = clock_.now();
+  clock_.advance(10ms);
+  sampler->stop();
+  const auto windows = all(*sampler);
+  const auto of_it = std::ranges::find(windows, 0, &EnergyWindow::domain);
+  ASSERT_NE(of_it, windows.end());
+  EXPECT_EQ(of_it->begin, there);
+}
+
+TEST_F(PowerSamplerTest, ItIsTriedEverMoreRarelyUpToAMinute) {
+  add("never", {"gpu-0"});
+  add("other", {"package-0"});
+  sensors_[0]->starts = false;
+  const auto sampler = started();
+  std::vector<int> seconds;
+  for (int second = 1; second <= 300; ++second) {
+    clock_.advance(1s);
+    const int before = sensors_[0]->attempts;
+    sampler->sync();
+    if (sensors_[0]->attempts > before) {
+      seconds.push_back(second);
+    }
+  }
+  EXPECT_EQ(seconds, (std::vector<int>{1, 3, 7, 15, 31, 63, 123, 183, 243}));
+  sampler->stop();
+}
+
+TEST_F(PowerSamplerTest, WhatEndedOnPurposeIsNotTriedAgain) {
+  const auto sampler = started();
+  sensors_[0]->mode = Mode::stopped;
+  sampler->sync();
+  clock_.advance(1h);
+  sampler->sync();
+  EXPECT_EQ(sensors_[0]->attempts, 1);
+  sampler->stop();
+}
+
+// ---- rates and readings ------------------------------------------------------------------------
+
+TEST_F(PowerSamplerTest, ARateFarFromTheOneAskedForIsAWarning) {
+  const auto sampler = started();
+  ASSERT_EQ(sampler->rates().size(), 1U);
+  EXPECT_EQ(sampler->rates()[0].source, "fake");
+  EXPECT_DOUBLE_EQ(sampler->rates()[0].asked_hz, 100);
+  EXPECT_FALSE(sampler->rates()[0].actual_hz);
+  for (int step = 0; step < 1'000; ++step) {
+    clock_.advance(10ms);
+    sampler->sync();
+  }
+  EXPECT_NEAR(*sampler->rates()[0].actual_hz, 100, 1);
+  EXPECT_TRUE(sampler->warnings().empty());
+  for (int step = 0; step < 300; ++step) {
+    clock_.advance(40ms);
+    sampler->sync();
+  }
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"rate_deviation"});
+  EXPECT_THAT(sampler->warnings()[0].message, HasSubstr("25 times a second instead of 100"));
+  EXPECT_NEAR(*sampler->rates()[0].actual_hz, 25, 0.5);
+  sampler->stop();
+}
+
+TEST_F(PowerSamplerTest, ASourceThatMustBeReadRarelyHasThatRate) {
+  add("slow", {"gpu-0"}).shortest = 100ms;
+  const auto sampler = started();
+  EXPECT_DOUBLE_EQ(sampler->rates()[0].asked_hz, 10);
+  sampler->stop();
+}
+
+TEST_F(PowerSamplerTest, ReadingsBesideEnergyAreKept) {
+  add("one", {"package-0", "core-0"});
+  add("other", {"gpu-0"});
+  sensors_[1]->celsius = 61.5;
+  const auto sampler = started();
+  clock_.advance(10ms);
+  sampler->sync();
+  const Instant first = clock_.now();
+  sensors_[1]->celsius = std::numeric_limits<double>::infinity();
+  clock_.advance(10ms);
+  sampler->sync();
+  const auto readings = sampler->readings(first - 1h, first + 1h);
+  ASSERT_EQ(readings.size(), 1U);
+  EXPECT_EQ(readings[0].domain, 2) << "in the list of all sources' domains";
+  EXPECT_EQ(readings[0].at, first);
+  EXPECT_DOUBLE_EQ(readings[0].value, 61.5);
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"invalid_windows"});
+  sampler->stop();
+}
+
+TEST_F(PowerSamplerTest, WarningsCanBeAskedForSinceAnInstant) {
+  const auto sampler = started();
+  sensors_[0]->mode = Mode::failing;
+  sampler->sync();
+  sensors_[0]->mode = Mode::steady;
+  clock_.advance(1ms);
+  EXPECT_EQ(sampler->warnings().size(), 1U);
+  EXPECT_TRUE(sampler->warnings(clock_.now()).empty());
+  sensors_[0]->mode = Mode::gone;
+  sampler->sync();
+  clock_.advance(10ms);
+  EXPECT_EQ(sampler->warnings(clock_.now()).size(), 1U) << "it is still gone";
+  sampler->stop();
+}
+
+TEST_F(PowerSamplerTest, APriorityThatIsRefusedIsAWarningAndNoMore) {
+  if (!testing::Unprivileged::works()) {
+    const testing::Unprivileged nobody;
+    add("fake", {"cpu"});
+    const auto sampler = make();
+    ASSERT_TRUE(sampler->start(10ms, SamplingPriority::realtime));
+    EXPECT_EQ(codes(*sampler), std::vector<std::string>{"realtime_refused"});
+    EXPECT_THAT(sampler->warnings()[0].hint, HasSubstr("CAP_SYS_NICE"));
+    clock_.advance(1ms);
+    sampler->stop();
+    EXPECT_EQ(all(*sampler).size(), 1U);
+  }
+}
+
+// ---- all together ------------------------------------------------------------------------------
 
 TEST_F(PowerSamplerTest, DomainsOfAllSourcesAreOneList) {
   add("rapl", {"package-0", "core-0"});

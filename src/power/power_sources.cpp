@@ -2,12 +2,17 @@
 
 #include "base/log.hpp"
 #include "power/estimate_source.hpp"
+#include "power/nvml_source.hpp"
 #include "power/rapl_source.hpp"
 #include "power/replay_source.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 namespace enprof {
@@ -27,74 +32,151 @@ SourceResult open_source(const PowerEnvironment& environment) {
   return std::unique_ptr<PowerSource>(std::move(*source));
 }
 
-/// Sources of this machine, the best first: `auto` takes the first that works.
+/// What a source is to `auto`.
+enum class Role : std::uint8_t {
+  processor,   ///< measures CPUs: of these the first that works is taken
+  estimate,    ///< the same, where none of those does
+  beside,      ///< measures something else: each that works is taken too
+  on_request,  ///< only by name
+};
+
+/// Sources of this machine: this table is the one place that names them. Of each role the best
+/// comes first. To add one, add a line.
 struct SourceKind {
   std::string_view name;
+  Role role;
   SourceResult (*open)(const PowerEnvironment& environment);
 };
-constexpr std::array<SourceKind, 2> kMachineSources{{
-    {"rapl", open_source<RaplSource>},
-    {"estimate", open_source<EstimateSource>},
+constexpr std::array<SourceKind, 3> kMachineSources{{
+    {"rapl", Role::processor, open_source<RaplSource>},
+    {"estimate", Role::estimate, open_source<EstimateSource>},
+    {"nvml", Role::beside, open_source<NvmlSource>},
 }};
 
-Result<OpenedSources> one(SourceResult source) {
-  if (!source) {
-    return std::unexpected(std::move(source.error()));
-  }
-  OpenedSources opened;
-  opened.sources.push_back(std::move(*source));
-  return opened;
+const SourceKind* find_kind(std::string_view name) {
+  const auto* const kind = std::ranges::find(kMachineSources, name, &SourceKind::name);
+  return kind == kMachineSources.end() ? nullptr : kind;
 }
 
-Result<OpenedSources> open_best(const PowerEnvironment& environment) {
-  std::vector<std::string> notes;
-  std::string failures;
-  Error last;
-  for (const SourceKind& kind : kMachineSources) {
-    auto source = kind.open(environment);
-    if (source) {
-      kLog.info("Power source: {}: {}", kind.name, (*source)->description());
-      auto opened = one(std::move(source));
-      opened->notes = std::move(notes);
-      return opened;
-    }
-    last = std::move(source.error());
-    // What the user asked for and cannot have is no reason to take something else.
-    if (last.code == ErrorCode::invalid_argument) {
-      return std::unexpected(std::move(last));
-    }
-    kLog.info("Power source {} is not used: {}. {}", kind.name, last.message, last.hint);
-    notes.push_back(fmt::format("not {}: {}", kind.name, last.message));
-    failures += fmt::format("; {}: {}", kind.name, last.message);
-  }
-  return fail(ErrorCode::unavailable, "No power source works here" + failures,
-              "Profile without power: --power none. `enprof doctor` says what would help.");
-}
+/// Opens what a list of names asks for, one after the other.
+class Opening {
+ public:
+  explicit Opening(const PowerEnvironment& environment) : environment_(environment) {}
 
-}  // namespace
+  Result<OpenedSources> open(std::string_view names) {
+    for (bool more = true; more;) {
+      std::string_view name = names;
+      more = false;
+      // A file's name may hold commas: a replay comes last.
+      if (const auto comma = names.find(',');
+          comma != std::string_view::npos && !names.starts_with(kReplayPrefix)) {
+        name = names.substr(0, comma);
+        names.remove_prefix(comma + 1);
+        more = true;
+        is_list_ = true;
+      }
+      if (auto added = add(name); !added) {
+        return std::unexpected(std::move(added.error()));
+      }
+    }
+    return std::move(opened_);
+  }
 
-Result<OpenedSources> open_sources(std::string_view name, const PowerEnvironment& environment) {
-  if (name == "auto") {
-    return open_best(environment);
+ private:
+  Result<void> add(std::string_view name) {
+    if (name == "none" && !is_list_) {
+      return {};
+    }
+    if (name == "auto") {
+      return add_best();
+    }
+    if (name.starts_with(kReplayPrefix) && name.size() > kReplayPrefix.size()) {
+      return take(open_replay(name.substr(kReplayPrefix.size())));
+    }
+    const SourceKind* const kind = find_kind(name);
+    if (kind == nullptr) {
+      return fail(ErrorCode::invalid_argument, fmt::format("There is no power source '{}'", name),
+                  fmt::format("Choose one of: {}; or several of them, with commas between",
+                              power_source_names()));
+    }
+    if (is_open(kind->name)) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("The power source {} is named twice", name),
+                  "Name each once, for example --power rapl,estimate");
+    }
+    return take(kind->open(environment_));
   }
-  if (name == "none") {
-    return OpenedSources{};
+
+  /// The best source of the CPUs, and every other one that works.
+  Result<void> add_best() {
+    bool has_processor = false;
+    std::string failures;
+    const std::size_t before = opened_.sources.size();
+    for (const SourceKind& kind : kMachineSources) {
+      const bool wanted =
+          kind.role == Role::beside || (kind.role != Role::on_request && !has_processor);
+      if (!wanted || is_open(kind.name)) {
+        continue;
+      }
+      auto source = kind.open(environment_);
+      if (source) {
+        has_processor = has_processor || kind.role != Role::beside;
+        kLog.info("Power source: {}: {}", kind.name, (*source)->description());
+        opened_.sources.push_back(std::move(*source));
+        continue;
+      }
+      const Error& error = source.error();
+      // What the user asked for and cannot have is no reason to take something else.
+      if (error.code == ErrorCode::invalid_argument) {
+        return std::unexpected(error);
+      }
+      kLog.info("Power source {} is not used: {}. {}", kind.name, error.message, error.hint);
+      opened_.notes.push_back(fmt::format("not {}: {}", kind.name, error.message));
+      failures += fmt::format("; {}: {}", kind.name, error.message);
+    }
+    if (opened_.sources.size() == before) {
+      return fail(ErrorCode::unavailable, "No power source works here" + failures,
+                  "Profile without power: --power none. `enprof doctor` says what would help.");
+    }
+    return {};
   }
-  if (name.starts_with(kReplayPrefix) && name.size() > kReplayPrefix.size()) {
-    auto source =
-        ReplaySource::open(std::string(name.substr(kReplayPrefix.size())), *environment.clock);
+
+  SourceResult open_replay(std::string_view file) const {
+    auto source = ReplaySource::open(std::string(file), *environment_.clock);
     if (!source) {
       return std::unexpected(std::move(source.error()));
     }
-    return one(std::unique_ptr<PowerSource>(std::move(*source)));
+    return std::unique_ptr<PowerSource>(std::move(*source));
   }
-  for (const SourceKind& kind : kMachineSources) {
-    if (kind.name == name) {
-      return one(kind.open(environment));
+
+  Result<void> take(SourceResult source) {
+    if (!source) {
+      return std::unexpected(std::move(source.error()));
     }
+    opened_.sources.push_back(std::move(*source));
+    return {};
   }
-  return fail(ErrorCode::invalid_argument, fmt::format("There is no power source '{}'", name),
-              fmt::format("Choose one of: {}", power_source_names()));
+
+  [[nodiscard]] bool is_open(std::string_view name) const {
+    return std::ranges::any_of(opened_.sources,
+                               [&](const auto& source) { return source->name() == name; });
+  }
+
+  const PowerEnvironment& environment_;
+  OpenedSources opened_;
+  bool is_list_ = false;
+};
+
+}  // namespace
+
+Result<OpenedSources> open_sources(std::string_view names, const PowerEnvironment& environment) {
+  return Opening(environment).open(names);
+}
+
+bool is_source_available(const PowerEnvironment& environment) {
+  return std::ranges::any_of(kMachineSources, [&](const SourceKind& kind) {
+    return kind.role != Role::estimate && kind.open(environment).has_value();
+  });
 }
 
 std::vector<SourceStatus> survey_sources(const PowerEnvironment& environment) {

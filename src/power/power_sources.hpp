@@ -18,9 +18,12 @@ struct OpenedSources {
   std::vector<std::string> notes;
 };
 
-/// By the names that PowerMonitor::open takes.
-[[nodiscard]] Result<OpenedSources> open_sources(std::string_view name,
+/// By the names that PowerMonitor::open takes. Where several sources measure the same thing, which
+/// one of them counts is link_parents' to say: the first that measures.
+[[nodiscard]] Result<OpenedSources> open_sources(std::string_view names,
                                                  const PowerEnvironment& environment);
+/// Whether one that measures works.
+[[nodiscard]] bool is_source_available(const PowerEnvironment& environment);
 [[nodiscard]] std::vector<SourceStatus> survey_sources(const PowerEnvironment& environment);
 [[nodiscard]] std::string power_source_names();
 

@@ -16,7 +16,9 @@ using ::testing::HasSubstr;
 class PowerSourcesTest : public ::testing::Test {
  protected:
   [[nodiscard]] PowerEnvironment environment() const {
-    return {.sysfs_root = rapl_.root(), .procfs_root = procfs_.root()};
+    return {.sysfs_root = rapl_.root(),
+            .procfs_root = procfs_.root(),
+            .nvml_library = "/nowhere/libnvidia-ml.so.1"};
   }
 
   testing::FakeRapl rapl_;
@@ -36,7 +38,7 @@ TEST_F(PowerSourcesTest, AutoSaysWhyItTookNoBetterOne) {
   const auto opened = open_sources("auto", environment());
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_EQ(opened->sources[0]->name(), "estimate");
-  ASSERT_EQ(opened->notes.size(), 1U);
+  ASSERT_EQ(opened->notes.size(), 2U);
   EXPECT_THAT(opened->notes[0], HasSubstr("not rapl: There is no energy counter below"));
 }
 
@@ -74,27 +76,63 @@ TEST_F(PowerSourcesTest, NamedSourcesAreTakenOrRefused) {
             ErrorCode::not_found);
 }
 
+std::vector<std::string> names(const Result<OpenedSources>& opened) {
+  std::vector<std::string> result;
+  if (opened) {
+    for (const auto& source : opened->sources) {
+      result.emplace_back(source->name());
+    }
+  }
+  return result;
+}
+
+TEST_F(PowerSourcesTest, SeveralCanBeNamed) {
+  rapl_.add("intel-rapl:0", "package-0");
+  EXPECT_EQ(names(open_sources("rapl,estimate", environment())),
+            (std::vector<std::string>{"rapl", "estimate"}));
+  EXPECT_EQ(names(open_sources("auto,estimate", environment())),
+            (std::vector<std::string>{"rapl", "estimate"}));
+  const testing::TempDir dir;
+  const auto file = dir.write("power,2.jsonl",
+                              R"({"domain":"gpu-0","begin_ms":0,"end_ms":100,"energy_mj":5000})");
+  EXPECT_EQ(names(open_sources("rapl,replay:" + file.string(), environment())),
+            (std::vector<std::string>{"rapl", "replay"}));
+}
+
+TEST_F(PowerSourcesTest, AListIsTakenWholeOrRefused) {
+  rapl_.add("intel-rapl:0", "package-0");
+  for (const char* list : {"rapl,", ",rapl", "rapl,,estimate", "rapl,fusion", "rapl,none",
+                           "none,rapl", "rapl,rapl", "rapl, estimate"}) {
+    const auto opened = open_sources(list, environment());
+    ASSERT_FALSE(opened) << list;
+    EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument) << list;
+  }
+}
+
 TEST_F(PowerSourcesTest, AnUnknownNameGetsTheListOfKnownOnes) {
   for (const char* name : {"fusion", "", "replay", "replay:", "RAPL", "auto "}) {
     const auto opened = open_sources(name, environment());
     ASSERT_FALSE(opened) << name;
     EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
     EXPECT_THAT(opened.error().message, HasSubstr("'" + std::string(name) + "'"));
-    EXPECT_THAT(opened.error().hint, HasSubstr("auto, rapl, estimate, replay:FILE, none"));
+    EXPECT_THAT(opened.error().hint, HasSubstr("auto, rapl, nvml, estimate, replay:FILE, none"));
   }
 }
 
 TEST_F(PowerSourcesTest, TheSurveySaysOfEachWhetherItWorksAndWhatWouldHelp) {
   const auto without = survey_sources(environment());
-  ASSERT_EQ(without.size(), 2U);
+  ASSERT_EQ(without.size(), 3U);
   EXPECT_EQ(without[0].name, "rapl");
   EXPECT_FALSE(without[0].works);
   EXPECT_THAT(without[0].detail, HasSubstr("class/powercap"));
   EXPECT_FALSE(without[0].fix.empty());
-  EXPECT_EQ(without[1].name, "estimate");
-  EXPECT_TRUE(without[1].works);
-  EXPECT_THAT(without[1].detail, HasSubstr("not a measurement"));
-  EXPECT_TRUE(without[1].fix.empty());
+  EXPECT_EQ(without[1].name, "nvml");
+  EXPECT_FALSE(without[1].works);
+  EXPECT_THAT(without[1].fix, HasSubstr("ENPROF_NVML_LIBRARY"));
+  EXPECT_EQ(without[2].name, "estimate");
+  EXPECT_TRUE(without[2].works);
+  EXPECT_THAT(without[2].detail, HasSubstr("not a measurement"));
+  EXPECT_TRUE(without[2].fix.empty());
 
   rapl_.add("intel-rapl:0", "package-0");
   const auto with = survey_sources(environment());

@@ -58,10 +58,11 @@ Result<std::unique_ptr<RaplSource>> RaplSource::open(const PowerEnvironment& env
     // Read at any time within a step: uniform, so its length by the root of twelve.
     zone.domain.stamp_error = Nanoseconds{static_cast<Nanoseconds::rep>(
         static_cast<double>(kStep.count()) * std::numbers::inv_sqrt3 / 2)};
-    counters.push_back({.path = zone.energy_path,
-                        .energy = EnergyCounter(zone.range_uj, limit_of(zone.domain.kind)),
-                        .file = std::move(*file),
-                        .opened_at = environment.clock->now()});
+    counters.push_back(
+        {.path = zone.energy_path,
+         .energy = EnergyCounter({.range = zone.range_uj, .limit = limit_of(zone.domain.kind)}),
+         .file = std::move(*file),
+         .opened_at = environment.clock->now()});
     domains.push_back(std::move(zone.domain));
   }
   // Half of the sockets would pass for all of them: better none, and the line that opens the rest.
@@ -186,35 +187,33 @@ std::optional<Error> RaplSource::take(std::size_t index, std::uint64_t value_uj,
                                       std::vector<EnergyWindow>& windows) {
   Counter& counter = counters_[index];
   const EnergyCounter::Change change = counter.energy.read(value_uj, at);
-  switch (change.event) {
-    case EnergyCounter::Event::first:
-    case EnergyCounter::Event::unchanged:
-      return std::nullopt;
-    case EnergyCounter::Event::step:
-      windows.push_back({.domain = static_cast<std::uint16_t>(index),
-                         .begin = change.begin,
-                         .end = change.end,
-                         .energy = change.energy});
-      return std::nullopt;
-    case EnergyCounter::Event::impossible:
-      return Error{.code = ErrorCode::unavailable,
-                   .message = fmt::format(
-                       "{} was reset: {} went to {} µJ within {:.3f} ms, more than {} W could do. "
-                       "Those {:.3f} ms are left out",
-                       domains_[index].name, counter.path.string(), value_uj,
-                       to_ms(change.end - change.begin), counter.energy.limit().value(),
-                       to_ms(change.end - change.begin)),
-                   .hint = {}};
-    case EnergyCounter::Event::lapsed:
-      return Error{
-          .code = ErrorCode::unavailable,
-          .message = fmt::format(
-              "{} was not read for {:.1f} s, in which {} may have gone around more than "
-              "once. That time is left out",
-              domains_[index].name, seconds(change.end - change.begin), counter.path.string()),
-          .hint = {}};
+  if (change.energy) {
+    windows.push_back({.domain = static_cast<std::uint16_t>(index),
+                       .begin = change.begin,
+                       .end = change.end,
+                       .energy = *change.energy});
+    return std::nullopt;
   }
-  return std::nullopt;
+  if (!is_gap(change.outcome)) {
+    return std::nullopt;
+  }
+  if (change.outcome == EnergyCounter::Outcome::lapsed) {
+    return Error{
+        .code = ErrorCode::unavailable,
+        .message = fmt::format(
+            "{} was not read for {:.1f} s, in which {} may have gone around more than "
+            "once. That time is left out",
+            domains_[index].name, seconds(change.end - change.begin), counter.path.string()),
+        .hint = {}};
+  }
+  return Error{
+      .code = ErrorCode::unavailable,
+      .message = fmt::format(
+          "{} was reset: {} went to {} µJ within {:.3f} ms, more than {} W could "
+          "do. Those {:.3f} ms are left out",
+          domains_[index].name, counter.path.string(), value_uj, to_ms(change.end - change.begin),
+          counter.energy.traits().limit.value(), to_ms(change.end - change.begin)),
+      .hint = {}};
 }
 
 }  // namespace enprof

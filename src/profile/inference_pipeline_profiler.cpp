@@ -3,12 +3,14 @@
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
 #include "profile/event_dispatcher.hpp"
+#include "profile/pass_recorder.hpp"
 #include "profile/run_assembler.hpp"
 #include "profile/run_id.hpp"
 #include "profile/run_recorder.hpp"
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 namespace enprof {
@@ -23,6 +25,8 @@ constexpr std::size_t kTextBytesPerToken = 32;
 constexpr std::size_t kFixedSpans = 256;
 /// Events that may wait for the dispatcher: a second's worth of tokens at any speed of today.
 constexpr std::size_t kEventCapacity = 1U << 16U;
+/// Passes of a run beside one for each output token: the prompt's chunks.
+constexpr std::size_t kPassesBeforeDecode = 256;
 /// Windows kept before a run begins: one of them covers its first moment.
 constexpr Nanoseconds kLookBack = std::chrono::seconds{1};
 
@@ -100,7 +104,12 @@ class RunScope::Impl {
             {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
              .tokens = request.max_output_tokens,
              .text_bytes = request.max_output_tokens * kTextBytesPerToken},
-            profiler.dispatcher.make_ring(kEventCapacity), monotonic_clock()) {
+            profiler.dispatcher.make_ring(kEventCapacity), monotonic_clock()),
+        passes_({.passes = request.depth == Depth::minimal
+                               ? 0
+                               : request.max_output_tokens + kPassesBeforeDecode,
+                 .operations = profiler.options.max_operations},
+                monotonic_clock()) {
     run_.run_id = make_run_id();
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -128,9 +137,12 @@ class RunScope::Impl {
     if (recorder_.ended()) {
       return run_;
     }
+    passes_.end();
     recorder_.end();
     run_.status = status;
-    assemble_run(recorder_.recording(), evidence(), run_);
+    Recording recording = recorder_.recording();
+    recording.passes = passes_.recording();
+    assemble_run(recording, evidence(), run_);
     if (run_.response.empty()) {
       for (const TokenFigure& token : run_.tokens) {
         run_.response += token.text;
@@ -150,6 +162,7 @@ class RunScope::Impl {
 
   void abandon() {
     if (!recorder_.ended()) {
+      passes_.end();
       recorder_.end();
       run_.status = RunStatus::failed;
       profiler_.dispatcher.end_run(run_.status, recorder_.end_time() - recorder_.begin_time(),
@@ -158,6 +171,7 @@ class RunScope::Impl {
   }
 
   RunRecorder& recorder() { return recorder_; }
+  PassRecorder& passes() { return passes_; }
   /// Whether an exception has been thrown since the run began and is on its way.
   [[nodiscard]] bool unwinding() const { return std::uncaught_exceptions() > exceptions_; }
 
@@ -178,9 +192,10 @@ class RunScope::Impl {
     result.sources = power->sources();
     result.domains = power->domains();
     result.windows = power->windows(recorder_.begin_time(), recorder_.end_time());
+    result.readings = power->readings(recorder_.begin_time(), recorder_.end_time());
     result.baseline = power->baseline();
     result.interval = power->interval();
-    std::ranges::copy(power->warnings(), std::back_inserter(run_.warnings));
+    std::ranges::copy(power->warnings(begun_), std::back_inserter(run_.warnings));
     return result;
   }
 
@@ -195,8 +210,10 @@ class RunScope::Impl {
   }
 
   InferencePipelineProfiler::Impl& profiler_;
+  Instant begun_ = monotonic_clock().now();  // what went wrong before is no concern of this run
   ProfiledRun run_;
   RunRecorder recorder_;
+  PassRecorder passes_;
   std::optional<CpuSnapshot> cpu_at_begin_;
   int exceptions_ = std::uncaught_exceptions();
 };
@@ -233,6 +250,46 @@ TokenScope RunScope::token(Phase phase) noexcept {
 
 void RunScope::enter(Phase phase) noexcept { impl_->recorder().enter(phase); }
 
+Depth RunScope::depth() const noexcept { return impl_->result().depth; }
+
+std::uint32_t RunScope::add_plan(OperationPlan plan) {
+  return impl_->passes().add_plan(std::move(plan));
+}
+
+PassScope RunScope::pass(std::uint32_t plan) noexcept {
+  const RunRecorder& recorder = impl_->recorder();
+  PassRecorder& passes = impl_->passes();
+  return {&passes, recorder.ended() ? PassRecorder::kNone : passes.open(plan, recorder.place())};
+}
+
+void RunScope::add_pass(std::uint32_t plan, Instant begin, Instant start,
+                        std::span<const Instant> ends) noexcept {
+  if (const RunRecorder& recorder = impl_->recorder(); !recorder.ended()) {
+    impl_->passes().add(plan, recorder.place(), begin, start, ends);
+  }
+}
+
+void RunScope::add_values(SampledValues values) {
+  SampledValues& kept = impl_->result().values;
+  if (kept.every == 0) {
+    kept.every = values.every;
+    kept.sparsity_threshold = values.sparsity_threshold;
+  }
+  kept.passes += values.passes;
+  const auto append = [](auto& to, auto& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  };
+  append(kept.activations, values.activations);
+  append(kept.attention, values.attention);
+  append(kept.experts, values.experts);
+}
+
+void RunScope::fail_hooks(const Error& error) {
+  kLog.error("Failed to register layer profiler hooks: {}", error.message);
+  warn({"profile", "hooks_failed",
+        "Layers and operations are not known: " + error.message + ". Tokens are", error.hint});
+}
+
 void RunScope::set_model(ModelFacts facts) {
   if (facts.name.empty()) {
     facts.name = impl_->result().model.name;
@@ -268,5 +325,15 @@ TokenScope::~TokenScope() { end(); }
 void TokenScope::end() noexcept { recorder_->close(std::exchange(span_, Span::kNone)); }
 void TokenScope::set_text(std::string_view text) noexcept { recorder_->set_text(span_, text); }
 void TokenScope::discard() noexcept { recorder_->discard_token(span_); }
+
+PassScope::PassScope(PassRecorder* recorder, std::int32_t pass) noexcept
+    : recorder_(recorder), pass_(pass) {}
+PassScope::PassScope(PassScope&& other) noexcept
+    : recorder_(other.recorder_), pass_(std::exchange(other.pass_, PassRecorder::kNone)) {}
+PassScope::~PassScope() { end(); }
+void PassScope::start() noexcept { recorder_->start(pass_); }
+void PassScope::stamp() noexcept { recorder_->stamp(pass_); }
+void PassScope::discard() noexcept { recorder_->discard(pass_); }
+void PassScope::end() noexcept { recorder_->close(std::exchange(pass_, PassRecorder::kNone)); }
 
 }  // namespace enprof

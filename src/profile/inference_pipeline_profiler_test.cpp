@@ -181,6 +181,121 @@ TEST_F(ProfilerTest, ASlowListenerMissesEventsAndTheRunSaysSo) {
   EXPECT_TRUE(has_warning(run.finish(), "dropped_events"));
 }
 
+/// Two tokens with a pass each, of a plan with two operations; `stamps` is by token.
+const ProfiledRun& profile_passes(RunScope& run, std::vector<int> stamps = {2, 2}) {
+  const std::uint32_t plan =
+      run.add_plan({.operations = {{.layer = 0, .component = "q_proj", .op = "MUL_MAT"},
+                                   {.component = "lm_head", .op = "MUL_MAT"}}});
+  for (const int count : stamps) {
+    auto token = run.token(Phase::decode);
+    auto pass = run.pass(plan);
+    std::this_thread::sleep_for(2ms);
+    pass.start();
+    for (int stamp = 0; stamp < count; ++stamp) {
+      std::this_thread::sleep_for(3ms);
+      pass.stamp();
+    }
+    pass.end();
+    pass.stamp();  // too late: nothing happens
+  }
+  return run.finish();
+}
+
+TEST_F(ProfilerTest, PassesBecomeLayersComponentsAndOperations) {
+  InferencePipelineProfiler profiler{&*monitor_, nullptr};
+  auto run = profiler.run({.model_name = "m", .depth = Depth::deep});
+  EXPECT_EQ(run.depth(), Depth::deep);
+  const ProfiledRun& result = profile_passes(run);
+  EXPECT_EQ(own_warnings(result), std::vector<Warning>{});
+  ASSERT_EQ(result.layers.size(), 2U);
+  EXPECT_EQ(result.layers[1].layer, 0);
+  EXPECT_EQ(result.layers[1].count, 2U);
+  EXPECT_GE(result.layers[1].figure.duration, 6ms);
+  ASSERT_TRUE(result.layers[1].figure.total);
+  EXPECT_NEAR(result.layers[1].figure.total->value(),
+              50 * seconds(result.layers[1].figure.duration), 1e-3);
+  ASSERT_EQ(result.components.size(), 3U);  // and (self)
+  ASSERT_EQ(result.operations.size(), 2U);
+  ASSERT_EQ(result.operation_table.events.size(), 4U);
+  EXPECT_EQ(result.operation_table.events[3].token, 1);
+  // Layers add up to the tokens, but for the little that a token does outside its pass.
+  Joules layers;
+  for (const LayerFigure& layer : result.layers) {
+    layers += *layer.figure.total;
+  }
+  EXPECT_LE(layers, *result.phases.back().figure.total);
+}
+
+TEST_F(ProfilerTest, ModuleDepthKeepsNoOperationsAndMinimalNoPasses) {
+  InferencePipelineProfiler profiler{&*monitor_, nullptr};
+  {
+    auto run = profiler.run({.model_name = "m", .depth = Depth::module});
+    const ProfiledRun& result = profile_passes(run);
+    EXPECT_EQ(result.layers.size(), 2U);
+    EXPECT_TRUE(result.operations.empty());
+    EXPECT_TRUE(result.operation_table.events.empty());
+  }
+  auto run = profiler.run({.model_name = "m", .depth = Depth::minimal});
+  const ProfiledRun& result = profile_passes(run);
+  EXPECT_TRUE(result.layers.empty());
+  EXPECT_EQ(result.tokens.size(), 2U);
+  EXPECT_EQ(own_warnings(result), std::vector<Warning>{});
+}
+
+TEST_F(ProfilerTest, APassOffItsPlanIsNotToldApart) {
+  InferencePipelineProfiler profiler{&*monitor_, nullptr};
+  auto run = profiler.run({.model_name = "m", .depth = Depth::deep});
+  const ProfiledRun& result = profile_passes(run, {2, 1, 3});
+  EXPECT_TRUE(has_warning(result, "mismatched_passes"));
+  EXPECT_EQ(result.operation_table.events.size(), 2U);
+  const auto untimed = std::ranges::find(result.components, std::string{kUntimedComponent},
+                                         &ComponentFigure::component);
+  ASSERT_NE(untimed, result.components.end());
+  EXPECT_EQ(untimed->count, 2U);
+}
+
+TEST_F(ProfilerTest, PassesBeyondTheMemoryAreToldAndKeepTheirTime) {
+  InferencePipelineProfiler profiler{&*monitor_, nullptr, {.max_operations = 3}};
+  auto run = profiler.run({.model_name = "m", .depth = Depth::deep});
+  const ProfiledRun& result = profile_passes(run);
+  EXPECT_TRUE(has_warning(result, "dropped_passes"));
+  EXPECT_EQ(result.operation_table.events.size(), 2U);
+  EXPECT_EQ(result.tokens.size(), 2U);
+}
+
+TEST_F(ProfilerTest, HooksThatFailLeaveTokens) {
+  InferencePipelineProfiler profiler{&*monitor_, nullptr};
+  auto run = profiler.run({.model_name = "m", .depth = Depth::deep});
+  run.fail_hooks({.code = ErrorCode::unsupported, .message = "no callback", .hint = "Use the CPU"});
+  {
+    auto token = run.token(Phase::decode);
+  }
+  const ProfiledRun& result = run.finish();
+  ASSERT_TRUE(has_warning(result, "hooks_failed"));
+  EXPECT_EQ(own_warnings(result)[0].hint, "Use the CPU");
+  EXPECT_EQ(result.tokens.size(), 1U);
+  EXPECT_TRUE(result.layers.empty());
+}
+
+TEST_F(ProfilerTest, ValuesAreGathered) {
+  InferencePipelineProfiler profiler{&*monitor_, nullptr};
+  auto run = profiler.run({.model_name = "m", .depth = Depth::deep});
+  run.add_values({.every = 16,
+                  .passes = 1,
+                  .sparsity_threshold = 0.05,
+                  .activations = {{.component = "q_proj"}},
+                  .attention = {},
+                  .experts = {}});
+  run.add_values({.every = 16, .passes = 1, .attention = {{.head = 3}}, .experts = {{.layer = 2}}});
+  const SampledValues& values = run.finish().values;
+  EXPECT_EQ(values.every, 16U);
+  EXPECT_EQ(values.passes, 2U);
+  EXPECT_EQ(values.sparsity_threshold, 0.05);
+  EXPECT_EQ(values.activations.size(), 1U);
+  EXPECT_EQ(values.attention.at(0).head, 3);
+  EXPECT_EQ(values.experts.at(0).layer, 2);
+}
+
 TEST_F(ProfilerTest, TheMonitorIsStartedAndStopped) {
   {
     InferencePipelineProfiler profiler{monitor_, database_};

@@ -2,16 +2,23 @@
 
 #include "attribution/attribution.hpp"
 #include "attribution/figure_builder.hpp"
+#include "base/log.hpp"
+#include "profile/deep_profiler.hpp"
+#include "profile/layer_profiler.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <memory>
 #include <string>
 #include <utility>
 
 namespace enprof {
 namespace {
+
+constexpr Logger kLog{"profile"};
 
 constexpr double kFullCoverage = 0.99;  // below it a run is worth a warning
 constexpr double kForeignLoadWarning = 0.10;
@@ -38,15 +45,57 @@ class Assembler {
 
   void assemble() {
     build_timelines();
-    const Attribution attribution = attribute(recording_.spans, root_timelines_);
-    figures_of_spans(attribution);
+    if (!assemble_spans(run_.depth)) {
+      const Attribution attribution = attribute(recording_.spans, root_timelines_);
+      figures_of_spans(recording_.spans, attribution);
+      mended_spans_ = attribution.mended_spans();
+    }
     figures_of_domains();
     find_peak();
     totals();
-    warnings(attribution.mended_spans());
+    warnings();
+    warnings_of_passes();
   }
 
  private:
+  /// What there are passes for. A depth that fails makes room for the next coarser one; false where
+  /// only spans that the recorder wrote are left.
+  bool assemble_spans(Depth depth) {
+    for (; depth != Depth::minimal && !recording_.passes.passes.empty();
+         depth = depth == Depth::deep ? Depth::module : Depth::minimal) {
+      try {
+        const std::unique_ptr<LayerProfiler> profiler =
+            depth == Depth::deep ? std::make_unique<DeepProfiler>(recording_)
+                                 : std::make_unique<LayerProfiler>(recording_);
+        const Attribution attribution = attribute(profiler->spans(), root_timelines_);
+        profiler->fill(attribution, roots_, run_);
+        figures_of_spans(profiler->spans(), attribution);
+        mended_spans_ = attribution.mended_spans();
+        kLog.debug("Captured {} layer timings during prefill", profiler->prefill_layer_timings());
+        return true;
+      } catch (const std::exception& error) {
+        kLog.error("Profiling at depth {} failed: {}", to_string(depth), error.what());
+        warn("profile", "depth_failed",
+             fmt::format("What depth {} knows of the run could not be worked out: {}",
+                         to_string(depth), error.what()),
+             "Profile fewer tokens with -n, or pass a smaller --depth.");
+        forget_spans();
+      }
+    }
+    return false;
+  }
+
+  void forget_spans() {
+    run_.layers.clear();
+    run_.components.clear();
+    run_.operations.clear();
+    run_.operation_table = {};
+    run_.phases.clear();
+    run_.sections.clear();
+    run_.tokens.clear();
+    section_sums_.clear();
+  }
+
   void build_timelines() {
     std::vector<std::vector<EnergyWindow>> by_domain(power_.domains.size());
     for (const EnergyWindow& window : power_.windows) {
@@ -77,7 +126,8 @@ class Assembler {
     return builder.build();
   }
 
-  void figures_of_spans(const Attribution& attribution) {
+  void figures_of_spans(std::span<const Span> spans, const Attribution& attribution) {
+    spans_ = spans;
     // What the phase being walked through has outside its sections.
     std::vector<EnergyShare> rest;
     Nanoseconds rest_duration{0};
@@ -88,8 +138,8 @@ class Assembler {
       }
     };
 
-    for (std::size_t index = 0; index < recording_.spans.size(); ++index) {
-      const Span& span = recording_.spans[index];
+    for (std::size_t index = 0; index < spans_.size(); ++index) {
+      const Span& span = spans_[index];
       const std::span<const EnergyShare> share = attribution.shares(index);
       const Nanoseconds since = span.begin - begin_;
       switch (span.level) {
@@ -128,6 +178,7 @@ class Assembler {
                                    .figure = figure(span.duration(), share)});
           }
           break;
+        case Level::pass:  // from here on down: the profiler's
         case Level::layer:
         case Level::component:
         case Level::operation:
@@ -150,7 +201,7 @@ class Assembler {
   /// The section around a section, past the token that may lie between them.
   [[nodiscard]] const Span* outer_section(const Span& span) const {
     for (std::int32_t parent = span.parent; parent > 0;) {
-      const Span& outer = recording_.spans[static_cast<std::size_t>(parent)];
+      const Span& outer = spans_[static_cast<std::size_t>(parent)];
       if (outer.level == Level::section) {
         return &outer;
       }
@@ -205,6 +256,12 @@ class Assembler {
                                .begin = window.begin - begin_,
                                .end = window.end - begin_,
                                .energy = window.energy});
+    }
+    for (const SensorReading& reading : power_.readings) {
+      power.readings.push_back({.domain = reading.domain,
+                                .quantity = reading.quantity,
+                                .at = reading.at - begin_,
+                                .value = reading.value});
     }
   }
 
@@ -331,7 +388,7 @@ class Assembler {
         {std::move(component), std::move(code), std::move(message), std::move(hint)});
   }
 
-  void warnings(std::size_t mended_spans) {
+  void warnings() {
     const Figure& figure = run_.totals.figure;
     if (!roots_.empty() && !figure.total) {
       warn("power", "no_coverage", "No sensor window falls into the run: its energy is unknown",
@@ -376,10 +433,37 @@ class Assembler {
            fmt::format("{} bytes of token text did not fit into the run's memory",
                        recording_.dropped_text_bytes));
     }
-    if (mended_spans > 0) {
+    if (mended_spans_ > 0) {
       warn("profile", "mended_spans",
            fmt::format("{} spans lay outside their parent or across a sibling and were cut",
-                       mended_spans));
+                       mended_spans_));
+    }
+  }
+
+  void warnings_of_passes() {
+    const PassRecording& passes = recording_.passes;
+    const auto count = [&](PassState state) {
+      return static_cast<std::size_t>(std::ranges::count(passes.passes, state, &PassRecord::state));
+    };
+    if (const std::size_t mismatched = count(PassState::mismatched); mismatched > 0) {
+      warn("profile", "mismatched_passes",
+           fmt::format("{} of {} passes did not follow their plan: their operations are not told "
+                       "apart",
+                       mismatched, passes.passes.size()));
+    }
+    if (const std::size_t dropped = count(PassState::dropped); dropped > 0) {
+      warn("profile", "dropped_passes",
+           fmt::format("{} of {} passes did not fit into the run's memory: their operations are "
+                       "not told apart",
+                       dropped, passes.passes.size()),
+           "Profile fewer tokens with -n, or raise max_operations.");
+    }
+    if (passes.lost_passes > 0) {
+      warn("profile", "lost_passes",
+           fmt::format("{} passes came after as many as a run may have: their time stays with "
+                       "their sections",
+                       passes.lost_passes),
+           "Raise max_output_tokens.");
     }
   }
 
@@ -392,6 +476,8 @@ class Assembler {
   std::vector<EnergyTimeline> root_timelines_;  // by root
   std::vector<RootDomain> roots_;
   std::vector<SectionSum> section_sums_;
+  std::span<const Span> spans_;  // while figures are made of them
+  std::size_t mended_spans_ = 0;
   std::size_t rejected_windows_ = 0;
 };
 

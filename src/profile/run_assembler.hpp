@@ -3,6 +3,7 @@
 
 #include "enprof/model/energy_window.hpp"
 #include "enprof/model/profiled_run.hpp"
+#include "enprof/model/sensor_reading.hpp"
 #include "enprof/power/power_monitor.hpp"
 
 #include "profile/run_recorder.hpp"
@@ -17,7 +18,8 @@ namespace enprof {
 struct PowerEvidence {
   std::vector<std::string> sources;
   std::vector<Domain> domains;
-  std::vector<EnergyWindow> windows;  ///< that overlap the run
+  std::vector<EnergyWindow> windows;    ///< that overlap the run
+  std::vector<SensorReading> readings;  ///< taken in the run
   std::optional<IdleBaseline> baseline;
   Nanoseconds interval{0};
   std::optional<double> foreign_cpu_share;

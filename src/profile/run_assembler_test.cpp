@@ -1,5 +1,7 @@
 #include "profile/run_assembler.hpp"
 
+#include "profile/pass_test_support.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -209,6 +211,59 @@ TEST(RunAssembler, WarnsOfForeignLoadAndABusyBaseline) {
   EXPECT_NE(run.warnings[0].message.find("80.00 W"), std::string::npos);
   EXPECT_EQ(run.warnings[1].code, "foreign_load");
   EXPECT_EQ(run.totals.figure.quality.foreign_cpu_share, 0.25);
+}
+
+// ---- passes ------------------------------------------------------------------------------------
+
+ProfiledRun assembled_with_passes(Depth depth, const Recording& recording) {
+  PowerEvidence power;
+  power.domains = {domain_from_name("package-0")};
+  power.windows = testing::small_power();
+  ProfiledRun run;
+  run.depth = depth;
+  assemble_run(recording, power, run);
+  return run;
+}
+
+TEST(RunAssembler, PhasesSectionsAndTokensAreTheSameAtAnyDepth) {
+  const ProfiledRun minimal = assembled_with_passes(Depth::minimal, testing::small_recording());
+  EXPECT_TRUE(minimal.layers.empty());
+  for (const Depth depth : {Depth::module, Depth::deep}) {
+    const ProfiledRun run = assembled_with_passes(depth, testing::small_recording());
+    EXPECT_EQ(run.phases, minimal.phases);
+    EXPECT_EQ(run.sections, minimal.sections);
+    EXPECT_EQ(run.tokens, minimal.tokens);
+    EXPECT_EQ(run.layers.size(), 6U);
+    EXPECT_EQ(run.operations.empty(), depth != Depth::deep);
+    EXPECT_TRUE(run.warnings.empty());
+  }
+}
+
+TEST(RunAssembler, ADepthThatCannotBeWorkedOutLeavesTheCoarserOnes) {
+  Recording broken = testing::small_recording();
+  broken.passes.stamps.clear();
+  const ProfiledRun run = assembled_with_passes(Depth::deep, broken);
+  const ProfiledRun minimal = assembled_with_passes(Depth::minimal, testing::small_recording());
+  EXPECT_EQ(run.tokens, minimal.tokens);
+  EXPECT_EQ(run.sections, minimal.sections);
+  EXPECT_TRUE(run.layers.empty());
+  ASSERT_EQ(run.warnings.size(), 2U);  // deep, then module
+  EXPECT_EQ(run.warnings[0].code, "depth_failed");
+}
+
+TEST(RunAssembler, PassesThatWereNotToldApartAreCounted) {
+  Recording recording = testing::small_recording();
+  recording.passes.passes[0].state = PassState::mismatched;
+  recording.passes.passes[1].state = PassState::dropped;
+  recording.passes.passes[2].state = PassState::discarded;  // on purpose: no warning
+  recording.passes.lost_passes = 4;
+  const ProfiledRun run = assembled_with_passes(Depth::module, recording);
+  std::vector<std::string> codes;
+  for (const Warning& warning : run.warnings) {
+    codes.push_back(warning.code);
+  }
+  EXPECT_EQ(codes,
+            (std::vector<std::string>{"mismatched_passes", "dropped_passes", "lost_passes"}));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "enprof/model/span.hpp"
 
 #include "base/ring_buffer.hpp"
+#include "profile/pass_recorder.hpp"
 
 #include <array>
 #include <cstddef>
@@ -35,6 +36,7 @@ struct Recording {
   std::vector<std::string> token_texts;  ///< by token index
   std::size_t dropped_spans = 0;
   std::size_t dropped_text_bytes = 0;
+  PassRecording passes;
 };
 
 /// Records spans into memory that it allocated beforehand. No call between begin() and end()
@@ -69,6 +71,10 @@ class RunRecorder {
   void set_text(std::int32_t span, std::string_view text) noexcept;
   void discard_token(std::int32_t span) noexcept;
 
+  /// Where in the run we are, for a pass to be put there.
+  [[nodiscard]] PassPlace place() const noexcept {
+    return {.parent = innermost(), .spans_before = static_cast<std::uint32_t>(span_count_)};
+  }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] Instant begin_time() const noexcept { return spans_[0].begin; }
   [[nodiscard]] Instant end_time() const noexcept { return spans_[0].end; }

@@ -1,46 +1,14 @@
 #include "report/run_json.hpp"
 
+#include "report/json_figures.hpp"
+#include "report/operation_json.hpp"
+#include "report/power_json.hpp"
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace enprof {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-template <class T>
-Json nullable(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-Json mj(const std::optional<Joules>& energy) {
-  return energy ? Json(to_mj(*energy)) : Json(nullptr);
-}
-Json mw(const std::optional<Watts>& power) { return power ? Json(to_mw(*power)) : Json(nullptr); }
-Json ms(const std::optional<Nanoseconds>& duration) {
-  return duration ? Json(to_ms(*duration)) : Json(nullptr);
-}
-Json text(std::string_view value) { return value.empty() ? Json(nullptr) : Json(value); }
-
-Json quality_json(const Quality& quality) {
-  return {{"sensor", text(quality.sensor)},
-          {"method", quality.method ? Json(to_string(*quality.method)) : Json(nullptr)},
-          {"coverage", quality.coverage},
-          {"resolution", nullable(quality.resolution)},
-          {"standard_error_mj", mj(quality.standard_error)},
-          {"foreign_cpu_share", nullable(quality.foreign_cpu_share)}};
-}
-
-/// The keys of a figure, put beside those of what it is the figure of.
-Json with_figure(Json object, const Figure& figure) {
-  object["duration_ms"] = to_ms(figure.duration);
-  object["energy_mj"] = mj(figure.total);
-  object["baseline_energy_mj"] = mj(figure.baseline);
-  object["dynamic_energy_mj"] = mj(figure.dynamic);
-  object["mean_power_mw"] = mw(figure.mean_power);
-  object["quality"] = quality_json(figure.quality);
-  return object;
-}
 
 Json model_json(const ModelFacts& model) {
   return {{"name", text(model.name)},
@@ -122,57 +90,6 @@ Json tokens_json(const ProfiledRun& run) {
   return list;
 }
 
-Json domains_json(const PowerFigures& power) {
-  Json list = Json::array();
-  for (const DomainFigure& figure : power.domains) {
-    const Domain& domain = figure.domain;
-    list.push_back(
-        with_figure({{"name", domain.name},
-                     {"kind", to_string(domain.kind)},
-                     {"source", domain.source},
-                     {"method", to_string(domain.method)},
-                     {"within", domain.parent ? Json(power.domains[*domain.parent].domain.name)
-                                              : Json(nullptr)},
-                     {"period_ms", to_ms(domain.period)},
-                     {"stamp_error_ms", to_ms(domain.stamp_error)},
-                     {"idle_power_mw", mw(figure.idle_power)},
-                     {"idle_spread_mw", mw(figure.idle_spread)}},
-                    figure.figure));
-  }
-  return list;
-}
-
-Json power_json(const PowerFigures& power) {
-  Json baseline;
-  if (power.baseline) {
-    baseline = {{"power_mw", to_mw(power.baseline->power)},
-                {"spread_mw", mw(power.baseline->spread)},
-                {"duration_ms", to_ms(power.baseline->duration)},
-                {"windows", power.baseline->windows}};
-  }
-  Json peak;
-  if (power.peak) {
-    Json by_domain = Json::object();
-    for (std::size_t index = 0; index < power.peak->by_domain.size(); ++index) {
-      by_domain[power.domains[index].domain.name] = mw(power.peak->by_domain[index]);
-    }
-    peak = {{"power_mw", to_mw(power.peak->power)},
-            {"at_ms", to_ms(power.peak->at)},
-            {"window_ms", to_ms(power.peak->window)},
-            {"domains_mw", std::move(by_domain)}};
-  }
-  Json samples = Json::array();
-  for (const PowerSample& sample : power.samples) {
-    samples.push_back({{"domain", power.domains[sample.domain].domain.name},
-                       {"begin_ms", to_ms(sample.begin)},
-                       {"end_ms", to_ms(sample.end)},
-                       {"energy_mj", to_mj(sample.energy)}});
-  }
-  return {{"sources", power.sources},       {"interval_ms", to_ms(power.interval)},
-          {"domains", domains_json(power)}, {"baseline", std::move(baseline)},
-          {"peak", std::move(peak)},        {"samples", std::move(samples)}};
-}
-
 Json warnings_json(const ProfiledRun& run) {
   Json list = Json::array();
   for (const Warning& warning : run.warnings) {
@@ -184,10 +101,16 @@ Json warnings_json(const ProfiledRun& run) {
   return list;
 }
 
+/// An object without its braces, indented.
+std::string members(const Json& object) {
+  const std::string text = object.dump(2, ' ', false, Json::error_handler_t::replace);
+  return text.substr(2, text.size() - 4);  // "{\n" and "\n}"
+}
+
 }  // namespace
 
 std::string run_to_json(const ProfiledRun& run) {
-  const Json object{
+  const Json head{
       {"run_id", run.run_id},
       {"status", to_string(run.status)},
       {"started_at",
@@ -205,14 +128,16 @@ std::string run_to_json(const ProfiledRun& run) {
       {"phases", phases_json(run)},
       {"sections", sections_json(run)},
       {"tokens", tokens_json(run)},
-      // Filled by the deeper depths; there from the first day so that readers need no two shapes.
-      {"layers", Json::array()},
-      {"components", Json::array()},
-      {"operations", Json::array()},
-      {"power", power_json(run.power)},
-      {"quality", quality_json(run.totals.figure.quality)},
-      {"warnings", warnings_json(run)}};
-  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+      {"layers", layers_json(run)},
+      {"components", components_json(run)},
+      {"operations", operations_json(run)}};
+  const Json tail{{"values", values_json(run)},
+                  {"power", power_json(run.power)},
+                  {"quality", quality_json(run.totals.figure.quality)},
+                  {"warnings", warnings_json(run)}};
+  // The table may have millions of rows: it is written as text, not built as a tree.
+  return "{\n" + members(head) + ",\n  \"operation_table\": " + operation_table_text(run) + ",\n" +
+         members(tail) + "\n}\n";
 }
 
 }  // namespace enprof

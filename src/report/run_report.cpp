@@ -1,7 +1,10 @@
 #include "report/run_report.hpp"
 
 #include "base/format_bytes.hpp"
+#include "report/component_section.hpp"
 #include "report/format.hpp"
+#include "report/report_page.hpp"
+#include "report/value_section.hpp"
 
 #include <fmt/format.h>
 
@@ -16,25 +19,13 @@ namespace {
 using Align = TextTable::Align;
 
 constexpr std::size_t kCostliestTokens = 5;
-constexpr std::size_t kLabelWidth = 11;
 constexpr std::size_t kWarningIndent = 4;
 /// Time in no section is worth a line from this share of its phase on.
 constexpr double kSelfShown = 0.01;
 
-/// Joins what is not empty.
-std::string join(const std::vector<std::string>& parts, std::string_view separator) {
-  std::string result;
-  for (const std::string& part : parts) {
-    if (!part.empty()) {
-      result += (result.empty() ? "" : std::string{separator}) + part;
-    }
-  }
-  return result;
-}
-
 class RunReport {
  public:
-  RunReport(const ProfiledRun& run, const Terminal& terminal) : run_(run), terminal_(terminal) {}
+  RunReport(const ProfiledRun& run, const Terminal& terminal) : run_(run), page_(terminal) {}
 
   std::string text() {
     headline();
@@ -43,31 +34,22 @@ class RunReport {
     texts();
     energy();
     phases();
+    write_components(page_, run_);
+    write_values(page_, run_);
     tokens();
     warnings();
-    return std::move(out_);
+    return page_.take();
   }
 
  private:
-  void line(std::string_view label, const std::string& value) {
-    if (!value.empty()) {
-      out_ += fmt::format("{}{}{}\n", styled(terminal_, Style::bold, std::string{label}),
-                          std::string(kLabelWidth - std::min(kLabelWidth, label.size()), ' '),
-                          wrap(value, terminal_.width, kLabelWidth));
-    }
-  }
-  void heading(const std::string& text) {
-    out_ += "\n" + styled(terminal_, Style::bold, text) + "\n";
-  }
-
   void headline() {
-    line("Run", join({run_.run_id, std::string{to_string(run_.status)},
-                      format_wall_time(run_.started_at), std::string{to_string(run_.depth)}},
-                     " · "));
+    page_.line("Run", join({run_.run_id, std::string{to_string(run_.status)},
+                            format_wall_time(run_.started_at), std::string{to_string(run_.depth)}},
+                           " · "));
     if (!run_.experiment.empty() || !run_.tags.empty()) {
-      line("", join({run_.experiment.empty() ? "" : "experiment " + run_.experiment,
-                     run_.tags.empty() ? "" : "tags " + join(run_.tags, ", ")},
-                    " · "));
+      page_.line("", join({run_.experiment.empty() ? "" : "experiment " + run_.experiment,
+                           run_.tags.empty() ? "" : "tags " + join(run_.tags, ", ")},
+                          " · "));
     }
   }
 
@@ -76,11 +58,11 @@ class RunReport {
     const auto number = [](const std::optional<int>& value, std::string_view unit) {
       return value ? fmt::format("{} {}", *value, unit) : std::string{};
     };
-    line("Model",
-         join({model.name, model.architecture,
-               model.parameters ? format_count(*model.parameters) + " parameters" : "",
-               model.quantization, model.file_bytes ? format_bytes(*model.file_bytes) : ""},
-              " · "));
+    page_.line("Model",
+               join({model.name, model.architecture,
+                     model.parameters ? format_count(*model.parameters) + " parameters" : "",
+                     model.quantization, model.file_bytes ? format_bytes(*model.file_bytes) : ""},
+                    " · "));
     std::string heads;
     if (model.heads && model.kv_heads) {
       heads = fmt::format("{} heads, {} KV ({})", *model.heads, *model.kv_heads, model.attention());
@@ -90,13 +72,13 @@ class RunReport {
       experts =
           fmt::format("{} experts, {} active", *model.experts, model.experts_used.value_or(0));
     }
-    line("", join({model.layers && model.embedding_width
-                       ? fmt::format("{} layers × {}", *model.layers, *model.embedding_width)
-                       : std::string{},
-                   model.feed_forward_width ? fmt::format("ff {}", *model.feed_forward_width)
-                                            : std::string{},
-                   heads, experts},
-                  " · "));
+    page_.line("", join({model.layers && model.embedding_width
+                             ? fmt::format("{} layers × {}", *model.layers, *model.embedding_width)
+                             : std::string{},
+                         model.feed_forward_width ? fmt::format("ff {}", *model.feed_forward_width)
+                                                  : std::string{},
+                         heads, experts},
+                        " · "));
     std::string cache;
     if (model.kv_cache_bytes) {
       cache = "KV cache " + format_bytes(*model.kv_cache_bytes);
@@ -111,23 +93,23 @@ class RunReport {
         context += fmt::format(" (trained {})", *model.context_trained);
       }
     }
-    line("", join({context, cache}, " · "));
-    line("Engine",
-         join({model.engine, number(model.threads, "threads"),
-               model.gpu_layers && *model.gpu_layers > 0
-                   ? fmt::format("{} layers on GPU", *model.gpu_layers)
-                   : std::string{},
-               model.load_time ? "loaded in " + format_duration(*model.load_time) : std::string{}},
-              " · "));
+    page_.line("", join({context, cache}, " · "));
+    page_.line("Engine", join({model.engine, number(model.threads, "threads"),
+                               model.gpu_layers && *model.gpu_layers > 0
+                                   ? fmt::format("{} layers on GPU", *model.gpu_layers)
+                                   : std::string{},
+                               model.load_time ? "loaded in " + format_duration(*model.load_time)
+                                               : std::string{}},
+                              " · "));
   }
 
   void power() {
     if (run_.power.sources.empty()) {
-      line("Power", "not measured");
+      page_.line("Power", "not measured");
     }
     std::string_view label = "Power";
     for (const std::string& source : run_.power.sources) {
-      line(std::exchange(label, ""), source);
+      page_.line(std::exchange(label, ""), source);
     }
     std::vector<std::string> domains;
     for (const DomainFigure& domain : run_.power.domains) {
@@ -136,7 +118,7 @@ class RunReport {
       domains.push_back(domain.domain.is_root() ? value : "(" + value + ")");
     }
     if (domains.size() > 1) {
-      line("", join(domains, " · "));
+      page_.line("", join(domains, " · "));
     }
     const Quality& quality = run_.totals.figure.quality;
     if (quality.method) {
@@ -149,25 +131,25 @@ class RunReport {
         parts.push_back(fmt::format("other processes {} of busy CPU time",
                                     format_percent(*quality.foreign_cpu_share)));
       }
-      line("", join(parts, " · "));
+      page_.line("", join(parts, " · "));
     }
   }
 
   void texts() {
     // Beside the quoted text: the label, "12345 tokens  ", and the reason that the text ended.
-    const std::size_t beside = kLabelWidth + 14 + 2 + run_.finish_reason.size();
-    const std::size_t room = std::max<std::size_t>(terminal_.width, beside + 16) - beside;
-    line("Prompt",
-         fmt::format("{} tokens  {}", run_.totals.prompt_tokens, quote(run_.prompt, room)));
-    line("Response",
-         fmt::format("{} tokens  {}{}", run_.totals.output_tokens, quote(run_.response, room),
-                     run_.finish_reason.empty() ? "" : "  " + run_.finish_reason));
+    const std::size_t beside = ReportPage::kLabelWidth + 14 + 2 + run_.finish_reason.size();
+    const std::size_t room = std::max<std::size_t>(page_.terminal().width, beside + 16) - beside;
+    page_.line("Prompt",
+               fmt::format("{} tokens  {}", run_.totals.prompt_tokens, quote(run_.prompt, room)));
+    page_.line("Response",
+               fmt::format("{} tokens  {}{}", run_.totals.output_tokens, quote(run_.response, room),
+                           run_.finish_reason.empty() ? "" : "  " + run_.finish_reason));
   }
 
   void energy() {
     const Totals& totals = run_.totals;
     const Figure& figure = totals.figure;
-    heading("Energy");
+    page_.heading("Energy");
     TextTable table({Align::left, Align::right, Align::left, Align::left, Align::right});
     const auto per_second = [](const std::optional<double>& value) {
       return value ? fmt::format("{:.1f} tokens/s", *value) : std::string{kAbsent};
@@ -217,14 +199,14 @@ class RunReport {
                "", "",
                fmt::format("({:g} USD/kWh, {:g} g/kWh)", totals.economics.price_usd_per_kwh,
                            totals.economics.carbon_g_per_kwh)});
-    out_ += table.text(terminal_);
+    page_.table(table);
   }
 
   void phases() {
     if (run_.phases.empty()) {
       return;
     }
-    heading("Where it went");
+    page_.heading("Where it went");
     TextTable table({Align::left, Align::right, Align::right, Align::right, Align::right,
                      Align::right, Align::right, Align::right});
     table.row({"phase / section", "count", "time", "energy", "share", "dynamic", "power", "± "},
@@ -249,7 +231,7 @@ class RunReport {
         }
       }
     }
-    out_ += table.text(terminal_);
+    page_.table(table);
   }
 
   [[nodiscard]] static bool is_negligible(const SectionFigure& section, const PhaseFigure& phase) {
@@ -272,7 +254,7 @@ class RunReport {
                               std::ranges::greater{},
                               [](const TokenFigure* token) { return *token->figure.total; });
     costliest.resize(shown);
-    heading("Costliest tokens");
+    page_.heading("Costliest tokens");
     TextTable table(
         {Align::right, Align::right, Align::right, Align::right, Align::right, Align::left});
     table.row({"token", "energy", "± ", "time", "windows", "text"}, Style::dim);
@@ -284,27 +266,27 @@ class RunReport {
            quality.resolution ? fmt::format("{:.2g}", *quality.resolution) : std::string{kAbsent},
            quote(token->text, 32)});
     }
-    out_ += table.text(terminal_);
+    page_.table(table);
   }
 
   void warnings() {
     if (run_.warnings.empty()) {
       return;
     }
-    heading("Warnings");
+    page_.heading("Warnings");
     for (const Warning& warning : run_.warnings) {
-      out_ += "  " + styled(terminal_, Style::warning, "! ") +
-              wrap(warning.message, terminal_.width, kWarningIndent) + "\n";
+      const Terminal& terminal = page_.terminal();
+      page_.add("  " + styled(terminal, Style::warning, "! ") +
+                wrap(warning.message, terminal.width, kWarningIndent) + "\n");
       if (!warning.hint.empty()) {
-        out_ += std::string(kWarningIndent, ' ') +
-                wrap(warning.hint, terminal_.width, kWarningIndent) + "\n";
+        page_.add(std::string(kWarningIndent, ' ') +
+                  wrap(warning.hint, terminal.width, kWarningIndent) + "\n");
       }
     }
   }
 
   const ProfiledRun& run_;
-  const Terminal& terminal_;
-  std::string out_;
+  ReportPage page_;
 };
 
 }  // namespace

@@ -19,6 +19,26 @@ std::optional<DomainKind> domain_kind_from_string(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<DomainScope> scope_from_string(std::string_view name) {
+  for (int value = 0; value <= static_cast<int>(DomainScope::unclear); ++value) {
+    const auto scope = static_cast<DomainScope>(value);
+    if (to_string(scope) == name) {
+      return scope;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<SensorQuantity> quantity_from_string(std::string_view name) {
+  for (int value = 0; value <= static_cast<int>(SensorQuantity::thermal_pressure); ++value) {
+    const auto quantity = static_cast<SensorQuantity>(value);
+    if (to_string(quantity) == name) {
+      return quantity;
+    }
+  }
+  return std::nullopt;
+}
+
 template <class Enum>
 std::optional<Enum> parse(std::string_view name) {
   if constexpr (std::is_same_v<Enum, Phase>) {
@@ -29,6 +49,10 @@ std::optional<Enum> parse(std::string_view name) {
     return method_from_string(name);
   } else if constexpr (std::is_same_v<Enum, RunStatus>) {
     return run_status_from_string(name);
+  } else if constexpr (std::is_same_v<Enum, SensorQuantity>) {
+    return quantity_from_string(name);
+  } else if constexpr (std::is_same_v<Enum, DomainScope>) {
+    return scope_from_string(name);
   } else {
     static_assert(std::is_same_v<Enum, DomainKind>);
     return domain_kind_from_string(name);
@@ -57,6 +81,8 @@ template Phase ColumnReader::from_name(std::string_view, const std::string&);
 template Depth ColumnReader::from_name(std::string_view, const std::string&);
 template Method ColumnReader::from_name(std::string_view, const std::string&);
 template RunStatus ColumnReader::from_name(std::string_view, const std::string&);
+template SensorQuantity ColumnReader::from_name(std::string_view, const std::string&);
+template DomainScope ColumnReader::from_name(std::string_view, const std::string&);
 template DomainKind ColumnReader::from_name(std::string_view, const std::string&);
 
 }  // namespace enprof

@@ -3,10 +3,14 @@
 
 #include "enprof/model/profiled_run.hpp"
 
+#include "store/name_codes.hpp"
+
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Statement.h>
 
 #include <concepts>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +28,9 @@ class ColumnNames {
     ++count_;
   }
   void text_or_null(std::string_view name, const std::string& text) { (*this)(name, text); }
+  void number_or_null(std::string_view name, double value) { (*this)(name, value); }
+  void index_or_null(std::string_view name, std::int32_t value) { (*this)(name, value); }
+  void coded(std::string_view name, const auto& value) { (*this)(name, value); }
   template <class Row>
   void group(const std::optional<Row>&, const auto& columns) {
     const Row any{};
@@ -47,12 +54,16 @@ class ColumnNames {
   int count_ = 0;
 };
 
+/// What the model's indices hold that point nowhere: outside the layers, the prompt.
+inline constexpr std::int32_t kNoIndex = -1;
+
 /// Binds to a statement's parameters, from the given one on. Text is not copied: the row must
 /// outlive the statement's run. A double that is not a number becomes NULL: it says as little.
 class ColumnBinder {
  public:
-  explicit ColumnBinder(SQLite::Statement& statement, int first = 1)
-      : statement_(statement), next_(first) {}
+  /// `names` is needed where the list has coded columns.
+  explicit ColumnBinder(SQLite::Statement& statement, int first = 1, NameWriter* names = nullptr)
+      : statement_(statement), next_(first), names_(names) {}
 
   void operator()(std::string_view, double value) { statement_.bind(next_++, value); }
   void operator()(std::string_view, const std::string& text);
@@ -89,6 +100,22 @@ class ColumnBinder {
       (*this)(name, text);
     }
   }
+  void number_or_null(std::string_view name, double value) { (*this)(name, value); }
+  void index_or_null(std::string_view, std::int32_t value) {
+    if (value == kNoIndex) {
+      statement_.bind(next_++);
+    } else {
+      statement_.bind(next_++, value);
+    }
+  }
+  void coded(std::string_view, const std::string& text) {
+    statement_.bind(next_++, names_->code(text));
+  }
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  void coded(std::string_view, Enum value) {
+    statement_.bind(next_++, names_->code(to_string(value)));
+  }
   template <class Row>
   void group(const std::optional<Row>& row, const auto& columns) {
     if (row) {
@@ -103,12 +130,16 @@ class ColumnBinder {
  private:
   SQLite::Statement& statement_;
   int next_;
+  NameWriter* names_;
 };
 
 /// Reads the columns of a statement's current row, in order.
 class ColumnReader {
  public:
-  explicit ColumnReader(SQLite::Statement& statement) : statement_(statement) {}
+  /// `names` is needed where the list has coded columns.
+  explicit ColumnReader(SQLite::Statement& statement, const NameReader* names = nullptr,
+                        int first = 0)
+      : statement_(statement), names_(names), next_(first) {}
 
   void operator()(std::string_view, double& value) { value = next().getDouble(); }
   void operator()(std::string_view, std::string& text) { text = next().getString(); }
@@ -139,6 +170,20 @@ class ColumnReader {
     }
   }
   void text_or_null(std::string_view name, std::string& text) { (*this)(name, text); }
+  void number_or_null(std::string_view, double& value) {
+    const SQLite::Column column = next();
+    value = column.isNull() ? std::numeric_limits<double>::quiet_NaN() : column.getDouble();
+  }
+  void index_or_null(std::string_view, std::int32_t& value) {
+    const SQLite::Column column = next();
+    value = column.isNull() ? kNoIndex : column.getInt();
+  }
+  void coded(std::string_view, std::string& text) { text = names_->name(next().getInt64()); }
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  void coded(std::string_view name, Enum& value) {
+    value = from_name<Enum>(name, names_->name(next().getInt64()));
+  }
   /// A group is there where its first column is not NULL.
   template <class Row>
   void group(std::optional<Row>& row, const auto& columns) {
@@ -157,15 +202,17 @@ class ColumnReader {
   [[nodiscard]] static Enum from_name(std::string_view column, const std::string& name);
 
   SQLite::Statement& statement_;
-  int next_ = 0;
+  const NameReader* names_;
+  int next_;
 };
 
 /// Reads the rows of a statement to its end.
 template <class Row>
-[[nodiscard]] std::vector<Row> read_rows(SQLite::Statement& statement, const auto& columns) {
+[[nodiscard]] std::vector<Row> read_rows(SQLite::Statement& statement, const auto& columns,
+                                         const NameReader* names = nullptr) {
   std::vector<Row> rows;
   while (statement.executeStep()) {
-    ColumnReader reader(statement);
+    ColumnReader reader(statement, names);
     columns(reader, rows.emplace_back());
   }
   return rows;

@@ -1,25 +1,23 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "base/log.hpp"
+#include "store/circuit_breaker.hpp"
+#include "store/connection.hpp"
 #include "store/database_file.hpp"
+#include "store/housekeeping.hpp"
+#include "store/layer_matrix.hpp"
+#include "store/power_timeline.hpp"
 #include "store/run_index.hpp"
 #include "store/run_reader.hpp"
+#include "store/run_steps.hpp"
 #include "store/run_writer.hpp"
-#include "store/schema.hpp"
-#include "store/sqlite_error.hpp"
+#include "store/salvage.hpp"
+#include "store/shell_quote.hpp"
 
-#include <SQLiteCpp/Database.h>
-#include <SQLiteCpp/Exception.h>
-#include <SQLiteCpp/Statement.h>
 #include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>
-#include <sqlite3.h>
 
-#include <algorithm>
-#include <chrono>
-#include <climits>
-#include <system_error>
-#include <thread>
+#include <mutex>
 #include <utility>
 
 namespace enprof {
@@ -27,216 +25,171 @@ namespace {
 
 constexpr Logger kLog{"store"};
 
-constexpr const char* kOpening = "open the database";
-/// What a new file takes with its log and the memory that SQLite shares between programs.
-constexpr std::uintmax_t kBytesToOpen = 256 << 10;
-
-/// The log beside the file may stay this long when it has been read into the file.
-constexpr std::int64_t kLogBytes = 16 << 20;
-
 std::unexpected<Error> not_connected() {
   return fail(ErrorCode::not_running, "Database connection not established. Call connect() first.",
-              "This ProfileDatabase has been moved from.");
+              "This ProfileDatabase was never connected, or has been moved from.");
 }
 
-bool enable_wal(SQLite::Database& database) {
-  return database.execAndGet("PRAGMA journal_mode = WAL").getString() == "wal";
-}
-
-/// Readers and a writer do not block each other in WAL mode, which the file remembers. Switching
-/// needs the file for a moment alone, and SQLite does not always wait for that by itself.
-void choose_journal(SQLite::Database& database, const std::filesystem::path& path,
-                    std::chrono::nanoseconds patience) {
-  bool wal = database.execAndGet("PRAGMA journal_mode").getString() == "wal";
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!wal) {
-    try {
-      wal = enable_wal(database);
-      break;
-    } catch (const SQLite::Exception& exception) {
-      if (exception.getErrorCode() != SQLITE_BUSY || std::chrono::steady_clock::now() >= deadline) {
-        break;
-      }
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+/// Whether an error says something about the store, rather than about what it was asked.
+bool is_trouble(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::busy:
+    case ErrorCode::corrupt:
+    case ErrorCode::io:
+    case ErrorCode::permission_denied:
+    case ErrorCode::too_large:
+    case ErrorCode::unavailable:
+    case ErrorCode::internal:
+      return true;
+    default:
+      return false;
   }
-  if (!wal) {
-    kLog.warning("{} stays without a write-ahead log: readers will wait for writers",
-                 path.string());
-  }
-  // In WAL mode NORMAL loses at most the last transactions in a power cut, and never the file.
-  database.exec(wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
-  database.exec(fmt::format("PRAGMA journal_size_limit = {}", kLogBytes));
 }
 
 }  // namespace
 
 class ProfileDatabase::Impl {
  public:
-  Impl(SQLite::Database database, std::filesystem::path path, const DatabaseOptions& options)
-      : database_(std::move(database)), path_(std::move(path)), options_(options) {}
-
-  static Result<std::unique_ptr<Impl>> open(const std::filesystem::path& path,
-                                            const DatabaseOptions& options) {
-    auto place = DatabasePlace::prepare(path);
-    if (!place) {
-      return std::unexpected(std::move(place.error()));
-    }
-    const StoreAction opening{.path = path, .what = kOpening, .busy_timeout = options.busy_timeout};
-    auto impl = guarded(opening, [&]() -> Result<std::unique_ptr<Impl>> {
-      return std::make_unique<Impl>(
-          SQLite::Database(place->absolute().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE,
-                           timeout_ms(options)),
-          path, options);
-    });
-    if (!impl) {
-      return impl;
-    }
-    const auto ready =
-        guarded((*impl)->action(kOpening, kBytesToOpen), [&] { return (*impl)->set_up(); });
-    if (!ready) {
-      impl->reset();  // closes the file before the place is cleared
-      return std::unexpected(ready.error());
-    }
-    place->keep();
-    return impl;
-  }
+  Impl(std::unique_ptr<Connection> connection, std::filesystem::path path,
+       const DatabaseOptions& options)
+      : connection_(std::move(connection)),
+        path_(std::move(path)),
+        options_(options),
+        breaker_(fmt::format("The database {}", path_.string()),
+                 options.clock != nullptr ? *options.clock : monotonic_clock()) {}
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-  [[nodiscard]] StoreAction action(std::string what) {
-    return {.path = path_,
-            .what = std::move(what),
-            .busy_timeout = options_.busy_timeout,
-            .handle = database_.getHandle()};
-  }
-  /// What takes disk; how much there is must be known before SQLite fills it.
-  [[nodiscard]] StoreAction action(std::string what, std::uintmax_t bytes_needed) {
-    StoreAction result = action(std::move(what));
-    result.bytes_needed = bytes_needed;
-    std::error_code unknown;
-    const auto space = std::filesystem::space(directory_of(path_), unknown);
-    if (!unknown) {
-      result.bytes_free = space.available;
-    }
-    return result;
+  [[nodiscard]] StoreHealth health() const {
+    const std::lock_guard lock(mutex_);
+    return breaker_.health();
   }
 
-  Result<void> save(const ProfiledRun& run) {
-    if (auto good = check_run(run); !good) {
-      return good;
+  /// Runs a body that reads, in one snapshot.
+  template <class Body>
+  [[nodiscard]] auto read(std::string what, Body&& body)
+      -> std::invoke_result_t<Body, Connection&> {
+    const std::lock_guard lock(mutex_);
+    if (auto connected = connect(); !connected) {
+      return std::unexpected(std::move(connected.error()));
     }
-    auto saved = guarded(
-        action(fmt::format("save run {}", run.run_id), bytes_to_save(run)), [&]() -> Result<void> {
-          SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
-          if (has(run.run_id)) {
-            return fail(ErrorCode::invalid_argument,
-                        fmt::format("Run {} is in {} already", run.run_id, path_.string()),
-                        fmt::format("Delete it first: enprof rm {}", run.run_id));
-          }
-          write_run(database_, run);
+    return guarded(connection_->action(std::move(what)), [&] {
+      const SQLite::Transaction snapshot(connection_->database());
+      return std::forward<Body>(body)(*connection_);
+    });
+  }
+
+  enum class Try { if_healthy, anyway };
+
+  /// Runs a body that writes, in one transaction that is taken back where it fails.
+  template <class Body>
+  [[nodiscard]] auto write(std::string what, std::uintmax_t bytes, Body&& body,
+                           Try when = Try::if_healthy)
+      -> std::invoke_result_t<Body, SQLite::Database&> {
+    using Outcome = std::invoke_result_t<Body, SQLite::Database&>;
+    const std::lock_guard lock(mutex_);
+    if (auto allowed = breaker_.allow(); !allowed && when == Try::if_healthy) {
+      return std::unexpected(std::move(allowed.error()));
+    }
+    Outcome outcome = [&]() -> Outcome {
+      if (auto connected = connect(); !connected) {
+        return std::unexpected(std::move(connected.error()));
+      }
+      return guarded(connection_->action(std::move(what), bytes), [&]() -> Outcome {
+        SQLite::Database& database = connection_->database();
+        SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+        Outcome result = std::forward<Body>(body)(database);
+        if (result) {
           transaction.commit();
-          return {};
-        });
-    if (saved) {
-      drain_log("PASSIVE");
-    } else if (saved.error().code == ErrorCode::too_large) {
-      drain_log("TRUNCATE");
+        }
+        return result;
+      });
+    }();
+    note(outcome ? nullptr : &outcome.error());
+    return outcome;
+  }
+
+  /// Runs a body that needs the connection for itself, outside a transaction.
+  template <class Body>
+  [[nodiscard]] auto use(std::string what, std::uintmax_t bytes, Body&& body)
+      -> std::invoke_result_t<Body, Connection&> {
+    const std::lock_guard lock(mutex_);
+    if (auto connected = connect(); !connected) {
+      return std::unexpected(std::move(connected.error()));
     }
-    return saved;
+    return guarded(connection_->action(std::move(what), bytes),
+                   [&] { return std::forward<Body>(body)(*connection_); });
   }
 
-  Result<std::optional<ProfiledRun>> get(std::string_view run_id) {
-    return guarded(action(fmt::format("read run {}", run_id)),
-                   [&]() -> Result<std::optional<ProfiledRun>> {
-                     const SQLite::Transaction snapshot(database_);
-                     return read_run(database_, run_id);
-                   });
-  }
-
-  Result<std::string> resolve(std::string_view id_or_prefix) {
-    return guarded(action(fmt::format("look up run {}", id_or_prefix)),
-                   [&]() -> Result<std::string> {
-                     const SQLite::Transaction snapshot(database_);
-                     return resolve_run(database_, id_or_prefix);
-                   });
-  }
-
-  Result<RunList> list(const RunFilter& filter) {
-    return guarded(action("list the runs"), [&]() -> Result<RunList> {
-      const SQLite::Transaction snapshot(database_);
-      return find_runs(database_, filter);
-    });
-  }
-
-  Result<bool> remove(std::string_view run_id) {
-    return guarded(action(fmt::format("delete run {}", run_id)), [&]() -> Result<bool> {
-      SQLite::Statement statement(database_, "DELETE FROM runs WHERE run_id = ?");
-      statement.bind(1, std::string{run_id});
-      return statement.exec() > 0;
-    });
+  /// Puts what was committed on disk for good.
+  void drain_log() {
+    const std::lock_guard lock(mutex_);
+    if (connection_) {
+      connection_->drain_log("PASSIVE");
+    }
   }
 
  private:
-  static int timeout_ms(const DatabaseOptions& options) {
-    const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(options.busy_timeout).count();
-    return static_cast<int>(std::clamp<std::int64_t>(timeout, 0, INT_MAX));
+  /// Connects anew where the connection was lost before; says so where it is lost now.
+  Result<void> connect() {
+    if (!connection_) {
+      auto opened = Connection::open(path_, options_);
+      if (!opened) {
+        kLog.error("Database connection failed: {}", opened.error().message);
+        return std::unexpected(std::move(opened.error()));
+      }
+      connection_ = *std::move(opened);
+      kLog.info("Connected to profiling database at {} again", path_.string());
+      return {};
+    }
+    if (!connection_->lost()) {
+      return {};
+    }
+    connection_.reset();
+    Error error{
+        ErrorCode::io,
+        fmt::format("The connection to the database {} is lost: the file was deleted, moved "
+                    "or replaced while it was open",
+                    path_.string()),
+        fmt::format("Put it back, or leave it: the next attempt connects anew, and makes a "
+                    "new file where there is none (ls -l {}).",
+                    shell_quote(path_.string()))};
+    kLog.error("Database connection failed: {}", error.message);
+    return std::unexpected(std::move(error));
   }
 
-  Result<void> set_up() {
-    if (sqlite3_db_readonly(database_.getHandle(), "main") != 0) {
-      return std::unexpected(explain_refusal(path_, "it is read-only"));
-    }
-    database_.exec("PRAGMA foreign_keys = ON");
-    if (database_.execAndGet("PRAGMA foreign_keys").getInt() != 1) {
-      return fail(ErrorCode::unsupported, "The SQLite library here was built without foreign keys",
-                  "Link another: each Debian has one in libsqlite3-0.");
-    }
-    if (auto ours = check_owner(database_, path_); !ours) {
-      return ours;
-    }
-    // Before the tables, so that with them all that is needed to use them has been found to work.
-    choose_journal(database_, path_, options_.busy_timeout);
-    auto current = bring_up_to_date(database_, path_, schema_migrations());
-    drain_log("PASSIVE");
-    return current;
-  }
-
-  bool has(const std::string& run_id) {
-    SQLite::Statement statement(database_, "SELECT 1 FROM runs WHERE run_id = ?");
-    statement.bind(1, run_id);
-    return statement.executeStep();
-  }
-
-  /// Carries what is in the log into the file. After a save that puts the run on disk for good; and
-  /// because of it a save that fails, and may have filled the disk with its log, leaves a log with
-  /// nothing to carry over, so that cutting it off needs no space.
-  void drain_log(const char* how) {
-    const std::string command = fmt::format("PRAGMA wal_checkpoint({})", how);
-    if (const int code = database_.tryExec(command); code != SQLITE_OK) {
-      // Readers or a full disk are in the way: the log is as good a place.
-      kLog.debug("The log of {} was not carried over: {}", path_.string(), sqlite3_errstr(code));
+  void note(const Error* error) {
+    if (error == nullptr) {
+      breaker_.succeeded();
+    } else if (is_trouble(*error)) {
+      breaker_.failed(*error);
+      if (error->code == ErrorCode::too_large && connection_) {
+        connection_->drain_log("TRUNCATE");
+      }
     }
   }
 
-  SQLite::Database database_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<Connection> connection_;  // null after it was lost
   std::filesystem::path path_;
   DatabaseOptions options_;
+  CircuitBreaker breaker_;
 };
 
 Result<ProfileDatabase> ProfileDatabase::connect(const std::filesystem::path& path,
                                                  const DatabaseOptions& options) {
-  auto impl = Impl::open(path, options);
-  if (!impl) {
-    kLog.error("Database connection failed: {}", impl.error().message);
-    return std::unexpected(std::move(impl.error()));
+  auto connection = Connection::open(path, options);
+  if (!connection) {
+    kLog.error("Database connection failed: {}", connection.error().message);
+    return std::unexpected(std::move(connection.error()));
   }
   kLog.info("Connected to profiling database at {}", path.string());
-  return ProfileDatabase{*std::move(impl)};
+  return ProfileDatabase{std::make_unique<Impl>(*std::move(connection), path, options)};
 }
 
 Result<std::filesystem::path> ProfileDatabase::default_path() { return default_database_path(); }
 
+ProfileDatabase::ProfileDatabase() noexcept = default;
 ProfileDatabase::ProfileDatabase(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ProfileDatabase::ProfileDatabase(ProfileDatabase&& other) noexcept = default;
 ProfileDatabase& ProfileDatabase::operator=(ProfileDatabase&& other) noexcept = default;
@@ -247,43 +200,228 @@ const std::filesystem::path& ProfileDatabase::path() const noexcept {
   return impl_ ? impl_->path() : none;
 }
 
+// ---- writing
+// -------------------------------------------------------------------------------------
+
 Result<void> ProfileDatabase::save_run(const ProfiledRun& run) {
-  Result<void> saved = impl_ ? impl_->save(run) : not_connected();
+  const auto save = [&]() -> Result<void> {
+    if (!impl_) {
+      return not_connected();
+    }
+    if (auto good = check_run(run); !good) {
+      return good;
+    }
+    return impl_->write(
+        fmt::format("save run {}", run.run_id), bytes_to_save(run),
+        [&](SQLite::Database& database) { return replace_run(database, impl_->path(), run); },
+        Impl::Try::anyway);
+  };
+  Result<void> saved = save();
   if (!saved) {
     kLog.error("Failed to save run to database: {}", saved.error().message);
     return saved;
   }
+  impl_->drain_log();
   kLog.debug("Added {} power samples for run {}", run.power.samples.size(), run.run_id);
   kLog.info("Profiling run {} saved to database", run.run_id);
   return saved;
 }
 
-Result<std::optional<ProfiledRun>> ProfileDatabase::get_run(std::string_view run_id) {
+Result<void> ProfileDatabase::begin_run(const ProfiledRun& run) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->get(run_id);
+  if (auto good = check_run(run); !good) {
+    return good;
+  }
+  return impl_->write(
+      fmt::format("begin run {}", run.run_id), bytes_to_save(run),
+      [&](SQLite::Database& database) { return enter_run(database, impl_->path(), run); });
 }
 
-Result<std::string> ProfileDatabase::resolve(std::string_view id_or_prefix) {
+Result<void> ProfileDatabase::append_steps(std::string_view run_id,
+                                           std::span<const RunStep> steps) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->resolve(id_or_prefix);
-}
-
-Result<RunList> ProfileDatabase::list_runs(const RunFilter& filter) {
-  if (!impl_) {
-    return not_connected();
-  }
-  return impl_->list(filter);
+  return impl_->write(fmt::format("write on run {}", run_id), bytes_to_append(steps),
+                      [&](SQLite::Database& database) {
+                        return write_steps(database, impl_->path(), run_id, steps);
+                      });
 }
 
 Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->remove(run_id);
+  return impl_->write(
+      fmt::format("delete run {}", run_id), 0,
+      [&](SQLite::Database& database) -> Result<bool> { return erase_run(database, run_id); });
+}
+
+// ---- reading
+// -------------------------------------------------------------------------------------
+
+Result<std::optional<ProfiledRun>> ProfileDatabase::get_run(std::string_view run_id,
+                                                            const RunParts& parts) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<ProfiledRun>> {
+                       return read_run(connection.database(), run_id, parts);
+                     });
+}
+
+Result<std::optional<RunSummary>> ProfileDatabase::summary(std::string_view run_id) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<RunSummary>> {
+                       return read_summary(connection.database(), run_id);
+                     });
+}
+
+Result<std::optional<RunPipeline>> ProfileDatabase::pipeline(std::string_view run_id) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<RunPipeline>> {
+                       return read_pipeline(connection.database(), run_id);
+                     });
+}
+
+Result<std::optional<PowerTimeline>> ProfileDatabase::power_timeline(std::string_view run_id,
+                                                                     std::size_t points) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<PowerTimeline>> {
+                       return read_power_timeline(connection.database(), run_id, points);
+                     });
+}
+
+Result<std::optional<LayerComponentMatrix>> ProfileDatabase::layer_components(
+    std::string_view run_id, std::optional<Phase> phase) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<LayerComponentMatrix>> {
+                       return read_layer_components(connection.database(), run_id, phase);
+                     });
+}
+
+Result<std::string> ProfileDatabase::resolve(std::string_view id_or_prefix) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("look up run {}", id_or_prefix), [&](Connection& connection) {
+    return resolve_run(connection.database(), id_or_prefix);
+  });
+}
+
+Result<RunList> ProfileDatabase::list_runs(const RunFilter& filter) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read("list the runs", [&](Connection& connection) -> Result<RunList> {
+    return find_runs(connection.database(), filter);
+  });
+}
+
+Result<std::vector<std::string>> ProfileDatabase::unfinished_runs() {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read("list the unfinished runs",
+                     [](Connection& connection) -> Result<std::vector<std::string>> {
+                       return find_unfinished_runs(connection.database());
+                     });
+}
+
+Result<std::vector<RunStep>> ProfileDatabase::read_steps(std::string_view run_id) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::vector<RunStep>> {
+                       return enprof::read_steps(connection.database(), run_id);
+                     });
+}
+
+// ---- looking after it
+// ----------------------------------------------------------------------------
+
+StoreHealth ProfileDatabase::health() const { return impl_ ? impl_->health() : StoreHealth{}; }
+
+Result<DatabaseStats> ProfileDatabase::stats() {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read("count what is in the database",
+                     [&](Connection& connection) -> Result<DatabaseStats> {
+                       return count_all(connection.database(), impl_->path());
+                     });
+}
+
+Result<CheckReport> ProfileDatabase::check() {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read("check the database", [&](Connection& connection) -> Result<CheckReport> {
+    return check_all(connection.database());
+  });
+}
+
+Result<void> ProfileDatabase::vacuum() {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->use("give back the unused space of the database", 2 * file_bytes(impl_->path()),
+                    [](Connection& connection) -> Result<void> {
+                      connection.database().exec("VACUUM");
+                      connection.drain_log("TRUNCATE");
+                      return {};
+                    });
+}
+
+Result<std::vector<RunSummary>> ProfileDatabase::prune(const PruneRule& rule, bool apply) {
+  if (!impl_) {
+    return not_connected();
+  }
+  const WallTime now =
+      std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  if (!apply) {
+    return impl_->read("look for old runs",
+                       [&](Connection& connection) -> Result<std::vector<RunSummary>> {
+                         return find_old_runs(connection.database(), rule, now);
+                       });
+  }
+  return impl_->write("delete old runs", 0,
+                      [&](SQLite::Database& database) -> Result<std::vector<RunSummary>> {
+                        std::vector<RunSummary> runs = find_old_runs(database, rule, now);
+                        for (const RunSummary& run : runs) {
+                          erase_run(database, run.run_id);
+                        }
+                        return runs;
+                      });
+}
+
+Result<void> ProfileDatabase::backup(const std::filesystem::path& target) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->use("copy the database", 0,
+                    [&](Connection& connection) { return back_up(connection.database(), target); });
+}
+
+Result<SalvageReport> ProfileDatabase::salvage(const std::filesystem::path& damaged,
+                                               const std::filesystem::path& target) {
+  return salvage_database(damaged, target);
 }
 
 }  // namespace enprof

@@ -5,12 +5,15 @@
 // A list is a function (column, row) that calls, in the order of its columns,
 //   column("name", member)               for what is always there, and for optionals
 //   column.text_or_null("name", string)  for text whose empty string means absent
+//   column.number_or_null("name", double) for a number that may be none (NaN)
+//   column.index_or_null("name", index)  for an index of which -1 says that there is none
+//   column.coded("name", string or enum) for a word that is stored as its number
 //   column.group(optional, list)         for the columns of an optional struct
 // See column_visitors.hpp for what `column` can be. A row may be const.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
-#include "enprof/store/profile_database.hpp"
+#include "enprof/store/run_query.hpp"
 
 #include <cstddef>
 #include <string>
@@ -157,7 +160,7 @@ inline constexpr auto kTokenColumns = [](auto& column, auto& row) {
 
 inline constexpr auto kDomainColumns = [](auto& column, auto& row) {
   auto& [domain, figure, idle_power, idle_spread] = row;
-  auto& [name, kind, socket, parent, source, method, period, stamp_error] = domain;
+  auto& [name, kind, socket, parent, source, method, period, stamp_error, scope, device] = domain;
   column("name", name);
   column("kind", kind);
   column("socket", socket);
@@ -166,6 +169,8 @@ inline constexpr auto kDomainColumns = [](auto& column, auto& row) {
   column("source_method", method);
   column("period_ns", period);
   column("stamp_error_ns", stamp_error);
+  column("scope", scope);
+  column.text_or_null("device", device);
   kFigureColumns(column, figure);
   column("idle_power_w", idle_power);
   column("idle_power_spread_w", idle_spread);

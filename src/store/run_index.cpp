@@ -6,10 +6,11 @@
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>
 
-#include <cstdint>
+#include <algorithm>
+#include <cstddef>
 #include <limits>
-#include <optional>
-#include <vector>
+#include <utility>
+#include <variant>
 
 namespace enprof {
 namespace {
@@ -23,33 +24,89 @@ std::int64_t to_sql(std::size_t count) {
 }
 
 /// The filter as a WHERE clause and the values of its parameters.
-struct Condition {
-  std::string text;
-  std::vector<std::string> values;
-
-  void add(std::string_view term, const std::string& value) {
-    if (!value.empty()) {
-      text += values.empty() ? "WHERE " : " AND ";
-      text += term;
-      values.push_back(value);
+class Condition {
+ public:
+  explicit Condition(const RunFilter& filter) {
+    add("model_name = ?", filter.model);
+    add("experiment = ?", filter.experiment);
+    add("run_key IN (SELECT run_key FROM tags WHERE tag = ?)", filter.tag);
+    // An engine's name may be given without the version that follows it.
+    if (!filter.engine.empty()) {
+      add("(engine = ? OR substr(engine, 1, ?) = ?)", filter.engine);
+      values_.emplace_back(static_cast<std::int64_t>(length_of(filter.engine + " ")));
+      values_.emplace_back(filter.engine + " ");
     }
+    if (filter.from) {
+      add("started_at_ms >= ?", *filter.from);
+    }
+    if (filter.to) {
+      add("started_at_ms < ?", *filter.to);
+    }
+    add("instr(lower(prompt), lower(?)) > 0", filter.prompt_text);
   }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
   /// Returns the next free parameter.
   int bind(SQLite::Statement& statement) const {
     int next = 1;
-    for (const std::string& value : values) {
-      statement.bind(next++, value);
+    for (const auto& value : values_) {
+      std::visit([&](const auto& content) { statement.bind(next++, content); }, value);
     }
     return next;
   }
+
+ private:
+  void add_term(std::string_view term) {
+    text_ += text_.empty() ? "WHERE " : " AND ";
+    text_ += term;
+  }
+  void add(std::string_view term, const std::string& value) {
+    if (!value.empty()) {
+      add_term(term);
+      values_.emplace_back(value);
+    }
+  }
+  void add(std::string_view term, WallTime value) {
+    add_term(term);
+    values_.emplace_back(static_cast<std::int64_t>(value.time_since_epoch().count()));
+  }
+  /// In characters, as substr() counts.
+  static std::size_t length_of(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count_if(text, [](char character) {
+      return (static_cast<unsigned char>(character) & 0xC0) != 0x80;
+    }));
+  }
+
+  std::string text_;
+  std::vector<std::variant<std::string, std::int64_t>> values_;
 };
 
-Condition condition_of(const RunFilter& filter) {
-  Condition condition;
-  condition.add("model_name = ?", filter.model);
-  condition.add("experiment = ?", filter.experiment);
-  condition.add("run_key IN (SELECT run_key FROM tags WHERE tag = ?)", filter.tag);
-  return condition;
+/// Runs without the value stand last, whichever way.
+std::string order_of(const RunFilter& filter) {
+  std::string_view column = "started_at_ms";
+  switch (filter.order) {
+    case RunOrder::date:
+      break;
+    case RunOrder::duration:
+      column = "duration_ns";
+      break;
+    case RunOrder::energy:
+      column = "energy_j";
+      break;
+    case RunOrder::joules_per_token:
+      column = "energy_per_output_token_j";
+      break;
+  }
+  return filter.ascending ? fmt::format("ORDER BY {} ASC NULLS LAST, run_key ASC", column)
+                          : fmt::format("ORDER BY {} DESC NULLS LAST, run_key DESC", column);
+}
+
+std::vector<std::int64_t> read_keys(SQLite::Statement& select) {
+  std::vector<std::int64_t> keys;
+  while (select.executeStep()) {
+    keys.push_back(select.getColumn(0).getInt64());
+  }
+  return keys;
 }
 
 /// The least text that is greater than each text with the prefix; empty where there is none.
@@ -100,31 +157,50 @@ std::optional<std::string> newest_run(SQLite::Database& database) {
 }  // namespace
 
 RunList find_runs(SQLite::Database& database, const RunFilter& filter) {
-  const Condition condition = condition_of(filter);
+  const Condition condition(filter);
   RunList list;
-  SQLite::Statement count(database, fmt::format("SELECT count(*) FROM runs {}", condition.text));
+  SQLite::Statement count(database, fmt::format("SELECT count(*) FROM runs {}", condition.text()));
   condition.bind(count);
   count.executeStep();
   list.total = static_cast<std::size_t>(count.getColumn(0).getInt64());
 
-  SQLite::Statement select(
-      database, fmt::format("SELECT {} FROM runs {} {} LIMIT ? OFFSET ?",
-                            ColumnNames::of<RunSummary>(kSummaryColumns).text(), condition.text,
-                            kNewestFirst));
+  // The keys first: a sort would carry the prompts of all runs along.
+  SQLite::Statement select(database, fmt::format("SELECT run_key FROM runs {} {} LIMIT ? OFFSET ?",
+                                                 condition.text(), order_of(filter)));
   const int next = condition.bind(select);
   select.bind(next, to_sql(filter.limit));
   select.bind(next + 1, to_sql(filter.offset));
-  list.runs = read_rows<RunSummary>(select, kSummaryColumns);
-
-  SQLite::Statement tags(database,
-                         "SELECT tag FROM tags WHERE run_key = "
-                         "(SELECT run_key FROM runs WHERE run_id = ?) ORDER BY position");
-  for (RunSummary& run : list.runs) {
-    tags.bind(1, run.run_id);
-    run.tags = read_rows<std::string>(tags, kTagColumns);
-    tags.reset();
-  }
+  list.runs = read_summaries(database, read_keys(select));
   return list;
+}
+
+std::vector<RunSummary> read_summaries(SQLite::Database& database,
+                                       std::span<const std::int64_t> run_keys) {
+  SQLite::Statement select(database,
+                           fmt::format("SELECT {} FROM runs WHERE run_key = ?",
+                                       ColumnNames::of<RunSummary>(kSummaryColumns).text()));
+  SQLite::Statement tags(database, "SELECT tag FROM tags WHERE run_key = ? ORDER BY position");
+  std::vector<RunSummary> runs;
+  for (const std::int64_t key : run_keys) {
+    select.bind(1, key);
+    std::vector<RunSummary> row = read_rows<RunSummary>(select, kSummaryColumns);
+    select.reset();
+    tags.bind(1, key);
+    row.at(0).tags = read_rows<std::string>(tags, kTagColumns);
+    tags.reset();
+    runs.push_back(std::move(row.front()));
+  }
+  return runs;
+}
+
+std::optional<RunSummary> read_summary(SQLite::Database& database, std::string_view run_id) {
+  SQLite::Statement select(database, "SELECT run_key FROM runs WHERE run_id = ?");
+  select.bind(1, std::string{run_id});
+  const std::vector<std::int64_t> keys = read_keys(select);
+  if (keys.empty()) {
+    return std::nullopt;
+  }
+  return read_summaries(database, keys).front();
 }
 
 Result<std::string> resolve_run(SQLite::Database& database, std::string_view id_or_prefix) {

@@ -2,17 +2,29 @@
 #pragma once
 
 #include "enprof/base/error.hpp"
-#include "enprof/store/profile_database.hpp"
+#include "enprof/store/run_query.hpp"
 
 #include <SQLiteCpp/Database.h>
 
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace enprof {
 
 /// See ProfileDatabase::list_runs. The caller holds a transaction. Throws SQLite::Exception.
 [[nodiscard]] RunList find_runs(SQLite::Database& database, const RunFilter& filter);
+
+/// See ProfileDatabase::summary. Throws SQLite::Exception.
+[[nodiscard]] std::optional<RunSummary> read_summary(SQLite::Database& database,
+                                                     std::string_view run_id);
+
+/// The lines of the runs with these keys, in their order. Throws SQLite::Exception.
+[[nodiscard]] std::vector<RunSummary> read_summaries(SQLite::Database& database,
+                                                     std::span<const std::int64_t> run_keys);
 
 /// See ProfileDatabase::resolve. Throws SQLite::Exception.
 [[nodiscard]] Result<std::string> resolve_run(SQLite::Database& database,

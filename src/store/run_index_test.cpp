@@ -1,5 +1,7 @@
 #include "store/run_index.hpp"
 
+#include "enprof/store/profile_database.hpp"
+
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 

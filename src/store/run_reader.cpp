@@ -1,6 +1,8 @@
 #include "store/run_reader.hpp"
 
 #include "store/column_visitors.hpp"
+#include "store/operation_columns.hpp"
+#include "store/operation_events.hpp"
 #include "store/row_columns.hpp"
 
 #include <SQLiteCpp/Exception.h>
@@ -15,15 +17,60 @@
 namespace enprof {
 namespace {
 
-template <class Row>
-void read_list(SQLite::Database& database, std::int64_t run_key, std::vector<Row>& rows,
-               std::string_view table, std::string_view place, const auto& columns) {
-  SQLite::Statement select(database,
-                           fmt::format("SELECT {} FROM {} WHERE run_key = ? ORDER BY {}",
-                                       ColumnNames::of<Row>(columns).text(), table, place));
-  select.bind(1, run_key);
-  rows = read_rows<Row>(select, columns);
-}
+/// Reads the lists of one run.
+class ListReader {
+ public:
+  ListReader(SQLite::Database& database, std::int64_t run_key)
+      : database_(database), run_key_(run_key), names_(database, run_key) {}
+
+  template <class Row>
+  void read(std::vector<Row>& rows, std::string_view table, std::string_view place,
+            const auto& columns) const {
+    SQLite::Statement select(database_,
+                             fmt::format("SELECT {} FROM {} WHERE run_key = ? ORDER BY {}",
+                                         ColumnNames::of<Row>(columns).text(), table, place));
+    select.bind(1, run_key_);
+    rows = read_rows<Row>(select, columns, &names_);
+  }
+
+  void read_values(SampledValues& values) const {
+    std::vector<SampledValues> found;
+    read(found, "sampled_values", "run_key", kSampledValuesColumns);
+    if (found.empty()) {
+      return;
+    }
+    values = std::move(found.front());
+    read(values.activations, "activation_metrics", "position", kActivationColumns);
+    read(values.attention, "attention_metrics", "position", kAttentionColumns);
+    read(values.experts, "moe_routings", "position", kRoutingColumns);
+    read_experts(values.experts);
+  }
+
+ private:
+  void read_experts(std::vector<ExpertActivation>& routings) const {
+    SQLite::Statement select(database_,
+                             "SELECT position, expert, weight FROM moe_expert_activations "
+                             "WHERE run_key = ? ORDER BY position, rank");
+    select.bind(1, run_key_);
+    while (select.executeStep()) {
+      const std::int64_t position = select.getColumn(0).getInt64();
+      if (position < 0 || static_cast<std::uint64_t>(position) >= routings.size()) {
+        throw SQLite::Exception("an expert was chosen by a routing that is not there",
+                                SQLITE_CORRUPT);
+      }
+      ExpertActivation& routing = routings[static_cast<std::size_t>(position)];
+      routing.experts.push_back(static_cast<std::uint16_t>(select.getColumn(1).getInt()));
+      double weight = 0.0;
+      ColumnReader reader(select, nullptr, 2);
+      reader.number_or_null("weight", weight);
+      routing.weights.push_back(static_cast<float>(weight));
+    }
+  }
+
+  SQLite::Database& database_;
+  std::int64_t run_key_;
+  NameReader names_;
+};
 
 /// Indices that point nowhere would be followed by whoever shows the run: foreign keys forbid them,
 /// but not to a program that edits the file with foreign keys off.
@@ -36,39 +83,82 @@ void check_domains(const PowerFigures& power) {
                           }) &&
       std::ranges::all_of(power.samples,
                           [&](const PowerSample& sample) { return sample.domain < count; }) &&
+      std::ranges::all_of(power.readings,
+                          [&](const PowerReading& reading) { return reading.domain < count; }) &&
       (!power.peak || power.peak->by_domain.size() <= count);
   if (!good) {
     throw SQLite::Exception("a row names a power domain that is not there", SQLITE_CORRUPT);
   }
 }
 
-}  // namespace
-
-std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view run_id) {
-  SQLite::Statement key(database, "SELECT run_key FROM runs WHERE run_id = ?");
-  key.bind(1, std::string{run_id});
-  if (!key.executeStep()) {
+std::optional<std::int64_t> key_of(SQLite::Database& database, std::string_view run_id) {
+  SQLite::Statement select(database, "SELECT run_key FROM runs WHERE run_id = ?");
+  select.bind(1, std::string{run_id});
+  if (!select.executeStep()) {
     return std::nullopt;
   }
-  const std::int64_t run_key = key.getColumn(0).getInt64();
+  return select.getColumn(0).getInt64();
+}
 
-  std::vector<ProfiledRun> runs;
-  read_list(database, run_key, runs, "runs", "run_key", kRunColumns);
-  ProfiledRun run = std::move(runs.at(0));
-  PowerFigures& power = run.power;
-  read_list(database, run_key, run.tags, "tags", "position", kTagColumns);
-  read_list(database, run_key, run.phases, "pipeline_phases", "position", kPhaseColumns);
-  read_list(database, run_key, run.sections, "pipeline_sections", "position", kSectionColumns);
-  read_list(database, run_key, run.tokens, "tokens", "position", kTokenColumns);
-  read_list(database, run_key, power.sources, "power_sources", "position", kSourceColumns);
-  read_list(database, run_key, power.domains, "power_domains", "domain", kDomainColumns);
+void read_power(const ListReader& list, const RunParts& parts, PowerFigures& power) {
+  list.read(power.sources, "power_sources", "position", kSourceColumns);
+  list.read(power.domains, "power_domains", "domain", kDomainColumns);
   if (power.peak) {
-    read_list(database, run_key, power.peak->by_domain, "peak_powers", "domain", kPeakPowerColumns);
+    list.read(power.peak->by_domain, "peak_powers", "domain", kPeakPowerColumns);
   }
-  read_list(database, run_key, power.samples, "power_samples", "position", kSampleColumns);
-  read_list(database, run_key, run.warnings, "warnings", "position", kWarningColumns);
+  if (parts.power_samples) {
+    list.read(power.samples, "power_samples", "position", kSampleColumns);
+    list.read(power.readings, "sensor_readings", "position", kReadingColumns);
+  }
   check_domains(power);
+}
+
+}  // namespace
+
+std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view run_id,
+                                    const RunParts& parts) {
+  const auto run_key = key_of(database, run_id);
+  if (!run_key) {
+    return std::nullopt;
+  }
+  const ListReader list(database, *run_key);
+  std::vector<ProfiledRun> runs;
+  list.read(runs, "runs", "run_key", kRunColumns);
+  ProfiledRun run = std::move(runs.at(0));
+  list.read(run.tags, "tags", "position", kTagColumns);
+  list.read(run.phases, "pipeline_phases", "position", kPhaseColumns);
+  list.read(run.sections, "pipeline_sections", "position", kSectionColumns);
+  if (parts.tokens) {
+    list.read(run.tokens, "tokens", "position", kTokenColumns);
+  }
+  if (parts.layers) {
+    list.read(run.layers, "layer_metrics", "position", kLayerColumns);
+    list.read(run.components, "component_metrics", "position", kComponentColumns);
+  }
+  if (parts.operations) {
+    OperationTable& table = run.operation_table;
+    list.read(run.operations, "operation_classes", "position", kOperationClassColumns);
+    list.read(table.operations, "operation_kinds", "operation", kOperationKindColumns);
+    table.events = read_operation_events(database, *run_key, table.operations.size());
+  }
+  if (parts.values) {
+    list.read_values(run.values);
+  }
+  read_power(list, parts, run.power);
+  list.read(run.warnings, "warnings", "position", kWarningColumns);
   return run;
+}
+
+std::optional<RunPipeline> read_pipeline(SQLite::Database& database, std::string_view run_id) {
+  const auto run_key = key_of(database, run_id);
+  if (!run_key) {
+    return std::nullopt;
+  }
+  const ListReader list(database, *run_key);
+  RunPipeline pipeline;
+  list.read(pipeline.phases, "pipeline_phases", "position", kPhaseColumns);
+  list.read(pipeline.sections, "pipeline_sections", "position", kSectionColumns);
+  return pipeline;
 }
 
 }  // namespace enprof

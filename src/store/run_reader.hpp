@@ -2,6 +2,7 @@
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
+#include "enprof/store/run_query.hpp"
 
 #include <SQLiteCpp/Database.h>
 
@@ -11,8 +12,12 @@
 namespace enprof {
 
 /// Empty where there is no such run. The caller holds a transaction, so that all rows are of one
-/// moment. Throws SQLite::Exception.
+/// moment. Throws SQLite::Exception; so do the others.
 [[nodiscard]] std::optional<ProfiledRun> read_run(SQLite::Database& database,
-                                                  std::string_view run_id);
+                                                  std::string_view run_id,
+                                                  const RunParts& parts = {});
+
+[[nodiscard]] std::optional<RunPipeline> read_pipeline(SQLite::Database& database,
+                                                       std::string_view run_id);
 
 }  // namespace enprof

@@ -1,7 +1,10 @@
 #include "store/run_writer.hpp"
 
 #include "store/column_visitors.hpp"
+#include "store/operation_columns.hpp"
+#include "store/operation_events.hpp"
 #include "store/row_columns.hpp"
+#include "store/shell_quote.hpp"
 
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>
@@ -25,23 +28,89 @@ std::string insertion(std::string_view table, std::string_view keys, int key_cou
   return fmt::format("INSERT INTO {} ({}{}) VALUES ({})", table, keys, names.text(), marks);
 }
 
-/// Writes a list of rows, each with its place, which `place` names.
-template <class Row>
-void write_rows(SQLite::Database& database, std::int64_t run_key, const std::vector<Row>& rows,
-                std::string_view table, std::string_view place, const auto& columns) {
-  if (rows.empty()) {
-    return;
+/// Writes lists of rows that belong to one run.
+class ListWriter {
+ public:
+  ListWriter(SQLite::Database& database, std::int64_t run_key)
+      : database_(database), run_key_(run_key), names_(database, run_key) {}
+
+  /// Writes a list, each row with its place, which `place` names.
+  template <class Row>
+  void write(const std::vector<Row>& rows, std::string_view table, std::string_view place,
+             const auto& columns) {
+    if (rows.empty()) {
+      return;
+    }
+    SQLite::Statement insert(database_, insertion(table, fmt::format("run_key, {}, ", place),
+                                                  kKeyColumns, ColumnNames::of<Row>(columns)));
+    insert.bind(1, run_key_);
+    for (std::size_t index = 0; index < rows.size(); ++index) {
+      insert.bind(2, static_cast<std::int64_t>(index));
+      ColumnBinder binder(insert, kKeyColumns + 1, &names_);
+      columns(binder, rows[index]);
+      insert.exec();
+      insert.reset();
+    }
   }
-  SQLite::Statement insert(database, insertion(table, fmt::format("run_key, {}, ", place),
-                                               kKeyColumns, ColumnNames::of<Row>(columns)));
-  insert.bind(1, run_key);
-  for (std::size_t index = 0; index < rows.size(); ++index) {
-    insert.bind(2, static_cast<std::int64_t>(index));
-    ColumnBinder binder(insert, kKeyColumns + 1);
-    columns(binder, rows[index]);
+
+  void write_values(const SampledValues& values) {
+    if (values == SampledValues{}) {
+      return;
+    }
+    SQLite::Statement insert(database_,
+                             insertion("sampled_values", "run_key, ", 1,
+                                       ColumnNames::of<SampledValues>(kSampledValuesColumns)));
+    insert.bind(1, run_key_);
+    ColumnBinder binder(insert, 2);
+    kSampledValuesColumns(binder, values);
     insert.exec();
-    insert.reset();
+    write(values.activations, "activation_metrics", "position", kActivationColumns);
+    write(values.attention, "attention_metrics", "position", kAttentionColumns);
+    write(values.experts, "moe_routings", "position", kRoutingColumns);
+    write_experts(values.experts);
   }
+
+ private:
+  void write_experts(const std::vector<ExpertActivation>& routings) {
+    SQLite::Statement insert(database_,
+                             "INSERT INTO moe_expert_activations (run_key, position, rank, expert, "
+                             "weight) VALUES (?, ?, ?, ?, ?)");
+    insert.bind(1, run_key_);
+    for (std::size_t position = 0; position < routings.size(); ++position) {
+      const ExpertActivation& routing = routings[position];
+      insert.bind(2, static_cast<std::int64_t>(position));
+      for (std::size_t rank = 0; rank < routing.experts.size(); ++rank) {
+        insert.bind(3, static_cast<std::int64_t>(rank));
+        insert.bind(4, static_cast<int>(routing.experts[rank]));
+        insert.bind(5, static_cast<double>(routing.weights[rank]));
+        insert.exec();
+        insert.reset();
+      }
+    }
+  }
+
+  SQLite::Database& database_;
+  std::int64_t run_key_;
+  NameWriter names_;
+};
+
+/// The key of a run that is there and in the making; empty where there is none of that id. Errors:
+/// invalid_argument, where it is over.
+Result<std::optional<std::int64_t>> key_in_the_making(SQLite::Database& database,
+                                                      const std::filesystem::path& path,
+                                                      const std::string& run_id) {
+  SQLite::Statement select(database,
+                           "SELECT run_key, status = 'running' FROM runs WHERE run_id = ?");
+  select.bind(1, run_id);
+  if (!select.executeStep()) {
+    return std::nullopt;
+  }
+  if (select.getColumn(1).getInt() == 0) {
+    return fail(
+        ErrorCode::invalid_argument, fmt::format("Run {} is in {} already", run_id, path.string()),
+        fmt::format("Delete it first: enprof rm {} --db {}", run_id, shell_quote(path.string())));
+  }
+  return select.getColumn(0).getInt64();
 }
 
 }  // namespace
@@ -72,6 +141,24 @@ Result<void> check_run(const ProfiledRun& run) {
       return no_domain(fmt::format("power sample {}", index), domain);
     }
   }
+  for (std::size_t index = 0; index < run.power.readings.size(); ++index) {
+    if (const std::size_t domain = run.power.readings[index].domain; domain >= domains) {
+      return no_domain(fmt::format("reading {}", index), domain);
+    }
+  }
+  const std::size_t operations = run.operation_table.operations.size();
+  for (const OperationEvent& event : run.operation_table.events) {
+    if (event.operation >= operations) {
+      return bad(
+          fmt::format("an event names operation {}, and it has {}", event.operation, operations));
+    }
+  }
+  for (const ExpertActivation& routing : run.values.experts) {
+    if (routing.experts.size() != routing.weights.size()) {
+      return bad(fmt::format("a layer chose {} experts and gave {} weights", routing.experts.size(),
+                             routing.weights.size()));
+    }
+  }
   return {};
 }
 
@@ -80,34 +167,89 @@ std::uintmax_t bytes_to_save(const ProfiledRun& run) {
   constexpr std::uintmax_t kRun = 8192;
   constexpr std::uintmax_t kToken = 152;
   constexpr std::uintmax_t kSample = 36;
+  constexpr std::uintmax_t kFigure = 128;
+  constexpr std::uintmax_t kKind = 96;
+  constexpr std::uintmax_t kEvent = 32;
+  constexpr std::uintmax_t kValue = 64;
   std::uintmax_t bytes = kRun + run.prompt.size() + run.response.size();
-  bytes += run.power.samples.size() * kSample;
+  bytes += (run.power.samples.size() + run.power.readings.size()) * kSample;
+  bytes += (run.layers.size() + run.components.size() + run.operations.size()) * kFigure;
+  bytes += run.operation_table.operations.size() * kKind;
+  bytes += run.operation_table.events.size() * kEvent;
+  bytes += (run.values.activations.size() + run.values.attention.size()) * kValue;
+  for (const ExpertActivation& routing : run.values.experts) {
+    bytes += kValue + routing.experts.size() * kEvent;
+  }
   for (const TokenFigure& token : run.tokens) {
     bytes += kToken + token.text.size();
   }
   return 2 * bytes;
 }
 
-void write_run(SQLite::Database& database, const ProfiledRun& run) {
-  SQLite::Statement insert(database,
-                           insertion("runs", "", 0, ColumnNames::of<ProfiledRun>(kRunColumns)));
+std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
+                       std::optional<std::int64_t> key) {
+  SQLite::Statement insert(
+      database, insertion("runs", "run_key, ", 1, ColumnNames::of<ProfiledRun>(kRunColumns)));
   ColumnBinder binder(insert);
+  binder("run_key", key);
   kRunColumns(binder, run);
   insert.exec();
-  const std::int64_t key = database.getLastInsertRowid();
+  const std::int64_t run_key = database.getLastInsertRowid();
 
   const PowerFigures& power = run.power;
-  write_rows(database, key, run.tags, "tags", "position", kTagColumns);
-  write_rows(database, key, run.phases, "pipeline_phases", "position", kPhaseColumns);
-  write_rows(database, key, run.sections, "pipeline_sections", "position", kSectionColumns);
-  write_rows(database, key, run.tokens, "tokens", "position", kTokenColumns);
-  write_rows(database, key, power.sources, "power_sources", "position", kSourceColumns);
-  write_rows(database, key, power.domains, "power_domains", "domain", kDomainColumns);
+  ListWriter list(database, run_key);
+  list.write(run.tags, "tags", "position", kTagColumns);
+  list.write(run.phases, "pipeline_phases", "position", kPhaseColumns);
+  list.write(run.sections, "pipeline_sections", "position", kSectionColumns);
+  list.write(run.tokens, "tokens", "position", kTokenColumns);
+  list.write(run.layers, "layer_metrics", "position", kLayerColumns);
+  list.write(run.components, "component_metrics", "position", kComponentColumns);
+  list.write(run.operations, "operation_classes", "position", kOperationClassColumns);
+  list.write(run.operation_table.operations, "operation_kinds", "operation", kOperationKindColumns);
+  write_operation_events(database, run_key, run.operation_table.events);
+  list.write_values(run.values);
+  list.write(power.sources, "power_sources", "position", kSourceColumns);
+  list.write(power.domains, "power_domains", "domain", kDomainColumns);
   if (power.peak) {
-    write_rows(database, key, power.peak->by_domain, "peak_powers", "domain", kPeakPowerColumns);
+    list.write(power.peak->by_domain, "peak_powers", "domain", kPeakPowerColumns);
   }
-  write_rows(database, key, power.samples, "power_samples", "position", kSampleColumns);
-  write_rows(database, key, run.warnings, "warnings", "position", kWarningColumns);
+  list.write(power.samples, "power_samples", "position", kSampleColumns);
+  list.write(power.readings, "sensor_readings", "position", kReadingColumns);
+  list.write(run.warnings, "warnings", "position", kWarningColumns);
+  return run_key;
+}
+
+Result<void> replace_run(SQLite::Database& database, const std::filesystem::path& path,
+                         const ProfiledRun& run) {
+  const auto key = key_in_the_making(database, path, run.run_id);
+  if (!key) {
+    return std::unexpected(key.error());
+  }
+  if (*key) {
+    erase_run(database, run.run_id);
+  }
+  write_run(database, run, *key);
+  return {};
+}
+
+Result<void> enter_run(SQLite::Database& database, const std::filesystem::path& path,
+                       const ProfiledRun& run) {
+  const auto key = key_in_the_making(database, path, run.run_id);
+  if (!key) {
+    return std::unexpected(key.error());
+  }
+  if (!*key) {
+    ProfiledRun begun = run;
+    begun.status = RunStatus::running;
+    write_run(database, begun);
+  }
+  return {};
+}
+
+bool erase_run(SQLite::Database& database, std::string_view run_id) {
+  SQLite::Statement statement(database, "DELETE FROM runs WHERE run_id = ?");
+  statement.bind(1, std::string{run_id});
+  return statement.exec() > 0;
 }
 
 }  // namespace enprof

@@ -7,6 +7,9 @@
 #include <SQLiteCpp/Database.h>
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string_view>
 
 namespace enprof {
 
@@ -17,7 +20,20 @@ namespace enprof {
 /// About how many bytes of disk saving the run takes, while it is in the log and in the file.
 [[nodiscard]] std::uintmax_t bytes_to_save(const ProfiledRun& run);
 
-/// Writes all rows of the run. The caller holds the transaction. Throws SQLite::Exception.
-void write_run(SQLite::Database& database, const ProfiledRun& run);
+/// Writes all rows of the run and returns its key: the one given, where there is one. The caller
+/// holds the transaction. Throws SQLite::Exception.
+std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
+                       std::optional<std::int64_t> key = std::nullopt);
+
+/// See ProfileDatabase::save_run. The caller holds the transaction. Throws SQLite::Exception.
+[[nodiscard]] Result<void> replace_run(SQLite::Database& database,
+                                       const std::filesystem::path& path, const ProfiledRun& run);
+
+/// See ProfileDatabase::begin_run. The caller holds the transaction. Throws SQLite::Exception.
+[[nodiscard]] Result<void> enter_run(SQLite::Database& database, const std::filesystem::path& path,
+                                     const ProfiledRun& run);
+
+/// False where there was no such run. Throws SQLite::Exception.
+bool erase_run(SQLite::Database& database, std::string_view run_id);
 
 }  // namespace enprof

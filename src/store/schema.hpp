@@ -9,24 +9,24 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace enprof {
 
 /// What `PRAGMA application_id` of our files says: "enpr".
 inline constexpr std::int32_t kApplicationId = 0x656E7072;
 
-/// The scripts in order: the one at index n brings a file from version n to n + 1. A script that
-/// has been released is never changed; a change is another script.
-[[nodiscard]] std::span<const std::string> schema_migrations();
+/// The names of all tables, that of the runs first.
+[[nodiscard]] std::span<const std::string_view> schema_tables();
 
 /// Whether the file is ours, or empty. Reads only. Errors: invalid_argument (another program's).
 /// Throws SQLite::Exception.
 [[nodiscard]] Result<void> check_owner(SQLite::Database& database,
                                        const std::filesystem::path& path);
 
-/// Brings our file to the newest version. Each script runs in a transaction of its own, so a file
-/// is always at one version or another. Errors: unsupported (newer than this program), corrupt
-/// (tables are missing). Throws SQLite::Exception.
+/// Brings our file to the newest version. Each script runs in a transaction of its own, and for a
+/// new file all in one, so a file is always at one version or another. Errors: unsupported (newer
+/// than this program), corrupt (tables are missing). Throws SQLite::Exception.
 [[nodiscard]] Result<void> bring_up_to_date(SQLite::Database& database,
                                             const std::filesystem::path& path,
                                             std::span<const std::string> migrations);

@@ -2,6 +2,7 @@
 
 #include "enprof/store/profile_database.hpp"
 
+#include "store/schema_scripts.hpp"
 #include "store/shell_quote.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
@@ -10,6 +11,7 @@
 #include <SQLiteCpp/Statement.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <sys/wait.h>
 #include <vector>
@@ -67,12 +69,49 @@ TEST_F(Schema, AnOlderFileIsBroughtForwardAndKeepsItsRows) {
   EXPECT_EQ(number(database, "SELECT count(*) FROM tokens"), 3);
 }
 
+/// tests/data/profiles_v1.db was written by the program of version 1: sample_run() as it was then,
+/// and a run of which nothing is known.
+TEST_F(Schema, AFileOfVersion1IsBroughtForwardAndItsRunsAreRead) {
+  std::filesystem::copy_file(ENPROF_TEST_DATA "/profiles_v1.db", path_);
+  {
+    auto before = open();
+    ASSERT_EQ(number(before, "PRAGMA user_version"), 1);
+  }
+  auto database = ProfileDatabase::connect(path_);
+  ASSERT_TRUE(database) << database.error().message;
+  auto raw = open();
+  EXPECT_EQ(number(raw, "PRAGMA user_version"), ProfileDatabase::kSchemaVersion);
+
+  ProfiledRun expected = testing::sample_run();
+  expected.depth = Depth::module;  // it had none of what the deeper depths add
+  expected.layers.clear();
+  expected.components.clear();
+  expected.operations.clear();
+  expected.operation_table = {};
+  expected.values = {};
+  expected.power.readings.clear();
+  for (DomainFigure& domain : expected.power.domains) {
+    domain.domain.scope = DomainScope::by_kind;
+    domain.domain.device.clear();
+  }
+  const auto run = database->get_run(expected.run_id);
+  ASSERT_TRUE(run && *run) << run.error().message;
+  EXPECT_EQ(**run, expected);
+  const auto bare = database->get_run("bare");
+  ASSERT_TRUE(bare && *bare);
+  EXPECT_EQ((*bare)->totals.figure.total, std::nullopt);
+  ASSERT_TRUE(database->save_run(testing::sample_run("new")));
+  EXPECT_EQ(**database->get_run("new"), testing::sample_run("new"));
+  EXPECT_EQ(database->list_runs()->total, 3U);
+}
+
 TEST_F(Schema, AStepThatFailsIsTakenBackWhole) {
   const auto released = schema_migrations();
   std::vector<std::string> scripts(released.begin(), released.end());
+  auto database = open();
+  ASSERT_TRUE(migrate(database, scripts));
   scripts.emplace_back("CREATE TABLE good (x);");
   scripts.emplace_back("CREATE TABLE half (x); CREATE TABLE good (x);");
-  auto database = open();
   EXPECT_THROW(static_cast<void>(migrate(database, scripts)), SQLite::Exception);
   EXPECT_EQ(number(database, "PRAGMA user_version"), ProfileDatabase::kSchemaVersion + 1);
   EXPECT_EQ(number(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);

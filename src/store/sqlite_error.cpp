@@ -1,10 +1,8 @@
 #include "store/sqlite_error.hpp"
 
-#include "enprof/store/profile_database.hpp"
-
 #include "base/format_bytes.hpp"
+#include "store/busy_wait.hpp"
 #include "store/database_file.hpp"
-#include "store/schema.hpp"
 #include "store/shell_quote.hpp"
 
 #include <SQLiteCpp/Exception.h>
@@ -25,33 +23,34 @@ Error disk_full(const StoreAction& action) {
     space = fmt::format(" ({} free, about {} needed)", format_bytes(*action.bytes_free),
                         format_bytes(action.bytes_needed));
   }
-  return {ErrorCode::too_large,
-          fmt::format("Cannot {}: the disk with {} is full{}", action.what, action.path.string(),
-                      space),
-          fmt::format("The database is as it was before. Free some space there (df -h {}), or name "
-                      "a file on another disk with --db PATH.",
-                      shell_quote(directory_of(action.path).string()))};
+  return {
+      ErrorCode::too_large,
+      fmt::format("Cannot {}: the disk with {} is full{}", action.what, action.path.string(),
+                  space),
+      fmt::format("The database is as it was before. Free some space there (df -h {}; enprof db "
+                  "prune), or name a file on another disk with --db PATH.",
+                  shell_quote(directory_of(action.path).string()))};
 }
 
 Error busy(const StoreAction& action) {
+  const std::string holder = lock_holder(action.path);
   return {ErrorCode::busy,
-          fmt::format("Cannot {}: another program holds {} locked, also after {:.1f} s of waiting",
-                      action.what, action.path.string(), seconds(action.busy_timeout)),
+          fmt::format("Cannot {}: {} holds {} locked, also after {:.1f} s of waiting", action.what,
+                      holder.empty() ? "another program" : holder, action.path.string(),
+                      seconds(action.busy_timeout)),
           fmt::format("Wait until it is done and try again; this shows which it is: fuser -v {}",
                       shell_quote(action.path.string()))};
 }
 
-/// Not .recover: sqlite3 programs without the virtual table that it reads, as Debian 12's, print
-/// nothing useful and say that all went well. And .dump leaves out the two numbers.
 Error corrupt(const StoreAction& action, const char* detail) {
+  const std::string file = shell_quote(action.path.string());
   return {ErrorCode::corrupt,
           fmt::format("Cannot {}: the database {} is damaged: {}", action.what,
                       action.path.string(), detail),
-          fmt::format("Save what can be read into another file, and name that one with --db: "
-                      "(sqlite3 {0} .dump | sed 's/^ROLLBACK.*/COMMIT;/'; echo 'PRAGMA "
-                      "application_id = {1}; PRAGMA user_version = {2};') | sqlite3 {0}.rescued",
-                      shell_quote(action.path.string()), kApplicationId,
-                      ProfileDatabase::kSchemaVersion)};
+          fmt::format("See what is wrong: enprof db check --db {0}. Save what can be read into "
+                      "another file, and name that one with --db: enprof db check --db {0} "
+                      "--salvage {0}.salvaged",
+                      file)};
 }
 
 Error not_a_database(const StoreAction& action) {

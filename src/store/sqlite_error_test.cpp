@@ -45,7 +45,7 @@ TEST_F(SqliteError, EachCodeHasItsMeaningAndRemedy) {
   expect(SQLITE_FULL, ErrorCode::too_large, "is full (337.6 KiB free, about 11.8 MiB needed)",
          "df -h");
   expect(SQLITE_NOTADB, ErrorCode::corrupt, "is not a database", "mv '");
-  expect(SQLITE_CORRUPT, ErrorCode::corrupt, "the detail", ".dump");
+  expect(SQLITE_CORRUPT, ErrorCode::corrupt, "the detail", "enprof db check --db '");
   expect(SQLITE_IOERR, ErrorCode::io, "the detail", "dmesg");
   expect(SQLITE_CANTOPEN, ErrorCode::io, "the detail", "--db");
   expect(SQLITE_TOOBIG, ErrorCode::too_large, "the detail", "1 GB");

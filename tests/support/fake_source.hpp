@@ -33,7 +33,10 @@ class FakeSensor {
   std::atomic<Mode> mode{Mode::steady};
   std::atomic<bool> starts{true};
   std::atomic<double> watts{50.0};
+  std::atomic<int> pieces{1};  ///< windows that the time since the last poll is cut into
   std::atomic<int> polls{0};
+  std::atomic<int> attempts{0};       ///< calls of start
+  std::atomic<double> celsius{-1.0};  ///< of the first domain, after each poll; below zero: none
 
   void release() {
     const std::lock_guard lock(mutex_);
@@ -90,6 +93,7 @@ class FakeSource final : public PowerSource {
   [[nodiscard]] Nanoseconds longest_interval() const noexcept override { return longest; }
 
   [[nodiscard]] Result<void> start() override {
+    ++sensor_->attempts;
     if (sensor_->mode == FakeSensor::Mode::throwing) {
       throw std::runtime_error("no luck");
     }
@@ -106,11 +110,18 @@ class FakeSource final : public PowerSource {
   [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override {
     const Instant now = clock_->now();
     const auto emit = [&](double sign) {
+      const Nanoseconds piece = (now - last_) / sensor_->pieces.load();
       for (std::uint16_t domain = 0; domain < domains_.size() && now > last_; ++domain) {
-        windows.push_back({.domain = domain,
-                           .begin = last_,
-                           .end = now,
-                           .energy = Watts{sign * sensor_->watts} * (now - last_)});
+        for (Instant begin = last_; begin < now; begin += piece) {
+          const Instant end = now - begin < 2 * piece ? now : begin + piece;
+          windows.push_back({.domain = domain,
+                             .begin = begin,
+                             .end = end,
+                             .energy = Watts{sign * sensor_->watts} * (end - begin)});
+          if (end == now) {
+            break;
+          }
+        }
       }
       last_ = now;
     };
@@ -147,6 +158,15 @@ class FakeSource final : public PowerSource {
     }
     ++sensor_->polls;
     return result;
+  }
+
+  void take_readings(std::vector<SensorReading>& readings) override {
+    if (sensor_->celsius >= 0) {
+      readings.push_back({.domain = 0,
+                          .quantity = SensorQuantity::temperature_celsius,
+                          .at = clock_->now(),
+                          .value = sensor_->celsius});
+    }
   }
 
  private:

@@ -4,7 +4,11 @@
 #include "enprof/model/profiled_run.hpp"
 
 #include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace enprof::testing {
 
@@ -22,13 +26,94 @@ inline Figure sample_figure(double scale) {
                       .foreign_cpu_share = 0.05}};
 }
 
+/// What the deeper depths add. Layers, components and operations do not add up: they are there to
+/// be told apart.
+inline void add_operations(ProfiledRun& run) {
+  constexpr std::int32_t kNone = OperationInfo::kNoLayer;
+  for (const std::int32_t layer : {kNone, 0, 1}) {
+    const double scale = layer + 1.3;
+    run.layers.push_back(
+        {.phase = Phase::decode, .layer = layer, .count = 2, .figure = sample_figure(scale)});
+    for (const char* const component : {"q_proj", "down_proj"}) {
+      run.components.push_back({.phase = Phase::decode,
+                                .layer = layer,
+                                .component = component,
+                                .count = 2,
+                                .figure = sample_figure(scale / 3),
+                                .flops = 1e9 / 3.0 * scale,
+                                .bytes = 123'456.0 * scale});
+      run.operation_table.operations.push_back(
+          {.layer = layer,
+           .component = component,
+           .op = "MUL_MAT",
+           .name = std::string{component} + "-" + std::to_string(layer),
+           .shape = {512, 7, 3, 2},
+           .flops = 1e6 / 3.0 * scale,
+           .bytes = 777.0 * scale});
+    }
+  }
+  run.components.back().flops.reset();
+  run.operation_table.operations.back().bytes.reset();
+  run.operations.push_back({.phase = Phase::prefill,
+                            .component = "q_proj",
+                            .op = "MUL_MAT",
+                            .count = 12,
+                            .figure = sample_figure(9.1),
+                            .flops = 1e9 / 7.0,
+                            .bytes = std::nullopt});
+  run.operations.push_back({.phase = Phase::decode,
+                            .component = "add",
+                            .op = "ADD",
+                            .count = 4,
+                            .figure = sample_figure(0.1)});
+  for (std::uint32_t index = 0; index < 18; ++index) {
+    const auto pass = static_cast<std::int32_t>(index / 6);
+    run.operation_table.events.push_back(
+        // The second half of a pass begins a little after the first has ended.
+        {.begin = Nanoseconds{1'000'003 + 70'001 * static_cast<int>(index) + (index % 6 / 3) * 17},
+         .energy_j = index == 4 ? std::nan("") : 1e-3 / (index + 3.0),
+         .duration_ns = 70'001,
+         .operation = index % 6,
+         .token = pass - 1,
+         .phase = pass == 0 ? Phase::prefill : Phase::decode});
+  }
+  run.values = {.every = 8, .passes = 3, .sparsity_threshold = 0.02};
+  run.values.activations = {{.phase = Phase::prefill,
+                             .layer = 1,
+                             .component = "gate_proj",
+                             .mean = 0.1 / 3.0,
+                             .standard_deviation = 1.1 / 3.0,
+                             .maximum = 9.9 / 7.0,
+                             .sparsity = 0.25,
+                             .kill_ratio = 0.51},
+                            {.token = 2,
+                             .component = "final_norm",
+                             .mean = -1.0 / 3.0,
+                             .standard_deviation = 1.3,
+                             .maximum = 4.1,
+                             .sparsity = 0.5,
+                             .variance_ratio = 12.5}};
+  run.values.attention = {{.token = 1,
+                           .layer = 1,
+                           .head = 7,
+                           .entropy_nats = 2.0 / 3.0,
+                           .maximum_weight = 0.9,
+                           .sparsity = 0.75}};
+  run.values.experts = {{.token = 1,
+                         .layer = 0,
+                         .experts = {14, 3},
+                         .weights = {0.1F * 7, 0.3F},
+                         .routing_entropy_nats = 1.9 / 7.0},
+                        {.phase = Phase::prefill, .layer = 1, .routing_entropy_nats = 0.5}};
+}
+
 inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
   using std::chrono::milliseconds;
   ProfiledRun run;
   run.run_id = std::move(run_id);
   run.status = RunStatus::completed;
   run.started_at = WallTime{milliseconds{1'790'000'000'123}};
-  run.depth = Depth::module;
+  run.depth = Depth::deep;
   run.experiment = "quantization sweep";
   run.tags = {"q8", "baseline", "q8"};
   run.prompt = "How many joules does a thought take?";
@@ -102,6 +187,10 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
     domain.domain.source = name[0] == 'g' ? "nvml" : "rapl";
     domain.domain.period = milliseconds{10};
     domain.domain.stamp_error = Nanoseconds{281'741};
+    if (name[0] == 'g') {
+      domain.domain.scope = DomainScope::board;
+      domain.domain.device = "GPU-5eed0123";
+    }
     power.domains.push_back(std::move(domain));
   }
   power.domains[0].domain.parent = 1;
@@ -120,6 +209,16 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
                              .energy = Joules{0.4 + 0.01 * index}});
   }
   power.interval = milliseconds{10};
+  for (const SensorQuantity quantity :
+       {SensorQuantity::utilization_ratio, SensorQuantity::thermal_pressure,
+        SensorQuantity::utilization_ratio}) {
+    power.readings.push_back(
+        {.domain = power.readings.size() + 1,
+         .quantity = quantity,
+         .at = Nanoseconds{10'000'019} * static_cast<int>(power.readings.size()),
+         .value = 0.1 / 3.0});
+  }
+  add_operations(run);
   run.warnings = {{.component = "power",
                    .code = "low_coverage",
                    .message = "The sensor covers 97 % of the run",

@@ -24,5 +24,8 @@ class ENPROF_API Clock {
 
 /// The real clock. Lives as long as the program.
 [[nodiscard]] ENPROF_API const Clock& monotonic_clock() noexcept;
+/// The same, but it goes on while the machine sleeps (CLOCK_BOOTTIME; where a system has none, the
+/// monotonic clock). Only differences from the monotonic clock mean anything.
+[[nodiscard]] ENPROF_API const Clock& boot_clock() noexcept;
 
 }  // namespace enprof

@@ -22,7 +22,16 @@ inline constexpr std::array kAllPhases{Phase::pre_inference, Phase::prefill, Pha
                                        Phase::post_inference};
 
 /// How fine a span is. Each level lies within a span of a coarser one.
-enum class Level : std::uint8_t { run, phase, section, token, layer, component, operation };
+enum class Level : std::uint8_t {
+  run,
+  phase,
+  section,
+  token,
+  pass,  ///< one evaluation of a graph
+  layer,
+  component,
+  operation,
+};
 
 /// How much is recorded.
 enum class Depth : std::uint8_t {

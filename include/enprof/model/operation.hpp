@@ -74,7 +74,14 @@ struct OperationTable {
   friend bool operator==(const OperationTable&, const OperationTable&) = default;
 };
 
-/// All of one layer in one phase, taken together.
+/// Component of kNoLayer that stands for the time of passes before their first operation and after
+/// their last.
+inline constexpr const char* kSelfComponent = "(self)";
+/// Component of kNoLayer that stands for passes whose operations were not told apart: looked at for
+/// their values, off the plan, or beyond the run's memory.
+inline constexpr const char* kUntimedComponent = "(untimed)";
+
+/// All of one layer in one phase, taken together. Layers of a phase add up to its passes.
 struct LayerFigure {
   Phase phase = Phase::decode;
   std::int32_t layer = OperationInfo::kNoLayer;  ///< kNoLayer: what lies outside the layers

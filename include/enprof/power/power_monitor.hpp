@@ -7,10 +7,12 @@
 #include "enprof/model/domain.hpp"
 #include "enprof/model/energy_window.hpp"
 #include "enprof/model/profiled_run.hpp"
+#include "enprof/model/sensor_reading.hpp"
 #include "enprof/power/power_source.hpp"
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -25,6 +27,8 @@ namespace enprof {
 struct PowerEnvironment {
   std::filesystem::path sysfs_root = "/sys";
   std::filesystem::path procfs_root = "/proc";
+  /// NVIDIA's management library, for `nvml`: a path, or a name that the loader looks for.
+  std::filesystem::path nvml_library = "libnvidia-ml.so.1";
   std::optional<Watts> tdp;   ///< for `estimate`; else looked up by the CPU's name
   std::optional<Watts> idle;  ///< for `estimate`; else a fraction of the TDP
   const Clock* clock = &monotonic_clock();
@@ -54,18 +58,45 @@ struct PowerNow {
   Joules energy_since_start;   ///< of the roots, whole windows only
 };
 
-/// Reads a set of sources in the background. A source that fails, throws, hangs or vanishes becomes
-/// a warning and a gap; the others go on. Threads: any thread may call anything but a move; the
-/// sources are only touched by the monitor's own thread while it runs. One that was moved from may
-/// be destroyed or assigned to, no more.
+/// How often a source is read.
+struct SourceRate {
+  std::string source;               ///< its name
+  double asked_hz = 0.0;            ///< as often as it can and must be read; 0 before start
+  std::optional<double> actual_hz;  ///< over the last seconds; empty while unknown
+};
+
+/// How urgently sources are read.
+enum class SamplingPriority : std::uint8_t {
+  normal,
+  realtime,  ///< before everything that is not realtime (SCHED_FIFO); needs a right
+};
+
+/// What a baseline does on a machine that is not idle.
+enum class BusyMachine : std::uint8_t {
+  refuse,   ///< error `busy`
+  measure,  ///< all the same
+};
+
+/// Reads a set of sources in the background, each on a thread of its own. A source that fails,
+/// throws, hangs or vanishes becomes a warning and a gap; the others go on, and it is tried again,
+/// after a second, two, four, up to a minute.
+/// Memory is bounded however long it runs: windows that pile up are joined with their neighbours,
+/// oldest first; their energy stays and no gap is closed.
+/// Threads: any thread may call anything but a move; while it runs, a source is touched by its own
+/// thread only. A monitor that was moved from may be destroyed or assigned to, no more.
 class ENPROF_API PowerMonitor {
  public:
-  /// The best sources that work here, in the order rapl, estimate; which ones, and why not better
-  /// ones, says sources() and the log.
+  /// The best sources that work here: the best one that measures the CPUs, in the order rapl,
+  /// estimate, and every one that measures something else. Which ones, and why not better ones,
+  /// says sources() and the log.
   [[nodiscard]] static Result<PowerMonitor> detect(const PowerEnvironment& environment = {});
-  /// By name: auto, rapl, estimate, replay:FILE, none.
+  /// By name: auto, rapl, estimate, replay:FILE, none; or by several names with commas between, a
+  /// replay last. Where several measure the same thing it counts once (link_parents).
   [[nodiscard]] static Result<PowerMonitor> open(std::string_view source,
                                                  const PowerEnvironment& environment = {});
+  /// Whether a sensor works here: one that measures, so not estimate. Only reads, and takes at most
+  /// two seconds: a sensor that has not answered by then does not work.
+  [[nodiscard]] static bool is_available(const PowerEnvironment& environment = {});
   /// What `open` would find, for each kind of source that this machine might have: rapl, estimate.
   /// Only reads; takes milliseconds.
   [[nodiscard]] static std::vector<SourceStatus> survey(const PowerEnvironment& environment = {});
@@ -73,9 +104,11 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] static std::string source_names();
 
   /// A monitor over the caller's own sources. No sources: a monitor that measures nothing. The
-  /// clock, which the sources should share, lives longer than the monitor.
+  /// clock, which the sources should share, lives longer than the monitor. How busy the machine is
+  /// is read below `procfs_root`.
   explicit PowerMonitor(std::vector<std::unique_ptr<PowerSource>> sources,
-                        const Clock& clock = monotonic_clock());
+                        const Clock& clock = monotonic_clock(),
+                        const std::filesystem::path& procfs_root = "/proc");
   PowerMonitor(PowerMonitor&& other) noexcept;
   PowerMonitor& operator=(PowerMonitor&& other) noexcept;
   ~PowerMonitor();  ///< stops it
@@ -88,37 +121,52 @@ class ENPROF_API PowerMonitor {
 
   /// Begins to read, every `interval`, or as often as a source can and must be read. Forgets
   /// windows, energy and warnings of an earlier session; keeps the baseline. Returns once all
-  /// sources have begun; where some of several do not, that is a warning. Errors: already_running;
+  /// sources have begun; where some of several do not, that is a warning, and they are tried again.
+  /// A realtime priority that is refused is a warning too. Errors: already_running;
   /// invalid_argument; unavailable, where a source hangs; the source's own, where none begins.
-  [[nodiscard]] Result<void> start(Nanoseconds interval = kDefaultInterval);
+  [[nodiscard]] Result<void> start(Nanoseconds interval = kDefaultInterval,
+                                   SamplingPriority priority = SamplingPriority::normal);
   /// Takes a last reading and ends; windows and warnings remain. Does nothing where it does not
   /// run. A source that hangs for two seconds is left behind with its thread.
   void stop();
   [[nodiscard]] bool is_running() const noexcept;
   [[nodiscard]] Nanoseconds interval() const noexcept;
 
-  /// Takes a reading now and returns when its windows are in: makes an edge at the begin or end of
-  /// what is to be measured. Returns at once where it does not run, and after two seconds, with a
-  /// warning, where a source hangs.
+  /// Takes a reading of each source now and returns when their windows are in: makes an edge at the
+  /// begin or end of what is to be measured. Returns at once where it does not run, and after two
+  /// seconds, with a warning, where a source hangs.
   void sync();
 
   /// The windows that overlap [begin, end] (to touch it is not enough), by begin. Domains index
   /// domains().
   [[nodiscard]] std::vector<EnergyWindow> windows(Instant begin, Instant end) const;
-  /// Frees the windows that ended before this.
+  /// What the sensors said beside energy in [begin, end], by time. Domains index domains(). Where
+  /// they pile up, every second of the older ones is dropped.
+  [[nodiscard]] std::vector<SensorReading> readings(Instant begin, Instant end) const;
+  /// Frees the windows that ended, and the readings that were taken, before this.
   void forget_before(Instant instant);
   [[nodiscard]] PowerNow now() const;
+  /// The highest power of the roots since start, as now() gives it, with that of each domain at the
+  /// time. `at` is since start. Empty before 100 ms of readings.
+  [[nodiscard]] std::optional<PeakPower> peak() const;
+  /// How often each source is read.
+  [[nodiscard]] std::vector<SourceRate> rates() const;
 
-  /// What went wrong since start, each once. Codes: sensor_not_started, sensor_retried (failed
-  /// readings, with their number), sensor_gone, sensor_stalled, source_ended (a replay),
-  /// invalid_windows, recording_failed, sampler_failed.
+  /// What went wrong since start, or since an instant, each once; what went wrong before and lasts
+  /// is in it too. Codes: sensor_not_started, sensor_retried (failed readings, with their number),
+  /// sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a replay),
+  /// invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
+  /// recording_failed, sampler_failed. The log hears of each at once, then at most once a minute.
   [[nodiscard]] std::vector<Warning> warnings() const;
+  [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
   /// Measures for this long, blocking, then keeps the result as baseline(). `cancel`, where given,
   /// ends it early when set. Errors: invalid_argument; not_running; cancelled; unavailable, where
-  /// no window came.
+  /// no window came; busy, where the machine's CPUs worked for more than kIdleShare of that time.
+  /// Where their times cannot be read, or duration is too short to tell, it is taken for idle.
   [[nodiscard]] Result<IdleBaseline> measure_idle_baseline(
-      Nanoseconds duration, const std::atomic<bool>* cancel = nullptr);
+      Nanoseconds duration, const std::atomic<bool>* cancel = nullptr,
+      BusyMachine busy = BusyMachine::refuse);
   /// The last one measured; empty before.
   [[nodiscard]] std::optional<IdleBaseline> baseline() const;
 
@@ -127,6 +175,8 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] Result<void> record_to(const std::filesystem::path& path);
 
   static constexpr Nanoseconds kDefaultInterval = std::chrono::milliseconds{10};
+  /// 0–1, of the time of all CPUs: a machine that works for more of it is not idle.
+  static constexpr double kIdleShare = 0.10;
 
  private:
   class Impl;

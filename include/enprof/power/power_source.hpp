@@ -20,7 +20,7 @@ namespace enprof {
 enum class PollOutcome : std::uint8_t {
   ok,       ///< windows were appended, or nothing new was to be had yet
   retry,    ///< this reading failed; the next may succeed. The time until then is a gap
-  gone,     ///< the sensor is lost for good
+  gone,     ///< the sensor is lost: nothing more comes before it has been started again
   stopped,  ///< the source ended on purpose: the end of a replay
 };
 
@@ -30,8 +30,8 @@ struct Poll {
 };
 
 /// A sensor, or several of one kind.
-/// Threads: one at a time; while the monitor runs, it calls start and poll from its own thread
-/// only.
+/// Threads: one at a time; while the monitor runs, it calls start, poll and take_readings from one
+/// thread, which it keeps for this source: a call may take its time, or wait for a counter's step.
 class ENPROF_API PowerSource {
  public:
   PowerSource() = default;
@@ -51,7 +51,8 @@ class ENPROF_API PowerSource {
   /// has gone around twice.
   [[nodiscard]] virtual Nanoseconds longest_interval() const noexcept { return Nanoseconds::max(); }
 
-  /// Takes the first reading; windows begin here. May be called again after the monitor stopped.
+  /// Takes the first reading; windows begin here. Called again after the monitor stopped, and, as
+  /// long as it runs, after a start that failed or a poll that said `gone`, ever more rarely.
   [[nodiscard]] virtual Result<void> start() = 0;
   /// Appends the windows that ended since the last poll. A domain that could not be read appends
   /// nothing: absent is never zero. Windows of one domain ascend and do not overlap. An exception

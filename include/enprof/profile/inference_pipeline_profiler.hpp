@@ -13,9 +13,11 @@
 //   const enprof::ProfiledRun& result = run.finish();
 #pragma once
 
+#include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/base/export.hpp"
 #include "enprof/model/event.hpp"
+#include "enprof/model/operation.hpp"
 #include "enprof/model/profiled_run.hpp"
 #include "enprof/power/power_monitor.hpp"
 #include "enprof/store/profile_database.hpp"
@@ -25,12 +27,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace enprof {
 
+class PassRecorder;
 class RunRecorder;
 
 /// What is to be profiled.
@@ -49,6 +53,9 @@ struct ProfilerOptions {
   Nanoseconds power_interval = PowerMonitor::kDefaultInterval;
   /// Spans that one output token may make: itself and the sections in it.
   std::size_t spans_per_token = 8;
+  /// Operations that a run keeps at most, 8 bytes each while it goes on and 32 in its result. What
+  /// a pass beyond them took is known, but not what its operations did.
+  std::size_t max_operations = std::size_t{1} << 21U;
 };
 
 /// A section of the run, open until the object ends. Sections and tokens close in the reverse of
@@ -88,6 +95,34 @@ class ENPROF_API TokenScope {
   std::int32_t span_;
 };
 
+/// One evaluation of an engine's graph, open until the object ends: the operations of a plan, each
+/// stamped as it ends. Operations follow each other without gaps: each begins where the one before
+/// it ended. Move-only. One at a time: opening the next ends the one before.
+/// Threads: the run's one thread; stamp() costs one clock read and one store.
+class ENPROF_API PassScope {
+ public:
+  PassScope(PassScope&& other) noexcept;
+  PassScope& operator=(PassScope&&) = delete;
+  ~PassScope();
+  /// The first operation begins now; without this it begins with the pass. After a stamp it means
+  /// nothing.
+  void start() noexcept;
+  /// The next operation of the plan has ended.
+  void stamp() noexcept;
+  /// The pass keeps its time, but its operations are not told apart: they did not follow the plan,
+  /// or they were looked at and took longer for it.
+  void discard() noexcept;
+  /// Ends it before the object ends. A pass with another number of stamps than its plan has
+  /// operations is discarded, and counted.
+  void end() noexcept;
+
+ private:
+  friend class RunScope;
+  PassScope(PassRecorder* recorder, std::int32_t pass) noexcept;
+  PassRecorder* recorder_;
+  std::int32_t pass_;
+};
+
 /// One run in the making. A run that is destroyed before finish() is finished then: completed, or
 /// failed where an exception is on its way. Move-only.
 /// Threads: one thread opens and closes scopes; they neither allocate, lock, log nor throw.
@@ -108,12 +143,29 @@ class ENPROF_API RunScope {
   /// Enters a phase without opening anything in it.
   void enter(Phase phase) noexcept;
 
+  /// What was asked for. Below module no pass needs to be made: it would not be kept.
+  [[nodiscard]] Depth depth() const noexcept;
+  /// Makes a graph's operations known, once for each kind of graph; gives its id. Allocates.
+  [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
+  /// Opens a pass of a plan, inside the section or token that is open.
+  [[nodiscard]] PassScope pass(std::uint32_t plan) noexcept;
+  /// A pass that ends now, for those who learn its plan only by watching it: it began at `begin`, in
+  /// the section or token that is still open, its first operation at `start`, and its operations
+  /// ended at `ends`. Without `ends` it counts as discarded.
+  void add_pass(std::uint32_t plan, Instant begin, Instant start,
+                std::span<const Instant> ends) noexcept;
+
   /// What is said of the run, at any time before finish(); not for the hot path: these allocate.
   void set_model(ModelFacts facts);
   void set_prompt_tokens(std::size_t count) noexcept;
   void set_response(std::string text);
   void set_finish_reason(std::string reason);
   void warn(Warning warning);
+  /// Values that were looked at, all or some of them: added to those given before.
+  void add_values(SampledValues values);
+  /// The engine could not set up what passes are made with: logged, and a warning. The run goes on
+  /// without layers.
+  void fail_hooks(const Error& error);
 
   /// Ends the run: takes the last reading, attributes, saves. Later calls give the same result.
   const ProfiledRun& finish(RunStatus status = RunStatus::completed);

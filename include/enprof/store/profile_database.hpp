@@ -1,9 +1,13 @@
 // The history of runs: one SQLite file.
 #pragma once
 
+#include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/base/export.hpp"
 #include "enprof/model/profiled_run.hpp"
+#include "enprof/store/database_care.hpp"
+#include "enprof/store/run_query.hpp"
+#include "enprof/store/store_health.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -11,55 +15,39 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace enprof {
 
-/// Which runs to list. Empty fields do not restrict.
-struct RunFilter {
-  std::string model;       ///< exact model name
-  std::string tag;         ///< one of the run's tags
-  std::string experiment;  ///< exact
-  std::size_t limit = 50;
-  std::size_t offset = 0;
-};
-
-/// One line of the list.
-struct RunSummary {
-  std::string run_id;
-  RunStatus status = RunStatus::completed;
-  WallTime started_at;
-  std::string model;
-  std::string quantization;
-  std::string experiment;
-  std::vector<std::string> tags;
-  std::string prompt;  ///< whole
-  Nanoseconds duration{0};
-  std::size_t prompt_tokens = 0;
-  std::size_t output_tokens = 0;
-  std::optional<Joules> energy;
-  std::optional<Joules> energy_per_output_token;
-  std::optional<Method> method;
-  std::size_t warnings = 0;
-};
-
-/// Runs, newest first, and how many match in all.
-struct RunList {
-  std::vector<RunSummary> runs;
-  std::size_t total = 0;
-};
-
 struct DatabaseOptions {
-  /// How long to wait for another program that holds the file locked.
+  /// How long to wait for another program that holds the file locked, with pauses that grow.
   Nanoseconds busy_timeout = std::chrono::seconds{5};
+  /// For the pauses after failures; null: the real one. Lives longer than the database.
+  const Clock* clock = nullptr;
+};
+
+/// A part of a run in the making. The store does not look into it.
+struct RunStep {
+  std::int64_t step = 0;  ///< from 0
+  std::string content;    ///< UTF-8, no line breaks
+
+  friend bool operator==(const RunStep&, const RunStep&) = default;
 };
 
 /// Stores runs and gives them back unchanged: an equal run. Doubles keep their bits, save that the
 /// sign of a zero is lost and that what is not a number (NaN) comes back as absent.
-/// Threads: one at a time for each object; several objects, also in other processes, may have the
-/// same file open.
+///
+/// Errors that any of the calls may give: not_running, without a connection; io, where the
+/// connection was lost because the file went away (the next call connects anew); busy, where
+/// another program held the file for longer than busy_timeout; corrupt. Calls that write: too_large
+/// (disk full), permission_denied, and unavailable, where writing failed so often that it is left
+/// alone for a while: see health(). A call that fails has changed nothing.
+///
+/// Threads: any; calls on one object take turns. Several objects, also in other processes, may have
+/// the same file open.
 class ENPROF_API ProfileDatabase {
  public:
   /// Opens the file, creating it and its directories (for the user alone) where they are missing,
@@ -73,6 +61,7 @@ class ENPROF_API ProfileDatabase {
   /// $HOME/.local/share/enprof/profiles.db. Errors: not_found, where there is neither.
   [[nodiscard]] static Result<std::filesystem::path> default_path();
 
+  ProfileDatabase() noexcept;  ///< not connected: every call says so
   ProfileDatabase(ProfileDatabase&& other) noexcept;
   ProfileDatabase& operator=(ProfileDatabase&& other) noexcept;
   ~ProfileDatabase();
@@ -80,22 +69,71 @@ class ENPROF_API ProfileDatabase {
   /// As it was given to connect().
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// PRAGMA user_version of the schema that this program writes.
-  static constexpr int kSchemaVersion = 1;
+  static constexpr int kSchemaVersion = 2;
 
-  /// Writes the whole run in one transaction: all of it or nothing. Errors: invalid_argument (the
-  /// id is there already, or the run contradicts itself), too_large (disk full), busy, io. This and
-  /// what follows: not_running, on an object that was moved from.
+  // ---- writing
+  // -----------------------------------------------------------------------------------
+
+  /// Writes the whole run in one transaction: all of it or nothing. Takes the place of a run of
+  /// that id that is in the making. Is tried even while writing is left alone. Errors:
+  /// invalid_argument (a run of that id is there and over, or the run contradicts itself).
   [[nodiscard]] Result<void> save_run(const ProfiledRun& run);
-  /// Empty where there is no such run.
-  [[nodiscard]] Result<std::optional<ProfiledRun>> get_run(std::string_view run_id);
+  /// Writes a run that has begun: what is known of it, and the status `running`. Does nothing where
+  /// it is there and in the making. Errors: invalid_argument, as save_run().
+  [[nodiscard]] Result<void> begin_run(const ProfiledRun& run);
+  /// Adds steps to a run in the making, in one transaction. A step that is there stays as it was.
+  /// Errors: not_found, where there is no such run.
+  [[nodiscard]] Result<void> append_steps(std::string_view run_id, std::span<const RunStep> steps);
+  /// Deletes a run and all that belongs to it; false where there was none.
+  [[nodiscard]] Result<bool> delete_run(std::string_view run_id);
+
+  // ---- reading
+  // -----------------------------------------------------------------------------------
+
+  /// Empty where there is no such run. This and what follows.
+  [[nodiscard]] Result<std::optional<ProfiledRun>> get_run(std::string_view run_id,
+                                                           const RunParts& parts = {});
+  [[nodiscard]] Result<std::optional<RunSummary>> summary(std::string_view run_id);
+  [[nodiscard]] Result<std::optional<RunPipeline>> pipeline(std::string_view run_id);
+  /// With at most so many points a series, chosen by largest triangle three buckets so that peaks
+  /// stay; 0: all of them.
+  [[nodiscard]] Result<std::optional<PowerTimeline>> power_timeline(std::string_view run_id,
+                                                                    std::size_t points = 0);
+  /// Of one phase, or of all together.
+  [[nodiscard]] Result<std::optional<LayerComponentMatrix>> layer_components(
+      std::string_view run_id, std::optional<Phase> phase = std::nullopt);
+
   /// The full id of a run named by its id, a unique prefix of it, or "last": the one that started
   /// last, and among several the one that was saved last. Errors: not_found; invalid_argument,
   /// where several match (the hint names them).
   [[nodiscard]] Result<std::string> resolve(std::string_view id_or_prefix);
-  /// Sorted by start, newest first, and only then cut to offset and limit.
+  /// Sorted as the filter says, and only then cut to offset and limit.
   [[nodiscard]] Result<RunList> list_runs(const RunFilter& filter = {});
-  /// Deletes a run and all that belongs to it; false where there was none.
-  [[nodiscard]] Result<bool> delete_run(std::string_view run_id);
+
+  /// Ids of the runs whose status is `running`, also those that nobody writes any more.
+  [[nodiscard]] Result<std::vector<std::string>> unfinished_runs();
+  /// The steps of a run in the making, in order.
+  [[nodiscard]] Result<std::vector<RunStep>> read_steps(std::string_view run_id);
+
+  // ---- looking after it
+  // --------------------------------------------------------------------------
+
+  [[nodiscard]] StoreHealth health() const;
+  [[nodiscard]] Result<DatabaseStats> stats();
+  /// SQLite's own check of the whole file, of its foreign keys, and of the names that rows refer
+  /// to.
+  [[nodiscard]] Result<CheckReport> check();
+  /// Gives unused space back. Needs as much free disk as the file has.
+  [[nodiscard]] Result<void> vacuum();
+  /// The runs that the rule lets go, oldest first; with `apply`, deletes them.
+  [[nodiscard]] Result<std::vector<RunSummary>> prune(const PruneRule& rule, bool apply);
+  /// Copies the file as it is at this moment; others may go on reading and writing it. Errors:
+  /// invalid_argument, where the target exists; those of the target.
+  [[nodiscard]] Result<void> backup(const std::filesystem::path& target);
+  /// Copies what can be read of a damaged file into a new one. Errors: invalid_argument, where the
+  /// target exists; corrupt, where nothing can be read.
+  [[nodiscard]] static Result<SalvageReport> salvage(const std::filesystem::path& damaged,
+                                                     const std::filesystem::path& target);
 
  private:
   class Impl;

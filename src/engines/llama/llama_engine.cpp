@@ -215,6 +215,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
 }
 
 const ModelFacts& LlamaEngine::facts() const noexcept { return impl_->facts; }
+llama_model* LlamaEngine::model() const noexcept { return impl_->model.get(); }
 
 Result<std::vector<LlamaEngine::Token>> LlamaEngine::tokenize(std::string_view text) const {
   if (text.empty()) {

@@ -27,10 +27,6 @@ constexpr const char* kSampling = "sampling";
 constexpr const char* kDetokenization = "detokenization";
 constexpr const char* kCleanup = "cleanup";
 
-bool should_abort(void* cancel) {
-  return static_cast<const std::atomic<bool>*>(cancel)->load(std::memory_order_relaxed);
-}
-
 LlamaSamplerPtr make_sampler(const GenerateOptions& options) {
   LlamaSamplerPtr chain(llama_sampler_chain_init(llama_sampler_chain_default_params()));
   if (options.temperature <= 0.0F) {
@@ -70,6 +66,7 @@ Result<GenerateResult> LlamaGeneration::perform() {
   if (!step) {  // what there is stays with the run
     run_.enter(Phase::post_inference);
     describe_run();
+    hand_over_values();
     run_.set_response(whole_response());
     run_.set_finish_reason("error");
     return std::unexpected(step.error());
@@ -101,6 +98,16 @@ Result<void> LlamaGeneration::check_options() const {
   if (options_.top_k < 0) {
     return refuse(fmt::format("Cannot sample from the {} likeliest tokens", options_.top_k),
                   "Pass --top-k 1 or more, or 0 for all.");
+  }
+  if (options_.values_every < 0) {
+    return refuse(
+        fmt::format("Cannot look at the values of one token in {}", options_.values_every),
+        "Pass --values-every 1 or more, or 0 for none.");
+  }
+  if (!(options_.sparsity_threshold >= 0.0F) || !std::isfinite(options_.sparsity_threshold)) {
+    return refuse(
+        fmt::format("A sparsity threshold of {} makes no sense", options_.sparsity_threshold),
+        "Pass --sparsity-threshold 0 or more, such as 0.01.");
   }
   if (!(options_.top_p > 0.0F && options_.top_p <= 1.0F)) {
     return refuse(fmt::format("A top-p of {} is not a probability", options_.top_p),
@@ -189,11 +196,8 @@ Result<void> LlamaGeneration::open_context() {
   params.n_outputs_max = 1;  // only the last token's logits are wanted
   params.n_threads = threads_;
   params.n_threads_batch = threads_;
-  if (options_.cancel != nullptr) {
-    params.abort_callback = should_abort;
-    // The callback only reads it.
-    params.abort_callback_data = const_cast<std::atomic<bool>*>(options_.cancel);
-  }
+  set_up_clock();
+  clock_->attach(params);
   const LlamaLogCapture log;
   const Result<llama_context*> opened =
       guarded([&] { return llama_init_from_model(impl_.model.get(), params); });
@@ -217,8 +221,36 @@ Result<void> LlamaGeneration::open_context() {
   const auto room = static_cast<std::size_t>(positions_) + 1 - prompt_.size();
   output_.reserve(std::min(static_cast<std::size_t>(options_.max_tokens), room));
   piece_.resize(impl_.longest_piece + 1);
-  no_outputs_.assign(llama_n_batch(context_.get()), 0);
+  // A chunk is a graph: llama.cpp would make several of a larger one.
+  no_outputs_.assign(std::min(llama_n_batch(context_.get()), llama_n_ubatch(context_.get())), 0);
   return {};
+}
+
+void LlamaGeneration::set_up_clock() {
+  const Depth depth = run_.depth();
+  ClockMode mode = depth == Depth::minimal ? ClockMode::off : ClockMode::operations;
+  if (mode == ClockMode::operations && impl_.offloaded) {
+    // Asking for each component keeps a GPU from working ahead: only where that was asked for.
+    mode = depth == Depth::deep ? ClockMode::components : ClockMode::off;
+    run_.warn(depth == Depth::deep
+                  ? Warning{"engine", "components_only",
+                            "A GPU computes the model: it was stopped after each component to time "
+                            "it, which slows the inference down; operations are not told apart",
+                            "Pass -ngl 0 to compute on the CPU, or --depth minimal."}
+                  : Warning{"engine", "tokens_only",
+                            "A GPU computes the model, so only tokens were timed",
+                            "Pass --depth deep to time its components, at a price."});
+  }
+  if (depth == Depth::deep && mode != ClockMode::off && options_.values_every > 0) {
+    sampled_values_.emplace(ValueSampler::Options{
+        .every = static_cast<std::size_t>(options_.values_every),
+        .sparsity_threshold = static_cast<double>(options_.sparsity_threshold)});
+  }
+  clock_.emplace(run_,
+                 OperationClock::Options{.mode = mode,
+                                         .fusion = !is_fusion_disabled(),
+                                         .cancel = options_.cancel,
+                                         .sampler = sampled_values_ ? &*sampled_values_ : nullptr});
 }
 
 void LlamaGeneration::describe_run() {
@@ -230,11 +262,14 @@ void LlamaGeneration::describe_run() {
   run_.set_model(std::move(facts));
 }
 
-Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(llama_batch batch) {
+Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(Phase phase, llama_batch batch) {
   std::int32_t code = 0;
+  clock_->begin_pass(phase,
+                     phase == Phase::decode ? static_cast<std::int32_t>(output_.size()) : -1);
   try {
     code = llama_decode(context_.get(), batch);
     llama_synchronize(context_.get());  // a GPU computes on after the call returns
+    clock_->end_pass(code == 0);
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal,
                 fmt::format("llama.cpp failed to decode at position {}: {}", used_, error.what()),
@@ -264,7 +299,7 @@ Result<LlamaGeneration::Step> LlamaGeneration::prefill() {
       if (done + count < prompt_.size()) {
         batch.logits = no_outputs_.data();  // else each chunk would pay for the output layer
       }
-      const Result<Step> step = decode_batch(batch);
+      const Result<Step> step = decode_batch(Phase::prefill, batch);
       if (!step || *step == Step::ended) {
         return step;
       }
@@ -293,7 +328,7 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_next() {
   }
   TokenScope token = run_.token(Phase::decode);
   SectionScope forward = run_.section(Phase::decode, kForward);
-  const Result<Step> decoded = decode_batch(llama_batch_get_one(&output_.back(), 1));
+  const Result<Step> decoded = decode_batch(Phase::decode, llama_batch_get_one(&output_.back(), 1));
   forward.end();
   if (!decoded || *decoded == Step::ended) {
     token.discard();
@@ -325,6 +360,12 @@ LlamaGeneration::Step LlamaGeneration::make_token(Phase phase, TokenScope& scope
   piece_size_ = static_cast<std::size_t>(std::max(length, 0));
   scope.set_text({piece_.data(), piece_size_});
   return Step::goes_on;
+}
+
+void LlamaGeneration::hand_over_values() {
+  if (sampled_values_) {
+    run_.add_values(sampled_values_->take());
+  }
 }
 
 void LlamaGeneration::announce() {
@@ -385,6 +426,7 @@ GenerateResult LlamaGeneration::finish() {
     context_.reset();
     sampler_.reset();
   }
+  hand_over_values();
   run_.set_response(result.response);
   run_.set_finish_reason(result.finish_reason);
   return result;

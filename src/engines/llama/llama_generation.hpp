@@ -2,16 +2,20 @@
 #pragma once
 
 #include "engines/llama/llama_engine_impl.hpp"
+#include "engines/llama/operation_clock.hpp"
+#include "engines/llama/value_sampler.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace enprof {
 
-/// Lives for one call of LlamaEngine::generate(). From the first token on, it allocates nothing:
-/// what llama.cpp does inside is its own.
+/// Lives for one call of LlamaEngine::generate(). From the first token on, it allocates nothing but
+/// where llama.cpp makes a new graph (see OperationClock) and for values that are sampled: what
+/// llama.cpp does inside is its own.
 class LlamaGeneration {
  public:
   LlamaGeneration(LlamaEngine& engine, RunScope& run, const GenerateOptions& options);
@@ -25,12 +29,14 @@ class LlamaGeneration {
   [[nodiscard]] Result<void> size_context();
   [[nodiscard]] Result<void> set_up();
   [[nodiscard]] Result<void> open_context();
+  void set_up_clock();
   void describe_run();
   [[nodiscard]] Result<Step> prefill();
   [[nodiscard]] Result<Step> decode_next();
   /// Samples and detokenizes in the token that is open.
   [[nodiscard]] Step make_token(Phase phase, TokenScope& scope);
-  [[nodiscard]] Result<Step> decode_batch(llama_batch batch);
+  [[nodiscard]] Result<Step> decode_batch(Phase phase, llama_batch batch);
+  void hand_over_values();
   void announce();
   [[nodiscard]] std::string whole_response() const;
   [[nodiscard]] GenerateResult finish();
@@ -50,7 +56,9 @@ class LlamaGeneration {
   std::uint32_t positions_ = 0;  // that this run may use
   std::uint32_t used_ = 0;       // positions in the KV cache
   int threads_ = 1;
-  LlamaContextPtr context_;
+  std::optional<ValueSampler> sampled_values_;
+  std::optional<OperationClock> clock_;
+  LlamaContextPtr context_;  // after the clock, which it calls
   LlamaSamplerPtr sampler_;
   const char* finish_reason_ = "length";
   bool listening_ = true;

@@ -1,0 +1,52 @@
+#include "hot_path_bench.hpp"
+
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+namespace enprof::bench {
+namespace {
+
+constexpr std::size_t kOperations = 100;
+/// Room is made for so many, however often it is done: what is counted must be the work alone.
+constexpr std::size_t kMostTimes = 4096;
+
+void make_scopes(std::string_view what, std::size_t times) {
+  InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr};
+  RunScope run =
+      profiler.run({.model_name = "none", .depth = Depth::deep, .max_output_tokens = kMostTimes});
+  run.enter(Phase::decode);
+  const std::uint32_t plan = run.add_plan({.operations = std::vector<OperationInfo>(kOperations)});
+  for (std::size_t done = 0; done < times; ++done) {
+    if (what == "stamp") {
+      PassScope pass = run.pass(plan);
+      for (std::size_t operation = 0; operation < kOperations; ++operation) {
+        pass.stamp();
+      }
+    } else if (what == "section") {
+      const SectionScope section = run.section(Phase::decode, "forward");
+    } else {
+      TokenScope token = run.token(Phase::decode);
+      token.set_text("text");
+    }
+  }
+  run.abandon();
+}
+
+}  // namespace
+
+bool run_hot_path(std::span<const char* const> arguments) {
+  const int times = arguments.size() == 2 ? std::atoi(arguments[1]) : 0;
+  const std::string_view what = times > 0 ? arguments[0] : "";
+  if (what == "stamp" || what == "section" || what == "token") {
+    make_scopes(what, static_cast<std::size_t>(times));
+    return true;
+  }
+  std::fputs("enprof_bench: hot_path wants stamp, section or token, and how often\n", stderr);
+  return false;
+}
+
+}  // namespace enprof::bench

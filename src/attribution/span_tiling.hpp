@@ -1,0 +1,60 @@
+// Cuts time into pieces of which each belongs to one span alone: the innermost.
+#pragma once
+
+#include "enprof/base/clock.hpp"
+#include "enprof/model/span.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace enprof {
+
+/// A tree of spans as a row of tiles. A span's own tiles are its time outside its children; with
+/// theirs they make one uninterrupted range.
+///
+/// Whatever the spans are like, tiles do not overlap, so that no energy is counted twice: a span is
+/// cut to lie within its parent and after its elder sibling; one that ends before it begins was
+/// never closed and ends with its parent. Spans without a parent (or whose parent does not come
+/// before them) follow each other likewise. More than 0 mended spans mean that the recorder was
+/// used wrongly.
+struct SpanTiling {
+  static constexpr std::uint32_t kNoSpan = ~std::uint32_t{0};
+
+  /// From its begin to the next one's; the last is an end only.
+  struct Tile {
+    Instant begin;
+    std::uint32_t span = kNoSpan;  ///< kNoSpan: between spans that have no parent
+    std::uint32_t work = 0;        ///< for the user: what kind of work it is
+  };
+  /// Tiles of a span and of its children; empty where it takes no time.
+  struct Range {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+  };
+
+  std::vector<Tile> tiles;
+  std::vector<Range> ranges;  ///< by span
+  /// Spans by the begin of their range; parents before children. Empty: in the order of the list.
+  std::vector<std::uint32_t> order;
+  std::size_t mended = 0;
+
+  [[nodiscard]] std::size_t span_at(std::size_t position) const {
+    return order.empty() ? position : order[position];
+  }
+};
+
+/// Spans in any order in which parents come before their children; the order in which they were
+/// opened costs least. Cost: O(spans), and sorting them where siblings are out of order.
+[[nodiscard]] SpanTiling tile(std::span<const Span> spans);
+
+/// Index of a span's parent, where it has one that comes before it.
+[[nodiscard]] inline std::uint32_t parent_of(std::span<const Span> spans, std::size_t index) {
+  const std::int32_t parent = spans[index].parent;
+  return parent >= 0 && static_cast<std::size_t>(parent) < index
+             ? static_cast<std::uint32_t>(parent)
+             : SpanTiling::kNoSpan;
+}
+
+}  // namespace enprof

@@ -1,0 +1,134 @@
+// The operation clock: when each operation of llama.cpp's graphs ended, at the price of a clock
+// read.
+#pragma once
+
+#include "enprof/base/clock.hpp"
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+
+#include "engines/llama/graph_plan.hpp"
+#include "engines/llama/llama_handles.hpp"
+#include "engines/llama/value_sampler.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace enprof {
+
+/// How a graph is timed.
+enum class ClockMode : std::uint8_t {
+  /// Every operation, without slowing anything down: llama.cpp's CPU backend calls the context's
+  /// abort callback once after each. Other backends do not.
+  operations,
+  /// Layers and components only: llama.cpp is asked to stop where another component begins. Works
+  /// on any backend and slows the inference down (by 13 % on two CPU cores and a small model; more
+  /// on a GPU).
+  components,
+  /// Tokens alone.
+  off,
+};
+
+/// Times the graphs of one context and hands them to the run as passes.
+///
+/// Before a graph runs, llama.cpp offers each of its nodes to cb_eval, in order: from those, the
+/// clock learns what will run. Its answer is no, so that nothing is split. As the graph runs, the
+/// abort callback is called after each operation. The number of calls is checked against the nodes:
+/// where they disagree, the pass is not told apart, the run gets a warning, and the clock falls
+/// back to the next coarser mode.
+///
+/// A graph is known again by its nodes' fingerprints. Shapes are part of them, so that FLOPs are
+/// those of each pass: llama.cpp pads the KV cache's part that it looks at to 256 positions, and so
+/// decode makes a new graph, and allocates, once in 256 tokens; here as there.
+///
+/// Threads: one, the one that calls llama_decode().
+class OperationClock {
+ public:
+  struct Options {
+    ClockMode mode = ClockMode::operations;
+    bool fusion = true;  ///< whether the CPU backend fuses: !is_fusion_disabled()
+    const std::atomic<bool>* cancel = nullptr;  ///< when set, a graph that is running ends soon
+    ValueSampler* sampler = nullptr;            ///< looks at values on some passes
+  };
+  /// Kinds of graph that are kept apart: 128 Ki positions.
+  static constexpr std::size_t kMostGraphs = 512;
+
+  OperationClock(RunScope& run, const Options& options, const Clock& clock = monotonic_clock());
+  OperationClock(const OperationClock&) = delete;
+  OperationClock& operator=(const OperationClock&) = delete;
+  ~OperationClock();
+
+  /// Sets the callbacks. The clock must outlive the context.
+  void attach(llama_context_params& params) noexcept;
+
+  /// Around each llama_decode(), inside the run's section.
+  void begin_pass(Phase phase, std::int32_t token) noexcept;
+  /// `completed`: the decode was neither aborted nor failed.
+  void end_pass(bool completed);
+
+  [[nodiscard]] ClockMode mode() const noexcept { return mode_; }
+
+  /// What llama.cpp calls. Neither throws: a failure turns the clock off.
+  [[nodiscard]] bool on_node(ggml_tensor* node, bool ask) noexcept;
+  /// True: stop.
+  [[nodiscard]] bool on_executed() noexcept;
+
+ private:
+  /// A kind of graph that has been seen.
+  struct KnownGraph {
+    GraphPlan graph;
+    std::vector<std::uint64_t> fingerprints;  // by node
+    std::vector<bool> component_end;          // by node
+    std::optional<ValuePlan> values;
+    std::uint32_t plan = 0;                   // the run's id of its operations
+    std::optional<std::uint32_t> components;  // the same of its components
+  };
+  enum class PassKind : std::uint8_t { timed, sampled, split, ignored };
+
+  bool ask(const ggml_tensor& node);
+  void look(const ggml_tensor& node);
+  void forget_nodes() noexcept;
+  void resolve();
+  void close_segment();
+  void end_split();
+  void end_sampled();
+  void add_pass(std::uint32_t plan, std::size_t stamps) noexcept;
+  [[nodiscard]] KnownGraph* find() const;
+  [[nodiscard]] KnownGraph* learn();
+  [[nodiscard]] std::uint32_t components_of(KnownGraph& graph);
+  void mismatch(std::size_t stamps, std::size_t expected);
+  void fall_back_to(ClockMode mode, std::string reason);
+  void fall_back();
+  void fail(const char* reason) noexcept;
+
+  RunScope& run_;
+  Options options_;
+  const Clock& clock_;
+  ClockMode mode_;
+  PassKind pass_ = PassKind::ignored;
+  std::vector<std::unique_ptr<KnownGraph>> graphs_;
+  std::size_t fewest_nodes_ = 0;  // of the known graphs
+  // The graph, or the part of it, that is under way.
+  std::vector<const ggml_tensor*> nodes_;
+  KnownGraph* follows_ = nullptr;  // the graph that it is so far
+  std::vector<Instant> ends_;      // room for those of the largest graph
+  std::vector<std::uint32_t> end_nodes_;
+  std::size_t stamps_ = 0;
+  std::size_t expected_ = 0;
+  KnownGraph* graph_ = nullptr;
+  KnownGraph* last_ = nullptr;  // of the pass before
+  Phase phase_ = Phase::prefill;
+  Phase last_phase_ = Phase::prefill;
+  Instant pass_begin_;
+  Instant start_;  // of its first operation
+  bool several_graphs_ = false;
+  // Why the clock falls back at the end of the pass, and to what.
+  std::string trouble_;
+  ClockMode next_mode_ = ClockMode::off;
+  bool failed_ = false;
+};
+
+}  // namespace enprof

@@ -1,0 +1,129 @@
+// How much work an operation is: arithmetic and memory traffic, from the shapes of its tensors.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace enprof {
+
+/// A tensor's shape, as a graph says it. Fastest dimension first; unused ones are 1.
+struct TensorShape {
+  std::array<std::int64_t, 4> extents{1, 1, 1, 1};
+  /// Mean bytes of an element: 4 for F32, 2 for F16; a block-quantized type has bytes of a block /
+  /// elements of a block, such as 34/32 for Q8_0.
+  double element_bytes = 4.0;
+
+  [[nodiscard]] double elements() const {
+    return static_cast<double>(extents[0]) * static_cast<double>(extents[1]) *
+           static_cast<double>(extents[2]) * static_cast<double>(extents[3]);
+  }
+  [[nodiscard]] double bytes() const { return elements() * element_bytes; }
+};
+
+/// What an operation computes, whatever an engine calls it. Inputs are in the order given here;
+/// those in brackets may be left out. R is the result, |X| the number of elements of X.
+///
+/// FLOPs: additions, subtractions, multiplications, divisions and elementary functions (exp, log,
+/// tanh, square root, sine, cosine) count one each, so that a multiply-add is two; comparisons,
+/// conversions and the unpacking of quantized weights count none.
+///
+/// Bytes: each tensor once, as if caches were perfect: inputs read, result written. What a cache
+/// cannot hold is read more than once, so that these are a lower bound; a view counts what it
+/// shows.
+enum class OperationKind : std::uint8_t {
+  /// weights [K, M, …], input [K, N, …]; R [M, N, …]. FLOPs 2 K |R|: K multiply-adds for each
+  /// element of R (as op_flops of test_mul_mat in llama.cpp, tests/test-backend-ops.cpp).
+  matmul,
+  /// One matrix of several for each row, chosen by index (mixture of experts): weights [K, M, E],
+  /// input [K, ., T], indices [U, T]; R [M, U, T]. FLOPs 2 K |R| (op_flops of test_mul_mat_id, same
+  /// file). Bytes: min(E, U T) of the E matrices, the most that can be chosen; fewer where rows
+  /// choose the same.
+  matmul_experts,
+  /// table, indices; R. FLOPs 0. Bytes: the rows that are read, not the table.
+  get_rows,
+  /// rows, indices; R is the table, of which only those rows are written. FLOPs 0.
+  set_rows,
+  /// R = a + b and its like, one FLOP an element of R: any inputs.
+  elementwise,
+  /// silu(x) = x / (1 + exp(−x)): 4 FLOPs an element of R (negate, exp, add, divide); sigmoid the
+  /// same. Inputs: any.
+  silu,
+  /// tanh form, 0.5 x (1 + tanh(√(2/π) x (1 + 0.044715 x²))) (Hendrycks and Gimpel, arXiv
+  /// 1606.08415): 9 FLOPs an element of R.
+  gelu,
+  /// silu(gate) × up: 5 FLOPs an element of R (Shazeer, arXiv 2002.05202).
+  swiglu,
+  /// gelu(gate) × up: 10 FLOPs an element of R (same paper).
+  geglu,
+  /// input, [weights], [bias]. x / √(mean(x²) + ε) (Zhang and Sennrich, arXiv 1910.07467): square,
+  /// add, scale, and one more for each of weights and bias: 3 to 5 FLOPs an element of R; 4 a row
+  /// for mean, ε, root and reciprocal.
+  rms_norm,
+  /// input, [weights], [bias]. (x − mean) / √(variance + ε) (Ba, Kiros and Hinton, arXiv
+  /// 1607.06450): two sums, subtract, square, scale, and weights and bias: 5 to 7 FLOPs an element
+  /// of R; 5 a row.
+  layer_norm,
+  /// input [d, heads, positions], [positions], [frequencies]. Pairs are rotated (Su et al., arXiv
+  /// 2104.09864): 4 multiplications and 2 additions a pair; 3 for its angle, sine and cosine once a
+  /// position. OperationShapes::rotated is how much of d that is.
+  rope,
+  /// scores [n, …], [mask], [sinks]. Scale, subtract the maximum, exp, sum, divide: 5 FLOPs an
+  /// element of R, and one for the mask.
+  softmax,
+  /// queries [dk, N, H, B], keys [dk, P, Hkv, B], values [dv, P, Hkv, B], [mask], [sinks];
+  /// R [dv, H, N, B]. For each query, head and position 2 dk for the score, 6 for scale, mask and
+  /// softmax, 2 dv for the sum of values (Dao et al., arXiv 2205.14135, whose online softmax does
+  /// the same arithmetic but for a rescale a block, which is not counted). Masked positions are
+  /// counted as if they were computed; an engine may skip them.
+  flash_attention,
+  /// Copies, conversions, concatenation, padding, filling: FLOPs 0. Inputs: what is read.
+  copy,
+  /// input; R is a sum, mean or the like of its rows or of all: one FLOP an element of the input.
+  reduction,
+  /// input; sorts, top-k, arg max: comparisons only, FLOPs 0.
+  sort,
+  /// input [taps − 1 + T, channels, B], kernel [taps, channels]; R [channels, T, B]: 2 taps FLOPs
+  /// an element of R (the depthwise causal convolution of Gu and Dao, arXiv 2312.00752).
+  ssm_conv,
+  /// state [N, d, H, S], x [d, H, T, B], dt [H, T, B], A [N or 1, H], B [N, G, T, B], C [N, G, T,
+  /// B], [indices]. h = exp(dt A) h + dt x B, y = C h (Gu and Dao, arXiv 2312.00752, algorithm 2;
+  /// Dao and Gu, arXiv 2405.21060, where A is a scalar a head). For each element of the state and
+  /// each position 5 FLOPs (decay, input, add, multiply-add with C), and 2 for exp(dt A), once a
+  /// head where A is a scalar; one for dt x, an element of x; 3 for softplus(dt). Bytes: of the
+  /// state, B sequences are read and written.
+  ssm_scan,
+  /// Anything else: FLOPs are not known. Bytes are those of the tensors.
+  other,
+};
+
+/// What goes into an operation and what comes out.
+struct OperationShapes {
+  OperationKind kind = OperationKind::other;
+  TensorShape result;
+  std::span<const TensorShape> inputs;
+  /// rope: how many elements of each row are rotated; empty: the whole row.
+  std::optional<std::int64_t> rotated;
+};
+
+/// Empty is not known; 0 is none.
+struct OperationWork {
+  std::optional<double> flops;
+  std::optional<double> bytes;
+
+  friend bool operator==(const OperationWork&, const OperationWork&) = default;
+};
+
+/// By the formulas of OperationKind. Empty where an input that a formula needs is missing, an
+/// extent is negative, or a size is not a finite number. An operation without elements is no work.
+[[nodiscard]] OperationWork operation_work(const OperationShapes& shapes);
+
+/// Two operations that an engine runs as one, such as a norm and the multiplication by its weights:
+/// the arithmetic of both, and the traffic of both without `between`, which is neither written nor
+/// read again.
+[[nodiscard]] OperationWork fused_work(const OperationWork& first, const OperationWork& second,
+                                       const TensorShape& between);
+
+}  // namespace enprof

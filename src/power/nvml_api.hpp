@@ -1,0 +1,113 @@
+// What enprof uses of NVIDIA's management library (NVML), declared here so that neither its headers
+// nor the library are needed to build.
+//
+// Names, values and layouts: nvml.h as NVIDIA publishes it (version 12.2.140, with older and newer
+// ones compared, in github.com/NVIDIA/go-nvml, gen/nvml/nvml.h), and the NVML API reference,
+// docs.nvidia.com/deploy/nvml-api. NVIDIA promises that they never change: what changes gets a new
+// name, such as nvmlInit_v2.
+#pragma once
+
+#include <cstddef>
+
+namespace enprof::nvml {
+
+/// nvmlReturn_t, those that are told apart here. Others may come.
+enum class Return : int {
+  success = 0,
+  uninitialized = 1,
+  invalid_argument = 2,
+  not_supported = 3,
+  no_permission = 4,
+  not_found = 6,
+  driver_not_loaded = 9,
+  timeout = 10,
+  library_not_found = 12,
+  function_not_found = 13,
+  gpu_is_lost = 15,
+  reset_required = 16,
+  operating_system = 17,  ///< the device was blocked by the operating system or a control group
+  lib_rm_version_mismatch = 18,
+  unknown = 999,
+};
+
+/// nvmlDevice_t: a GPU, or a MIG instance of one.
+using Device = struct DeviceTag*;
+
+/// Sizes that hold any answer: NVML_DEVICE_UUID_V2_BUFFER_SIZE and its like.
+inline constexpr std::size_t kTextSize = 96;
+
+/// nvmlUtilization_t: percent of the last sample period, which is 1/6 s to 1 s.
+struct Utilization {
+  unsigned gpu = 0;     ///< in which a kernel ran
+  unsigned memory = 0;  ///< in which memory was read or written
+};
+
+/// nvmlFieldValue_t.
+struct FieldValue {
+  unsigned field = 0;
+  unsigned scope = 0;
+  long long timestamp_us = 0;
+  long long latency_us = 0;
+  unsigned value_type = 0;
+  Return result = Return::unknown;
+  union {
+    double as_double;
+    unsigned as_unsigned;
+    unsigned long as_unsigned_long;
+    unsigned long long as_unsigned_long_long = 0;
+  };
+};
+static_assert(sizeof(FieldValue) == 40);
+
+/// NVML_FI_DEV_POWER_AVERAGE: mW, mean over a second; Ampere (except GA100) and newer.
+inline constexpr unsigned kFieldPowerAverage = 185;
+/// NVML_FI_DEV_POWER_INSTANT: mW; all architectures, by the header.
+inline constexpr unsigned kFieldPowerInstant = 186;
+
+/// nvmlValueType_t: which member of the union holds the value.
+inline constexpr unsigned kTypeUnsigned = 1;          // NVML_VALUE_TYPE_UNSIGNED_INT
+inline constexpr unsigned kTypeUnsignedLong = 2;      // NVML_VALUE_TYPE_UNSIGNED_LONG
+inline constexpr unsigned kTypeUnsignedLongLong = 3;  // NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
+
+/// Scopes of the two above. NVML_POWER_SCOPE_MODULE is the module, with an NVIDIA CPU on it.
+inline constexpr unsigned kScopeGpu = 0;
+inline constexpr unsigned kScopeModule = 1;
+
+/// nvmlDeviceArchitecture_t.
+inline constexpr unsigned kArchAmpere = 7;
+inline constexpr unsigned kArchHopper = 9;
+inline constexpr unsigned kArchUnknown = 0xffffffff;
+
+inline constexpr unsigned kClockSm = 1;         // NVML_CLOCK_SM; MHz
+inline constexpr unsigned kClockMemory = 2;     // NVML_CLOCK_MEM; MHz
+inline constexpr unsigned kTemperatureGpu = 0;  // NVML_TEMPERATURE_GPU; °C
+inline constexpr unsigned kMigEnabled = 1;      // NVML_DEVICE_MIG_ENABLE
+
+/// The functions, by the names that the library gives them. One that this version of the library
+/// does not have is null.
+struct Functions {
+  Return (*init)() = nullptr;
+  Return (*shutdown)() = nullptr;
+  const char* (*error_string)(Return) = nullptr;
+  Return (*driver_version)(char*, unsigned) = nullptr;
+  Return (*device_count)(unsigned*) = nullptr;
+  Return (*device_by_index)(unsigned, Device*) = nullptr;
+  Return (*device_by_uuid)(const char*, Device*) = nullptr;
+  Return (*uuid)(Device, char*, unsigned) = nullptr;
+  Return (*name)(Device, char*, unsigned) = nullptr;
+  Return (*architecture)(Device, unsigned*) = nullptr;
+  Return (*compute_capability)(Device, int*, int*) = nullptr;
+  Return (*total_energy)(Device,
+                         unsigned long long*) = nullptr;  ///< mJ since the driver was loaded
+  Return (*power_usage)(Device, unsigned*) = nullptr;     ///< mW
+  Return (*field_values)(Device, int, FieldValue*) = nullptr;
+  Return (*utilization)(Device, Utilization*) = nullptr;
+  Return (*clock)(Device, unsigned, unsigned*) = nullptr;
+  Return (*temperature)(Device, unsigned, unsigned*) = nullptr;
+  Return (*throttle_reasons)(Device, unsigned long long*) = nullptr;
+  Return (*mig_mode)(Device, unsigned*, unsigned*) = nullptr;
+  Return (*mig_count)(Device, unsigned*) = nullptr;
+  Return (*mig_by_index)(Device, unsigned, Device*) = nullptr;
+};
+
+}  // namespace enprof::nvml

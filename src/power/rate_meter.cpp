@@ -1,0 +1,45 @@
+#include "power/rate_meter.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace enprof {
+
+void RateMeter::start(Instant now, Nanoseconds period) {
+  period_ = std::max(period, Nanoseconds{1});
+  begin_ = now;
+  count_ = 0;
+  last_.reset();
+}
+
+std::optional<RateMeter::Deviation> RateMeter::tick(Instant now) {
+  ++count_;
+  if (now - begin_ < span()) {
+    return std::nullopt;
+  }
+  last_ = rate(now);
+  begin_ = now;
+  count_ = 0;
+  if (std::abs(*last_ / asked_hz() - 1.0) <= kTolerance) {
+    return std::nullopt;
+  }
+  return Deviation{.asked_hz = asked_hz(), .actual_hz = *last_};
+}
+
+double RateMeter::asked_hz() const { return 1.0 / seconds(period_); }
+
+std::optional<double> RateMeter::actual_hz(Instant now) const {
+  const Nanoseconds elapsed = now - begin_;
+  if (elapsed > 2 * span() || (!last_ && elapsed >= period_)) {
+    return rate(now);
+  }
+  return last_;
+}
+
+Nanoseconds RateMeter::span() const { return std::max(kSpan, 5 * period_); }
+
+double RateMeter::rate(Instant now) const {
+  return static_cast<double>(count_) / seconds(now - begin_);
+}
+
+}  // namespace enprof

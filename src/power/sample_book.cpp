@@ -1,0 +1,116 @@
+#include "power/sample_book.hpp"
+
+#include "base/log.hpp"
+
+#include <cstdint>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"power"};
+
+}  // namespace
+
+std::size_t SampleBook::take(Place place, std::vector<EnergyWindow>& windows,
+                             std::vector<SensorReading>& readings) {
+  const auto is_ours = [&](auto& each) {
+    if (each.domain >= place.count) {
+      return false;
+    }
+    each.domain = static_cast<std::uint16_t>(place.first + each.domain);
+    return true;
+  };
+  if (windows.empty() && readings.empty()) {
+    return 0;
+  }
+  const std::lock_guard lock(mutex_);
+  std::size_t refused = std::erase_if(
+      windows, [&](EnergyWindow& window) { return !is_ours(window) || !windows_.add(window); });
+  refused += std::erase_if(readings, [&](SensorReading& reading) {
+    return !is_ours(reading) || !readings_.add(reading);
+  });
+  return refused;
+}
+
+void SampleBook::clear(Instant origin) {
+  const std::lock_guard lock(mutex_);
+  windows_.clear(origin);
+  readings_.clear();
+  failed_recordings_ = {};
+  origin_ = origin;
+}
+
+void SampleBook::keep_edge(Instant instant) {
+  const std::lock_guard lock(mutex_);
+  windows_.keep_edge(instant);
+}
+
+void SampleBook::forget_before(Instant instant) {
+  const std::lock_guard lock(mutex_);
+  windows_.forget_before(instant);
+  readings_.forget_before(instant);
+}
+
+std::vector<EnergyWindow> SampleBook::windows(Instant begin, Instant end) const {
+  std::vector<EnergyWindow> result;
+  {
+    const std::lock_guard lock(mutex_);
+    result = windows_.by_domain_between(begin, end);
+  }
+  sort_by_begin(result);
+  return result;
+}
+
+std::vector<SensorReading> SampleBook::readings(Instant begin, Instant end) const {
+  const std::lock_guard lock(mutex_);
+  return readings_.between(begin, end);
+}
+
+PowerNow SampleBook::now(Instant instant) const {
+  const std::lock_guard lock(mutex_);
+  return windows_.now(instant);
+}
+
+std::optional<PeakPower> SampleBook::peak() const {
+  const std::lock_guard lock(mutex_);
+  return windows_.peak();
+}
+
+void SampleBook::record_to(std::unique_ptr<WindowRecorder> recorder) {
+  const std::lock_guard lock(record_mutex_);
+  recorder_ = std::move(recorder);
+  is_recording_ = recorder_ != nullptr;
+}
+
+void SampleBook::record(const std::vector<EnergyWindow>& windows, Instant at) {
+  const std::lock_guard lock(record_mutex_);
+  if (!recorder_ || windows.empty()) {
+    return;
+  }
+  Instant origin;
+  {
+    const std::lock_guard state(mutex_);
+    origin = origin_;
+  }
+  if (const auto written = recorder_->write(domains_, windows, origin); !written) {
+    recorder_.reset();
+    is_recording_ = false;
+    kLog.error("{}", written.error().message);
+    const std::lock_guard state(mutex_);
+    failed_recordings_.add(at, written.error());
+  }
+}
+
+std::vector<Warning> SampleBook::warnings(Instant since) const {
+  const std::lock_guard lock(mutex_);
+  if (const auto failed = failed_recordings_.since(since)) {
+    return {{.component = "power",
+             .code = "recording_failed",
+             .message = failed->first.message,
+             .hint = failed->first.hint}};
+  }
+  return {};
+}
+
+}  // namespace enprof

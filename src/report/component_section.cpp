@@ -1,0 +1,331 @@
+#include "report/component_section.hpp"
+
+#include "report/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <span>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+using Align = TextTable::Align;
+
+constexpr std::size_t kComponents = 12;
+constexpr std::size_t kOperations = 5;
+constexpr std::size_t kMostLayerColumns = 48;
+constexpr double kFullCoverage = 0.9995;  // what rounds to 100.0 %
+constexpr std::string_view kOtherFamily = "other";
+
+/// What is taken together in a cell of the page.
+struct Part {
+  std::optional<Joules> energy;  // of what was measured
+  Nanoseconds duration{0};
+  std::optional<double> bytes = 0.0;
+
+  void add(const Figure& figure, const std::optional<double>& more_bytes) {
+    if (figure.total) {
+      energy = energy.value_or(Joules{}) + *figure.total;
+    }
+    duration += figure.duration;
+    bytes = bytes && more_bytes ? std::optional{*bytes + *more_bytes} : std::nullopt;
+  }
+  void add(const Part& other) {
+    if (other.energy) {
+      energy = energy.value_or(Joules{}) + *other.energy;
+    }
+    duration += other.duration;
+    bytes = bytes && other.bytes ? std::optional{*bytes + *other.bytes} : std::nullopt;
+  }
+};
+
+std::string picojoules_per_byte(const Part& part) {
+  return part.energy && part.bytes && *part.bytes > 0.0
+             ? fmt::format("{:.4g}", part.energy->value() / *part.bytes * 1e12)
+             : std::string{kAbsent};
+}
+
+class ComponentSection {
+ public:
+  ComponentSection(ReportPage& page, const ProfiledRun& run) : page_(page), run_(run) {
+    for (const ComponentFigure& component : run_.components) {
+      by_energy_ = by_energy_ || component.figure.total.has_value();
+      if (phases_.empty() || phases_.back() != component.phase) {
+        phases_.push_back(component.phase);  // components are in the order of phases
+      }
+      rows_[component.component][component.phase].add(component.figure, component.bytes);
+      all_[component.phase].add(component.figure, component.bytes);
+    }
+  }
+
+  void write() {
+    page_.heading(by_energy_ ? "Where the joules went" : "Where the time of the passes went");
+    components();
+    families();
+    layers();
+    operations();
+  }
+
+ private:
+  using ByPhase = std::map<Phase, Part>;
+
+  [[nodiscard]] double value(const Part& part) const {
+    return by_energy_ ? part.energy.value_or(Joules{}).value() : seconds(part.duration);
+  }
+  [[nodiscard]] double value(const ByPhase& parts) const {
+    double sum = 0.0;
+    for (const auto& [phase, part] : parts) {
+      sum += value(part);
+    }
+    return sum;
+  }
+  [[nodiscard]] std::string cell(const Part& part) const {
+    return by_energy_ ? format_energy(part.energy) : format_duration(part.duration);
+  }
+  [[nodiscard]] std::string share(const Part& part, Phase phase) const {
+    const double all = value(all_.at(phase));
+    return all > 0.0 && (!by_energy_ || part.energy) ? format_percent(value(part) / all)
+                                                     : std::string{kAbsent};
+  }
+
+  /// One row for each of the costliest components, the phases side by side.
+  void components() {
+    std::vector<Align> columns{Align::left};
+    std::vector<std::string> head{"component"};
+    for (const Phase phase : phases_) {
+      columns.insert(columns.end(), {Align::right, Align::right});
+      head.insert(head.end(), {std::string{to_string(phase)}, "share"});
+    }
+    columns.push_back(Align::right);
+    head.emplace_back("pJ/byte");  // of the last phase, which is decode in a run that got there
+    TextTable table(std::move(columns));
+    table.row(std::move(head), Style::dim);
+    const auto add = [&](const std::string& name, const ByPhase& parts, Style style) {
+      std::vector<std::string> cells{name};
+      for (const Phase phase : phases_) {
+        const auto part = parts.find(phase);
+        const bool there = part != parts.end();
+        cells.push_back(there ? cell(part->second) : std::string{kAbsent});
+        cells.push_back(there ? share(part->second, phase) : std::string{kAbsent});
+      }
+      const auto last = parts.find(phases_.back());
+      cells.push_back(last == parts.end() ? std::string{kAbsent}
+                                          : picojoules_per_byte(last->second));
+      table.row(std::move(cells), style);
+    };
+
+    std::vector<std::pair<std::string, ByPhase>> rows(rows_.begin(), rows_.end());
+    std::ranges::stable_sort(rows, std::ranges::greater{},
+                             [&](const auto& row) { return value(row.second); });
+    const std::size_t shown = rows.size() > kComponents + 1 ? kComponents : rows.size();
+    for (const auto& [name, parts] : std::span(rows).first(shown)) {
+      add(name, parts, Style::plain);
+    }
+    if (shown < rows.size()) {
+      ByPhase rest;
+      for (const auto& [name, parts] : std::span(rows).subspan(shown)) {
+        for (const auto& [phase, part] : parts) {
+          rest[phase].add(part);
+        }
+      }
+      add(fmt::format("{} more", rows.size() - shown), rest, Style::dim);
+    }
+    add("all passes", all_, Style::bold);
+    page_.table(table);
+    if (const auto coverage = operation_coverage(run_); coverage && *coverage < kFullCoverage) {
+      page_.add("  " +
+                wrap(fmt::format("Operations are told apart in {} of the passes' time.",
+                                 format_percent(*coverage)),
+                     page_.terminal().width, 2) +
+                "\n");
+    }
+  }
+
+  /// Attention against MLP.
+  void families() {
+    for (const Phase phase : phases_) {
+      std::map<std::string_view, Part> families;
+      for (const auto& [name, parts] : rows_) {
+        if (const auto part = parts.find(phase); part != parts.end()) {
+          families[component_family(name)].add(part->second);
+        }
+      }
+      std::vector<std::pair<std::string_view, Part>> sorted(families.begin(), families.end());
+      std::ranges::stable_sort(sorted, std::ranges::greater{},
+                               [&](const auto& family) { return value(family.second); });
+      std::vector<std::string> parts;
+      for (const auto& [family, part] : sorted) {
+        parts.push_back(fmt::format("{} {}", family, share(part, phase)));
+      }
+      page_.line(fmt::format("  {}", to_string(phase)), join(parts, " · "));
+    }
+  }
+
+  /// A strip for each phase: the layers from the first to the last.
+  void layers() {
+    for (const Phase phase : phases_) {
+      std::vector<std::optional<double>> values;
+      std::optional<double> least;
+      std::optional<double> most;
+      for (const LayerFigure& layer : run_.layers) {
+        if (layer.phase != phase || layer.layer == OperationInfo::kNoLayer) {
+          continue;
+        }
+        values.resize(std::max(values.size(), static_cast<std::size_t>(layer.layer) + 1));
+        std::optional<double>& entry = values[static_cast<std::size_t>(layer.layer)];
+        if (!by_energy_) {
+          entry = seconds(layer.figure.duration);
+        } else if (layer.figure.total) {
+          entry = layer.figure.total->value();
+        }
+        if (entry) {
+          least = std::min(least.value_or(*entry), *entry);
+          most = std::max(most.value_or(*entry), *entry);
+        }
+      }
+      if (!most) {
+        continue;
+      }
+      const std::string_view unit = by_energy_ ? "J" : "s";
+      page_.line(
+          fmt::format("  {}", to_string(phase)),
+          fmt::format("{} layer 0–{}: {} to {} each", sparkline(values, kMostLayerColumns),
+                      values.size() - 1, format_si(*least, unit, 3), format_si(*most, unit, 3)));
+    }
+  }
+
+  void operations() {
+    if (run_.operations.empty()) {
+      return;
+    }
+    std::vector<std::pair<Part, const OperationFigure*>> sorted;
+    for (const OperationFigure& operation : run_.operations) {
+      Part part;
+      part.add(operation.figure, operation.bytes);
+      sorted.emplace_back(part, &operation);
+    }
+    std::ranges::stable_sort(sorted, std::ranges::greater{},
+                             [&](const auto& entry) { return value(entry.first); });
+    sorted.resize(std::min(sorted.size(), kOperations));
+    TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right,
+                     Align::right, Align::right});
+    table.row(
+        {"phase", "operation", "", "count", by_energy_ ? "energy" : "time", "share", "pJ/byte"},
+        Style::dim);
+    for (const auto& [part, operation] : sorted) {
+      table.row({std::string{to_string(operation->phase)}, operation->component, operation->op,
+                 format_count(operation->count), cell(part), share(part, operation->phase),
+                 picojoules_per_byte(part)});
+    }
+    page_.table(table);
+  }
+
+  ReportPage& page_;
+  const ProfiledRun& run_;
+  bool by_energy_ = false;
+  std::vector<Phase> phases_;
+  std::map<std::string, ByPhase> rows_;  // by component
+  ByPhase all_;
+};
+
+}  // namespace
+
+std::optional<double> operation_coverage(const ProfiledRun& run) {
+  Nanoseconds all{0};
+  Nanoseconds untimed{0};
+  for (const ComponentFigure& component : run.components) {
+    all += component.figure.duration;
+    if (component.component == kUntimedComponent) {
+      untimed += component.figure.duration;
+    }
+  }
+  return all > Nanoseconds{0} ? std::optional{1.0 - seconds(untimed) / seconds(all)} : std::nullopt;
+}
+
+std::string_view component_family(std::string_view component) {
+  using Entry = std::pair<std::string_view, std::string_view>;
+  static constexpr std::array kFamilies{
+      Entry{"q_proj", "attention"},
+      Entry{"k_proj", "attention"},
+      Entry{"v_proj", "attention"},
+      Entry{"qkv_proj", "attention"},
+      Entry{"q_norm", "attention"},
+      Entry{"k_norm", "attention"},
+      Entry{"rope", "attention"},
+      Entry{"kv_cache_store", "attention"},
+      Entry{"attention", "attention"},
+      Entry{"qk_matmul", "attention"},
+      Entry{"softmax", "attention"},
+      Entry{"value_matmul", "attention"},
+      Entry{"merge_heads", "attention"},
+      Entry{"o_proj", "attention"},
+      Entry{"gate_proj", "MLP"},
+      Entry{"up_proj", "MLP"},
+      Entry{"activation", "MLP"},
+      Entry{"down_proj", "MLP"},
+      Entry{"router", "MLP"},
+      Entry{"experts", "MLP"},
+      Entry{"shared_expert", "MLP"},
+      Entry{"in_proj", "recurrent"},
+      Entry{"conv1d", "recurrent"},
+      Entry{"x_proj", "recurrent"},
+      Entry{"dt_proj", "recurrent"},
+      Entry{"ssm_scan", "recurrent"},
+      Entry{"ssm_skip", "recurrent"},
+      Entry{"ssm_norm", "recurrent"},
+      Entry{"out_proj", "recurrent"},
+      Entry{"recurrent_state", "recurrent"},
+      Entry{"input_layernorm", "norms"},
+      Entry{"post_attention_layernorm", "norms"},
+      Entry{"final_norm", "norms"},
+      Entry{"residual", "norms"},
+      Entry{"embedding", "embedding, output"},
+      Entry{"lm_head", "embedding, output"},
+  };
+  const auto found = std::ranges::find(kFamilies, component, &Entry::first);
+  return found == kFamilies.end() ? kOtherFamily : found->second;
+}
+
+std::string sparkline(const std::vector<std::optional<double>>& values, std::size_t columns) {
+  constexpr std::array<std::string_view, 8> kBlocks{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  constexpr std::string_view kMissing = "·";
+  const std::size_t group = columns == 0 ? 1 : (values.size() + columns - 1) / columns;
+  std::vector<std::optional<double>> means;
+  for (std::size_t first = 0; first < values.size(); first += group) {
+    double sum = 0.0;
+    std::size_t count = 0;
+    for (std::size_t index = first; index < std::min(first + group, values.size()); ++index) {
+      sum += values[index].value_or(0.0);
+      count += values[index] ? 1 : 0;
+    }
+    means.push_back(count == 0 ? std::nullopt : std::optional{sum / static_cast<double>(count)});
+  }
+  double highest = 0.0;
+  for (const std::optional<double>& mean : means) {
+    highest = std::max(highest, mean.value_or(0.0));
+  }
+  std::string result;
+  for (const std::optional<double>& mean : means) {
+    if (!mean) {
+      result += kMissing;
+      continue;
+    }
+    // Blocks begin at zero: a layer that uses a tenth more is a tenth higher, and no more.
+    const double height = highest > 0.0 ? std::max(*mean, 0.0) / highest : 0.0;
+    const auto block = static_cast<std::size_t>(height * kBlocks.size());
+    result += kBlocks[std::min(block, kBlocks.size() - 1)];
+  }
+  return result;
+}
+
+void write_components(ReportPage& page, const ProfiledRun& run) {
+  if (!run.components.empty()) {
+    ComponentSection(page, run).write();
+  }
+}
+
+}  // namespace enprof

@@ -1,0 +1,36 @@
+// How figures and what may be absent look in JSON: keys carry their units, absent is null.
+#pragma once
+
+#include "enprof/model/figure.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+#include <string_view>
+
+namespace enprof {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+[[nodiscard]] Json nullable(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+[[nodiscard]] inline Json mj(const std::optional<Joules>& energy) {
+  return energy ? Json(to_mj(*energy)) : Json(nullptr);
+}
+[[nodiscard]] inline Json mw(const std::optional<Watts>& power) {
+  return power ? Json(to_mw(*power)) : Json(nullptr);
+}
+[[nodiscard]] inline Json ms(const std::optional<Nanoseconds>& duration) {
+  return duration ? Json(to_ms(*duration)) : Json(nullptr);
+}
+[[nodiscard]] inline Json text(std::string_view value) {
+  return value.empty() ? Json(nullptr) : Json(value);
+}
+
+[[nodiscard]] Json quality_json(const Quality& quality);
+/// The keys of a figure, put beside those of what it is the figure of.
+[[nodiscard]] Json with_figure(Json object, const Figure& figure);
+
+}  // namespace enprof

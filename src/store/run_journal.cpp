@@ -1,0 +1,171 @@
+#include "store/run_journal.hpp"
+
+#include "store/run_lock.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::unexpected<Error> failed(std::string_view what, const fs::path& path, int error_number) {
+  return fail(error_code_from_errno(error_number),
+              fmt::format("Cannot {} the journal {}: {}", what, path.string(),
+                          std::generic_category().message(error_number)),
+              "See to it that there is room in that directory and that you may write to it.");
+}
+
+/// 0, or what went wrong.
+int write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written <= 0) {
+      return written < 0 ? errno : ENOSPC;
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return fsync(descriptor) == 0 ? 0 : errno;
+}
+
+std::string joined(std::span<const std::string> lines) {
+  std::string text;
+  for (const std::string& line : lines) {
+    text += line;
+    text += '\n';
+  }
+  return text;
+}
+
+/// So that a file's name survives a power cut as its content does.
+void sync_directory(const fs::path& directory) {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor >= 0) {
+    fsync(descriptor);
+    ::close(descriptor);
+  }
+}
+
+}  // namespace
+
+Result<RunJournal> RunJournal::open(const fs::path& database, std::string_view run_id) {
+  const fs::path directory = journal_directory(database);
+  const fs::path path = directory / (file_stem(run_id) + ".jsonl");
+  if (mkdir(directory.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
+    return failed("open", path, errno);
+  }
+  const int descriptor =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (descriptor < 0) {
+    return failed("open", path, errno);
+  }
+  sync_directory(directory);
+  return RunJournal{path, descriptor};
+}
+
+RunJournal::RunJournal(RunJournal&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+RunJournal& RunJournal::operator=(RunJournal&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+RunJournal::~RunJournal() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+}
+
+Result<void> RunJournal::append(std::span<const std::string> lines) {
+  struct stat before{};
+  if (fstat(descriptor_, &before) != 0) {
+    return failed("write", path_, errno);
+  }
+  if (const int number = write_all(descriptor_, joined(lines)); number != 0) {
+    // Half a line would spoil the next one.
+    if (ftruncate(descriptor_, before.st_size) != 0) {
+      return failed("write, nor mend,", path_, errno);
+    }
+    return failed("write", path_, number);
+  }
+  return {};
+}
+
+Result<void> RunJournal::replace(std::span<const std::string> lines) {
+  const fs::path partial = path_.string() + ".partial";
+  const int descriptor = ::open(
+      partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (descriptor < 0) {
+    return failed("replace", path_, errno);
+  }
+  int number = write_all(descriptor, joined(lines));
+  if (number == 0 && std::rename(partial.c_str(), path_.c_str()) != 0) {
+    number = errno;
+  }
+  if (number != 0) {
+    ::close(descriptor);
+    unlink(partial.c_str());
+    return failed("replace", path_, number);
+  }
+  sync_directory(path_.parent_path());
+  ::close(std::exchange(descriptor_, descriptor));
+  return {};
+}
+
+std::vector<fs::path> list_journals(const fs::path& database) {
+  std::vector<fs::path> found;
+  std::error_code none;
+  for (fs::directory_iterator entry(journal_directory(database), none), end; entry != end;
+       entry.increment(none)) {
+    if (entry->path().extension() == ".jsonl") {
+      found.push_back(entry->path());
+    }
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+Result<std::vector<std::string>> read_journal(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    return failed("read", path, errno);
+  }
+  const std::string content{std::istreambuf_iterator<char>{in}, {}};
+  if (in.bad()) {
+    return failed("read", path, EIO);
+  }
+  std::vector<std::string> lines;
+  std::size_t begin = 0;
+  for (std::size_t end = content.find('\n'); end != std::string::npos;
+       end = content.find('\n', begin)) {
+    lines.push_back(content.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+Result<void> remove_journal(const fs::path& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
+    return failed("remove", path, errno);
+  }
+  unlink((path.string() + ".partial").c_str());
+  rmdir(path.parent_path().c_str());  // only where it is empty
+  return {};
+}
+
+}  // namespace enprof

@@ -1,0 +1,78 @@
+"""GPUs, by a library that answers as NVIDIA's does: tests/support/fake_nvml.cpp."""
+
+import json
+import os
+import subprocess
+import time
+import unittest
+
+from program import ENPROF, ProgramTest, enprof, model
+
+LIBRARY = os.environ["ENPROF_FAKE_NVML_LIBRARY"]
+
+
+class Nvml(ProgramTest):
+    def environment(self, trace):
+        path = self.dir / "trace"
+        path.write_text(trace, encoding="utf-8")
+        return {"ENPROF_NVML_LIBRARY": LIBRARY, "ENPROF_FAKE_NVML": str(path)}
+
+    def test_steady_power(self):
+        run = self.profile_json(
+            "--power", "nvml", "-n", 64, "--ignore-eos",
+            env=self.environment("gpu 0 uuid=GPU-a name=NVIDIA_A100\nat 0 gpu 0 watts 150\n"))
+        self.assertEqual(run["status"], "completed")
+        domain, = run["power"]["domains"]
+        self.assertEqual(domain["name"], "gpu-0")
+        self.assertEqual(domain["kind"], "gpu")
+        self.assertEqual(domain["method"], "measured")
+        self.assertIn("NVIDIA A100", run["power"]["sources"][0])
+        self.assertIn("GPU-a", run["power"]["sources"][0])
+        self.assertAlmostEqual(run["totals"]["mean_power_mw"], 150_000, delta=15_000)
+
+    def test_a_gpu_that_is_lost_leaves_a_run_that_says_so(self):
+        lost = self.dir / "lost"
+        environment = self.environment(f"gpu 0 lost_when={lost}\nat 0 gpu 0 watts 150\n")
+        process = subprocess.Popen(
+            [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "--db",
+             str(self.db), "-v", "--power", "nvml", "--baseline-s", "0", "-n", "600",
+             "--ctx", "1024", "--ignore-eos"],
+            env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, errors="replace")
+        for line in process.stderr:
+            if "Starting profiling run" in line:
+                break
+        time.sleep(1)
+        lost.touch()
+        log = process.stderr.read()
+        process.stderr.close()
+        self.assertEqual(process.wait(timeout=120), 0, log)
+        run = json.loads(enprof("export", "last", "--db", self.db).stdout)
+        self.assertEqual(run["status"], "completed")
+        self.assertEqual(run["totals"]["output_tokens"], 600)
+        self.assertGreater(run["totals"]["energy_mj"], 0)
+        self.assertLess(run["quality"]["coverage"], 1)
+        gone, = (warning for warning in run["warnings"] if warning["code"] == "sensor_gone")
+        self.assertIn("GPU is lost", gone["message"])
+
+    def test_doctor(self):
+        def line(environment):
+            process = enprof("doctor", "--json", "--db", self.db, env=environment)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            found = {entry["what"]: entry for entry in json.loads(process.stdout)}
+            return found["power: nvml"]
+
+        works = line(self.environment("gpu 0 name=NVIDIA_A100\nat 0 gpu 0 watts 150\n"))
+        self.assertTrue(works["works"], works)
+        self.assertIn("energy counter (NVIDIA A100, whole board", works["detail"])
+        missing = line({"ENPROF_NVML_LIBRARY": str(self.dir / "no.so")})
+        self.assertFalse(missing["works"])
+        self.assertIn("ENPROF_NVML_LIBRARY", missing["fix"])
+        mismatch = line(self.environment("init 18\n"))
+        self.assertFalse(mismatch["works"])
+        self.assertIn("version mismatch", mismatch["detail"])
+        self.assertIn("modprobe", mismatch["fix"])
+
+
+if __name__ == "__main__":
+    unittest.main()
