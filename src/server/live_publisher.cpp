@@ -1,21 +1,15 @@
 #include "server/live_publisher.hpp"
 
-#include <nlohmann/json.hpp>
+#include "report/json_figures.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace enprof {
 namespace {
 
-using Json = nlohmann::json;
-
-std::string text(const Json& json) {
+std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
-
-Json mj(const std::optional<Joules>& energy) { return energy ? Json(to_mj(*energy)) : Json(); }
-Json mw(const std::optional<Watts>& power) { return power ? Json(to_mw(*power)) : Json(); }
 
 Json figure(const Figure& figure) {
   return {{"duration_ms", to_ms(figure.duration)},
@@ -70,13 +64,13 @@ void LivePublisher::publish(const Event& event) {
               {"energy_mj", mj(event.energy)}};
       break;
   }
-  hub_->publish(event.run_id, to_string(event.type), event.at, text(data));
+  hub_->publish(event.run_id, to_string(event.type), event.at, dump(data));
 }
 
 void LivePublisher::model_loading(const std::string& run_id, const std::string& model,
                                   double share) {
   hub_->publish(run_id, "model_loading", Nanoseconds{0},
-                text({{"model", model}, {"progress_ratio", share}}));
+                dump({{"model", model}, {"progress_ratio", share}}));
 }
 
 void LivePublisher::settle(const ProfiledRun& run) {
@@ -89,7 +83,7 @@ void LivePublisher::settle(const ProfiledRun& run) {
       token["index"] = run.tokens[index].index;
       tokens.push_back(std::move(token));
     }
-    hub_->publish(run.run_id, "energy_settled", end, text({{"tokens", std::move(tokens)}}));
+    hub_->publish(run.run_id, "energy_settled", end, dump({{"tokens", std::move(tokens)}}));
   }
   const auto publish_list = [&](const char* type, const auto& list, const auto& describe) {
     if (list.empty()) {
@@ -103,7 +97,7 @@ void LivePublisher::settle(const ProfiledRun& run) {
       describe(entry, json);
       entries.push_back(std::move(json));
     }
-    hub_->publish(run.run_id, type, end, text({{"entries", std::move(entries)}}));
+    hub_->publish(run.run_id, type, end, dump({{"entries", std::move(entries)}}));
   };
   publish_list("layer_metrics", run.layers, [](const LayerFigure& layer, Json& json) {
     json["layer"] = layer_number(layer.layer);
@@ -120,18 +114,18 @@ void LivePublisher::settle(const ProfiledRun& run) {
                });
   for (const Warning& warning : run.warnings) {
     hub_->publish(run.run_id, "warning", end,
-                  text({{"component", warning.component},
+                  dump({{"component", warning.component},
                         {"code", warning.code},
                         {"message", warning.message},
-                        {"hint", warning.hint.empty() ? Json() : Json(warning.hint)}}));
+                        {"hint", text(warning.hint)}}));
   }
 }
 
 void LivePublisher::failed(const std::string& run_id, const Error& error) {
   hub_->publish(run_id, "error", Nanoseconds{0},
-                text({{"code", to_string(error.code)},
+                dump({{"code", to_string(error.code)},
                       {"message", error.message},
-                      {"hint", error.hint.empty() ? Json() : Json(error.hint)}}));
+                      {"hint", text(error.hint)}}));
 }
 
 }  // namespace enprof

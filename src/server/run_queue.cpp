@@ -20,7 +20,7 @@ RunQueue::RunQueue(std::size_t capacity, Work work)
 
 RunQueue::~RunQueue() { stop(); }
 
-Result<std::size_t> RunQueue::submit(RunOrder order) {
+Result<std::size_t> RunQueue::submit(RunTask order) {
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     return fail(ErrorCode::not_running, "The server is stopping", "Start it again.");
@@ -40,7 +40,7 @@ bool RunQueue::cancel(std::string_view run_id) {
     cancel_.store(true);
     return true;
   }
-  return std::erase_if(orders_, [&](const RunOrder& order) { return order.run_id == run_id; }) > 0;
+  return std::erase_if(orders_, [&](const RunTask& order) { return order.run_id == run_id; }) > 0;
 }
 
 std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
@@ -48,7 +48,7 @@ std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
   if (running_ == run_id && !running_.empty()) {
     return State::running;
   }
-  const bool waits = std::ranges::find(orders_, run_id, &RunOrder::run_id) != orders_.end();
+  const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end();
   return waits ? std::optional{State::queued} : std::nullopt;
 }
 
@@ -82,7 +82,7 @@ void RunQueue::work_until_stopped() {
     if (stopping_) {
       return;
     }
-    const RunOrder order = std::move(orders_.front());
+    const RunTask order = std::move(orders_.front());
     orders_.pop_front();
     running_ = order.run_id;
     cancel_.store(false);

@@ -20,7 +20,7 @@
 namespace enprof {
 
 /// What a client wants to have profiled.
-struct RunOrder {
+struct RunTask {
   std::string run_id;
   std::string model;  ///< a name of the models' directory
   std::string prompt;
@@ -42,7 +42,7 @@ class RunQueue {
   enum class State : std::uint8_t { queued, running };
 
   /// Does the work of one order; ends early where the flag becomes true. An exception is logged.
-  using Work = std::function<void(const RunOrder& order, const std::atomic<bool>& cancel)>;
+  using Work = std::function<void(const RunTask& order, const std::atomic<bool>& cancel)>;
 
   RunQueue(std::size_t capacity, Work work);
   RunQueue(const RunQueue&) = delete;
@@ -51,7 +51,7 @@ class RunQueue {
 
   /// Takes an order; its place is the number of orders before it, the running one included.
   /// Errors: busy, where `capacity` orders wait; not_running, after stop().
-  [[nodiscard]] Result<std::size_t> submit(RunOrder order);
+  [[nodiscard]] Result<std::size_t> submit(RunTask order);
   /// Takes a waiting order out, or asks the running one to end. False where it is neither.
   bool cancel(std::string_view run_id);
   /// Empty where the order is neither waiting nor running.
@@ -70,7 +70,7 @@ class RunQueue {
   const Work work_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<RunOrder> orders_;
+  std::deque<RunTask> orders_;
   std::string running_;
   std::atomic<bool> cancel_{false};
   bool stopping_ = false;

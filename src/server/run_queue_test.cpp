@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 /// Work that a test lets go on.
 class RunQueueTest : public ::testing::Test {
  protected:
-  void work(const RunOrder& order, const std::atomic<bool>& cancel) {
+  void work(const RunTask& order, const std::atomic<bool>& cancel) {
     {
       const std::lock_guard lock(mutex_);
       done_.push_back(order.run_id);
@@ -39,12 +39,12 @@ class RunQueueTest : public ::testing::Test {
       std::this_thread::yield();
     }
   }
-  static RunOrder order(const std::string& id) { return {.run_id = id}; }
+  static RunTask order(const std::string& id) { return {.run_id = id}; }
 
   std::mutex mutex_;
   std::vector<std::string> done_;
   std::atomic<bool> cancelled_{false};
-  RunQueue::Work work_ = [this](const RunOrder& order, const std::atomic<bool>& cancel) {
+  RunQueue::Work work_ = [this](const RunTask& order, const std::atomic<bool>& cancel) {
     work(order, cancel);
   };
 };
