@@ -57,6 +57,8 @@ TEST_F(LivePublisherTest, SettlingTellsFinalValuesInRanges) {
   ProfiledRun run = testing::sample_run();
   const TokenFigure token = run.tokens.at(0);
   run.tokens.assign(LivePublisher::kSettledAtOnce + 1, token);
+  run.components.clear();
+  run.operations.clear();
   run.layers = {{.phase = Phase::decode, .layer = OperationInfo::kNoLayer, .count = 3}};
   run.warnings = {{"power", "low_coverage", "message", ""}};
   publisher_.settle(run);

@@ -1,5 +1,6 @@
 // Requests to the server, and what it says when it refuses.
 
+import { token } from "./token";
 import type {
   GenerateRequest,
   Health,
@@ -22,16 +23,6 @@ export class ApiError extends Error {
     super(message);
   }
 }
-
-// A server that is open to the network wants its token: it comes once in the page's address and is
-// kept for this tab, out of sight.
-const TOKEN = "enprof-token";
-const given = new URLSearchParams(location.search).get("token");
-if (given) {
-  sessionStorage.setItem(TOKEN, given);
-  history.replaceState(null, "", location.pathname + location.hash);
-}
-export const token = () => sessionStorage.getItem(TOKEN);
 
 async function request<T>(path: string, options: RequestInit = {}): Promise<T> {
   const headers = new Headers(options.headers);
@@ -87,11 +78,16 @@ export const api = {
   run: (run: string) => request<Run>(`/api/profiling/run/${id(run)}`),
   timeline: (run: string, points = 1200) =>
     request<PowerTimeline>(`/api/profiling/run/${id(run)}/power?points=${points}`),
-  matrix: (run: string, metric: string, phase: string, from?: number, to?: number) => {
-    const parameters = new URLSearchParams({ metric, phase });
-    if (from !== undefined && to !== undefined) {
-      parameters.set("from", String(from));
-      parameters.set("to", String(to));
+  /** Of a phase, or of one output token (which only deep runs can tell). */
+  matrix: (run: string, metric: string, phase: string, token: number | null) => {
+    const parameters = new URLSearchParams({ metric });
+    if (token === null) {
+      if (phase) {
+        parameters.set("phase", phase);
+      }
+    } else {
+      parameters.set("from", String(token));
+      parameters.set("to", String(token));
     }
     return request<Matrix>(`/api/profiling/run/${id(run)}/matrix?${parameters}`);
   },
@@ -101,11 +97,17 @@ export const api = {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(order),
     }),
+  compare: (runs: string[]) =>
+    request<{ runs: Run[] }>("/api/profiling/compare", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ run_ids: runs }),
+    }),
   remove: (run: string) =>
     request<{ run_id: string }>(`/api/profiling/run/${id(run)}`, { method: "DELETE" }),
-  exportUrl: (run: string, format: "json" | "csv") => {
+  exportUrl: (run: string) => {
     const secret = token();
     const suffix = secret ? `&token=${id(secret)}` : "";
-    return `/api/profiling/export/${id(run)}?format=${format}${suffix}`;
+    return `/api/profiling/export/${id(run)}?format=json${suffix}`;
   },
 };

@@ -1,7 +1,7 @@
 // The live stream: connects, resumes after a break where it was, and keeps the state of the run
 // under way for the views.
 
-import { token } from "./api";
+import { token } from "./token";
 import type { LiveEvent, PhaseName } from "./types";
 
 export interface LiveToken {

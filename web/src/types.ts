@@ -168,8 +168,12 @@ export interface RunList {
   total: number;
 }
 
+/** begin_ms, end_ms, power_mw */
+export type PowerPoint = [number, number, number];
+
 export interface PowerTimeline {
-  domains: { name: string; within: string | null; points: [number, number][] }[];
+  domains: { name: string; kind: string; is_root: boolean; points: PowerPoint[] }[];
+  total: PowerPoint[];
 }
 
 export interface Matrix {
@@ -186,14 +190,25 @@ export interface ModelEntry {
 }
 
 export interface PowerStatus {
+  running: boolean;
   sources: string[];
   domains: { name: string; source: string; method: Method; within: string | null }[];
   power_mw: number | null;
+  warnings: { code: string; message: string; hint: string | null }[];
 }
 
 export interface Health {
   status: "ok" | "degraded";
-  components: { name: string; state: string; detail: string | null; since: string | null }[];
+  running: string | null;
+  queued: number;
+  components: {
+    name: string;
+    state: string;
+    since: string;
+    detail: string | null;
+    hint: string | null;
+    breaker?: string;
+  }[];
 }
 
 export interface LiveEvent {
