@@ -16,6 +16,11 @@ constexpr std::size_t kMostBlocks = 4096;
 
 double square(double value) { return value * value; }
 
+/// The nearest whole number of them; a time is never negative.
+Nanoseconds nanoseconds(double time_s) {
+  return Nanoseconds{static_cast<Nanoseconds::rep>(time_s * 1e9 + 0.5)};
+}
+
 /// How long each class ran in a window.
 class Mix {
  public:
@@ -60,6 +65,10 @@ struct EdgeState {
     return variance;
   }
   [[nodiscard]] double leave() const { return square(power * part); }
+  /// Whether all of the segment before this one was had.
+  [[nodiscard]] bool stays_whole(std::size_t index) const {
+    return part == 1.0 && segment + 1 == index;
+  }
 };
 
 /// One timeline's way through the spans.
@@ -176,12 +185,10 @@ ClassPowers TimelineShares::find_powers() {
   const auto is_row = [&](const SegmentMix& segment) {
     return segment.outside_s == 0.0 || (idle_ && segment.outside_s < 0.9 * segment.length_s());
   };
-  std::size_t windows = 0;
-  walk_segments(timeline_, tiling_,
-                [&](const SegmentMix& segment) { windows += is_row(segment) ? 1 : 0; });
+  const std::size_t windows = timeline_.segment_at(end) - timeline_.segment_at(begin);  // about
   ClassPowerFit fit(classes_, windows, noise);
   std::vector<ClassPowerFit::Part> parts;
-  const double run_s = seconds(end - begin);
+  const double per_run = 1.0 / seconds(end - begin);
   const auto row = [&](const SegmentMix& segment) {
     fill_mix(segment);
     parts.clear();
@@ -192,12 +199,12 @@ ClassPowers TimelineShares::find_powers() {
     for (const double time_s : segment.times_s) {
       squares_s2 += square(time_s);
     }
-    const Joules outside = idle_.value_or(Watts{}) * from_ms(segment.outside_s * 1e3);
+    const double outside_j = idle_.value_or(Watts{}).value() * segment.outside_s;
     return ClassPowerFit::Row{.parts = parts,
-                              .energy_j = (segment.segment.energy - outside).value(),
+                              .energy_j = segment.segment.energy.value() - outside_j,
                               .length_s = segment.length_s(),
                               .squares_s2 = squares_s2,
-                              .at = seconds(segment.segment.begin - begin) / run_s};
+                              .at = quick_seconds(segment.segment.begin - begin) * per_run};
   };
   walk_segments(timeline_, tiling_, [&](const SegmentMix& segment) {
     if (is_row(segment)) {
@@ -302,7 +309,7 @@ void TimelineShares::share_tiles(const SegmentMix& segment, std::span<EnergyShar
     self[at] += energy;
     EnergyShare& share = shares[at];
     share.energy += energy;
-    share.covered += Nanoseconds{std::llround(time_s * 1e9)};
+    share.covered += nanoseconds(time_s);
     share.windows += windows_per_s * time_s;
   }
 }
@@ -362,7 +369,11 @@ void TimelineShares::add_variances(const SegmentMix& segment, std::span<EnergySh
       const std::uint32_t to = std::min(open.range.end, last + 1) - first;
       const bool whole = from == 0 && to == count && segment.outside_s == 0.0;
       const double part = whole ? 1.0 : (weights_[to] - weights_[from]) / now_.expected;
-      open.variance += square(stamp_s_) * open.edges.enter(segment.index, part, now_.power);
+      if (!whole || !open.edges.stays_whole(segment.index)) {
+        open.variance += square(stamp_s_) * open.edges.enter(segment.index, part, now_.power);
+      } else {
+        open.edges = {segment.index, 1.0, now_.power};
+      }
       if (!whole) {
         open.variance += course_variance(part, squares_[to] - squares_[from]);
         if (now_.mixed) {
@@ -409,7 +420,7 @@ void TimelineShares::add_to_groups(const SegmentMix& segment) {
       Group& group = grouping.groups[index];
       const double part = group.weight / now_.expected;
       group.share.energy += Joules{now_.factor * group.weight};
-      group.share.covered += Nanoseconds{std::llround(group.time_s * 1e9)};
+      group.share.covered += nanoseconds(group.time_s);
       group.share.windows += windows_per_s * group.time_s;
       group.share.variance += course_variance(part, group.squares) +
                               square(stamp_s_) * group.edges.enter(segment.index, part, now_.power);

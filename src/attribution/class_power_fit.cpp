@@ -43,13 +43,9 @@ ClassPowerFit::ClassPowerFit(std::size_t classes, std::size_t windows, const Win
   clusters_ = Eigen::MatrixXd::Zero(columns, columns);
 }
 
-double ClassPowerFit::weight(const Row& row) const {
-  return 1.0 / std::sqrt(noise_.unscaled(row.length_s, row.squares_s2));
-}
-
 /// The row's entries: seconds by class, joules by knot of drift; weighted.
-void ClassPowerFit::read(const Row& row) {
-  const double w = weight(row);
+double ClassPowerFit::read(const Row& row) {
+  const double w = 1.0 / std::sqrt(noise_.unscaled(row.length_s, row.squares_s2));
   entries_.clear();
   for (const Part& part : row.parts) {
     entries_.push_back({part.work, part.time_s * w});
@@ -62,11 +58,12 @@ void ClassPowerFit::read(const Row& row) {
     entries_.push_back({classes_ + left, joules * (1.0 - right)});
     entries_.push_back({classes_ + left + 1, joules * right});
   }
+  return w;
 }
 
 void ClassPowerFit::add(const Row& row) {
-  read(row);
-  const double energy = row.energy_j * weight(row);
+  const double w = read(row);
+  const double energy = row.energy_j * w;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const auto [column, value] = entries_[i];
     moments_[index(column)] += value * energy;
@@ -76,7 +73,7 @@ void ClassPowerFit::add(const Row& row) {
     }
   }
   squares_ += energy * energy;
-  stamp_share_ += noise_.stamp_variance * weight(row) * weight(row);
+  stamp_share_ += noise_.stamp_variance * w * w;
   double time_s = 0.0;
   for (const Part& part : row.parts) {
     time_s += part.time_s;
@@ -156,8 +153,7 @@ void ClassPowerFit::choose_spread() {
 }
 
 void ClassPowerFit::check(const Row& row) {
-  read(row);
-  double residual = row.energy_j * weight(row);
+  double residual = row.energy_j * read(row);
   for (const auto [column, value] : entries_) {
     residual -= value * posterior_[index(column)];
   }

@@ -76,8 +76,8 @@ class ClassPowerFit {
     std::size_t column;
     double value;
   };
-  void read(const Row& row);
-  [[nodiscard]] double weight(const Row& row) const;
+  /// The row's weight.
+  double read(const Row& row);
   void close_block();
   void choose_spread();
   [[nodiscard]] double log_posterior(double spread, double variance) const;

@@ -16,9 +16,10 @@ void add_sensor(std::string& sensors, const std::string& sensor) {
 
 }  // namespace
 
-void FigureBuilder::add(Nanoseconds duration, std::span<const EnergyShare> shares) {
+void FigureBuilder::add(Nanoseconds duration, std::span<const EnergyShare> shares,
+                        std::size_t spans) {
   duration_ += duration;
-  ++spans_;
+  spans_ += spans;
   for (std::size_t root = 0; root < shares_.size(); ++root) {
     shares_[root] += shares[root];
   }

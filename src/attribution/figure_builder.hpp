@@ -39,8 +39,9 @@ class FigureBuilder {
   explicit FigureBuilder(std::span<const RootDomain> roots)
       : roots_(roots), shares_(roots.size()) {}
 
-  /// Adds a span: its duration, and its share of each root, in their order.
-  void add(Nanoseconds duration, std::span<const EnergyShare> shares);
+  /// Adds a span: its duration, and its share of each root, in their order. Or several spans whose
+  /// durations and shares are added up already, as those of a group are.
+  void add(Nanoseconds duration, std::span<const EnergyShare> shares, std::size_t spans = 1);
   [[nodiscard]] std::size_t spans() const { return spans_; }
   [[nodiscard]] Figure build() const;
 

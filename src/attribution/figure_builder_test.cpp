@@ -38,6 +38,15 @@ TEST(FigureBuilder, TotalIsBaselinePlusDynamic) {
   EXPECT_NEAR(figure.quality.standard_error->value(), 0.02, 1e-12);
 }
 
+TEST(FigureBuilder, SpansAddedTogetherAreStillSeveral) {
+  const Domain package = domain("package-0", "rapl");
+  const std::vector<RootDomain> roots{{.domain = &package}};
+  FigureBuilder builder(roots);
+  builder.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 10, 0.0004)}, 4);
+  EXPECT_EQ(builder.spans(), 4U);
+  EXPECT_DOUBLE_EQ(*builder.build().quality.resolution, 2.5);
+}
+
 TEST(FigureBuilder, WithoutCoverageEverythingIsEmpty) {
   const Domain package = domain("package-0", "rapl");
   const std::vector<RootDomain> roots{{.domain = &package, .idle_power = Watts{10}}};

@@ -30,6 +30,8 @@ std::string_view to_string(ErrorCode code) noexcept {
       return "busy";
     case ErrorCode::io:
       return "io";
+    case ErrorCode::process_exited:
+      return "process_exited";
     case ErrorCode::cancelled:
       return "cancelled";
     case ErrorCode::internal:

@@ -3,68 +3,88 @@
 #include "enprof/base/clock.hpp"
 
 #include "cli/console.hpp"
+#include "cli/machine_diagnosis.hpp"
 #include "cli/output_file.hpp"
 #include "engines/llama/llama_backends.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <chrono>
+#include <string_view>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace enprof {
 namespace {
 
-/// How far the clock's readings lie apart: spans cannot be finer.
-Diagnosis diagnose_clock() {
-  constexpr int kReadings = 1000;
-  const Clock& clock = monotonic_clock();
-  const Instant begin = clock.now();
-  for (int reading = 0; reading < kReadings; ++reading) {
-    static_cast<void>(clock.now());
-  }
-  const Nanoseconds cost = (clock.now() - begin) / kReadings;
-  // More than a microsecond a reading means that each is a system call.
-  const bool fast = cost < std::chrono::microseconds{1};
-  return {.what = "clock",
-          .works = true,
-          .detail = fmt::format("monotonic, {} a reading", format_duration(cost)),
-          .fix = fast ? ""
-                      : "A slow clock source: see "
-                        "/sys/devices/system/clocksource/clocksource0/available_clocksource"};
+using State = DiagnosisState;
+
+Diagnosis from_error(std::string what, const Error& error) {
+  return {.what = std::move(what), .state = State::bad, .detail = error.message, .fix = error.hint};
 }
 
 Diagnosis diagnose_engine() {
+  const std::string features = llama_cpu_features();
   return {.what = "llama.cpp",
-          .works = true,
-          .detail = fmt::format("{}; {} logical CPUs", describe_llama(),
-                                std::thread::hardware_concurrency()),
+          .state = State::good,
+          .detail = fmt::format("{}; {} logical CPUs{}", describe_llama(),
+                                std::thread::hardware_concurrency(),
+                                features.empty() ? "" : "; built for " + features),
           .fix = ""};
 }
 
 Diagnosis diagnose_vocabulary() {
   const auto directory = vocabulary_directory();
   if (!directory) {
-    return {.what = "model synth",
-            .works = false,
-            .detail = directory.error().message,
-            .fix = directory.error().hint};
+    return from_error("model synth", directory.error());
   }
   return {.what = "model synth",
-          .works = true,
+          .state = State::good,
           .detail = fmt::format("vocabularies at {}", directory->string()),
           .fix = ""};
 }
 
-int finish(const std::string& text) {
-  if (const auto written = write_output("-", text); !written) {
-    print_error(written.error());
-    return exit_failed;
+std::string_view state_name(State state) {
+  switch (state) {
+    case State::good:
+      return "ok";
+    case State::limited:
+      return "limited";
+    case State::bad:
+      return "no";
   }
-  return exit_done;
+  return "no";
+}
+
+/// The sign at the begin of a line: two columns wide, and told apart without colours.
+std::string sign(const Terminal& terminal, State state) {
+  switch (state) {
+    case State::good:
+      return styled(terminal, Style::good, "ok");
+    case State::limited:
+      return styled(terminal, Style::warning, "! ");
+    case State::bad:
+      break;
+  }
+  return styled(terminal, Style::bad, "no");
+}
+
+/// A fix below its detail. Lines to be copied stay as they are, however narrow the terminal is.
+std::string fix_text(const Terminal& terminal, std::string_view fix, std::size_t indent) {
+  std::string result;
+  for (bool first = true; !fix.empty(); first = false) {
+    const std::string_view line = fix.substr(0, fix.find('\n'));
+    fix.remove_prefix(std::min(fix.size(), line.size() + 1));
+    result += std::string(indent, ' ') + (first ? "→ " : "  ");
+    result += line.starts_with("  ") ? styled(terminal, Style::bold, std::string(line.substr(2)))
+                                     : wrap(line, terminal.width, indent + 2);
+    result += "\n";
+  }
+  return result;
 }
 
 }  // namespace
@@ -72,97 +92,145 @@ int finish(const std::string& text) {
 void DoctorCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("doctor",
                                 "What works on this machine, what does not, and what would fix it");
+  app_->footer(
+      "Exit codes: 0 whatever was found, 1 the output cannot be written, 2 usage, 3 under --strict "
+      "where energy cannot be measured (an estimate is no measurement) or runs cannot be kept.");
   database_.declare(*app_);
   app_->add_flag("--json", json_, "Print JSON");
+  app_->add_flag("--strict", strict_,
+                 "Exit with 3 where energy cannot be measured or runs cannot be kept");
 }
 
 Diagnosis DoctorCommand::diagnose_database() const {
-  Diagnosis result{.what = "database"};
   const auto path = database_.path();
   if (!path) {
-    result.detail = path.error().message;
-    result.fix = path.error().hint;
-    return result;
+    return from_error("database", path.error());
   }
   std::error_code failed;
-  if (!std::filesystem::exists(*path, failed)) {
-    // Looking must not create it: the nearest directory that exists decides.
-    auto parent = std::filesystem::absolute(*path, failed).parent_path();
-    while (!parent.empty() && !std::filesystem::exists(parent, failed) &&
-           parent != parent.parent_path()) {
-      parent = parent.parent_path();
-    }
-    result.works =
-        std::filesystem::is_directory(parent, failed) && access(parent.c_str(), W_OK) == 0;
-    result.detail = result.works ? fmt::format("{} will be created", path->string())
-                                 : fmt::format("{} cannot be created: {} is not writable",
-                                               path->string(), parent.string());
-    result.fix = result.works ? "" : "Name another file with --db PATH.";
-    return result;
+  if (std::filesystem::exists(*path, failed)) {
+    return diagnose_existing_database(*path);
   }
-  auto database = ProfileDatabase::connect(*path);
+  // Looking must not create it: the nearest directory that exists decides.
+  const auto parent = nearest_existing(*path);
+  const bool works =
+      std::filesystem::is_directory(parent, failed) && access(parent.c_str(), W_OK) == 0;
+  return {.what = "database",
+          .state = works ? State::good : State::bad,
+          .detail = works ? fmt::format("{} will be created", path->string())
+                          : fmt::format("{} cannot be created: {} is not writable", path->string(),
+                                        parent.string()),
+          .fix = works ? "" : "Name another file with --db PATH."};
+}
+
+Diagnosis DoctorCommand::diagnose_existing_database(const std::filesystem::path& path) const {
+  auto database = ProfileDatabase::connect(path);
   if (!database) {
-    result.detail = database.error().message;
-    result.fix = database.error().hint;
-    return result;
+    return from_error("database", database.error());
   }
   const auto list = database->list_runs({.limit = 1});
-  result.works = list.has_value();
-  result.detail =
-      list ? fmt::format("{}, {} runs", path->string(), list->total) : list.error().message;
-  result.fix = list ? "" : list.error().hint;
+  if (!list) {
+    return from_error("database", list.error());
+  }
+  Diagnosis result{.what = "database",
+                   .state = State::good,
+                   .detail = fmt::format("{}, {} runs, schema {}", path.string(), list->total,
+                                         ProfileDatabase::kSchemaVersion),
+                   .fix = ""};
+  // SQLite writes its journal beside the file.
+  for (const auto& place : {path, std::filesystem::absolute(path).parent_path()}) {
+    if (access(place.c_str(), W_OK) != 0) {
+      result.state = State::bad;
+      result.detail += fmt::format("; {} is not writable: nothing can be added", place.string());
+      result.fix = fmt::format("sudo chown \"$USER\" '{}', or name another file with --db PATH",
+                               place.string());
+      break;
+    }
+  }
   return result;
 }
 
-int DoctorCommand::run() {
-  std::vector<Diagnosis> diagnoses;
-  bool measured = false;
-  for (const SourceStatus& source : PowerMonitor::survey(power_environment())) {
-    diagnoses.push_back({.what = "power: " + source.name,
-                         .works = source.works,
-                         .detail = source.detail,
-                         .fix = source.fix});
-    measured = measured || (source.works && source.name != "estimate");
+std::string DoctorCommand::text(const std::vector<Group>& groups, const std::string& verdict) {
+  const Terminal terminal = stdout_terminal();
+  std::size_t width = 0;
+  for (const Group& group : groups) {
+    for (const Diagnosis& diagnosis : group.diagnoses) {
+      width = std::max(width, diagnosis.what.size());
+    }
   }
-  diagnoses.push_back(diagnose_database());
-  diagnoses.push_back(diagnose_engine());
-  diagnoses.push_back(diagnose_vocabulary());
-  diagnoses.push_back(diagnose_clock());
+  const std::size_t indent = width + 6;  // a margin, the sign, and two gaps
+  std::string result;
+  for (const Group& group : groups) {
+    result += styled(terminal, Style::bold, group.title) + "\n";
+    for (const Diagnosis& diagnosis : group.diagnoses) {
+      result += fmt::format("{}  {}{}  {}\n", sign(terminal, diagnosis.state), diagnosis.what,
+                            std::string(width - diagnosis.what.size(), ' '),
+                            wrap(diagnosis.detail, terminal.width, indent));
+      result += fix_text(terminal, diagnosis.fix, indent);
+    }
+    result += "\n";
+  }
+  return result + wrap(verdict, terminal.width, 0) + "\n";
+}
 
-  if (json_) {
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const Diagnosis& diagnosis : diagnoses) {
-      list.push_back({{"what", diagnosis.what},
-                      {"works", diagnosis.works},
+std::string DoctorCommand::json(const std::vector<Group>& groups) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Group& group : groups) {
+    for (const Diagnosis& diagnosis : group.diagnoses) {
+      // Sources have a namespace of their own: one may be called as something else here.
+      const bool is_source = &group == &groups.front();
+      list.push_back({{"what", (is_source ? "power: " : "") + diagnosis.what},
+                      {"works", diagnosis.works()},
+                      {"state", state_name(diagnosis.state)},
                       {"detail", diagnosis.detail},
                       {"fix", diagnosis.fix.empty() ? nlohmann::ordered_json(nullptr)
                                                     : nlohmann::ordered_json(diagnosis.fix)}});
     }
-    return finish(list.dump(2) + "\n");
   }
+  return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
 
-  const Terminal terminal = stdout_terminal();
-  std::size_t width = 0;
-  for (const Diagnosis& diagnosis : diagnoses) {
-    width = std::max(width, diagnosis.what.size());
-  }
-  std::string text;
-  for (const Diagnosis& diagnosis : diagnoses) {
-    const std::size_t indent = width + 6;  // "ok" and two gaps
-    text += fmt::format(
-        "{}  {}{}  {}\n",
-        diagnosis.works ? styled(terminal, Style::good, "ok") : styled(terminal, Style::bad, "no"),
-        diagnosis.what, std::string(width - diagnosis.what.size(), ' '),
-        wrap(diagnosis.detail, terminal.width, indent));
-    if (!diagnosis.fix.empty()) {
-      text += fmt::format("{}→ {}\n", std::string(indent, ' '),
-                          wrap(diagnosis.fix, terminal.width, indent + 2));
+int DoctorCommand::run() {
+  const PowerEnvironment environment = power_environment();
+  std::vector<Group> groups(3);
+  groups[0].title = "Power sources";
+  std::vector<std::string> measuring;
+  for (const SourceStatus& source : PowerMonitor::survey(environment)) {
+    groups[0].diagnoses.push_back({.what = source.name,
+                                   .state = source.works ? State::good : State::bad,
+                                   .detail = source.detail,
+                                   .fix = source.fix});
+    if (source.works && source.name != "estimate") {
+      measuring.push_back(source.name);
     }
   }
-  text += measured ? "\nEnergy can be measured here.\n"
-                   : "\nNo power sensor can be read here: energies will be estimates, and are "
-                     "labelled so.\n";
-  return finish(text);
+  groups[1] = {
+      .title = "This machine",
+      .diagnoses = {
+          diagnose_virtualization(environment.sysfs_root, environment.procfs_root),
+          diagnose_governor(environment.sysfs_root),
+          diagnose_perf_events(environment.sysfs_root, environment.procfs_root, geteuid() == 0),
+          diagnose_clock(environment.sysfs_root, *environment.clock),
+      }};
+  groups[2] = {.title = "enprof " ENPROF_VERSION,
+               .diagnoses = {diagnose_engine(), diagnose_vocabulary(), diagnose_database()}};
+  if (const auto path = database_.path()) {
+    groups[2].diagnoses.push_back(diagnose_disk(*path));
+  }
+
+  const std::string verdict =
+      measuring.empty()
+          ? "No power sensor can be read here: energies will be estimates, and are labelled so."
+          : fmt::format("Energy can be measured here: {}.", fmt::join(measuring, ", "));
+  if (const auto written = write_output("-", json_ ? json(groups) : text(groups, verdict));
+      !written) {
+    print_error(written.error());
+    return exit_failed;
+  }
+  const auto is_bad = [](const Diagnosis& diagnosis) {
+    return !diagnosis.works() && (diagnosis.what == "database" || diagnosis.what == "disk space");
+  };
+  const bool lacks = measuring.empty() || std::ranges::any_of(groups[2].diagnoses, is_bad);
+  return strict_ && lacks ? exit_degraded : exit_done;
 }
 
 }  // namespace enprof

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/command.hpp"
+#include "cli/diagnosis.hpp"
 #include "cli/shared_options.hpp"
 
 #include <string>
@@ -9,24 +10,29 @@
 
 namespace enprof {
 
-/// One thing that was looked at.
-struct Diagnosis {
-  std::string what;
-  bool works = false;
-  std::string detail;
-  std::string fix;  ///< the command or line that makes it work; may be empty
-};
-
+/// Looks, and changes nothing: what works here, what does not, why, and what would fix it. Exit
+/// codes: 0 whatever it found; 3 under --strict, where energy cannot be measured or runs cannot be
+/// kept; 1 where its output cannot be written.
 class DoctorCommand final : public Command {
  public:
   void declare(CLI::App& program) override;
   int run() override;
 
  private:
+  struct Group {
+    std::string title;
+    std::vector<Diagnosis> diagnoses;
+  };
+
   [[nodiscard]] Diagnosis diagnose_database() const;
+  [[nodiscard]] Diagnosis diagnose_existing_database(const std::filesystem::path& path) const;
+  [[nodiscard]] static std::string text(const std::vector<Group>& groups,
+                                        const std::string& verdict);
+  [[nodiscard]] static std::string json(const std::vector<Group>& groups);
 
   DatabaseOption database_;
   bool json_ = false;
+  bool strict_ = false;
 };
 
 }  // namespace enprof

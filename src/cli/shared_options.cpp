@@ -5,6 +5,8 @@
 #include <array>
 #include <climits>
 #include <cstdlib>
+#include <iterator>
+#include <sstream>
 #include <system_error>
 
 #if defined(__APPLE__)
@@ -80,6 +82,10 @@ PowerEnvironment power_environment() {
   }
   if (const auto root = variable("ENPROF_PROCFS_ROOT")) {
     environment.procfs_root = *root;
+  }
+  if (const auto command = variable("ENPROF_POWERMETRICS_COMMAND")) {
+    std::istringstream words(*command);
+    environment.powermetrics_command.assign(std::istream_iterator<std::string>(words), {});
   }
   if (const auto library = variable("ENPROF_NVML_LIBRARY")) {
     environment.nvml_library = *library;

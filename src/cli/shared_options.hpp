@@ -28,8 +28,8 @@ class DatabaseOption {
   std::string path_;
 };
 
-/// Where the sensors are: ENPROF_SYSFS_ROOT, ENPROF_PROCFS_ROOT and ENPROF_NVML_LIBRARY, else the
-/// real machine.
+/// Where the sensors are: ENPROF_SYSFS_ROOT, ENPROF_PROCFS_ROOT, ENPROF_NVML_LIBRARY and
+/// ENPROF_POWERMETRICS_COMMAND (words between blanks), else the real machine.
 [[nodiscard]] PowerEnvironment power_environment();
 
 /// The directory of the vocabulary files: ENPROF_VOCAB_DIR, else share/enprof/vocab beside the

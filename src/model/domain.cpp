@@ -11,7 +11,7 @@ namespace {
 constexpr std::array kKinds{DomainKind::psys, DomainKind::module, DomainKind::package,
                             DomainKind::core, DomainKind::uncore, DomainKind::dram,
                             DomainKind::cpu,  DomainKind::gpu,    DomainKind::mig,
-                            DomainKind::ane,  DomainKind::other};
+                            DomainKind::ane,  DomainKind::soc,    DomainKind::other};
 static_assert(kKinds.size() == static_cast<std::size_t>(DomainKind::other) + 1);
 
 using Index = std::optional<std::size_t>;
@@ -63,6 +63,13 @@ Index find_module(const std::vector<Domain>& domains, const Domain& part) {
   });
 }
 
+/// The chip that a part of it is on.
+Index find_soc(const std::vector<Domain>& domains, const Domain& part) {
+  return find_if(domains, [&](const Domain& domain) {
+    return domain.kind == DomainKind::soc && domain.source == part.source;
+  });
+}
+
 /// The domain that stands for the same hardware, where it is another one.
 Index find_twin(const std::vector<Domain>& domains, std::size_t index) {
   const Domain& domain = domains[index];
@@ -82,6 +89,7 @@ Index find_twin(const std::vector<Domain>& domains, std::size_t index) {
     case DomainKind::module:  // these are numbered by each source for itself
     case DomainKind::gpu:
     case DomainKind::mig:  // several of one GPU
+    case DomainKind::soc:
     case DomainKind::other:
       break;
   }
@@ -104,17 +112,23 @@ Index container_of(const std::vector<Domain>& domains, std::size_t index) {
                  : find_module(domains, domain);
     case DomainKind::cpu:
       container = find(domains, DomainKind::package);
-      return is_measured(domains, container) && !is_measured(domains, index)
-                 ? container
-                 : find_module(domains, domain);
-    case DomainKind::dram:
+      if (is_measured(domains, container) && !is_measured(domains, index)) {
+        return container;
+      }
+      container = find_soc(domains, domain);
+      return container ? container : find_module(domains, domain);
     case DomainKind::gpu:
+      container = find_soc(domains, domain);
+      return container ? container : find_module(domains, domain);
+    case DomainKind::dram:
       return find_module(domains, domain);
+    case DomainKind::ane:
+      return find_soc(domains, domain);
     case DomainKind::mig:
       return find(domains, DomainKind::gpu, domain.socket);
     case DomainKind::psys:
     case DomainKind::module:
-    case DomainKind::ane:
+    case DomainKind::soc:
     case DomainKind::other:
       break;
   }
@@ -158,6 +172,8 @@ std::string_view to_string(DomainKind kind) noexcept {
       return "mig";
     case DomainKind::ane:
       return "ane";
+    case DomainKind::soc:
+      return "soc";
     case DomainKind::other:
       break;
   }

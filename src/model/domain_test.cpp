@@ -39,6 +39,14 @@ TEST(Domain, KindAndSocketComeFromTheName) {
   EXPECT_EQ(domain_from_name("package-99999999999999999999").kind, DomainKind::other);
 }
 
+// combined_power of powermetrics is cpu + gpu + ane: added to them, it would count twice.
+TEST(Domain, TheChipContainsItsPartsButNotTheMemory) {
+  const auto chip = domains({"soc", "cpu", "gpu", "ane", "dram"});
+  EXPECT_EQ(roots(chip), (std::vector<std::string>{"soc", "dram"}));
+  EXPECT_EQ(chip[3].parent, 0U);
+  EXPECT_EQ(roots(domains({"cpu", "soc", "psys", "dram"})), (std::vector<std::string>{"psys"}));
+}
+
 // package + core + uncore added up is a fault of tools in use.
 TEST(Domain, OnlyDisjointDomainsAreRoots) {
   EXPECT_EQ(roots(domains({"package-0", "core-0", "uncore-0", "dram-0"})),

@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "power/estimate_source.hpp"
 #include "power/nvml_source.hpp"
+#include "power/powermetrics_source.hpp"
 #include "power/rapl_source.hpp"
 #include "power/replay_source.hpp"
 
@@ -40,6 +41,13 @@ enum class Role : std::uint8_t {
   on_request,  ///< only by name
 };
 
+/// It is part of macOS: elsewhere nobody need be told that it was looked for.
+#if defined(__APPLE__)
+constexpr Role kPowermetricsRole = Role::processor;
+#else
+constexpr Role kPowermetricsRole = Role::on_request;
+#endif
+
 /// Sources of this machine: this table is the one place that names them. Of each role the best
 /// comes first. To add one, add a line.
 struct SourceKind {
@@ -47,8 +55,9 @@ struct SourceKind {
   Role role;
   SourceResult (*open)(const PowerEnvironment& environment);
 };
-constexpr std::array<SourceKind, 3> kMachineSources{{
+constexpr std::array<SourceKind, 4> kMachineSources{{
     {"rapl", Role::processor, open_source<RaplSource>},
+    {"powermetrics", kPowermetricsRole, open_source<PowermetricsSource>},
     {"estimate", Role::estimate, open_source<EstimateSource>},
     {"nvml", Role::beside, open_source<NvmlSource>},
 }};

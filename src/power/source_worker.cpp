@@ -173,7 +173,12 @@ void SourceWorker::work() {
         health_.no_realtime(raised.error());
       }
     }
-    static_cast<void>(work_until_asked());
+    if (work_until_asked()) {
+      static_cast<void>(call_out([this]() -> Poll {
+        source_->stop();
+        return {};
+      }));
+    }
   } catch (const std::exception& error) {  // out of memory
     failure = Error{.code = ErrorCode::internal,
                     .message = fmt::format("It is read no longer: {}", error.what()),

@@ -30,26 +30,27 @@ void DeepProfiler::fill(const Attribution& attribution, std::span<const RootDoma
                         ProfiledRun& run) const {
   LayerProfiler::fill(attribution, roots, run);
 
-  struct Sum {
-    FigureBuilder builder;
+  struct Tally {
+    Nanoseconds duration{0};
+    std::size_t count = 0;
     Work work;
   };
-  std::vector<Sum> sums(class_names().size(), Sum{.builder = FigureBuilder(roots), .work = {}});
+  std::vector<Tally> tallies(class_names().size());
   std::vector<OperationEvent> events;
   events.reserve(recording().passes.stamps.size());
   const Instant run_begin = recording().spans.front().begin;
   for (std::size_t index = 0; index < spans().size(); ++index) {
-    const std::uint32_t operation = meaning(index).operation;
+    const std::uint32_t operation = kind_of_span()[index];
     if (operation == kNone) {
       continue;
     }
     const Span& span = spans()[index];
-    const std::span<const EnergyShare> shares = attribution.shares(index);
-    Sum& sum = sums[classes()[index]];
-    sum.builder.add(span.duration(), shares);
-    sum.work.add(kinds()[operation].flops, kinds()[operation].bytes);
+    Tally& tally = tallies[classes()[index]];
+    tally.duration += span.duration();
+    ++tally.count;
+    tally.work.add(kinds()[operation].flops, kinds()[operation].bytes);
     events.push_back({.begin = span.begin - run_begin,
-                      .energy_j = energy_of(shares),
+                      .energy_j = energy_of(attribution.shares(index)),
                       .duration_ns = cut(span.duration()),
                       .operation = operation,
                       .token = span.token,
@@ -57,18 +58,21 @@ void DeepProfiler::fill(const Attribution& attribution, std::span<const RootDoma
   }
 
   run.operations.clear();
-  for (std::size_t index = 0; index < sums.size(); ++index) {
-    if (sums[index].builder.spans() == 0) {
+  for (std::size_t index = 0; index < tallies.size(); ++index) {
+    const Tally& tally = tallies[index];
+    if (tally.count == 0) {
       continue;  // time of no operation
     }
     const SpanClass& name = *class_names()[index];
+    FigureBuilder builder(roots);
+    builder.add(tally.duration, attribution.group(kClasses, index), tally.count);
     run.operations.push_back({.phase = name.phase,
                               .component = name.component,
                               .op = name.op,
-                              .count = sums[index].builder.spans(),
-                              .figure = sums[index].builder.build(),
-                              .flops = sums[index].work.flops,
-                              .bytes = sums[index].work.bytes});
+                              .count = tally.count,
+                              .figure = builder.build(),
+                              .flops = tally.work.flops,
+                              .bytes = tally.work.bytes});
   }
   std::ranges::stable_sort(run.operations, [](const OperationFigure& a, const OperationFigure& b) {
     return a.phase != b.phase ? a.phase < b.phase : costs_more(a.figure, b.figure);

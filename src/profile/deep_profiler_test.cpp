@@ -18,7 +18,13 @@ ProfiledRun profiled(const Recording& recording,
   const DeepProfiler profiler(recording);
   const RootDomain root{.domain = &domain, .idle_power = std::nullopt};
   ProfiledRun run;
-  profiler.fill(attribute(profiler.spans(), std::span(&timeline, 1)), std::span(&root, 1), run);
+  const std::vector<SpanGroups> groupings = profiler.groupings();
+  const Attribution attribution = attribute(profiler.spans(), std::span(&timeline, 1),
+                                            {.classes = profiler.classes(),
+                                             .groupings = groupings,
+                                             .idle_power = {},
+                                             .by_time_alone = true});
+  profiler.fill(attribution, std::span(&root, 1), run);
   return run;
 }
 

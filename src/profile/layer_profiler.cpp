@@ -8,14 +8,19 @@
 namespace enprof {
 namespace {
 
-/// What spans of one kind have used together.
-struct Sum {
-  FigureBuilder builder;
-  std::size_t passes = 0;
-  std::size_t last_pass = 0;  // that was counted; 0 is before the first
+/// Spans of one kind: how many, for how long, in how many passes.
+struct Tally {
+  static constexpr std::size_t kNever = SIZE_MAX;
 
-  void add(std::size_t pass, Nanoseconds duration, std::span<const EnergyShare> shares) {
-    builder.add(duration, shares);
+  Nanoseconds duration{0};
+  std::size_t spans = 0;
+  std::size_t passes = 0;
+  std::size_t last_pass = kNever;
+
+  /// `goes_on`: the leaf continues the span of the leaf before it.
+  void add(Nanoseconds leaf, std::size_t pass, bool goes_on) {
+    duration += leaf;
+    spans += goes_on ? 0 : 1;
     passes += pass == last_pass ? 0 : 1;
     last_pass = pass;
   }
@@ -52,7 +57,9 @@ LayerProfiler::LayerProfiler(const Recording& recording, bool with_operations)
   const std::size_t room = recording.spans.size() + 3 * passes.size() +
                            recording.passes.stamps.size() * (with_operations ? 2 : 1);
   spans_.reserve(room);
-  meanings_.reserve(room);
+  layer_of_.reserve(room);
+  component_of_.reserve(room);
+  operation_of_.reserve(room);
   classes_.reserve(room);
 
   std::vector<std::int32_t> moved;  // where each span of the recording has gone
@@ -77,7 +84,9 @@ LayerProfiler::LayerProfiler(const Recording& recording, bool with_operations)
 
 void LayerProfiler::add_span(const Span& span, const Meaning& meaning, std::uint32_t span_class) {
   spans_.push_back(span);
-  meanings_.push_back(meaning);
+  layer_of_.push_back(meaning.layer);
+  component_of_.push_back(meaning.component);
+  operation_of_.push_back(meaning.operation);
   classes_.push_back(span_class);
 }
 
@@ -137,7 +146,8 @@ void LayerProfiler::add_operations(const PassRecord& pass, const Layout& layout,
     span.end = stamps[stretch.first + stretch.count - 1];
     span.parent = within;
     span.level = level;
-    add_span(span, stretch.meaning, stretch.span_class);
+    const bool is_leaf = stretch.span_class != kNoClass;
+    add_span(span, is_leaf ? stretch.meaning : Meaning{}, stretch.span_class);
     return last();
   };
   auto component = layout.components.begin();
@@ -145,7 +155,7 @@ void LayerProfiler::add_operations(const PassRecord& pass, const Layout& layout,
     const std::int32_t layer_span = add(layer, Level::layer, parent);
     for (; component != layout.components.end() && component->first < layer.first + layer.count;
          ++component) {
-      work_[component->component_number].add(component->work.flops, component->work.bytes);
+      work_[component->meaning.component].add(component->work.flops, component->work.bytes);
       // A component of one operation needs no span beside the operation's.
       const std::int32_t outer = with_operations_ && component->count == 1
                                      ? layer_span
@@ -179,33 +189,27 @@ LayerProfiler::Layout LayerProfiler::make_layout(const OperationPlan& plan, Phas
         all, first, all.size(),
         [](const OperationInfo& a, const OperationInfo& b) { return a.layer == b.layer; });
     const std::int32_t layer = all[first].layer;
-    result.layers.push_back({.first = first,
-                             .count = layer_end - first,
-                             .meaning = {.layer = layers_.of({phase, layer})}});
+    result.layers.push_back({.first = first, .count = layer_end - first});
     result.numbered_layers += layer == OperationInfo::kNoLayer ? 0 : 1;
     while (first < layer_end) {
       const std::size_t end =
           end_of_stretch(all, first, layer_end, [](const OperationInfo& a, const OperationInfo& b) {
             return a.component == b.component;
           });
-      const std::uint32_t number = components_.of({phase, layer, all[first].component});
+      const Meaning meaning{.layer = layers_.of({phase, layer}),
+                            .component = components_.of({phase, layer, all[first].component})};
       work_.resize(components_.keys.size());
-      const bool alone = with_operations_ && end - first == 1;
-      Stretch component{.first = first,
-                        .count = end - first,
-                        .component_number = number,
-                        .meaning = {.component = number}};
+      Stretch component{.first = first, .count = end - first, .meaning = meaning};
       if (!with_operations_) {
         component.span_class = class_of(phase, all[first].component, "");
       }
       for (; first < end; ++first) {
         component.work.add(all[first].flops, all[first].bytes);
         if (with_operations_) {
-          result.operations.push_back(
-              {.first = first,
-               .count = 1,
-               .meaning = {.component = alone ? number : kNone, .operation = kind_of(all[first])},
-               .span_class = class_of(phase, all[first].component, all[first].op)});
+          Stretch operation{.first = first, .count = 1, .meaning = meaning};
+          operation.meaning.operation = kind_of(all[first]);
+          operation.span_class = class_of(phase, all[first].component, all[first].op);
+          result.operations.push_back(operation);
         }
       }
       result.components.push_back(component);
@@ -231,21 +235,42 @@ std::uint32_t LayerProfiler::kind_of(const OperationInfo& info) {
 
 // ---- from energies to figures ------------------------------------------------------------------
 
+std::vector<SpanGroups> LayerProfiler::groupings() const {
+  const auto count = [](const auto& keys) { return static_cast<std::uint32_t>(keys.size()); };
+  std::vector<SpanGroups> result{{.of_span = layer_of_, .count = count(layers_.keys)},
+                                 {.of_span = component_of_, .count = count(components_.keys)}};
+  if (with_operations_) {
+    result.push_back({.of_span = classes_, .count = count(class_names())});
+  }
+  return result;
+}
+
 void LayerProfiler::fill(const Attribution& attribution, std::span<const RootDomain> roots,
                          ProfiledRun& run) const {
-  std::vector<Sum> layers(layers_.keys.size(), Sum{.builder = FigureBuilder(roots)});
-  std::vector<Sum> components(components_.keys.size(), Sum{.builder = FigureBuilder(roots)});
+  std::vector<Tally> layers(layers_.keys.size());
+  std::vector<Tally> components(components_.keys.size());
   std::size_t pass = 0;
+  Meaning before;
   for (std::size_t index = 0; index < spans_.size(); ++index) {
-    pass += spans_[index].level == Level::pass ? 1 : 0;
-    const Meaning& meaning = meanings_[index];
-    if (meaning.layer != kNone) {
-      layers[meaning.layer].add(pass, spans_[index].duration(), attribution.shares(index));
+    if (spans_[index].level == Level::pass) {
+      ++pass;
+      before = {};
     }
-    if (meaning.component != kNone) {
-      components[meaning.component].add(pass, spans_[index].duration(), attribution.shares(index));
+    const Meaning now{.layer = layer_of_[index], .component = component_of_[index]};
+    if (now.layer == kNone) {
+      continue;
     }
+    const Nanoseconds duration = spans_[index].duration();
+    layers[now.layer].add(duration, pass, now.layer == before.layer);
+    components[now.component].add(duration, pass,
+                                  now.layer == before.layer && now.component == before.component);
+    before = now;
   }
+  const auto figure_of = [&](const Tally& tally, std::size_t grouping, std::size_t index) {
+    FigureBuilder builder(roots);
+    builder.add(tally.duration, attribution.group(grouping, index), tally.spans);
+    return builder.build();
+  };
 
   run.layers.clear();
   for (std::size_t index = 0; index < layers.size(); ++index) {
@@ -253,7 +278,7 @@ void LayerProfiler::fill(const Attribution& attribution, std::span<const RootDom
     run.layers.push_back({.phase = phase,
                           .layer = layer,
                           .count = layers[index].passes,
-                          .figure = layers[index].builder.build()});
+                          .figure = figure_of(layers[index], kLayers, index)});
   }
   std::ranges::sort(run.layers, {}, [](const LayerFigure& figure) {
     return std::pair{figure.phase, figure.layer};
@@ -266,7 +291,7 @@ void LayerProfiler::fill(const Attribution& attribution, std::span<const RootDom
                            .layer = layer,
                            .component = component,
                            .count = components[index].passes,
-                           .figure = components[index].builder.build()};
+                           .figure = figure_of(components[index], kComponents, index)};
     if (component != kSelfComponent && component != kUntimedComponent) {
       figure.flops = work_[index].flops;
       figure.bytes = work_[index].bytes;

@@ -36,9 +36,6 @@ struct SpanClass {
 /// components add up to layers, layers to passes.
 class LayerProfiler {
  public:
-  /// Class of a span that is no leaf of a pass.
-  static constexpr std::uint32_t kNoClass = UINT32_MAX;
-
   /// The recording must outlive the profiler. Throws std::out_of_range where a pass names stamps
   /// that are not in it.
   explicit LayerProfiler(const Recording& recording) : LayerProfiler(recording, false) {}
@@ -52,23 +49,30 @@ class LayerProfiler {
   [[nodiscard]] const std::vector<const SpanClass*>& class_names() const {
     return class_numbers_.keys;
   }
+  /// The layers and the components, and at depth deep the classes: what attribute() is to add up.
+  [[nodiscard]] std::vector<SpanGroups> groupings() const;
   /// Timings of layers in the prefill.
   [[nodiscard]] std::size_t prefill_layer_timings() const { return prefill_layers_; }
 
-  /// Fills in what this depth knows of a run, from the attribution of spans().
+  /// Fills in what this depth knows of a run, from the attribution of spans() with groupings().
   virtual void fill(const Attribution& attribution, std::span<const RootDomain> roots,
                     ProfiledRun& run) const;
 
  protected:
-  static constexpr std::uint32_t kNone = UINT32_MAX;
+  static constexpr std::uint32_t kNone = SpanGroups::kNone;
 
   LayerProfiler(const Recording& recording, bool with_operations);
 
-  /// What a span adds to; kNone each where it adds to none.
+  /// Positions in what groupings() gives.
+  static constexpr std::size_t kLayers = 0;
+  static constexpr std::size_t kComponents = 1;
+  static constexpr std::size_t kClasses = 2;
+
+  /// What a leaf is part of; kNone each for other spans.
   struct Meaning {
     std::uint32_t layer = kNone;
     std::uint32_t component = kNone;
-    std::uint32_t operation = kNone;  // index into kinds_
+    std::uint32_t operation = kNone;  // index into kinds(); below deep kNone
   };
   /// Floating-point operations and bytes of several operations; unknown where those of one are.
   struct Work {
@@ -82,7 +86,8 @@ class LayerProfiler {
     return a.total != b.total ? a.total > b.total : a.duration > b.duration;
   }
   [[nodiscard]] const Recording& recording() const { return recording_; }
-  [[nodiscard]] const Meaning& meaning(std::size_t span) const { return meanings_[span]; }
+  /// By span: the kind of an operation, kNone for what is none.
+  [[nodiscard]] const std::vector<std::uint32_t>& kind_of_span() const { return operation_of_; }
   /// Each kind of operation once, in the order in which they first ran; empty below deep.
   [[nodiscard]] const std::vector<OperationInfo>& kinds() const { return kinds_; }
 
@@ -91,9 +96,8 @@ class LayerProfiler {
   struct Stretch {
     std::size_t first = 0;
     std::size_t count = 0;
-    std::uint32_t component_number = 0;  // of a component
-    Meaning meaning;
-    std::uint32_t span_class = kNoClass;
+    Meaning meaning;                      // of its leaves
+    std::uint32_t span_class = kNoClass;  // where it is a leaf
     Work work;
   };
   /// A plan as it runs in one phase.
@@ -139,7 +143,9 @@ class LayerProfiler {
   const Recording& recording_;
   bool with_operations_;
   std::vector<Span> spans_;
-  std::vector<Meaning> meanings_;
+  std::vector<std::uint32_t> layer_of_;  // these three by span
+  std::vector<std::uint32_t> component_of_;
+  std::vector<std::uint32_t> operation_of_;
   std::vector<std::uint32_t> classes_;
   Numbers<SpanClass> class_numbers_;
   std::map<std::pair<std::uint32_t, Phase>, Layout> layouts_;

@@ -158,5 +158,22 @@ TEST_F(PassRecorderTest, NothingIsRecordedAfterTheEndOrWithoutRoomForPasses) {
   EXPECT_EQ(none.recording().lost_passes, 0U);
 }
 
+TEST_F(PassRecorderTest, APassMayBeAddedWhenItIsOver) {
+  const std::uint32_t plan = recorder_.add_plan(plan_of(2));
+  const std::vector<Instant> ends{Instant{-6ms}, Instant{-5ms}};
+  recorder_.add(plan, {.parent = 1}, Instant{-9ms}, Instant{-8ms}, ends);
+  recorder_.add(plan, {.parent = 1}, Instant{5ms}, Instant{5ms}, {});
+  recorder_.add(plan, {.parent = 1}, Instant{7ms}, Instant{7ms}, std::span(ends).first(1));
+  recorder_.end();
+  const PassRecording recording = recorder_.recording();
+  ASSERT_EQ(recording.passes.size(), 3U);
+  EXPECT_EQ(recording.passes[0].state, PassState::complete);
+  EXPECT_EQ(recording.passes[0].begin, Instant{-9ms});
+  EXPECT_EQ(recording.passes[0].start, Instant{-8ms});
+  EXPECT_EQ(recording.passes[1].state, PassState::discarded);
+  EXPECT_EQ(recording.passes[2].state, PassState::mismatched);
+  EXPECT_EQ(recording.stamps, ends);
+}
+
 }  // namespace
 }  // namespace enprof

@@ -46,7 +46,8 @@ class Assembler {
   void assemble() {
     build_timelines();
     if (!assemble_spans(run_.depth)) {
-      const Attribution attribution = attribute(recording_.spans, root_timelines_);
+      const Attribution attribution =
+          attribute(recording_.spans, root_timelines_, {.idle_power = idle_powers_});
       figures_of_spans(recording_.spans, attribution);
       mended_spans_ = attribution.mended_spans();
     }
@@ -67,7 +68,10 @@ class Assembler {
         const std::unique_ptr<LayerProfiler> profiler =
             depth == Depth::deep ? std::make_unique<DeepProfiler>(recording_)
                                  : std::make_unique<LayerProfiler>(recording_);
-        const Attribution attribution = attribute(profiler->spans(), root_timelines_);
+        const std::vector<SpanGroups> groupings = profiler->groupings();
+        const Attribution attribution = attribute(
+            profiler->spans(), root_timelines_,
+            {.classes = profiler->classes(), .groupings = groupings, .idle_power = idle_powers_});
         profiler->fill(attribution, roots_, run_);
         figures_of_spans(profiler->spans(), attribution);
         mended_spans_ = attribution.mended_spans();
@@ -108,6 +112,7 @@ class Assembler {
       rejected_windows_ += timelines_.back().rejected_windows();
       if (domain.is_root()) {
         roots_.push_back({.domain = &domain, .idle_power = idle_power(index)});
+        idle_powers_.push_back(idle_power(index));
         root_timelines_.push_back(timelines_.back());
       }
     }
@@ -475,6 +480,7 @@ class Assembler {
   std::vector<EnergyTimeline> timelines_;       // by domain
   std::vector<EnergyTimeline> root_timelines_;  // by root
   std::vector<RootDomain> roots_;
+  std::vector<std::optional<Watts>> idle_powers_;  // by root
   std::vector<SectionSum> section_sums_;
   std::span<const Span> spans_;  // while figures are made of them
   std::size_t mended_spans_ = 0;

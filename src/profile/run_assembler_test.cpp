@@ -225,17 +225,33 @@ ProfiledRun assembled_with_passes(Depth depth, const Recording& recording) {
   return run;
 }
 
-TEST(RunAssembler, PhasesSectionsAndTokensAreTheSameAtAnyDepth) {
+TEST(RunAssembler, TimesAreTheSameAtAnyDepthAndEnergyIsConserved) {
   const ProfiledRun minimal = assembled_with_passes(Depth::minimal, testing::small_recording());
   EXPECT_TRUE(minimal.layers.empty());
+  const auto same_times = [](const auto& a, const auto& b) {
+    return a.figure.duration == b.figure.duration;
+  };
   for (const Depth depth : {Depth::module, Depth::deep}) {
     const ProfiledRun run = assembled_with_passes(depth, testing::small_recording());
-    EXPECT_EQ(run.phases, minimal.phases);
-    EXPECT_EQ(run.sections, minimal.sections);
-    EXPECT_EQ(run.tokens, minimal.tokens);
+    EXPECT_TRUE(std::ranges::equal(run.phases, minimal.phases, same_times));
+    EXPECT_TRUE(std::ranges::equal(run.sections, minimal.sections, same_times));
+    EXPECT_TRUE(std::ranges::equal(run.tokens, minimal.tokens, same_times));
     EXPECT_EQ(run.layers.size(), 6U);
     EXPECT_EQ(run.operations.empty(), depth != Depth::deep);
     EXPECT_TRUE(run.warnings.empty());
+    // 100 ms at 10 W, 10 ms of them at 20 W.
+    EXPECT_NEAR(run.totals.figure.total->value(), 1.1, 1e-9);
+    Joules phases;
+    for (const PhaseFigure& phase : run.phases) {
+      phases += *phase.figure.total;
+    }
+    EXPECT_NEAR(phases.value(), 1.1, 1e-9);
+    Joules layers;
+    for (const LayerFigure& layer : run.layers) {
+      layers += *layer.figure.total;
+    }
+    EXPECT_LT(layers, phases);
+    EXPECT_GT(layers, 0.5 * phases);  // 54 ms of the 100 are in passes
   }
 }
 

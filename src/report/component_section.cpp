@@ -17,9 +17,19 @@ using Align = TextTable::Align;
 
 constexpr std::size_t kComponents = 12;
 constexpr std::size_t kOperations = 5;
-constexpr std::size_t kMostLayerColumns = 48;
+constexpr std::size_t kNameColumns = 24;
+constexpr std::size_t kOperationColumns = 18;
+constexpr std::size_t kMostLayerColumns = 32;
+constexpr double kFamilyShown = 0.005;    // of its phase: what rounds to 1 %
 constexpr double kFullCoverage = 0.9995;  // what rounds to 100.0 %
 constexpr std::string_view kOtherFamily = "other";
+
+/// A name that leaves room for the numbers beside it.
+std::string shortened(std::string_view name, std::size_t columns) {
+  // Names of components and ops are ASCII: llama.cpp's, or a weight's.
+  return name.size() <= columns ? std::string{name}
+                                : fmt::format("{}…", name.substr(0, columns - 1));
+}
 
 /// What is taken together in a cell of the page.
 struct Part {
@@ -63,8 +73,9 @@ class ComponentSection {
   }
 
   void write() {
-    page_.heading(by_energy_ ? "Where the joules went" : "Where the time of the passes went");
+    page_.heading(by_energy_ ? "Inside the passes: energy" : "Inside the passes: time");
     components();
+    page_.add("\n");
     families();
     layers();
     operations();
@@ -105,7 +116,7 @@ class ComponentSection {
     TextTable table(std::move(columns));
     table.row(std::move(head), Style::dim);
     const auto add = [&](const std::string& name, const ByPhase& parts, Style style) {
-      std::vector<std::string> cells{name};
+      std::vector<std::string> cells{shortened(name, kNameColumns)};
       for (const Phase phase : phases_) {
         const auto part = parts.find(phase);
         const bool there = part != parts.end();
@@ -148,18 +159,21 @@ class ComponentSection {
   /// Attention against MLP.
   void families() {
     for (const Phase phase : phases_) {
-      std::map<std::string_view, Part> families;
+      std::map<std::string_view, double> families;
       for (const auto& [name, parts] : rows_) {
         if (const auto part = parts.find(phase); part != parts.end()) {
-          families[component_family(name)].add(part->second);
+          families[component_family(name)] += value(part->second);
         }
       }
-      std::vector<std::pair<std::string_view, Part>> sorted(families.begin(), families.end());
+      std::vector<std::pair<std::string_view, double>> sorted(families.begin(), families.end());
       std::ranges::stable_sort(sorted, std::ranges::greater{},
-                               [&](const auto& family) { return value(family.second); });
+                               [](const auto& family) { return family.second; });
+      const double all = value(all_.at(phase));
       std::vector<std::string> parts;
       for (const auto& [family, part] : sorted) {
-        parts.push_back(fmt::format("{} {}", family, share(part, phase)));
+        if (all > 0.0 && part >= kFamilyShown * all) {
+          parts.push_back(fmt::format("{} {:.0f} %", family, 100.0 * part / all));
+        }
       }
       page_.line(fmt::format("  {}", to_string(phase)), join(parts, " · "));
     }
@@ -193,7 +207,7 @@ class ComponentSection {
       const std::string_view unit = by_energy_ ? "J" : "s";
       page_.line(
           fmt::format("  {}", to_string(phase)),
-          fmt::format("{} layer 0–{}: {} to {} each", sparkline(values, kMostLayerColumns),
+          fmt::format("{} layers 0–{}: {} to {} each", sparkline(values, kMostLayerColumns),
                       values.size() - 1, format_si(*least, unit, 3), format_si(*most, unit, 3)));
     }
   }
@@ -217,10 +231,12 @@ class ComponentSection {
         {"phase", "operation", "", "count", by_energy_ ? "energy" : "time", "share", "pJ/byte"},
         Style::dim);
     for (const auto& [part, operation] : sorted) {
-      table.row({std::string{to_string(operation->phase)}, operation->component, operation->op,
-                 format_count(operation->count), cell(part), share(part, operation->phase),
-                 picojoules_per_byte(part)});
+      table.row({std::string{to_string(operation->phase)},
+                 shortened(operation->component, kOperationColumns),
+                 shortened(operation->op, kOperationColumns), format_count(operation->count),
+                 cell(part), share(part, operation->phase), picojoules_per_byte(part)});
     }
+    page_.add("\n");
     page_.table(table);
   }
 

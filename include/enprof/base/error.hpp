@@ -24,6 +24,7 @@ enum class ErrorCode : std::uint8_t {
   too_large,          ///< does not fit: memory, context, disk
   busy,               ///< another process holds it
   io,                 ///< the operating system refused a read or a write
+  process_exited,     ///< a program that was started for its output ended before its time
   cancelled,          ///< stopped on purpose
   internal,           ///< a bug in enprof or in a library that it calls
 };

@@ -25,6 +25,7 @@ enum class DomainKind : std::uint8_t {
   gpu,      ///< one GPU
   mig,      ///< an instance of a GPU that was split (NVIDIA's Multi-Instance GPU)
   ane,      ///< Apple's neural engine
+  soc,      ///< Apple's chip: its cpu, gpu and ane
   other,    ///< anything else; contained in nothing
 };
 [[nodiscard]] ENPROF_API std::string_view to_string(DomainKind kind) noexcept;
@@ -81,6 +82,7 @@ struct Domain {
 /// - package, core, uncore, dram, cpu and ane of one number are the same hardware, whichever source
 ///   reads it: the first that is measured, else the first, stands for it, and the others lie in it:
 ///   they are shown, and never added up. GPUs of two sources are two: each numbers its own maker's.
+/// - cpu, gpu and ane lie in the soc of their source.
 /// - `other` is contained in nothing, unless its scope is unclear: such a one lies in the psys,
 /// else
 ///   in the first root, so that nothing is added up twice.

@@ -27,6 +27,9 @@ namespace enprof {
 struct PowerEnvironment {
   std::filesystem::path sysfs_root = "/sys";
   std::filesystem::path procfs_root = "/proc";
+  /// How powermetrics is run; empty: `sudo -n /usr/bin/powermetrics -f plist -i 100 --samplers
+  /// cpu_power,gpu_power,thermal`.
+  std::vector<std::string> powermetrics_command;
   /// NVIDIA's management library, for `nvml`: a path, or a name that the loader looks for.
   std::filesystem::path nvml_library = "libnvidia-ml.so.1";
   std::optional<Watts> tdp;   ///< for `estimate`; else looked up by the CPU's name
@@ -90,14 +93,14 @@ class ENPROF_API PowerMonitor {
   /// estimate, and every one that measures something else. Which ones, and why not better ones,
   /// says sources() and the log.
   [[nodiscard]] static Result<PowerMonitor> detect(const PowerEnvironment& environment = {});
-  /// By name: auto, rapl, estimate, replay:FILE, none; or by several names with commas between, a
+  /// By name, see source_names(); or by several names with commas between, a
   /// replay last. Where several measure the same thing it counts once (link_parents).
   [[nodiscard]] static Result<PowerMonitor> open(std::string_view source,
                                                  const PowerEnvironment& environment = {});
   /// Whether a sensor works here: one that measures, so not estimate. Only reads, and takes at most
   /// two seconds: a sensor that has not answered by then does not work.
   [[nodiscard]] static bool is_available(const PowerEnvironment& environment = {});
-  /// What `open` would find, for each kind of source that this machine might have: rapl, estimate.
+  /// What `open` would find, for each kind of source that this machine might have.
   /// Only reads; takes milliseconds.
   [[nodiscard]] static std::vector<SourceStatus> survey(const PowerEnvironment& environment = {});
   /// The names that `open` takes, for messages.

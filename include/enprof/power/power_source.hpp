@@ -61,6 +61,9 @@ class ENPROF_API PowerSource {
   /// Appends what the last poll learned beside energy: utilization, clocks, temperature. Called
   /// after each poll. Most sources have nothing to say.
   virtual void take_readings(std::vector<SensorReading>& readings) { static_cast<void>(readings); }
+  /// Lets go of what start took: a process, a device. Called after the last poll, by the thread
+  /// that polled. Most sources hold nothing.
+  virtual void stop() {}
 };
 
 }  // namespace enprof

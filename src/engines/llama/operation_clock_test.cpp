@@ -38,6 +38,14 @@ class Graph {
         "result_output");
   }
 
+  /// Gives each node memory, for the sampler to read.
+  void fill() const {
+    memory_.resize(1024);
+    for (ggml_tensor* node : nodes_) {
+      node->data = memory_.data();
+    }
+  }
+
   /// Nodes that get a stamp, a fused pair once.
   static constexpr std::size_t kStamps = 4;
   [[nodiscard]] const std::vector<ggml_tensor*>& nodes() const { return nodes_; }
@@ -84,6 +92,7 @@ class Graph {
 
   GgmlContextPtr context_;
   std::vector<ggml_tensor*> nodes_;
+  mutable std::vector<float> memory_;
 };
 
 class OperationClockTest : public ::testing::Test {
@@ -304,6 +313,65 @@ TEST_F(OperationClockTest, CallbacksOutsideOfAPassDoNothing) {
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.events, SizeIs(Graph::kStamps));
   EXPECT_THAT(warnings(run), IsEmpty());
+}
+
+TEST_F(OperationClockTest, ASampledPassIsStoppedWhereThereIsSomethingToSee) {
+  ValueSampler sampler({.every = 2});
+  OperationClock clock(run_, {.sampler = &sampler});
+  const Graph graph;
+  graph.fill();
+  for (int i = 0; i < 5; ++i) {
+    pass(clock, graph);
+  }
+  const SampledValues sampled = sampler.take();
+  EXPECT_EQ(sampled.passes, 3U);  // the second, for the first cannot be, and one in two
+  EXPECT_THAT(sampled.activations, SizeIs(3 * 3));
+  const ProfiledRun& run = run_.finish();
+  EXPECT_THAT(run.operation_table.events, SizeIs(2 * Graph::kStamps));
+  EXPECT_THAT(warnings(run), IsEmpty());
+}
+
+TEST_F(OperationClockTest, AGraphThatChangesUnderTheSamplerIsSampledLater) {
+  ValueSampler sampler({.every = 100});
+  OperationClock clock(run_, {.sampler = &sampler});
+  const Graph one(1);
+  const Graph two(2);
+  one.fill();
+  two.fill();
+  pass(clock, one);  // owed from here on
+  pass(clock, two);  // cannot be followed
+  pass(clock, two);  // is learned
+  pass(clock, two);
+  pass(clock, two);
+  EXPECT_EQ(sampler.take().passes, 1U);
+  const ProfiledRun& run = run_.finish();
+  EXPECT_THAT(run.operation_table.events, SizeIs(3 * Graph::kStamps));
+  EXPECT_THAT(warnings(run), IsEmpty());
+}
+
+TEST_F(OperationClockTest, AProbeThatThrowsLeavesTokens) {
+  ValueSampler sampler({.every = 2});
+  OperationClock clock(run_, {.sampler = &sampler});
+  const Graph graph;
+  graph.fill();
+  pass(clock, graph);
+  clock.begin_pass(Phase::decode, 1);
+  ggml_tensor* const node = graph.nodes()[1];
+  EXPECT_FALSE(clock.on_node(graph.nodes()[0], true));
+  EXPECT_TRUE(clock.on_node(node, true));
+  const std::int64_t width = node->ne[0];
+  node->ne[0] = std::int64_t{1} << 60;      // more than any memory holds
+  EXPECT_TRUE(clock.on_node(node, false));  // and the inference goes on
+  node->ne[0] = width;
+  EXPECT_FALSE(clock.on_node(graph.nodes()[2], true));
+  EXPECT_FALSE(clock.on_executed());
+  clock.end_pass(true);
+  EXPECT_EQ(clock.mode(), ClockMode::off);
+  pass(clock, graph);
+  const ProfiledRun& run = run_.finish();
+  EXPECT_THAT(run.operation_table.events, SizeIs(Graph::kStamps));
+  ASSERT_THAT(warnings(run), ElementsAre("tokens_only"));
+  EXPECT_THAT(run.warnings.front().message, HasSubstr("The operation clock failed"));
 }
 
 TEST_F(OperationClockTest, MoreKindsOfGraphThanAreKeptApartLeaveTokens) {

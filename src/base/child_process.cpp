@@ -1,0 +1,438 @@
+#include "base/child_process.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <mutex>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill and sigset_t are POSIX, not C++
+#include <sys/wait.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
+extern char** environ;  // NOLINT(readability-identifier-naming): POSIX names it
+
+namespace enprof {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+/// Programs that did not end while they were waited for.
+class Stragglers {
+ public:
+  void add(pid_t pid) {
+    const std::lock_guard lock(mutex_);
+    pids_.push_back(pid);
+  }
+  void reap() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(pids_, [](pid_t pid) {
+      int status = 0;
+      return waitpid(pid, &status, WNOHANG) != 0;  // ended, or no child of ours any more
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<pid_t> pids_;
+};
+
+Stragglers& stragglers() {
+  static Stragglers instance;
+  return instance;
+}
+
+void close_and_forget(int& descriptor) {
+  if (descriptor >= 0) {
+    ::close(descriptor);
+    descriptor = -1;
+  }
+}
+
+/// Moves a descriptor out of the way of 0, 1 and 2: where we were started without them, pipes get
+/// their numbers.
+bool move_above_standard(int& descriptor) {
+  if (descriptor > STDERR_FILENO) {
+    return true;
+  }
+  const int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  close_and_forget(descriptor);
+  descriptor = moved;
+  return moved >= 0;
+}
+
+/// Both ends of a pipe, closed when forgotten.
+struct Pipe {
+  int read_end = -1;
+  int write_end = -1;
+
+  Pipe() = default;
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe() {
+    close_and_forget(read_end);
+    close_and_forget(write_end);
+  }
+
+  [[nodiscard]] bool open() {
+    std::array<int, 2> ends{};
+#if defined(__linux__)
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+      return false;
+    }
+#else
+    if (pipe(ends.data()) != 0) {
+      return false;
+    }
+    for (const int end : ends) {
+      fcntl(end, F_SETFD, FD_CLOEXEC);
+    }
+#endif
+    read_end = ends[0];
+    write_end = ends[1];
+    return move_above_standard(read_end) && move_above_standard(write_end);
+  }
+};
+
+/// All that the new process needs, made before it exists: between fork and exec nothing may be
+/// allocated.
+struct Launch {
+  const char* program = nullptr;
+  char* const* arguments = nullptr;
+  char* const* environment = nullptr;
+  int input = -1;
+  int output = -1;
+  int errors = -1;
+  int report = -1;  // takes the errno of an exec that failed; closed by one that did not
+  sigset_t no_signals{};
+  pid_t parent = 0;
+};
+
+/// In the new process: calls that are safe after fork only, and no return.
+[[noreturn]] void run_child(const Launch& launch) {
+  const auto give_up = [&] {
+    const int error_number = errno;
+    [[maybe_unused]] const ssize_t written =
+        ::write(launch.report, &error_number, sizeof error_number);
+    _exit(127);
+  };
+  struct sigaction by_default{};
+  by_default.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    sigaction(signal, &by_default, nullptr);  // fails for SIGKILL and SIGSTOP, which need it not
+  }
+  setpgid(0, 0);
+  if (dup2(launch.input, STDIN_FILENO) < 0 || dup2(launch.output, STDOUT_FILENO) < 0 ||
+      dup2(launch.errors, STDERR_FILENO) < 0) {
+    give_up();
+  }
+#if defined(__linux__)
+  // What libraries opened without O_CLOEXEC. Older kernels lack the call; sudo closes them itself.
+#if defined(SYS_close_range)
+  constexpr unsigned kCloseOnExec = 1U << 2U;  // CLOSE_RANGE_CLOEXEC
+  syscall(SYS_close_range, 3U, ~0U, kCloseOnExec);
+#endif
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != launch.parent) {
+    _exit(127);  // we died before the line above
+  }
+#endif
+  sigprocmask(SIG_SETMASK, &launch.no_signals, nullptr);
+  execve(launch.program, launch.arguments, launch.environment);
+  give_up();
+  _exit(127);
+}
+
+/// A new process that shares our memory until it execs, where the system has that: copying the page
+/// tables of a loaded model would stop the inference for as long as that takes.
+[[gnu::noinline]] pid_t fork_and_run(const Launch& launch) {
+#if defined(__linux__)
+  const pid_t pid = vfork();
+#else
+  const pid_t pid = fork();
+#endif
+  if (pid == 0) {
+    run_child(launch);
+  }
+  return pid;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  result.reserve(texts.size() + 1);
+  for (std::string& text : texts) {
+    result.push_back(text.data());
+  }
+  result.push_back(nullptr);
+  return result;
+}
+
+/// Ours, with messages in English: they are looked at.
+std::vector<std::string> child_environment() {
+  std::vector<std::string> result;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (!text.starts_with("LC_ALL=") && !text.starts_with("LANGUAGE=")) {
+      result.emplace_back(text);
+    }
+  }
+  result.emplace_back("LC_ALL=C");
+  return result;
+}
+
+std::unexpected<Error> cannot_start(const std::vector<std::string>& command, int error_number) {
+  ErrorCode code = error_code_from_errno(error_number);
+  if (code == ErrorCode::io || code == ErrorCode::too_large) {
+    code = ErrorCode::unavailable;  // no processes, descriptors or memory left
+  }
+  return fail(code, fmt::format("Cannot start {}: {} (errno {})", fmt::join(command, " "),
+                                std::generic_category().message(error_number), error_number));
+}
+
+void make_non_blocking(int descriptor) {
+  fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+}
+
+}  // namespace
+
+std::string to_string(const ExitStatus& status) {
+  if (status.signal != 0) {
+    const char* name = strsignal(status.signal);  // NOLINT(concurrency-mt-unsafe): a constant text
+    return fmt::format("signal {} ({})", status.signal, name != nullptr ? name : "unknown");
+  }
+  return status.code ? fmt::format("exit code {}", *status.code) : "unknown exit code";
+}
+
+std::optional<std::string> find_program(std::string_view name) {
+  const auto is_program = [](const std::string& path) {
+    return !path.empty() && access(path.c_str(), F_OK) == 0;
+  };
+  if (name.find('/') != std::string_view::npos) {
+    std::string path(name);
+    return is_program(path) ? std::optional{std::move(path)} : std::nullopt;
+  }
+  const char* variable = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  std::string_view rest = variable != nullptr ? variable : "/usr/bin:/bin";
+  while (!name.empty()) {
+    const auto colon = rest.find(':');
+    std::string path(rest.substr(0, colon));
+    path += path.empty() ? "./" : "/";
+    path += name;
+    if (is_program(path) && access(path.c_str(), X_OK) == 0) {
+      return path;
+    }
+    if (colon == std::string_view::npos) {
+      break;
+    }
+    rest.remove_prefix(colon + 1);
+  }
+  return std::nullopt;
+}
+
+Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command) {
+  stragglers().reap();
+  if (command.empty() || command.front().empty()) {
+    return fail(ErrorCode::invalid_argument, "There is no program to start in an empty command");
+  }
+  const auto program = find_program(command.front());
+  if (!program) {
+    return fail(ErrorCode::not_found, fmt::format("There is no program {}", command.front()));
+  }
+  Pipe output;
+  Pipe errors;
+  Pipe report;
+  if (!output.open() || !errors.open() || !report.open()) {
+    return cannot_start(command, errno);
+  }
+  int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (input < 0 || !move_above_standard(input)) {
+    return cannot_start(command, errno);
+  }
+
+  std::vector<std::string> texts = command;
+  std::vector<std::string> variables = child_environment();
+  const std::vector<char*> arguments = pointers(texts);
+  const std::vector<char*> environment = pointers(variables);
+  Launch launch{.program = program->c_str(),
+                .arguments = arguments.data(),
+                .environment = environment.data(),
+                .input = input,
+                .output = output.write_end,
+                .errors = errors.write_end,
+                .report = report.write_end,
+                .parent = getpid()};
+  sigemptyset(&launch.no_signals);
+
+  // A handler must not run in a process that shares our memory.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  const pid_t pid = fork_and_run(launch);
+  const int fork_error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  close_and_forget(input);
+  if (pid < 0) {
+    return cannot_start(command, fork_error);
+  }
+
+  close_and_forget(report.write_end);
+  int exec_error = 0;
+  ssize_t count = 0;
+  do {
+    count = ::read(report.read_end, &exec_error, sizeof exec_error);
+  } while (count < 0 && errno == EINTR);
+  if (count == static_cast<ssize_t>(sizeof exec_error)) {
+    int ignored = 0;
+    while (waitpid(pid, &ignored, 0) < 0 && errno == EINTR) {
+    }
+    return cannot_start(command, exec_error);
+  }
+  make_non_blocking(output.read_end);
+  make_non_blocking(errors.read_end);
+  return ChildProcess(pid, std::exchange(output.read_end, -1), std::exchange(errors.read_end, -1));
+}
+
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      output_(std::exchange(other.output_, -1)),
+      errors_(std::exchange(other.errors_, -1)),
+      error_text_(std::move(other.error_text_)),
+      status_(other.status_) {}
+
+ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
+  if (this != &other) {
+    end();
+    pid_ = std::exchange(other.pid_, -1);
+    output_ = std::exchange(other.output_, -1);
+    errors_ = std::exchange(other.errors_, -1);
+    error_text_ = std::move(other.error_text_);
+    status_ = other.status_;
+  }
+  return *this;
+}
+
+ChildProcess::~ChildProcess() { end(); }
+
+bool ChildProcess::read_output(std::string& text, std::size_t limit) {
+  constexpr std::size_t kPiece = 16'384;
+  std::array<char, kPiece> piece{};
+  while (output_ >= 0 && limit > 0) {
+    const ssize_t count = ::read(output_, piece.data(), std::min(limit, piece.size()));
+    if (count > 0) {
+      text.append(piece.data(), static_cast<std::size_t>(count));
+      limit -= static_cast<std::size_t>(count);
+    } else if (count < 0 && errno == EINTR) {
+      continue;
+    } else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      break;
+    } else {
+      close_and_forget(output_);
+    }
+  }
+  return output_ >= 0;
+}
+
+void ChildProcess::wait_for_output(Nanoseconds timeout) {
+  if (output_ < 0 || timeout <= Nanoseconds{0}) {
+    return;
+  }
+  // Rounded up, lest the last fraction of a millisecond be spent turning round and round.
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  pollfd watched{.fd = output_, .events = POLLIN, .revents = 0};
+  static_cast<void>(
+      ::poll(&watched, 1, static_cast<int>(std::min<long long>(milliseconds, 60'000))));
+}
+
+const std::string& ChildProcess::errors() {
+  std::array<char, 1024> piece{};
+  while (errors_ >= 0) {
+    const ssize_t count = ::read(errors_, piece.data(), piece.size());
+    if (count > 0) {
+      error_text_.append(piece.data(), static_cast<std::size_t>(count));
+      if (error_text_.size() > kErrorsKept) {
+        error_text_.erase(0, error_text_.size() - kErrorsKept);
+      }
+    } else if (count < 0 && errno == EINTR) {
+      continue;
+    } else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      break;
+    } else {
+      close_and_forget(errors_);
+    }
+  }
+  return error_text_;
+}
+
+std::optional<ExitStatus> ChildProcess::wait(Nanoseconds timeout) {
+  constexpr auto kPause = std::chrono::milliseconds{2};
+  const auto until = SteadyClock::now() + timeout;
+  while (!reap() && SteadyClock::now() < until) {
+    std::this_thread::sleep_for(kPause);
+  }
+  return status_;
+}
+
+bool ChildProcess::reap() noexcept {
+  if (status_ || pid_ < 0) {
+    return true;
+  }
+  siginfo_t info{};
+  const int found = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+  if (found == 0 && info.si_pid == 0) {
+    return false;
+  }
+  // What it has left behind has no purpose any more; until it is reaped, the group's number is its.
+  ::kill(-pid_, SIGKILL);
+  int status = 0;
+  const pid_t ended = waitpid(pid_, &status, WNOHANG);
+  status_.emplace();  // where the program that we are part of reaps all children, nobody knows how
+  if (ended == pid_ && WIFEXITED(status)) {
+    status_->code = WEXITSTATUS(status);
+  } else if (ended == pid_ && WIFSIGNALED(status)) {
+    status_->signal = WTERMSIG(status);
+  }
+  return true;
+}
+
+void ChildProcess::end() noexcept {
+  close_and_forget(output_);
+  close_and_forget(errors_);
+  if (pid_ < 0) {
+    return;
+  }
+  // The group first: what the program started, too. It fails where they are another user's.
+  if (!reap()) {
+    ::kill(-pid_, SIGTERM);
+    if (!wait(kGrace)) {
+      ::kill(-pid_, SIGKILL);
+      if (!wait(kPatience - kGrace)) {
+        try {
+          stragglers().add(pid_);
+        } catch (...) {  // out of memory: it stays a zombie until we end
+          status_.reset();
+        }
+      }
+    }
+  }
+  pid_ = -1;
+  stragglers().reap();
+}
+
+}  // namespace enprof

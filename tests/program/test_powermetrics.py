@@ -1,0 +1,175 @@
+"""powermetrics as a macOS user has it, with a fake `powermetrics` and `sudo` on PATH."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from program import ENPROF, ProgramTest, enprof, model
+
+# 5 W, in samples whose lengths are those between its writes: as the real one. Each process adds a
+# line with its number to `started`; `samples` counts what was written.
+FAKE = """#!/usr/bin/python3 -SE
+import os, sys, time
+here = os.path.dirname(os.path.abspath(__file__))
+if sys.argv[1:] != "-f plist -i 50 --samplers cpu_power,gpu_power,thermal".split():
+    sys.exit(f"unexpected arguments: {sys.argv[1:]}")
+with open(here + "/started", "a") as out:
+    out.write(f"{os.getpid()}\\n")
+before = time.monotonic_ns()
+for number in range(1, 10**9):
+    time.sleep(0.05)
+    now = time.monotonic_ns()
+    sys.stdout.write(f'''<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict>
+<key>elapsed_ns</key><integer>{now - before}</integer>
+<key>thermal_pressure</key><string>Nominal</string>
+<key>processor</key><dict>
+<key>cpu_power</key><real>4000.0</real><key>gpu_power</key><real>900.0</real>
+<key>ane_power</key><real>100.0</real><key>combined_power</key><real>5000.0</real>
+</dict></dict></plist>
+\\0''')
+    sys.stdout.flush()
+    before = now
+    with open(here + "/samples", "w") as out:
+        out.write(str(number))
+"""
+SUDO = """#!/bin/sh
+[ "$1" = -n ] || { echo "sudo: would ask" >&2; exit 64; }
+shift
+exec "$@"
+"""
+NO_PASSWORD = """#!/bin/sh
+echo "sudo: a password is required" >&2
+exit 1
+"""
+
+
+class Powermetrics(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.bin = self.dir / "bin"
+        self.bin.mkdir()
+        self.program("powermetrics", FAKE)
+        self.program("sudo", SUDO)
+        self.env = {
+            "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
+            "ENPROF_POWERMETRICS_COMMAND":
+                "sudo -n powermetrics -f plist -i 50 --samplers cpu_power,gpu_power,thermal"}
+
+    def program(self, name, text):
+        path = self.bin / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+
+    def started(self):
+        path = self.bin / "started"
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+    def start(self, *arguments):
+        """`enprof run` of a few seconds, not waited for."""
+        command = [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "-n", "400",
+                   "--ignore-eos", "--baseline-s", "0", "--db", str(self.db), "--power",
+                   "powermetrics", *arguments]
+        return subprocess.Popen(command, env={**os.environ, **self.env}, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def wait_for_samples(self, process, count):
+        """Until the process of the run itself, the second after that of the look, has written so
+        many."""
+        while process.poll() is None:
+            path = self.bin / "samples"
+            if len(self.started()) >= 2 and path.exists() and (path.read_text() or "0") >= str(count):
+                return
+            time.sleep(0.01)
+        self.fail(f"the run is over already: {process.communicate()}")
+
+    def assert_none_left(self):
+        for pid in self.started():
+            with self.assertRaises(ProcessLookupError, msg=f"{pid} is left"):
+                os.kill(pid, 0)
+
+    def test_a_run(self):
+        run = self.profile_json("--power", "powermetrics", "-n", 200, env=self.env)
+        self.assertEqual([domain["name"] for domain in run["power"]["domains"]],
+                         ["soc", "cpu", "gpu", "ane"])
+        self.assertEqual({domain["within"] for domain in run["power"]["domains"]}, {None, "soc"})
+        self.assertGreater(run["totals"]["quality"]["coverage"], 0.99)
+        # The total is the chip's, not the chip's and its parts'. Windows that a late first guess
+        # shortened are denser: the mean is near, not exact.
+        self.assertAlmostEqual(run["totals"]["mean_power_mw"], 5000, delta=500)
+        self.assert_none_left()
+
+    def test_killing_it_in_mid_run_leaves_a_completed_run_with_a_warning(self):
+        process = self.start("--json", "-")
+        self.wait_for_samples(process, 5)
+        os.kill(self.started()[-1], signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, err)
+        run = json.loads(out)
+        self.assertEqual(run["status"], "completed")
+        self.assertEqual(run["totals"]["output_tokens"], 400)
+        self.assertEqual(len(run["tokens"]), 400)
+        self.assertTrue(all(token["duration_ms"] > 0 for token in run["tokens"]))
+        coverage = run["totals"]["quality"]["coverage"]
+        self.assertGreater(coverage, 0)
+        self.assertLess(coverage, 1)
+        warnings = [warning for warning in run["warnings"] if warning["component"] == "power"]
+        self.assertTrue(any("signal 9" in warning["message"] for warning in warnings), warnings)
+        self.assertEqual(len(self.started()), 3, "it was not started anew")
+        self.assert_none_left()
+
+    def test_a_run_that_is_killed_takes_it_with_it(self):
+        process = self.start()
+        self.wait_for_samples(process, 3)
+        process.kill()
+        process.communicate(timeout=60)
+        pid = self.started()[-1]
+        while os.path.exists(f"/proc/{pid}/stat"):
+            state = open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0]
+            if state == "Z":  # ended; reaped by whoever adopted it
+                break
+            time.sleep(0.01)
+
+    def test_ctrl_c_ends_it_in_order(self):
+        process = self.start("--json", "-")
+        self.wait_for_samples(process, 5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130, err)
+        run = json.loads(out)
+        self.assertEqual(run["status"], "cancelled")
+        self.assertIsNotNone(run["totals"]["energy_mj"])
+        self.assert_none_left()
+
+    def test_a_password_is_said_with_the_line_that_helps(self):
+        self.program("sudo", NO_PASSWORD)
+        process = self.profile("--power", "powermetrics", env=self.env)
+        line = (f"ALL=(root) NOPASSWD: {self.bin}/powermetrics -f plist -i 50 "
+                "--samplers cpu_power\\,gpu_power\\,thermal")
+        self.assert_fails(process, 1, "password-free sudo", line, "tools/setup-power-access --apply")
+        self.assertEqual(self.started(), [])
+
+    def test_where_there_is_none_it_says_what_to_use(self):
+        process = self.profile("--power", "powermetrics", env={"ENPROF_POWERMETRICS_COMMAND": ""})
+        self.assert_fails(process, 1, "There is no /usr/bin/powermetrics", "macOS only",
+                          "--power estimate")
+
+    def test_doctor_tells_of_it(self):
+        def look():
+            process = enprof("doctor", "--json", "--db", self.db, env=self.env)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            return {entry["what"]: entry for entry in json.loads(process.stdout)}[
+                "power: powermetrics"]
+        self.assertTrue(look()["works"])
+        self.assertIn("soc, cpu, gpu, ane", look()["detail"])
+        self.assert_none_left()
+        self.program("sudo", NO_PASSWORD)
+        self.assertFalse(look()["works"])
+        self.assertIn("NOPASSWD", look()["fix"])
+
+
+if __name__ == "__main__":
+    unittest.main()
