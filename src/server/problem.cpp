@@ -42,6 +42,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::unavailable:
       return 503;
     case ErrorCode::corrupt:
+    case ErrorCode::process_exited:
     case ErrorCode::io:
     case ErrorCode::internal:
       return 500;
