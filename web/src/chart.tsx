@@ -1,6 +1,14 @@
 // An ECharts drawing that follows its box and the theme.
 
-import { BarChart, HeatmapChart, LineChart, SankeyChart, ScatterChart, TreemapChart } from "echarts/charts";
+import {
+  BarChart,
+  CustomChart,
+  HeatmapChart,
+  LineChart,
+  SankeyChart,
+  ScatterChart,
+  TreemapChart,
+} from "echarts/charts";
 import {
   DataZoomComponent,
   GridComponent,
@@ -17,6 +25,7 @@ import { useTheme } from "./theme";
 
 use([
   BarChart,
+  CustomChart,
   HeatmapChart,
   LineChart,
   SankeyChart,

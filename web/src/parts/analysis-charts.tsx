@@ -93,6 +93,35 @@ export function PhaseTimeline({ phases, sections }: { phases: Phase[]; sections:
   );
 }
 
+interface DrawingApi {
+  value: (dimension: number) => number;
+  coord: (point: number[]) => number[];
+  size: (of: number[]) => number[];
+}
+
+/** A stroke from low to high with a cap at either end. */
+function errorBar(color: string) {
+  return (_: unknown, api: DrawingApi) => {
+    const [x = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
+    const [, high = 0] = api.coord([api.value(0), api.value(2)]);
+    const half = Math.min(4, (api.size([1, 0])[0] ?? 8) / 4);
+    const style = { stroke: color, lineWidth: 1, opacity: 0.6 };
+    const line = (x1: number, y1: number, x2: number, y2: number) => ({
+      type: "line",
+      shape: { x1, y1, x2, y2 },
+      style,
+    });
+    return {
+      type: "group",
+      children: [
+        line(x, low, x, high),
+        line(x - half, low, x + half, low),
+        line(x - half, high, x + half, high),
+      ],
+    };
+  };
+}
+
 export function Waterfall({
   tokens,
   selected,
@@ -144,6 +173,20 @@ export function Waterfall({
           large: tokens.length > 2000,
         },
         {
+          type: "custom",
+          name: "± one standard error",
+          silent: true,
+          itemStyle: { color: colors.text },
+          data: tokens.flatMap((token, index) => {
+            const error = token.quality.standard_error_mj;
+            return token.energy_mj === null || error === null
+              ? []
+              : [[index, Math.max(0, token.energy_mj - error), token.energy_mj + error]];
+          }),
+          encode: { x: 0, y: [1, 2] },
+          renderItem: errorBar(colors.text),
+        },
+        {
           type: "line",
           name: "cumulative",
           yAxisIndex: 1,
@@ -186,13 +229,18 @@ export function EnergyTreemap({ run }: { run: Run }) {
           right: 0,
           top: 0,
           bottom: 26,
-          leafDepth: 2,
           breadcrumb: {
             itemStyle: { color: colors.line, textStyle: { color: colors.text } },
             bottom: 0,
           },
           itemStyle: { borderColor: colors.panel, borderWidth: 1, gapWidth: 1 },
           upperLabel: { show: true, height: 20, color: "#fff", fontSize: 11 },
+          visibleMin: 40,
+          levels: [
+            { itemStyle: { gapWidth: 3 }, upperLabel: { show: false } },
+            { colorSaturation: [0.35, 0.75], itemStyle: { gapWidth: 2 } },
+            { colorSaturation: [0.3, 0.65], itemStyle: { gapWidth: 1 } },
+          ],
           label: { color: "#fff", fontSize: 11 },
         },
       ],

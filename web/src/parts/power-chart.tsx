@@ -42,7 +42,10 @@ export function PowerChart({
         trigger: "axis",
         valueFormatter: (value: number | null) => (value === null ? "–" : power(value * 1e3)),
       }),
-      xAxis: axis("time since the run began, ms", colors, { type: "value", min: "dataMin" }),
+      xAxis: axis("time since the run began, ms", colors, {
+        type: "value",
+        min: (range: { min: number }) => Math.floor(range.min / 10) * 10,
+      }),
       yAxis: axis("power, W", colors, { type: "value", nameGap: 40, min: 0 }),
       dataZoom: [{ type: "inside" }],
       series: rails.map((rail, index) => ({

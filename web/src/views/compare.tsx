@@ -67,6 +67,9 @@ function Difference({ row, first, other }: { row: Row; first: Run; other: Run })
   }
   const change = b / a - 1;
   const good = row.lessIsBetter === undefined ? "" : change < 0 === row.lessIsBetter ? "better" : "worse";
+  if (Math.abs(change) < 0.0005) {
+    return <div className="muted">the same</div>;
+  }
   return (
     <div className={Math.abs(change) < 0.005 ? "muted" : good}>
       {change >= 0 ? "+" : "−"}
