@@ -125,7 +125,7 @@ class RunScope::Impl {
                  .operations = profiler.options.max_operations},
                 monotonic_clock(), saver_ ? saver_->passes() : nullptr),
         cpu_load_(profiler.cpu, monotonic_clock()) {
-    run_.run_id = make_run_id();
+    run_.run_id = request.run_id.empty() ? make_run_id() : std::move(request.run_id);
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     run_.depth = request.depth;
