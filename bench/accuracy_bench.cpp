@@ -151,6 +151,7 @@ void measure(const Program& program, const std::string& sensor, const SensorView
   const std::vector<EnergyTimeline> timelines{EnergyTimeline(view.windows, view.stamp_error)};
   const std::vector<Level> levels = levels_of(program);
   std::vector<SpanGroups> groupings;
+  groupings.reserve(levels.size());
   for (const Level& level : levels) {
     groupings.push_back({.of_span = level.of_span, .count = level.count});
   }
@@ -186,6 +187,7 @@ void measure(const Program& program, const std::string& sensor, const SensorView
   for (const auto& [method, naive] : {std::pair{"latest", Naive{sim::latest_power}},
                                       std::pair{"trapezoid", Naive{sim::trapezoid}}}) {
     std::vector<std::vector<Joules>> sums;
+    sums.reserve(levels.size());
     for (const Level& level : levels) {
       sums.emplace_back(level.count);
     }

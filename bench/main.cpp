@@ -9,6 +9,8 @@
 #include "sampler_bench.hpp"
 #include "scope_bench.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstdio>
 #include <exception>
@@ -72,7 +74,7 @@ int main(int argc, char** argv) {
   }
   std::fputs("usage:\n", stderr);
   for (const Group& group : kGroups) {
-    std::fprintf(stderr, "  enprof_bench %s %s\n", group.name.data(), group.arguments);
+    std::fputs(fmt::format("  enprof_bench {} {}\n", group.name, group.arguments).c_str(), stderr);
   }
   return 2;
 }

@@ -123,7 +123,7 @@ double ClassPowerFit::log_posterior(double spread, double variance) const {
     determinant += std::log1p(prior * values_[i] / variance);
     explained += rotated_[i] * rotated_[i] * prior / (variance + prior * values_[i]);
   }
-  const double rows = static_cast<double>(rows_);
+  const auto rows = static_cast<double>(rows_);
   const double departure = std::hypot(std::log(spread / kPriorSpread) / kPriorSpreadSigma,
                                       std::log(variance) / kScaleSigma);
   return -0.5 * (rows * std::log(variance) + determinant +
@@ -186,7 +186,7 @@ ClassPowers ClassPowerFit::result() const {
   Eigen::MatrixXd inner = Eigen::MatrixXd::Identity(values_.size(), values_.size());
   if (checked_rows_ >= 2 * block_size_) {
     const double used = (values_.array() / precision).sum();
-    const double rows = static_cast<double>(rows_);
+    const auto rows = static_cast<double>(rows_);
     const double scale = rows / static_cast<double>(checked_rows_) *
                          (rows / std::max(rows - used, 0.2 * rows));  // residuals are too small
     const Eigen::MatrixXd whole = clusters_.selfadjointView<Eigen::Upper>();

@@ -44,8 +44,8 @@ Warning warning_from(std::string component, std::string code, const Error& error
 
 class InferencePipelineProfiler::Impl {
  public:
-  Impl(PowerMonitor* monitor, ProfileDatabase* database, const ProfilerOptions& profiler_options)
-      : power(monitor), store(database), options(profiler_options), dispatcher(monitor) {
+  Impl(PowerMonitor* monitor, ProfileDatabase* database, ProfilerOptions profiler_options)
+      : power(monitor), store(database), options(std::move(profiler_options)), dispatcher(monitor) {
     if (store != nullptr) {
       static_cast<void>(recover_runs(*store));  // it logs what it does
     }
@@ -76,13 +76,13 @@ class InferencePipelineProfiler::Impl {
 InferencePipelineProfiler::InferencePipelineProfiler(PowerMonitor* monitor,
                                                      ProfileDatabase* database,
                                                      ProfilerOptions options)
-    : impl_(std::make_unique<Impl>(monitor, database, options)) {}
+    : impl_(std::make_unique<Impl>(monitor, database, std::move(options))) {}
 
 InferencePipelineProfiler::InferencePipelineProfiler(Result<PowerMonitor>& monitor,
                                                      Result<ProfileDatabase>& database,
                                                      ProfilerOptions options)
     : InferencePipelineProfiler(monitor ? &*monitor : nullptr, database ? &*database : nullptr,
-                                options) {
+                                std::move(options)) {
   if (!monitor) {
     kLog.error("Failed to start power monitoring: {}", monitor.error().message);
     impl_->standing_warnings.push_back(warning_from("power", "power_failed", monitor.error()));
@@ -125,7 +125,7 @@ class RunScope::Impl {
                  .operations = profiler.options.max_operations},
                 monotonic_clock(), saver_ ? saver_->passes() : nullptr),
         cpu_load_(profiler.cpu, monotonic_clock()) {
-    run_.run_id = make_run_id();
+    run_.run_id = request.run_id.empty() ? make_run_id() : std::move(request.run_id);
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     run_.depth = request.depth;

@@ -367,6 +367,7 @@ TEST(RunAssembler, PassesThatWereNotToldApartAreCounted) {
   recording.passes.lost_passes = 4;
   const ProfiledRun run = assembled_with_passes(Depth::module, recording);
   std::vector<std::string> codes;
+  codes.reserve(run.warnings.size());
   for (const Warning& warning : run.warnings) {
     codes.push_back(warning.code);
   }

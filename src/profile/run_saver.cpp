@@ -86,7 +86,7 @@ void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder) {
 }
 
 void RunSaver::note_facts(const ProfiledRun& run) {
-  Json facts = facts_to_json(run);
+  StepJson facts = facts_to_json(run);
   const std::lock_guard lock(mutex_);
   facts_ = std::move(facts);
 }

@@ -107,7 +107,7 @@ class RunSaver {
   std::mutex mutex_;  // of what follows, up to the thread
   std::condition_variable wake_;
   bool stopping_ = false;
-  std::optional<Json> facts_;  // that no step has said yet
+  std::optional<StepJson> facts_;  // that no step has said yet
   SampledValues values_;
   std::map<std::uint32_t, OperationPlan> plans_;
 

@@ -106,9 +106,9 @@ void add_numbers(const RunStepData& data, std::string& text) {
 }  // namespace
 
 std::string step_to_json(const RunStepData& data) {
-  Json rest{{"step", data.step},
-            {"origin_ns", data.origin.time_since_epoch().count()},
-            {"at_ns", (data.at - data.origin).count()}};
+  StepJson rest{{"step", data.step},
+                {"origin_ns", data.origin.time_since_epoch().count()},
+                {"at_ns", (data.at - data.origin).count()}};
   for (const auto& [index, name] : data.names) {
     rest["names"][std::to_string(index)] = bytes_to_json(name);
   }

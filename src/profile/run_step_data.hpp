@@ -31,10 +31,10 @@ struct RunStepData {
   std::map<std::uint32_t, OperationPlan> plans;
   std::vector<EnergyWindow> windows;
   std::vector<SensorReading> readings;
-  std::vector<CpuSample> cpu;   ///< CPU times since the step before
-  std::optional<Json> facts;    ///< see facts_to_json; where they changed
-  SampledValues values;         ///< since the step before
-  std::optional<Json> sensors;  ///< see sensors_to_json; where they changed
+  std::vector<CpuSample> cpu;       ///< CPU times since the step before
+  std::optional<StepJson> facts;    ///< see facts_to_json; where they changed
+  SampledValues values;             ///< since the step before
+  std::optional<StepJson> sensors;  ///< see sensors_to_json; where they changed
   /// Of the sensors so far; where they changed. Those of a run that is over are in its facts.
   std::optional<std::vector<Warning>> power_warnings;
   std::size_t dropped_spans = 0;

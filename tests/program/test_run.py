@@ -1,9 +1,44 @@
 """The main job: a prompt on a model, and what the program says of it."""
 
 import json
+import os
+import threading
 import unittest
 
 from program import ProgramTest, enprof, model, replay
+
+
+class BusyMachine:
+    """A procfs whose CPUs are busy half of the time, as long as it is open."""
+
+    def __init__(self, root):
+        self.root = root
+        self.done = threading.Event()
+
+    def __enter__(self):
+        self.root.mkdir()
+        (self.root / "cpuinfo").write_text("")
+        stat = os.open(self.root / "stat", os.O_RDWR | os.O_CREAT)
+
+        def write(ticks):  # in one write and of one length: it may be read at any time
+            os.pwrite(stat, f"cpu  {ticks:010} 0 0 {ticks:010} 0 0 0 0 0 0\n"
+                            f"cpu0 1 0 0 1 0 0 0 0 0 0\n".encode(), 0)
+
+        def work():
+            ticks = 0
+            while not self.done.wait(0.01):
+                ticks += 10
+                write(ticks)
+            os.close(stat)
+
+        write(0)
+        self.worker = threading.Thread(target=work)
+        self.worker.start()
+        return {"ENPROF_PROCFS_ROOT": str(self.root)}
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.worker.join()
 
 
 class ConstantPower(ProgramTest):
@@ -75,12 +110,41 @@ class Flags(ProgramTest):
         self.assertAlmostEqual(totals["co2_g"] / (kwh * 200), 1, delta=1e-12)
 
     def test_baseline_is_part_of_the_total(self):
-        run = self.profile_json("--power", f"replay:{replay(50)}", "--baseline-s", 0.5)
+        run = self.profile_json("--power", f"replay:{replay(50)}", "--baseline-s", 0.5,
+                                "--baseline-force")
         totals = run["totals"]
         self.assertAlmostEqual(totals["baseline_energy_mj"] + totals["dynamic_energy_mj"],
                                totals["energy_mj"], places=6)
         self.assertAlmostEqual(run["power"]["baseline"]["power_mw"], 50_000, delta=1)
         self.assertAlmostEqual(totals["dynamic_energy_mj"], 0, delta=1)
+
+    def test_a_busy_machine_has_no_baseline_unless_it_is_forced(self):
+        with BusyMachine(self.dir / "proc") as environment:
+            arguments = ("--power", f"replay:{replay(50)}", "--baseline-s", 0.3)
+            run = self.profile_json(*arguments, env=environment)
+            warnings = {warning["code"]: warning for warning in run["warnings"]}
+            self.assertIn("was not idle", warnings["baseline_refused"]["message"])
+            self.assertIn("--baseline-force", warnings["baseline_refused"]["hint"])
+            self.assertIsNone(run["power"]["baseline"])
+            self.assertIsNone(run["totals"]["dynamic_energy_mj"])
+            self.assertGreater(run["totals"]["energy_mj"], 0)
+            forced = self.profile_json(*arguments, "--baseline-force", env=environment)
+            self.assertAlmostEqual(forced["power"]["baseline"]["power_mw"], 50_000, delta=1)
+            self.assertNotIn("baseline_refused", [each["code"] for each in forced["warnings"]])
+
+    def test_several_sources_add_up_what_is_disjoint(self):
+        """An estimate of the CPUs and a recorded GPU; the CPUs are idle in a procfs that stands
+        still, so that the estimate is its idle power."""
+        proc = self.dir / "proc"
+        proc.mkdir()
+        (proc / "stat").write_text("cpu  1000 0 0 5000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+        (proc / "cpuinfo").write_text("")
+        sources = f"estimate,replay:{replay(50, domains=('gpu-0', 'hwmon:cpu'))}"
+        run = self.profile_json("--power", sources, "--tdp-watts", 100, "--idle-watts", 20, "-n",
+                                64, env={"ENPROF_PROCFS_ROOT": str(proc)})
+        within = {domain["name"]: domain["within"] for domain in run["power"]["domains"]}
+        self.assertEqual(within, {"cpu": "hwmon:cpu", "gpu-0": None, "hwmon:cpu": None})
+        self.assertAlmostEqual(run["totals"]["mean_power_mw"], 100_000, delta=100)
 
     def test_domains_that_contain_each_other_are_not_added_up(self):
         path = replay(50, domains=("package-0", "core-0", "dram-0"))
@@ -127,10 +191,12 @@ class Flags(ProgramTest):
 
     def test_a_replay_that_ends_early_lowers_the_coverage(self):
         path = replay(50, seconds=1, step_ms=10)
-        run = self.profile_json("--power", f"replay:{path}", "--baseline-s", 0.9, "-n", 200)
+        run = self.profile_json("--power", f"replay:{path}", "--baseline-s", 0.9, "--baseline-force",
+                                "-n", 200)
         self.assertLess(run["totals"]["quality"]["coverage"], 0.99)
         self.assertIn("low_coverage", [warning["code"] for warning in run["warnings"]])
-        strict = self.profile("--power", f"replay:{path}", "--baseline-s", 0.9, "-n", 200, "--strict")
+        strict = self.profile("--power", f"replay:{path}", "--baseline-s", 0.9,
+                              "--baseline-force", "-n", 200, "--strict")
         self.assertEqual(strict.returncode, 3, strict.stderr)
 
     def test_what_was_recorded_can_be_replayed(self):
