@@ -24,7 +24,8 @@ namespace {
 using sim::Program;
 using sim::SensorView;
 
-constexpr std::array kLevels{"phase", "token", "layer", "component", "class"};
+/// class_long: those of the classes whose operations take longer than a window, on average.
+constexpr std::array kLevels{"phase", "token", "layer", "component", "class", "class_long"};
 
 struct Sensor {
   std::string name;
@@ -43,6 +44,7 @@ std::vector<Sensor> sensors() {
       {"rapl_locked_15uj", counter(fine, sim::LockedReads{})},
       {"rapl_locked_10ms", counter(sim::CounterModel{}, sim::LockedReads{.every = 10})},
       {"rapl_free", counter(sim::CounterModel{}, sim::FreeReads{})},
+      {"rapl_free_centred", counter(sim::CounterModel{}, sim::FreeReads{.centred = true})},
       {"means_100ms",
        [](const auto& trace, std::uint64_t seed) { return sim::read_means(trace, {}, seed); }},
       {"nvml_25of100ms",
@@ -80,6 +82,9 @@ struct Level {
   std::string name;
   std::vector<std::uint32_t> of_span;
   std::uint32_t count = 0;
+  std::vector<Joules> truth;          // by group
+  std::vector<Nanoseconds> duration;  // by group
+  std::vector<std::size_t> members;   // by group
 };
 
 template <class Key>
@@ -91,6 +96,13 @@ Level level_of(const Program& program, std::string name, const Key& key_of) {
     if (program.class_of[index] != Program::kNone) {
       level.of_span[index] = numbers.try_emplace(key_of(index), level.count).first->second;
       level.count = static_cast<std::uint32_t>(numbers.size());
+      level.truth.resize(level.count);
+      level.duration.resize(level.count);
+      level.members.resize(level.count);
+      const std::uint32_t group = level.of_span[index];
+      level.truth[group] += program.truth(program.spans[index]);
+      level.duration[group] += program.spans[index].duration();
+      ++level.members[group];
     }
   }
   return level;
@@ -122,11 +134,24 @@ void add_share(Errors& errors, Joules truth, Nanoseconds duration, const EnergyS
   errors.add(truth.value(), share.energy.value() * scale, std::sqrt(share.variance) * scale);
 }
 
+/// The rows of the table that a group counts in.
+std::vector<std::string> names_of(const Level& level, std::uint32_t group, const SensorView& view) {
+  std::vector<std::string> names{level.name};
+  const Nanoseconds window =
+      (view.windows.back().end - view.windows.front().begin) / view.windows.size();
+  const auto members = static_cast<Nanoseconds::rep>(level.members[group]);
+  if (level.name == "class" && level.duration[group] / members > window) {
+    names.emplace_back("class_long");
+  }
+  return names;
+}
+
 void measure(const Program& program, const std::string& sensor, const SensorView& view,
              Table& table) {
   const std::vector<EnergyTimeline> timelines{EnergyTimeline(view.windows, view.stamp_error)};
   const std::vector<Level> levels = levels_of(program);
   std::vector<SpanGroups> groupings;
+  groupings.reserve(levels.size());
   for (const Level& level : levels) {
     groupings.push_back({.of_span = level.of_span, .count = level.count});
   }
@@ -147,18 +172,13 @@ void measure(const Program& program, const std::string& sensor, const SensorView
                   program.truth(span), span.duration(), attribution.share(index, 0));
       }
     }
-    for (std::size_t level = 0; level < levels.size(); ++level) {
-      std::vector<Joules> truth(levels[level].count);
-      std::vector<Nanoseconds> duration(levels[level].count);
-      for (std::size_t index = 0; index < program.spans.size(); ++index) {
-        if (const std::uint32_t group = levels[level].of_span[index]; group != SpanGroups::kNone) {
-          truth[group] += program.truth(program.spans[index]);
-          duration[group] += program.spans[index].duration();
+    for (std::size_t index = 0; index < levels.size(); ++index) {
+      const Level& level = levels[index];
+      for (std::uint32_t group = 0; group < level.count; ++group) {
+        for (const std::string& name : names_of(level, group, view)) {
+          add_share(table[{sensor, name, method}], level.truth[group], level.duration[group],
+                    attribution.group(index, group)[0]);
         }
-      }
-      for (std::uint32_t group = 0; group < levels[level].count; ++group) {
-        add_share(table[{sensor, levels[level].name, method}], truth[group], duration[group],
-                  attribution.group(level, group)[0]);
       }
     }
   }
@@ -166,7 +186,8 @@ void measure(const Program& program, const std::string& sensor, const SensorView
   using Naive = Joules (*)(std::span<const sim::PowerPoint>, Instant, Instant);
   for (const auto& [method, naive] : {std::pair{"latest", Naive{sim::latest_power}},
                                       std::pair{"trapezoid", Naive{sim::trapezoid}}}) {
-    std::vector<std::vector<std::pair<Joules, Joules>>> sums;
+    std::vector<std::vector<Joules>> sums;
+    sums.reserve(levels.size());
     for (const Level& level : levels) {
       sums.emplace_back(level.count);
     }
@@ -184,14 +205,15 @@ void measure(const Program& program, const std::string& sensor, const SensorView
             truth.value(), found.value(), 0.0);
       }
       for (std::size_t level = 0; is_operation && level < levels.size(); ++level) {
-        auto& [true_sum, found_sum] = sums[level][levels[level].of_span[index]];
-        true_sum += truth;
-        found_sum += found;
+        sums[level][levels[level].of_span[index]] += found;
       }
     }
-    for (std::size_t level = 0; level < levels.size(); ++level) {
-      for (const auto& [truth, found] : sums[level]) {
-        table[{sensor, levels[level].name, method}].add(truth.value(), found.value(), 0.0);
+    for (std::size_t index = 0; index < levels.size(); ++index) {
+      for (std::uint32_t group = 0; group < levels[index].count; ++group) {
+        for (const std::string& name : names_of(levels[index], group, view)) {
+          table[{sensor, name, method}].add(levels[index].truth[group].value(),
+                                            sums[index][group].value(), 0.0);
+        }
       }
     }
   }
@@ -199,7 +221,7 @@ void measure(const Program& program, const std::string& sensor, const SensorView
 
 }  // namespace
 
-void bench_accuracy(const SeedRange& seeds) {
+void bench_accuracy(std::string_view prefix, const SeedRange& seeds) {
   Table table;
   const std::vector<Sensor> all = sensors();
   for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
@@ -214,7 +236,10 @@ void bench_accuracy(const SeedRange& seeds) {
     for (const char* level : kLevels) {
       for (const char* method : {"ours", "by_time", "latest", "trapezoid"}) {
         const Errors& errors = table[{sensor.name, level, method}];
-        const std::string name = fmt::format("accuracy.{}.{}.{}", sensor.name, level, method);
+        if (errors.items == 0) {
+          continue;
+        }
+        const std::string name = fmt::format("{}.{}.{}.{}", prefix, sensor.name, level, method);
         figure(name, errors.percent(), "%");
         if (method == std::string{"ours"}) {
           figure(name + "_within_2se", errors.within_percent(), "%");

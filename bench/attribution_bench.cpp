@@ -5,9 +5,8 @@
 #include "attribution/attribution.hpp"
 #include "figure.hpp"
 
-#include <sys/resource.h>
-
 #include <chrono>
+#include <sys/resource.h>
 #include <vector>
 
 namespace enprof::bench {
@@ -128,8 +127,7 @@ void bench_hour() {
   constexpr Nanoseconds kWindow = std::chrono::milliseconds{1};
   for (Instant begin{}; begin < Instant{} + std::chrono::hours{1}; begin += kWindow) {
     const double watts = 45.0 + static_cast<double>(begin.time_since_epoch() / kWindow % 17);
-    windows.push_back(
-        {.begin = begin, .end = begin + kWindow, .energy = Watts{watts} * kWindow});
+    windows.push_back({.begin = begin, .end = begin + kWindow, .energy = Watts{watts} * kWindow});
   }
   const SpanGroups groups{.of_span = classes, .count = 24};
   std::vector<double> times;

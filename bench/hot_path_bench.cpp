@@ -2,6 +2,10 @@
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
+#include "bench_graph.hpp"
+
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -11,6 +15,7 @@ namespace enprof::bench {
 namespace {
 
 constexpr std::size_t kOperations = 100;
+constexpr std::size_t kLayers = 16;
 /// Room is made for so many, however often it is done: what is counted must be the work alone.
 constexpr std::size_t kMostTimes = 4096;
 
@@ -36,6 +41,23 @@ void make_scopes(std::string_view what, std::size_t times) {
   run.abandon();
 }
 
+void run_graph(std::size_t times) {
+  const BenchGraph graph(kLayers);
+  InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr};
+  RunScope run =
+      profiler.run({.model_name = "none", .depth = Depth::deep, .max_output_tokens = kMostTimes});
+  {
+    OperationClock clock(run, {});
+    const SectionScope section = run.section(Phase::decode, "forward");
+    for (std::size_t done = 0; done < times; ++done) {
+      clock.begin_pass(Phase::decode, 0);
+      graph.run(clock);
+      clock.end_pass(true);
+    }
+  }
+  run.abandon();
+}
+
 }  // namespace
 
 bool run_hot_path(std::span<const char* const> arguments) {
@@ -45,7 +67,16 @@ bool run_hot_path(std::span<const char* const> arguments) {
     make_scopes(what, static_cast<std::size_t>(times));
     return true;
   }
-  std::fputs("enprof_bench: hot_path wants stamp, section or token, and how often\n", stderr);
+  if (what == "graph") {
+    run_graph(static_cast<std::size_t>(times));
+    return true;
+  }
+  if (what == "operations") {  // of a graph, for what is counted to be divided by
+    fmt::print("{}\n", BenchGraph(kLayers).operations());
+    return true;
+  }
+  std::fputs("enprof_bench: hot_path wants stamp, section, token or graph, and how often\n",
+             stderr);
   return false;
 }
 

@@ -1,5 +1,6 @@
 // enprof_bench GROUP [ARGUMENT…]: prints one JSON line a figure. tools/bench runs the groups, with
 // what must be measured from outside a process, and makes a table.
+#include "accuracy_bench.hpp"
 #include "attribution_bench.hpp"
 #include "counter_bench.hpp"
 #include "hot_path_bench.hpp"
@@ -7,6 +8,8 @@
 #include "overhead_bench.hpp"
 #include "sampler_bench.hpp"
 #include "scope_bench.hpp"
+
+#include <fmt/format.h>
 
 #include <array>
 #include <cstdio>
@@ -28,6 +31,11 @@ bool attribution(Arguments) {
   enprof::bench::bench_attribution();
   return true;
 }
+bool accuracy(Arguments) {
+  enprof::bench::bench_accuracy("accuracy", enprof::bench::kDevelopmentSeeds);
+  enprof::bench::bench_accuracy("heldout", enprof::bench::kHeldOutSeeds);
+  return true;
+}
 bool scope(Arguments) {
   enprof::bench::bench_scopes();
   return true;
@@ -42,10 +50,11 @@ bool sampler(Arguments) { return enprof::bench::bench_sampler(); }
 constexpr std::array kGroups{
     Group{"sampler", "", sampler},
     Group{"attribution", "", attribution},
+    Group{"accuracy", "", accuracy},
     Group{"scope", "", scope},
     Group{"operation", "", operation},
     Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
-    Group{"hot_path", "stamp|section|token TIMES", enprof::bench::run_hot_path},
+    Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };
 
@@ -65,7 +74,7 @@ int main(int argc, char** argv) {
   }
   std::fputs("usage:\n", stderr);
   for (const Group& group : kGroups) {
-    std::fprintf(stderr, "  enprof_bench %s %s\n", group.name.data(), group.arguments);
+    std::fputs(fmt::format("  enprof_bench {} {}\n", group.name, group.arguments).c_str(), stderr);
   }
   return 2;
 }

@@ -4,6 +4,7 @@
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
+#include "bench_graph.hpp"
 #include "figure.hpp"
 #include "profile/run_assembler.hpp"
 
@@ -92,6 +93,34 @@ void bench_stamps() {
   figure("operation.pass", median(pass_ns), "ns");
 }
 
+/// What one operation costs the inference in all: llama.cpp's node offered, its end reported, its
+/// share of the pass handed over.
+void bench_engine_clock() {
+  const BenchGraph graph(kLayers);
+  std::vector<double> operation_ns;
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr};
+    RunScope run =
+        profiler.run({.model_name = "none", .depth = Depth::deep, .max_output_tokens = kPasses});
+    OperationClock clock(run, {});
+    const auto pass = [&] {
+      clock.begin_pass(Phase::decode, 0);
+      graph.run(clock);
+      clock.end_pass(true);
+    };
+    const SectionScope section = run.section(Phase::decode, "forward");
+    pass();  // makes the graph known
+    const auto begin = std::chrono::steady_clock::now();
+    for (std::size_t index = 1; index < kPasses; ++index) {
+      pass();
+    }
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
+    run.abandon();
+    operation_ns.push_back(took.count() / static_cast<double>((kPasses - 1) * graph.operations()));
+  }
+  figure("operation.llama", median(operation_ns), "ns");
+}
+
 /// A run of about so many operations, 30 µs each, under windows of 1 ms.
 Recording long_recording(std::size_t operations) {
   constexpr Nanoseconds kOperation = std::chrono::microseconds{30};
@@ -172,6 +201,7 @@ void bench_assembly() {
 
 void bench_operations() {
   bench_stamps();
+  bench_engine_clock();
   figure("operation.kept_while_running", sizeof(Instant), "bytes");
   bench_assembly();
 }

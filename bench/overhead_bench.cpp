@@ -29,12 +29,14 @@ namespace {
 
 constexpr int kThreads = 2;
 constexpr int kFewestRounds = 1;
-/// Decode takes about this long, whatever the model: shorter than what makes the machine's speed
-/// drift, and longer than its shortest hiccups.
-constexpr double kDecodeSeconds = 0.4;
+/// The first comes with the prefill, the others are as many as there are to one that is looked at.
+constexpr int kTokens = 1 + GenerateOptions::kDefaultValuesEvery;
 constexpr const char* kPrompt =
     "How many joules does a thought take? A clock ticks beside each operation, and a counter steps "
     "a thousand times a second. Between them lies the answer.";
+
+/// Whether values are looked at, as often as enprof does by itself.
+enum class Values : std::uint8_t { none, sampled };
 
 struct Mode {
   std::string name;
@@ -68,15 +70,12 @@ class OverheadBench {
         prompt_(value_of(engine_.tokenize(kPrompt))) {
     write_rapl_tree(sysfs_);
     monitor_.emplace(value_of(PowerMonitor::open("rapl", {.sysfs_root = sysfs_.path()})));
-    // The first generations touch memory that is new, and say how many tokens are enough.
-    static_cast<void>(plain());
-    tokens_ = 9;
-    const double token_time = plain().decode / (tokens_ - 1);
-    tokens_ = std::max(9, static_cast<int>(kDecodeSeconds / token_time));
+    static_cast<void>(plain());  // the first one touches memory that is new
     modes_ = {{"control", [this] { return plain(); }},
               {"minimal", [this] { return profiled(Depth::minimal); }},
               {"module", [this] { return profiled(Depth::module); }},
               {"deep", [this] { return profiled(Depth::deep); }},
+              {"values", [this] { return profiled(Depth::deep, Values::sampled); }},
               {"every_node", [this] { return plain(Callback::every_node); }}};
   }
 
@@ -89,7 +88,7 @@ class OverheadBench {
         const PhaseTimes after = plain();
         mode.prefill.push_back(with.prefill / ((before.prefill + after.prefill) / 2));
         mode.decode.push_back(with.decode / ((before.decode + after.decode) / 2));
-        token_ms_.push_back(after.decode / (tokens_ - 1) * 1e3);
+        token_ms_.push_back(after.decode / (kTokens - 1) * 1e3);
         prefill_ms_.push_back(after.prefill * 1e3);
         before = after;
       }
@@ -110,10 +109,10 @@ class OverheadBench {
 
  private:
   [[nodiscard]] PhaseTimes plain(Callback callback = Callback::none) const {
-    return generate_plainly(engine_, prompt_, tokens_, kThreads, callback);
+    return generate_plainly(engine_, prompt_, kTokens, kThreads, callback);
   }
 
-  PhaseTimes profiled(Depth depth) {
+  PhaseTimes profiled(Depth depth, Values values = Values::none) {
     if (const auto started = monitor_->start(); !started) {
       throw std::runtime_error(started.error().message);
     }
@@ -122,16 +121,18 @@ class OverheadBench {
       InferencePipelineProfiler profiler{&*monitor_, nullptr};
       std::size_t heard = 0;
       profiler.on([&](const Event&) { ++heard; });
-      RunScope run = profiler.run({.model_name = "bench",
-                                   .depth = depth,
-                                   .max_output_tokens = static_cast<std::size_t>(tokens_)});
-      const GenerateResult generated = value_of(
-          engine_.generate(run, {.prompt = kPrompt, .max_tokens = tokens_, .ignore_eos = true}));
+      RunScope run = profiler.run(
+          {.model_name = "bench", .depth = depth, .max_output_tokens = std::size_t{kTokens}});
+      GenerateOptions options{.prompt = kPrompt, .max_tokens = kTokens, .ignore_eos = true};
+      if (values == Values::none) {
+        options.values_every = 0;
+      }
+      const GenerateResult generated = value_of(engine_.generate(run, options));
       const ProfiledRun& result = run.finish();
-      if (generated.output_tokens != static_cast<std::size_t>(tokens_)) {
+      if (generated.output_tokens != std::size_t{kTokens}) {
         throw std::runtime_error("the generation ended early");
       }
-      check(result, depth);
+      check(result, depth, values);
       for (const PhaseFigure& phase : result.phases) {
         (phase.phase == Phase::prefill ? times.prefill : times.decode) +=
             phase.phase == Phase::prefill || phase.phase == Phase::decode
@@ -144,9 +145,10 @@ class OverheadBench {
   }
 
   /// What is measured must have been done.
-  static void check(const ProfiledRun& run, Depth depth) {
+  static void check(const ProfiledRun& run, Depth depth, Values values) {
     if (run.layers.empty() != (depth == Depth::minimal) ||
-        run.operation_table.events.empty() != (depth != Depth::deep)) {
+        run.operation_table.events.empty() != (depth != Depth::deep) ||
+        run.values.passes != (values == Values::none ? 0U : 1U)) {
       throw std::runtime_error(
           fmt::format("depth {} did not bring what it should", to_string(depth)));
     }
@@ -162,7 +164,6 @@ class OverheadBench {
   std::vector<LlamaEngine::Token> prompt_;
   testing::TempDir sysfs_;
   std::optional<PowerMonitor> monitor_;
-  int tokens_ = 3;
   std::vector<Mode> modes_;
   std::vector<double> token_ms_;
   std::vector<double> prefill_ms_;

@@ -79,8 +79,9 @@ void look() {
 }  // namespace
 }  // namespace enprof::fuzz
 
+// libFuzzer looks for this name.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are bytes
   enprof::fuzz::build({reinterpret_cast<const char*>(data), size});
   enprof::fuzz::look();
   std::error_code failed;

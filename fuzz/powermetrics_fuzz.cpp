@@ -43,8 +43,9 @@ void read_all(PowermetricsStream& stream) {
 }  // namespace
 }  // namespace enprof::fuzz
 
+// libFuzzer looks for this name.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are bytes
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   enprof::PowermetricsStream stream(std::size_t{1} << 16U);
   // In two pieces, as a pipe may hand it out.

@@ -37,8 +37,9 @@ void run(std::string_view text) {
 }  // namespace
 }  // namespace enprof::fuzz
 
+// libFuzzer looks for this name.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are bytes
   enprof::fuzz::run({reinterpret_cast<const char*>(data), size});
   return 0;
 }

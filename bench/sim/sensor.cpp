@@ -28,7 +28,9 @@ class Counter {
     while (grid <= trace.end()) {
       const Instant at = grid + scaled(model.step_jitter, random.normal());
       const double energy = before_j + trace.until(at).value();
-      steps_.push_back({at, static_cast<std::uint64_t>(energy / model.quantum_j) % range_});
+      if (at >= trace.begin() && at <= trace.end()) {
+        steps_.push_back({at, static_cast<std::uint64_t>(energy / model.quantum_j) % range_});
+      }
       grid += model.step;
     }
   }
@@ -82,17 +84,17 @@ Watts whole_milliwatts(Watts power) { return from_mw(std::round(to_mw(power))); 
 SensorView read_counter(const PowerTrace& trace, const CounterModel& counter,
                         const FreeReads& reads, std::uint64_t seed) {
   Random random(seed);
-  const Counter register_(trace, counter, random);
-  CounterReader reader(register_);
+  const Counter stepping(trace, counter, random);
+  CounterReader reader(stepping);
   std::size_t step = 0;
   const Instant first = trace.begin() + scaled(reads.interval, random.uniform());
   for (Instant due = first; due < trace.end(); due += reads.interval) {
     const Instant at = due + scaled(reads.lateness, random.exponential(1.0));
-    while (step + 1 < register_.steps().size() && register_.steps()[step + 1].at <= at) {
+    while (step + 1 < stepping.steps().size() && stepping.steps()[step + 1].at <= at) {
       ++step;
     }
-    if (register_.steps()[step].at <= at) {
-      reader.read(at, register_.steps()[step].quanta);
+    if (stepping.steps()[step].at <= at) {
+      reader.read(reads.centred ? at - counter.step / 2 : at, stepping.steps()[step].quanta);
     }
   }
   // Uniform over a step.
@@ -102,15 +104,15 @@ SensorView read_counter(const PowerTrace& trace, const CounterModel& counter,
 SensorView read_counter(const PowerTrace& trace, const CounterModel& counter,
                         const LockedReads& reads, std::uint64_t seed) {
   Random random(seed);
-  const Counter register_(trace, counter, random);
-  CounterReader reader(register_);
-  for (std::size_t step = 0; step < register_.steps().size();
+  const Counter stepping(trace, counter, random);
+  CounterReader reader(stepping);
+  for (std::size_t step = 0; step < stepping.steps().size();
        step += static_cast<std::size_t>(reads.every)) {
-    while (step < register_.steps().size() && random.chance(reads.missed)) {
+    while (step < stepping.steps().size() && random.chance(reads.missed)) {
       ++step;
     }
-    if (step < register_.steps().size()) {
-      const Counter::Step& seen = register_.steps()[step];
+    if (step < stepping.steps().size()) {
+      const Counter::Step& seen = stepping.steps()[step];
       reader.read(seen.at + scaled(reads.poll, random.uniform() - 0.5), seen.quanta);
     }
   }
@@ -145,7 +147,8 @@ SensorView read_part_time(const PowerTrace& trace, const PartTimeModel& model, s
   for (; end <= trace.end(); end += model.period) {
     const Watts power = whole_milliwatts(trace.energy(end - model.window, end) / model.window);
     if (!view.points.empty()) {
-      view.windows.push_back({.begin = end - model.period, .end = end, .energy = power * model.period});
+      view.windows.push_back(
+          {.begin = end - model.period, .end = end, .energy = power * model.period});
     }
     view.points.push_back({end, power});
   }

@@ -38,13 +38,15 @@ struct CounterModel {
 struct FreeReads {
   Nanoseconds interval = std::chrono::milliseconds{1};
   Nanoseconds lateness{50'000};  ///< mean, of waking up
+  bool centred = false;  ///< stamped half a step before the read: as old as it is on average
 };
 
 /// Read at a step, every `every` steps, by polling until the value changes.
 struct LockedReads {
   int every = 1;
-  Nanoseconds poll{1'600};  ///< between two looks: the step was somewhere between, and is put halfway
-  double missed = 0.01;     ///< chance of waking up too late: that step is not read
+  Nanoseconds poll{
+      1'600};            ///< between two looks: the step was somewhere between, and is put halfway
+  double missed = 0.01;  ///< chance of waking up too late: that step is not read
 };
 
 [[nodiscard]] SensorView read_counter(const PowerTrace& trace, const CounterModel& counter,

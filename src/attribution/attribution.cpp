@@ -16,10 +16,7 @@ constexpr std::size_t kMostBlocks = 4096;
 
 double square(double value) { return value * value; }
 
-/// The nearest whole number of them; a time is never negative.
-Nanoseconds nanoseconds(double time_s) {
-  return Nanoseconds{static_cast<Nanoseconds::rep>(time_s * 1e9 + 0.5)};
-}
+Nanoseconds nanoseconds(double time_s) { return Nanoseconds{std::llround(time_s * 1e9)}; }
 
 /// How long each class ran in a window.
 class Mix {
@@ -362,8 +359,7 @@ void TimelineShares::add_variances(const SegmentMix& segment, std::span<EnergySh
     ++next_;
   }
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < open_.size(); ++i) {
-    Open& open = open_[i];
+  for (Open& open : open_) {
     if (open.range.end > first) {
       const std::uint32_t from = std::max(open.range.begin, first) - first;
       const std::uint32_t to = std::min(open.range.end, last + 1) - first;

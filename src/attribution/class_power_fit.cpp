@@ -43,37 +43,36 @@ ClassPowerFit::ClassPowerFit(std::size_t classes, std::size_t windows, const Win
   clusters_ = Eigen::MatrixXd::Zero(columns, columns);
 }
 
-/// The row's entries: seconds by class, joules by knot of drift; weighted.
-double ClassPowerFit::read(const Row& row) {
-  const double w = 1.0 / std::sqrt(noise_.unscaled(row.length_s, row.squares_s2));
+/// The row's entries: seconds by class, joules by knot of drift.
+void ClassPowerFit::read(const Row& row) {
   entries_.clear();
   for (const Part& part : row.parts) {
-    entries_.push_back({part.work, part.time_s * w});
+    entries_.push_back({part.work, part.time_s});
   }
   if (knots_ > 0) {
     const double place = std::clamp(row.at, 0.0, 1.0) * static_cast<double>(knots_ - 1);
     const auto left = std::min(static_cast<std::size_t>(place), knots_ - 2);
     const double right = place - static_cast<double>(left);
-    const double joules = noise_.mean_w * row.length_s * w;
+    const double joules = noise_.mean_w * row.length_s;
     entries_.push_back({classes_ + left, joules * (1.0 - right)});
     entries_.push_back({classes_ + left + 1, joules * right});
   }
-  return w;
 }
 
 void ClassPowerFit::add(const Row& row) {
-  const double w = read(row);
-  const double energy = row.energy_j * w;
+  read(row);
+  const double precision = 1.0 / noise_.unscaled(row.length_s, row.squares_s2);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const auto [column, value] = entries_[i];
-    moments_[index(column)] += value * energy;
+    const double weighted = value * precision;
+    moments_[index(column)] += weighted * row.energy_j;
     for (std::size_t j = i; j < entries_.size(); ++j) {
       const auto [low, high] = std::minmax(column, entries_[j].column);
-      gram_(index(low), index(high)) += value * entries_[j].value;
+      gram_(index(low), index(high)) += weighted * entries_[j].value;
     }
   }
-  squares_ += energy * energy;
-  stamp_share_ += noise_.stamp_variance * w * w;
+  squares_ += row.energy_j * row.energy_j * precision;
+  stamp_share_ += noise_.stamp_variance * precision;
   double time_s = 0.0;
   for (const Part& part : row.parts) {
     time_s += part.time_s;
@@ -95,24 +94,25 @@ void ClassPowerFit::solve() {
     prior_mean_[index(work)] = std::max(mean, kLeastPower * noise_.mean_w);
   }
   // What z is relative to: a class's prior power; of drift, the mean power, which is in its
-  // columns.
-  unit_ = Eigen::VectorXd::Ones(columns);
-  unit_.head(index(classes_)) = prior_mean_.head(index(classes_));
+  // columns. Drift has no mean, as that is the classes' own.
+  from_z_ = Eigen::MatrixXd::Zero(columns, columns);
+  from_z_.diagonal().head(index(classes_)) = prior_mean_.head(index(classes_));
+  const Index knots = index(knots_);
+  from_z_.bottomRightCorner(knots, knots) = Eigen::MatrixXd::Identity(knots, knots).array() -
+                                            1.0 / static_cast<double>(std::max<Index>(knots, 1));
 
   const Eigen::VectorXd along = gram_ * prior_mean_;
   residual_squares_ =
       std::max(0.0, squares_ - 2.0 * prior_mean_.dot(moments_) + prior_mean_.dot(along));
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(unit_.asDiagonal() * gram_ *
-                                                             unit_.asDiagonal());
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(from_z_.transpose() * gram_ * from_z_);
   values_ = eigen.eigenvalues().cwiseMax(0.0);
   vectors_ = eigen.eigenvectors();
-  rotated_ = vectors_.transpose() * (unit_.asDiagonal() * (moments_ - along));
+  rotated_ = vectors_.transpose() * (from_z_.transpose() * (moments_ - along));
 
   choose_spread();
   const double ratio = variance_ / (spread_ * spread_);
-  posterior_ =
-      prior_mean_ +
-      unit_.asDiagonal() * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
+  posterior_ = prior_mean_ +
+               from_z_ * (vectors_ * rotated_.cwiseQuotient((values_.array() + ratio).matrix()));
 }
 
 double ClassPowerFit::log_posterior(double spread, double variance) const {
@@ -123,7 +123,7 @@ double ClassPowerFit::log_posterior(double spread, double variance) const {
     determinant += std::log1p(prior * values_[i] / variance);
     explained += rotated_[i] * rotated_[i] * prior / (variance + prior * values_[i]);
   }
-  const double rows = static_cast<double>(rows_);
+  const auto rows = static_cast<double>(rows_);
   const double departure = std::hypot(std::log(spread / kPriorSpread) / kPriorSpreadSigma,
                                       std::log(variance) / kScaleSigma);
   return -0.5 * (rows * std::log(variance) + determinant +
@@ -153,10 +153,12 @@ void ClassPowerFit::choose_spread() {
 }
 
 void ClassPowerFit::check(const Row& row) {
-  double residual = row.energy_j * read(row);
+  read(row);
+  double residual = row.energy_j;
   for (const auto [column, value] : entries_) {
     residual -= value * posterior_[index(column)];
   }
+  residual /= noise_.unscaled(row.length_s, row.squares_s2);
   for (const auto [column, value] : entries_) {
     block_[index(column)] += value * residual;
   }
@@ -184,11 +186,11 @@ ClassPowers ClassPowerFit::result() const {
   Eigen::MatrixXd inner = Eigen::MatrixXd::Identity(values_.size(), values_.size());
   if (checked_rows_ >= 2 * block_size_) {
     const double used = (values_.array() / precision).sum();
-    const double rows = static_cast<double>(rows_);
+    const auto rows = static_cast<double>(rows_);
     const double scale = rows / static_cast<double>(checked_rows_) *
                          (rows / std::max(rows - used, 0.2 * rows));  // residuals are too small
     const Eigen::MatrixXd whole = clusters_.selfadjointView<Eigen::Upper>();
-    const Eigen::MatrixXd to_rotated = unit_.asDiagonal() * vectors_;
+    const Eigen::MatrixXd to_rotated = from_z_ * vectors_;
     Eigen::MatrixXd excess = to_rotated.transpose() * whole * to_rotated * scale;
     excess.diagonal().array() -= variance_ * values_.array();
     const Eigen::VectorXd shrink = white.inverse().matrix();
@@ -201,7 +203,7 @@ ClassPowers ClassPowerFit::result() const {
   ClassPowers powers{.noise = noise_, .prior_spread = spread_, .windows = rows_};
   powers.noise.scale = variance_;
   const Eigen::VectorXd outer = (white / precision).matrix();
-  const Eigen::MatrixXd half = unit_.asDiagonal() * vectors_ * outer.asDiagonal();
+  const Eigen::MatrixXd half = from_z_ * vectors_ * outer.asDiagonal();
   const Eigen::MatrixXd covariance = half * inner * half.transpose();
   powers.covariance_w2.reserve(classes_ * classes_);
   for (Index a = 0; a < index(classes_); ++a) {

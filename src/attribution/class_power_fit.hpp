@@ -25,7 +25,7 @@ namespace enprof {
 /// has the same prior: what takes microseconds is mostly the starting of it. Drift is a common
 /// offset, linear between knots that are at least kDriftWindows windows apart, with the same prior:
 /// so that slow changes of all power (temperature, clock) are not mistaken for the power of what
-/// happened to run then.
+/// happened to run then. Its mean over the run is 0.
 ///
 /// τ and the noise's variance are those of highest marginal likelihood × a log-normal prior on τ
 /// around kPriorSpread, which keeps windows that say nothing from being read as "all alike".
@@ -76,8 +76,7 @@ class ClassPowerFit {
     std::size_t column;
     double value;
   };
-  /// The row's weight.
-  double read(const Row& row);
+  void read(const Row& row);
   void close_block();
   void choose_spread();
   [[nodiscard]] double log_posterior(double spread, double variance) const;
@@ -96,7 +95,7 @@ class ClassPowerFit {
   std::vector<double> power_time_;  // Σ time × the window's mean power
 
   Eigen::VectorXd prior_mean_;
-  Eigen::VectorXd unit_;
+  Eigen::MatrixXd from_z_;   // W, and relative drift, by z
   Eigen::VectorXd values_;   // eigenvalues of XᵀX in units of z
   Eigen::MatrixXd vectors_;  // and its eigenvectors
   Eigen::VectorXd rotated_;  // Xᵀ(E − Xm), in their basis

@@ -16,6 +16,11 @@ void add_sensor(std::string& sensors, const std::string& sensor) {
 
 }  // namespace
 
+std::optional<Watts> idle_error(std::optional<Watts> spread, std::size_t windows) {
+  return spread && windows >= 2 ? std::optional{*spread / std::sqrt(static_cast<double>(windows))}
+                                : std::nullopt;
+}
+
 void FigureBuilder::add(Nanoseconds duration, std::span<const EnergyShare> shares,
                         std::size_t spans) {
   duration_ += duration;
@@ -40,6 +45,8 @@ Figure FigureBuilder::build() const {
   double windows = 0.0;
   bool any = false;
   bool idle_known = true;
+  double idle_variance = 0.0;
+  bool idle_error_known = true;
   bool estimated = false;
   for (std::size_t root = 0; root < roots_.size(); ++root) {
     const EnergyShare& share = shares_[root];
@@ -56,6 +63,11 @@ Figure FigureBuilder::build() const {
     add_sensor(figure.quality.sensor, roots_[root].domain->source);
     if (roots_[root].idle_power) {
       baseline += *roots_[root].idle_power * share.covered;
+      if (roots_[root].idle_error) {
+        idle_variance += std::pow((*roots_[root].idle_error * share.covered).value(), 2);
+      } else {
+        idle_error_known = false;
+      }
     } else {
       idle_known = false;
     }
@@ -81,6 +93,9 @@ Figure FigureBuilder::build() const {
     quality.method =
         *quality.resolution >= kMeasuredWindows ? Method::measured : Method::attributed;
     quality.standard_error = Joules{std::sqrt(std::max(variance, 0.0))};
+    if (figure.dynamic && idle_error_known) {
+      quality.dynamic_standard_error = Joules{std::sqrt(std::max(variance, 0.0) + idle_variance)};
+    }
   }
   return figure;
 }

@@ -16,7 +16,13 @@ namespace enprof {
 struct RootDomain {
   const Domain* domain = nullptr;
   std::optional<Watts> idle_power;
+  std::optional<Watts> idle_error;  ///< standard error of idle_power, see idle_error()
 };
+
+/// Standard error of a mean idle power, of `windows` windows whose powers have the standard
+/// deviation `spread`: spread / √windows, as if windows were independent. Empty where there are
+/// fewer than two.
+[[nodiscard]] std::optional<Watts> idle_error(std::optional<Watts> spread, std::size_t windows);
 
 /// Adds up one or more spans over the root domains.
 ///
@@ -31,6 +37,8 @@ struct RootDomain {
 /// are
 ///   then at most 1 % of it), attributed below; estimated where a root is estimated.
 /// - standard_error: of the total; empty where a root is estimated, whose error nobody knows.
+/// - dynamic_standard_error: root of the sum of the total's square and the baseline's, which is the
+///   sum over the roots of (idle error × covered time)²; empty where one of these is not known.
 class FigureBuilder {
  public:
   static constexpr double kMeasuredWindows = 200.0;

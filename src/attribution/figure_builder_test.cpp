@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <vector>
 
 namespace enprof {
@@ -36,6 +37,29 @@ TEST(FigureBuilder, TotalIsBaselinePlusDynamic) {
   EXPECT_DOUBLE_EQ(figure.quality.coverage, 1.0);
   EXPECT_DOUBLE_EQ(*figure.quality.resolution, 10.0);
   EXPECT_NEAR(figure.quality.standard_error->value(), 0.02, 1e-12);
+}
+
+TEST(FigureBuilder, TheBaselinesErrorIsPartOfTheDynamicPartsOnly) {
+  const Domain package = domain("package-0", "rapl");
+  const Domain dram = domain("dram-0", "rapl");
+  // Spreads of 2 W and 0.6 W over 16 and 9 windows: known to 0.5 W and 0.2 W.
+  std::vector<RootDomain> roots{
+      {.domain = &package, .idle_power = Watts{10}, .idle_error = idle_error(Watts{2}, 16)},
+      {.domain = &dram, .idle_power = Watts{3}, .idle_error = idle_error(Watts{0.6}, 9)}};
+  const std::vector shares{share(50.0, milliseconds{1000}, 10, 0.01),
+                           share(5.0, milliseconds{1000}, 10, 0.02)};
+  FigureBuilder builder(roots);
+  builder.add(milliseconds{1000}, shares);
+  const Quality quality = builder.build().quality;
+  EXPECT_NEAR(quality.standard_error->value(), std::sqrt(0.03), 1e-12);
+  EXPECT_NEAR(quality.dynamic_standard_error->value(), std::sqrt(0.03 + 0.25 + 0.04), 1e-12);
+
+  roots[1].idle_error = idle_error(Watts{0.6}, 1);  // a single window has no spread to speak of
+  FigureBuilder unknown(roots);
+  unknown.add(milliseconds{1000}, shares);
+  EXPECT_TRUE(unknown.build().dynamic);
+  EXPECT_TRUE(unknown.build().quality.standard_error);
+  EXPECT_FALSE(unknown.build().quality.dynamic_standard_error);
 }
 
 TEST(FigureBuilder, SpansAddedTogetherAreStillSeveral) {

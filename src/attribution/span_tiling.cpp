@@ -3,7 +3,6 @@
 #include "attribution/energy_timeline.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace enprof {
 namespace {
@@ -40,7 +39,9 @@ bool is_walk(std::span<const Span> spans) {
 std::vector<std::uint32_t> walk(std::span<const Span> spans) {
   // Children of one parent stand together: by parent (roots last), then begin, then index.
   std::vector<std::uint32_t> sorted(spans.size());
-  std::iota(sorted.begin(), sorted.end(), 0U);
+  for (std::uint32_t index = 0; index < sorted.size(); ++index) {
+    sorted[index] = index;
+  }
   std::ranges::sort(sorted, [&](std::uint32_t a, std::uint32_t b) {
     const std::uint32_t parent_a = parent_of(spans, a);
     const std::uint32_t parent_b = parent_of(spans, b);

@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <numeric>
 #include <unordered_map>
 #include <vector>
 
@@ -92,7 +91,9 @@ struct Kind {
 /// New numbers, such that there are few enough of them.
 std::vector<std::uint32_t> merged(const std::vector<Kind>& kinds) {
   std::vector<std::uint32_t> numbers(kinds.size());
-  std::iota(numbers.begin(), numbers.end(), 0U);
+  for (std::uint32_t kind = 0; kind < numbers.size(); ++kind) {
+    numbers[kind] = kind;
+  }
   if (kinds.size() <= kMostClasses) {
     return numbers;
   }
@@ -113,7 +114,8 @@ std::vector<Kind> split_by_length(SpanTiling& tiling, std::span<const Span> span
   constexpr std::size_t kSteps = 2 * kMostSteps + 1;
   std::vector<std::array<std::uint32_t, kSteps>> counts(lengths.size());
   const auto step = [&](const SpanTiling::Tile& tile, Nanoseconds length) {
-    return static_cast<std::size_t>(step_of(log2_of(length), lengths[tile.work]) + kMostSteps);
+    const std::int64_t steps = step_of(log2_of(length), lengths[tile.work]);
+    return static_cast<std::size_t>(steps + kMostSteps);
   };
   for_each_tile(tiling, [&](const SpanTiling::Tile& tile, Nanoseconds length) {
     ++counts[tile.work][step(tile, length)];

@@ -56,6 +56,36 @@ std::optional<double> foreign_cpu_share(const CpuSnapshot& begin, const CpuSnaps
   return std::clamp(1.0 - seconds(end.own - begin.own) / seconds(busy), 0.0, 1.0);
 }
 
+namespace {
+
+/// What the times were at an instant that the samples reach around.
+CpuSnapshot times_at(std::span<const CpuSample> samples, Instant at) {
+  const auto after = std::ranges::lower_bound(samples, at, {}, &CpuSample::at);
+  if (after == samples.begin() || after->at == at) {
+    return after->times;
+  }
+  const CpuSample& before = *(after - 1);
+  const double part = seconds(at - before.at) / seconds(after->at - before.at);
+  const auto between = [part](Nanoseconds from, Nanoseconds to) {
+    return from + std::chrono::round<Nanoseconds>(
+                      std::chrono::duration<double, std::nano>(to - from) * part);
+  };
+  return {.machine = {.busy = between(before.times.machine.busy, after->times.machine.busy),
+                      .total = between(before.times.machine.total, after->times.machine.total)},
+          .own = between(before.times.own, after->times.own)};
+}
+
+}  // namespace
+
+std::optional<double> foreign_cpu_share(std::span<const CpuSample> samples, Instant begin,
+                                        Instant end) {
+  if (samples.size() < 2 || begin < samples.front().at || end > samples.back().at ||
+      end - begin < (samples.back().at - samples.front().at) / (samples.size() - 1)) {
+    return std::nullopt;
+  }
+  return foreign_cpu_share(times_at(samples, begin), times_at(samples, end));
+}
+
 #if defined(__APPLE__)
 
 CpuTimes::CpuTimes(const std::filesystem::path& /*procfs_root*/)

@@ -1,6 +1,7 @@
 // How busy the machine's CPUs are, and how much of that is this process.
 #pragma once
 
+#include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/base/units.hpp"
 
@@ -8,6 +9,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 
 namespace enprof {
 
@@ -26,6 +28,14 @@ struct CpuSnapshot {
   Nanoseconds own{0};
 
   friend bool operator==(const CpuSnapshot&, const CpuSnapshot&) = default;
+};
+
+/// A snapshot, and when it was taken.
+struct CpuSample {
+  Instant at;
+  CpuSnapshot times;
+
+  friend bool operator==(const CpuSample&, const CpuSample&) = default;
 };
 
 /// Threads: any may read at any time.
@@ -62,5 +72,10 @@ class CpuTimes {
 /// where the machine was busy for less than two ticks: too little to tell.
 [[nodiscard]] std::optional<double> foreign_cpu_share(const CpuSnapshot& begin,
                                                       const CpuSnapshot& end);
+/// The same between two instants, from samples in the order of time, between which times are taken
+/// to grow evenly. Empty where the samples do not reach from begin to end, or where it would be
+/// told from less than one interval between two of them.
+[[nodiscard]] std::optional<double> foreign_cpu_share(std::span<const CpuSample> samples,
+                                                      Instant begin, Instant end);
 
 }  // namespace enprof

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+#include <vector>
+
 namespace enprof {
 namespace {
 
@@ -121,6 +124,25 @@ TEST(ForeignCpuShare, IsUnknownWhereTheMachineWasIdleOrTheTimeTooShort) {
   EXPECT_FALSE(foreign_cpu_share(snapshot({}, {}), snapshot({}, {})));
   EXPECT_FALSE(foreign_cpu_share(snapshot({}, {}), snapshot(tick, {})));
   EXPECT_TRUE(foreign_cpu_share(snapshot({}, {}), snapshot(2 * tick, {})));
+}
+
+TEST(ForeignCpuShare, OfAnIntervalComesFromTheSamplesAroundIt) {
+  const auto at = [](int ms) { return Instant{std::chrono::milliseconds{ms}}; };
+  const auto ms = [](int value) { return Nanoseconds{std::chrono::milliseconds{value}}; };
+  // Alone for the first second; in the second one another process takes three CPUs of four.
+  const std::vector<CpuSample> samples{{at(0), snapshot(ms(5000), ms(100))},
+                                       {at(500), snapshot(ms(5500), ms(600))},
+                                       {at(1000), snapshot(ms(6000), ms(1100))},
+                                       {at(1500), snapshot(ms(8000), ms(1600))},
+                                       {at(2000), snapshot(ms(10000), ms(2100))}};
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(samples, at(0), at(1000)), 0.0);
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(samples, at(1000), at(2000)), 0.75);
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(samples, at(0), at(2000)), 0.6);
+  EXPECT_DOUBLE_EQ(*foreign_cpu_share(samples, at(750), at(1250)), 0.6);
+  EXPECT_FALSE(foreign_cpu_share(samples, at(1000), at(1400)));  // shorter than an interval
+  EXPECT_FALSE(foreign_cpu_share(samples, at(-100), at(1000)));  // before the first one
+  EXPECT_FALSE(foreign_cpu_share(samples, at(1000), at(2100)));
+  EXPECT_FALSE(foreign_cpu_share(std::span(samples).first(1), at(0), at(0)));
 }
 
 }  // namespace

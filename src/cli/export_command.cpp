@@ -3,7 +3,13 @@
 #include "cli/console.hpp"
 #include "cli/output_file.hpp"
 #include "cli/stored_run.hpp"
+#include "report/run_csv.hpp"
 #include "report/run_json.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
 
 namespace enprof {
 
@@ -12,11 +18,34 @@ void ExportCommand::declare(CLI::App& program) {
   database_.declare(*app_);
   app_->add_option("RUN", run_, kRunHelp)->required();
   app_->add_option("--format", format_, "Format of the file")
-      ->check(CLI::IsMember({"json"}))
+      ->check(CLI::IsMember({"json", "csv"}))
       ->capture_default_str();
-  app_->add_option("-o,--output", output_, "File to write; - is standard output")
+  app_->add_option("-o,--output", output_,
+                   "File to write, - is standard output; for csv the directory of its files")
       ->type_name("FILE")
       ->capture_default_str();
+}
+
+/// One file a table, in a directory that is made where it is missing.
+Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
+  if (output_ == "-") {
+    return fail(ErrorCode::invalid_argument, "CSV is several files, one a table",
+                "Name a directory for them: -o DIRECTORY.");
+  }
+  const std::filesystem::path directory = output_;
+  std::error_code failed;
+  std::filesystem::create_directories(directory, failed);
+  if (failed) {
+    return fail(error_code_from_errno(failed.value()),
+                fmt::format("Cannot make the directory {}: {}", output_, failed.message()),
+                "Name one where you may write.");
+  }
+  for (const CsvTable& table : run_to_csv(run)) {
+    if (auto written = write_output(directory / (table.name() + ".csv"), table.text()); !written) {
+      return written;
+    }
+  }
+  return {};
 }
 
 int ExportCommand::run() {
@@ -25,7 +54,9 @@ int ExportCommand::run() {
     print_error(run.error());
     return exit_failed;
   }
-  if (const auto written = write_output(output_, run_to_json(*run)); !written) {
+  const auto written =
+      format_ == "csv" ? write_tables(*run) : write_output(output_, run_to_json(*run));
+  if (!written) {
     print_error(written.error());
     return exit_failed;
   }

@@ -14,6 +14,8 @@ class ExportCommand final : public Command {
   int run() override;
 
  private:
+  [[nodiscard]] Result<void> write_tables(const ProfiledRun& run) const;
+
   DatabaseOption database_;
   std::string run_;
   std::string format_ = "json";

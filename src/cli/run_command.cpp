@@ -292,7 +292,9 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
     return exit_failed;
   }
   if (interrupt.requested()) {
-    print_note(no_save_ ? "cancelled" : "cancelled; what there is was saved as " + run.run_id);
+    print_note(no_save_ || has_warning(run, kNotSaved)
+                   ? "cancelled"
+                   : "cancelled; what there is was saved as " + run.run_id);
     return interrupt.exit_code();
   }
   return has_warning(run, kNotSaved) || (strict_ && is_degraded(run)) ? exit_degraded : exit_done;
@@ -366,7 +368,13 @@ int RunCommand::run() {
   }
 
   InferencePipelineProfiler profiler{
-      &*monitor, store, {.economics = economics_, .power_interval = from_ms(power_interval_ms_)}};
+      &*monitor,
+      store,
+      {.economics = economics_,
+       .power_interval = from_ms(power_interval_ms_),
+       .on_trouble = [](const Warning& warning) {
+         print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
+       }}};
   LiveLine live(profiler);
   RunScope run = profiler.run(request());
   if (*power) {

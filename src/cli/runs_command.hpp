@@ -4,6 +4,8 @@
 #include "cli/command.hpp"
 #include "cli/shared_options.hpp"
 
+#include <string>
+
 namespace enprof {
 
 class RunsCommand final : public Command {
@@ -14,6 +16,9 @@ class RunsCommand final : public Command {
  private:
   DatabaseOption database_;
   RunFilter filter_;
+  std::string from_;
+  std::string to_;
+  std::string sort_ = "date";
   bool json_ = false;
 };
 

@@ -1,5 +1,8 @@
 #include "cli/shared_options.hpp"
 
+#include "cli/console.hpp"
+#include "profile/run_recovery.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -39,6 +42,28 @@ std::filesystem::path program_path() {
 #endif
 }
 
+Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery recovery) {
+  auto database = ProfileDatabase::connect(path);
+  if (!database || recovery == Recovery::no) {
+    return database;
+  }
+  const RecoveryReport report = recover_runs(*database);
+  for (const auto& [run_id, status, from_journal] : report.runs) {
+    print_note(from_journal
+                   ? fmt::format("run {}, which could not be saved when it ended, is in "
+                                 "the database now",
+                                 run_id)
+                   : fmt::format("run {} was interrupted; what there is of it is kept", run_id));
+  }
+  if (!report.errors.empty()) {
+    print_note(
+        fmt::format("{} runs of earlier programs could not be brought in; this says why: "
+                    "enprof db import --db {}",
+                    report.errors.size(), path.string()));
+  }
+  return database;
+}
+
 }  // namespace
 
 void DatabaseOption::declare(CLI::App& app) {
@@ -53,15 +78,15 @@ Result<std::filesystem::path> DatabaseOption::path() const {
   return ProfileDatabase::default_path();
 }
 
-Result<ProfileDatabase> DatabaseOption::open() const {
+Result<ProfileDatabase> DatabaseOption::open(Recovery recovery) const {
   const auto file = path();
   if (!file) {
     return std::unexpected(file.error());
   }
-  return ProfileDatabase::connect(*file);
+  return connect(*file, recovery);
 }
 
-Result<ProfileDatabase> DatabaseOption::open_existing() const {
+Result<ProfileDatabase> DatabaseOption::open_existing(Recovery recovery) const {
   const auto file = path();
   if (!file) {
     return std::unexpected(file.error());
@@ -72,7 +97,7 @@ Result<ProfileDatabase> DatabaseOption::open_existing() const {
                 "Profile something first: enprof run -m model.gguf -p \"…\"; or name another one "
                 "with --db PATH.");
   }
-  return ProfileDatabase::connect(*file);
+  return connect(*file, recovery);
 }
 
 PowerEnvironment power_environment() {

@@ -13,6 +13,10 @@
 
 namespace enprof {
 
+/// Whether what earlier programs left behind is looked for when a database is opened: interrupted
+/// runs and journals. What is found is brought in, and told on stderr.
+enum class Recovery { yes, no };
+
 /// --db PATH.
 class DatabaseOption {
  public:
@@ -20,9 +24,9 @@ class DatabaseOption {
   /// The path asked for, else the default one.
   [[nodiscard]] Result<std::filesystem::path> path() const;
   /// Opens it, creating it where it is missing.
-  [[nodiscard]] Result<ProfileDatabase> open() const;
+  [[nodiscard]] Result<ProfileDatabase> open(Recovery recovery = Recovery::yes) const;
   /// Opens it to look something up: a database that does not exist is an error, not created.
-  [[nodiscard]] Result<ProfileDatabase> open_existing() const;
+  [[nodiscard]] Result<ProfileDatabase> open_existing(Recovery recovery = Recovery::yes) const;
 
  private:
   std::string path_;

@@ -1,10 +1,11 @@
 #include "power/hwmon_source.hpp"
 
+#include "power/counter_reading.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numbers>
 #include <utility>
 
 namespace enprof {
@@ -19,11 +20,6 @@ Watts limit_of(const Domain& domain) {
 
 /// A rail may be switched off; what computes is not.
 bool may_draw_nothing(const Domain& domain) { return domain.kind == DomainKind::other; }
-
-Nanoseconds uniform_error(Nanoseconds time) {
-  return Nanoseconds{static_cast<Nanoseconds::rep>(static_cast<double>(time.count()) *
-                                                   std::numbers::inv_sqrt3 / 2)};
-}
 
 std::string describe(const HwmonChannel& channel) {
   switch (channel.way) {
@@ -57,7 +53,7 @@ std::string_view covers(const Domain& domain) {
 }  // namespace
 
 Result<std::unique_ptr<HwmonSource>> HwmonSource::open(const PowerEnvironment& environment,
-                                                       Which which, const Sleeper& sleeper) {
+                                                       Which which) {
   auto found = find_hwmon_channels(environment.sysfs_root);
   if (!found) {
     return std::unexpected(std::move(found.error()));
@@ -67,16 +63,18 @@ Result<std::unique_ptr<HwmonSource>> HwmonSource::open(const PowerEnvironment& e
       return channel.domain.kind != DomainKind::gpu;
     });
     if (found->channels.empty()) {
-      return fail(ErrorCode::not_found, "No chip of the hwmon tree is a GPU's",
-                  "Its other sensors are read by name: --power hwmon");
+      return enprof::fail(ErrorCode::not_found, "No chip of the hwmon tree is a GPU's",
+                          "Its other sensors are read by name: --power hwmon");
     }
   }
-  return std::unique_ptr<HwmonSource>(
-      new HwmonSource(std::move(*found), *environment.clock, sleeper));
+  return std::unique_ptr<HwmonSource>(new HwmonSource(std::move(*found), environment));
 }
 
-HwmonSource::HwmonSource(HwmonChannels found, const Clock& clock, const Sleeper& sleeper)
-    : notes_(std::move(found.notes)), clock_(&clock), sleeper_(&sleeper) {
+HwmonSource::HwmonSource(HwmonChannels found, const PowerEnvironment& environment)
+    : notes_(std::move(found.notes)),
+      clock_(environment.clock),
+      sleeper_(sleeper_of(environment)),
+      suspend_(*environment.clock, boot_clock_of(environment)) {
   for (HwmonChannel& channel : found.channels) {
     Domain& domain = channel.domain;
     domain.source = "hwmon";
@@ -131,6 +129,7 @@ Nanoseconds HwmonSource::longest_interval() const noexcept {
 
 Result<void> HwmonSource::start() {
   lost_since_.reset();
+  static_cast<void>(suspend_.slept());
   std::optional<Error> failure;
   bool any = false;
   std::vector<EnergyWindow> none;
@@ -140,15 +139,18 @@ Result<void> HwmonSource::start() {
     channel.lock.reset();
     if (channel.counter) {
       channel.counter->forget();
-      channel.lock.emplace(StepLock::Settings{.period = kStep}, *clock_, *sleeper_);
-      if (!channel.lock->learn(*channel.file, kLearnedSteps)) {
-        channel.lock.reset();
+      if (sleeper_ != nullptr) {
+        channel.lock.emplace(StepLock::Settings{.period = kStep}, *clock_, *sleeper_);
+        if (!channel.lock->learn(*channel.file, kLearnedSteps)) {
+          channel.lock.reset();
+        }
       }
     }
-    auto problem = read(index, none);
-    any = any || !problem;
-    if (problem && !failure) {
-      failure = std::move(problem);
+    Poll one;
+    read(index, one, none);
+    any = any || one.outcome == PollOutcome::ok;
+    if (one.outcome != PollOutcome::ok && !failure) {
+      failure = std::move(one.error);
     }
   }
   if (!any) {
@@ -158,39 +160,59 @@ Result<void> HwmonSource::start() {
 }
 
 Poll HwmonSource::poll(std::vector<EnergyWindow>& windows) {
-  std::optional<Error> failure;
+  Poll poll;
+  notice_sleep();
   for (std::size_t index = 0; index < channels_.size(); ++index) {
-    auto problem = read(index, windows);
-    if (problem && !failure) {
-      failure = std::move(problem);
-    }
+    read(index, poll, windows);
   }
-  if (!failure) {
+  if (!std::ranges::all_of(channels_, &Channel::missing)) {
     lost_since_.reset();
-    return {};
+    return poll;
   }
   const Instant now = clock_->now();
-  if (std::ranges::all_of(channels_, &Channel::missing)) {
-    lost_since_ = lost_since_.value_or(now);
-    if (now - *lost_since_ >= kLostAfter) {
-      failure->hint = "Was the driver unloaded, or the device unplugged? Then start anew.";
-      return {.outcome = PollOutcome::gone, .error = std::move(*failure)};
-    }
-  } else {
-    lost_since_.reset();
+  lost_since_ = lost_since_.value_or(now);
+  if (now - *lost_since_ >= kLostAfter) {
+    poll.outcome = PollOutcome::gone;
+    poll.error.hint = "Was the driver unloaded, or the device unplugged? Then start anew.";
   }
-  return {.outcome = PollOutcome::retry, .error = std::move(*failure)};
+  return poll;
 }
 
-std::optional<Error> HwmonSource::read(std::size_t index, std::vector<EnergyWindow>& windows) {
-  Channel& channel = channels_[index];
-  auto problem = channel.counter ? read_counter(index, windows) : read_power_of(index, windows);
-  channel.missing = problem && problem->code == ErrorCode::not_found;
-  return problem;
+void HwmonSource::notice_sleep() {
+  if (suspend_.slept() <= Nanoseconds{0}) {
+    return;
+  }
+  for (Channel& channel : channels_) {
+    channel.integrator.forget();
+    if (channel.counter) {
+      channel.counter->slept();
+    }
+    if (channel.lock) {
+      channel.lock->lose();
+    }
+  }
 }
 
-std::optional<Error> HwmonSource::read_counter(std::size_t index,
-                                               std::vector<EnergyWindow>& windows) {
+void HwmonSource::read(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
+  channels_[index].missing = false;
+  if (channels_[index].counter) {
+    read_counter(index, poll, windows);
+  } else {
+    read_power_of(index, poll, windows);
+  }
+}
+
+void HwmonSource::fail(Channel& channel, Poll& poll, Error error) {
+  channel.missing = error.code == ErrorCode::not_found;
+  if (channel.counter) {
+    channel.counter->failed();
+  } else {
+    channel.integrator.miss();
+  }
+  note_failure(poll, std::move(error));
+}
+
+void HwmonSource::read_counter(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   StepLock::Reading reading{.value = 0};
   if (channel.lock) {
@@ -200,38 +222,22 @@ std::optional<Error> HwmonSource::read_counter(std::size_t index,
     reading.at = reading.seen = clock_->now();
   }
   if (!reading.value) {
-    channel.counter->failed();
-    return std::move(reading.value.error());
+    fail(channel, poll, std::move(reading.value.error()));
+    return;
   }
   const auto change = channel.counter->read(*reading.value, reading.at, reading.seen);
-  if (change.energy) {
-    windows.push_back({.domain = static_cast<std::uint16_t>(index),
-                       .begin = change.begin,
-                       .end = change.end,
-                       .energy = *change.energy});
-    return std::nullopt;
-  }
-  if (!is_gap(change.outcome)) {
-    return std::nullopt;
-  }
-  return Error{.code = ErrorCode::unavailable,
-               .message = fmt::format("{}: {} went to {} µJ ({}). The {:.3f} ms before are left "
-                                      "out",
-                                      domains_[index].name,
-                                      channel.what.inputs.front().value.string(), *reading.value,
-                                      to_string(change.outcome), to_ms(change.end - change.begin)),
-               .hint = {}};
+  take_change(change, index, domains_[index].name, channel.what.inputs.front().value.string(), {},
+              poll, windows);
 }
 
-std::optional<Error> HwmonSource::read_power_of(std::size_t index,
-                                                std::vector<EnergyWindow>& windows) {
+void HwmonSource::read_power_of(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   Watts sum;
   for (const HwmonChannel::Input& input : channel.what.inputs) {
-    const auto power = read_power(input);
+    auto power = ::enprof::read_power(input);
     if (!power) {
-      channel.integrator.miss();  // a part of the sum is no sum
-      return power.error();
+      fail(channel, poll, std::move(power.error()));  // a part of the sum is no sum
+      return;
     }
     sum += *power;
   }
@@ -240,16 +246,16 @@ std::optional<Error> HwmonSource::read_power_of(std::size_t index,
   const bool possible =
       sum <= limit_of(domain) && (may_draw_nothing(domain) ? sum >= Watts{0} : sum > Watts{0});
   if (!possible) {
-    channel.integrator.miss();
-    return Error{.code = ErrorCode::unavailable,
-                 .message = fmt::format("{}: {} says that it draws {:g} W, which it cannot. That "
-                                        "reading is left out",
-                                        domain.name, channel.what.inputs.front().value.string(),
-                                        sum.value()),
-                 .hint = {}};
+    fail(channel, poll,
+         {.code = ErrorCode::unavailable,
+          .message =
+              fmt::format("{}: {} says that it draws {:g} W, which it cannot. That reading "
+                          "is left out",
+                          domain.name, channel.what.inputs.front().value.string(), sum.value()),
+          .hint = {}});
+    return;
   }
   channel.integrator.read(sum, at, static_cast<std::uint16_t>(index), windows);
-  return std::nullopt;
 }
 
 }  // namespace enprof

@@ -11,6 +11,7 @@
 #include "power/power_integrator.hpp"
 #include "power/sleeper.hpp"
 #include "power/step_lock.hpp"
+#include "power/suspend_watch.hpp"
 
 #include <memory>
 #include <optional>
@@ -39,8 +40,7 @@ class HwmonSource final : public PowerSource {
     return open(environment, Which::all);
   }
   [[nodiscard]] static Result<std::unique_ptr<HwmonSource>> open(
-      const PowerEnvironment& environment, Which which,
-      const Sleeper& sleeper = monotonic_sleeper());
+      const PowerEnvironment& environment, Which which);
 
   [[nodiscard]] std::string_view name() const noexcept override { return "hwmon"; }
   [[nodiscard]] std::string description() const override;
@@ -68,19 +68,20 @@ class HwmonSource final : public PowerSource {
     bool missing = false;
   };
 
-  HwmonSource(HwmonChannels found, const Clock& clock, const Sleeper& sleeper);
+  HwmonSource(HwmonChannels found, const PowerEnvironment& environment);
 
-  [[nodiscard]] std::optional<Error> read(std::size_t index, std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> read_counter(std::size_t index,
-                                                  std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> read_power_of(std::size_t index,
-                                                   std::vector<EnergyWindow>& windows);
+  void read(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows);
+  void read_counter(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows);
+  void read_power_of(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows);
+  void fail(Channel& channel, Poll& poll, Error error);
+  void notice_sleep();
 
   std::vector<Domain> domains_;
   std::vector<Channel> channels_;  // in the order of the domains
   std::vector<std::string> notes_;
   const Clock* clock_;
-  const Sleeper* sleeper_;
+  const Sleeper* sleeper_;  // null: readings are not locked
+  SuspendWatch suspend_;
   std::optional<Instant> lost_since_;  // all files have been missing since
 };
 

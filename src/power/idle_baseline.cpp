@@ -110,7 +110,8 @@ IdleBaseline compute_idle_baseline(const std::vector<Domain>& domains,
   for (std::size_t index = 0; index < domains.size(); ++index) {
     if (!pieces[index].empty()) {
       const Mean mean = mean_of(pieces[index]);
-      result.domains[index] = {.power = mean.power, .spread = mean.spread};
+      result.domains[index] = {
+          .power = mean.power, .spread = mean.spread, .windows = pieces[index].size()};
     }
     if (domains[index].is_root()) {
       if (!result.domains[index]) {

@@ -1,6 +1,7 @@
 #include "power/nvml_source.hpp"
 
 #include "base/log.hpp"
+#include "power/counter_reading.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numbers>
 #include <utility>
 
 namespace enprof {
@@ -27,12 +27,6 @@ bool is_counter(const NvmlChannel& channel) { return channel.way == NvmlWay::ene
 
 Watts limit_of(const Domain& domain) {
   return domain.kind == DomainKind::module ? NvmlSource::kModuleLimit : NvmlSource::kGpuLimit;
-}
-
-/// Uniform over a time: its standard deviation.
-Nanoseconds uniform_error(Nanoseconds time) {
-  return Nanoseconds{static_cast<Nanoseconds::rep>(static_cast<double>(time.count()) *
-                                                   std::numbers::inv_sqrt3 / 2)};
 }
 
 std::string_view describe(NvmlWay way) {
@@ -66,8 +60,7 @@ bool is_final(Return result) {
 
 }  // namespace
 
-Result<std::unique_ptr<NvmlSource>> NvmlSource::open(const PowerEnvironment& environment,
-                                                     const Sleeper& sleeper) {
+Result<std::unique_ptr<NvmlSource>> NvmlSource::open(const PowerEnvironment& environment) {
   auto library = NvmlLibrary::open(environment.nvml_library);
   if (!library) {
     return std::unexpected(std::move(library.error()));
@@ -77,17 +70,18 @@ Result<std::unique_ptr<NvmlSource>> NvmlSource::open(const PowerEnvironment& env
     return std::unexpected(std::move(devices.error()));
   }
   return std::unique_ptr<NvmlSource>(
-      new NvmlSource(std::move(*library), std::move(*devices), *environment.clock, sleeper));
+      new NvmlSource(std::move(*library), std::move(*devices), environment));
 }
 
 NvmlSource::NvmlSource(std::unique_ptr<NvmlLibrary> library, NvmlDevices devices,
-                       const Clock& clock, const Sleeper& sleeper)
+                       const PowerEnvironment& environment)
     : library_(std::move(library)),
-      clock_(&clock),
-      sleeper_(&sleeper),
+      clock_(environment.clock),
+      sleeper_(sleeper_of(environment)),
+      suspend_(*environment.clock, boot_clock_of(environment)),
       count_(devices.count),
       notes_(std::move(devices.notes)),
-      locks_(std::ranges::all_of(devices.channels, is_counter)) {
+      locks_(sleeper_ != nullptr && std::ranges::all_of(devices.channels, is_counter)) {
   // A step that is waited for is seen within two calls; without a wait, within two polls.
   const Instant before = clock_->now();
   if (locks_) {
@@ -105,7 +99,8 @@ NvmlSource::NvmlSource(std::unique_ptr<NvmlLibrary> library, NvmlDevices devices
         {.what = channel,
          .input = std::make_unique<NvmlInput>(*library_, channel.device),
          .counter = is_counter(channel) ? std::optional{counter_for(domain)} : std::nullopt,
-         .lock = StepLock({.period = kStep}, clock, sleeper),
+         .lock =
+             locks_ ? std::optional{StepLock({.period = kStep}, *clock_, *sleeper_)} : std::nullopt,
          .integrator =
              PowerIntegrator({.averaging = is_mean(channel.way) ? kAveraging : Nanoseconds{0},
                               .longest_hold = 2 * kStep}),
@@ -135,31 +130,42 @@ std::string NvmlSource::description() const {
 
 Result<void> NvmlSource::start() {
   find_again();
-  std::optional<Error> failure;
+  static_cast<void>(suspend_.slept());
+  Poll poll;
   bool any = false;
-  const Instant begin = clock_->now();
   std::vector<std::uint64_t> first(channels_.size());
   std::vector<std::size_t> waiting;
   std::vector<EnergyWindow> none;
   for (std::size_t index = 0; index < channels_.size(); ++index) {
     Channel& channel = channels_[index];
-    std::optional<Error> problem;
+    Poll one;
     if (!channel.counter) {
-      problem = read_power(index, none);
+      read_power(index, one, none);
     } else if (const auto value = channel.input->read()) {
       first[index] = *value;
       waiting.push_back(index);
     } else {
-      problem = failed(channel, channel.input->result());
+      note_failure(one, failed(channel, channel.input->result()));
     }
-    any = any || !problem;
-    failure = problem && !failure ? std::move(problem) : std::move(failure);
+    any = any || one.outcome == PollOutcome::ok;
+    if (one.outcome != PollOutcome::ok) {
+      note_failure(poll, std::move(one.error));
+    }
   }
   if (!any) {
-    return std::unexpected(std::move(*failure));
+    return std::unexpected(std::move(poll.error));
   }
-  // A counter is first seen when it steps: what it shows now is of some time ago.
-  while (!waiting.empty() && clock_->now() - begin < 2 * kStep) {
+  wait_for_first_steps(std::move(waiting), first);
+  counted_ = clock_->now();
+  readings_taken_.reset();
+  return {};
+}
+
+/// A counter is first seen when it steps: what it shows now is of some time ago.
+void NvmlSource::wait_for_first_steps(std::vector<std::size_t> waiting,
+                                      const std::vector<std::uint64_t>& first) {
+  const Instant begin = clock_->now();
+  while (sleeper_ != nullptr && !waiting.empty() && clock_->now() - begin < 2 * kStep) {
     sleeper_->sleep_until(clock_->now() + kFirstStepPause);
     std::erase_if(waiting, [&](std::size_t index) {
       Channel& channel = channels_[index];
@@ -175,9 +181,6 @@ Result<void> NvmlSource::start() {
   for (const std::size_t index : waiting) {
     channels_[index].counter->read(first[index], clock_->now());
   }
-  counted_ = clock_->now();
-  readings_taken_.reset();
-  return {};
 }
 
 /// Makes all as it was before the first reading. A handle is good as long as its driver: where the
@@ -192,7 +195,9 @@ void NvmlSource::find_again() {
       }
     }
     channel.lost.reset();
-    channel.lock.lose();
+    if (channel.lock) {
+      channel.lock->lose();
+    }
     channel.integrator.forget();
     channel.met = {};
     channel.turn = {};
@@ -208,33 +213,47 @@ void NvmlSource::find_again() {
 // ---- poll ---------------------------------------------------------------------------------------
 
 Poll NvmlSource::poll(std::vector<EnergyWindow>& windows) {
-  std::optional<Error> failure = check_count();
-  const auto take = [&](std::optional<Error> problem) {
-    if (problem && !failure) {
-      failure = std::move(problem);
-    }
-  };
+  Poll poll;
+  notice_sleep();
+  check_count(poll);
   if (locks_) {
-    poll_steps(windows, take);
+    poll_steps(poll, windows);
   } else {
     for (std::size_t index = 0; index < channels_.size(); ++index) {
-      take(channels_[index].counter ? read_counter(index, windows) : read_power(index, windows));
+      if (channels_[index].counter) {
+        read_counter(index, poll, windows);
+      } else {
+        read_power(index, poll, windows);
+      }
     }
   }
-  if (!failure) {
-    return {};
+  if (std::ranges::all_of(channels_,
+                          [](const Channel& channel) { return channel.lost.has_value(); })) {
+    poll.outcome = PollOutcome::gone;
+    poll.error = *channels_.front().lost;
   }
-  const bool all_lost = std::ranges::all_of(
-      channels_, [](const Channel& channel) { return channel.lost.has_value(); });
-  return {.outcome = all_lost ? PollOutcome::gone : PollOutcome::retry,
-          .error = std::move(*failure)};
+  return poll;
+}
+
+void NvmlSource::notice_sleep() {
+  if (suspend_.slept() <= Nanoseconds{0}) {
+    return;
+  }
+  for (Channel& channel : channels_) {
+    channel.integrator.forget();
+    if (channel.counter) {
+      channel.counter->slept();
+    }
+    if (channel.lock) {
+      channel.lock->lose();
+    }
+  }
 }
 
 /// Waits for a step of each counter. One is met; when the others step is known from when they were
 /// met, so that each is read a little after its step and stamped with it. To meet all, one after
 /// the other, would take as many steps where they step together.
-template <class Take>
-void NvmlSource::poll_steps(std::vector<EnergyWindow>& windows, const Take& take) {
+void NvmlSource::poll_steps(Poll& poll, std::vector<EnergyWindow>& windows) {
   const Instant begin = clock_->now();
   std::vector<std::size_t> order(channels_.size());
   std::ranges::generate(order, [next = std::size_t{0}]() mutable { return next++; });
@@ -244,7 +263,7 @@ void NvmlSource::poll_steps(std::vector<EnergyWindow>& windows, const Take& take
   if (next != order.end()) {
     const std::size_t turn = *next;
     order.erase(next);
-    take(meet(turn, windows));
+    meet(turn, poll, windows);
   }
   // The next step after the poll began, and so the order in which the others come.
   const auto step_after = [&](std::size_t index) {
@@ -252,35 +271,40 @@ void NvmlSource::poll_steps(std::vector<EnergyWindow>& windows, const Take& take
   };
   std::ranges::stable_sort(order, {}, step_after);
   for (const std::size_t index : order) {
-    if (!channels_[index].lost && channels_[index].lock.is_locked()) {
+    if (!channels_[index].lost && channels_[index].lock->is_locked()) {
       sleeper_->sleep_until(step_after(index) + kMargin);
+      // The counters before it may have taken until another step of this one: a value read close to
+      // a step may be that of the step before.
+      const Instant now = clock_->now();
+      const Instant step = foretold(channels_[index], now - kMargin, true);
+      if (step < now + kMargin) {
+        sleeper_->sleep_until(step + kMargin);
+      }
     }
-    take(read_counter(index, windows));
+    read_counter(index, poll, windows);
   }
 }
 
 /// The last step before an instant, or the next one after it, as it follows from the last that was
 /// met.
 Instant NvmlSource::foretold(const Channel& channel, Instant instant, bool after) {
-  const double period = static_cast<double>(channel.lock.period().count());
+  const auto period = static_cast<double>(channel.lock->period().count());
   const double periods = static_cast<double>((instant - channel.met).count()) / period;
   return channel.met +
          Nanoseconds{std::llround((after ? std::ceil(periods) : std::floor(periods)) * period)};
 }
 
-std::optional<Error> NvmlSource::meet(std::size_t index, std::vector<EnergyWindow>& windows) {
+void NvmlSource::meet(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
-  const StepLock::Reading reading = channel.lock.read(*channel.input);
+  const StepLock::Reading reading = channel.lock->read(*channel.input);
   channel.turn = clock_->now();
   channel.met = reading.locked ? reading.at : channel.met;
   if (!reading.value) {
     channel.counter->failed();
-    return failed(channel, channel.input->result());
+    note_failure(poll, failed(channel, channel.input->result()));
+  } else if (reading.locked || !is_soon_met(channel, reading.seen)) {
+    count(index, *reading.value, reading.at, reading.seen, poll, windows);
   }
-  if (!reading.locked && is_soon_met(channel, reading.seen)) {
-    return std::nullopt;
-  }
-  return count(index, *reading.value, reading.at, reading.seen, windows);
 }
 
 /// A reading at any time is up to a step old, and would make a window with too little energy and
@@ -289,90 +313,76 @@ bool NvmlSource::is_soon_met(const Channel& channel, Instant seen) const {
   return locks_ && seen - channel.met < kPatience;
 }
 
-std::optional<Error> NvmlSource::read_counter(std::size_t index,
-                                              std::vector<EnergyWindow>& windows) {
+void NvmlSource::read_counter(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   if (channel.lost) {
-    return channel.lost;
+    note_failure(poll, *channel.lost);
+    return;
   }
   const auto value = channel.input->read();
   const Instant seen = clock_->now();
   if (!value) {
     channel.counter->failed();
-    return failed(channel, channel.input->result());
+    note_failure(poll, failed(channel, channel.input->result()));
+    return;
   }
   Instant at = seen;
-  if (channel.lock.is_locked()) {
+  if (channel.lock && channel.lock->is_locked()) {
     // Time goes forward, whatever was foretold.
     const Instant step = foretold(channel, seen - kMargin / 2, false);
     const auto last = channel.counter->last_step();
-    at = !last || step > *last + channel.lock.period() / 2 ? step : seen;
+    at = !last || step > *last + channel.lock->period() / 2 ? step : seen;
   } else if (is_soon_met(channel, seen)) {
-    return std::nullopt;
+    return;
   }
-  return count(index, *value, at, seen, windows);
+  count(index, *value, at, seen, poll, windows);
 }
 
 /// Takes a counter's value, shown since `at`.
-std::optional<Error> NvmlSource::count(std::size_t index, std::uint64_t value, Instant at,
-                                       Instant seen, std::vector<EnergyWindow>& windows) {
+void NvmlSource::count(std::size_t index, std::uint64_t value, Instant at, Instant seen, Poll& poll,
+                       std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
+  const std::string& name = channel.what.domain.name;
   if (value == 0) {
     channel.counter->failed();
-    return Error{.code = ErrorCode::unavailable,
-                 .message = fmt::format("{}: its energy counter says 0, which no board that runs "
-                                        "has used. It is read again",
-                                        channel.what.domain.name),
-                 .hint = {}};
+    note_failure(poll, {.code = ErrorCode::unavailable,
+                        .message = fmt::format("{}: its energy counter says 0, which no board that "
+                                               "runs has used. It is read again",
+                                               name),
+                        .hint = {}});
+    return;
   }
   const auto change = channel.counter->read(value, at, seen);
-  if (change.energy) {
-    windows.push_back({.domain = static_cast<std::uint16_t>(index),
-                       .begin = change.begin,
-                       .end = change.end,
-                       .energy = *change.energy});
-    return std::nullopt;
+  take_change(change, index, name, fmt::format("its energy counter, at {} mJ,", value),
+              "Does the driver still answer? nvidia-smi -q", poll, windows);
+  if (is_gap(change.outcome) && channel.lock) {
+    channel.lock->lose();
   }
-  if (change.outcome == EnergyCounter::Outcome::stall) {
-    return Error{
-        .code = ErrorCode::unavailable,
-        .message = fmt::format("{}: its energy counter has not stepped for {:g} s",
-                               channel.what.domain.name, seconds(change.end - change.begin)),
-        .hint = "Does the driver still answer? nvidia-smi -q"};
-  }
-  if (!is_gap(change.outcome)) {
-    return std::nullopt;
-  }
-  channel.lock.lose();
-  return Error{.code = ErrorCode::unavailable,
-               .message = fmt::format("{}: its energy counter went to {} mJ ({}). The {:.3f} ms "
-                                      "before are left out",
-                                      channel.what.domain.name, value, to_string(change.outcome),
-                                      to_ms(change.end - change.begin)),
-               .hint = "A driver that was reloaded begins at zero."};
 }
 
-std::optional<Error> NvmlSource::read_power(std::size_t index, std::vector<EnergyWindow>& windows) {
+void NvmlSource::read_power(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   if (channel.lost) {
-    return channel.lost;
+    note_failure(poll, *channel.lost);
+    return;
   }
   const auto power = read_nvml_power(*library_, channel.what);
   const Instant at = clock_->now();
   if (!power) {
     channel.integrator.miss();
-    return failed(channel, power.error());
+    note_failure(poll, failed(channel, power.error()));
+    return;
   }
   if (*power <= Watts{0} || *power > limit_of(channel.what.domain)) {
     channel.integrator.miss();
-    return Error{.code = ErrorCode::unavailable,
-                 .message = fmt::format("{}: it says that it draws {:g} W, which it cannot. That "
-                                        "reading is left out",
-                                        channel.what.domain.name, power->value()),
-                 .hint = {}};
+    note_failure(poll, {.code = ErrorCode::unavailable,
+                        .message = fmt::format("{}: it says that it draws {:g} W, which it cannot. "
+                                               "That reading is left out",
+                                               channel.what.domain.name, power->value()),
+                        .hint = {}});
+    return;
   }
   channel.integrator.read(*power, at, static_cast<std::uint16_t>(index), windows);
-  return std::nullopt;
 }
 
 Error NvmlSource::failed(Channel& channel, Return result) const {
@@ -385,22 +395,24 @@ Error NvmlSource::failed(Channel& channel, Return result) const {
 }
 
 /// A GPU that comes or goes while measuring: the list of domains is fixed, so it is only told of.
-std::optional<Error> NvmlSource::check_count() {
+void NvmlSource::check_count(Poll& poll) {
   const Instant now = clock_->now();
   if (count_changed_ || now - counted_ < kCountEvery) {
-    return std::nullopt;
+    return;
   }
   counted_ = now;
   const auto count = library_->device_count();
   if (!count || *count == count_) {
-    return std::nullopt;
+    return;
   }
   count_changed_ = true;
-  return Error{.code = ErrorCode::unavailable,
-               .message = fmt::format("The number of GPUs went from {} to {}: one that came is not "
-                                      "measured",
-                                      count_, *count),
-               .hint = "Start anew to measure all."};
+  poll.incidents.push_back(
+      {.code = "gpus_changed",
+       .error = {.code = ErrorCode::unavailable,
+                 .message = fmt::format("The number of GPUs went from {} to {}: one that came is "
+                                        "not measured",
+                                        count_, *count),
+                 .hint = "Start anew to measure all."}});
 }
 
 // ---- beside energy ------------------------------------------------------------------------------

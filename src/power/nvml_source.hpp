@@ -11,6 +11,7 @@
 #include "power/power_integrator.hpp"
 #include "power/sleeper.hpp"
 #include "power/step_lock.hpp"
+#include "power/suspend_watch.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -39,9 +40,9 @@ namespace enprof {
 class NvmlSource final : public PowerSource {
  public:
   /// Loads the library and reads every sensor once. Errors: those of NvmlLibrary::open and
-  /// find_nvml_devices. The sleeper goes with the environment's clock.
+  /// find_nvml_devices.
   [[nodiscard]] static Result<std::unique_ptr<NvmlSource>> open(
-      const PowerEnvironment& environment, const Sleeper& sleeper = monotonic_sleeper());
+      const PowerEnvironment& environment);
 
   [[nodiscard]] std::string_view name() const noexcept override { return "nvml"; }
   [[nodiscard]] std::string description() const override;
@@ -73,7 +74,7 @@ class NvmlSource final : public PowerSource {
     NvmlChannel what;
     std::unique_ptr<NvmlInput> input;
     std::optional<EnergyCounter> counter;  // else the integrator is used
-    StepLock lock;
+    std::optional<StepLock> lock;          // empty where readings are not locked
     PowerIntegrator integrator;
     Instant met;   // the last step that was met
     Instant turn;  // when it was last tried to meet one
@@ -84,27 +85,28 @@ class NvmlSource final : public PowerSource {
     unsigned unsupported = 0;  // bit by SensorQuantity: this one it does not know
   };
 
-  NvmlSource(std::unique_ptr<NvmlLibrary> library, NvmlDevices devices, const Clock& clock,
-             const Sleeper& sleeper);
+  NvmlSource(std::unique_ptr<NvmlLibrary> library, NvmlDevices devices,
+             const PowerEnvironment& environment);
 
   void find_again();
-  template <class Take>
-  void poll_steps(std::vector<EnergyWindow>& windows, const Take& take);
-  [[nodiscard]] std::optional<Error> meet(std::size_t index, std::vector<EnergyWindow>& windows);
+  void wait_for_first_steps(std::vector<std::size_t> waiting,
+                            const std::vector<std::uint64_t>& first);
+  void poll_steps(Poll& poll, std::vector<EnergyWindow>& windows);
+  void meet(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows);
   [[nodiscard]] bool is_soon_met(const Channel& channel, Instant seen) const;
   [[nodiscard]] static Instant foretold(const Channel& channel, Instant instant, bool after);
-  [[nodiscard]] std::optional<Error> read_counter(std::size_t index,
-                                                  std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> count(std::size_t index, std::uint64_t value, Instant at,
-                                           Instant seen, std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Error> read_power(std::size_t index,
-                                                std::vector<EnergyWindow>& windows);
+  void read_counter(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows);
+  void count(std::size_t index, std::uint64_t value, Instant at, Instant seen, Poll& poll,
+             std::vector<EnergyWindow>& windows);
+  void read_power(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows);
   [[nodiscard]] Error failed(Channel& channel, nvml::Return result) const;
-  [[nodiscard]] std::optional<Error> check_count();
+  void check_count(Poll& poll);
+  void notice_sleep();
 
   std::unique_ptr<NvmlLibrary> library_;  // first: handles are valid while it lives
   const Clock* clock_;
-  const Sleeper* sleeper_;
+  const Sleeper* sleeper_;  // null: readings are not locked
+  SuspendWatch suspend_;
   unsigned count_;
   bool count_changed_ = false;
   std::vector<Domain> domains_;

@@ -22,8 +22,8 @@ constexpr std::string_view kNotHere =
     "estimate "
     "where there is no sensor.";
 
-/// What sudo and powermetrics say to users who may not. Seen in sudo 1.9.13's messages;
-/// powermetrics' as its users quote it.
+/// What sudo and powermetrics say to users who may not: the first as sudo 1.9.13 says it, the
+/// others from its manual and as users quote them.
 constexpr std::array<std::string_view, 6> kRefusals{
     "a password is required", "a terminal is required", "is not allowed to",
     "not in the sudoers",     "may not run sudo",       "must be invoked as the superuser"};

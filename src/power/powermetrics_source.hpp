@@ -48,11 +48,9 @@ class PowermetricsSource final : public PowerSource {
   [[nodiscard]] std::string_view name() const noexcept override { return "powermetrics"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::span<const Domain> domains() const noexcept override { return domains_; }
-  [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return kPollInterval; }
-  /// The pipe holds a few samples only.
-  [[nodiscard]] Nanoseconds longest_interval() const noexcept override {
-    return command_.period / 2;
-  }
+  /// A poll a sample: each waits for the next by itself, and the pipe holds a few only.
+  [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return command_.period; }
+  [[nodiscard]] Nanoseconds longest_interval() const noexcept override { return command_.period; }
   [[nodiscard]] Result<void> start() override;
   [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override;
   void take_readings(std::vector<SensorReading>& readings) override;
@@ -63,8 +61,7 @@ class PowermetricsSource final : public PowerSource {
   /// The process that runs now, for tests.
   [[nodiscard]] std::optional<pid_t> pid() const noexcept;
 
-  /// Between two polls: each waits by itself.
-  static constexpr Nanoseconds kPollInterval = std::chrono::milliseconds{5};
+  /// For the first sample, when it is opened and when it is started.
   static constexpr Nanoseconds kProbePatience = std::chrono::milliseconds{1'300};
   static constexpr Nanoseconds kStartPatience = std::chrono::seconds{5};
   static constexpr Nanoseconds kShortestPause = std::chrono::milliseconds{100};

@@ -34,7 +34,8 @@ Error not_permitted(const std::vector<std::string>& paths) {
       .message =
           fmt::format("The RAPL counters may not be read by this user: {}", fmt::join(paths, ", ")),
       .hint = fmt::format("Allow it until the next boot: sudo chmod a+r {} (every user can then "
-                          "watch the power, a side channel: PLATYPUS, CVE-2020-8694). Or run as "
+                          "watch the power, a side channel: PLATYPUS, CVE-2020-8694). For one "
+                          "group, and after each boot: tools/setup-power-access --apply. Or run as "
                           "root: sudo enprof …",
                           fmt::join(paths, " "))};
 }

@@ -1,5 +1,7 @@
 #include "power/rapl_source.hpp"
 
+#include "power/counter_reading.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -22,25 +24,6 @@ constexpr Nanoseconds kLagMargin = std::chrono::microseconds{10};
 /// The locks are judged this often, and not by fewer readings.
 constexpr Nanoseconds kJudgePeriod = std::chrono::seconds{1};
 constexpr std::uint64_t kFewReadings = 8;
-
-const Clock* boot_clock_of(const PowerEnvironment& environment) {
-  const bool is_real = environment.clock == &monotonic_clock();
-  return environment.boot_clock == nullptr && is_real ? &boot_clock() : environment.boot_clock;
-}
-
-const Sleeper* sleeper_of(const PowerEnvironment& environment) {
-  if (!environment.lock_to_steps) {
-    return nullptr;
-  }
-  const bool is_real = environment.clock == &monotonic_clock();
-  return environment.sleeper == nullptr && is_real ? &monotonic_sleeper() : environment.sleeper;
-}
-
-/// Standard deviation of an instant that may be anywhere in this time.
-Nanoseconds uniform_error(Nanoseconds time) {
-  return Nanoseconds{static_cast<Nanoseconds::rep>(static_cast<double>(time.count()) *
-                                                   std::numbers::inv_sqrt3 / 2)};
-}
 
 Nanoseconds both(Nanoseconds a, Nanoseconds b) {
   return Nanoseconds{static_cast<Nanoseconds::rep>(

@@ -41,7 +41,7 @@ struct Piece {
   Joules energy;
 };
 
-std::vector<Piece> pieces_of(const std::vector<EnergyWindow>& windows, std::uint16_t domain) {
+std::vector<Piece> pieces_of(const std::vector<EnergyWindow>& windows, std::size_t domain) {
   std::vector<Piece> pieces;
   for (const EnergyWindow& window : windows) {
     if (window.domain != domain) {
@@ -83,7 +83,7 @@ class RaplTraces : public ::testing::TestWithParam<std::tuple<std::string, Way, 
   void check(std::span<const Domain> domains, const std::vector<EnergyWindow>& windows,
              Instant begin, Instant end) {
     ASSERT_EQ(domains.size(), trace_.domains().size());
-    for (std::uint16_t index = 0; index < domains.size(); ++index) {
+    for (std::size_t index = 0; index < domains.size(); ++index) {
       const std::string& name = domains[index].name;
       SCOPED_TRACE(name);
       const Joules step = machine_.one_step(name);

@@ -6,7 +6,6 @@
 namespace enprof {
 namespace {
 
-constexpr double kPeriodKnown = 1.0 / 20;  // share of the period
 /// Before anything was seen; and never less, as no clock is better.
 constexpr double kFirstJitter = 15e3;  // ns
 constexpr double kLeastJitter = 1e3;
@@ -31,9 +30,9 @@ double square(double value) { return value * value; }
 
 }  // namespace
 
-StepGrid::StepGrid(Nanoseconds period)
+StepGrid::StepGrid(Nanoseconds period, Nanoseconds error)
     : period_(ns(period)),
-      spread_{.phase = 0, .both = 0, .period = square(period_ * kPeriodKnown)},
+      spread_{.phase = 0, .both = 0, .period = square(ns(error))},
       jitter_(square(std::min(kFirstJitter, period_ / 50))) {}
 
 Nanoseconds StepGrid::period() const { return from_ns(period_); }

@@ -19,8 +19,9 @@ class StepGrid {
     Nanoseconds error{0};      ///< standard deviation, with the jitter
   };
 
-  /// Only the period is known, and that not well: to a twentieth.
-  explicit StepGrid(Nanoseconds period);
+  /// Only the period is known, with a standard deviation; or not well: to a twentieth.
+  StepGrid(Nanoseconds period, Nanoseconds error);
+  explicit StepGrid(Nanoseconds period) : StepGrid(period, period / 20) {}
 
   /// A step was seen, somewhere within `width` around this instant. The first one, and one that
   /// cannot be counted from the last because too many may lie between, sets the phase.

@@ -9,12 +9,12 @@
 namespace enprof {
 namespace {
 
-constexpr Nanoseconds kFirstGuard = std::chrono::microseconds{100};
+constexpr Nanoseconds kFirstGuard = std::chrono::microseconds{80};
 constexpr Nanoseconds kShortestGuard = std::chrono::microseconds{5};
-constexpr Nanoseconds kGuardShrink{500};
+constexpr Nanoseconds kGuardShrink{1'000};
 constexpr int kLateInTime = 20;  // wake-ups, of which one may come late
 /// A step is awaited so many standard deviations before and after it is expected.
-constexpr int kSigmas = 3;
+constexpr int kSigmas = 2;
 /// Polls closer together than this are not worth a sleep between them.
 constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{100};
 /// A stretch of time is searched in so many polls.
@@ -27,6 +27,10 @@ constexpr unsigned kLostAfter = 3;
 constexpr unsigned kLongestPause = 8;
 /// The period is learned from so many steps, or from one where that would take long.
 constexpr std::size_t kFollowed = 4;
+/// So much a step may be from its place, before it is known.
+constexpr Nanoseconds kJitter = std::chrono::microseconds{20};
+/// Times as long as the shortest: such a poll was interrupted.
+constexpr int kLostCpu = 8;
 constexpr Nanoseconds kLongToFollow = std::chrono::milliseconds{10};
 
 double ns(Nanoseconds duration) { return static_cast<double>(duration.count()); }
@@ -87,14 +91,16 @@ StepLock::Reading StepLock::read(CounterInput& input) {
       pause_ = pauses_;
     } else if (++misses_ >= kLostAfter) {
       lose();
+      knows_period_ = false;  // it was not what it seemed
     }
   }
   return read_plainly(input);
 }
 
 StepLock::Reading StepLock::read_plainly(CounterInput& input) {
-  Reading reading{.value = input.read()};
-  reading.at = reading.seen = clock_->now();
+  auto value = input.read();
+  const Instant now = clock_->now();
+  Reading reading{.value = std::move(value), .at = now, .seen = now};
   counts_.unlocked += reading.value ? 1U : 0U;
   return reading;
 }
@@ -129,7 +135,8 @@ StepLock::Watched StepLock::search(CounterInput& input, Instant deadline) {
   if (!step || !*step) {
     return step;
   }
-  if (!knows_period_) {
+  // Steps that can be awaited no longer, though one is known: the period is not what it seemed.
+  if (!knows_period_ || grid_.has_phase()) {
     step = follow(input, **step, period() > kLongToFollow / 2 ? 1 : kFollowed);
     if (!step || !*step) {
       return step;
@@ -146,29 +153,51 @@ StepLock::Watched StepLock::search(CounterInput& input, Instant deadline) {
 }
 
 StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::size_t steps) {
-  std::vector<Step> seen{first};
-  while (seen.size() <= steps) {
+  // Steps that were seen through a long pause, as others had the CPU, tell nothing of the period.
+  std::vector<Step> sharp;
+  const auto keep = [&](const Step& step) {
+    if (step.width <= settings_.period / kSharp) {
+      sharp.push_back(step);
+    }
+  };
+  keep(first);
+  Step last = first;
+  for (std::size_t count = 0; count < steps; ++count) {
     auto step = find(input, clock_->now() + 2 * period());
     if (!step || !*step) {
       return step;
     }
-    seen.push_back(**step);
-    if (is_sharp(**step) && seen.size() <= steps) {
-      count_locked(**step);
+    last = **step;
+    keep(last);
+    if (is_sharp(last) && count + 1 < steps) {
+      count_locked(last);
     }
   }
-  // The median: one step may have gone unseen while another process had the CPU.
-  std::vector<Nanoseconds> apart;
-  for (std::size_t index = 1; index < seen.size(); ++index) {
-    apart.push_back(seen[index].at - seen[index - 1].at);
+  if (sharp.size() < 2) {
+    ++counts_.blurred_steps;
+    return std::nullopt;
   }
-  const auto middle = apart.begin() + static_cast<std::ptrdiff_t>(apart.size() / 2);
-  std::ranges::nth_element(apart, middle);
-  grid_ = StepGrid(std::max(*middle, settings_.period / kPolls));
-  for (const Step& step : seen) {
+  // A step may have gone unseen: the shortest time between two, and those like it, are one period.
+  std::vector<Nanoseconds> apart;
+  Nanoseconds width{0};
+  for (std::size_t index = 1; index < sharp.size(); ++index) {
+    apart.push_back(sharp[index].at - sharp[index - 1].at);
+    width = std::max(width, sharp[index].width + sharp[index - 1].width);
+  }
+  const Nanoseconds shortest = std::ranges::min(apart);
+  Nanoseconds sum{0};
+  int count = 0;
+  for (const Nanoseconds time : apart) {
+    if (time < shortest + shortest / 2) {
+      sum += time;
+      ++count;
+    }
+  }
+  grid_ = StepGrid(std::max(sum / count, settings_.period / kPolls), (width + kJitter) / count);
+  for (const Step& step : sharp) {
     grid_.see(step.at, step.width);
   }
-  return seen.back();
+  return last;
 }
 
 StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
@@ -216,37 +245,40 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
 
 StepLock::Watched StepLock::watch(CounterInput& input, Instant until, Nanoseconds pause) {
   Instant before = clock_->now();
-  const Instant begin = before;
   const auto first = input.read();
   Instant after = clock_->now();
-  Nanoseconds slept{0};
+  if (!first) {
+    return std::unexpected(first.error());
+  }
+  // A poll that takes far longer than others has lost the CPU, and not used it.
+  Nanoseconds shortest = after - before;
+  Nanoseconds used = shortest;
   Watched result = std::nullopt;
-  while (first && after < until) {
+  while (after < until) {
     Instant again = after;
     if (pause > Nanoseconds{0}) {
       sleeper_->sleep_until(after + pause);
       again = clock_->now();
-      slept += again - after;
     }
     const auto value = input.read();
-    const Instant now = clock_->now();
+    after = clock_->now();
+    shortest = std::min(shortest, after - again);
+    used += std::min(after - again, kLostCpu * shortest);
     if (!value) {
       result = std::unexpected(value.error());
       break;
     }
-    after = now;
     if (*value != *first) {
-      // The old value was there after `before`, the new one before `now`.
-      result = Step{
-          .value = *value, .at = before + (now - before) / 2, .seen = now, .width = now - before};
+      // The old value was there after `before`, the new one before `after`.
+      result = Step{.value = *value,
+                    .at = before + (after - before) / 2,
+                    .seen = after,
+                    .width = after - before};
       break;
     }
     before = again;
   }
-  spend(after - begin - slept);
-  if (!first) {
-    return std::unexpected(first.error());
-  }
+  spend(used);
   return result;
 }
 

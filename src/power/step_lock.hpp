@@ -20,7 +20,7 @@ namespace enprof {
 /// old.
 ///
 /// How it is found: at first by polling through a few steps (long ones: with sleeps between, ever
-/// shorter from step to step). Then it sleeps until a step may come: three standard deviations
+/// shorter from step to step). Then it sleeps until a step may come: two standard deviations
 /// before it is expected, less a guard, as a wake-up comes late by a time that varies. The guard
 /// shrinks with each wake-up that came in time, and grows twenty times as much with one that did
 /// not, so that one in twenty does not. A step that was missed is not polled for: the next one is
@@ -60,9 +60,9 @@ class StepLock {
 
   StepLock(const Settings& settings, const Clock& clock, const Sleeper& sleeper);
 
-  /// Waits for the next step that can still be slept for, about two periods at most (the first time
-  /// some more), and reads the value then. Call it when a reading is wanted: not every step needs
-  /// to be met.
+  /// Waits for the next step that can still be slept for, and reads the value then: about two
+  /// periods at most, and four more (one more, if they are long) where the period is to be learned.
+  /// Call it when a reading is wanted: not every step needs to be met.
   [[nodiscard]] Reading read(CounterInput& input);
 
   /// Meets a number of steps in a row, to learn what there is to know: the period, and how exactly

@@ -98,6 +98,24 @@ TEST_F(StepLockTest, ADriftOfThePeriodIsFollowed) {
   EXPECT_NEAR(to_ms(locked.period()), to_ms(machine_.period()), 0.003);
 }
 
+TEST_F(StepLockTest, APeriodThatWasLearnedWronglyIsLearnedAnew) {
+  StepLock locked = lock();
+  machine_.set_period(1'700us);
+  machine_.pass(10ms);
+  ASSERT_TRUE(locked.learn(machine_));
+  EXPECT_NEAR(to_ms(locked.period()), 1.7, 0.01);
+  machine_.set_period(kPeriod);
+  machine_.pass(10ms);
+  for (int change = 0; change < 20; ++change) {  // so that no other period passes for it
+    static_cast<void>(errors(locked, 5));
+    machine_.pass(change * 1'300us);
+  }
+  const auto microseconds = errors(locked, 100);
+  EXPECT_GT(microseconds.size(), 90U);
+  EXPECT_LT(microseconds.back(), 2.0);
+  EXPECT_NEAR(to_ms(locked.period()), to_ms(kPeriod), 0.01);
+}
+
 TEST_F(StepLockTest, AStallIsReadAsItIsAndTheLockComesBack) {
   StepLock locked = lock();
   static_cast<void>(errors(locked, 20));
@@ -112,7 +130,7 @@ TEST_F(StepLockTest, AStallIsReadAsItIsAndTheLockComesBack) {
   EXPECT_LT(microseconds.back(), 2.0);
 }
 
-TEST_F(StepLockTest, AReadingEndsWithinAboutTwoSteps) {
+TEST_F(StepLockTest, AReadingEndsWithinAFewSteps) {
   StepLock locked = lock();
   ASSERT_TRUE(locked.learn(machine_));
   machine_.wake_late(0us, 900us);
@@ -121,7 +139,7 @@ TEST_F(StepLockTest, AReadingEndsWithinAboutTwoSteps) {
     machine_.pass(5ms);
     const Instant before = machine_.clock().now();
     static_cast<void>(locked.read(machine_));
-    EXPECT_LT(machine_.clock().now() - before, 3 * kPeriod + 900us);
+    EXPECT_LT(machine_.clock().now() - before, 6 * kPeriod + 900us);
   }
 }
 

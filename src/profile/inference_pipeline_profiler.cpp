@@ -2,6 +2,7 @@
 
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
+#include "profile/cpu_load_recorder.hpp"
 #include "profile/event_dispatcher.hpp"
 #include "profile/pass_recorder.hpp"
 #include "profile/run_assembler.hpp"
@@ -43,8 +44,8 @@ Warning warning_from(std::string component, std::string code, const Error& error
 
 class InferencePipelineProfiler::Impl {
  public:
-  Impl(PowerMonitor* monitor, ProfileDatabase* database, const ProfilerOptions& profiler_options)
-      : power(monitor), store(database), options(profiler_options), dispatcher(monitor) {
+  Impl(PowerMonitor* monitor, ProfileDatabase* database, ProfilerOptions profiler_options)
+      : power(monitor), store(database), options(std::move(profiler_options)), dispatcher(monitor) {
     if (store != nullptr) {
       static_cast<void>(recover_runs(*store));  // it logs what it does
     }
@@ -75,13 +76,13 @@ class InferencePipelineProfiler::Impl {
 InferencePipelineProfiler::InferencePipelineProfiler(PowerMonitor* monitor,
                                                      ProfileDatabase* database,
                                                      ProfilerOptions options)
-    : impl_(std::make_unique<Impl>(monitor, database, options)) {}
+    : impl_(std::make_unique<Impl>(monitor, database, std::move(options))) {}
 
 InferencePipelineProfiler::InferencePipelineProfiler(Result<PowerMonitor>& monitor,
                                                      Result<ProfileDatabase>& database,
                                                      ProfilerOptions options)
     : InferencePipelineProfiler(monitor ? &*monitor : nullptr, database ? &*database : nullptr,
-                                options) {
+                                std::move(options)) {
   if (!monitor) {
     kLog.error("Failed to start power monitoring: {}", monitor.error().message);
     impl_->standing_warnings.push_back(warning_from("power", "power_failed", monitor.error()));
@@ -122,8 +123,9 @@ class RunScope::Impl {
                                ? 0
                                : request.max_output_tokens + kPassesBeforeDecode,
                  .operations = profiler.options.max_operations},
-                monotonic_clock(), saver_ ? saver_->passes() : nullptr) {
-    run_.run_id = make_run_id();
+                monotonic_clock(), saver_ ? saver_->passes() : nullptr),
+        cpu_load_(profiler.cpu, monotonic_clock()) {
+    run_.run_id = request.run_id.empty() ? make_run_id() : std::move(request.run_id);
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     run_.depth = request.depth;
@@ -138,11 +140,11 @@ class RunScope::Impl {
     if (profiler.power != nullptr) {
       profiler.power->sync();
     }
-    cpu_at_begin_ = profiler.cpu.read();
+    cpu_load_.start();
     recorder_.begin();
     profiler.dispatcher.begin_run(run_.run_id, recorder_);
     if (saver_) {
-      saver_->begin(run_, recorder_, cpu_at_begin_);
+      saver_->begin(run_, recorder_);
     }
     if (profiler.power != nullptr) {
       profiler.power->forget_before(recorder_.begin_time() - kLookBack);
@@ -227,9 +229,7 @@ class RunScope::Impl {
  private:
   [[nodiscard]] PowerEvidence evidence() {
     PowerEvidence result;
-    if (const auto cpu_at_end = profiler_.cpu.read(); cpu_at_begin_ && cpu_at_end) {
-      result.foreign_cpu_share = foreign_cpu_share(*cpu_at_begin_, *cpu_at_end);
-    }
+    result.cpu = cpu_load_.stop();
     PowerMonitor* power = profiler_.power;
     if (power == nullptr) {
       return result;
@@ -251,7 +251,7 @@ class RunScope::Impl {
   std::unique_ptr<RunSaver> saver_;  // null where nothing is to be saved
   RunRecorder recorder_;
   PassRecorder passes_;
-  std::optional<CpuSnapshot> cpu_at_begin_;
+  CpuLoadRecorder cpu_load_;
   int exceptions_ = std::uncaught_exceptions();
 };
 

@@ -6,7 +6,7 @@
 
 namespace enprof {
 
-Json bytes_to_json(std::string_view text) {
+StepJson bytes_to_json(std::string_view text) {
   if (!first_invalid_utf8(text)) {
     return text;
   }
@@ -17,7 +17,7 @@ Json bytes_to_json(std::string_view text) {
   return {{"bytes", std::move(hexadecimal)}};
 }
 
-std::string bytes_from_json(const Json& json) {
+std::string bytes_from_json(const StepJson& json) {
   if (json.is_string()) {
     return json.get<std::string>();
   }

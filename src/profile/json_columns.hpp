@@ -20,12 +20,12 @@
 
 namespace enprof {
 
-using Json = nlohmann::json;
+using StepJson = nlohmann::json;
 
 /// A text of any bytes: as it is where it is UTF-8, else as {"bytes": "hexadecimal"}.
-[[nodiscard]] Json bytes_to_json(std::string_view text);
+[[nodiscard]] StepJson bytes_to_json(std::string_view text);
 /// Throws std::invalid_argument or nlohmann::json::exception.
-[[nodiscard]] std::string bytes_from_json(const Json& json);
+[[nodiscard]] std::string bytes_from_json(const StepJson& json);
 
 /// An enumeration by its number. Throws std::invalid_argument for a number that has no name.
 template <class Enum>
@@ -71,40 +71,40 @@ class JsonWriter {
   void index_or_null(std::string_view name, std::int32_t value) { (*this)(name, value); }
   void coded(std::string_view name, const auto& value) { (*this)(name, value); }
 
-  [[nodiscard]] Json take() { return std::move(object_); }
+  [[nodiscard]] StepJson take() { return std::move(object_); }
 
  private:
-  void put(std::string_view name, Json value) { object_[std::string{name}] = std::move(value); }
+  void put(std::string_view name, StepJson value) { object_[std::string{name}] = std::move(value); }
 
-  Json object_ = Json::object();
+  StepJson object_ = StepJson::object();
 };
 
 /// Takes them out again. What is missing keeps its default. Throws std::invalid_argument or
 /// nlohmann::json::exception.
 class JsonReader {
  public:
-  explicit JsonReader(const Json& object) : object_(object) {}
+  explicit JsonReader(const StepJson& object) : object_(object) {}
 
   void operator()(std::string_view name, double& value) {
-    if (const Json* found = find(name)) {
+    if (const StepJson* found = find(name)) {
       // nlohmann writes what is no number as null.
       value = found->is_null() ? std::numeric_limits<double>::quiet_NaN() : found->get<double>();
     }
   }
   void operator()(std::string_view name, std::string& text) {
-    if (const Json* found = find(name)) {
+    if (const StepJson* found = find(name)) {
       text = bytes_from_json(*found);
     }
   }
   void operator()(std::string_view name, std::integral auto& value) {
-    if (const Json* found = find(name)) {
+    if (const StepJson* found = find(name)) {
       value = number<std::remove_reference_t<decltype(value)>>(*found);
     }
   }
   template <class Enum>
     requires std::is_enum_v<Enum>
   void operator()(std::string_view name, Enum& value) {
-    if (const Json* found = find(name)) {
+    if (const StepJson* found = find(name)) {
       value = enum_from_number<Enum>(number<std::int64_t>(*found));
     }
   }
@@ -115,12 +115,12 @@ class JsonReader {
     value = Quantity<Dimension>{number};
   }
   void operator()(std::string_view name, Nanoseconds& value) {
-    if (const Json* found = find(name)) {
+    if (const StepJson* found = find(name)) {
       value = Nanoseconds{number<std::int64_t>(*found)};
     }
   }
   void operator()(std::string_view name, WallTime& value) {
-    if (const Json* found = find(name)) {
+    if (const StepJson* found = find(name)) {
       value = WallTime{WallTime::duration{number<std::int64_t>(*found)}};
     }
   }
@@ -137,7 +137,7 @@ class JsonReader {
 
   /// A whole number that fits. Throws std::invalid_argument.
   template <std::integral Number>
-  [[nodiscard]] static Number number(const Json& json) {
+  [[nodiscard]] static Number number(const StepJson& json) {
     if (json.is_number_unsigned()) {
       if (const auto value = json.get<std::uint64_t>(); std::in_range<Number>(value)) {
         return static_cast<Number>(value);
@@ -151,18 +151,18 @@ class JsonReader {
   }
 
  private:
-  [[nodiscard]] const Json* find(std::string_view name) const {
+  [[nodiscard]] const StepJson* find(std::string_view name) const {
     const auto found = object_.find(std::string{name});
     return found == object_.end() ? nullptr : &*found;
   }
 
-  const Json& object_;
+  const StepJson& object_;
 };
 
 /// A list of structs, each with the same columns.
 template <class Row>
-[[nodiscard]] Json list_to_json(const std::vector<Row>& rows, const auto& columns) {
-  Json list = Json::array();
+[[nodiscard]] StepJson list_to_json(const std::vector<Row>& rows, const auto& columns) {
+  StepJson list = StepJson::array();
   for (const Row& row : rows) {
     JsonWriter writer;
     columns(writer, row);
@@ -171,9 +171,9 @@ template <class Row>
   return list;
 }
 template <class Row>
-[[nodiscard]] std::vector<Row> list_from_json(const Json& list, const auto& columns) {
+[[nodiscard]] std::vector<Row> list_from_json(const StepJson& list, const auto& columns) {
   std::vector<Row> rows;
-  for (const Json& object : list) {
+  for (const StepJson& object : list) {
     if (!object.is_object()) {
       throw std::invalid_argument("an entry of a list is no object");
     }

@@ -71,7 +71,7 @@ TEST_F(LayerProfilerTest, PassesBecomeATreeOfSpans) {
   const LayerProfiler profiler(recording);
   const std::vector<Span>& spans = profiler.spans();
   // Of the recording 9; of each of 3 passes: itself, 2 gaps, 4 layers, 1 + 3 + 2 + 1 components.
-  ASSERT_EQ(spans.size(), recording.spans.size() + 3 * (1 + 2 + 4 + 7));
+  ASSERT_EQ(spans.size(), recording.spans.size() + std::size_t{3} * (1 + 2 + 4 + 7));
   std::vector<Instant> filled(spans.size());
   for (std::size_t index = 1; index < spans.size(); ++index) {
     const Span& span = spans[index];
@@ -355,8 +355,7 @@ TEST_P(AnyRun, DeepAndModuleAgreeOnLayersAndComponents) {
   const ProfiledRun module = profiled<LayerProfiler>(recording_, windows_);
   const ProfiledRun deep = profiled<DeepProfiler>(recording_, windows_);
   ASSERT_EQ(module.layers.size(), deep.layers.size());
-  for (std::size_t index = 0; index < module.layers.size(); ++index) {
-    const LayerFigure& figure = module.layers[index];
+  for (const LayerFigure& figure : module.layers) {
     const LayerFigure& other = layer(deep, figure.phase, figure.layer);
     EXPECT_EQ(figure.count, other.count);
     EXPECT_EQ(figure.figure.duration, other.figure.duration);

@@ -53,6 +53,7 @@ class Assembler {
     }
     figures_of_domains();
     find_peak();
+    find_own_part();
     totals();
     warnings();
     warnings_of_passes();
@@ -98,6 +99,7 @@ class Assembler {
     run_.sections.clear();
     run_.tokens.clear();
     section_sums_.clear();
+    run_shares_.clear();
   }
 
   void build_timelines() {
@@ -111,7 +113,9 @@ class Assembler {
       timelines_.emplace_back(by_domain[index], domain.stamp_error);
       rejected_windows_ += timelines_.back().rejected_windows();
       if (domain.is_root()) {
-        roots_.push_back({.domain = &domain, .idle_power = idle_power(index)});
+        roots_.push_back({.domain = &domain,
+                          .idle_power = idle_power(index),
+                          .idle_error = error_of_idle(index)});
         idle_powers_.push_back(idle_power(index));
         root_timelines_.push_back(timelines_.back());
       }
@@ -125,10 +129,20 @@ class Assembler {
     return power_.baseline->domains[domain]->power;
   }
 
-  [[nodiscard]] Figure figure(Nanoseconds duration, std::span<const EnergyShare> share) const {
+  [[nodiscard]] std::optional<Watts> error_of_idle(std::size_t domain) const {
+    if (!power_.baseline || !power_.baseline->domains[domain]) {
+      return std::nullopt;
+    }
+    const IdleBaseline::DomainIdle& idle = *power_.baseline->domains[domain];
+    return idle_error(idle.spread, idle.windows);
+  }
+
+  [[nodiscard]] Figure figure(const Span& span, std::span<const EnergyShare> share) const {
     FigureBuilder builder(roots_);
-    builder.add(duration, share);
-    return builder.build();
+    builder.add(span.duration(), share);
+    Figure result = builder.build();
+    result.quality.foreign_cpu_share = foreign_cpu_share(power_.cpu, span.begin, span.end);
+    return result;
   }
 
   void figures_of_spans(std::span<const Span> spans, const Attribution& attribution) {
@@ -149,15 +163,18 @@ class Assembler {
       const Nanoseconds since = span.begin - begin_;
       switch (span.level) {
         case Level::run:
-          run_.totals.figure = figure(span.duration(), share);
-          run_.totals.figure.quality.foreign_cpu_share = power_.foreign_cpu_share;
+          run_.totals.figure = figure(span, share);
+          if (auto& foreign = run_.totals.figure.quality.foreign_cpu_share; !foreign) {
+            foreign = power_.foreign_cpu_share;
+          }
+          run_shares_.assign(share.begin(), share.end());
           break;
         case Level::phase:
           if (!run_.phases.empty()) {
             close_phase();
           }
           run_.phases.push_back(
-              {.phase = span.phase, .begin = since, .figure = figure(span.duration(), share)});
+              {.phase = span.phase, .begin = since, .figure = figure(span, share)});
           rest.assign(share.begin(), share.end());
           rest_duration = span.duration();
           break;
@@ -180,7 +197,7 @@ class Assembler {
                                    .text = recording_.token_texts[token],
                                    .phase = span.phase,
                                    .begin = since,
-                                   .figure = figure(span.duration(), share)});
+                                   .figure = figure(span, share)});
           }
           break;
         case Level::pass:  // from here on down: the profiler's
@@ -240,10 +257,16 @@ class Assembler {
   void figures_of_domains() {
     PowerFigures& power = run_.power;
     power.sources = power_.sources;
+    std::size_t root = 0;
     for (std::size_t index = 0; index < power_.domains.size(); ++index) {
-      const RootDomain alone{.domain = &power_.domains[index], .idle_power = idle_power(index)};
+      const RootDomain alone{.domain = &power_.domains[index],
+                             .idle_power = idle_power(index),
+                             .idle_error = error_of_idle(index)};
       FigureBuilder builder(std::span(&alone, 1));
-      const EnergyShare share = timelines_[index].share(begin_, end_);
+      // What roots used is what their parts add up to.
+      const EnergyShare share = alone.domain->is_root() && root < run_shares_.size()
+                                    ? run_shares_[root++]
+                                    : timelines_[index].share(begin_, end_);
       builder.add(end_ - begin_, std::span(&share, 1));
       DomainFigure domain{.domain = power_.domains[index], .figure = builder.build()};
       if (power_.baseline && power_.baseline->domains[index]) {
@@ -278,6 +301,58 @@ class Assembler {
       return std::nullopt;
     }
     return share.energy / (to - from);
+  }
+
+  /// What goes to this process of what the CPUs' roots used beyond idling: by its share of busy CPU
+  /// time in each interval between two samples.
+  void find_own_part() {
+    const std::span<const CpuSample> samples = power_.cpu;
+    const auto whole = foreign_cpu_share(samples, begin_, end_);
+    if (!whole) {
+      return;
+    }
+    Joules own;
+    bool any = false;
+    for (std::size_t root = 0; root < roots_.size(); ++root) {
+      if (!holds_cpus(roots_[root].domain->kind)) {
+        continue;
+      }
+      if (!roots_[root].idle_power) {
+        return;
+      }
+      for (std::size_t index = 1; index < samples.size(); ++index) {
+        const Instant from = std::max(samples[index - 1].at, begin_);
+        const Instant to = std::min(samples[index].at, end_);
+        const EnergyShare share = root_timelines_[root].share(from, to);
+        const double others =
+            foreign_cpu_share(samples[index - 1].times, samples[index].times).value_or(*whole);
+        own += (share.energy - *roots_[root].idle_power * share.covered) * (1.0 - others);
+        any = any || share.covered > Nanoseconds{0};
+      }
+    }
+    if (any) {
+      run_.totals.process_dynamic = own;
+    }
+  }
+
+  [[nodiscard]] static bool holds_cpus(DomainKind kind) {
+    switch (kind) {
+      case DomainKind::psys:
+      case DomainKind::module:
+      case DomainKind::soc:
+      case DomainKind::package:
+      case DomainKind::core:
+      case DomainKind::dram:
+      case DomainKind::cpu:
+        return true;
+      case DomainKind::uncore:
+      case DomainKind::gpu:
+      case DomainKind::mig:
+      case DomainKind::ane:
+      case DomainKind::other:
+        return false;
+    }
+    return false;
   }
 
   void find_peak() {
@@ -413,12 +488,13 @@ class Assembler {
           "The machine was busier before the run than in it: let it come to rest, or give "
           "--baseline-s more time.");
     }
-    if (power_.foreign_cpu_share && *power_.foreign_cpu_share > kForeignLoadWarning) {
+    if (const auto& foreign = figure.quality.foreign_cpu_share;
+        foreign && *foreign > kForeignLoadWarning) {
       warn("power", "foreign_load",
            fmt::format(
                "Other processes used {:.0f} % of the machine's busy CPU time during the run: "
                "their energy is in these figures",
-               100.0 * *power_.foreign_cpu_share),
+               100.0 * *foreign),
            "Stop them, and run again.");
     }
     if (rejected_windows_ > 0) {
@@ -480,6 +556,7 @@ class Assembler {
   std::vector<EnergyTimeline> timelines_;       // by domain
   std::vector<EnergyTimeline> root_timelines_;  // by root
   std::vector<RootDomain> roots_;
+  std::vector<EnergyShare> run_shares_;            // of the run, by root
   std::vector<std::optional<Watts>> idle_powers_;  // by root
   std::vector<SectionSum> section_sums_;
   std::span<const Span> spans_;  // while figures are made of them

@@ -6,6 +6,7 @@
 #include "enprof/model/sensor_reading.hpp"
 #include "enprof/power/power_monitor.hpp"
 
+#include "base/cpu_times.hpp"
 #include "profile/run_recorder.hpp"
 
 #include <optional>
@@ -22,6 +23,8 @@ struct PowerEvidence {
   std::vector<SensorReading> readings;  ///< taken in the run
   std::optional<IdleBaseline> baseline;
   Nanoseconds interval{0};
+  std::vector<CpuSample> cpu;  ///< CPU times from the run's begin to its end; empty: not known
+  /// Of the whole run, where `cpu` does not tell it.
   std::optional<double> foreign_cpu_share;
 };
 

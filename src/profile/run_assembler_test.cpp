@@ -64,6 +64,18 @@ PowerEvidence evidence() {
   return power;
 }
 
+/// Two CPUs' worth of work from before the run until after it, of which others did this share.
+std::vector<CpuSample> cpu_samples(double others) {
+  std::vector<CpuSample> samples;
+  for (int ms = -100; ms <= 1100; ms += 100) {
+    const Nanoseconds busy = std::chrono::milliseconds{2 * (ms + 100)};
+    samples.push_back({.at = at(ms),
+                       .times = {.machine = {.busy = busy, .total = 2 * busy},
+                                 .own = from_ms(to_ms(busy) * (1.0 - others))}});
+  }
+  return samples;
+}
+
 ProfiledRun assembled(const PowerEvidence& power = evidence()) {
   ProfiledRun run;
   run.totals.prompt_tokens = 30;
@@ -241,14 +253,56 @@ TEST(RunAssembler, NoWindowInTheRunIsSaid) {
 
 TEST(RunAssembler, WarnsOfForeignLoadAndABusyBaseline) {
   PowerEvidence power = evidence();
-  power.foreign_cpu_share = 0.25;
+  power.cpu = cpu_samples(0.25);
   power.baseline->domains[0]->power = Watts{80};
   const ProfiledRun run = assembled(power);
   ASSERT_EQ(run.warnings.size(), 2U);
   EXPECT_EQ(run.warnings[0].code, "baseline_above_run");
   EXPECT_NE(run.warnings[0].message.find("80.00 W"), std::string::npos);
   EXPECT_EQ(run.warnings[1].code, "foreign_load");
-  EXPECT_EQ(run.totals.figure.quality.foreign_cpu_share, 0.25);
+  EXPECT_NEAR(*run.totals.figure.quality.foreign_cpu_share, 0.25, 1e-9);
+}
+
+TEST(RunAssembler, ThisProcessHasItsShareOfTheDynamicPart) {
+  PowerEvidence power = evidence();
+  EXPECT_FALSE(assembled(power).totals.process_dynamic);  // CPU times are not known
+  power.cpu = cpu_samples(0.2);
+  const ProfiledRun run = assembled(power);
+  EXPECT_NEAR(run.totals.process_dynamic->value(), 0.8 * 45.0, 1e-6);
+  EXPECT_NEAR(*run.phases[1].figure.quality.foreign_cpu_share, 0.2, 1e-9);
+  EXPECT_NEAR(run.totals.figure.total->value(), 55.0, 1e-9);  // the machine's, whoever used it
+
+  // All others' work was in the tenth of a second in which the machine drew 100 W.
+  const auto own_before = power.cpu[7].times.own;
+  for (std::size_t index = 7; index < power.cpu.size(); ++index) {
+    power.cpu[index].times.own = own_before - 160ms;
+  }
+  for (std::size_t index = 0; index < 7; ++index) {
+    power.cpu[index].times.own = power.cpu[index].times.machine.busy;
+  }
+  const ProfiledRun alone = assembled(power);
+  EXPECT_LT(alone.totals.process_dynamic->value(), 45.0);
+
+  power.baseline.reset();
+  EXPECT_FALSE(assembled(power).totals.process_dynamic);  // nor is there a dynamic part
+}
+
+TEST(RunAssembler, AGpuIsNoPartOfTheProcessesShare) {
+  PowerEvidence power = evidence();
+  power.cpu = cpu_samples(0.2);
+  power.domains[0] = domain_from_name("gpu-0");
+  power.domains[1] = domain_from_name("gpu-1");
+  link_parents(power.domains);
+  EXPECT_FALSE(assembled(power).totals.process_dynamic);
+}
+
+TEST(RunAssembler, TheBaselinesErrorReachesTheDynamicPart) {
+  PowerEvidence power = evidence();
+  power.baseline->domains[0] = IdleBaseline::DomainIdle{Watts{10}, Watts{1}, 25};
+  const Quality quality = assembled(power).totals.figure.quality;
+  // 1 W over 25 windows: 0.2 W, for a second.
+  EXPECT_NEAR(quality.dynamic_standard_error->value(),
+              std::hypot(quality.standard_error->value(), 0.2), 1e-9);
 }
 
 // ---- passes ------------------------------------------------------------------------------------
@@ -313,6 +367,7 @@ TEST(RunAssembler, PassesThatWereNotToldApartAreCounted) {
   recording.passes.lost_passes = 4;
   const ProfiledRun run = assembled_with_passes(Depth::module, recording);
   std::vector<std::string> codes;
+  codes.reserve(run.warnings.size());
   for (const Warning& warning : run.warnings) {
     codes.push_back(warning.code);
   }

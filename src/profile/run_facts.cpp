@@ -38,29 +38,30 @@ constexpr auto kSensorColumns = [](auto& column, auto& row) {
 };
 
 constexpr auto kIdleColumns = [](auto& column, auto& row) {
-  auto& [power, spread] = row;
+  auto& [power, spread, windows] = row;
   column("power_w", power);
   column("spread_w", spread);
+  column("windows", windows);
 };
 
 template <class Row>
-Json object_of(const Row& row, const auto& columns) {
+StepJson object_of(const Row& row, const auto& columns) {
   JsonWriter writer;
   columns(writer, row);
   return writer.take();
 }
 
-Json texts_to_json(const std::vector<std::string>& texts) {
-  Json list = Json::array();
+StepJson texts_to_json(const std::vector<std::string>& texts) {
+  StepJson list = StepJson::array();
   for (const std::string& text : texts) {
     list.push_back(bytes_to_json(text));
   }
   return list;
 }
 
-std::vector<std::string> texts_from_json(const Json& list) {
+std::vector<std::string> texts_from_json(const StepJson& list) {
   std::vector<std::string> texts;
-  for (const Json& text : list) {
+  for (const StepJson& text : list) {
     texts.push_back(bytes_from_json(text));
   }
   return texts;
@@ -68,15 +69,15 @@ std::vector<std::string> texts_from_json(const Json& list) {
 
 }  // namespace
 
-Json facts_to_json(const ProfiledRun& run) {
-  Json json = object_of(run, kIdentityColumns);
+StepJson facts_to_json(const ProfiledRun& run) {
+  StepJson json = object_of(run, kIdentityColumns);
   json["tags"] = texts_to_json(run.tags);
   json["model"] = object_of(run.model, kModelColumns);
   json["warnings"] = list_to_json(run.warnings, kWarningColumns);
   return json;
 }
 
-void facts_from_json(const Json& json, ProfiledRun& run) {
+void facts_from_json(const StepJson& json, ProfiledRun& run) {
   JsonReader reader(json);
   kIdentityColumns(reader, run);
   run.tags = texts_from_json(json.at("tags"));
@@ -86,11 +87,11 @@ void facts_from_json(const Json& json, ProfiledRun& run) {
   run.warnings = list_from_json<Warning>(json.at("warnings"), kWarningColumns);
 }
 
-Json values_to_json(const SampledValues& values) {
-  Json json = object_of(values, kSampledValuesColumns);
+StepJson values_to_json(const SampledValues& values) {
+  StepJson json = object_of(values, kSampledValuesColumns);
   json["activations"] = list_to_json(values.activations, kActivationColumns);
   json["attention"] = list_to_json(values.attention, kAttentionColumns);
-  Json& experts = json["experts"] = list_to_json(values.experts, kRoutingColumns);
+  StepJson& experts = json["experts"] = list_to_json(values.experts, kRoutingColumns);
   for (std::size_t index = 0; index < values.experts.size(); ++index) {
     experts[index]["experts"] = values.experts[index].experts;
     experts[index]["weights"] = values.experts[index].weights;
@@ -98,7 +99,7 @@ Json values_to_json(const SampledValues& values) {
   return json;
 }
 
-SampledValues values_from_json(const Json& json) {
+SampledValues values_from_json(const StepJson& json) {
   SampledValues values;
   JsonReader reader(json);
   kSampledValuesColumns(reader, values);
@@ -107,7 +108,7 @@ SampledValues values_from_json(const Json& json) {
   values.experts = list_from_json<ExpertActivation>(json.at("experts"), kRoutingColumns);
   for (std::size_t index = 0; index < values.experts.size(); ++index) {
     ExpertActivation& routing = values.experts[index];
-    for (const Json& expert : json.at("experts")[index].at("experts")) {
+    for (const StepJson& expert : json.at("experts")[index].at("experts")) {
       routing.experts.push_back(JsonReader::number<std::uint16_t>(expert));
     }
     routing.weights = json.at("experts")[index].at("weights").get<std::vector<float>>();
@@ -130,14 +131,14 @@ void add_values(SampledValues& kept, SampledValues more) {
   append(kept.experts, more.experts);
 }
 
-Json sensors_to_json(const PowerEvidence& power) {
-  Json json{{"sources", texts_to_json(power.sources)},
-            {"domains", list_to_json(power.domains, kSensorColumns)},
-            {"interval_ns", power.interval.count()}};
+StepJson sensors_to_json(const PowerEvidence& power) {
+  StepJson json{{"sources", texts_to_json(power.sources)},
+                {"domains", list_to_json(power.domains, kSensorColumns)},
+                {"interval_ns", power.interval.count()}};
   if (power.baseline) {
-    Json idle = Json::array();
+    StepJson idle = StepJson::array();
     for (const auto& domain : power.baseline->domains) {
-      idle.push_back(domain ? object_of(*domain, kIdleColumns) : Json(nullptr));
+      idle.push_back(domain ? object_of(*domain, kIdleColumns) : StepJson(nullptr));
     }
     json["idle"] = std::move(idle);
     if (power.baseline->total) {
@@ -147,7 +148,7 @@ Json sensors_to_json(const PowerEvidence& power) {
   return json;
 }
 
-void sensors_from_json(const Json& json, PowerEvidence& power) {
+void sensors_from_json(const StepJson& json, PowerEvidence& power) {
   power.sources = texts_from_json(json.at("sources"));
   power.domains = list_from_json<Domain>(json.at("domains"), kSensorColumns);
   power.interval = Nanoseconds{JsonReader::number<std::int64_t>(json.at("interval_ns"))};
@@ -159,7 +160,7 @@ void sensors_from_json(const Json& json, PowerEvidence& power) {
   power.baseline.reset();
   if (const auto idle = json.find("idle"); idle != json.end()) {
     IdleBaseline& baseline = power.baseline.emplace();
-    for (const Json& domain : *idle) {
+    for (const StepJson& domain : *idle) {
       auto& entry = baseline.domains.emplace_back();
       if (!domain.is_null()) {
         JsonReader reader(domain);
@@ -174,11 +175,11 @@ void sensors_from_json(const Json& json, PowerEvidence& power) {
   }
 }
 
-Json plan_to_json(const OperationPlan& plan) {
+StepJson plan_to_json(const OperationPlan& plan) {
   return list_to_json(plan.operations, kOperationKindColumns);
 }
 
-OperationPlan plan_from_json(const Json& json) {
+OperationPlan plan_from_json(const StepJson& json) {
   return {.operations = list_from_json<OperationInfo>(json, kOperationKindColumns)};
 }
 

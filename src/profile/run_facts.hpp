@@ -10,23 +10,23 @@ namespace enprof {
 
 /// What the caller and the engine say of a run: identity, prompt, model, warnings so far; no figure
 /// and no value. As JSON, exact.
-[[nodiscard]] Json facts_to_json(const ProfiledRun& run);
+[[nodiscard]] StepJson facts_to_json(const ProfiledRun& run);
 /// Throws std::invalid_argument or nlohmann::json::exception.
-void facts_from_json(const Json& json, ProfiledRun& run);
+void facts_from_json(const StepJson& json, ProfiledRun& run);
 
-[[nodiscard]] Json values_to_json(const SampledValues& values);
+[[nodiscard]] StepJson values_to_json(const SampledValues& values);
 /// Throws std::invalid_argument or nlohmann::json::exception.
-[[nodiscard]] SampledValues values_from_json(const Json& json);
+[[nodiscard]] SampledValues values_from_json(const StepJson& json);
 /// Adds values that were looked at later to those of before.
 void add_values(SampledValues& kept, SampledValues more);
 
 /// What is known of the sensors besides what they say: sources, domains, baseline, interval.
-[[nodiscard]] Json sensors_to_json(const PowerEvidence& power);
+[[nodiscard]] StepJson sensors_to_json(const PowerEvidence& power);
 /// Throws std::invalid_argument or nlohmann::json::exception.
-void sensors_from_json(const Json& json, PowerEvidence& power);
+void sensors_from_json(const StepJson& json, PowerEvidence& power);
 
-[[nodiscard]] Json plan_to_json(const OperationPlan& plan);
+[[nodiscard]] StepJson plan_to_json(const OperationPlan& plan);
 /// Throws std::invalid_argument or nlohmann::json::exception.
-[[nodiscard]] OperationPlan plan_from_json(const Json& json);
+[[nodiscard]] OperationPlan plan_from_json(const StepJson& json);
 
 }  // namespace enprof

@@ -73,10 +73,9 @@ RunSaver::RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Liste
 
 RunSaver::~RunSaver() { stop(); }
 
-void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder,
-                     const std::optional<CpuSnapshot>& cpu) {
+void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder) {
   recorder_ = &recorder;
-  cpu_at_begin_ = cpu;
+  sample_cpu();
   header_ = run;
   readings_until_ = recorder.begin_time();
   if (monitor_ != nullptr) {
@@ -87,7 +86,7 @@ void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder,
 }
 
 void RunSaver::note_facts(const ProfiledRun& run) {
-  Json facts = facts_to_json(run);
+  StepJson facts = facts_to_json(run);
   const std::lock_guard lock(mutex_);
   facts_ = std::move(facts);
 }
@@ -159,10 +158,15 @@ RunStepData RunSaver::collect() {
   if (monitor_ != nullptr) {
     collect_power(data);
   }
-  if (const auto now = cpu_.read(); cpu_at_begin_ && now) {
-    data.foreign_cpu_share = foreign_cpu_share(*cpu_at_begin_, *now);
-  }
+  sample_cpu();
+  data.cpu = std::exchange(cpu_samples_, {});
   return data;
+}
+
+void RunSaver::sample_cpu() {
+  if (const auto times = cpu_.read()) {
+    cpu_samples_.push_back({.at = monotonic_clock().now(), .times = *times});
+  }
 }
 
 void RunSaver::collect_spans(RunStepData& data) {
@@ -188,7 +192,7 @@ void RunSaver::collect_power(RunStepData& data) {
                                     .readings = {},
                                     .baseline = monitor_->baseline(),
                                     .interval = monitor_->interval(),
-                                    .foreign_cpu_share = std::nullopt});
+                                    .cpu = {}});
   }
   if (std::vector<Warning> warnings = monitor_->warnings(data.origin);
       warnings.size() != told_warnings_) {
@@ -325,7 +329,7 @@ void RunSaver::finish(const Recording& recording, const PowerEvidence& power, Pr
     RunStepData whole = step_of(recording);
     whole.windows = power.windows;
     whole.readings = power.readings;
-    whole.foreign_cpu_share = power.foreign_cpu_share;
+    whole.cpu = power.cpu;
     whole.facts = facts_to_json(told);
     whole.values = run.values;
     whole.sensors = sensors_to_json(power);

@@ -55,9 +55,8 @@ class RunSaver {
   [[nodiscard]] SpanRing* spans() { return &spans_; }
   [[nodiscard]] PassRing* passes() { return &passes_; }
 
-  /// Begins to save: after the run's clock has started. `cpu` is the reading at the run's begin.
-  void begin(const ProfiledRun& run, const RunRecorder& recorder,
-             const std::optional<CpuSnapshot>& cpu);
+  /// Begins to save: after the run's clock has started.
+  void begin(const ProfiledRun& run, const RunRecorder& recorder);
   /// What has become known of the run, of its values, or of its graphs. These allocate.
   void note_facts(const ProfiledRun& run);
   void note_values(SampledValues values);
@@ -85,6 +84,7 @@ class RunSaver {
   [[nodiscard]] RunStepData collect();
   void collect_spans(RunStepData& data);
   void collect_power(RunStepData& data);
+  void sample_cpu();
   void put(RunStep step);
   [[nodiscard]] Result<void> to_database();
   [[nodiscard]] Result<void> to_journal(const std::vector<std::string>& lines);
@@ -101,13 +101,13 @@ class RunSaver {
   PassRing passes_;
   const RunRecorder* recorder_ = nullptr;
   CpuTimes cpu_;
-  std::optional<CpuSnapshot> cpu_at_begin_;
+  std::vector<CpuSample> cpu_samples_;  // since the last step
 
   std::atomic<Nanoseconds::rep> saved_until_{0};
   std::mutex mutex_;  // of what follows, up to the thread
   std::condition_variable wake_;
   bool stopping_ = false;
-  std::optional<Json> facts_;  // that no step has said yet
+  std::optional<StepJson> facts_;  // that no step has said yet
   SampledValues values_;
   std::map<std::uint32_t, OperationPlan> plans_;
 

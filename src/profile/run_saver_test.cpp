@@ -346,7 +346,7 @@ struct Told {
   run.model.name = "m";
   recorder.begin();
   told.begun = recorder.begin_time().time_since_epoch().count();
-  saver.begin(run, recorder, std::nullopt);
+  saver.begin(run, recorder);
   for (;;) {
     const auto token = recorder.open_token(Phase::decode);
     const auto section = recorder.open_section(Phase::decode, "forward");

@@ -106,9 +106,9 @@ void add_numbers(const RunStepData& data, std::string& text) {
 }  // namespace
 
 std::string step_to_json(const RunStepData& data) {
-  Json rest{{"step", data.step},
-            {"origin_ns", data.origin.time_since_epoch().count()},
-            {"at_ns", (data.at - data.origin).count()}};
+  StepJson rest{{"step", data.step},
+                {"origin_ns", data.origin.time_since_epoch().count()},
+                {"at_ns", (data.at - data.origin).count()}};
   for (const auto& [index, name] : data.names) {
     rest["names"][std::to_string(index)] = bytes_to_json(name);
   }
@@ -118,8 +118,9 @@ std::string step_to_json(const RunStepData& data) {
   for (const auto& [index, plan] : data.plans) {
     rest["plans"][std::to_string(index)] = plan_to_json(plan);
   }
-  if (data.foreign_cpu_share) {
-    rest["foreign_cpu_share"] = *data.foreign_cpu_share;
+  for (const CpuSample& sample : data.cpu) {
+    rest["cpu"].push_back({(sample.at - data.origin).count(), sample.times.machine.busy.count(),
+                           sample.times.machine.total.count(), sample.times.own.count()});
   }
   if (data.facts) {
     rest["facts"] = *data.facts;

@@ -5,6 +5,7 @@
 #include "enprof/model/operation.hpp"
 #include "enprof/model/sensor_reading.hpp"
 
+#include "base/cpu_times.hpp"
 #include "profile/json_columns.hpp"
 #include "profile/pass_recorder.hpp"
 #include "profile/run_recorder.hpp"
@@ -30,10 +31,10 @@ struct RunStepData {
   std::map<std::uint32_t, OperationPlan> plans;
   std::vector<EnergyWindow> windows;
   std::vector<SensorReading> readings;
-  std::optional<double> foreign_cpu_share;
-  std::optional<Json> facts;    ///< see facts_to_json; where they changed
-  SampledValues values;         ///< since the step before
-  std::optional<Json> sensors;  ///< see sensors_to_json; where they changed
+  std::vector<CpuSample> cpu;       ///< CPU times since the step before
+  std::optional<StepJson> facts;    ///< see facts_to_json; where they changed
+  SampledValues values;             ///< since the step before
+  std::optional<StepJson> sensors;  ///< see sensors_to_json; where they changed
   /// Of the sensors so far; where they changed. Those of a run that is over are in its facts.
   std::optional<std::vector<Warning>> power_warnings;
   std::size_t dropped_spans = 0;

@@ -29,7 +29,7 @@ std::unexpected<Error> malformed(std::string_view what) {
 /// Walks through a flat list of numbers.
 class Numbers {
  public:
-  Numbers(const Json& step, const char* key, std::size_t group) {
+  Numbers(const StepJson& step, const char* key, std::size_t group) {
     const auto found = step.find(key);
     if (found == step.end()) {
       return;
@@ -52,19 +52,19 @@ class Numbers {
     return Nanoseconds{value};
   }
   [[nodiscard]] double real() {
-    const Json& number = take();
+    const StepJson& number = take();
     return number.is_null() ? std::nan("") : number.get<double>();
   }
 
  private:
-  [[nodiscard]] const Json& take() {
+  [[nodiscard]] const StepJson& take() {
     if (!more()) {
       reject("a list of numbers is too short");
     }
     return (*list_)[at_++];
   }
 
-  const Json* list_ = nullptr;
+  const StepJson* list_ = nullptr;
   std::size_t at_ = 0;
 };
 
@@ -84,7 +84,7 @@ class Builder {
  public:
   explicit Builder(Instant origin) : origin_(origin) {}
 
-  void add(const Json& step) {
+  void add(const StepJson& step) {
     until_ = std::max(until_, time_of(step, "at_ns"));
     if (const auto facts = step.find("facts"); facts != step.end()) {
       facts_from_json(*facts, recorded_.run);
@@ -95,8 +95,14 @@ class Builder {
     if (const auto sensors = step.find("sensors"); sensors != step.end()) {
       sensors_from_json(*sensors, recorded_.power);
     }
-    if (const auto share = step.find("foreign_cpu_share"); share != step.end()) {
-      recorded_.power.foreign_cpu_share = share->get<double>();
+    if (const auto samples = step.find("cpu"); samples != step.end()) {
+      for (const StepJson& sample : *samples) {
+        const auto ns = [&](std::size_t column) {
+          return Nanoseconds{sample.at(column).get<Nanoseconds::rep>()};
+        };
+        recorded_.power.cpu.push_back(
+            {.at = origin_ + ns(0), .times = {.machine = {ns(1), ns(2)}, .own = ns(3)}});
+      }
     }
     if (const auto warnings = step.find("power_warnings"); warnings != step.end()) {
       power_warnings_ = list_from_json<Warning>(*warnings, kWarningColumns);
@@ -124,7 +130,7 @@ class Builder {
   }
 
  private:
-  static Nanoseconds time_of(const Json& step, const char* key) {
+  static Nanoseconds time_of(const StepJson& step, const char* key) {
     const auto value = JsonReader::number<std::int64_t>(step.at(key));
     if (value < -kMostTime || value > kMostTime) {
       reject("a time is out of all bounds");
@@ -132,13 +138,13 @@ class Builder {
     return Nanoseconds{value};
   }
 
-  static void count(const Json& step, const char* key, std::size_t& sum) {
+  static void count(const StepJson& step, const char* key, std::size_t& sum) {
     if (const auto found = step.find(key); found != step.end()) {
       sum = JsonReader::number<std::uint32_t>(*found);
     }
   }
 
-  void add_words(const Json& step) {
+  void add_words(const StepJson& step) {
     if (const auto names = step.find("names"); names != step.end()) {
       for (const auto& [key, name] : names->items()) {
         const auto index = key_number<std::uint16_t>(key);
@@ -171,7 +177,7 @@ class Builder {
     }
   }
 
-  void add_spans(const Json& step) {
+  void add_spans(const StepJson& step) {
     for (Numbers list(step, "spans", 9); list.more();) {
       const auto index = list.next<std::int32_t>();
       SpanRecord record{.index = index, .open = list.next<int>() != 0, .span = {}};
@@ -192,7 +198,7 @@ class Builder {
     }
   }
 
-  void add_passes(const Json& step) {
+  void add_passes(const StepJson& step) {
     Numbers stamps(step, "stamps", 1);
     for (Numbers list(step, "passes", 9); list.more();) {
       const auto index = list.next<std::int32_t>();
@@ -221,7 +227,7 @@ class Builder {
     }
   }
 
-  void add_power(const Json& step) {
+  void add_power(const StepJson& step) {
     for (Numbers list(step, "windows", 4); list.more();) {
       EnergyWindow window;
       window.domain = list.next<std::uint16_t>();
@@ -351,7 +357,7 @@ class Builder {
 
 Result<void> StepReader::add(std::string_view content) {
   try {
-    Json step = Json::parse(content);
+    StepJson step = StepJson::parse(content);
     const auto number = JsonReader::number<std::int64_t>(step.at("step"));
     if (number < 0 || number > kMostSteps) {
       reject("its number is out of all bounds");

@@ -36,8 +36,8 @@ class StepReader {
   [[nodiscard]] Result<RecordedRun> run();
 
  private:
-  std::map<std::int64_t, Json> steps_;
-  std::optional<Json> complete_;
+  std::map<std::int64_t, StepJson> steps_;
+  std::optional<StepJson> complete_;
 };
 
 /// The figures of such a run, by the same way as those of a run that was not interrupted. What is

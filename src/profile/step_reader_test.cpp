@@ -50,7 +50,10 @@ PowerEvidence sample_power() {
                                 .total = BaselineFigure{.power = Watts{3.3}, .windows = 7}};
   power.readings = {
       {.domain = 1, .quantity = SensorQuantity::clock_hz, .at = at_ms(11.5), .value = 2.1e9 / 7}};
-  power.foreign_cpu_share = 0.1 / 3;
+  power.cpu = {
+      {.at = at_ms(0), .times = {.machine = {Nanoseconds{50}, Nanoseconds{90}}, .own = {}}},
+      {.at = at_ms(100),
+       .times = {.machine = {Nanoseconds{950}, Nanoseconds{1990}}, .own = Nanoseconds{7}}}};
   return power;
 }
 
@@ -100,8 +103,8 @@ std::vector<std::string> steps_of(const Recording& recording, const PowerEvidenc
                          [&](const EnergyWindow& window) { return now(window.begin); });
     std::ranges::copy_if(power.readings, std::back_inserter(data.readings),
                          [&](const SensorReading& reading) { return now(reading.at); });
-    data.foreign_cpu_share = power.foreign_cpu_share;
     if (begin == 0) {
+      data.cpu = power.cpu;
       data.values = sample_facts().values;
     }
     steps.push_back(step_to_json(data));
@@ -228,7 +231,7 @@ TEST(StepReader, NumbersThatPointNowhereAreErrors) {
                                      R"("windows":3)",
                                      R"("readings":[0,99,1,0.5])",
                                      R"("passes":[0,0,0,1,0,1,0,0,1])",
-                             
+
                                      R"("passes":[0,0,0,1,0,1,0,9,0])",
                                      R"("plans":{"x":[]})",
                                      R"("plans":{"0":[{"layer":-7}]})",

@@ -8,6 +8,7 @@ Json quality_json(const Quality& quality) {
           {"coverage", quality.coverage},
           {"resolution", nullable(quality.resolution)},
           {"standard_error_mj", mj(quality.standard_error)},
+          {"dynamic_standard_error_mj", mj(quality.dynamic_standard_error)},
           {"foreign_cpu_share", nullable(quality.foreign_cpu_share)}};
 }
 

@@ -1,6 +1,7 @@
 #include "report/operation_json.hpp"
 
 #include "report/component_section.hpp"
+#include "report/roofline_section.hpp"
 #include "report/value_section.hpp"
 
 #include <fmt/format.h>
@@ -113,14 +114,21 @@ Json components_json(const ProfiledRun& run) {
 }
 
 Json operations_json(const ProfiledRun& run) {
+  const auto pj = [](const std::optional<double>& joules) {
+    return joules ? Json(*joules * 1e12) : Json(nullptr);
+  };
   Json list = Json::array();
   for (const OperationFigure& operation : run.operations) {
+    const OperationCost cost = operation_cost(operation);
     list.push_back(with_figure({{"phase", to_string(operation.phase)},
                                 {"component", operation.component},
                                 {"op", operation.op},
                                 {"count", operation.count},
                                 {"flops", nullable(operation.flops)},
-                                {"bytes", nullable(operation.bytes)}},
+                                {"bytes", nullable(operation.bytes)},
+                                {"energy_per_flop_pj", pj(cost.joules_per_flop)},
+                                {"energy_per_byte_pj", pj(cost.joules_per_byte)},
+                                {"intensity_flop_per_byte", nullable(cost.flops_per_byte)}},
                                operation.figure));
   }
   return list;

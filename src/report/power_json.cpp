@@ -13,7 +13,7 @@ Json domains_json(const PowerFigures& power) {
         with_figure({{"name", domain.name},
                      {"kind", to_string(domain.kind)},
                      {"scope", to_string(domain.scope)},
-                     {"device", domain.device.empty() ? Json(nullptr) : Json(domain.device)},
+                     {"device", text(domain.device)},
                      {"source", domain.source},
                      {"method", to_string(domain.method)},
                      {"within", domain.parent ? Json(power.domains[*domain.parent].domain.name)

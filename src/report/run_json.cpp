@@ -39,7 +39,8 @@ Json model_json(const ModelFacts& model) {
 }
 
 Json totals_json(const Totals& totals) {
-  return with_figure({{"prompt_tokens", totals.prompt_tokens},
+  return with_figure({{"process_dynamic_energy_mj", mj(totals.process_dynamic)},
+                      {"prompt_tokens", totals.prompt_tokens},
                       {"output_tokens", totals.output_tokens},
                       {"time_to_first_token_ms", ms(totals.time_to_first_token)},
                       {"prefill_tokens_per_second", nullable(totals.prefill_tokens_per_second)},

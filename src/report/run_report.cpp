@@ -4,6 +4,7 @@
 #include "report/component_section.hpp"
 #include "report/format.hpp"
 #include "report/report_page.hpp"
+#include "report/roofline_section.hpp"
 #include "report/value_section.hpp"
 
 #include <fmt/format.h>
@@ -35,6 +36,7 @@ class RunReport {
     energy();
     phases();
     write_components(page_, run_);
+    write_roofline(page_, run_);
     write_values(page_, run_);
     tokens();
     warnings();
@@ -174,6 +176,10 @@ class RunReport {
                                           : std::string{kAbsent}});
     table.row({"dynamic", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
                per_second(totals.prefill_tokens_per_second)});
+    if (totals.process_dynamic) {
+      table.row({"this process", format_energy(totals.process_dynamic), "of dynamic, by CPU time",
+                 "", ""});
+    }
     table.row({"mean power", format_power(figure.mean_power), "", "decode",
                per_second(totals.decode_tokens_per_second)});
     std::string peak_at;

@@ -65,6 +65,7 @@ std::vector<ExpertBalance> expert_balances(const ProfiledRun& run) {
     }
   }
   std::vector<ExpertBalance> result;
+  result.reserve(layers.size());
   for (const auto& [key, layer] : layers) {
     result.push_back({.phase = key.first,
                       .layer = key.second,
@@ -79,8 +80,8 @@ void write_values(ReportPage& page, const ProfiledRun& run) {
   if (values.passes == 0) {
     return;
   }
-  page.heading(fmt::format("Values, of {} sampled passes (one decode pass in {})", values.passes,
-                           values.every));
+  page.heading(fmt::format("Values, of {} sampled {} (one decode pass in {})", values.passes,
+                           values.passes == 1 ? "pass" : "passes", values.every));
   Summary sparsity;
   Summary kill_ratio;
   Summary variance_ratio;

@@ -8,6 +8,7 @@
 #include "store/sqlite_error.hpp"
 
 #include <SQLiteCpp/Backup.h>
+#include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -99,12 +100,19 @@ CheckReport check_all(SQLite::Database& database) {
       report.problems.push_back(std::move(problem));
     }
   };
-  SQLite::Statement integrity(
-      database, fmt::format("PRAGMA integrity_check({})", CheckReport::kMostProblems));
-  while (integrity.executeStep()) {
-    if (const std::string line = integrity.getColumn(0).getString(); line != "ok") {
-      add(line);
+  try {
+    SQLite::Statement integrity(
+        database, fmt::format("PRAGMA integrity_check({})", CheckReport::kMostProblems));
+    while (integrity.executeStep()) {
+      if (const std::string line = integrity.getColumn(0).getString(); line != "ok") {
+        add(line);
+      }
     }
+  } catch (const SQLite::Exception& exception) {
+    if (exception.getErrorCode() != SQLITE_CORRUPT) {
+      throw;
+    }
+    add(exception.what());  // damage that even the check stumbles over
   }
   if (!report.good()) {
     return report;  // what follows would stumble over the same

@@ -23,7 +23,8 @@ namespace enprof {
 
 inline constexpr auto kFigureColumns = [](auto& column, auto& row) {
   auto& [duration, total, baseline, dynamic, mean_power, quality] = row;
-  auto& [sensor, method, coverage, resolution, standard_error, foreign_cpu_share] = quality;
+  auto& [sensor, method, coverage, resolution, standard_error, dynamic_standard_error,
+         foreign_cpu_share] = quality;
   column("duration_ns", duration);
   column("energy_j", total);
   column("baseline_energy_j", baseline);
@@ -34,6 +35,7 @@ inline constexpr auto kFigureColumns = [](auto& column, auto& row) {
   column("coverage", coverage);
   column("resolution", resolution);
   column("standard_error_j", standard_error);
+  column("dynamic_standard_error_j", dynamic_standard_error);
   column("foreign_cpu_share", foreign_cpu_share);
 };
 
@@ -69,12 +71,13 @@ inline constexpr auto kModelColumns = [](auto& column, auto& row) {
 };
 
 inline constexpr auto kTotalsColumns = [](auto& column, auto& row) {
-  auto& [figure, prompt_tokens, output_tokens, time_to_first_token, prefill_tokens_per_second,
-         decode_tokens_per_second, energy_per_input_token, energy_per_output_token,
-         output_to_input_ratio, tokens_per_joule, edp, edp_per_token, economics, cost_usd,
-         co2_grams] = row;
+  auto& [figure, process_dynamic, prompt_tokens, output_tokens, time_to_first_token,
+         prefill_tokens_per_second, decode_tokens_per_second, energy_per_input_token,
+         energy_per_output_token, output_to_input_ratio, tokens_per_joule, edp, edp_per_token,
+         economics, cost_usd, co2_grams] = row;
   auto& [price_usd_per_kwh, carbon_g_per_kwh] = economics;
   kFigureColumns(column, figure);
+  column("process_dynamic_energy_j", process_dynamic);
   column("prompt_tokens", prompt_tokens);
   column("output_tokens", output_tokens);
   column("time_to_first_token_ns", time_to_first_token);

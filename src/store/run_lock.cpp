@@ -59,7 +59,7 @@ std::string file_stem(std::string_view run_id) {
   for (const char character : run_id) {
     hash = (hash ^ static_cast<unsigned char>(character)) * 0x100000001b3U;
   }
-  return fmt::format("{}.{:016x}", stem.substr(0, 32), hash);
+  return fmt::format("{}_{:016x}", stem.substr(0, 32), hash);
 }
 
 Result<RunLock> RunLock::take(const fs::path& database, std::string_view run_id) {

@@ -182,6 +182,7 @@ class Salvager {
   /// Rows name domains, operations and routings by their place: where one of these was lost, those
   /// behind it would be taken for others.
   void drop_what_would_mislead() {
+    name_what_lost_its_name();
     for (const auto& [table, place] :
          {std::pair{"power_domains", "domain"}, std::pair{"operation_kinds", "operation"},
           std::pair{"moe_routings", "position"}}) {
@@ -198,6 +199,32 @@ class Salvager {
         "DELETE FROM operation_passes WHERE pass_key IN (SELECT pass_key FROM operation_metrics m "
         "JOIN operation_passes p USING (pass_key) WHERE NOT EXISTS (SELECT 1 FROM operation_kinds "
         "k WHERE k.run_key = p.run_key AND k.operation = m.operation))"));
+  }
+
+  /// A word that was lost stands as such; without its phase or quantity a row says nothing.
+  void name_what_lost_its_name() {
+    const auto unnamed = [](std::string_view column) {
+      return fmt::format(
+          "NOT EXISTS (SELECT 1 FROM names n WHERE n.run_key = t.run_key AND "
+          "n.name_key = t.{})",
+          column);
+    };
+    for (const auto& [table, column] :
+         {std::pair{"component_metrics", "component"}, std::pair{"operation_classes", "component"},
+          std::pair{"operation_classes", "op"}, std::pair{"operation_kinds", "component"},
+          std::pair{"operation_kinds", "op"}, std::pair{"operation_kinds", "name"},
+          std::pair{"activation_metrics", "component"}}) {
+      target_.exec(
+          fmt::format("INSERT OR IGNORE INTO names (run_key, name_key, name) "
+                      "SELECT DISTINCT run_key, {}, '(lost)' FROM {} t WHERE {}",
+                      column, table, unnamed(column)));
+    }
+    for (const auto& [table, column] :
+         {std::pair{"activation_metrics", "phase"}, std::pair{"attention_metrics", "phase"},
+          std::pair{"moe_routings", "phase"}, std::pair{"sensor_readings", "quantity"}}) {
+      report_.orphans += static_cast<std::size_t>(
+          target_.exec(fmt::format("DELETE FROM {} AS t WHERE {}", table, unnamed(column))));
+    }
   }
 
   void warn_of_losses() {

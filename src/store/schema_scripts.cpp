@@ -471,6 +471,35 @@ JOIN names n ON n.run_key = p.run_key AND n.name_key = k.name
 WINDOW w AS (PARTITION BY m.pass_key ORDER BY m.position);
 )sql";
 
+// ---- version 3: the error of dynamic energy, and a process's share of it -----------------------
+
+constexpr std::string_view kErrorsV3 = R"sql(
+ALTER TABLE runs ADD COLUMN process_dynamic_energy_j REAL;
+ALTER TABLE runs ADD COLUMN process_dynamic_energy_mj REAL AS (process_dynamic_energy_j * 1e3);
+)sql";
+
+/// For each table that has the columns of a Figure.
+constexpr std::string_view kFigureErrorV3 = R"sql(
+ALTER TABLE {table} ADD COLUMN dynamic_standard_error_j REAL;
+ALTER TABLE {table} ADD COLUMN dynamic_standard_error_mj REAL AS (dynamic_standard_error_j * 1e3);
+)sql";
+constexpr std::array<std::string_view, 8> kFigureTablesV3{
+    "runs",          "pipeline_phases", "pipeline_sections", "tokens",
+    "power_domains", "layer_metrics",   "component_metrics", "operation_classes"};
+
+std::string figure_errors_v3() {
+  constexpr std::string_view kMark = "{table}";
+  std::string text;
+  for (const std::string_view table : kFigureTablesV3) {
+    std::string part{kFigureErrorV3};
+    for (std::size_t at = part.find(kMark); at != std::string::npos; at = part.find(kMark)) {
+      part.replace(at, kMark.size(), table);
+    }
+    text += part;
+  }
+  return text;
+}
+
 /// The parts of a version as one script.
 template <class... Parts>
 std::string script(const Parts&... parts) {
@@ -490,8 +519,9 @@ std::string script(const Parts&... parts) {
 }  // namespace
 
 std::span<const std::string> schema_migrations() {
-  static const std::array<std::string, 2> scripts{
-      script(kRunsV1, kLevelsV1, kPowerV1), script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2)};
+  static const std::array<std::string, 3> scripts{
+      script(kRunsV1, kLevelsV1, kPowerV1), script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2),
+      script(kErrorsV3) + figure_errors_v3()};
   static_assert(std::tuple_size_v<decltype(scripts)> == ProfileDatabase::kSchemaVersion);
   return scripts;
 }

@@ -111,6 +111,9 @@ class Powermetrics(ProgramTest):
         # The total is the chip's, not the chip's and its parts'. Windows that a late first guess
         # shortened are denser: the mean is near, not exact.
         self.assertAlmostEqual(run["totals"]["mean_power_mw"], 5000, delta=500)
+        # A poll that waits for its sample is not one that comes late.
+        self.assertNotIn("rate_deviation", [warning["code"] for warning in run["warnings"]
+                                            if "powermetrics" in warning["message"]])
         self.assert_none_left()
 
     def test_killing_it_in_mid_run_leaves_a_completed_run_with_a_warning(self):

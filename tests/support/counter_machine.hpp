@@ -72,9 +72,13 @@ class CounterMachine {
         {"psys", {"energy-psys", "0x05"}}};
     for (const auto& [domain, counter] : counters_) {
       const auto& [event, code] = names.at(domain.substr(0, domain.find('-')));
-      rapl_.write_file(pmu + "events/" + event, "event=" + code + "\n");
-      rapl_.write_file(pmu + "events/" + event + ".unit", "Joules\n");
-      rapl_.write_file(pmu + "events/" + event + ".scale", "2.3283064365386962890625e-10\n");
+      const std::filesystem::path file = pmu + "events/" + event;
+      const auto beside = [&](const char* extension) {
+        return std::filesystem::path(file).concat(extension);
+      };
+      rapl_.write_file(file, "event=" + code + "\n");
+      rapl_.write_file(beside(".unit"), "Joules\n");
+      rapl_.write_file(beside(".scale"), "2.3283064365386962890625e-10\n");
     }
   }
   /// No powercap files, so that only events remain.

@@ -84,6 +84,7 @@ class CounterTrace {
   }
   [[nodiscard]] std::vector<std::string> domains() const {
     std::vector<std::string> result;
+    result.reserve(counters_.size());
     for (const auto& counter : counters_) {
       result.push_back(counter.at(1));
     }

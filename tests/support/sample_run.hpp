@@ -23,6 +23,7 @@ inline Figure sample_figure(double scale) {
                       .coverage = 0.97,
                       .resolution = 2.0 / 3.0,
                       .standard_error = Joules{1e-3 / 7.0},
+                      .dynamic_standard_error = Joules{1.3e-3 / 7.0},
                       .foreign_cpu_share = 0.05}};
 }
 
@@ -144,6 +145,7 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
                .threads = 2,
                .load_time = Nanoseconds{123'456'789}};
   run.totals = {.figure = sample_figure(30.1),
+                .process_dynamic = Joules{1.9 / 0.7},
                 .prompt_tokens = 9,
                 .output_tokens = 3,
                 .time_to_first_token = Nanoseconds{12'345'678},

@@ -16,7 +16,10 @@ struct Quality {
   double coverage = 0.0;         ///< 0–1: share of the span's time that windows cover
   std::optional<double>
       resolution;  ///< windows per span; below 1 the span is finer than the sensor
-  std::optional<Joules> standard_error;  ///< one standard deviation; empty where it is not known
+  std::optional<Joules> standard_error;  ///< of the total; empty where it is not known
+  /// Of the dynamic part: the total's, and the baseline's, which is known no better than the idle
+  /// time was long. One standard deviation each.
+  std::optional<Joules> dynamic_standard_error;
   /// 0–1: share of the machine's busy CPU time that other processes used meanwhile.
   std::optional<double> foreign_cpu_share;
 

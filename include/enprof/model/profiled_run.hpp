@@ -144,7 +144,11 @@ struct PowerFigures {
 ///   EDP                      = energy × duration
 ///   cost                     = kWh × price, CO₂ = kWh × intensity, 1 kWh = 3.6 MJ
 struct Totals {
-  Figure figure;
+  Figure figure;  ///< what the machine used, whoever caused it
+  /// Of its dynamic part, what goes to this process if CPU time decides: the dynamic energy of the
+  /// roots that CPUs are in × this process's share of the machine's busy CPU time, moment by
+  /// moment. Empty where one of the two is not known.
+  std::optional<Joules> process_dynamic;
   std::size_t prompt_tokens = 0;
   std::size_t output_tokens = 0;
   std::optional<Nanoseconds> time_to_first_token;  ///< from the run's begin

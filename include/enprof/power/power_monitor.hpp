@@ -60,6 +60,7 @@ struct IdleBaseline {
   struct DomainIdle {
     Watts power;
     std::optional<Watts> spread;  ///< standard deviation between windows; empty below two windows
+    std::size_t windows = 0;      ///< that the mean is of
   };
   std::vector<std::optional<DomainIdle>> domains;  ///< in the order of the monitor's domains
   std::optional<BaselineFigure> total;             ///< of the roots; empty where one is missing
@@ -170,8 +171,8 @@ class ENPROF_API PowerMonitor {
   /// sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a replay),
   /// invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
   /// recording_failed, sampler_failed; of energy counters, counter_reset, counter_jumped,
-  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked. The log hears of each at
-  /// once, then at most once a minute.
+  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked; gpus_changed. The log
+  /// hears of each at once, then at most once a minute.
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 

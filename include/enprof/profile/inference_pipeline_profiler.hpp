@@ -40,6 +40,7 @@ class RunRecorder;
 
 /// What is to be profiled.
 struct RunRequest {
+  std::string run_id{};  ///< empty: a new one
   std::string prompt{};
   std::string model_name{};
   std::vector<std::string> tags{};

@@ -69,7 +69,7 @@ class ENPROF_API ProfileDatabase {
   /// As it was given to connect().
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// PRAGMA user_version of the schema that this program writes.
-  static constexpr int kSchemaVersion = 2;
+  static constexpr int kSchemaVersion = 3;
 
   // ---- writing
   // -----------------------------------------------------------------------------------

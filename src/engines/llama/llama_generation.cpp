@@ -196,6 +196,8 @@ Result<void> LlamaGeneration::open_context() {
   params.n_outputs_max = 1;  // only the last token's logits are wanted
   params.n_threads = threads_;
   params.n_threads_batch = threads_;
+  // Else llama.cpp takes large batches to a GPU even where no layer was to go there.
+  params.op_offload = impl_.offloaded;
   set_up_clock();
   clock_->attach(params);
   const LlamaLogCapture log;

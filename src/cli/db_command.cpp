@@ -1,0 +1,300 @@
+#include "cli/db_command.hpp"
+
+#include "base/format_bytes.hpp"
+#include "cli/console.hpp"
+#include "cli/output_file.hpp"
+#include "profile/run_recovery.hpp"
+#include "report/format.hpp"
+#include "report/text_table.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+
+namespace enprof {
+namespace {
+
+int failed(const Error& error) {
+  print_error(error);
+  return exit_failed;
+}
+
+int shown(std::string_view text) {
+  if (const auto written = write_output("-", text); !written) {
+    return failed(written.error());
+  }
+  return exit_done;
+}
+
+using Json = nlohmann::ordered_json;
+
+std::string stats_json(const DatabaseStats& stats) {
+  Json statuses = Json::object();
+  for (const auto& [status, count] : stats.runs_by_status) {
+    statuses[status] = count;
+  }
+  Json rows = Json::object();
+  for (const auto& [table, count] : stats.rows) {
+    rows[table] = count;
+  }
+  const auto time = [](const std::optional<WallTime>& at) {
+    return at ? Json(at->time_since_epoch().count()) : Json(nullptr);
+  };
+  return Json{{"path", stats.path.string()},
+              {"schema_version", stats.schema_version},
+              {"file_bytes", stats.file_bytes},
+              {"log_bytes", stats.log_bytes},
+              {"free_bytes", stats.free_bytes},
+              {"runs", stats.runs},
+              {"runs_by_status", statuses},
+              {"oldest_at_ms", time(stats.oldest)},
+              {"newest_at_ms", time(stats.newest)},
+              {"journals", stats.journals},
+              {"rows", rows}}
+             .dump(2, ' ', false, Json::error_handler_t::replace) +
+         "\n";
+}
+
+std::string stats_text(const DatabaseStats& stats) {
+  std::string text =
+      fmt::format("{}, schema version {}\n", stats.path.string(), stats.schema_version);
+  text += fmt::format("{}, of which {} unused; {} in the log beside it\n",
+                      format_bytes(stats.file_bytes), format_bytes(stats.free_bytes),
+                      format_bytes(stats.log_bytes));
+  text += fmt::format("{} runs", stats.runs);
+  std::string_view separator = ": ";
+  for (const auto& [status, count] : stats.runs_by_status) {
+    text += fmt::format("{}{} {}", separator, count, status);
+    separator = ", ";
+  }
+  if (stats.oldest && stats.newest) {
+    text += fmt::format("; from {} to {}", format_wall_time(*stats.oldest),
+                        format_wall_time(*stats.newest));
+  }
+  text += "\n";
+  if (stats.journals > 0) {
+    text += fmt::format("{} journals beside it wait for: enprof db import\n", stats.journals);
+  }
+  TextTable table({TextTable::Align::left, TextTable::Align::right});
+  for (const auto& [name, count] : stats.rows) {
+    table.row({name, fmt::format("{}", count)});
+  }
+  return text + table.text(stdout_terminal(), 2);
+}
+
+/// The line for a run that goes.
+std::string line_of(const RunSummary& run) {
+  return fmt::format("{}  {}  {}  {}\n", run.run_id.substr(0, 8), format_wall_time(run.started_at),
+                     run.model, quote(run.prompt, 40));
+}
+
+}  // namespace
+
+void DbCommand::declare(CLI::App& program) {
+  app_ = program.add_subcommand("db", "Look after the database");
+  app_->require_subcommand(1);
+  database_.declare(*app_);
+
+  stats_ = app_->add_subcommand("stats", "How large it is and what is in it");
+  stats_->add_flag("--json", json_, "Print JSON");
+
+  check_ = app_->add_subcommand("check", "Look for damage; save what can be read");
+  check_->add_option("--salvage", salvage_, "Copy what can be read into this new file")
+      ->type_name("FILE");
+
+  vacuum_ = app_->add_subcommand("vacuum", "Give unused space back to the disk");
+
+  prune_ = app_->add_subcommand("prune", "Delete old runs; without --yes only say which");
+  auto* age =
+      prune_->add_option("--max-age-days", max_age_days_, "Runs that began longer ago than this go")
+          ->check(CLI::Range(0, 1'000'000));
+  auto* runs = prune_->add_option("--max-runs", max_runs_, "Of the others the newest so many stay")
+                   ->check(CLI::Range(std::size_t{0}, std::size_t{1'000'000'000}));
+  static_cast<void>(age);
+  static_cast<void>(runs);
+  prune_->add_flag("--yes", yes_, "Delete them");
+
+  backup_ = app_->add_subcommand("backup", "Copy it as it is now, also while it is in use");
+  backup_->add_option("FILE", target_, "File to write; must not exist")->required();
+
+  import_ = app_->add_subcommand(
+      "import", "Bring in runs that could not be saved, and close interrupted ones");
+}
+
+int DbCommand::run() {
+  if (stats_->parsed()) {
+    return stats();
+  }
+  if (check_->parsed()) {
+    return check();
+  }
+  if (vacuum_->parsed()) {
+    return vacuum();
+  }
+  if (prune_->parsed()) {
+    return prune();
+  }
+  return backup_->parsed() ? backup() : import();
+}
+
+int DbCommand::stats() {
+  auto database = database_.open_existing(Recovery::no);
+  if (!database) {
+    return failed(database.error());
+  }
+  const auto stats = database->stats();
+  if (!stats) {
+    return failed(stats.error());
+  }
+  return shown(json_ ? stats_json(*stats) : stats_text(*stats));
+}
+
+int DbCommand::check() {
+  const auto path = database_.path();
+  if (!path) {
+    return failed(path.error());
+  }
+  if (!salvage_.empty()) {
+    const auto report = ProfileDatabase::salvage(*path, salvage_);
+    if (!report) {
+      return failed(report.error());
+    }
+    std::string text = fmt::format("Saved into {}:\n", salvage_);
+    TextTable table({TextTable::Align::left, TextTable::Align::right});
+    for (const auto& [name, rows] : report->rows) {
+      if (rows > 0) {
+        table.row({name, fmt::format("{}", rows)});
+      }
+    }
+    text += table.text(stdout_terminal(), 2);
+    for (const std::string& table_name : report->damaged) {
+      text += fmt::format("Rows of {} were lost.\n", table_name);
+    }
+    if (report->orphans > 0) {
+      text +=
+          fmt::format("{} rows were left out: what they belong to was lost.\n", report->orphans);
+    }
+    text +=
+        fmt::format("Use it with --db {}, or put it in the place of the damaged one.\n", salvage_);
+    return shown(text);
+  }
+  auto database = database_.open_existing(Recovery::no);
+  if (!database) {
+    return failed(database.error());
+  }
+  const auto report = database->check();
+  if (!report) {
+    return failed(report.error());
+  }
+  if (report->good()) {
+    return shown(fmt::format("{} is good.\n", path->string()));
+  }
+  std::string text;
+  for (const std::string& problem : report->problems) {
+    text += problem + "\n";
+  }
+  if (const int code = shown(text); code != exit_done) {
+    return code;
+  }
+  return failed({ErrorCode::corrupt, fmt::format("The database {} is damaged", path->string()),
+                 fmt::format("Save what can be read into a new file: enprof db check --db {0} "
+                             "--salvage {0}.salvaged",
+                             path->string())});
+}
+
+int DbCommand::vacuum() {
+  auto database = database_.open_existing();
+  if (!database) {
+    return failed(database.error());
+  }
+  const auto before = database->stats();
+  if (const auto done = database->vacuum(); !done) {
+    return failed(done.error());
+  }
+  const auto after = database->stats();
+  if (!before || !after) {
+    return failed(before ? after.error() : before.error());
+  }
+  return shown(fmt::format("{}: {} before, {} now\n", database->path().string(),
+                           format_bytes(before->file_bytes + before->log_bytes),
+                           format_bytes(after->file_bytes + after->log_bytes)));
+}
+
+int DbCommand::prune() {
+  if (!max_age_days_ && !max_runs_) {
+    print_error({ErrorCode::invalid_argument, "It is not said which runs may go",
+                 "Pass --max-age-days N, --max-runs N or both."});
+    return exit_usage;
+  }
+  auto database = database_.open_existing();
+  if (!database) {
+    return failed(database.error());
+  }
+  PruneRule rule{.max_age = std::nullopt, .max_runs = max_runs_};
+  if (max_age_days_) {
+    rule.max_age = std::chrono::days{*max_age_days_};
+  }
+  const auto runs = database->prune(rule, yes_);
+  if (!runs) {
+    return failed(runs.error());
+  }
+  std::string text;
+  for (const RunSummary& run : *runs) {
+    text += line_of(run);
+  }
+  if (runs->empty()) {
+    text += "No run is that old.\n";
+  } else if (yes_) {
+    text += fmt::format(
+        "Deleted {} runs. Their space is used again; to give it back to the disk: enprof db "
+        "vacuum\n",
+        runs->size());
+  } else {
+    text +=
+        fmt::format("These {} runs would go. To delete them: the same with --yes\n", runs->size());
+  }
+  return shown(text);
+}
+
+int DbCommand::backup() {
+  auto database = database_.open_existing(Recovery::no);
+  if (!database) {
+    return failed(database.error());
+  }
+  if (const auto copied = database->backup(target_); !copied) {
+    return failed(copied.error());
+  }
+  return shown(fmt::format("Copied {} to {}\n", database->path().string(), target_));
+}
+
+int DbCommand::import() {
+  auto database = database_.open(Recovery::no);
+  if (!database) {
+    return failed(database.error());
+  }
+  const RecoveryReport report = recover_runs(*database);
+  std::string text;
+  for (const auto& [run_id, status, from_journal] : report.runs) {
+    text += fmt::format("{} run {}: {}\n", from_journal ? "Brought in" : "Closed", run_id,
+                        to_string(status));
+  }
+  if (report.already_there > 0) {
+    text +=
+        fmt::format("{} journals held runs that the database has already\n", report.already_there);
+  }
+  if (report.in_the_making > 0) {
+    text += fmt::format("{} runs are being written by other programs and were left alone\n",
+                        report.in_the_making);
+  }
+  if (text.empty() && report.errors.empty()) {
+    text = "There was nothing to bring in.\n";
+  }
+  for (const Error& error : report.errors) {
+    print_error(error);
+  }
+  const int code = shown(text);
+  return report.errors.empty() ? code : exit_failed;
+}
+
+}  // namespace enprof

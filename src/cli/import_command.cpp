@@ -1,0 +1,84 @@
+#include "cli/import_command.hpp"
+
+#include "cli/console.hpp"
+#include "report/run_from_json.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <system_error>
+
+namespace enprof {
+namespace {
+
+Result<std::string> read_text(const std::string& path) {
+  if (path == "-") {
+    return std::string{std::istreambuf_iterator<char>{std::cin}, {}};
+  }
+  std::error_code none;
+  std::ifstream in(path, std::ios::binary);
+  if (!in || std::filesystem::is_directory(path, none)) {
+    return fail(ErrorCode::not_found, fmt::format("Cannot read {}", path),
+                "Name a file that exists and that you may read.");
+  }
+  return std::string{std::istreambuf_iterator<char>{in}, {}};
+}
+
+Result<ProfiledRun> read_run(const std::string& path) {
+  const auto text = read_text(path);
+  if (!text) {
+    return std::unexpected(text.error());
+  }
+  auto run = run_from_json(*text);
+  if (!run) {
+    run.error().message = fmt::format("{}: {}", path, run.error().message);
+  } else if (run->status == RunStatus::running) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("{}: run {} was still going on when it was exported", path, run->run_id),
+        "Export it again now that it is over.");
+  }
+  return run;
+}
+
+}  // namespace
+
+void ImportCommand::declare(CLI::App& program) {
+  app_ = program.add_subcommand("import", "Take runs that were exported as JSON into the database");
+  database_.declare(*app_);
+  app_->add_option("FILE", files_, "What enprof export or --json has written; - is standard input")
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+int ImportCommand::run() {
+  // All files are read before anything is saved: a mistyped name imports nothing.
+  std::vector<ProfiledRun> runs;
+  for (const std::string& file : files_) {
+    auto run = read_run(file);
+    if (!run) {
+      print_error(run.error());
+      return exit_failed;
+    }
+    runs.push_back(*std::move(run));
+  }
+  auto database = database_.open();
+  if (!database) {
+    print_error(database.error());
+    return exit_failed;
+  }
+  for (const ProfiledRun& run : runs) {
+    if (const auto saved = database->save_run(run); !saved) {
+      print_error(saved.error());
+      return exit_failed;
+    }
+    if (!print(fmt::format("Imported run {}\n", run.run_id))) {
+      return exit_failed;
+    }
+  }
+  return exit_done;
+}
+
+}  // namespace enprof

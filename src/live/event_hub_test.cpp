@@ -1,0 +1,142 @@
+#include "live/event_hub.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+
+std::vector<std::uint64_t> numbers(const EventHub::Batch& batch) {
+  std::vector<std::uint64_t> result;
+  for (const auto& event : batch.events) {
+    result.push_back(event->seq);
+  }
+  return result;
+}
+
+void publish(EventHub& hub, int count) {
+  for (int index = 0; index < count; ++index) {
+    hub.publish("run", "power_sample", 1ms, "{}");
+  }
+}
+
+TEST(EventHub, AnEventIsAnEnvelopeWithItsNumber) {
+  EventHub hub;
+  EXPECT_EQ(hub.publish("0123", "token_complete", 1500us, R"({"text":"a \"b\" ☃"})"), 1U);
+  const auto batch = hub.read(0, 10);
+  ASSERT_EQ(batch.events.size(), 1U);
+  EXPECT_EQ(nlohmann::json::parse(batch.events.front()->json),
+            nlohmann::json::parse(
+                R"({"seq":1,"run_id":"0123","type":"token_complete","t_ms":1.5,
+                    "data":{"text":"a \"b\" ☃"}})"));
+}
+
+TEST(EventHub, AnIdThatIsNoTextStillMakesJson) {
+  EventHub hub;
+  hub.publish("a\"\xff\n", "error", 0ms, "null");
+  EXPECT_TRUE(nlohmann::json::accept(hub.read(0, 1).events.front()->json));
+}
+
+TEST(EventHub, AWatcherGoesOnWhereItWas) {
+  EventHub hub;
+  publish(hub, 5);
+  const auto first = hub.read(0, 3);
+  EXPECT_THAT(numbers(first), ElementsAre(1U, 2U, 3U));
+  const auto second = hub.read(first.next, 3);
+  EXPECT_THAT(numbers(second), ElementsAre(4U, 5U));
+  EXPECT_EQ(second.missed, 0U);
+  EXPECT_TRUE(hub.read(second.next, 3).events.empty());
+  publish(hub, 1);
+  EXPECT_THAT(numbers(hub.read(second.next, 3)), ElementsAre(6U));
+}
+
+TEST(EventHub, ABreakTooLongIsToldWithItsLength) {
+  EventHub hub({.events = 3, .bytes = 1'000'000});
+  publish(hub, 10);
+  EXPECT_EQ(hub.first(), 8U);
+  const auto batch = hub.read(2, 10);
+  EXPECT_EQ(batch.missed, 5U);  // 3 to 7
+  EXPECT_THAT(numbers(batch), ElementsAre(8U, 9U, 10U));
+  EXPECT_EQ(batch.next, 10U);
+}
+
+TEST(EventHub, ANumberFromBeforeARestartStartsAnew) {
+  EventHub hub({.events = 2, .bytes = 1'000'000});
+  publish(hub, 4);
+  const auto batch = hub.read(1000, 10);
+  EXPECT_EQ(batch.missed, 2U);
+  EXPECT_THAT(numbers(batch), ElementsAre(3U, 4U));
+  EXPECT_EQ(EventHub{}.read(7, 10).next, 0U);
+}
+
+TEST(EventHub, LargeEventsPushOutOldOnesButNotThemselves) {
+  EventHub hub({.events = 100, .bytes = 1000});
+  publish(hub, 3);
+  hub.publish("run", "error", 0ms, '"' + std::string(5000, 'x') + '"');
+  EXPECT_EQ(hub.first(), 4U);
+  EXPECT_EQ(hub.read(0, 10).missed, 3U);
+  publish(hub, 1);
+  EXPECT_EQ(hub.first(), 5U);
+}
+
+TEST(EventHub, AnEventOutlivesItsPlaceInTheHub) {
+  EventHub hub({.events = 1, .bytes = 1'000'000});
+  publish(hub, 1);
+  const auto held = hub.read(0, 1);
+  publish(hub, 5);
+  EXPECT_EQ(held.events.front()->seq, 1U);
+}
+
+TEST(EventHub, SubscribersAreWokenUntilTheyLeave) {
+  EventHub hub;
+  int woken = 0;
+  const auto subscription = hub.subscribe([&] { ++woken; });
+  publish(hub, 2);
+  hub.unsubscribe(subscription);
+  publish(hub, 1);
+  EXPECT_EQ(woken, 2);
+}
+
+TEST(EventHub, ManyPublishersAndWatchersLoseNothing) {
+  constexpr int kPublishers = 4;
+  constexpr int kEvents = 500;
+  EventHub hub;
+  std::vector<std::thread> threads;
+  std::atomic<int> whole{0};
+  for (int watcher = 0; watcher < 2; ++watcher) {
+    threads.emplace_back([&] {
+      std::uint64_t since = 0;
+      std::uint64_t seen = 0;
+      while (seen < static_cast<std::uint64_t>(kPublishers) * kEvents) {
+        const auto batch = hub.read(since, 64);
+        for (const auto& event : batch.events) {
+          if (event->seq != ++seen) {
+            return;
+          }
+        }
+        since = batch.next;
+      }
+      ++whole;
+    });
+  }
+  for (int publisher = 0; publisher < kPublishers; ++publisher) {
+    threads.emplace_back([&] { publish(hub, kEvents); });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(whole, 2);
+}
+
+}  // namespace
+}  // namespace enprof

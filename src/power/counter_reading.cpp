@@ -1,0 +1,92 @@
+#include "power/counter_reading.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <numbers>
+#include <utility>
+
+namespace enprof {
+
+const Sleeper* sleeper_of(const PowerEnvironment& environment) {
+  if (!environment.lock_to_steps) {
+    return nullptr;
+  }
+  const bool is_real = environment.clock == &monotonic_clock();
+  return environment.sleeper == nullptr && is_real ? &monotonic_sleeper() : environment.sleeper;
+}
+
+const Clock* boot_clock_of(const PowerEnvironment& environment) {
+  const bool is_real = environment.clock == &monotonic_clock();
+  return environment.boot_clock == nullptr && is_real ? &boot_clock() : environment.boot_clock;
+}
+
+Nanoseconds uniform_error(Nanoseconds time) {
+  return Nanoseconds{static_cast<Nanoseconds::rep>(static_cast<double>(time.count()) *
+                                                   std::numbers::inv_sqrt3 / 2)};
+}
+
+void note_failure(Poll& poll, Error error) {
+  if (poll.outcome == PollOutcome::ok) {
+    poll.outcome = PollOutcome::retry;
+    poll.error = std::move(error);
+  }
+}
+
+void take_change(const EnergyCounter::Change& change, std::size_t domain, const std::string& name,
+                 const std::string& place, const std::string& hint, Poll& poll,
+                 std::vector<EnergyWindow>& windows) {
+  if (change.energy) {
+    windows.push_back({.domain = static_cast<std::uint16_t>(domain),
+                       .begin = change.begin,
+                       .end = change.end,
+                       .energy = *change.energy});
+    return;
+  }
+  const double ms = to_ms(change.end - change.begin);
+  const auto tell = [&](const char* code, std::string message, std::string advice = {}) {
+    poll.incidents.push_back({.code = code,
+                              .error = {.code = ErrorCode::unavailable,
+                                        .message = std::move(message),
+                                        .hint = std::move(advice)}});
+  };
+  using enum EnergyCounter::Outcome;
+  switch (change.outcome) {
+    case reset:
+      tell("counter_reset",
+           fmt::format("{} was reset: {} went back. Those {:.3f} ms are left out", name, place, ms),
+           "A driver that was reloaded begins at zero, and so may one whose machine slept.");
+      break;
+    case jump:
+      tell("counter_jumped", fmt::format("{} jumped: {} went further within {:.3f} ms than it can "
+                                         "draw. Those {:.3f} ms are left out",
+                                         name, place, ms, ms));
+      break;
+    case lapsed:
+      tell("counter_lapsed",
+           fmt::format("{} was not read for so long that {} may have gone around. Those {:.1f} s "
+                       "are left out",
+                       name, place, ms / 1e3),
+           "Was the program stopped, or the machine overloaded? Measure again.");
+      break;
+    case stall:
+      tell("counter_stalled", fmt::format("{} has not stepped for {:.0f} ms: {}", name, ms, place),
+           hint);
+      break;
+    case stopped:
+      tell("counter_stopped",
+           fmt::format("{} stood still for {:.0f} ms and then went on with less than half of the "
+                       "power before: it may not have counted meanwhile. That time is left out",
+                       name, ms));
+      break;
+    case first:
+    case unchanged:
+    case step:
+    case wrap:
+    case resumed:
+    case failed:
+      break;
+  }
+}
+
+}  // namespace enprof

@@ -1,0 +1,344 @@
+#include "report/run_csv.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <string>
+
+namespace enprof {
+namespace {
+
+/// One row a fact: a run has more of them than a table wants columns.
+CsvTable facts(const ProfiledRun& run) {
+  CsvTable table("run", {"key", "value"});
+  const auto text = [&](const char* key, std::string_view value) {
+    table.row().add(key).text_or_absent(value);
+  };
+  const auto number = [&](const char* key, const auto& value) { table.row().add(key).add(value); };
+  text("run_id", run.run_id);
+  number("status", run.status);
+  text("started_at",
+       fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                   fmt::gmtime(std::chrono::floor<std::chrono::seconds>(run.started_at)),
+                   run.started_at.time_since_epoch().count() % 1000));
+  number("depth", run.depth);
+  text("experiment", run.experiment);
+  for (const std::string& tag : run.tags) {
+    text("tag", tag);
+  }
+  text("prompt", run.prompt);
+  text("response", run.response);
+  text("finish_reason", run.finish_reason);
+
+  const ModelFacts& model = run.model;
+  text("model_name", model.name);
+  text("model_path", model.path);
+  text("architecture", model.architecture);
+  text("quantization", model.quantization);
+  text("engine", model.engine);
+  number("parameters", model.parameters);
+  number("file_bytes", model.file_bytes);
+  number("weight_bytes", model.weight_bytes);
+  number("layers", model.layers);
+  number("embedding_width", model.embedding_width);
+  number("feed_forward_width", model.feed_forward_width);
+  number("heads", model.heads);
+  number("kv_heads", model.kv_heads);
+  number("head_width", model.head_width);
+  text("attention", model.attention());
+  number("experts", model.experts);
+  number("experts_used", model.experts_used);
+  number("vocabulary", model.vocabulary);
+  number("context_trained", model.context_trained);
+  number("context", model.context);
+  number("kv_cache_bytes", model.kv_cache_bytes);
+  number("kv_cache_used_bytes", model.kv_cache_used_bytes);
+  number("gpu_layers", model.gpu_layers);
+  number("threads", model.threads);
+  number("load_ms", model.load_time);
+
+  const Totals& totals = run.totals;
+  const Quality& quality = totals.figure.quality;
+  number("prompt_tokens", totals.prompt_tokens);
+  number("output_tokens", totals.output_tokens);
+  number("duration_ms", totals.figure.duration);
+  number("energy_mj", totals.figure.total);
+  number("baseline_energy_mj", totals.figure.baseline);
+  number("dynamic_energy_mj", totals.figure.dynamic);
+  number("mean_power_mw", totals.figure.mean_power);
+  text("sensor", quality.sensor);
+  number("method", quality.method);
+  number("coverage", quality.coverage);
+  number("resolution", quality.resolution);
+  number("standard_error_mj", quality.standard_error);
+  number("foreign_cpu_share", quality.foreign_cpu_share);
+  number("time_to_first_token_ms", totals.time_to_first_token);
+  number("prefill_tokens_per_second", totals.prefill_tokens_per_second);
+  number("decode_tokens_per_second", totals.decode_tokens_per_second);
+  number("energy_per_input_token_mj", totals.energy_per_input_token);
+  number("energy_per_output_token_mj", totals.energy_per_output_token);
+  number("output_to_input_energy_ratio", totals.output_to_input_ratio);
+  number("tokens_per_joule", totals.tokens_per_joule);
+  number("edp_js", totals.edp_joule_seconds);
+  number("edp_per_token_js", totals.edp_per_token_joule_seconds);
+  number("price_usd_per_kwh", totals.economics.price_usd_per_kwh);
+  number("carbon_g_per_kwh", totals.economics.carbon_g_per_kwh);
+  number("cost_usd", totals.cost_usd);
+  number("co2_g", totals.co2_grams);
+
+  const PowerFigures& power = run.power;
+  for (const std::string& source : power.sources) {
+    text("power_source", source);
+  }
+  number("power_interval_ms", power.interval);
+  if (power.baseline) {
+    number("baseline_power_mw", power.baseline->power);
+    number("baseline_spread_mw", power.baseline->spread);
+    number("baseline_duration_ms", power.baseline->duration);
+    number("baseline_windows", power.baseline->windows);
+  }
+  if (power.peak) {
+    number("peak_power_mw", power.peak->power);
+    number("peak_at_ms", power.peak->at);
+    number("peak_window_ms", power.peak->window);
+  }
+  if (run.values.every > 0) {
+    number("values_every", run.values.every);
+    number("values_passes", run.values.passes);
+    number("values_sparsity_threshold", run.values.sparsity_threshold);
+  }
+  return table;
+}
+
+CsvTable phases(const ProfiledRun& run) {
+  CsvTable table = CsvTable::with_figure("phases", {"phase", "begin_ms"});
+  for (const PhaseFigure& phase : run.phases) {
+    table.row().add(phase.phase).add(phase.begin).figure(phase.figure);
+  }
+  return table;
+}
+
+CsvTable sections(const ProfiledRun& run) {
+  CsvTable table = CsvTable::with_figure("sections", {"phase", "name", "count", "begin_ms"});
+  for (const SectionFigure& section : run.sections) {
+    table.row()
+        .add(section.phase)
+        .add(section.name)
+        .add(section.count)
+        .add(section.begin)
+        .figure(section.figure);
+  }
+  return table;
+}
+
+CsvTable tokens(const ProfiledRun& run) {
+  CsvTable table = CsvTable::with_figure("tokens", {"index", "text", "phase", "begin_ms"});
+  for (const TokenFigure& token : run.tokens) {
+    table.row()
+        .add(token.index)
+        .add(token.text)
+        .add(token.phase)
+        .add(token.begin)
+        .figure(token.figure);
+  }
+  return table;
+}
+
+CsvTable layers(const ProfiledRun& run) {
+  CsvTable table = CsvTable::with_figure("layers", {"phase", "layer", "count"});
+  for (const LayerFigure& layer : run.layers) {
+    table.row().add(layer.phase).index(layer.layer).add(layer.count).figure(layer.figure);
+  }
+  return table;
+}
+
+CsvTable components(const ProfiledRun& run) {
+  CsvTable table = CsvTable::with_figure(
+      "components", {"phase", "layer", "component", "count", "flops", "bytes"});
+  for (const ComponentFigure& component : run.components) {
+    table.row()
+        .add(component.phase)
+        .index(component.layer)
+        .add(component.component)
+        .add(component.count)
+        .add(component.flops)
+        .add(component.bytes)
+        .figure(component.figure);
+  }
+  return table;
+}
+
+CsvTable operations(const ProfiledRun& run) {
+  CsvTable table =
+      CsvTable::with_figure("operations", {"phase", "component", "op", "count", "flops", "bytes"});
+  for (const OperationFigure& operation : run.operations) {
+    table.row()
+        .add(operation.phase)
+        .add(operation.component)
+        .add(operation.op)
+        .add(operation.count)
+        .add(operation.flops)
+        .add(operation.bytes)
+        .figure(operation.figure);
+  }
+  return table;
+}
+
+CsvTable operation_kinds(const ProfiledRun& run) {
+  CsvTable table("operation_kinds", {"operation", "layer", "component", "op", "name", "shape_0",
+                                     "shape_1", "shape_2", "shape_3", "flops", "bytes"});
+  std::size_t index = 0;
+  for (const OperationInfo& info : run.operation_table.operations) {
+    table.row().add(index++).index(info.layer).add(info.component).add(info.op).add(info.name);
+    for (const std::int64_t width : info.shape) {
+      table.add(width);
+    }
+    table.add(info.flops).add(info.bytes);
+  }
+  return table;
+}
+
+CsvTable operation_events(const ProfiledRun& run) {
+  CsvTable table("operation_events",
+                 {"begin_ms", "duration_ms", "energy_mj", "operation", "token", "phase"});
+  for (const OperationEvent& event : run.operation_table.events) {
+    table.row()
+        .add(event.begin)
+        .add(Nanoseconds{event.duration_ns})
+        .add(event.energy())
+        .add(event.operation)
+        .index(event.token)
+        .add(event.phase);
+  }
+  return table;
+}
+
+CsvTable activations(const ProfiledRun& run) {
+  CsvTable table("activations",
+                 {"phase", "token", "layer", "component", "mean", "standard_deviation", "maximum",
+                  "sparsity", "kill_ratio", "variance_ratio"});
+  for (const ActivationValues& values : run.values.activations) {
+    table.row()
+        .add(values.phase)
+        .index(values.token)
+        .index(values.layer)
+        .add(values.component)
+        .add(values.mean)
+        .add(values.standard_deviation)
+        .add(values.maximum)
+        .add(values.sparsity)
+        .add(values.kill_ratio)
+        .add(values.variance_ratio);
+  }
+  return table;
+}
+
+CsvTable attention(const ProfiledRun& run) {
+  CsvTable table("attention",
+                 {"phase", "token", "layer", "head", "entropy_nats", "maximum_weight", "sparsity"});
+  for (const AttentionValues& values : run.values.attention) {
+    table.row()
+        .add(values.phase)
+        .index(values.token)
+        .add(values.layer)
+        .add(values.head)
+        .add(values.entropy_nats)
+        .add(values.maximum_weight)
+        .add(values.sparsity);
+  }
+  return table;
+}
+
+/// One row an expert that was chosen.
+CsvTable experts(const ProfiledRun& run) {
+  CsvTable table("experts",
+                 {"phase", "token", "layer", "rank", "expert", "weight", "routing_entropy_nats"});
+  for (const ExpertActivation& routing : run.values.experts) {
+    for (std::size_t rank = 0; rank < routing.experts.size(); ++rank) {
+      table.row()
+          .add(routing.phase)
+          .index(routing.token)
+          .add(routing.layer)
+          .add(rank)
+          .add(routing.experts[rank])
+          .add(static_cast<double>(routing.weights[rank]))
+          .add(routing.routing_entropy_nats);
+    }
+  }
+  return table;
+}
+
+CsvTable power_domains(const ProfiledRun& run) {
+  CsvTable table =
+      CsvTable::with_figure("power_domains", {"name", "kind", "scope", "device", "within", "source",
+                                              "source_method", "period_ms", "stamp_error_ms",
+                                              "idle_power_mw", "idle_spread_mw", "peak_power_mw"});
+  const auto& domains = run.power.domains;
+  for (std::size_t index = 0; index < domains.size(); ++index) {
+    const Domain& domain = domains[index].domain;
+    table.row().add(domain.name).add(domain.kind).add(domain.scope).text_or_absent(domain.device);
+    table.text_or_absent(domain.parent ? domains[*domain.parent].domain.name : std::string{});
+    table.text_or_absent(domain.source)
+        .add(domain.method)
+        .add(domain.period)
+        .add(domain.stamp_error)
+        .add(domains[index].idle_power)
+        .add(domains[index].idle_spread);
+    const bool at_peak = run.power.peak && index < run.power.peak->by_domain.size();
+    table.add(at_peak ? run.power.peak->by_domain[index] : std::nullopt);
+    table.figure(domains[index].figure);
+  }
+  return table;
+}
+
+CsvTable power_samples(const ProfiledRun& run) {
+  CsvTable table("power_samples", {"domain", "begin_ms", "end_ms", "energy_mj"});
+  for (const PowerSample& sample : run.power.samples) {
+    table.row()
+        .add(run.power.domains[sample.domain].domain.name)
+        .add(sample.begin)
+        .add(sample.end)
+        .add(sample.energy);
+  }
+  return table;
+}
+
+CsvTable sensor_readings(const ProfiledRun& run) {
+  CsvTable table("sensor_readings", {"domain", "quantity", "at_ms", "value"});
+  for (const PowerReading& reading : run.power.readings) {
+    table.row()
+        .add(run.power.domains[reading.domain].domain.name)
+        .add(reading.quantity)
+        .add(reading.at)
+        .add(reading.value);
+  }
+  return table;
+}
+
+CsvTable warnings(const ProfiledRun& run) {
+  CsvTable table("warnings", {"component", "code", "message", "hint"});
+  for (const Warning& warning : run.warnings) {
+    table.row()
+        .add(warning.component)
+        .add(warning.code)
+        .add(warning.message)
+        .text_or_absent(warning.hint);
+  }
+  return table;
+}
+
+}  // namespace
+
+std::vector<CsvTable> run_to_csv(const ProfiledRun& run) {
+  std::vector<CsvTable> tables;
+  for (const auto make : {facts, phases, sections, tokens, layers, components, operations,
+                          operation_kinds, operation_events, activations, attention, experts,
+                          power_domains, power_samples, sensor_readings, warnings}) {
+    tables.push_back(make(run));
+    tables.back().row();  // the last line ends too
+  }
+  return tables;
+}
+
+}  // namespace enprof

@@ -1,0 +1,134 @@
+#include "report/run_csv.hpp"
+
+#include "support/sample_run.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <clocale>
+#include <locale>
+#include <string>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+/// Reads CSV by the letter of RFC 4180; anything else fails the test.
+Rows parse(const std::string& text) {
+  Rows rows(1, std::vector<std::string>(1));
+  bool quoted = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    std::string& field = rows.back().back();
+    if (quoted) {
+      if (text[at] != '"') {
+        field += text[at];
+      } else if (at + 1 < text.size() && text[at + 1] == '"') {
+        field += text[++at];
+      } else {
+        quoted = false;
+      }
+    } else if (text[at] == '"') {
+      EXPECT_TRUE(field.empty()) << "a quote within a plain field";
+      quoted = true;
+    } else if (text[at] == ',') {
+      rows.back().emplace_back();
+    } else if (text[at] == '\r') {
+      EXPECT_EQ(text.substr(at, 2), "\r\n");
+      ++at;
+      rows.emplace_back(1);
+    } else {
+      EXPECT_NE(text[at], '\n') << "a bare line feed";
+      field += text[at];
+    }
+  }
+  EXPECT_FALSE(quoted);
+  EXPECT_EQ(rows.back(), std::vector<std::string>{""}) << "the last line must end";
+  rows.pop_back();
+  return rows;
+}
+
+Rows table(const std::vector<CsvTable>& tables, std::string_view name) {
+  const auto found = std::ranges::find(tables, name, &CsvTable::name);
+  EXPECT_NE(found, tables.end()) << name;
+  return found == tables.end() ? Rows{} : parse(found->text());
+}
+
+TEST(RunCsv, EveryTableIsRectangularAndHasTheRowsOfItsList) {
+  const ProfiledRun run = testing::sample_run();
+  const auto tables = run_to_csv(run);
+  for (const CsvTable& each : tables) {
+    const Rows rows = parse(each.text());
+    ASSERT_GE(rows.size(), 2U) << each.name() << ": the sample run has something for each";
+    for (const auto& row : rows) {
+      EXPECT_EQ(row.size(), rows[0].size()) << each.name();
+    }
+  }
+  EXPECT_EQ(table(tables, "tokens").size(), run.tokens.size() + 1);
+  EXPECT_EQ(table(tables, "operation_events").size(), run.operation_table.events.size() + 1);
+  EXPECT_EQ(table(tables, "power_samples").size(), run.power.samples.size() + 1);
+  for (const CsvTable& each : run_to_csv({.run_id = "bare"})) {
+    EXPECT_GE(parse(each.text()).size(), 1U);
+  }
+}
+
+TEST(RunCsv, ValuesAreThoseOfTheRunInTheUnitsOfTheColumns) {
+  const ProfiledRun run = testing::sample_run();
+  const auto tables = run_to_csv(run);
+  const Rows rows = table(tables, "tokens");
+  const auto value = [&](std::size_t row, std::string_view column) {
+    const auto at = std::ranges::find(rows[0], column) - rows[0].begin();
+    return rows[row][static_cast<std::size_t>(at)];
+  };
+  for (std::size_t index = 0; index < run.tokens.size(); ++index) {
+    EXPECT_EQ(value(index + 1, "text"), run.tokens[index].text);
+    EXPECT_EQ(std::stod(value(index + 1, "energy_mj")), to_mj(*run.tokens[index].figure.total));
+    EXPECT_EQ(std::stod(value(index + 1, "begin_ms")), to_ms(run.tokens[index].begin));
+  }
+  // Absent is empty, never zero: the fifth event has no energy, and the prompt is no token.
+  const Rows events = table(tables, "operation_events");
+  EXPECT_EQ(events[5][2], "");
+  EXPECT_EQ(events[1][4], "");
+  EXPECT_EQ(events[7][4], "0");
+}
+
+TEST(RunCsv, AnyTextIsAField) {
+  ProfiledRun run = testing::sample_run();
+  run.tokens[0].text = "a,\"b\"\r\nc;";
+  run.tokens[1].text = std::string("x\0y", 3) + "\xFF";
+  run.tokens[2].text = "";
+  const Rows rows = table(run_to_csv(run), "tokens");
+  EXPECT_EQ(rows[1][1], run.tokens[0].text);
+  EXPECT_EQ(rows[2][1], "x\xEF\xBF\xBDy\xEF\xBF\xBD");
+  EXPECT_EQ(rows[3][1], "");
+  const auto tables = run_to_csv(run);
+  EXPECT_NE(std::ranges::find(tables, "tokens", &CsvTable::name)->text().find("\r\n2,\"\",decode"),
+            std::string::npos)
+      << "an empty text is not absent";
+}
+
+struct DecimalComma : std::numpunct<char> {
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+TEST(RunCsv, DecimalCommasChangeNothing) {
+  const auto before = run_to_csv(testing::sample_run());
+  const std::locale previous =
+      std::locale::global(std::locale(std::locale::classic(), new DecimalComma));
+  const char* const german = setlocale(LC_ALL, "de_DE.UTF-8");
+  const auto after = run_to_csv(testing::sample_run());
+  setlocale(LC_ALL, "C");
+  std::locale::global(previous);
+  for (std::size_t index = 0; index < before.size(); ++index) {
+    EXPECT_EQ(after[index].text(), before[index].text());
+  }
+  if (german == nullptr) {
+    GTEST_SKIP() << "C++'s locale only: no de_DE.UTF-8 here";
+  }
+}
+
+}  // namespace
+}  // namespace enprof

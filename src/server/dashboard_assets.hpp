@@ -1,0 +1,19 @@
+// The dashboard's files, built into the program.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace enprof {
+
+struct DashboardAsset {
+  std::string_view path;  ///< as a browser asks for it: /index.html, /assets/…
+  std::string_view content_type;
+  std::string_view bytes;
+  std::string_view gzip;  ///< the same, compressed
+};
+
+/// Empty where the program was built without the dashboard (Node.js 20 was not at hand).
+[[nodiscard]] std::span<const DashboardAsset> dashboard_assets();
+
+}  // namespace enprof

@@ -1,0 +1,38 @@
+// A request and a response without the library that carries them, so that everything behind the
+// sockets can be called by a test.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace enprof {
+
+struct HttpRequest {
+  std::string method;                                       ///< GET, POST, …
+  std::string path;                                         ///< percent-decoded, without the query
+  std::map<std::string, std::string, std::less<>> query;    ///< decoded; the last of a name counts
+  std::map<std::string, std::string, std::less<>> headers;  ///< names in lower case
+  std::string body;
+
+  /// Empty where it is absent.
+  [[nodiscard]] std::string_view header(std::string_view lower_case_name) const {
+    const auto found = headers.find(lower_case_name);
+    return found == headers.end() ? std::string_view{} : std::string_view{found->second};
+  }
+  [[nodiscard]] std::string_view parameter(std::string_view name) const {
+    const auto found = query.find(name);
+    return found == query.end() ? std::string_view{} : std::string_view{found->second};
+  }
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< beside the content type
+};
+
+}  // namespace enprof

@@ -1,0 +1,92 @@
+#include "server/live_frame.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <map>
+
+namespace enprof {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kPowerSample = "power_sample";
+
+std::unexpected<Error> malformed(std::string message) {
+  return fail(
+      ErrorCode::malformed, std::move(message),
+      R"(Send {"subscribe":{"runs":["RUN_ID"],"types":["token_complete"]}}; leave out what )"
+      "should not be limited.");
+}
+
+Result<std::set<std::string, std::less<>>> names(const Json& object, const char* member) {
+  std::set<std::string, std::less<>> result;
+  const auto found = object.find(member);
+  if (found == object.end() || found->is_null()) {
+    return result;
+  }
+  if (!found->is_array() || found->size() > kMostNames) {
+    return malformed(fmt::format("'{}' is not a list of at most {} names", member, kMostNames));
+  }
+  for (const Json& name : *found) {
+    if (!name.is_string()) {
+      return malformed(fmt::format("'{}' holds something that is not a name", member));
+    }
+    result.insert(name.get<std::string>());
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<LiveFilter> parse_subscription(std::string_view message) {
+  const Json json = Json::parse(message, nullptr, false);
+  if (!json.is_object() || !json.contains("subscribe") || !json["subscribe"].is_object()) {
+    return malformed("The message is not a subscription");
+  }
+  auto runs = names(json["subscribe"], "runs");
+  if (!runs) {
+    return std::unexpected(runs.error());
+  }
+  auto types = names(json["subscribe"], "types");
+  if (!types) {
+    return std::unexpected(types.error());
+  }
+  return LiveFilter{.runs = std::move(*runs), .types = std::move(*types)};
+}
+
+std::string make_frame(const EventHub::Batch& batch, const LiveFilter& filter, bool merge_power) {
+  std::map<std::string_view, std::uint64_t> last_power;  // by run: the number of the one to keep
+  if (merge_power) {
+    for (const auto& event : batch.events) {
+      if (event->type == kPowerSample) {
+        last_power[event->run_id] = event->seq;
+      }
+    }
+  }
+  std::string frame;
+  const auto append = [&](std::string_view envelope) {
+    frame += frame.empty() ? '[' : ',';
+    frame += envelope;
+  };
+  if (batch.missed > 0) {
+    const std::uint64_t before = batch.next - batch.events.size();
+    append(fmt::format(R"({{"seq":{},"run_id":"","type":"gap","t_ms":0,"data":{{"missed":{}}}}})",
+                       before, batch.missed));
+  }
+  for (const auto& event : batch.events) {
+    if (!filter.wants(*event)) {
+      continue;
+    }
+    if (merge_power && event->type == kPowerSample && last_power[event->run_id] != event->seq) {
+      continue;
+    }
+    append(event->json);
+  }
+  if (!frame.empty()) {
+    frame += ']';
+  }
+  return frame;
+}
+
+}  // namespace enprof

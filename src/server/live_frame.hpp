@@ -1,0 +1,38 @@
+// From events to what one watcher is sent.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include "live/event_hub.hpp"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace enprof {
+
+/// What a watcher wants to hear of. Empty sets: everything.
+struct LiveFilter {
+  std::set<std::string, std::less<>> runs;
+  std::set<std::string, std::less<>> types;
+
+  [[nodiscard]] bool wants(const LiveEvent& event) const {
+    return (runs.empty() || runs.contains(event.run_id)) &&
+           (types.empty() || types.contains(event.type));
+  }
+};
+
+/// Reads {"subscribe":{"runs":["…"],"types":["…"]}}; a member that is absent means everything.
+/// Errors: malformed, where it is no such message or names more than kMostNames.
+[[nodiscard]] Result<LiveFilter> parse_subscription(std::string_view message);
+inline constexpr std::size_t kMostNames = 64;
+
+/// A JSON array of envelopes; empty where the filter leaves nothing. Where events were missed, a
+/// gap comes first: {"seq":…,"run_id":"","type":"gap","t_ms":0,"data":{"missed":…}}. With
+/// `merge_power`, for a watcher that is behind, only the last of consecutive power samples of a run
+/// is kept: each tells the energy so far, so that what is lost is resolution in time.
+[[nodiscard]] std::string make_frame(const EventHub::Batch& batch, const LiveFilter& filter,
+                                     bool merge_power);
+
+}  // namespace enprof

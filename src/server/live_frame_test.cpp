@@ -1,0 +1,92 @@
+#include "server/live_frame.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::string> tell(const std::string& frame) {
+  std::vector<std::string> result;
+  if (frame.empty()) {
+    return result;
+  }
+  for (const auto& event : nlohmann::json::parse(frame)) {
+    result.push_back(std::to_string(event["seq"].get<int>()) + event["type"].get<std::string>());
+  }
+  return result;
+}
+
+class LiveFrameTest : public ::testing::Test {
+ protected:
+  LiveFrameTest() {
+    for (const char* type : {"run_started", "power_sample", "token_complete", "power_sample"}) {
+      hub_.publish("a", type, Nanoseconds{0}, "{}");
+    }
+    hub_.publish("b", "power_sample", Nanoseconds{0}, "{}");
+  }
+  EventHub hub_{{.events = 5, .bytes = 1U << 20U}};
+};
+
+TEST_F(LiveFrameTest, IsAnArrayOfEnvelopes) {
+  EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {}, false)),
+              ElementsAre("1run_started", "2power_sample", "3token_complete", "4power_sample",
+                          "5power_sample"));
+  EXPECT_EQ(make_frame(hub_.read(5, 10), {}, false), "");
+}
+
+TEST_F(LiveFrameTest, TheFilterLeavesOutRunsAndTypes) {
+  EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {.runs = {"b"}, .types = {}}, false)),
+              ElementsAre("5power_sample"));
+  EXPECT_THAT(
+      tell(make_frame(hub_.read(0, 10), {.runs = {"a"}, .types = {"token_complete"}}, false)),
+      ElementsAre("3token_complete"));
+  EXPECT_EQ(make_frame(hub_.read(0, 10), {.runs = {"c"}, .types = {}}, false), "");
+}
+
+TEST_F(LiveFrameTest, MergingKeepsTheLastPowerSampleOfEachRun) {
+  EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {}, true)),
+              ElementsAre("1run_started", "3token_complete", "4power_sample", "5power_sample"));
+}
+
+TEST_F(LiveFrameTest, AGapComesFirstWithTheNumberBeforeTheNext) {
+  hub_.publish("b", "token_complete", Nanoseconds{0}, "{}");
+  hub_.publish("b", "token_complete", Nanoseconds{0}, "{}");
+  const auto batch = hub_.read(0, 1);
+  const std::string frame = make_frame(batch, {.runs = {"b"}, .types = {}}, false);
+  EXPECT_THAT(tell(frame), ElementsAre("2gap"));
+  EXPECT_EQ(nlohmann::json::parse(frame)[0]["data"]["missed"], 2);
+}
+
+TEST(ParseSubscription, TakesRunsAndTypes) {
+  const auto filter = parse_subscription(R"({"subscribe":{"runs":["a","b"],"types":null}})");
+  ASSERT_TRUE(filter);
+  EXPECT_THAT(filter->runs, ElementsAre("a", "b"));
+  EXPECT_TRUE(filter->types.empty());
+  EXPECT_TRUE(parse_subscription(R"({"subscribe":{}})"));
+}
+
+TEST(ParseSubscription, RefusesAnythingElse) {
+  std::string many = R"({"subscribe":{"runs":["x")";
+  for (std::size_t index = 0; index < kMostNames; ++index) {
+    many += ",\"" + std::to_string(index) + "\"";
+  }
+  many += "]}}";
+  for (const std::string& message :
+       {std::string(""), std::string("{"), std::string("[]"), std::string("{}"),
+        std::string(R"({"subscribe":1})"), std::string(R"({"subscribe":{"runs":"a"}})"),
+        std::string(R"({"subscribe":{"types":[1]}})"), std::string("\xff"), many}) {
+    const auto parsed = parse_subscription(message);
+    ASSERT_FALSE(parsed) << message;
+    EXPECT_EQ(parsed.error().code, ErrorCode::malformed);
+  }
+}
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,131 @@
+#include "server/live_publisher.hpp"
+
+#include "report/json_figures.hpp"
+
+#include <algorithm>
+
+namespace enprof {
+namespace {
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json figure(const Figure& figure) {
+  return {{"duration_ms", to_ms(figure.duration)},
+          {"energy_mj", mj(figure.total)},
+          {"power_mw", mw(figure.mean_power)},
+          {"standard_error_mj", mj(figure.quality.standard_error)},
+          {"method", figure.quality.method ? Json(to_string(*figure.quality.method)) : Json()}};
+}
+
+Json layer_number(std::int32_t layer) {
+  return layer == OperationInfo::kNoLayer ? Json() : Json(layer);
+}
+
+}  // namespace
+
+void LivePublisher::publish(const Event& event) {
+  Json data = Json::object();
+  switch (event.type) {
+    case EventType::run_started: {
+      const std::lock_guard lock(mutex_);
+      last_power_.reset();
+      break;
+    }
+    case EventType::section_start:
+      data = {{"phase", to_string(event.phase)}, {"section", event.section}};
+      break;
+    case EventType::section_end:
+      data = {{"phase", to_string(event.phase)},
+              {"section", event.section},
+              {"duration_ms", to_ms(event.duration)}};
+      break;
+    case EventType::token_complete: {
+      const std::lock_guard lock(mutex_);
+      data = {{"index", event.token},
+              {"text", event.text},
+              {"phase", to_string(event.phase)},
+              {"duration_ms", to_ms(event.duration)},
+              {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * event.duration)) : Json()},
+              {"power_mw", mw(last_power_)},
+              {"provisional", true}};
+      break;
+    }
+    case EventType::power_sample: {
+      const std::lock_guard lock(mutex_);
+      last_power_ = event.power;
+      data = {{"power_mw", mw(event.power)}, {"energy_mj", mj(event.energy)}};
+      break;
+    }
+    case EventType::inference_complete:
+      data = {{"status", to_string(event.status)},
+              {"duration_ms", to_ms(event.duration)},
+              {"energy_mj", mj(event.energy)}};
+      break;
+  }
+  hub_->publish(event.run_id, to_string(event.type), event.at, dump(data));
+}
+
+void LivePublisher::model_loading(const std::string& run_id, const std::string& model,
+                                  double share) {
+  hub_->publish(run_id, "model_loading", Nanoseconds{0},
+                dump({{"model", model}, {"progress_ratio", share}}));
+}
+
+void LivePublisher::settle(const ProfiledRun& run) {
+  const Nanoseconds end = run.totals.figure.duration;
+  for (std::size_t first = 0; first < run.tokens.size(); first += kSettledAtOnce) {
+    Json tokens = Json::array();
+    const std::size_t last = std::min(first + kSettledAtOnce, run.tokens.size());
+    for (std::size_t index = first; index < last; ++index) {
+      Json token = figure(run.tokens[index].figure);
+      token["index"] = run.tokens[index].index;
+      tokens.push_back(std::move(token));
+    }
+    hub_->publish(run.run_id, "energy_settled", end, dump({{"tokens", std::move(tokens)}}));
+  }
+  const auto publish_list = [&](const char* type, const auto& list, const auto& describe) {
+    if (list.empty()) {
+      return;
+    }
+    Json entries = Json::array();
+    for (const auto& entry : list) {
+      Json json = figure(entry.figure);
+      json["phase"] = to_string(entry.phase);
+      json["count"] = entry.count;
+      describe(entry, json);
+      entries.push_back(std::move(json));
+    }
+    hub_->publish(run.run_id, type, end, dump({{"entries", std::move(entries)}}));
+  };
+  publish_list("layer_metrics", run.layers, [](const LayerFigure& layer, Json& json) {
+    json["layer"] = layer_number(layer.layer);
+  });
+  publish_list("component_metrics", run.components,
+               [](const ComponentFigure& component, Json& json) {
+                 json["layer"] = layer_number(component.layer);
+                 json["component"] = component.component;
+               });
+  publish_list("operation_metrics", run.operations,
+               [](const OperationFigure& operation, Json& json) {
+                 json["component"] = operation.component;
+                 json["op"] = operation.op;
+               });
+  for (const Warning& warning : run.warnings) {
+    hub_->publish(run.run_id, "warning", end,
+                  dump({{"component", warning.component},
+                        {"code", warning.code},
+                        {"message", warning.message},
+                        {"hint", text(warning.hint)}}));
+  }
+}
+
+void LivePublisher::failed(const std::string& run_id, const Error& error) {
+  hub_->publish(run_id, "error", Nanoseconds{0},
+                dump({{"code", to_string(error.code)},
+                      {"message", error.message},
+                      {"hint", text(error.hint)}}));
+}
+
+}  // namespace enprof

@@ -1,0 +1,86 @@
+#include "server/live_publisher.hpp"
+
+#include "support/sample_run.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using Json = nlohmann::json;
+using namespace std::chrono_literals;
+
+class LivePublisherTest : public ::testing::Test {
+ protected:
+  std::vector<Json> published() const {
+    std::vector<Json> result;
+    for (const auto& event : hub_.read(0, 1000).events) {
+      result.push_back(Json::parse(event->json));
+    }
+    return result;
+  }
+  EventHub hub_;
+  LivePublisher publisher_{hub_};
+};
+
+TEST_F(LivePublisherTest, ATokenGoesOutAtOnceWithTheEnergyKnownByThen) {
+  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  Event token{.type = EventType::token_complete,
+              .run_id = "r",
+              .at = 5ms,
+              .duration = 2ms,
+              .token = 0,
+              .text = "\xC3"};  // half a character
+  publisher_.publish(token);
+  publisher_.publish({.type = EventType::power_sample, .run_id = "r", .power = Watts{50}});
+  publisher_.publish(token);
+  const auto events = published();
+  ASSERT_EQ(events.size(), 4U);
+  EXPECT_TRUE(events[1]["data"]["energy_mj"].is_null());  // absent, not zero
+  EXPECT_EQ(events[3]["data"]["energy_mj"], 100.0);
+  EXPECT_EQ(events[3]["data"]["provisional"], true);
+  EXPECT_EQ(events[3]["t_ms"], 5.0);
+}
+
+TEST_F(LivePublisherTest, PowerOfAnEarlierRunDoesNotReachTheNext) {
+  publisher_.publish({.type = EventType::power_sample, .run_id = "a", .power = Watts{50}});
+  publisher_.publish({.type = EventType::run_started, .run_id = "b"});
+  publisher_.publish({.type = EventType::token_complete, .run_id = "b", .duration = 2ms});
+  EXPECT_TRUE(published().back()["data"]["energy_mj"].is_null());
+}
+
+TEST_F(LivePublisherTest, SettlingTellsFinalValuesInRanges) {
+  ProfiledRun run = testing::sample_run();
+  const TokenFigure token = run.tokens.at(0);
+  run.tokens.assign(LivePublisher::kSettledAtOnce + 1, token);
+  run.components.clear();
+  run.operations.clear();
+  run.layers = {{.phase = Phase::decode, .layer = OperationInfo::kNoLayer, .count = 3}};
+  run.warnings = {{"power", "low_coverage", "message", ""}};
+  publisher_.settle(run);
+  const auto events = published();
+  ASSERT_EQ(events.size(), 4U);
+  EXPECT_EQ(events[0]["type"], "energy_settled");
+  EXPECT_EQ(events[0]["data"]["tokens"].size(), LivePublisher::kSettledAtOnce);
+  EXPECT_EQ(events[0]["data"]["tokens"][0]["energy_mj"], to_mj(*token.figure.total));
+  EXPECT_EQ(events[1]["data"]["tokens"].size(), 1U);
+  EXPECT_EQ(events[2]["type"], "layer_metrics");
+  EXPECT_TRUE(events[2]["data"]["entries"][0]["layer"].is_null());
+  EXPECT_EQ(events[3]["type"], "warning");
+}
+
+TEST_F(LivePublisherTest, FailuresAndLoadingAreTold) {
+  publisher_.model_loading("r", "m.gguf", 0.5);
+  publisher_.failed("r", {ErrorCode::not_found, "gone", "look"});
+  const auto events = published();
+  EXPECT_EQ(events[0]["data"]["progress_ratio"], 0.5);
+  EXPECT_EQ(events[1]["type"], "error");
+  EXPECT_EQ(events[1]["data"]["code"], "not_found");
+}
+
+}  // namespace
+}  // namespace enprof

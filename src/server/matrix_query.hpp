@@ -1,0 +1,42 @@
+// Layers × components × one metric.
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/model/profiled_run.hpp"
+#include "enprof/store/run_query.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace enprof {
+
+/// What a heatmap shows.
+struct MetricMatrix {
+  std::string metric;
+  std::string unit;
+  std::vector<std::int32_t> layers;
+  std::vector<std::string> components;
+  std::vector<std::optional<double>> values;  ///< by layer, then component
+
+  [[nodiscard]] const std::optional<double>& at(std::size_t layer, std::size_t component) const {
+    return values[layer * components.size() + component];
+  }
+};
+
+/// Metrics of time and energy: energy, duration, power, pj_per_byte, pj_per_flop. Errors:
+/// invalid_argument, for another one.
+[[nodiscard]] Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells,
+                                                 std::string_view metric);
+/// The cells of the output tokens `first` to `last`, from a run's operation events; those of the
+/// prompt are token −1.
+[[nodiscard]] LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, std::int32_t first,
+                                                   std::int32_t last);
+/// Metrics of sampled values, means over the passes that were looked at: activation_mean,
+/// activation_std, activation_max, sparsity, kill_ratio, variance_ratio, attention_entropy. Empty
+/// where it is no metric of these.
+[[nodiscard]] std::optional<MetricMatrix> value_matrix(const SampledValues& values,
+                                                       std::string_view metric);
+
+}  // namespace enprof

@@ -1,0 +1,11 @@
+// The API's own description.
+#pragma once
+
+#include <string_view>
+
+namespace enprof {
+
+/// OpenAPI 3.1, as JSON.
+[[nodiscard]] std::string_view openapi_document();
+
+}  // namespace enprof

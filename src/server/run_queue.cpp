@@ -1,0 +1,100 @@
+#include "server/run_queue.hpp"
+
+#include "base/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"server"};
+
+}  // namespace
+
+RunQueue::RunQueue(std::size_t capacity, Work work)
+    : capacity_(capacity), work_(std::move(work)), thread_([this] { work_until_stopped(); }) {}
+
+RunQueue::~RunQueue() { stop(); }
+
+Result<std::size_t> RunQueue::submit(RunTask order) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) {
+    return fail(ErrorCode::not_running, "The server is stopping", "Start it again.");
+  }
+  if (orders_.size() >= capacity_) {
+    return fail(ErrorCode::busy, fmt::format("{} runs are waiting already", orders_.size()),
+                "Wait for one of them to end, or cancel one: DELETE /api/profiling/run/RUN_ID");
+  }
+  orders_.push_back(std::move(order));
+  changed_.notify_all();
+  return orders_.size() - 1 + (running_.empty() ? 0U : 1U);
+}
+
+bool RunQueue::cancel(std::string_view run_id) {
+  const std::lock_guard lock(mutex_);
+  if (running_ == run_id && !running_.empty()) {
+    cancel_.store(true);
+    return true;
+  }
+  return std::erase_if(orders_, [&](const RunTask& order) { return order.run_id == run_id; }) > 0;
+}
+
+std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
+  const std::lock_guard lock(mutex_);
+  if (running_ == run_id && !running_.empty()) {
+    return State::running;
+  }
+  const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end();
+  return waits ? std::optional{State::queued} : std::nullopt;
+}
+
+std::size_t RunQueue::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return orders_.size();
+}
+
+std::string RunQueue::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_;
+}
+
+void RunQueue::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    orders_.clear();
+    cancel_.store(true);
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void RunQueue::work_until_stopped() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !orders_.empty(); });
+    if (stopping_) {
+      return;
+    }
+    const RunTask order = std::move(orders_.front());
+    orders_.pop_front();
+    running_ = order.run_id;
+    cancel_.store(false);
+    lock.unlock();
+    try {
+      work_(order, cancel_);
+    } catch (const std::exception& error) {
+      kLog.error("Run {} failed: {}", order.run_id, error.what());
+    }
+    lock.lock();
+    running_.clear();
+  }
+}
+
+}  // namespace enprof

@@ -1,0 +1,144 @@
+#include "server/run_request_json.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kMostTags = 32;
+constexpr std::size_t kLongestName = 256;
+
+std::unexpected<Error> wrong(std::string message) {
+  return fail(ErrorCode::invalid_argument, std::move(message),
+              "GET /api/openapi.json describes the request.");
+}
+
+/// Reads members, and keeps the first thing that was wrong.
+class Reader {
+ public:
+  explicit Reader(const Json& json) : json_(json) {}
+
+  void text(const char* name, std::string& value, std::size_t longest) {
+    const Json* const member = find(name);
+    if (member == nullptr) {
+      return;
+    }
+    if (!member->is_string() || member->get_ref<const std::string&>().size() > longest) {
+      complain(fmt::format("'{}' is not a text of at most {} bytes", name, longest));
+      return;
+    }
+    value = member->get<std::string>();
+  }
+  template <class Number>
+  void number(const char* name, Number& value, double least, double most) {
+    const Json* const member = find(name);
+    if (member == nullptr) {
+      return;
+    }
+    const bool whole = std::is_integral_v<Number>;
+    if (!member->is_number() || (whole && !member->is_number_integer()) ||
+        !(member->get<double>() >= least && member->get<double>() <= most)) {
+      complain(fmt::format("'{}' is not a {} from {} to {}", name,
+                           whole ? "whole number" : "number", least, most));
+      return;
+    }
+    value = member->get<Number>();
+  }
+  void flag(const char* name, bool& value) {
+    const Json* const member = find(name);
+    if (member == nullptr) {
+      return;
+    }
+    if (!member->is_boolean()) {
+      complain(fmt::format("'{}' is neither true nor false", name));
+      return;
+    }
+    value = member->get<bool>();
+  }
+  void texts(const char* name, std::vector<std::string>& values) {
+    const Json* const member = find(name);
+    if (member == nullptr) {
+      return;
+    }
+    if (!member->is_array() || member->size() > kMostTags) {
+      complain(fmt::format("'{}' is not a list of at most {} texts", name, kMostTags));
+      return;
+    }
+    for (const Json& entry : *member) {
+      if (!entry.is_string() || entry.get_ref<const std::string&>().size() > kLongestName) {
+        complain(fmt::format("'{}' holds something else than a text of at most {} bytes", name,
+                             kLongestName));
+        return;
+      }
+      values.push_back(entry.get<std::string>());
+    }
+  }
+  void complain(std::string message) {
+    if (problem_.empty()) {
+      problem_ = std::move(message);
+    }
+  }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+ private:
+  [[nodiscard]] const Json* find(const char* name) const {
+    const auto found = json_.find(name);
+    return found == json_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  const Json& json_;
+  std::string problem_;
+};
+
+}  // namespace
+
+Result<RunTask> parse_run_request(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) {
+    return fail(ErrorCode::malformed, "The request's body is not a JSON object",
+                R"(Send for example {"model":"m.gguf","prompt":"Why is the sky blue?"})");
+  }
+  RunTask task;
+  constexpr std::size_t kLongestPrompt = std::size_t{1} << 20U;
+  std::string depth;
+  Reader reader(json);
+  reader.text("prompt", task.prompt, kLongestPrompt);
+  reader.text("model_path", task.model, kLongestName);
+  reader.text("model", task.model, kLongestName);
+  reader.text("depth", depth, kLongestName);
+  reader.number("max_length", task.max_tokens, 1, 1e6);
+  reader.number("max_tokens", task.max_tokens, 1, 1e6);
+  reader.number("temperature", task.temperature, 0, 100);
+  reader.number("top_k", task.top_k, 0, 1e6);
+  reader.number("top_p", task.top_p, 0, 1);
+  reader.number("seed", task.seed, 0, 4294967295.0);
+  reader.flag("chat", task.chat);
+  reader.texts("tags", task.tags);
+  reader.text("experiment", task.experiment, kLongestName);
+  if (task.prompt.empty()) {
+    reader.complain("The prompt is empty");
+  }
+  if (task.model.empty()) {
+    reader.complain("No model is named");
+  }
+  if (!depth.empty()) {
+    if (const auto known = depth_from_string(depth)) {
+      task.depth = *known;
+    } else {
+      reader.complain(fmt::format("There is no depth '{}': minimal, module, deep", depth));
+    }
+  }
+  if (!reader.problem().empty()) {
+    return wrong(reader.problem());
+  }
+  return task;
+}
+
+}  // namespace enprof

@@ -1,0 +1,19 @@
+// What a client asks to have profiled, from JSON.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include "server/run_queue.hpp"
+
+#include <string_view>
+
+namespace enprof {
+
+/// Reads {"prompt", "model", "depth", "max_tokens", "temperature", "top_k", "top_p", "seed",
+/// "chat", "tags", "experiment"}; prompt and model are needed, the others have the defaults of
+/// RunTask. run_id is left empty. "model_path" and "max_length" are taken for "model" and
+/// "max_tokens", as the system before this one called them. Errors: malformed; invalid_argument,
+/// which names the member and its bounds.
+[[nodiscard]] Result<RunTask> parse_run_request(std::string_view json);
+
+}  // namespace enprof

@@ -1,0 +1,56 @@
+#include "server/run_request_json.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace enprof {
+namespace {
+
+TEST(ParseRunRequest, TakesEverything) {
+  const auto task = parse_run_request(
+      R"({"prompt":"hi","model":"m.gguf","depth":"deep","max_tokens":7,"temperature":0.5,
+          "top_k":3,"top_p":0.9,"seed":4294967295,"chat":true,"tags":["a","b"],"experiment":"e",
+          "unknown":1})");
+  ASSERT_TRUE(task) << task.error().message;
+  EXPECT_EQ(task->depth, Depth::deep);
+  EXPECT_EQ(task->max_tokens, 7);
+  EXPECT_EQ(task->temperature, 0.5F);
+  EXPECT_EQ(task->seed, 4294967295U);
+  EXPECT_TRUE(task->chat);
+  EXPECT_EQ(task->tags.size(), 2U);
+}
+
+TEST(ParseRunRequest, TakesTheOldNames) {
+  const auto task = parse_run_request(R"({"prompt":"p","model_path":"m.gguf","max_length":9})");
+  ASSERT_TRUE(task);
+  EXPECT_EQ(task->model, "m.gguf");
+  EXPECT_EQ(task->max_tokens, 9);
+}
+
+TEST(ParseRunRequest, SaysWhichMemberIsWrong) {
+  const auto complaint = [](const std::string& member) {
+    const auto task = parse_run_request(R"({"prompt":"p","model":"m.gguf",)" + member + "}");
+    return task ? std::string("taken") : task.error().message;
+  };
+  EXPECT_NE(complaint(R"("max_tokens":0)").find("'max_tokens'"), std::string::npos);
+  EXPECT_NE(complaint(R"("max_tokens":1.5)").find("whole number"), std::string::npos);
+  EXPECT_NE(complaint(R"("max_tokens":"7")").find("'max_tokens'"), std::string::npos);
+  EXPECT_NE(complaint(R"("temperature":-1)").find("'temperature'"), std::string::npos);
+  EXPECT_NE(complaint(R"("seed":-1)").find("'seed'"), std::string::npos);
+  EXPECT_NE(complaint(R"("chat":1)").find("'chat'"), std::string::npos);
+  EXPECT_NE(complaint(R"("tags":"a")").find("'tags'"), std::string::npos);
+  EXPECT_NE(complaint(R"("tags":[1])").find("'tags'"), std::string::npos);
+  EXPECT_NE(complaint(R"("depth":"deeper")").find("deeper"), std::string::npos);
+}
+
+TEST(ParseRunRequest, NeedsAPromptAndAModel) {
+  EXPECT_EQ(parse_run_request(R"({"model":"m"})").error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(parse_run_request(R"({"prompt":"p"})").error().code, ErrorCode::invalid_argument);
+  for (const char* text : {"", "[]", "{", "\xff", "null", "7"}) {
+    EXPECT_EQ(parse_run_request(text).error().code, ErrorCode::malformed) << text;
+  }
+}
+
+}  // namespace
+}  // namespace enprof

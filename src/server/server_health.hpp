@@ -1,0 +1,39 @@
+// How the parts of the server are doing.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace enprof {
+
+/// The last error of each part, and since when it has been so. Threads: any.
+class ServerHealth {
+ public:
+  struct Component {
+    std::string name;
+    std::optional<Error> error;  ///< empty: it works
+    /// Since when it has worked, or has not.
+    std::chrono::system_clock::time_point since;
+  };
+
+  /// A part works; ends its error, if it had one.
+  void ok(std::string_view component);
+  void failed(std::string_view component, const Error& error);
+
+  /// In the order in which they were first heard of.
+  [[nodiscard]] std::vector<Component> components() const;
+
+ private:
+  Component& find(std::string_view component);
+
+  mutable std::mutex mutex_;
+  std::vector<Component> components_;
+};
+
+}  // namespace enprof

@@ -1,0 +1,146 @@
+#include "server/server_metrics.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+#include <sstream>
+#include <string>
+
+namespace enprof {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries kJoules{0.1, 1, 10, 100, 1'000, 10'000, 100'000};
+const prometheus::Histogram::BucketBoundaries kSeconds{0.1, 0.3, 1, 3, 10, 30, 100, 300, 1'000};
+
+}  // namespace
+
+class ServerMetrics::Impl {
+ public:
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& energy =
+      prometheus::BuildCounter()
+          .Name("enprof_energy_joules_total")
+          .Help("Energy of runs, by root power domain, phase and model.")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& power =
+      prometheus::BuildGauge()
+          .Name("enprof_power_watts")
+          .Help("Power of the root domains together; absent while unknown.")
+          .Register(registry);
+  prometheus::Histogram& run_energy = prometheus::BuildHistogram()
+                                          .Name("enprof_run_energy_joules")
+                                          .Help("Energy of a run.")
+                                          .Register(registry)
+                                          .Add({}, kJoules);
+  prometheus::Histogram& run_duration = prometheus::BuildHistogram()
+                                            .Name("enprof_run_duration_seconds")
+                                            .Help("Duration of a run.")
+                                            .Register(registry)
+                                            .Add({}, kSeconds);
+  prometheus::Family<prometheus::Counter>& tokens = prometheus::BuildCounter()
+                                                        .Name("enprof_tokens_total")
+                                                        .Help("Tokens read and generated.")
+                                                        .Register(registry);
+  prometheus::Family<prometheus::Counter>& runs = prometheus::BuildCounter()
+                                                      .Name("enprof_runs_total")
+                                                      .Help("Runs that have ended, by status.")
+                                                      .Register(registry);
+  prometheus::Family<prometheus::Counter>& errors =
+      prometheus::BuildCounter()
+          .Name("enprof_errors_total")
+          .Help("Errors and warnings, by component and code.")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& sensors = prometheus::BuildGauge()
+                                                       .Name("enprof_sensor_info")
+                                                       .Help("Power domains of the latest run.")
+                                                       .Register(registry);
+  prometheus::Gauge& clients = prometheus::BuildGauge()
+                                   .Name("enprof_stream_clients")
+                                   .Help("WebSocket clients connected.")
+                                   .Register(registry)
+                                   .Add({});
+  prometheus::Gauge& queued = prometheus::BuildGauge()
+                                  .Name("enprof_queued_runs")
+                                  .Help("Runs that wait for their turn.")
+                                  .Register(registry)
+                                  .Add({});
+  prometheus::Counter& dropped = prometheus::BuildCounter()
+                                     .Name("enprof_dropped_clients_total")
+                                     .Help("WebSocket clients that were dropped for being slow.")
+                                     .Register(registry)
+                                     .Add({});
+  std::mutex mutex;  // guards what follows
+  prometheus::Gauge* power_now = nullptr;
+};
+
+ServerMetrics::ServerMetrics() : impl_(std::make_unique<Impl>()) {}
+ServerMetrics::~ServerMetrics() = default;
+
+void ServerMetrics::count(const ProfiledRun& run) {
+  impl_->runs.Add({{"status", std::string(to_string(run.status))}}).Increment();
+  impl_->tokens.Add({{"kind", "input"}}).Increment(static_cast<double>(run.totals.prompt_tokens));
+  impl_->tokens.Add({{"kind", "output"}}).Increment(static_cast<double>(run.totals.output_tokens));
+  impl_->run_duration.Observe(seconds(run.totals.figure.duration));
+  if (run.totals.figure.total) {
+    impl_->run_energy.Observe(run.totals.figure.total->value());
+  }
+  for (const Warning& warning : run.warnings) {
+    count_error(warning.component, warning.code);
+  }
+  for (const DomainFigure& domain : run.power.domains) {
+    impl_->sensors
+        .Add({{"domain", domain.domain.name},
+              {"source", domain.domain.source},
+              {"method", std::string(to_string(domain.domain.method))}})
+        .Set(1);
+    if (!domain.domain.is_root() || !domain.figure.total || !run.totals.figure.total ||
+        run.totals.figure.total->value() <= 0.0) {
+      continue;
+    }
+    const double share = *domain.figure.total / *run.totals.figure.total;
+    for (const PhaseFigure& phase : run.phases) {
+      if (phase.figure.total) {
+        impl_->energy
+            .Add({{"domain", domain.domain.name},
+                  {"phase", std::string(to_string(phase.phase))},
+                  {"model", run.model.name}})
+            .Increment(std::max(0.0, share * phase.figure.total->value()));
+      }
+    }
+  }
+}
+
+void ServerMetrics::count_error(const std::string& component, const std::string& code) {
+  impl_->errors.Add({{"component", component}, {"code", code}}).Increment();
+}
+
+void ServerMetrics::take(const Event& event) {
+  if (event.type != EventType::power_sample) {
+    return;
+  }
+  const std::lock_guard lock(impl_->mutex);
+  if (event.power) {
+    impl_->power_now = &impl_->power.Add({});
+    impl_->power_now->Set(event.power->value());
+  } else if (impl_->power_now != nullptr) {  // absent is never zero
+    impl_->power.Remove(impl_->power_now);
+    impl_->power_now = nullptr;
+  }
+}
+
+std::string ServerMetrics::text(const Gauges& gauges) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->clients.Set(static_cast<double>(gauges.stream_clients));
+  impl_->queued.Set(static_cast<double>(gauges.queued_runs));
+  impl_->dropped.Increment(static_cast<double>(gauges.dropped_clients) - impl_->dropped.Value());
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  prometheus::TextSerializer{}.Serialize(out, impl_->registry.Collect());
+  return std::move(out).str();
+}
+
+}  // namespace enprof

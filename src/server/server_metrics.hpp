@@ -1,0 +1,52 @@
+// What a fleet's Prometheus reads from GET /metrics.
+#pragma once
+
+#include "enprof/model/event.hpp"
+#include "enprof/model/profiled_run.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace enprof {
+
+/// Counters and gauges in base units, named after Prometheus' rules, without run or token labels:
+///   enprof_energy_joules_total{domain,phase,model}   root domains only: they may be added up
+///   enprof_power_watts                               of the root domains together, now
+///   enprof_run_energy_joules                         histogram
+///   enprof_run_duration_seconds                      histogram
+///   enprof_tokens_total{kind}                        input, output
+///   enprof_runs_total{status}
+///   enprof_errors_total{component,code}              warnings and errors of runs
+///   enprof_stream_clients, enprof_dropped_clients_total, enprof_queued_runs
+///   enprof_sensor_info{domain,source,method}         1
+/// A domain's energy by phase is the phase's energy shared as the domain shares the run's.
+/// Threads: any thread may call anything.
+class ServerMetrics {
+ public:
+  ServerMetrics();
+  ServerMetrics(const ServerMetrics&) = delete;
+  ServerMetrics& operator=(const ServerMetrics&) = delete;
+  ~ServerMetrics();
+
+  /// A run has ended.
+  void count(const ProfiledRun& run);
+  /// Something failed outside of a run.
+  void count_error(const std::string& component, const std::string& code);
+  /// Takes the power of a power_sample; other events are passed over.
+  void take(const Event& event);
+
+  struct Gauges {
+    std::size_t stream_clients = 0;
+    std::size_t dropped_clients = 0;  ///< since the start
+    std::size_t queued_runs = 0;
+  };
+  /// The text exposition format, version 0.0.4.
+  [[nodiscard]] std::string text(const Gauges& gauges);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace enprof

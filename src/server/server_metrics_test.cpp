@@ -1,0 +1,46 @@
+#include "server/server_metrics.hpp"
+
+#include "support/sample_run.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace enprof {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
+  ProfiledRun run = testing::sample_run();
+  run.model.name = "m \"q\"";
+  run.warnings = {{"power", "low_coverage", "message", ""}};
+  ServerMetrics metrics;
+  metrics.count(run);
+  metrics.count(run);
+  const std::string text = metrics.text({.stream_clients = 3, .dropped_clients = 2});
+  EXPECT_THAT(text, HasSubstr("# TYPE enprof_energy_joules_total counter"));
+  EXPECT_THAT(text, HasSubstr("model=\"m \\\"q\\\"\""));
+  EXPECT_THAT(text, HasSubstr("enprof_runs_total{status=\"completed\"} 2"));
+  EXPECT_THAT(text, HasSubstr("enprof_errors_total{code=\"low_coverage\",component=\"power\"} 2"));
+  EXPECT_THAT(text, HasSubstr("enprof_run_energy_joules_count 2"));
+  EXPECT_THAT(text, HasSubstr("enprof_stream_clients 3"));
+  EXPECT_THAT(text, HasSubstr("enprof_dropped_clients_total 2"));
+  EXPECT_THAT(text, Not(HasSubstr(run.run_id)));
+  // A counter does not go back, nor count twice what it was told before.
+  EXPECT_THAT(metrics.text({.dropped_clients = 2}), HasSubstr("enprof_dropped_clients_total 2"));
+}
+
+TEST(ServerMetrics, UnknownPowerIsAbsentNotZero) {
+  ServerMetrics metrics;
+  EXPECT_THAT(metrics.text({}), Not(HasSubstr("\nenprof_power_watts ")));
+  metrics.take({.type = EventType::power_sample, .power = Watts{42}});
+  EXPECT_THAT(metrics.text({}), HasSubstr("\nenprof_power_watts 42"));
+  metrics.take({.type = EventType::token_complete});
+  EXPECT_THAT(metrics.text({}), HasSubstr("\nenprof_power_watts 42"));
+  metrics.take({.type = EventType::power_sample});
+  EXPECT_THAT(metrics.text({}), Not(HasSubstr("\nenprof_power_watts ")));
+}
+
+}  // namespace
+}  // namespace enprof

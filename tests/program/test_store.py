@@ -1,0 +1,170 @@
+"""Runs that were cut short, the database's upkeep, and runs that move between databases."""
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+import unittest
+
+from program import ENPROF, ProgramTest, enprof, model, replay
+
+
+class Store(ProgramTest):
+    def start(self, *arguments):
+        """`enprof run` with more tokens than anybody waits for."""
+        return subprocess.Popen(
+            [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "-n", "100000",
+             "--ignore-eos", "--ctx", "4096", "--baseline-s", "0", "--db", str(self.db),
+             "--power", f"replay:{replay(50)}", *arguments],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def steps(self):
+        """How many steps of runs in the making the database has."""
+        if not self.db.exists():
+            return 0
+        with sqlite3.connect(self.db, timeout=10) as database:
+            try:
+                return database.execute("SELECT count(*) FROM run_steps").fetchone()[0]
+            except sqlite3.OperationalError:  # the tables are being made
+                return 0
+
+    def wait_for_steps(self, process, count):
+        while self.steps() < count:
+            self.assertIsNone(process.poll(), "the run ended by itself")
+            time.sleep(0.05)
+
+    def runs(self, *arguments):
+        listed = enprof("runs", "--json", "--db", self.db, *arguments)
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        return json.loads(listed.stdout)["runs"]
+
+    def test_a_run_that_is_killed_is_kept_as_interrupted(self):
+        process = self.start()
+        self.wait_for_steps(process, 3)
+        # It is listed while it goes on, and nobody else takes it for dead.
+        self.assertEqual([run["status"] for run in self.runs()], ["running"])
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+
+        listed = enprof("runs", "--db", self.db)
+        self.assertIn("was interrupted; what there is of it is kept", listed.stderr)
+        run = self.runs()[0]
+        self.assertEqual(run["status"], "interrupted")
+        self.assertGreater(run["output_tokens"], 0)
+        self.assertGreater(run["energy_mj"], 0)
+        self.assertEqual(self.steps(), 0)
+        exported = json.loads(enprof("export", "last", "--db", self.db).stdout)
+        self.assertEqual(len(exported["tokens"]), run["output_tokens"])
+        self.assertAlmostEqual(sum(phase["energy_mj"] or 0 for phase in exported["phases"]),
+                               exported["totals"]["energy_mj"], delta=1e-3)
+        self.assertIn("interrupted", [warning["code"] for warning in exported["warnings"]])
+        self.assertEqual(enprof("runs", "--db", self.db).stderr, "", "it is told once")
+
+    def test_a_locked_database_sends_the_run_into_a_journal(self):
+        self.profile_json("--power", "none", "-n", 1)
+        process = self.start("--strict")
+        self.wait_for_steps(process, 1)
+        lock = sqlite3.connect(self.db, isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        journals = self.dir / "profiles.db.journal"
+        while not any(journals.glob("*.jsonl")):
+            self.assertIsNone(process.poll())
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+        self.assertIn("does not take run", told)
+        self.assertIn(str(journals), told)
+        lock.execute("ROLLBACK")
+        lock.close()
+
+        imported = enprof("db", "import", "--db", self.db)
+        self.assertEqual(imported.returncode, 0, imported.stderr)
+        self.assertIn("Brought in run", imported.stdout)
+        self.assertEqual([run["status"] for run in self.runs()], ["cancelled", "completed"])
+        self.assertFalse(journals.exists())
+        self.assertIn("nothing to bring in", enprof("db", "import", "--db", self.db).stdout)
+
+    def test_a_run_moves_into_another_database_unchanged(self):
+        run = self.profile_json("--power", f"replay:{replay(50)}", "--tag", "Ä 🔋")
+        path = self.dir / "run.json"
+        enprof("export", "last", "-o", path, "--db", self.db)
+        other = self.dir / "other.db"
+        imported = enprof("import", path, "--db", other)
+        self.assertEqual(imported.returncode, 0, imported.stderr)
+        self.assertEqual(json.loads(enprof("export", "last", "--db", other).stdout), run)
+        self.assert_fails(enprof("import", path, "--db", other), 1, run["run_id"], "already")
+        path.write_text('{"run_id": 3}', encoding="utf-8")
+        self.assert_fails(enprof("import", path, "--db", other), 1, path, ".run_id is no text")
+
+    def test_csv_is_one_file_a_table(self):
+        run = self.profile_json("--power", f"replay:{replay(50)}")
+        tables = self.dir / "tables"
+        written = enprof("export", "last", "--format", "csv", "-o", tables, "--db", self.db,
+                         env={"LC_ALL": "de_DE.UTF-8"})
+        self.assertEqual(written.returncode, 0, written.stderr)
+        with open(tables / "tokens.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual([row["text"] for row in rows], [token["text"] for token in run["tokens"]])
+        self.assertEqual([float(row["energy_mj"]) for row in rows],
+                         [token["energy_mj"] for token in run["tokens"]])
+        self.assert_fails(enprof("export", "last", "--format", "csv", "--db", self.db), 1, "-o")
+
+    def test_upkeep(self):
+        ids = [self.profile_json("--power", "none", "-n", 1)["run_id"] for _ in range(3)]
+        stats = json.loads(enprof("db", "stats", "--json", "--db", self.db).stdout)
+        self.assertEqual(stats["runs"], 3)
+        self.assertIn("3 runs: 3 completed", enprof("db", "stats", "--db", self.db).stdout)
+        self.assertIn("is good", enprof("db", "check", "--db", self.db).stdout)
+
+        copy = self.dir / "copy.db"
+        self.assertEqual(enprof("db", "backup", copy, "--db", self.db).returncode, 0)
+        self.assert_fails(enprof("db", "backup", copy, "--db", self.db), 1, copy, "exists")
+
+        said = enprof("db", "prune", "--max-runs", 1, "--db", self.db).stdout
+        self.assertIn("These 2 runs would go", said)
+        self.assertEqual(len(self.runs()), 3, "nothing is deleted without --yes")
+        self.assertIn("Deleted 2 runs",
+                      enprof("db", "prune", "--max-runs", 1, "--yes", "--db", self.db).stdout)
+        self.assertEqual([run["run_id"] for run in self.runs()], [ids[2]])
+        self.assertEqual(enprof("db", "vacuum", "--db", self.db).returncode, 0)
+        self.assert_fails(enprof("db", "prune", "--db", self.db), 2, "--max-age-days")
+        self.assertEqual(len(json.loads(enprof("runs", "--json", "--db", copy).stdout)["runs"]), 3)
+
+    def test_a_damaged_database_is_salvaged(self):
+        for _ in range(2):
+            self.profile_json("--power", "none", "-n", 2)
+        with sqlite3.connect(self.db) as database:
+            page = database.execute(
+                "SELECT rootpage FROM sqlite_schema WHERE name = 'tokens'").fetchone()[0]
+        content = bytearray(self.db.read_bytes())
+        content[(page - 1) * 4096:page * 4096] = b"\xff" * 4096
+        self.db.write_bytes(content)
+        checked = enprof("db", "check", "--db", self.db)
+        self.assertEqual(checked.returncode, 1)
+        self.assertIn("--salvage", checked.stderr)
+        saved = self.dir / "saved.db"
+        salvaged = enprof("db", "check", "--salvage", saved, "--db", self.db)
+        self.assertEqual(salvaged.returncode, 0, salvaged.stderr)
+        self.assertIn("Rows of tokens were lost", salvaged.stdout)
+        self.assertIn("is good", enprof("db", "check", "--db", saved).stdout)
+        runs = json.loads(enprof("runs", "--json", "--db", saved).stdout)["runs"]
+        self.assertEqual([run["output_tokens"] for run in runs], [2, 2])
+        self.assertGreater(runs[0]["warnings"], 0)
+
+    def test_runs_are_filtered_and_sorted(self):
+        for count in (2, 1):
+            self.profile_json("--power", "none", "-n", count, "--ignore-eos")
+        tokens = [run["output_tokens"] for run in self.runs("--sort", "duration", "--ascending")]
+        self.assertEqual(len(tokens), 2)
+        self.assertEqual(len(self.runs("--text", "QUICK", "--engine", "llama.cpp")), 2)
+        self.assertEqual(self.runs("--text", "slow"), [])
+        self.assertEqual(self.runs("--to", "2020-01-01"), [])
+        self.assertEqual(len(self.runs("--from", "2020-01-01")), 2)
+        self.assert_fails(enprof("runs", "--from", "soon", "--db", self.db), 2, "soon", "2026-09-21")
+
+
+if __name__ == "__main__":
+    unittest.main()

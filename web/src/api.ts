@@ -1,0 +1,113 @@
+// Requests to the server, and what it says when it refuses.
+
+import { token } from "./token";
+import type {
+  GenerateRequest,
+  Health,
+  Matrix,
+  ModelEntry,
+  PowerStatus,
+  PowerTimeline,
+  Run,
+  RunList,
+} from "./types";
+
+/** What the server said was wrong, and what to do. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly code: string,
+    readonly hint: string | null,
+  ) {
+    super(message);
+  }
+}
+
+async function request<T>(path: string, options: RequestInit = {}): Promise<T> {
+  const headers = new Headers(options.headers);
+  const secret = token();
+  if (secret) {
+    headers.set("Authorization", `Bearer ${secret}`);
+  }
+  let response: Response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch {
+    throw new ApiError("The server does not answer.", 0, "unavailable", "Is enprof serve running?");
+  }
+  if (!response.ok) {
+    const problem = await response.json().catch(() => null);
+    throw new ApiError(
+      problem?.message ?? `The server answered with ${response.status}.`,
+      response.status,
+      problem?.code ?? "internal",
+      problem?.hint ?? null,
+    );
+  }
+  return (await response.json()) as T;
+}
+
+const id = encodeURIComponent;
+
+export interface ListQuery {
+  model?: string;
+  tag?: string;
+  experiment?: string;
+  text?: string;
+  sort_by?: string;
+  order?: string;
+  limit?: number;
+  offset?: number;
+}
+
+export const api = {
+  models: (signal?: AbortSignal) =>
+    request<{ models: ModelEntry[] }>("/api/models", { signal: signal ?? null }),
+  power: () => request<PowerStatus>("/api/power/status"),
+  health: () => request<Health>("/api/health"),
+  runs: (query: ListQuery) => {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined && value !== "") {
+        parameters.set(name, String(value));
+      }
+    }
+    return request<RunList>(`/api/profiling/runs?${parameters}`);
+  },
+  run: (run: string) => request<Run>(`/api/profiling/run/${id(run)}`),
+  timeline: (run: string, points = 1200) =>
+    request<PowerTimeline>(`/api/profiling/run/${id(run)}/power?points=${points}`),
+  /** Of a phase, or of one output token (which only deep runs can tell). */
+  matrix: (run: string, metric: string, phase: string, token: number | null) => {
+    const parameters = new URLSearchParams({ metric });
+    if (token === null) {
+      if (phase) {
+        parameters.set("phase", phase);
+      }
+    } else {
+      parameters.set("from", String(token));
+      parameters.set("to", String(token));
+    }
+    return request<Matrix>(`/api/profiling/run/${id(run)}/matrix?${parameters}`);
+  },
+  generate: (order: GenerateRequest) =>
+    request<{ run_id: string; position: number }>("/api/profiling/generate", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(order),
+    }),
+  compare: (runs: string[]) =>
+    request<{ runs: Run[] }>("/api/profiling/compare", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ run_ids: runs }),
+    }),
+  remove: (run: string) =>
+    request<{ run_id: string }>(`/api/profiling/run/${id(run)}`, { method: "DELETE" }),
+  exportUrl: (run: string) => {
+    const secret = token();
+    const suffix = secret ? `&token=${id(secret)}` : "";
+    return `/api/profiling/export/${id(run)}?format=json${suffix}`;
+  },
+};

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { bytes, digits, energy, percent, plusMinus, si, visible } from "./format";
+
+describe("si", () => {
+  it("chooses the prefix that leaves one to three digits before the point", () => {
+    expect(si(0.0032, "J")).toBe("3.200 mJ");
+    expect(si(1234, "W")).toBe("1.234 kW");
+    expect(si(0.99999, "J")).toBe("1.000 J");
+    expect(si(-0.002, "J")).toBe("-2.000 mJ");
+    expect(si(2.5e-12, "J")).toBe("0.002500 nJ");
+  });
+  it("shows a dash for what was not measured, and zero as zero", () => {
+    expect(si(null, "J")).toBe("–");
+    expect(si(Number.NaN, "J")).toBe("–");
+    expect(si(0, "J")).toBe("0 J");
+    expect(energy(undefined)).toBe("–");
+    expect(plusMinus(null)).toBe("");
+  });
+});
+
+describe("others", () => {
+  it("keeps four digits", () => {
+    expect(digits(12345)).toBe("12345");
+    expect(digits(0.123456)).toBe("0.1235");
+  });
+  it("formats shares, sizes and invisible characters", () => {
+    expect(percent(0.1234)).toBe("12.3 %");
+    expect(percent(null)).toBe("–");
+    expect(bytes(1023)).toBe("1023 B");
+    expect(bytes(1536)).toBe("1.5 KiB");
+    expect(visible("a\n b")).toBe("a⏎␣b");
+  });
+});

@@ -1,0 +1,244 @@
+// The live stream: connects, resumes after a break where it was, and keeps the state of the run
+// under way for the views.
+
+import { token } from "./token";
+import type { LiveEvent, PhaseName } from "./types";
+
+export interface LiveToken {
+  index: number;
+  text: string;
+  phase: PhaseName;
+  duration_ms: number;
+  energy_mj: number | null;
+  standard_error_mj: number | null;
+  provisional: boolean;
+}
+
+export interface LiveCell {
+  layer: number | null;
+  component: string;
+  energy_mj: number | null;
+  duration_ms: number;
+}
+
+export interface LiveRun {
+  run_id: string;
+  status: string; // waiting, loading, running, completed, …
+  loading: number | null;
+  phase: PhaseName | null;
+  section: string | null;
+  tokens: LiveToken[];
+  power: [number, number][]; // t_ms, power_mw
+  power_mw: number | null;
+  energy_mj: number | null;
+  t_ms: number;
+  cells: LiveCell[];
+  warnings: string[];
+  missed: number;
+  error: { message: string; hint: string | null } | null;
+}
+
+export type Connection = "connecting" | "open" | "lost";
+
+export interface LiveState {
+  connection: Connection;
+  retry_s: number | null;
+  run: LiveRun | null;
+}
+
+export function newRun(run_id: string): LiveRun {
+  return {
+    run_id,
+    status: "waiting",
+    loading: null,
+    phase: null,
+    section: null,
+    tokens: [],
+    power: [],
+    power_mw: null,
+    energy_mj: null,
+    t_ms: 0,
+    cells: [],
+    warnings: [],
+    missed: 0,
+    error: null,
+  };
+}
+
+const num = (value: unknown): number | null => (typeof value === "number" ? value : null);
+const str = (value: unknown): string | null => (typeof value === "string" ? value : null);
+
+/** Applies one event to the run it belongs to; an event of another run makes that the one shown. */
+export function apply(run: LiveRun | null, event: LiveEvent): LiveRun | null {
+  if (event.type === "gap") {
+    return run ? { ...run, missed: run.missed + (num(event.data.missed) ?? 0) } : run;
+  }
+  let next = run && run.run_id === event.run_id ? { ...run } : newRun(event.run_id);
+  const data = event.data;
+  next.t_ms = Math.max(next.t_ms, event.t_ms);
+  switch (event.type) {
+    case "model_loading":
+      next.status = "loading";
+      next.loading = num(data.progress_ratio);
+      break;
+    case "run_started":
+      next = { ...newRun(event.run_id), status: "running" };
+      break;
+    case "section_start":
+      next.phase = str(data.phase) as PhaseName | null;
+      next.section = str(data.section);
+      break;
+    case "section_end":
+      next.section = null;
+      break;
+    case "token_complete": {
+      const token: LiveToken = {
+        index: num(data.index) ?? next.tokens.length,
+        text: str(data.text) ?? "",
+        phase: (str(data.phase) ?? "decode") as PhaseName,
+        duration_ms: num(data.duration_ms) ?? 0,
+        energy_mj: num(data.energy_mj),
+        standard_error_mj: null,
+        provisional: true,
+      };
+      next.tokens = [...next.tokens];
+      next.tokens[token.index] = token;
+      break;
+    }
+    case "power_sample": {
+      next.power_mw = num(data.power_mw);
+      next.energy_mj = num(data.energy_mj) ?? next.energy_mj;
+      if (next.power_mw !== null) {
+        next.power = [...next.power, [event.t_ms, next.power_mw]];
+      }
+      break;
+    }
+    case "energy_settled": {
+      const settled = Array.isArray(data.tokens) ? (data.tokens as Record<string, unknown>[]) : [];
+      next.tokens = [...next.tokens];
+      for (const entry of settled) {
+        const index = num(entry.index);
+        const token = index === null ? undefined : next.tokens[index];
+        if (index !== null && token) {
+          next.tokens[index] = {
+            ...token,
+            energy_mj: num(entry.energy_mj),
+            standard_error_mj: num(entry.standard_error_mj),
+            provisional: false,
+          };
+        }
+      }
+      break;
+    }
+    case "component_metrics": {
+      const entries = Array.isArray(data.entries)
+        ? (data.entries as Record<string, unknown>[])
+        : [];
+      next.cells = entries
+        .filter((entry) => entry.phase === "decode")
+        .map((entry) => ({
+          layer: num(entry.layer),
+          component: str(entry.component) ?? "",
+          energy_mj: num(entry.energy_mj),
+          duration_ms: num(entry.duration_ms) ?? 0,
+        }));
+      break;
+    }
+    case "inference_complete":
+      next.status = str(data.status) ?? "completed";
+      next.energy_mj = num(data.energy_mj) ?? next.energy_mj;
+      next.section = null;
+      break;
+    case "warning":
+      next.warnings = [...next.warnings, str(data.message) ?? ""];
+      break;
+    case "error":
+      next.status = "failed";
+      next.error = { message: str(data.message) ?? "", hint: str(data.hint) };
+      break;
+  }
+  return next;
+}
+
+const FIRST_RETRY_S = 0.5;
+const LONGEST_RETRY_S = 15;
+
+/** One connection for the page. */
+export class LiveConnection {
+  private state: LiveState = { connection: "connecting", retry_s: null, run: null };
+  private readonly listeners = new Set<() => void>();
+  private socket: WebSocket | null = null;
+  private since = 0;
+  private failures = 0;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor() {
+    // From the oldest event that the server still has, so that a reload shows the whole run.
+    this.connect();
+  }
+
+  subscribe = (listener: () => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+  snapshot = () => this.state;
+
+  /** Shows a run that was just asked for, before anything is heard of it. */
+  expect(run_id: string) {
+    this.update({ run: newRun(run_id) });
+  }
+
+  retryNow() {
+    if (this.timer !== null) {
+      clearTimeout(this.timer);
+      this.connect();
+    }
+  }
+
+  private connect() {
+    this.timer = null;
+    this.update({ connection: "connecting", retry_s: null });
+    const parameters = new URLSearchParams({ since: String(this.since) });
+    const secret = token();
+    if (secret) {
+      parameters.set("token", secret);
+    }
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/ws/profiling?${parameters}`);
+    this.socket = socket;
+    socket.onopen = () => {
+      this.failures = 0;
+      this.update({ connection: "open", retry_s: null });
+    };
+    socket.onmessage = (message) => this.take(JSON.parse(String(message.data)) as LiveEvent[]);
+    socket.onclose = () => {
+      if (this.socket === socket) {
+        this.scheduleRetry();
+      }
+    };
+  }
+
+  private scheduleRetry() {
+    const limit = Math.min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** this.failures);
+    this.failures += 1;
+    const wait = limit * (0.5 + Math.random() / 2); // not all pages at once
+    this.update({ connection: "lost", retry_s: wait });
+    this.timer = setTimeout(() => this.connect(), wait * 1000);
+  }
+
+  private take(events: LiveEvent[]) {
+    let run = this.state.run;
+    for (const event of events) {
+      this.since = event.seq; // goes back where the server was started anew and told of the gap
+      run = apply(run, event);
+    }
+    this.update({ run });
+  }
+
+  private update(change: Partial<LiveState>) {
+    this.state = { ...this.state, ...change };
+    for (const listener of this.listeners) {
+      listener();
+    }
+  }
+}

@@ -1,0 +1,232 @@
+// The shapes of the API, as `enprof serve` describes them in /api/openapi.json.
+// What was not measured is null, never zero.
+
+export type Method = "measured" | "attributed" | "estimated";
+export type PhaseName = "pre_inference" | "prefill" | "decode" | "post_inference";
+
+export interface Quality {
+  sensor: string | null;
+  method: Method | null;
+  coverage: number;
+  resolution: number | null;
+  standard_error_mj: number | null;
+  foreign_cpu_share: number | null;
+}
+
+export interface Figure {
+  duration_ms: number;
+  energy_mj: number | null;
+  baseline_energy_mj: number | null;
+  dynamic_energy_mj: number | null;
+  mean_power_mw: number | null;
+  quality: Quality;
+}
+
+export interface Phase extends Figure {
+  phase: PhaseName;
+  begin_ms: number;
+}
+
+export interface Section extends Figure {
+  phase: PhaseName;
+  name: string;
+  count: number;
+  begin_ms: number;
+}
+
+export interface Token extends Figure {
+  index: number;
+  text: string;
+  phase: PhaseName;
+  begin_ms: number;
+}
+
+export interface LayerFigure extends Figure {
+  phase: PhaseName;
+  layer: number | null;
+  count: number;
+}
+
+export interface ComponentFigure extends Figure {
+  phase: PhaseName;
+  layer: number | null;
+  component: string;
+  count: number;
+  flops: number | null;
+  bytes: number | null;
+}
+
+export interface OperationFigure extends Figure {
+  phase: PhaseName;
+  component: string;
+  op: string;
+  count: number;
+  flops: number | null;
+  bytes: number | null;
+}
+
+export interface Warning {
+  component: string;
+  code: string;
+  message: string;
+  hint: string | null;
+}
+
+export interface Domain extends Figure {
+  name: string;
+  kind: string;
+  source: string;
+  method: Method;
+  within: string | null;
+  period_ms: number;
+  idle_power_mw: number | null;
+}
+
+export interface Model {
+  name: string | null;
+  architecture: string | null;
+  quantization: string | null;
+  engine: string | null;
+  parameters: number | null;
+  file_bytes: number | null;
+  layers: number | null;
+  embedding_width: number | null;
+  heads: number | null;
+  kv_heads: number | null;
+  attention: string | null;
+  experts: number | null;
+  context: number | null;
+  kv_cache_bytes: number | null;
+  threads: number | null;
+  load_ms: number | null;
+}
+
+export interface Totals extends Figure {
+  prompt_tokens: number;
+  output_tokens: number;
+  time_to_first_token_ms: number | null;
+  prefill_tokens_per_second: number | null;
+  decode_tokens_per_second: number | null;
+  energy_per_input_token_mj: number | null;
+  energy_per_output_token_mj: number | null;
+  output_to_input_energy_ratio: number | null;
+  tokens_per_joule: number | null;
+  edp_js: number | null;
+  cost_usd: number | null;
+  co2_g: number | null;
+}
+
+export interface Run {
+  run_id: string;
+  status: string;
+  started_at: string;
+  depth: "minimal" | "module" | "deep";
+  experiment: string | null;
+  tags: string[];
+  model: Model;
+  prompt: string;
+  response: string;
+  finish_reason: string | null;
+  totals: Totals;
+  phases: Phase[];
+  sections: Section[];
+  tokens: Token[];
+  layers: LayerFigure[];
+  components: ComponentFigure[];
+  operations: OperationFigure[];
+  power: {
+    sources: string[];
+    interval_ms: number;
+    domains: Domain[];
+    baseline: { power_mw: number; spread_mw: number | null; duration_ms: number } | null;
+    peak: { power_mw: number; at_ms: number; window_ms: number } | null;
+  };
+  quality: Quality;
+  warnings: Warning[];
+}
+
+export interface RunSummary {
+  run_id: string;
+  status: string;
+  started_at_ms: number;
+  model: string;
+  quantization: string | null;
+  experiment: string | null;
+  tags: string[];
+  prompt: string;
+  duration_ms: number;
+  prompt_tokens: number;
+  output_tokens: number;
+  energy_mj: number | null;
+  energy_per_output_token_mj: number | null;
+  method: Method | null;
+  warnings: number;
+}
+
+export interface RunList {
+  runs: RunSummary[];
+  total: number;
+}
+
+/** begin_ms, end_ms, power_mw */
+export type PowerPoint = [number, number, number];
+
+export interface PowerTimeline {
+  domains: { name: string; kind: string; is_root: boolean; points: PowerPoint[] }[];
+  total: PowerPoint[];
+}
+
+export interface Matrix {
+  metric: string;
+  unit: string;
+  layers: (number | null)[];
+  components: string[];
+  values: (number | null)[][]; // by layer, then component
+}
+
+export interface ModelEntry {
+  name: string;
+  bytes: number;
+}
+
+export interface PowerStatus {
+  running: boolean;
+  sources: string[];
+  domains: { name: string; source: string; method: Method; within: string | null }[];
+  power_mw: number | null;
+  warnings: { code: string; message: string; hint: string | null }[];
+}
+
+export interface Health {
+  status: "ok" | "degraded";
+  running: string | null;
+  queued: number;
+  components: {
+    name: string;
+    state: string;
+    since: string;
+    detail: string | null;
+    hint: string | null;
+    breaker?: string;
+  }[];
+}
+
+export interface LiveEvent {
+  seq: number;
+  run_id: string;
+  type: string;
+  t_ms: number;
+  data: Record<string, unknown>;
+}
+
+export interface GenerateRequest {
+  prompt: string;
+  model: string;
+  depth: string;
+  max_tokens: number;
+  temperature: number;
+  seed: number;
+  chat: boolean;
+  tags: string[];
+  experiment: string;
+}

@@ -1,0 +1,149 @@
+// Small parts that every view uses.
+
+import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
+import { ApiError } from "./api";
+import type { Method } from "./types";
+
+export function Panel({
+  title,
+  span,
+  actions,
+  children,
+}: {
+  title: string;
+  span?: number;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <section className={`panel ${span ? `span-${span}` : ""}`} aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+        {actions}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+export function Tile({ label, value, detail }: { label: string; value: string; detail?: string }) {
+  return (
+    <div className="tile">
+      <div className="label">{label}</div>
+      <div className="value">{value}</div>
+      <div className="detail" title={detail}>
+        {detail ?? "\u00a0"}
+      </div>
+    </div>
+  );
+}
+
+export function State({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="state">
+      <strong>{title}</strong>
+      {children}
+    </div>
+  );
+}
+
+export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
+  const known = error instanceof ApiError ? error : null;
+  return (
+    <div className="problem" role="alert">
+      <div>{known?.message ?? String(error)}</div>
+      {known?.hint && <div className="hint">{known.hint}</div>}
+      {retry && (
+        <button className="plain" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** How an energy is known. An estimate is never shown like a measurement. */
+export function MethodChip({ method }: { method: Method | null }) {
+  if (method === null) {
+    return <span className="chip bad">not measured</span>;
+  }
+  return (
+    <span className={`chip ${method === "estimated" ? "warn" : "good"}`}>
+      <span className="dot" />
+      {method}
+    </span>
+  );
+}
+
+export function Confirm({
+  title,
+  children,
+  action,
+  onConfirm,
+  onClose,
+}: {
+  title: string;
+  children: ReactNode;
+  action: string;
+  onConfirm: () => void;
+  onClose: () => void;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} onClose={onClose} aria-label={title}>
+      <h3>{title}</h3>
+      <div>{children}</div>
+      <div className="row">
+        <button autoFocus onClick={() => dialog.current?.close()}>
+          Keep
+        </button>
+        <button
+          className="danger"
+          onClick={() => {
+            onConfirm();
+            dialog.current?.close();
+          }}
+        >
+          {action}
+        </button>
+      </div>
+    </dialog>
+  );
+}
+
+interface Loaded<T> {
+  data: T | null;
+  error: unknown;
+  loading: boolean;
+  reload: () => void;
+}
+
+/** Loads when the key changes; what was there stays until the new is there, so nothing jumps. */
+export function useLoad<T>(key: string | null, load: () => Promise<T>): Loaded<T> {
+  const [state, setState] = useState<{ data: T | null; error: unknown; loading: boolean }>({
+    data: null,
+    error: null,
+    loading: key !== null,
+  });
+  const loader = useRef(load);
+  loader.current = load;
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (key === null) {
+      setState({ data: null, error: null, loading: false });
+      return;
+    }
+    let current = true;
+    setState((before) => ({ ...before, loading: true }));
+    loader.current().then(
+      (data) => current && setState({ data, error: null, loading: false }),
+      (error: unknown) => current && setState((before) => ({ ...before, error, loading: false })),
+    );
+    return () => {
+      current = false;
+    };
+  }, [key, turn]);
+  const reload = useCallback(() => setTurn((before) => before + 1), []);
+  return { ...state, reload };
+}
