@@ -207,6 +207,7 @@ Quality quality(const Node& node) {
           .coverage = node.at("coverage").number(),
           .resolution = node.at("resolution").optional_number(),
           .standard_error = node.at("standard_error_mj").optional_mj(),
+          .dynamic_standard_error = node.at("dynamic_standard_error_mj").optional_mj(),
           .foreign_cpu_share = node.at("foreign_cpu_share").optional_number()};
 }
 
@@ -251,6 +252,7 @@ ModelFacts model(const Node& node) {
 Totals totals(const Node& node) {
   const auto number = [&](const char* key) { return node.at(key).optional_number(); };
   return {.figure = figure(node),
+          .process_dynamic = node.at("process_dynamic_energy_mj").optional_mj(),
           .prompt_tokens = node.at("prompt_tokens").whole<std::uint32_t>(),
           .output_tokens = node.at("output_tokens").whole<std::uint32_t>(),
           .time_to_first_token = node.at("time_to_first_token_ms").optional_ms(),
