@@ -8,6 +8,7 @@
 #include "overhead_bench.hpp"
 #include "sampler_bench.hpp"
 #include "scope_bench.hpp"
+#include "store_bench.hpp"
 
 #include <fmt/format.h>
 
@@ -55,6 +56,7 @@ constexpr std::array kGroups{
     Group{"operation", "", operation},
     Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
     Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
+    Group{"store", "[MODEL.gguf ROUNDS]", enprof::bench::bench_store},
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };
 

@@ -43,6 +43,7 @@ SteppingRapl::~SteppingRapl() {
 
 void SteppingRapl::step() const {
   std::vector<int> files;
+  files.reserve(paths_.size());
   for (const auto& path : paths_) {
     files.push_back(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   }

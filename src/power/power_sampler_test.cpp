@@ -618,6 +618,7 @@ TEST_F(PowerSamplerTest, DomainsOfAllSourcesAreOneList) {
 TEST_F(PowerSamplerTest, AnyThreadMayAskAtAnyTime) {
   const auto sampler = started();
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int index = 0; index < 4; ++index) {
     threads.emplace_back([&] {
       for (int count = 0; count < 50; ++count) {

@@ -150,7 +150,7 @@ Sum sum(const std::vector<EnergyWindow>& windows) {
 }
 
 TEST(WindowStore, ALongRunIsJoinedAndLosesNothing) {
-  WindowStore store(domains({"package-0", "dram-0"}), 2 * 1024);
+  WindowStore store(domains({"package-0", "dram-0"}), 2'048);
   double joules = 0;
   for (int index = 0; index < 100'000; ++index) {
     const double energy = 0.1 + 0.001 * (index % 97);
@@ -160,7 +160,7 @@ TEST(WindowStore, ALongRunIsJoinedAndLosesNothing) {
       joules += energy;
     }
     joules += energy;
-    ASSERT_LE(store.size(), 2U * 1024);
+    ASSERT_LE(store.size(), 2'048U);
   }
   const auto all = store.between(kStart, kStart + 2000s);
   EXPECT_NEAR(sum(all).joules, joules, 1e-9 * joules);

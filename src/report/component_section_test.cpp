@@ -133,7 +133,7 @@ TEST(ValueSection, SummarizesWhatWasSeen) {
   write_values(page, deep_run(true));
   const std::string text = page.take();
   for (const char* part : {"2 sampled passes", "one decode pass in 64", "|x| < 0.01",
-                           "mean 0.5, least 0.25 (layer 3), most 0.75 (layer 5)"}) {
+                           "mean 0.5, 0.25 (layer 3) to 0.75 (layer 5)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
   EXPECT_EQ(text.find("entropy"), std::string::npos);  // none was seen

@@ -18,7 +18,7 @@ CsvTable CsvTable::with_figure(std::string name, std::initializer_list<std::stri
   CsvTable table(std::move(name), columns);
   table.header({"duration_ms", "energy_mj", "baseline_energy_mj", "dynamic_energy_mj",
                 "mean_power_mw", "sensor", "method", "coverage", "resolution", "standard_error_mj",
-                "foreign_cpu_share"});
+                "dynamic_standard_error_mj", "foreign_cpu_share"});
   return table;
 }
 
@@ -80,6 +80,7 @@ CsvTable& CsvTable::figure(const Figure& figure) {
       .add(quality.coverage)
       .add(quality.resolution)
       .add(quality.standard_error)
+      .add(quality.dynamic_standard_error)
       .add(quality.foreign_cpu_share);
 }
 

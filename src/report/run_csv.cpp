@@ -66,12 +66,14 @@ CsvTable facts(const ProfiledRun& run) {
   number("energy_mj", totals.figure.total);
   number("baseline_energy_mj", totals.figure.baseline);
   number("dynamic_energy_mj", totals.figure.dynamic);
+  number("process_dynamic_energy_mj", totals.process_dynamic);
   number("mean_power_mw", totals.figure.mean_power);
   text("sensor", quality.sensor);
   number("method", quality.method);
   number("coverage", quality.coverage);
   number("resolution", quality.resolution);
   number("standard_error_mj", quality.standard_error);
+  number("dynamic_standard_error_mj", quality.dynamic_standard_error);
   number("foreign_cpu_share", quality.foreign_cpu_share);
   number("time_to_first_token_ms", totals.time_to_first_token);
   number("prefill_tokens_per_second", totals.prefill_tokens_per_second);

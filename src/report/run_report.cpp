@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -152,7 +153,17 @@ class RunReport {
     const Totals& totals = run_.totals;
     const Figure& figure = totals.figure;
     page_.heading("Energy");
+    // Side by side where there is room, else one below the other.
     TextTable table({Align::left, Align::right, Align::left, Align::left, Align::right});
+    TextTable above({Align::left, Align::right, Align::left});
+    TextTable below({Align::left, Align::right});
+    const auto row = [&](const std::array<std::string, 5>& cells) {
+      table.row({cells.begin(), cells.end()});
+      above.row({cells[0], cells[1], cells[2]});
+      if (!cells[4].empty()) {
+        below.row({cells[3], cells[4]});
+      }
+    };
     const auto per_second = [](const std::optional<double>& value) {
       return value ? fmt::format("{:.1f} tokens/s", *value) : std::string{kAbsent};
     };
@@ -169,43 +180,46 @@ class RunReport {
                  ? format_percent(*part / *figure.total)
                  : std::string{};
     };
-    table.row(
-        {"total", format_energy(figure.total), error, "time", format_duration(figure.duration)});
-    table.row({"baseline", format_energy(figure.baseline), idle, "first token",
-               totals.time_to_first_token ? format_duration(*totals.time_to_first_token)
-                                          : std::string{kAbsent}});
-    table.row({"dynamic", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
-               per_second(totals.prefill_tokens_per_second)});
+    row({"total", format_energy(figure.total), error, "time", format_duration(figure.duration)});
+    row({"baseline", format_energy(figure.baseline), idle, "first token",
+         totals.time_to_first_token ? format_duration(*totals.time_to_first_token)
+                                    : std::string{kAbsent}});
+    row({"dynamic", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
+         per_second(totals.prefill_tokens_per_second)});
     if (totals.process_dynamic) {
-      table.row({"this process", format_energy(totals.process_dynamic), "of dynamic, by CPU time",
-                 "", ""});
+      row({"this process", format_energy(totals.process_dynamic), "of dynamic, by CPU time", "",
+           ""});
     }
-    table.row({"mean power", format_power(figure.mean_power), "", "decode",
-               per_second(totals.decode_tokens_per_second)});
+    row({"mean power", format_power(figure.mean_power), "", "decode",
+         per_second(totals.decode_tokens_per_second)});
     std::string peak_at;
     if (run_.power.peak) {
       peak_at = fmt::format("at {} over {}", format_duration(run_.power.peak->at),
                             format_duration(run_.power.peak->window));
     }
-    table.row({"peak power",
-               run_.power.peak ? format_power(run_.power.peak->power) : std::string{kAbsent},
-               peak_at, "EDP",
-               totals.edp_joule_seconds ? format_si(*totals.edp_joule_seconds, "J·s")
-                                        : std::string{kAbsent}});
-    table.row({"input token", format_energy(totals.energy_per_input_token), "", "cost",
-               totals.cost_usd ? format_usd(*totals.cost_usd) : std::string{kAbsent}});
-    table.row({"output token", format_energy(totals.energy_per_output_token),
-               totals.output_to_input_ratio
-                   ? fmt::format("{:.1f} × input", *totals.output_to_input_ratio)
-                   : std::string{},
-               "CO₂", totals.co2_grams ? format_si(*totals.co2_grams, "g") : std::string{kAbsent}});
-    table.row({"tokens/joule",
-               totals.tokens_per_joule ? fmt::format("{:.4g}", *totals.tokens_per_joule)
-                                       : std::string{kAbsent},
-               "", "",
-               fmt::format("({:g} USD/kWh, {:g} g/kWh)", totals.economics.price_usd_per_kwh,
-                           totals.economics.carbon_g_per_kwh)});
-    page_.table(table);
+    row({"peak power",
+         run_.power.peak ? format_power(run_.power.peak->power) : std::string{kAbsent}, peak_at,
+         "EDP",
+         totals.edp_joule_seconds ? format_si(*totals.edp_joule_seconds, "J·s")
+                                  : std::string{kAbsent}});
+    row({"input token", format_energy(totals.energy_per_input_token), "", "cost",
+         totals.cost_usd ? format_usd(*totals.cost_usd) : std::string{kAbsent}});
+    row({"output token", format_energy(totals.energy_per_output_token),
+         totals.output_to_input_ratio ? fmt::format("{:.1f} × input", *totals.output_to_input_ratio)
+                                      : std::string{},
+         "CO₂", totals.co2_grams ? format_si(*totals.co2_grams, "g") : std::string{kAbsent}});
+    row({"tokens/joule",
+         totals.tokens_per_joule ? fmt::format("{:.4g}", *totals.tokens_per_joule)
+                                 : std::string{kAbsent},
+         "", "",
+         fmt::format("({:g} USD/kWh, {:g} g/kWh)", totals.economics.price_usd_per_kwh,
+                     totals.economics.carbon_g_per_kwh)});
+    if (table.width() <= page_.terminal().width) {
+      page_.table(table);
+    } else {
+      page_.table(above);
+      page_.table(below);
+    }
   }
 
   void phases() {
@@ -215,6 +229,11 @@ class RunReport {
     page_.heading("Where it went");
     TextTable table({Align::left, Align::right, Align::right, Align::right, Align::right,
                      Align::right, Align::right, Align::right});
+    constexpr std::size_t kCount = 1;
+    constexpr std::size_t kShare = 4;
+    constexpr std::size_t kDynamic = 5;
+    constexpr std::size_t kPower = 6;
+    table.may_drop({kShare, kCount, kDynamic, kPower});
     table.row({"phase / section", "count", "time", "energy", "share", "dynamic", "power", "± "},
               Style::dim);
     const std::optional<Joules>& total = run_.totals.figure.total;

@@ -41,17 +41,41 @@ void TextTable::row(std::vector<std::string> cells, Style style) {
   rows_.push_back({std::move(cells), style});
 }
 
-std::string TextTable::text(const Terminal& terminal, std::size_t indent) const {
-  std::vector<std::size_t> widths(columns_.size(), 0);
+std::vector<std::size_t> TextTable::widths() const {
+  std::vector<std::size_t> result(columns_.size(), 0);
   for (const Row& row : rows_) {
-    for (std::size_t column = 0; column < widths.size(); ++column) {
-      widths[column] = std::max(widths[column], display_width(row.cells[column]));
+    for (std::size_t column = 0; column < result.size(); ++column) {
+      result[column] = std::max(result[column], display_width(row.cells[column]));
+    }
+  }
+  return result;
+}
+
+std::size_t TextTable::width(std::size_t indent) const {
+  std::size_t result = indent;
+  for (const std::size_t column : widths()) {
+    result += column + kGap;
+  }
+  return columns_.empty() ? result : result - kGap;
+}
+
+std::string TextTable::text(const Terminal& terminal, std::size_t indent) const {
+  const std::vector<std::size_t> widths = this->widths();
+  std::vector<bool> shown(columns_.size(), true);
+  std::size_t total = width(indent);
+  for (const std::size_t column : droppable_) {
+    if (total > terminal.width) {
+      shown[column] = false;
+      total -= widths[column] + kGap;
     }
   }
   std::string result;
   for (const Row& row : rows_) {
     std::string line;
     for (std::size_t column = 0; column < widths.size(); ++column) {
+      if (!shown[column]) {
+        continue;
+      }
       const std::string& cell = row.cells[column];
       const std::string pad(widths[column] - display_width(cell), ' ');
       line += columns_[column] == Align::right ? pad + cell : cell + pad;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace enprof {
@@ -25,9 +26,13 @@ class TextTable {
 
   explicit TextTable(std::vector<Align> columns) : columns_(std::move(columns)) {}
 
+  /// Columns that may be left out, the first first, where the table is wider than the terminal.
+  void may_drop(std::vector<std::size_t> columns) { droppable_ = std::move(columns); }
   /// Cells beyond the columns are dropped; missing ones are empty.
   void row(std::vector<std::string> cells, Style style = Style::plain);
   [[nodiscard]] bool empty() const { return rows_.empty(); }
+  /// Blanks and letters across, all columns shown.
+  [[nodiscard]] std::size_t width(std::size_t indent = 2) const;
   /// Each line begins with `indent` blanks and ends with a newline, without trailing blanks.
   [[nodiscard]] std::string text(const Terminal& terminal, std::size_t indent = 2) const;
 
@@ -36,7 +41,10 @@ class TextTable {
     std::vector<std::string> cells;
     Style style;
   };
+  [[nodiscard]] std::vector<std::size_t> widths() const;
+
   std::vector<Align> columns_;
+  std::vector<std::size_t> droppable_;
   std::vector<Row> rows_;
 };
 

@@ -30,5 +30,16 @@ TEST(TextTable, StylesOnlyWithColours) {
   EXPECT_EQ(table.text({.colour = true}, 0), "\x1b[1mx\x1b[0m\n");
 }
 
+TEST(TextTable, ColumnsAreLeftOutWhereThereIsNoRoom) {
+  TextTable table({Align::left, Align::left, Align::left, Align::left});
+  table.row({"name", "first", "never", "second"});
+  table.may_drop({1, 3});
+  EXPECT_EQ(table.width(2), 2U + 4 + 2 + 5 + 2 + 5 + 2 + 6);
+  EXPECT_EQ(table.text({.width = 28}), "  name  first  never  second\n");
+  EXPECT_EQ(table.text({.width = 27}), "  name  never  second\n");
+  EXPECT_EQ(table.text({.width = 20}), "  name  never\n");
+  EXPECT_EQ(table.text({.width = 1}), "  name  never\n");
+}
+
 }  // namespace
 }  // namespace enprof

@@ -27,16 +27,16 @@ class Summary {
   }
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] double mean() const { return sum_ / static_cast<double>(count_); }
-  /// "mean 1.23, least 0.4 (layer 3), most 2.1 (layer 7)"
+  /// "mean 1.23, 0.4 (layer 3) to 2.1 (layer 7)"
   [[nodiscard]] std::string text() const {
-    const auto extreme = [](std::string_view name, const std::pair<double, std::int32_t>& value) {
+    const auto extreme = [](const std::pair<double, std::int32_t>& value) {
       return value.second == OperationInfo::kNoLayer
-                 ? fmt::format("{} {:.3g}", name, value.first)
-                 : fmt::format("{} {:.3g} (layer {})", name, value.first, value.second);
+                 ? fmt::format("{:.3g}", value.first)
+                 : fmt::format("{:.3g} (layer {})", value.first, value.second);
     };
-    return count_ == 0 ? std::string{}
-                       : fmt::format("mean {:.3g}, {}, {}", mean(), extreme("least", least_),
-                                     extreme("most", most_));
+    return count_ == 0
+               ? std::string{}
+               : fmt::format("mean {:.3g}, {} to {}", mean(), extreme(least_), extreme(most_));
   }
 
  private:

@@ -21,18 +21,19 @@ class Store(ProgramTest):
              "--power", f"replay:{replay(50)}", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    def steps(self):
-        """How many steps of runs in the making the database has."""
+    def steps(self, content=""):
+        """How many steps of runs in the making the database has, that hold this text."""
         if not self.db.exists():
             return 0
         with sqlite3.connect(self.db, timeout=10) as database:
             try:
-                return database.execute("SELECT count(*) FROM run_steps").fetchone()[0]
+                return database.execute("SELECT count(*) FROM run_steps WHERE instr(content, ?)",
+                                        (content,)).fetchone()[0]
             except sqlite3.OperationalError:  # the tables are being made
                 return 0
 
-    def wait_for_steps(self, process, count):
-        while self.steps() < count:
+    def wait_for_steps(self, process, count, content=""):
+        while self.steps(content) < count:
             self.assertIsNone(process.poll(), "the run ended by itself")
             time.sleep(0.05)
 
@@ -44,6 +45,7 @@ class Store(ProgramTest):
     def test_a_run_that_is_killed_is_kept_as_interrupted(self):
         process = self.start()
         self.wait_for_steps(process, 3)
+        self.wait_for_steps(process, 1, '"texts"')  # a token, however slow the machine is
         # It is listed while it goes on, and nobody else takes it for dead.
         self.assertEqual([run["status"] for run in self.runs()], ["running"])
         os.kill(process.pid, signal.SIGKILL)

@@ -72,7 +72,7 @@ class CounterMachine {
         {"psys", {"energy-psys", "0x05"}}};
     for (const auto& [domain, counter] : counters_) {
       const auto& [event, code] = names.at(domain.substr(0, domain.find('-')));
-      const std::filesystem::path file = pmu + "events/" + event;
+      const auto file = std::filesystem::path(pmu) / "events" / event;
       const auto beside = [&](const char* extension) {
         return std::filesystem::path(file).concat(extension);
       };

@@ -1,0 +1,36 @@
+// Exported runs. What is accepted must be written and read again as it is.
+#include "fuzz/check.hpp"
+#include "report/run_csv.hpp"
+#include "report/run_from_json.hpp"
+#include "report/run_json.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace enprof::fuzz {
+namespace {
+
+void run(std::string_view text) {
+  const auto run = run_from_json(text);
+  if (!run) {
+    check(!run.error().message.empty(), "a refusal says why");
+    return;
+  }
+  const std::string written = run_to_json(*run);
+  const auto again = run_from_json(written);
+  check(again.has_value(), "what was written can be read");
+  check(run_to_json(*again) == written, "and is written just the same");
+  check(!run_to_csv(*run).empty(), "and has tables");
+}
+
+}  // namespace
+}  // namespace enprof::fuzz
+
+// libFuzzer looks for this name.
+// NOLINTNEXTLINE(readability-identifier-naming)
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  enprof::fuzz::run({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
