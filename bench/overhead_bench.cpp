@@ -1,7 +1,7 @@
 // Time of a generation with enprof over without it: the same model in one process, through
-// LlamaEngine::generate(), with a listener and the power monitor reading a RAPL tree of two zones
-// every 10 ms. Each measurement stands between two generations that have none of it, so that a
-// drift of the machine's speed cancels; the order turns from round to round. Beside them the
+// LlamaEngine::generate(), with a listener and the power monitor reading a stepping RAPL tree of
+// two zones every 10 ms. Each measurement stands between two generations that have none of it, so
+// that a drift of the machine's speed cancels; the order turns from round to round. Beside them the
 // control, which has none of it either, and a graph callback that asks for every node.
 #include "overhead_bench.hpp"
 
@@ -10,7 +10,7 @@
 #include "engines/llama/llama_engine.hpp"
 #include "figure.hpp"
 #include "plain_generation.hpp"
-#include "support/temp_dir.hpp"
+#include "stepping_rapl.hpp"
 
 #include <fmt/format.h>
 
@@ -45,15 +45,6 @@ struct Mode {
   std::vector<double> decode{};
 };
 
-void write_rapl_tree(const testing::TempDir& sysfs) {
-  for (const char* zone : {"intel-rapl:0", "intel-rapl:0/intel-rapl:0:0"}) {
-    const std::string directory = std::string("class/powercap/") + zone;
-    sysfs.write(directory + "/name", directory.ends_with(":0:0") ? "dram\n" : "package-0\n");
-    sysfs.write(directory + "/energy_uj", "123456789\n");
-    sysfs.write(directory + "/max_energy_range_uj", "262143328850\n");
-  }
-}
-
 template <class T>
 T value_of(Result<T> result) {
   if (!result) {
@@ -68,8 +59,7 @@ class OverheadBench {
       : name_(std::move(name)),
         engine_(value_of(LlamaEngine::load(path, {.threads = kThreads}))),
         prompt_(value_of(engine_.tokenize(kPrompt))) {
-    write_rapl_tree(sysfs_);
-    monitor_.emplace(value_of(PowerMonitor::open("rapl", {.sysfs_root = sysfs_.path()})));
+    monitor_.emplace(value_of(PowerMonitor::open("rapl", {.sysfs_root = rapl_.root()})));
     static_cast<void>(plain());  // the first one touches memory that is new
     modes_ = {{"control", [this] { return plain(); }},
               {"minimal", [this] { return profiled(Depth::minimal); }},
@@ -160,9 +150,9 @@ class OverheadBench {
   }
 
   std::string name_;
+  SteppingRapl rapl_;  // before there are threads, and all the time: the plain ones bear it too
   LlamaEngine engine_;
   std::vector<LlamaEngine::Token> prompt_;
-  testing::TempDir sysfs_;
   std::optional<PowerMonitor> monitor_;
   std::vector<Mode> modes_;
   std::vector<double> token_ms_;

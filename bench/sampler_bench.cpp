@@ -8,6 +8,7 @@
 
 #include "base/polled_file.hpp"
 #include "figure.hpp"
+#include "stepping_rapl.hpp"
 #include "support/fake_source.hpp"
 #include "support/manual_clock.hpp"
 #include "support/temp_dir.hpp"
@@ -16,17 +17,14 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -39,69 +37,8 @@ using namespace std::chrono_literals;
 
 constexpr int kRounds = 7;
 constexpr Nanoseconds kRound = 1s;
-constexpr Nanoseconds kStep{976'562};  // of the counters
-constexpr double kWatts = 60.0;
 
 // ---- CPU time ----------------------------------------------------------------------------------
-
-/// A powercap tree whose counters step, driven by a child process: what that costs is not counted.
-class SteppingRapl {
- public:
-  SteppingRapl() {
-    for (const char* zone : {"intel-rapl:0", "intel-rapl:0/intel-rapl:0:0"}) {
-      const std::string directory = std::string("class/powercap/") + zone;
-      dir_.write(directory + "/name", directory.ends_with(":0:0") ? "dram\n" : "package-0\n");
-      dir_.write(directory + "/energy_uj", "00000000000100000000\n");
-      dir_.write(directory + "/max_energy_range_uj", "262143328850\n");
-      paths_.push_back(dir_.path() / directory / "energy_uj");
-    }
-    child_ = ::fork();
-    if (child_ == 0) {
-      step();
-    }
-  }
-  SteppingRapl(const SteppingRapl&) = delete;
-  SteppingRapl& operator=(const SteppingRapl&) = delete;
-  ~SteppingRapl() {
-    if (child_ > 0) {
-      ::kill(child_, SIGKILL);
-      ::waitpid(child_, nullptr, 0);
-    }
-  }
-
-  [[nodiscard]] bool works() const { return child_ > 0; }
-  [[nodiscard]] const std::filesystem::path& root() const { return dir_.path(); }
-  [[nodiscard]] const std::vector<std::filesystem::path>& files() const { return paths_; }
-
- private:
-  [[noreturn]] void step() const {
-    std::vector<int> files;
-    files.reserve(paths_.size());
-    for (const auto& path : paths_) {
-      files.push_back(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    }
-    const pid_t parent = ::getppid();
-    double energy_uj = 100e6;
-    for (auto next = std::chrono::steady_clock::now(); ::getppid() == parent;) {
-      next += kStep;
-      std::this_thread::sleep_until(next);
-      energy_uj += kWatts * 1e6 * seconds(kStep);
-      std::array<char, 24> text{};
-      std::snprintf(text.data(), text.size(), "%020llu\n",
-                    static_cast<unsigned long long>(energy_uj));
-      for (const int file : files) {
-        if (::pwrite(file, text.data(), 21, 0) != 21) {
-          ::_exit(1);
-        }
-      }
-    }
-    ::_exit(0);
-  }
-
-  testing::TempDir dir_;
-  std::vector<std::filesystem::path> paths_;
-  pid_t child_ = -1;
-};
 
 Nanoseconds cpu_time() {
   timespec time{};
