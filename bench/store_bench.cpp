@@ -168,10 +168,11 @@ void list_of_ten_thousand() {
                  std::to_string(index % 100);
     run.response = std::string(400, 'y');
     run.totals.figure.total = Joules{static_cast<double>(random() % 100'000)};
-    value_of(database.save_run(run));
+    value_of(database.begin_run(run));  // the same row, without waiting for the disk each time
   }
   const auto measure = [&](const char* name, const RunFilter& filter, std::size_t total) {
     std::vector<double> times;
+    times.reserve(31);
     for (int round = 0; round < 31; ++round) {
       times.push_back(took_ms([&] {
         const RunList list = value_of(database.list_runs(filter));

@@ -224,6 +224,7 @@ void RunSaver::put(RunStep step) {
     return;
   }
   std::vector<std::string> lines;
+  lines.reserve(pending_.size());
   for (const RunStep& waiting : pending_) {
     lines.push_back(waiting.content);
   }

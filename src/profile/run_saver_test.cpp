@@ -73,6 +73,7 @@ class RunSaverTest : public ::testing::Test {
   [[nodiscard]] std::vector<std::string> trouble() {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> codes;
+    codes.reserve(trouble_.size());
     for (const Warning& warning : trouble_) {
       codes.push_back(warning.code);
     }

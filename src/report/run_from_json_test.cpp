@@ -20,7 +20,7 @@ ProfiledRun read(const std::string& text) {
 }
 
 TEST(RunFromJson, WhatItReadsIsWrittenJustTheSame) {
-  for (ProfiledRun run : {testing::sample_run(), ProfiledRun{.run_id = "bare"}}) {
+  for (const ProfiledRun& run : {testing::sample_run(), ProfiledRun{.run_id = "bare"}}) {
     const std::string text = run_to_json(run);
     EXPECT_EQ(run_to_json(read(text)), text);
   }

@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 
 std::vector<PowerPoint> wave(int count) {
   std::vector<PowerPoint> points;
+  points.reserve(static_cast<std::size_t>(count));
   for (int index = 0; index < count; ++index) {
     points.push_back({.begin = milliseconds{10} * index,
                       .end = milliseconds{10} * (index + 1),

@@ -172,6 +172,7 @@ TEST_F(RunSteps, TwoWritersAndFourReadersAtOnce) {
   static_cast<void>(open());
   {
     std::vector<std::jthread> threads;
+    threads.reserve(6);
     for (int writer = 0; writer < 2; ++writer) {
       threads.emplace_back([&, writer] {
         ProfileDatabase database = open();
@@ -217,6 +218,7 @@ TEST_F(RunSteps, OneObjectServesSeveralThreads) {
   ProfileDatabase database = open();
   ASSERT_TRUE(database.begin_run(begun()));
   std::vector<std::jthread> threads;
+  threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (int step = 0; step < 20; ++step) {

@@ -71,7 +71,8 @@ inline void add_operations(ProfiledRun& run) {
     const auto pass = static_cast<std::int32_t>(index / 6);
     run.operation_table.events.push_back(
         // The second half of a pass begins a little after the first has ended.
-        {.begin = Nanoseconds{1'000'003 + 70'001 * static_cast<int>(index) + (index % 6 / 3) * 17},
+        {.begin = Nanoseconds{1'000'003 + 70'001 * static_cast<int>(index) +
+                              static_cast<int>(index % 6 / 3) * 17},
          .energy_j = index == 4 ? std::nan("") : 1e-3 / (index + 3.0),
          .duration_ns = 70'001,
          .operation = index % 6,
