@@ -18,6 +18,7 @@ using ::testing::ElementsAre;
 
 std::vector<std::uint64_t> numbers(const EventHub::Batch& batch) {
   std::vector<std::uint64_t> result;
+  result.reserve(batch.events.size());
   for (const auto& event : batch.events) {
     result.push_back(event->seq);
   }
@@ -112,6 +113,7 @@ TEST(EventHub, ManyPublishersAndWatchersLoseNothing) {
   constexpr int kEvents = 500;
   EventHub hub;
   std::vector<std::thread> threads;
+  threads.reserve(2 + kPublishers);
   std::atomic<int> whole{0};
   for (int watcher = 0; watcher < 2; ++watcher) {
     threads.emplace_back([&] {

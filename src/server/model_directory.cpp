@@ -65,7 +65,7 @@ Result<std::filesystem::path> ModelDirectory::find(std::string_view name) const 
                     ? "There is none at all: put GGUF files into the server's --models-dir."
                     : fmt::format("There are: {}", fmt::join(names, ", ")));
   }
-  const auto real = std::filesystem::canonical(path, error);
+  auto real = std::filesystem::canonical(path, error);
   const auto home = error ? std::filesystem::path{} : std::filesystem::canonical(directory_, error);
   if (error) {
     return cannot_read(path, error);
