@@ -281,19 +281,19 @@ TEST(Attribution, ClassesAndGroupsThatAreNoneOrTooFewAreNone) {
 /// Any tree, any windows, any of what can be wrong with them.
 class AttributionProperty : public ::testing::TestWithParam<unsigned> {
  protected:
-  std::mt19937_64 random{GetParam()};
-  std::uniform_real_distribution<double> unit{0.0, 1.0};
+  std::mt19937_64 random_{GetParam()};
+  std::uniform_real_distribution<double> unit_{0.0, 1.0};
 
-  [[nodiscard]] bool chance(double probability) { return unit(random) < probability; }
+  [[nodiscard]] bool chance(double probability) { return unit_(random_) < probability; }
 
   std::vector<EnergyWindow> windows(bool bad) {
     std::vector<EnergyWindow> result;
     double t = -20.0;
     while (t < 1100.0) {
-      const double length = 0.05 + 20.0 * unit(random);
+      const double length = 0.05 + 20.0 * unit_(random_);
       if (chance(0.8)) {
         result.push_back(
-            {.begin = at(t), .end = at(t + length), .energy = Joules{length * unit(random)}});
+            {.begin = at(t), .end = at(t + length), .energy = Joules{length * unit_(random_)}});
       }
       t += length * (chance(0.1) ? 0.5 : 1.0);  // now and then the next one overlaps
     }
@@ -308,7 +308,7 @@ class AttributionProperty : public ::testing::TestWithParam<unsigned> {
       result.push_back({.begin = Instant::min(), .end = Instant::max(), .energy = Joules{1}});
       result.push_back({.begin = at(300), .end = at(310), .energy = Joules{0}});
     }
-    std::ranges::shuffle(result, random);
+    std::ranges::shuffle(result, random_);
     return result;
   }
 
@@ -322,22 +322,22 @@ class AttributionProperty : public ::testing::TestWithParam<unsigned> {
     std::vector<Open> stack{{0, 1000.0}};
     double now = 0.0;
     while (result.size() < 3000 && now < 1000.0) {
-      now += unit(random) * 0.5;
+      now += unit_(random_) * 0.5;
       while (stack.size() > 1 && now >= stack.back().end) {
         stack.pop_back();
       }
       if (stack.size() > 1 && chance(0.3)) {
         continue;
       }
-      const double end = now + (stack.back().end - now) * unit(random);
+      const double end = now + (stack.back().end - now) * unit_(random_);
       if (end <= now || stack.size() > 6) {
         continue;
       }
       Span next = span(now, end, stack.back().index, Level::operation);
-      next.name = static_cast<std::uint16_t>(5 * unit(random));
+      next.name = static_cast<std::uint16_t>(5 * unit_(random_));
       next.phase = chance(0.5) ? Phase::prefill : Phase::decode;
       if (bad && chance(0.1)) {
-        switch (static_cast<int>(6 * unit(random))) {
+        switch (static_cast<int>(6 * unit_(random_))) {
           case 0:
             next.end = Instant{};
             break;  // never closed
@@ -345,13 +345,13 @@ class AttributionProperty : public ::testing::TestWithParam<unsigned> {
             next.end = next.begin;
             break;  // without length
           case 2:
-            next.end += from_ms(300 * unit(random));
+            next.end += from_ms(300 * unit_(random_));
             break;  // across its siblings
           case 3:
-            next.begin -= from_ms(300 * unit(random));
+            next.begin -= from_ms(300 * unit_(random_));
             break;  // the clock stepped back
           case 4:
-            next.parent = static_cast<std::int32_t>(4000 * unit(random)) - 500;
+            next.parent = static_cast<std::int32_t>(4000 * unit_(random_)) - 500;
             break;
           default:
             next.begin = Instant::max();
@@ -415,9 +415,9 @@ TEST_P(AttributionProperty, EnergyIsConserved) {
     std::vector<std::uint32_t> classes;
     std::vector<std::uint32_t> groups;
     for (std::size_t index = 0; index < tree.size(); ++index) {
-      classes.push_back(chance(0.2) ? kNoClass : static_cast<std::uint32_t>(12 * unit(random)));
+      classes.push_back(chance(0.2) ? kNoClass : static_cast<std::uint32_t>(12 * unit_(random_)));
       groups.push_back(chance(0.2) ? SpanGroups::kNone
-                                   : static_cast<std::uint32_t>(20 * unit(random)));
+                                   : static_cast<std::uint32_t>(20 * unit_(random_)));
     }
     const std::vector<SpanGroups> groupings{{.of_span = groups, .count = 20}};
     const std::vector<std::optional<Watts>> idle{Watts{5}};
@@ -452,7 +452,7 @@ TEST_P(AttributionProperty, OrderDoesNotMatter) {
       depth[index] = depth[static_cast<std::size_t>(tree[index].parent)] + 1;
     }
   }
-  std::ranges::shuffle(order, random);
+  std::ranges::shuffle(order, random_);
   std::ranges::stable_sort(order, {}, [&](std::size_t index) { return depth[index]; });
   std::vector<std::int32_t> place(tree.size());
   std::vector<Span> other;
@@ -463,7 +463,7 @@ TEST_P(AttributionProperty, OrderDoesNotMatter) {
       other.back().parent = place[static_cast<std::size_t>(tree[index].parent)];
     }
   }
-  std::ranges::shuffle(all, random);
+  std::ranges::shuffle(all, random_);
   const std::vector<EnergyTimeline> again{EnergyTimeline(all, Nanoseconds{1000})};
   const Attribution found = attribute(other, again);
   EXPECT_EQ(found.mended_spans(), 0U);

@@ -124,6 +124,13 @@ Result<LlamaEngine*> ServeCommand::engine_for(const RunTask& task, const std::at
 
 void ServeCommand::profile(const RunTask& task, const std::atomic<bool>& cancel,
                            const Bench& bench) {
+  const RunRequest request{.run_id = task.run_id,
+                           .prompt = task.prompt,
+                           .model_name = task.model,
+                           .tags = task.tags,
+                           .experiment = task.experiment,
+                           .depth = task.depth,
+                           .max_output_tokens = static_cast<std::size_t>(task.max_tokens)};
   const auto refuse = [&](const Error& error) {
     kLog.error("Run {} failed: {}", task.run_id, error.message);
     bench.publisher.failed(task.run_id, error);
@@ -131,7 +138,18 @@ void ServeCommand::profile(const RunTask& task, const std::atomic<bool>& cancel,
   };
   const auto engine = engine_for(task, cancel, bench.publisher);
   if (!engine) {
+    // Kept all the same: its client was given an id, and need not wonder where the run went.
+    InferencePipelineProfiler profiler{nullptr, &bench.store};
+    RunScope run = profiler.run(request);
+    if (cancel.load()) {
+      run.set_finish_reason("cancelled");
+      bench.metrics.count(run.finish(RunStatus::cancelled));
+      return;
+    }
     bench.health.failed("engine", engine.error());
+    run.set_finish_reason("error");
+    run.warn({"engine", "model_not_loaded", engine.error().message, engine.error().hint});
+    bench.metrics.count(run.finish(RunStatus::failed));
     refuse(engine.error());
     return;
   }
@@ -141,13 +159,7 @@ void ServeCommand::profile(const RunTask& task, const std::atomic<bool>& cancel,
     bench.publisher.publish(event);
     bench.metrics.take(event);
   });
-  RunScope run = profiler.run({.run_id = task.run_id,
-                               .prompt = task.prompt,
-                               .model_name = task.model,
-                               .tags = task.tags,
-                               .experiment = task.experiment,
-                               .depth = task.depth,
-                               .max_output_tokens = static_cast<std::size_t>(task.max_tokens)});
+  RunScope run = profiler.run(request);
   const auto generated = (*engine)->generate(run, {.prompt = task.prompt,
                                                    .max_tokens = task.max_tokens,
                                                    .seed = task.seed,

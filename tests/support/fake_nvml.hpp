@@ -43,9 +43,7 @@ class FakeNvml final : public Clock, public Sleeper {
     begin_ = Instant{Nanoseconds{now}};
   }
   /// The same, by the real clock: for a monitor's thread, which sleeps.
-  void play_in_real_time(std::string_view trace) {
-    load_(dir_.write("trace", trace).c_str(), 0);
-  }
+  void play_in_real_time(std::string_view trace) { load_(dir_.write("trace", trace).c_str(), 0); }
   [[nodiscard]] Instant begin() const { return begin_; }
   [[nodiscard]] Instant now() const noexcept override { return Instant{Nanoseconds{now_()}}; }
   void advance(Nanoseconds duration) const { advance_(duration.count()); }

@@ -157,8 +157,8 @@ class ENPROF_API RunScope {
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
   /// Opens a pass of a plan, inside the section or token that is open.
   [[nodiscard]] PassScope pass(std::uint32_t plan) noexcept;
-  /// A pass that ends now, for those who learn its plan only by watching it: it began at `begin`, in
-  /// the section or token that is still open, its first operation at `start`, and its operations
+  /// A pass that ends now, for those who learn its plan only by watching it: it began at `begin`,
+  /// in the section or token that is still open, its first operation at `start`, and its operations
   /// ended at `ends`. Without `ends` it counts as discarded.
   void add_pass(std::uint32_t plan, Instant begin, Instant start,
                 std::span<const Instant> ends) noexcept;

@@ -361,7 +361,7 @@ TEST_F(OperationClockTest, AProbeThatThrowsLeavesTokens) {
   EXPECT_FALSE(clock.on_node(graph.nodes()[0], true));
   EXPECT_TRUE(clock.on_node(node, true));
   const std::int64_t width = node->ne[0];
-  node->ne[0] = std::int64_t{1} << 60;      // more than any memory holds
+  node->ne[0] = std::int64_t{1} << 61;      // more than a vector may hold
   EXPECT_TRUE(clock.on_node(node, false));  // and the inference goes on
   node->ne[0] = width;
   EXPECT_FALSE(clock.on_node(graph.nodes()[2], true));
