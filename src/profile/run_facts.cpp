@@ -3,7 +3,9 @@
 #include "store/operation_columns.hpp"
 #include "store/row_columns.hpp"
 
+#include <chrono>
 #include <iterator>
+#include <stdexcept>
 #include <utility>
 
 namespace enprof {
@@ -80,6 +82,11 @@ StepJson facts_to_json(const ProfiledRun& run) {
 void facts_from_json(const StepJson& json, ProfiledRun& run) {
   JsonReader reader(json);
   kIdentityColumns(reader, run);
+  // Nanoseconds since 1970, which the clock counts in, end in 2262.
+  constexpr std::chrono::days kMostDays{80'000};
+  if (run.started_at < WallTime{} || run.started_at > WallTime{kMostDays}) {
+    throw std::invalid_argument("a run began at a time that no clock shows");
+  }
   run.tags = texts_from_json(json.at("tags"));
   run.model = {};
   JsonReader model(json.at("model"));

@@ -97,11 +97,20 @@ class Builder {
     }
     if (const auto samples = step.find("cpu"); samples != step.end()) {
       for (const StepJson& sample : *samples) {
+        // The times of hundreds of CPUs since boot may add up to centuries.
         const auto ns = [&](std::size_t column) {
-          return Nanoseconds{sample.at(column).get<Nanoseconds::rep>()};
+          const auto value = JsonReader::number<std::int64_t>(sample.at(column));
+          if (value < 0) {
+            reject("a CPU's time is negative");
+          }
+          return Nanoseconds{value};
         };
+        const auto at = JsonReader::number<std::int64_t>(sample.at(0));  // may be before the run
+        if (at < -kMostTime || at > kMostTime) {
+          reject("a time is out of all bounds");
+        }
         recorded_.power.cpu.push_back(
-            {.at = origin_ + ns(0), .times = {.machine = {ns(1), ns(2)}, .own = ns(3)}});
+            {.at = origin_ + Nanoseconds{at}, .times = {.machine = {ns(1), ns(2)}, .own = ns(3)}});
       }
     }
     if (const auto warnings = step.find("power_warnings"); warnings != step.end()) {
@@ -246,7 +255,23 @@ class Builder {
     }
   }
 
-  /// Of spans whose records were lost the children go to the run; what is open ends with the last
+  /// Where a span belongs; empty where that was lost: sections and tokens lie in a phase, or in
+  /// each other, and phases in the run.
+  [[nodiscard]] std::optional<std::int32_t> place_of_parent(const Span& span) const {
+    if (span.level == Level::run) {
+      return Span::kNone;
+    }
+    if (span.level == Level::phase) {
+      return 0;
+    }
+    const auto parent = places_.find(span.parent);
+    if (parent == places_.end() || parent->second == 0) {
+      return std::nullopt;
+    }
+    return parent->second;
+  }
+
+  /// Spans whose place was lost are dropped, with their children; what is open ends with the last
   /// step.
   void finish_spans() {
     Recording& recording = recorded_.recording;
@@ -263,10 +288,12 @@ class Builder {
       if (record.open) {
         span.end = std::max(span.begin, origin_ + until_);
       }
-      if (index > 0) {
-        const auto parent = places_.find(span.parent);
-        span.parent = parent == places_.end() ? 0 : parent->second;
+      const auto parent = place_of_parent(span);
+      if (!parent) {
+        ++recording.dropped_spans;
+        continue;
       }
+      span.parent = *parent;
       if (span.level == Level::token) {
         if (record.open) {
           span.token = Span::kNone;  // nothing is known of it yet

@@ -222,7 +222,7 @@ TEST(StepReader, NumbersThatPointNowhereAreErrors) {
                                      R"("spans":[1,0,0,1,5,-1,0,2,0])",
                                      R"("spans":[1,0,0,1,-1,-1,0,2,0])",
                                      R"("spans":[0,0,0,1,0,-1,0,2,0])",
-                                     R"("spans":[1,0,0,1,0,99999,0,3,0])",
+                                     R"("spans":[1,0,0,1,0,-1,0,1,0,2,0,0,1,1,99999,0,3,0])",
                                      R"("spans":[1,0,0,1,0,-1,0,9,0])",
                                      R"("spans":[1,0,0,1,0,-1,0,2,7])",
                                      R"("spans":[1,0,9223372036854775807,1,0,-1,0,2,0])",
@@ -239,6 +239,9 @@ TEST(StepReader, NumbersThatPointNowhereAreErrors) {
                                      R"("texts":{"0":{"bytes":"f"}})",
                                      R"("texts":{"0":{"bytes":"zz"}})",
                                      R"("complete":true,"facts":{})",
+                                     R"("cpu":[[1,2,3]])",
+                                     R"("cpu":[[1,-2,3,4]])",
+                                     R"("cpu":[[1,2e30,3,4]])",
                                      R"("facts":[])",
                                      R"("sensors":{})"}) {
     StepReader reader;

@@ -193,7 +193,10 @@ WallTime wall_time(const Node& node) {
   const std::chrono::year_month_day date{std::chrono::year{parts[0]},
                                          std::chrono::month{static_cast<unsigned>(parts[1])},
                                          std::chrono::day{static_cast<unsigned>(parts[2])}};
-  if (!good || !date.ok()) {
+  // Nanoseconds since 1970, which the clock counts in, end in 2262.
+  constexpr int kFirstYear = 1970;
+  constexpr int kLastYear = 2199;
+  if (!good || !date.ok() || parts[0] < kFirstYear || parts[0] > kLastYear) {
     node.reject("is no time like 2026-09-21T14:13:20.123Z");
   }
   return std::chrono::sys_days{date} + std::chrono::hours{parts[3]} +

@@ -96,6 +96,7 @@ TEST(RunFromJson, WhatIsWrongIsNamedWithItsPlace) {
   says(message([](auto& d) { d["operation_table"]["events"][3].erase(5); }), "six columns");
   says(message([](auto& d) { d["values"]["experts"][0]["weights"].erase(0); }), "weights");
   says(message([](auto& d) { d["model"]["layers"] = 1e9; }), ".model.layers is no whole number");
+  says(message([](auto& d) { d["started_at"] = "3061-01-01T00:00:00.000Z"; }), ".started_at");
   says(message([](auto& d) { d["started_at"] = "2026-13-41T00:00:00.000Z"; }), ".started_at");
   says(message([](auto& d) { d["power"]["domains"][1]["within"] = "core-0"; }),
        ".power.domains lie in each other");
