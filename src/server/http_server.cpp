@@ -23,8 +23,13 @@
 #include <algorithm>
 #include <atomic>
 #include <list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
@@ -131,6 +136,11 @@ class BeastServer final : public HttpServer {
   [[nodiscard]] std::uint16_t port() const override { return options_.port; }
   [[nodiscard]] std::size_t watchers() const override { return watcher_count_.load(); }
   [[nodiscard]] std::size_t dropped_watchers() const override { return dropped_.load(); }
+  [[nodiscard]] std::size_t subscribers(std::string_view type) const override {
+    const std::lock_guard lock(types_mutex_);
+    const auto found = types_.find(type);
+    return found == types_.end() ? 0 : found->second;
+  }
 
   void run() override {
     // The publisher's thread only raises a flag and, at the first event of a burst, posts.
@@ -289,6 +299,20 @@ class BeastServer final : public HttpServer {
                    {ErrorCode::internal, "The server failed at this request", "Its log says why."});
   }
 
+  using Types = std::set<std::string, std::less<>>;
+  /// A watcher asks for other types than before.
+  void count_types(const Types& before, const Types& now) {
+    const std::lock_guard lock(types_mutex_);
+    for (const std::string& type : now) {
+      ++types_[type];
+    }
+    for (const std::string& type : before) {
+      if (--types_[type] == 0) {
+        types_.erase(type);
+      }
+    }
+  }
+
   asio::awaitable<void> watch(beast::tcp_stream stream, Request request);
   void pump();
 
@@ -308,6 +332,8 @@ class BeastServer final : public HttpServer {
   std::atomic<std::size_t> watcher_count_{0};
   std::atomic<std::size_t> dropped_{0};
   std::atomic<bool> pump_posted_{false};
+  mutable std::mutex types_mutex_;
+  std::map<std::string, std::size_t, std::less<>> types_;  // of events: how many asked for it
 };
 
 /// One WebSocket. Two coroutines: one hears what the client says, one tells it what there is.
@@ -359,11 +385,14 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
           {static_cast<const char*>(buffer.data().data()), buffer.data().size()});
       buffer.consume(buffer.size());
       if (filter) {
+        server_.count_types(filter_.types, filter->types);
         filter_ = std::move(*filter);
       } else {
         say_goodbye(websocket::close_code::bad_payload, filter.error().message);
       }
     }
+    server_.count_types(filter_.types, {});
+    filter_.types.clear();
     wake();
   }
 

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace enprof {
 
@@ -66,6 +67,8 @@ class HttpServer {
   virtual void stop() = 0;
 
   [[nodiscard]] virtual std::size_t watchers() const = 0;
+  /// Watchers that have subscribed to a type by its name: to everything does not count.
+  [[nodiscard]] virtual std::size_t subscribers(std::string_view type) const = 0;
   /// Watchers that were dropped since the start.
   [[nodiscard]] virtual std::size_t dropped_watchers() const = 0;
 };

@@ -159,6 +159,29 @@ TEST_F(HttpServerTest, ASubscriptionNarrowsAndAWrongOneEnds) {
   EXPECT_THAT(end.payload, HasSubstr("not a subscription"));
 }
 
+TEST_F(HttpServerTest, WhoHasSubscribedToATypeIsCounted) {
+  start();
+  const auto count_becomes = [&](std::size_t count) {
+    while (server_->subscribers("error") != count) {
+      std::this_thread::yield();
+    }
+  };
+  {
+    SocketClient first(server_->port());
+    first.upgrade("/ws/profiling");
+    EXPECT_EQ(server_->subscribers("error"), 0U);  // everything is no type
+    SocketClient second(server_->port());
+    second.upgrade("/ws/profiling");
+    first.say(R"({"subscribe":{"types":["error","warning"]}})");
+    count_becomes(1);
+    second.say(R"({"subscribe":{"types":["error"]}})");
+    count_becomes(2);
+    first.say(R"({"subscribe":{"types":["warning"]}})");
+    count_becomes(1);
+  }
+  count_becomes(0);  // those who are gone want nothing
+}
+
 TEST_F(HttpServerTest, WrongPlacesForAWatcherAreRefused) {
   start({.watchers = 1});
   SocketClient elsewhere(server_->port());

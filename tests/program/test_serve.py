@@ -41,6 +41,11 @@ class WebSocket:
         taken, self.received = self.received[:count], self.received[count:]
         return taken
 
+    def say(self, message):
+        """Sends one JSON message of less than 126 bytes, masked with zeros."""
+        text = json.dumps(message).encode()
+        self.socket.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)
+
     def frame(self):
         first, second = self.take(2)
         length = second & 0x7F
@@ -118,14 +123,14 @@ class Serve(ProgramTest):
         first = self.generate(depth="deep", tags=["a"])
         events = []
         while not any(event["type"] == "operation_metrics" for event in events):
-            events += live.events()
+            events += live.events()  # the last event but warnings
         self.assertEqual([event["seq"] for event in events], list(range(1, len(events) + 1)))
         types = [event["type"] for event in events]
         self.assertEqual(types.count("token_complete"), 8)
         for kind in ("model_loading", "run_started", "inference_complete", "energy_settled"):
             self.assertIn(kind, types)
-        settled = [token for event in events if event["type"] == "energy_settled"
-                   for token in event["data"]["tokens"]]
+        settled = [token for event in events
+                   if event["type"] == "energy_settled" and event["data"]["final"] for token in event["data"]["tokens"]]
 
         run = self.wait_for(first)
         self.assertEqual(run["status"], "completed")
@@ -157,6 +162,35 @@ class Serve(ProgramTest):
 
         self.assertEqual(self.ask(f"/api/profiling/run/{second}", method="DELETE")[0], 200)
         self.assertEqual(self.ask(f"/api/profiling/run/{second}")[0], 404)
+
+    def test_energy_is_settled_and_layers_fill_while_the_run_goes_on(self):
+        self.serve()
+        live = WebSocket(self.port, "/ws/profiling?since=0")
+        run = self.generate(depth="deep", max_tokens=100_000)
+        settled, kinds = [], set()
+        while not {"layer_metrics", "component_metrics"} <= kinds or len(settled) < 10:
+            for event in live.events():
+                kinds.add(event["type"])
+                if event["type"] == "energy_settled":
+                    self.assertIs(event["data"]["final"], False)
+                    settled += event["data"]["tokens"]
+                if event["type"] == "component_metrics":
+                    cells = [entry for entry in event["data"]["entries"]
+                             if entry["phase"] == "decode" and entry["layer"] is not None]
+        self.assertEqual([token["index"] for token in settled], list(range(len(settled))))
+        for token in settled:
+            self.assertAlmostEqual(token["energy_mj"], 50 * token["duration_ms"], places=3)
+        self.assertEqual({cell["layer"] for cell in cells}, set(range(8)))
+        self.assertTrue(all(cell["energy_mj"] > 0 for cell in cells))
+        # Operations cost more: they come to who names them.
+        self.assertNotIn("operation_metrics", kinds)
+        asking = WebSocket(self.port, "/ws/profiling")
+        asking.say({"subscribe": {"types": ["operation_metrics"]}})
+        (operations, *_) = asking.events()
+        self.assertIs(operations["data"]["final"], False)
+        self.assertIn("MUL_MAT", {entry["op"] for entry in operations["data"]["entries"]})
+        self.assertEqual(self.ask(f"/api/profiling/run/{run}", method="DELETE")[0], 202)
+        self.wait_for(run)
 
     def test_what_is_wrong_is_told(self):
         self.serve()
