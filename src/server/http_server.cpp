@@ -4,6 +4,7 @@
 #include "server/http_request.hpp"
 #include "server/live_frame.hpp"
 #include "server/problem.hpp"
+#include "server/rate_limiter.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -64,8 +65,11 @@ HttpRequest plain(const Request& request) {
   return result;
 }
 
-Response wire(HttpResponse&& plain_response, const Request& request) {
-  Response response{static_cast<http::status>(plain_response.status), request.version()};
+/// All of a message but its body.
+template <class Body>
+http::response<Body> head_of(const HttpResponse& plain_response, const Request& request) {
+  http::response<Body> response{static_cast<http::status>(plain_response.status),
+                                request.version()};
   response.set(http::field::server, "enprof");
   response.set(http::field::content_type, plain_response.content_type);
   // No page of ours loads anything from elsewhere, nor may another frame it.
@@ -75,15 +79,31 @@ Response wire(HttpResponse&& plain_response, const Request& request) {
   response.set("X-Content-Type-Options", "nosniff");
   response.set("Referrer-Policy", "no-referrer");
   response.set(http::field::cache_control, "no-store");
-  for (auto& [name, value] : plain_response.headers) {
+  for (const auto& [name, value] : plain_response.headers) {
     response.set(name, value);
   }
   response.keep_alive(request.keep_alive());
+  return response;
+}
+
+Response wire(HttpResponse&& plain_response, const Request& request) {
+  auto response = head_of<http::string_body>(plain_response, request);
   response.body() = std::move(plain_response.body);
   response.prepare_payload();
   if (request.method() == http::verb::head) {
     response.body().clear();  // the length stays as it would be
   }
+  return response;
+}
+
+using FileResponse = http::response<http::file_body>;
+
+FileResponse wire_file(HttpResponse&& plain_response, const Request& request, error_code& error) {
+  auto response = head_of<http::file_body>(plain_response, request);
+  beast::file file;
+  file.native_handle(plain_response.file->release());
+  response.body().reset(std::move(file), error);
+  response.prepare_payload();
   return response;
 }
 
@@ -193,7 +213,8 @@ class BeastServer final : public HttpServer {
         continue;
       }
       if (connections_ >= options_.limits.connections) {
-        continue;  // closes it
+        turn_away(socket);
+        continue;
       }
       asio::co_spawn(context_, serve(beast::tcp_stream(std::move(socket))),
                      [this](const std::exception_ptr& failure) {
@@ -204,6 +225,22 @@ class BeastServer final : public HttpServer {
                      });
       ++connections_;
     }
+  }
+
+  /// Says why, if the client's buffer takes it at once, and closes: more it does not get.
+  void turn_away(Tcp::socket& socket) const {
+    Request nothing;
+    nothing.version(11);
+    nothing.keep_alive(false);
+    HttpResponse response = problem(
+        503, {ErrorCode::busy, fmt::format("There are {} connections already", connections_),
+              "Close some of them, and try again."});
+    response.headers.emplace_back("Retry-After", "1");
+    Response message = wire(std::move(response), nothing);
+    error_code ignored;  // it is closed in any case
+    static_cast<void>(socket.non_blocking(true, ignored));
+    http::write(socket, message, ignored);
+    static_cast<void>(socket.shutdown(Tcp::socket::shutdown_send, ignored));
   }
 
   static void log_failure(const std::exception_ptr& failure) {
@@ -220,6 +257,8 @@ class BeastServer final : public HttpServer {
     error_code ignored;
     // Without it, it is slower and otherwise as good.
     static_cast<void>(stream.socket().set_option(Tcp::no_delay(true), ignored));
+    const auto peer = stream.socket().remote_endpoint(ignored);
+    const std::string client = ignored ? std::string{} : peer.address().to_string();
     beast::flat_buffer buffer;
     while (!stopping_) {
       http::request_parser<http::string_body> parser;
@@ -235,20 +274,60 @@ class BeastServer final : public HttpServer {
         break;
       }
       Request request = parser.release();
+      if (const auto wait = limiter_.take(client)) {
+        if (!co_await send(stream, too_often(*wait, request))) {
+          break;
+        }
+        continue;
+      }
       if (websocket::is_upgrade(request)) {
         co_await watch(std::move(stream), std::move(request));
         co_return;
       }
       HttpRequest asked = plain(request);
       HttpResponse answered = co_await answer(asked);
-      Response response = wire(std::move(answered), request);
-      stream.expires_after(options_.limits.idle);
-      co_await http::async_write(stream, response, no_throw(error));
-      if (error || response.need_eof()) {
+      const bool goes_on = answered.file
+                               ? co_await send_file(stream, std::move(answered), request)
+                               : co_await send(stream, wire(std::move(answered), request));
+      if (!goes_on) {
         break;
       }
     }
     static_cast<void>(stream.socket().shutdown(Tcp::socket::shutdown_send, ignored));
+  }
+
+  [[nodiscard]] Response too_often(Nanoseconds wait, const Request& request) const {
+    HttpResponse response = problem(
+        429, {ErrorCode::busy,
+              fmt::format("More than {:g} requests a second", options_.limits.requests_per_second),
+              "Wait as long as Retry-After says; to follow a run, watch /ws/profiling."});
+    response.headers.emplace_back(
+        "Retry-After", std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count()));
+    return wire(std::move(response), request);
+  }
+
+  /// False where the connection is of no more use.
+  asio::awaitable<bool> send(beast::tcp_stream& stream, Response response) {
+    error_code error;
+    stream.expires_after(options_.limits.idle);
+    co_await http::async_write(stream, response, no_throw(error));
+    co_return !error && !response.need_eof();
+  }
+
+  /// As much as the client takes at a time: the rest stays on the disk.
+  asio::awaitable<bool> send_file(beast::tcp_stream& stream, HttpResponse answered,
+                                  const Request& request) {
+    error_code error;
+    FileResponse response = wire_file(std::move(answered), request, error);
+    http::response_serializer<http::file_body> serializer{response};
+    if (!error && request.method() == http::verb::head) {
+      co_await http::async_write_header(stream, serializer, no_throw(error));
+    }
+    while (!error && request.method() != http::verb::head && !serializer.is_done()) {
+      stream.expires_after(options_.limits.idle);  // of each piece: a large file may take longer
+      co_await http::async_write_some(stream, serializer, no_throw(error));
+    }
+    co_return !error && !response.need_eof();
   }
 
   /// Answers a request that could not be read, where it is the client's doing.
@@ -325,6 +404,9 @@ class BeastServer final : public HttpServer {
   Tcp::acceptor acceptor_{context_};
   Timer idle_{context_};
   Timer farewell_{context_};
+  // On the thread of run(), as what follows up to the atomics.
+  RateLimiter limiter_{options_.limits.requests_per_second, options_.limits.request_burst,
+                       monotonic_clock()};
   bool stopping_ = false;
   std::size_t connections_ = 0;
   std::list<beast::tcp_stream*> asking_;  // connections that have not sent their next request yet

@@ -635,10 +635,36 @@ std::string_view openapi_document() {
       "in": "query",
       "schema": {
        "enum": [
-        "json"
+        "json",
+        "csv"
        ]
       },
-      "description": "Default json"
+      "description": "Default json; csv: all tables in a ZIP file"
+     },
+     {
+      "name": "table",
+      "in": "query",
+      "schema": {
+       "enum": [
+        "run",
+        "phases",
+        "sections",
+        "tokens",
+        "layers",
+        "components",
+        "operations",
+        "operation_kinds",
+        "operation_events",
+        "activations",
+        "attention",
+        "experts",
+        "power_domains",
+        "power_samples",
+        "sensor_readings",
+        "warnings"
+       ]
+      },
+      "description": "With format=csv, this table alone"
      }
     ],
     "responses": {
@@ -648,6 +674,17 @@ std::string_view openapi_document() {
        "application/json": {
         "schema": {
          "$ref": "#/components/schemas/Run"
+        }
+       },
+       "text/csv": {
+        "schema": {
+         "type": "string"
+        }
+       },
+       "application/zip": {
+        "schema": {
+         "type": "string",
+         "format": "binary"
         }
        }
       }
@@ -659,6 +696,9 @@ std::string_view openapi_document() {
       "$ref": "#/components/responses/Problem"
      },
      "404": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "500": {
       "$ref": "#/components/responses/Problem"
      }
     }

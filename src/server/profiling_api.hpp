@@ -47,7 +47,6 @@ class ProfilingApi {
   [[nodiscard]] HttpResponse pipeline(const std::string& id) const;
   [[nodiscard]] HttpResponse power(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse matrix(const std::string& id, const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse export_run(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse delete_run(const std::string& id) const;
   [[nodiscard]] HttpResponse compare(const HttpRequest& request) const;
   [[nodiscard]] HttpResponse list_models() const;

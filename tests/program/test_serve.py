@@ -1,5 +1,7 @@
 """enprof serve as a client sees it: API, live stream, metrics, and how it ends."""
 
+import csv
+import io
 import json
 import os
 import pathlib
@@ -11,6 +13,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+import zipfile
 
 from program import ENPROF, ProgramTest, enprof, model, replay
 
@@ -79,12 +82,13 @@ class Serve(ProgramTest):
             self.server.communicate()
         super().tearDown()
 
-    def serve(self, *arguments):
+    def serve(self, *arguments, env=None):
         """Starts a server on a port of its own choice."""
         self.server = subprocess.Popen(
             [str(ENPROF), "serve", "--port", "0", "--models-dir", str(self.models), "--db",
              str(self.db), "--baseline-s", "0", "--power", f"replay:{replay(50)}", *arguments],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **(env or {})})
         line = self.server.stderr.readline()
         self.assertIn("serving", line)
         self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
@@ -191,6 +195,47 @@ class Serve(ProgramTest):
         self.assertIn("MUL_MAT", {entry["op"] for entry in operations["data"]["entries"]})
         self.assertEqual(self.ask(f"/api/profiling/run/{run}", method="DELETE")[0], 202)
         self.wait_for(run)
+
+    def download(self, path):
+        """Content type, suggested name, length that was announced, and bytes."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+            return (answer.headers["Content-Type"], answer.headers.get_filename(),
+                    int(answer.headers["Content-Length"]), answer.read())
+
+    def test_a_run_is_exported_as_tables(self):
+        self.serve()
+        run = self.generate(depth="deep")
+        self.wait_for(run)
+        kind, name, length, packed = self.download(f"/api/profiling/export/{run}?format=csv")
+        self.assertEqual((kind, name, length),
+                         ("application/zip", f"enprof-{run}-csv.zip", len(packed)))
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            self.assertIsNone(archive.testzip())
+            files = {entry: archive.read(entry) for entry in archive.namelist()}
+        # The same as the command line makes.
+        made = enprof("export", run, "--format", "csv", "-o", self.dir / "csv", "--db", self.db)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertEqual(files, {path.name: path.read_bytes()
+                                 for path in (self.dir / "csv").iterdir()})
+        kind, name, length, text = self.download(
+            f"/api/profiling/export/{run}?format=csv&table=tokens")
+        self.assertEqual((kind, name, length),
+                         ("text/csv; charset=utf-8", f"enprof-{run}-tokens.csv", len(text)))
+        self.assertEqual(text, files["tokens.csv"])
+        self.assertEqual(len(list(csv.reader(io.StringIO(text.decode())))), 9)
+        for query in ("format=xml", "format=csv&table=luck", "table=tokens"):
+            status, answer = self.ask(f"/api/profiling/export/{run}?{query}")
+            self.assertEqual((status, answer["code"]), (400, "invalid_argument"), query)
+        self.assertEqual(self.ask("/api/profiling/export/none?format=csv")[0], 404)
+
+    def test_an_export_without_room_for_it_says_where_room_is_missing(self):
+        self.serve(env={"TMPDIR": str(self.dir / "gone")})
+        run = self.generate()
+        self.wait_for(run)
+        status, answer = self.ask(f"/api/profiling/export/{run}?format=csv")
+        self.assertEqual((status, answer["code"]), (500, "not_found"))
+        self.assertIn(str(self.dir / "gone"), answer["message"])
+        self.assertIn("TMPDIR", answer["hint"])
 
     def test_what_is_wrong_is_told(self):
         self.serve()
