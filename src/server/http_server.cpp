@@ -22,6 +22,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <list>
 #include <map>
@@ -45,6 +46,8 @@ using boost::system::error_code;
 
 constexpr Logger kLog{"server"};
 constexpr std::size_t kWorkers = 2;
+/// How long a refused client may go on sending.
+constexpr std::chrono::seconds kLinger{1};
 
 using Request = http::request<http::string_body>;
 using Response = http::response<http::string_body>;
@@ -350,6 +353,13 @@ class BeastServer final : public HttpServer {
     error_code ignored;  // it was going to be closed in any case
     stream.expires_after(options_.limits.stalled);
     co_await http::async_write(stream, message, no_throw(ignored));
+    // To close amid what is still being sent would take the answer from the client, too.
+    static_cast<void>(stream.socket().shutdown(Tcp::socket::shutdown_send, ignored));
+    stream.expires_after(kLinger);
+    std::array<char, 16'384> unread{};
+    while (!ignored) {
+      co_await stream.async_read_some(asio::buffer(unread), no_throw(ignored));
+    }
   }
 
   /// Runs the handler on a worker, and comes back. The request outlives the call. What is passed to
