@@ -458,8 +458,14 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
     co_await tell();
   }
 
-  /// There is something to tell, or the server stops.
-  void wake() { wake_.cancel(); }
+  /// There is something to tell. One that has just been told is left to its pause.
+  void wake() {
+    if (!pausing_) {
+      wake_.cancel();
+    }
+  }
+  /// It has to end.
+  void wake_now() { wake_.cancel(); }
 
  private:
   static constexpr std::chrono::seconds kHandshake{10};
@@ -485,7 +491,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
     }
     server_.count_types(filter_.types, {});
     filter_.types.clear();
-    wake();
+    wake_now();
   }
 
   asio::awaitable<void> tell() {
@@ -518,10 +524,12 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
       if (!co_await send(frame)) {
         break;
       }
+      pausing_ = true;
       while (!gone_ && !goodbye_ && !behind && !server_.stopping_ &&
              std::chrono::steady_clock::now() < next) {
         co_await sleep(next - std::chrono::steady_clock::now());
       }
+      pausing_ = false;
     }
     if (!gone_) {
       error_code ignored;  // the connection ends here in any case
@@ -572,6 +580,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   asio::steady_timer stall_;
   std::optional<websocket::close_reason> goodbye_;
   bool gone_ = false;
+  bool pausing_ = false;  // between two frames
 };
 
 asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request request) {
@@ -610,7 +619,11 @@ asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request reque
 void BeastServer::pump() {
   pump_posted_.store(false);
   for (Watcher* watcher : watching_) {
-    watcher->wake();
+    if (stopping_) {
+      watcher->wake_now();
+    } else {
+      watcher->wake();
+    }
   }
 }
 
