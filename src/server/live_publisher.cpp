@@ -69,6 +69,7 @@ void LivePublisher::publish(const Event& event) {
       const std::lock_guard lock(mutex_);
       last_power_.reset();
       quiet_until_.clear();
+      told_.clear();
       break;
     }
     case EventType::section_start:
@@ -135,12 +136,34 @@ void LivePublisher::settle(const ProfiledRun& run) {
   publish_list("component_metrics", run.components);
   publish_list("operation_metrics", run.operations);
   for (const Warning& warning : run.warnings) {
-    hub_->publish(run.run_id, "warning", end,
-                  dump({{"component", warning.component},
-                        {"code", warning.code},
-                        {"message", warning.message},
-                        {"hint", text(warning.hint)}}));
+    {
+      const std::lock_guard lock(mutex_);
+      const auto told = told_.find({warning.component, warning.code});
+      if (told != told_.end() && told->second == warning.message) {
+        continue;
+      }
+    }
+    publish_warning(run.run_id, end, warning);
   }
+}
+
+void LivePublisher::warn(const std::string& run_id, Nanoseconds at, const Warning& warning) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!told_.try_emplace({warning.component, warning.code}, warning.message).second) {
+      return;
+    }
+  }
+  publish_warning(run_id, at, warning);
+}
+
+void LivePublisher::publish_warning(const std::string& run_id, Nanoseconds at,
+                                    const Warning& warning) {
+  hub_->publish(run_id, "warning", at,
+                dump({{"component", warning.component},
+                      {"code", warning.code},
+                      {"message", warning.message},
+                      {"hint", text(warning.hint)}}));
 }
 
 void LivePublisher::publish_sums(const Event& event) {

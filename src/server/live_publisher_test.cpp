@@ -116,6 +116,27 @@ TEST_F(LivePublisherTest, SumsOfALargeModelGoOutLessOften) {
   EXPECT_EQ(hub_.last(), events.size() + 3);
 }
 
+TEST_F(LivePublisherTest, AWarningIsToldOnceAndAgainOnlyWhereTheEndSaysMore) {
+  ProfiledRun run;
+  run.run_id = "r";
+  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  publisher_.warn("r", 5ms, {"power", "sensor_retried", "1 reading failed", "wait"});
+  publisher_.warn("r", 6ms, {"power", "sensor_retried", "2 readings failed", "wait"});
+  publisher_.warn("r", 7ms, {"store", "journal_in_use", "locked", ""});
+  EXPECT_EQ(published().size(), 3U);
+  EXPECT_EQ(published()[1]["t_ms"], 5.0);
+  run.warnings = {{"power", "sensor_retried", "9 readings failed", "wait"},
+                  {"store", "journal_in_use", "locked", ""},
+                  {"power", "low_coverage", "half", ""}};
+  publisher_.settle(run);
+  ASSERT_EQ(published().size(), 5U);
+  EXPECT_EQ(published()[3]["data"]["message"], "9 readings failed");
+  EXPECT_EQ(published()[4]["data"]["code"], "low_coverage");
+  publisher_.publish({.type = EventType::run_started, .run_id = "s"});
+  publisher_.warn("s", 1ms, {"store", "journal_in_use", "locked", ""});
+  EXPECT_EQ(published().back()["run_id"], "s");  // what another run was told does not count
+}
+
 TEST_F(LivePublisherTest, FailuresAndLoadingAreTold) {
   publisher_.model_loading("r", "m.gguf", 0.5);
   publisher_.failed("r", {ErrorCode::not_found, "gone", "look"});

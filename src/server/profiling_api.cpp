@@ -448,6 +448,21 @@ HttpResponse ProfilingApi::power_status() const {
                {"warnings", std::move(warnings)}});
 }
 
+/// A sensor that was there may have gone since, or may have come back.
+void ProfilingApi::note_power() const {
+  if (parts_.power == nullptr || !parts_.power->is_running() || parts_.power->domains().empty()) {
+    return;
+  }
+  if (parts_.power->now().total) {
+    parts_.health.ok("power");
+    return;
+  }
+  if (const auto warnings = parts_.power->warnings(); !warnings.empty()) {
+    parts_.health.failed("power",
+                         {ErrorCode::unavailable, warnings.back().message, warnings.back().hint});
+  }
+}
+
 HttpResponse ProfilingApi::health() const {
   const StoreHealth store = parts_.store.health();
   if (store.last_error) {
@@ -455,6 +470,7 @@ HttpResponse ProfilingApi::health() const {
   } else {
     parts_.health.ok("store");
   }
+  note_power();
   Json components = Json::array();
   bool well = true;
   for (const ServerHealth::Component& component : parts_.health.components()) {

@@ -58,6 +58,7 @@ class ProfilingApi {
   [[nodiscard]] HttpResponse list_models() const;
   [[nodiscard]] HttpResponse power_status() const;
   [[nodiscard]] HttpResponse health() const;
+  void note_power() const;
   [[nodiscard]] HttpResponse page(const HttpRequest& request) const;
 
   Parts parts_;
