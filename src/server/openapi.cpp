@@ -56,6 +56,12 @@ std::string_view openapi_document() {
      "404": {
       "$ref": "#/components/responses/Problem"
      },
+     "413": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
      "503": {
       "$ref": "#/components/responses/Problem"
      }
@@ -196,6 +202,9 @@ std::string_view openapi_document() {
      },
      "403": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -247,6 +256,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    },
@@ -290,6 +302,9 @@ std::string_view openapi_document() {
      "404": {
       "$ref": "#/components/responses/Problem"
      },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
      "503": {
       "$ref": "#/components/responses/Problem"
      }
@@ -326,6 +341,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -376,6 +394,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -480,6 +501,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -613,6 +637,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -635,10 +662,36 @@ std::string_view openapi_document() {
       "in": "query",
       "schema": {
        "enum": [
-        "json"
+        "json",
+        "csv"
        ]
       },
-      "description": "Default json"
+      "description": "Default json; csv: all tables in a ZIP file"
+     },
+     {
+      "name": "table",
+      "in": "query",
+      "schema": {
+       "enum": [
+        "run",
+        "phases",
+        "sections",
+        "tokens",
+        "layers",
+        "components",
+        "operations",
+        "operation_kinds",
+        "operation_events",
+        "activations",
+        "attention",
+        "experts",
+        "power_domains",
+        "power_samples",
+        "sensor_readings",
+        "warnings"
+       ]
+      },
+      "description": "With format=csv, this table alone"
      }
     ],
     "responses": {
@@ -648,6 +701,17 @@ std::string_view openapi_document() {
        "application/json": {
         "schema": {
          "$ref": "#/components/schemas/Run"
+        }
+       },
+       "text/csv": {
+        "schema": {
+         "type": "string"
+        }
+       },
+       "application/zip": {
+        "schema": {
+         "type": "string",
+         "format": "binary"
         }
        }
       }
@@ -659,6 +723,12 @@ std::string_view openapi_document() {
       "$ref": "#/components/responses/Problem"
      },
      "404": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
+     "500": {
       "$ref": "#/components/responses/Problem"
      }
     }
@@ -704,7 +774,7 @@ std::string_view openapi_document() {
           "runs": {
            "type": "array",
            "items": {
-            "$ref": "#/components/schemas/RunHead"
+            "$ref": "#/components/schemas/ComparedRun"
            }
           }
          }
@@ -720,6 +790,12 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "413": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -766,6 +842,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -824,8 +903,73 @@ std::string_view openapi_document() {
      },
      "403": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
+   }
+  },
+  "/api/profiling/powermetrics/status": {
+   "get": {
+    "summary": "The same, as the system before this one called it",
+    "responses": {
+     "200": {
+      "description": "Done",
+      "content": {
+       "application/json": {
+        "schema": {
+         "type": "object",
+         "required": [
+          "running",
+          "sources",
+          "domains",
+          "power_mw",
+          "warnings"
+         ],
+         "properties": {
+          "running": {
+           "type": "boolean"
+          },
+          "sources": {
+           "type": "array",
+           "items": {
+            "type": "string"
+           }
+          },
+          "domains": {
+           "type": "array",
+           "items": {
+            "type": "object",
+            "required": [
+             "name",
+             "source",
+             "method"
+            ]
+           }
+          },
+          "power_mw": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "warnings": {
+           "type": "array"
+          }
+         }
+        }
+       }
+      }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     }
+    },
+    "deprecated": true
    }
   },
   "/api/health": {
@@ -916,6 +1060,9 @@ std::string_view openapi_document() {
      },
      "403": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -933,6 +1080,12 @@ std::string_view openapi_document() {
         }
        }
       }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -950,6 +1103,12 @@ std::string_view openapi_document() {
         }
        }
       }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -970,6 +1129,12 @@ std::string_view openapi_document() {
         }
        }
       }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -979,6 +1144,24 @@ std::string_view openapi_document() {
   "responses": {
    "Problem": {
     "description": "What failed, and what to do",
+    "content": {
+     "application/problem+json": {
+      "schema": {
+       "$ref": "#/components/schemas/Problem"
+      }
+     }
+    }
+   },
+   "TooMany": {
+    "description": "More requests of one address than the server answers",
+    "headers": {
+     "Retry-After": {
+      "description": "Seconds to wait",
+      "schema": {
+       "type": "integer"
+      }
+     }
+    },
     "content": {
      "application/problem+json": {
       "schema": {
@@ -1014,7 +1197,8 @@ std::string_view openapi_document() {
       "type": "string"
      },
      "code": {
-      "type": "string"
+      "type": "string",
+      "description": "What kind of failure it is"
      },
      "message": {
       "type": "string"
@@ -1321,6 +1505,9 @@ std::string_view openapi_document() {
           },
           "count": {
            "type": "integer"
+          },
+          "begin_ms": {
+           "type": "number"
           }
          }
         }
@@ -1474,6 +1661,9 @@ std::string_view openapi_document() {
           },
           "count": {
            "type": "integer"
+          },
+          "begin_ms": {
+           "type": "number"
           }
          }
         }
@@ -1528,6 +1718,9 @@ std::string_view openapi_document() {
             "decode",
             "post_inference"
            ]
+          },
+          "begin_ms": {
+           "type": "number"
           }
          }
         }
@@ -1600,6 +1793,21 @@ std::string_view openapi_document() {
           },
           "component": {
            "type": "string"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "count": {
+           "type": "integer"
           }
          }
         }
@@ -1634,11 +1842,52 @@ std::string_view openapi_document() {
           },
           "op": {
            "type": "string"
+          },
+          "count": {
+           "type": "integer"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "intensity_flop_per_byte": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_byte_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_flop_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
           }
          }
         }
        ]
       }
+     },
+     "values": {
+      "type": "object",
+      "description": "Activations, attention and experts of the passes that were looked at"
+     },
+     "operation_table": {
+      "type": "object",
+      "description": "Every operation of every pass; empty unless asked for"
      }
     }
    },
@@ -1701,6 +1950,319 @@ std::string_view openapi_document() {
      },
      "experiment": {
       "type": "string"
+     }
+    }
+   },
+   "ComparedRun": {
+    "type": "object",
+    "required": [
+     "run_id",
+     "status",
+     "started_at",
+     "depth",
+     "model",
+     "totals",
+     "phases",
+     "sections",
+     "layers",
+     "components",
+     "operations",
+     "power",
+     "quality",
+     "warnings"
+    ],
+    "properties": {
+     "run_id": {
+      "type": "string"
+     },
+     "status": {
+      "type": "string"
+     },
+     "started_at": {
+      "type": "string"
+     },
+     "depth": {
+      "enum": [
+       "minimal",
+       "module",
+       "deep"
+      ]
+     },
+     "experiment": {
+      "type": [
+       "string",
+       "null"
+      ]
+     },
+     "tags": {
+      "type": "array",
+      "items": {
+       "type": "string"
+      }
+     },
+     "model": {
+      "type": "object"
+     },
+     "prompt": {
+      "type": "string"
+     },
+     "response": {
+      "type": "string"
+     },
+     "finish_reason": {
+      "type": [
+       "string",
+       "null"
+      ]
+     },
+     "totals": {
+      "$ref": "#/components/schemas/Figure"
+     },
+     "phases": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "begin_ms"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "begin_ms": {
+           "type": "number"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "sections": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "name",
+          "count"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "name": {
+           "type": "string"
+          },
+          "count": {
+           "type": "integer"
+          },
+          "begin_ms": {
+           "type": "number"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "power": {
+      "type": "object",
+      "required": [
+       "sources",
+       "domains"
+      ]
+     },
+     "quality": {
+      "type": "object"
+     },
+     "warnings": {
+      "type": "array",
+      "items": {
+       "type": "object",
+       "required": [
+        "component",
+        "code",
+        "message"
+       ]
+      }
+     },
+     "layers": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "layer"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "layer": {
+           "type": [
+            "integer",
+            "null"
+           ]
+          },
+          "count": {
+           "type": "integer"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "components": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "component"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "layer": {
+           "type": [
+            "integer",
+            "null"
+           ]
+          },
+          "component": {
+           "type": "string"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "count": {
+           "type": "integer"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "operations": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "component",
+          "op"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "component": {
+           "type": "string"
+          },
+          "op": {
+           "type": "string"
+          },
+          "count": {
+           "type": "integer"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "intensity_flop_per_byte": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_byte_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_flop_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
+          }
+         }
+        }
+       ]
+      }
+     },
+     "values": {
+      "type": "object",
+      "description": "Activations, attention and experts of the passes that were looked at"
      }
     }
    }

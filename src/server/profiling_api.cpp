@@ -8,6 +8,7 @@
 #include "server/matrix_query.hpp"
 #include "server/openapi.hpp"
 #include "server/problem.hpp"
+#include "server/run_export.hpp"
 #include "server/run_request_json.hpp"
 
 #include <fmt/chrono.h>
@@ -146,7 +147,7 @@ void ProfilingApi::add_routes() {
   add("GET", "/api/profiling/run/{id}/matrix",
       [this](Request r, const Captures& c) { return matrix(c[0], r); });
   add("GET", "/api/profiling/export/{id}",
-      [this](Request r, const Captures& c) { return export_run(c[0], r); });
+      [this](Request r, const Captures& c) { return export_run(parts_.store, c[0], r); });
   add("DELETE", "/api/profiling/run/{id}",
       [this](Request, const Captures& c) { return delete_run(c[0]); });
   add("POST", "/api/profiling/compare", [this](Request r, auto&) { return compare(r); });
@@ -368,25 +369,6 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
                {"values", std::move(rows)}});
 }
 
-HttpResponse ProfilingApi::export_run(const std::string& id, const HttpRequest& request) const {
-  const std::string_view format = request.parameter("format");
-  if (!format.empty() && format != "json") {
-    return problem({ErrorCode::invalid_argument,
-                    fmt::format("There is no export format '{}'", format), "Pass format=json."});
-  }
-  const auto run = parts_.store.get_run(id);
-  if (!run) {
-    return problem(run.error());
-  }
-  if (!*run) {
-    return problem(no_run(id));
-  }
-  HttpResponse response{.body = run_to_json(**run)};
-  response.headers.emplace_back("Content-Disposition",
-                                fmt::format("attachment; filename=\"enprof-{}.json\"", id));
-  return response;
-}
-
 HttpResponse ProfilingApi::delete_run(const std::string& id) const {
   if (parts_.queue.cancel(id)) {
     return json({{"run_id", id}, {"status", "cancelling"}}, 202);
@@ -466,6 +448,21 @@ HttpResponse ProfilingApi::power_status() const {
                {"warnings", std::move(warnings)}});
 }
 
+/// A sensor that was there may have gone since, or may have come back.
+void ProfilingApi::note_power() const {
+  if (parts_.power == nullptr || !parts_.power->is_running() || parts_.power->domains().empty()) {
+    return;
+  }
+  if (parts_.power->now().total) {
+    parts_.health.ok("power");
+    return;
+  }
+  if (const auto warnings = parts_.power->warnings(); !warnings.empty()) {
+    parts_.health.failed("power",
+                         {ErrorCode::unavailable, warnings.back().message, warnings.back().hint});
+  }
+}
+
 HttpResponse ProfilingApi::health() const {
   const StoreHealth store = parts_.store.health();
   if (store.last_error) {
@@ -473,6 +470,7 @@ HttpResponse ProfilingApi::health() const {
   } else {
     parts_.health.ok("store");
   }
+  note_power();
   Json components = Json::array();
   bool well = true;
   for (const ServerHealth::Component& component : parts_.health.components()) {
