@@ -1,8 +1,10 @@
 #include "server/live_publisher.hpp"
 
+#include "base/utf8.hpp"
 #include "report/json_figures.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -31,6 +33,7 @@ void LivePublisher::publish(const Event& event) {
     case EventType::run_started: {
       const std::lock_guard lock(mutex_);
       last_power_.reset();
+      unfinished_.clear();
       break;
     }
     case EventType::section_start:
@@ -43,8 +46,12 @@ void LivePublisher::publish(const Event& event) {
       break;
     case EventType::token_complete: {
       const std::lock_guard lock(mutex_);
+      // A character that several tokens make up belongs to the one that completes it.
+      std::string characters = std::exchange(unfinished_, {}) + event.text;
+      unfinished_ = characters.substr(characters.size() - unfinished_utf8(characters));
+      characters.resize(characters.size() - unfinished_.size());
       data = {{"index", event.token},
-              {"text", event.text},
+              {"text", characters},
               {"phase", to_string(event.phase)},
               {"duration_ms", to_ms(event.duration)},
               {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * event.duration)) : Json()},

@@ -38,6 +38,7 @@ class LivePublisher {
   EventHub* hub_;
   std::mutex mutex_;                 // guards what follows
   std::optional<Watts> last_power_;  // of the run under way
+  std::string unfinished_;           // the begin of a character whose rest the next token brings
 };
 
 }  // namespace enprof
