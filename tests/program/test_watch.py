@@ -64,11 +64,12 @@ class WatchTest(ProgramTest):
                     stream.close()
         super().tearDown()
 
-    def serve(self, *arguments):
+    def serve(self, *arguments, env=None):
         server = subprocess.Popen(
             [str(ENPROF), "serve", "--port", str(self.port), "--models-dir", str(self.models),
              "--db", str(self.db), "--baseline-s", "0", "--power", f"replay:{replay(50)}",
-             *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+             *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **(env or {})})
         self.started.append(server)
         line = server.stderr.readline()
         while line and "serving" not in line:  # it may tell of an interrupted run first
@@ -91,6 +92,18 @@ class WatchTest(ProgramTest):
                                          data=json.dumps(body).encode())
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())["run_id"]
+
+    def ask(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def wait_for(self, run):
+        """The run, once it has ended."""
+        deadline = time.monotonic() + 120
+        while (shown := self.ask(f"/api/profiling/run/{run}"))["status"] in ("queued", "running"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        return shown
 
 
 class InAPipe(WatchTest):
@@ -159,6 +172,32 @@ class InAPipe(WatchTest):
         notes.wait_for(lambda line: "connected to" in line, "connection")
         server.send_signal(signal.SIGTERM)
         notes.wait_for(lambda line: "the server is stopping" in line, "goodbye")
+
+    def test_a_watch_that_is_killed_in_mid_run_changes_nothing_for_the_run(self):
+        self.serve()
+        process, out, _ = self.watch()
+        other, _, notes = self.watch("--json")
+        notes.wait_for(lambda line: "connected to" in line, "connection")
+        run = self.generate(max_tokens=64)
+        out.wait_for(lambda line: " token_complete " in line, "token")
+        process.kill()
+        shown = self.wait_for(run)
+        self.assertEqual((shown["status"], len(shown["tokens"])), ("completed", 64))
+        self.assertIsNone(other.poll())
+        kept = json.loads(enprof("show", run, "--json", "--db", self.db).stdout)
+        self.assertEqual(len(kept["tokens"]), 64)
+
+    def test_a_server_without_power_serves_and_says_so(self):
+        self.serve("--power", "powermetrics", env={"ENPROF_POWERMETRICS_COMMAND":
+                                                   "/nowhere/powermetrics -f plist -i 100"})
+        shown = self.wait_for(self.generate())
+        self.assertEqual((shown["status"], len(shown["tokens"])), ("completed", 8))
+        self.assertIsNone(shown["totals"]["energy_mj"])
+        health = self.ask("/api/health")
+        power = next(part for part in health["components"] if part["name"] == "power")
+        self.assertEqual(power["state"], "failing")
+        self.assertIn("/nowhere/powermetrics", power["detail"])
+        self.assertTrue(power["hint"])
 
     def test_waits_for_a_server_where_it_is_told_to(self):
         server, _ = self.serve()
