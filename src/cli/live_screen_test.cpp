@@ -93,8 +93,8 @@ TEST(LiveScreen, FitsAnyTerminal) {
                   {"t_ms", 1400},
                   {"data", {{"index", 3 + index}, {"text", "日本 word\n"}}}});
   }
-  for (const std::size_t columns : {1, 2, 5, 20, 39, 80, 200}) {
-    for (const std::size_t rows : {1, 2, 5, 12, 24, 60}) {
+  for (const std::size_t columns : {1U, 2U, 5U, 20U, 39U, 80U, 200U}) {
+    for (const std::size_t rows : {1U, 2U, 5U, 12U, 24U, 60U}) {
       const auto lines = live_screen(run, "a heading that is quite long", {.width = columns}, rows);
       EXPECT_LE(lines.size(), rows);
       for (const std::string& line : lines) {
