@@ -101,6 +101,7 @@ void ServeCommand::start_power(PowerMonitor& monitor, ServerHealth& health) cons
 Result<LlamaEngine*> ServeCommand::engine_for(const RunTask& task, const std::atomic<bool>& cancel,
                                               LivePublisher& publisher) {
   if (engine_ && loaded_ == task.model) {
+    publisher.model_loading(task.run_id, task.model, 1.0);  // watchers learn which it is
     return &*engine_;
   }
   const auto path = ModelDirectory(models_dir_).find(task.model);

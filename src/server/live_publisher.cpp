@@ -1,10 +1,12 @@
 #include "server/live_publisher.hpp"
 
+#include "base/utf8.hpp"
 #include "report/json_figures.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <span>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -70,6 +72,7 @@ void LivePublisher::publish(const Event& event) {
       last_power_.reset();
       quiet_until_.clear();
       told_.clear();
+      unfinished_.clear();
       break;
     }
     case EventType::section_start:
@@ -82,8 +85,12 @@ void LivePublisher::publish(const Event& event) {
       break;
     case EventType::token_complete: {
       const std::lock_guard lock(mutex_);
+      // A character that several tokens make up belongs to the one that completes it.
+      std::string characters = std::exchange(unfinished_, {}) + event.text;
+      unfinished_ = characters.substr(characters.size() - unfinished_utf8(characters));
+      characters.resize(characters.size() - unfinished_.size());
       data = {{"index", event.token},
-              {"text", event.text},
+              {"text", characters},
               {"phase", to_string(event.phase)},
               {"duration_ms", to_ms(event.duration)},
               {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * event.duration)) : Json()},

@@ -53,6 +53,7 @@ class LivePublisher {
   std::optional<Watts> last_power_;                                  // of the run under way
   std::map<std::pair<std::string, std::string>, std::string> told_;  // by component and code
   std::map<EventType, Nanoseconds> quiet_until_;  // by type, since that run began
+  std::string unfinished_;  // the begin of a character whose rest the next token brings
 };
 
 }  // namespace enprof
