@@ -1,92 +1,158 @@
 // Takes a picture of every view in Chromium, with the data of real runs:
 //
-//     node screenshots.mjs [DIRECTORY]
+//     node screenshots.mjs [DIRECTORY [NAME…]]
 //
-// It makes a model, profiles a handful of prompts under a recording of power, and writes PNGs to
-// DIRECTORY (../docs unless given).
+// It makes two models, profiles prompts under a recording of power, and writes PNGs to DIRECTORY
+// (../docs unless given): all of them, or those whose names hold one of the NAMEs. ENPROF names the
+// program (../build/release/bin/enprof). Run it on a machine that does nothing else.
 // @ts-check
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import UPNG from "upng-js";
 import { launch, open } from "./browser/page.mjs";
 import { Server, recordPower, synthesize, workDirectory } from "./browser/server.mjs";
 
-const only = process.env.ONLY?.split(",");
-const target = resolve(process.argv[2] ?? join(import.meta.dirname, "../docs"));
+/** @typedef {import("playwright-core").Page} Page */
+
+const [directory = join(import.meta.dirname, "../docs"), ...names] = process.argv.slice(2);
+const target = resolve(directory);
 mkdirSync(target, { recursive: true });
 const work = workDirectory();
 const models = join(work, "models");
 mkdirSync(models, { recursive: true });
-synthesize(join(models, "llama-64m-q8_0.gguf"), { layers: 8, embd: 512, ff: 2048, heads: 8, "kv-heads": 4, type: "q8_0" });
-synthesize(join(models, "qwen3-110m-q8_0.gguf"), { arch: "qwen3", layers: 12, embd: 640, ff: 2560, heads: 10, "kv-heads": 5, type: "q8_0" });
-const power = join(work, "power.jsonl");
-recordPower(power, { seconds: 1200, rails: { "package-0": 46, "core-0": 31, "dram-0": 7 } });
+const SMALL = "llama-64m-q8_0.gguf";
+const LARGE = "qwen3-180m-q8_0.gguf";
+synthesize(join(models, SMALL), {
+  layers: 8, embd: 512, ff: 2048, heads: 8, "kv-heads": 4, type: "q8_0",
+});
+synthesize(join(models, LARGE), {
+  arch: "qwen3", layers: 12, embd: 512, ff: 2048, heads: 8, "kv-heads": 4, type: "q8_0",
+});
+recordPower(join(work, "power.jsonl"), { seconds: 1200, rails: { "package-0": 46, "core-0": 31, "dram-0": 7 } });
 const server = new Server({
   models,
   db: join(work, "profiles.db"),
-  options: ["--power", `replay:${power}`, "--baseline-s", "1"],
+  cwd: work,
+  options: ["--power", "replay:power.jsonl", "--baseline-s", "1", "--threads", "1"],
 });
 await server.start();
 
-const PROMPTS = ["Why is the sky blue?", "How many joules does a thought take?", "Write a haiku about entropy.", "Explain the second law of thermodynamics to a ten-year-old."];
+const PROMPT = "How many joules does a thought take?";
+const OTHERS = ["Why is the sky blue?", "Write a haiku about entropy.", "What does a watt weigh?"];
+/** @param {Record<string, unknown>} order */
+const profile = (order) =>
+  server.profile({ prompt: PROMPT, depth: "module", max_tokens: 48, experiment: "architecture", ...order });
 /** @type {{ run_id: string }[]} */
-const runs = [];
-for (let turn = 0; turn < 7; ++turn) {
-  runs.push(
-    await server.profile({
-      model: turn % 2 === 0 ? "llama-64m-q8_0.gguf" : "qwen3-110m-q8_0.gguf",
-      prompt: turn < 6 ? PROMPTS[1] : PROMPTS[turn % PROMPTS.length],
-      depth: turn < 4 ? "module" : "deep",
-      max_tokens: turn < 6 ? 64 : 96,
-      tags: turn % 2 === 0 ? ["baseline"] : ["qwen3", "candidate"],
-      experiment: "architecture",
-    }),
-  );
+const llama = [];
+/** @type {{ run_id: string }[]} */
+const qwen = [];
+for (let turn = 0; turn < 4; ++turn) {
+  llama.push(await profile({ model: SMALL, tags: ["baseline"] }));
+  qwen.push(await profile({ model: LARGE, tags: ["candidate", "qwen3"] }));
 }
-const last = runs.at(-1);
+for (const prompt of OTHERS) {
+  await profile({ model: SMALL, prompt, max_tokens: 32, depth: "minimal", experiment: "", tags: ["smoke"] });
+}
+const deep = await profile({ model: SMALL, depth: "deep", max_tokens: 96, tags: ["baseline", "deep"] });
+
 const browser = await launch();
+
+/**
+ * With 256 colours, which nobody misses, a picture takes a third of the bytes.
+ * @param {Buffer} png
+ */
+function smaller(png) {
+  const image = UPNG.decode(png);
+  const [frame] = UPNG.toRGBA8(image);
+  return Buffer.from(UPNG.encode([frame], image.width, image.height, 256));
+}
 
 /**
  * @param {string} name
  * @param {string} hash
- * @param {{ colorScheme?: "light" | "dark", width?: number, height?: number, whole?: boolean,
- *           before?: (page: import("playwright-core").Page) => Promise<unknown> }} how
+ * @param {{ colorScheme?: "light" | "dark", width?: number, height?: number, from?: string,
+ *           before?: (page: Page) => Promise<unknown> }} how from: the part of the page to begin at
  */
-async function shoot(name, hash, { colorScheme = "dark", width = 1440, height = 1000, whole = true, before } = {}) {
-  if (only && !only.some((part) => name.includes(part))) {
+async function shoot(name, hash, { colorScheme = "dark", width = 1440, height = 1000, from, before } = {}) {
+  if (names.length > 0 && !names.some((part) => name.includes(part))) {
     return;
   }
   const { context, page, account } = await open(browser, { viewport: { width, height }, colorScheme });
   await page.goto(`${server.url}/${hash}`);
-  await page.waitForFunction(() => document.fonts.status === "loaded");
+  await page.getByText("live", { exact: true }).waitFor();
   await before?.(page);
-  await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
-  await page.screenshot({ path: join(target, `${name}.png`), fullPage: whole });
+  if (from) {
+    await page.locator(from).evaluate((element) => element.scrollIntoView());
+    await page.mouse.move(0, 0);
+  }
+  await page.waitForFunction(
+    () => document.fonts.status === "loaded" && !document.querySelector("[aria-busy=true]"),
+  );
+  await page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
+  writeFileSync(join(target, `${name}.png`), smaller(await page.screenshot()));
   for (const complaint of account.complaints) {
     console.error(`${name}: ${complaint}`);
+    process.exitCode = 1;
   }
   await context.close();
   console.log(join(target, `${name}.png`));
 }
 
-/** @param {import("playwright-core").Page} page */
+/** @param {Page} page */
 const midRun = async (page) => {
-  await page.getByLabel("Prompt").fill("How many joules does a thought take?");
-  await page.getByLabel("Output tokens").fill("700");
+  await page.getByLabel("Prompt").fill(PROMPT);
+  await page.getByLabel("Output tokens").fill("1500");
+  await page.getByLabel("Tags").fill("demo");
   await page.getByRole("button", { name: "Start run" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".tokens span").length > 260, null, { timeout: 60_000 });
-};
-await shoot("dashboard-live", "#/live", { before: midRun });
-for (const colorScheme of /** @type {("dark" | "light")[]} */ (["dark", "light"])) {
-  const suffix = colorScheme === "dark" ? "" : "-light";
-  const charts = async (/** @type {import("playwright-core").Page} */ page) =>
-    page.locator("canvas").first().waitFor();
-  await shoot(`dashboard-analysis${suffix}`, `#/run/${last?.run_id}`, { colorScheme, before: charts });
-  await shoot(`dashboard-history${suffix}`, "#/history", {
-    colorScheme,
-    before: (page) => page.locator("tbody tr").first().waitFor(),
+  await page.waitForFunction(() => document.querySelectorAll(".tokens span").length > 420, null, {
+    timeout: 120_000,
   });
-  await shoot(`dashboard-compare${suffix}`, `#/compare/${runs[4]?.run_id},${runs[5]?.run_id}`, { colorScheme, before: charts });
+};
+/** @param {Page} page */
+const rows = (page) => page.locator("tbody tr").nth(3).waitFor();
+/** @param {Page} page */
+const chosenRows = async (page) => {
+  await rows(page);
+  await page.getByLabel(`Choose run ${llama[3]?.run_id}`).check();
+  await page.getByLabel(`Choose run ${qwen[3]?.run_id}`).check();
+};
+/** @param {Page} page */
+const charts = (page) => page.locator("canvas").nth(1).waitFor();
+/** @param {Page} page */
+const operations = async (page) => {
+  await charts(page);
+  await page.getByText("Costliest operations").waitFor();
+};
+
+const analysis = `#/run/${deep.run_id}`;
+const compare = `#/compare/${llama[3]?.run_id},${qwen[3]?.run_id}`;
+const narrow = { width: 390, height: 1500 };
+for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
+  const end = colorScheme === "dark" ? "" : "-light";
+  await shoot(`dashboard-analysis${end}`, analysis, { colorScheme, height: 1300, before: operations });
+  await shoot(`dashboard-analysis-flows${end}`, analysis, {
+    colorScheme, height: 1420, before: operations, from: "section[aria-label=Response]",
+  });
+  await shoot(`dashboard-history${end}`, "#/history", { colorScheme, before: chosenRows });
+  await shoot(`dashboard-compare${end}`, compare, { colorScheme, height: 1250, before: charts });
 }
+await shoot("dashboard-analysis-narrow", analysis, { ...narrow, before: operations });
+await shoot("dashboard-history-narrow", "#/history", { ...narrow, before: rows });
+await shoot("dashboard-compare-narrow", compare, { ...narrow, before: charts });
+for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
+  const end = colorScheme === "dark" ? "" : "-light";
+  await shoot(`dashboard-live${end}`, "#/live", {
+    colorScheme,
+    before: async (page) => {
+      await midRun(page);
+    },
+  });
+  await server.stop("SIGKILL"); // the run goes with it
+  await server.start();
+}
+await shoot("dashboard-live-narrow", "#/live", { ...narrow, before: midRun });
 await browser.close();
-await server.stop();
+await server.stop("SIGKILL");

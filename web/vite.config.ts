@@ -6,7 +6,7 @@ const server = process.env.ENPROF_SERVER ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],
-  build: { outDir: "dist", emptyOutDir: true, chunkSizeWarningLimit: 2000 },
+  build: { outDir: "dist", emptyOutDir: true, chunkSizeWarningLimit: 2000, assetsInlineLimit: 0 },
   server: {
     proxy: {
       "/api": { target: server, changeOrigin: true },

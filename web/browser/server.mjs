@@ -5,13 +5,15 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 const START_MS = 60_000;
 
 /** The program to drive: ENPROF, else what `make build` made. */
 export function program() {
-  const path = process.env.ENPROF ?? join(import.meta.dirname, "../../build/release/bin/enprof");
+  const path = resolve(
+    process.env.ENPROF ?? join(import.meta.dirname, "../../build/release/bin/enprof"),
+  );
   if (!existsSync(path)) {
     throw new Error(`There is no ${path}: run make build, or name the program in ENPROF`);
   }
@@ -63,8 +65,9 @@ export class Server {
   #said = "";
   port = 0;
 
-  /** @param {{ models: string, db: string, options?: string[] }} setup */
-  constructor({ models, db, options = [] }) {
+  /** @param {{ models: string, db: string, options?: string[], cwd?: string }} setup */
+  constructor({ models, db, options = [], cwd = "." }) {
+    this.cwd = cwd;
     mkdirSync(models, { recursive: true });
     this.arguments = ["--models-dir", models, "--db", db, "--baseline-s", "0", ...options];
   }
@@ -78,6 +81,7 @@ export class Server {
     this.#said = "";
     const child = spawn(program(), ["serve", "--port", String(this.port), ...this.arguments], {
       stdio: ["ignore", "ignore", "pipe"],
+      cwd: this.cwd,
     });
     this.#process = child;
     await new Promise((resolve, reject) => {
