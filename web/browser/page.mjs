@@ -4,6 +4,8 @@
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
+const WAIT_MS = 30_000;
+
 /** Chromium's program: ENPROF_CHROMIUM, else Debian's; null where there is none. */
 export function browserPath() {
   const path = process.env.ENPROF_CHROMIUM ?? "/usr/bin/chromium";
@@ -43,6 +45,7 @@ export function launch() {
  */
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
+  context.setDefaultTimeout(WAIT_MS); // less than a test has, so that it says what it waited for
   const page = await context.newPage();
   /** @type {Account} */
   const account = { requests: [], complaints: [] };

@@ -131,7 +131,8 @@ export function Chart({ label, height, option, onClick }: Props) {
   useEffect(() => {
     chart?.setOption(
       { animation: false, textStyle: { fontFamily: FONT }, ...option(palette()) },
-      { notMerge: true, lazyUpdate: true },
+      // At once: a pointer must not find the shapes of data that are gone.
+      { notMerge: true, lazyUpdate: false },
     );
   }, [chart, option, theme]);
 

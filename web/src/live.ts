@@ -91,6 +91,7 @@ export function apply(run: LiveRun | null, event: LiveEvent): LiveRun | null {
       next = { ...newRun(event.run_id), status: "running" };
       break;
     case "section_start":
+      next.status = "running"; // also where its start was missed
       next.phase = str(data.phase) as PhaseName | null;
       next.section = str(data.section);
       break;
@@ -227,9 +228,11 @@ export class LiveConnection {
   };
   snapshot = () => this.state;
 
-  /** Shows a run that was just asked for, before anything is heard of it. */
+  /** Shows a run that was just asked for, unless something was heard of it already. */
   expect(run_id: string) {
-    this.update({ run: newRun(run_id) });
+    if (this.state.run?.run_id !== run_id) {
+      this.update({ run: newRun(run_id) });
+    }
   }
 
   retryNow() {

@@ -21,6 +21,7 @@ const areas = (nodes: Node[], colors: Palette, depth = 0): Area[] =>
     value,
     error,
     itemStyle: {
+      opacity: 0.88,
       color: component
         ? componentColour(component, colors)
         : depth === 0

@@ -201,7 +201,6 @@ export function HeatmapPanel({
   return (
     <Panel
       title="Layers × components"
-      span={7}
       actions={
         <>
           <select value={metric} aria-label="Metric" onChange={(event) => setMetric(event.target.value)}>

@@ -94,5 +94,6 @@ export function PowerChart({
       }),
     });
   }, [rails, phases]);
-  return <Chart label="Power against time" height={height} option={option} />;
+  const names = rails.map((rail) => rail.name).join(", ");
+  return <Chart label={`Power against time: ${names}`} height={height} option={option} />;
 }

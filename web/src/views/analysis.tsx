@@ -112,7 +112,7 @@ function Tiles({ run }: { run: Run }) {
   );
 }
 
-function Tokens({ run, token, onToken }: { run: Run; token: number | null; onToken: (token: number) => void }) {
+function Response({ run, token, onToken }: { run: Run; token: number | null; onToken: (token: number) => void }) {
   const stream = useMemo(
     () =>
       run.tokens.map((entry) => ({
@@ -126,22 +126,13 @@ function Tokens({ run, token, onToken }: { run: Run; token: number | null; onTok
     [run],
   );
   return (
-    <>
-      <Panel title="Response" span={5} actions={<span className="note">click to choose a token</span>}>
-        {stream.length > 0 ? (
-          <TokenStream follow={false} selected={token} onPick={onToken} tokens={stream} />
-        ) : (
-          <State title="No tokens" />
-        )}
-      </Panel>
-      <Panel title="Energy of each token" span={7}>
-        {stream.length > 0 ? (
-          <Waterfall tokens={run.tokens} selected={token} onPick={onToken} />
-        ) : (
-          <State title="No tokens" />
-        )}
-      </Panel>
-    </>
+    <Panel title="Response" actions={<span className="note">click to choose a token</span>}>
+      {stream.length > 0 ? (
+        <TokenStream follow={false} selected={token} onPick={onToken} tokens={stream} />
+      ) : (
+        <State title="No tokens" />
+      )}
+    </Panel>
   );
 }
 
@@ -151,16 +142,27 @@ function Flows({ run }: { run: Run }) {
   useEffect(() => setToken(null), [run.run_id]);
   return (
     <>
-      <Panel title="Phases" span={5}>
-        <PhaseTimeline phases={run.phases} sections={run.sections} />
-      </Panel>
-      <HeatmapPanel
-        run={run}
-        token={token}
-        operations={operations.data?.operations ?? null}
-        onToken={setToken}
-      />
-      <Tokens run={run} token={token} onToken={setToken} />
+      <div className="stack fill span-5">
+        <Panel title="Phases">
+          <PhaseTimeline phases={run.phases} sections={run.sections} />
+        </Panel>
+        <Response run={run} token={token} onToken={setToken} />
+      </div>
+      <div className="stack span-7">
+        <HeatmapPanel
+          run={run}
+          token={token}
+          operations={operations.data?.operations ?? null}
+          onToken={setToken}
+        />
+        <Panel title="Energy of each token">
+          {run.tokens.length > 0 ? (
+            <Waterfall tokens={run.tokens} selected={token} onPick={setToken} />
+          ) : (
+            <State title="No tokens" />
+          )}
+        </Panel>
+      </div>
       {run.components.length > 0 && (
         <>
           <Panel

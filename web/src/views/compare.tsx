@@ -175,7 +175,6 @@ function Bars({
 }) {
   const option = useMemo(() => {
     return (colors: Palette) => ({
-      color: colors.series,
       grid: { left: 62, right: 10, top: 38, bottom: 92 },
       legend: legend(colors),
       tooltip: tooltip(colors, {
@@ -199,6 +198,7 @@ function Bars({
           {
             type: "bar",
             name: `${letter(index)} · ${run.run_id.slice(0, 8)}`,
+            color: colors.series[index],
             barCategoryGap: "20%",
             barGap: "25%",
             itemStyle: { borderRadius: [2, 2, 0, 0] },
@@ -333,7 +333,7 @@ export function CompareView({ ids }: { ids: string[] }) {
         actions={<span className="note">differences are to A</span>}
       >
         <div className="scroll">
-          <table className="sides" style={{ minWidth: 180 + 190 * runs.length }}>
+          <table className="sides" style={{ minWidth: 140 + 170 * runs.length }}>
             <thead>
               <tr>
                 <th />
