@@ -137,7 +137,8 @@ class OverheadBench {
   /// What is measured must have been done.
   static void check(const ProfiledRun& run, Depth depth, Values values) {
     if (run.layers.empty() != (depth == Depth::minimal) ||
-        run.operation_table.events.empty() != (depth != Depth::deep) ||
+        run.operation_table.events.empty() != (depth == Depth::minimal) ||
+        run.operations.empty() != (depth != Depth::deep) ||
         run.values.passes != (values == Values::none ? 0U : 1U)) {
       throw std::runtime_error(
           fmt::format("depth {} did not bring what it should", to_string(depth)));

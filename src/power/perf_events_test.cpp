@@ -2,6 +2,7 @@
 
 #include "support/fake_sysfs.hpp"
 #include "support/temp_dir.hpp"
+#include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

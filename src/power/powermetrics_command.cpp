@@ -58,11 +58,9 @@ std::string_view value_of(std::span<const std::string> words, std::string_view f
 
 }  // namespace
 
-const std::vector<std::string>& default_powermetrics_command() {
-  static const std::vector<std::string> command{
-      "sudo", "-n",         "/usr/bin/powermetrics",      "-f", "plist", "-i",
-      "100",  "--samplers", "cpu_power,gpu_power,thermal"};
-  return command;
+std::vector<std::string> default_powermetrics_command() {
+  return {"sudo", "-n",         "/usr/bin/powermetrics",      "-f", "plist", "-i",
+          "100",  "--samplers", "cpu_power,gpu_power,thermal"};
 }
 
 Result<PowermetricsCommand> find_powermetrics(std::vector<std::string> words) {

@@ -23,7 +23,7 @@ struct PowermetricsCommand {
 ///
 /// The interval is fixed, because the sudoers entry names it: an entry for any interval needs a
 /// wildcard, and a wildcard lets in every other argument too.
-[[nodiscard]] const std::vector<std::string>& default_powermetrics_command();
+[[nodiscard]] std::vector<std::string> default_powermetrics_command();
 
 /// Finds the program in a command; an empty one stands for the default. Runs nothing. Errors:
 /// not_found, where this machine has no powermetrics, or no sudo; invalid_argument.

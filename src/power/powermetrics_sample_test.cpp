@@ -1,11 +1,11 @@
 #include "power/powermetrics_sample.hpp"
 
 #include "support/fake_powermetrics.hpp"
+#include "support/german_locale.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <clocale>
 #include <string>
 
 namespace enprof {
@@ -172,13 +172,12 @@ TEST(PowermetricsSample, StatesThatCannotBeAreLeftOut) {
 
 // libplist reads reals as the locale says, and would stop at the point.
 TEST(PowermetricsSample, ReadsADecimalPointWhateverTheLocale) {
-  const char* const locale = std::setlocale(LC_NUMERIC, "de_DE.UTF-8");
+  const testing::GermanLocale german;
   const auto sample =
       parsed(powermetrics_document(real_entry("cpu_power", "15.35"), 1'000'000'000));
-  std::setlocale(LC_NUMERIC, "C");
   EXPECT_DOUBLE_EQ(mj(sample, PowermetricsRail::cpu), 15.35);
-  if (locale == nullptr) {
-    GTEST_SKIP() << "the locale de_DE.UTF-8 is not installed: this shows only that C works";
+  if (!german.whole()) {
+    GTEST_SKIP() << testing::GermanLocale::kWhyNot;
   }
 }
 

@@ -3,6 +3,7 @@
 #include "power/perf_events.hpp"
 #include "support/fake_procfs.hpp"
 #include "support/fake_sysfs.hpp"
+#include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -3,6 +3,7 @@
 #include "support/fake_procfs.hpp"
 #include "support/fake_sysfs.hpp"
 #include "support/manual_clock.hpp"
+#include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

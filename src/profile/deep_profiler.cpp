@@ -1,30 +1,8 @@
 #include "profile/deep_profiler.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace enprof {
-namespace {
-
-/// Of the roots together; NaN where none was measured.
-double energy_of(std::span<const EnergyShare> shares) {
-  Joules energy;
-  bool any = false;
-  for (const EnergyShare& share : shares) {
-    if (share.covered > Nanoseconds{0}) {
-      energy += share.energy;
-      any = true;
-    }
-  }
-  return any ? energy.value() : std::numeric_limits<double>::quiet_NaN();
-}
-
-std::uint32_t cut(Nanoseconds duration) {
-  return static_cast<std::uint32_t>(
-      std::clamp<Nanoseconds::rep>(duration.count(), 0, std::numeric_limits<std::uint32_t>::max()));
-}
-
-}  // namespace
 
 void DeepProfiler::fill(const Attribution& attribution, std::span<const RootDomain> roots,
                         ProfiledRun& run) const {
@@ -36,25 +14,15 @@ void DeepProfiler::fill(const Attribution& attribution, std::span<const RootDoma
     Work work;
   };
   std::vector<Tally> tallies(class_names().size());
-  std::vector<OperationEvent> events;
-  events.reserve(recording().passes.stamps.size());
-  const Instant run_begin = recording().spans.front().begin;
   for (std::size_t index = 0; index < spans().size(); ++index) {
     const std::uint32_t operation = kind_of_span()[index];
     if (operation == kNone) {
       continue;
     }
-    const Span& span = spans()[index];
     Tally& tally = tallies[classes()[index]];
-    tally.duration += span.duration();
+    tally.duration += spans()[index].duration();
     ++tally.count;
     tally.work.add(kinds()[operation].flops, kinds()[operation].bytes);
-    events.push_back({.begin = span.begin - run_begin,
-                      .energy_j = energy_of(attribution.shares(index)),
-                      .duration_ns = cut(span.duration()),
-                      .operation = operation,
-                      .token = span.token,
-                      .phase = span.phase});
   }
 
   run.operations.clear();
@@ -77,7 +45,6 @@ void DeepProfiler::fill(const Attribution& attribution, std::span<const RootDoma
   std::ranges::stable_sort(run.operations, [](const OperationFigure& a, const OperationFigure& b) {
     return a.phase != b.phase ? a.phase < b.phase : costs_more(a.figure, b.figure);
   });
-  run.operation_table = {.operations = kinds(), .events = std::move(events)};
 }
 
 }  // namespace enprof

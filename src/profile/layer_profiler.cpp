@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 
 namespace enprof {
@@ -35,6 +36,24 @@ std::size_t end_of_stretch(const std::vector<OperationInfo>& operations, std::si
     ++end;
   }
   return end;
+}
+
+/// Of the roots together; NaN where none was measured.
+double energy_of(std::span<const EnergyShare> shares) {
+  Joules energy;
+  bool any = false;
+  for (const EnergyShare& share : shares) {
+    if (share.covered > Nanoseconds{0}) {
+      energy += share.energy;
+      any = true;
+    }
+  }
+  return any ? energy.value() : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::uint32_t cut(Nanoseconds duration) {
+  return static_cast<std::uint32_t>(
+      std::clamp<Nanoseconds::rep>(duration.count(), 0, std::numeric_limits<std::uint32_t>::max()));
 }
 
 }  // namespace
@@ -200,9 +219,7 @@ LayerProfiler::Layout LayerProfiler::make_layout(const OperationPlan& plan, Phas
                             .component = components_.of({phase, layer, all[first].component})};
       work_.resize(components_.keys.size());
       Stretch component{.first = first, .count = end - first, .meaning = meaning};
-      if (!with_operations_) {
-        component.span_class = class_of(phase, all[first].component, "");
-      }
+      const std::size_t begin = first;
       for (; first < end; ++first) {
         component.work.add(all[first].flops, all[first].bytes);
         if (with_operations_) {
@@ -211,6 +228,15 @@ LayerProfiler::Layout LayerProfiler::make_layout(const OperationPlan& plan, Phas
           operation.span_class = class_of(phase, all[first].component, all[first].op);
           result.operations.push_back(operation);
         }
+      }
+      if (!with_operations_) {
+        component.span_class = class_of(phase, all[begin].component, "");
+        component.meaning.operation = kind_of({.layer = layer,
+                                               .component = all[begin].component,
+                                               .op = {},
+                                               .name = {},
+                                               .flops = component.work.flops,
+                                               .bytes = component.work.bytes});
       }
       result.components.push_back(component);
     }
@@ -304,6 +330,27 @@ void LayerProfiler::fill(const Attribution& attribution, std::span<const RootDom
     }
     return costs_more(a.figure, b.figure);
   });
+  fill_table(attribution, run);
+}
+
+void LayerProfiler::fill_table(const Attribution& attribution, ProfiledRun& run) const {
+  const Instant run_begin = recording_.spans.front().begin;
+  std::vector<OperationEvent> events;
+  events.reserve(static_cast<std::size_t>(std::ranges::count_if(
+      operation_of_, [](std::uint32_t operation) { return operation != kNone; })));
+  for (std::size_t index = 0; index < spans_.size(); ++index) {
+    if (operation_of_[index] == kNone) {
+      continue;
+    }
+    const Span& span = spans_[index];
+    events.push_back({.begin = span.begin - run_begin,
+                      .energy_j = energy_of(attribution.shares(index)),
+                      .duration_ns = cut(span.duration()),
+                      .operation = operation_of_[index],
+                      .token = span.token,
+                      .phase = span.phase});
+  }
+  run.operation_table = {.operations = kinds_, .events = std::move(events)};
 }
 
 }  // namespace enprof

@@ -72,7 +72,7 @@ class LayerProfiler {
   struct Meaning {
     std::uint32_t layer = kNone;
     std::uint32_t component = kNone;
-    std::uint32_t operation = kNone;  // index into kinds(); below deep kNone
+    std::uint32_t operation = kNone;  // index into kinds()
   };
   /// Floating-point operations and bytes of several operations; unknown where those of one are.
   struct Work {
@@ -86,9 +86,9 @@ class LayerProfiler {
     return a.total != b.total ? a.total > b.total : a.duration > b.duration;
   }
   [[nodiscard]] const Recording& recording() const { return recording_; }
-  /// By span: the kind of an operation, kNone for what is none.
+  /// By span: the kind of an operation, at depth module of a component; kNone for what is neither.
   [[nodiscard]] const std::vector<std::uint32_t>& kind_of_span() const { return operation_of_; }
-  /// Each kind of operation once, in the order in which they first ran; empty below deep.
+  /// Each kind once, in the order in which they first ran.
   [[nodiscard]] const std::vector<OperationInfo>& kinds() const { return kinds_; }
 
  private:
@@ -128,6 +128,7 @@ class LayerProfiler {
     }
   };
 
+  void fill_table(const Attribution& attribution, ProfiledRun& run) const;
   void add_span(const Span& span, const Meaning& meaning, std::uint32_t span_class);
   void add_pass(const PassRecord& pass, const std::vector<std::int32_t>& moved);
   void add_operations(const PassRecord& pass, const Layout& layout, std::int32_t parent);

@@ -128,7 +128,47 @@ TEST_F(LayerProfilerTest, FiguresByHand) {
   EXPECT_EQ(component(run, Phase::decode, -1, "(self)").figure.duration, 4ms);
   EXPECT_EQ(component(run, Phase::decode, -1, "(self)").flops, std::nullopt);
   EXPECT_TRUE(run.operations.empty());
-  EXPECT_TRUE(run.operation_table.operations.empty());
+}
+
+TEST_F(LayerProfilerTest, EachTokenHasItsComponents) {
+  const ProfiledRun run = profiled(testing::small_recording(), testing::small_power());
+  const OperationTable& table = run.operation_table;
+  const auto of_token = [&](std::int32_t token, std::int32_t layer, const std::string& component) {
+    Joules energy;
+    for (const OperationEvent& event : table.events) {
+      const OperationInfo& info = table.operations[event.operation];
+      if (event.token == token && info.layer == layer && info.component == component) {
+        energy += *event.energy();
+      }
+    }
+    return energy.value();
+  };
+  // Power is double while token 0 is in layer 1.
+  EXPECT_NEAR(of_token(0, 1, "o_proj"), 0.04, 1e-12);
+  EXPECT_NEAR(of_token(1, 1, "o_proj"), 0.02, 1e-12);
+  EXPECT_NEAR(of_token(-1, 0, "rope"), 0.04, 1e-12);  // of the prompt
+  for (const OperationInfo& info : table.operations) {
+    EXPECT_TRUE(info.op.empty()) << "operations are not told apart";
+    EXPECT_TRUE(info.name.empty());
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(table.events, {}, &OperationEvent::begin));
+  for (const ComponentFigure& component : run.components) {
+    if (component.layer == OperationInfo::kNoLayer) {
+      continue;  // may be (self), which is no operation
+    }
+    Joules sum;
+    Nanoseconds time{0};
+    for (const OperationEvent& event : table.events) {
+      const OperationInfo& info = table.operations[event.operation];
+      if (event.phase == component.phase && info.layer == component.layer &&
+          info.component == component.component) {
+        sum += *event.energy();
+        time += Nanoseconds{event.duration_ns};
+      }
+    }
+    EXPECT_NEAR(sum.value(), component.figure.total->value(), 1e-12) << component.component;
+    EXPECT_EQ(time, component.figure.duration) << component.component;
+  }
 }
 
 TEST_F(LayerProfilerTest, WorkIsSummedOverThePasses) {

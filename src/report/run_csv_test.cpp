@@ -1,12 +1,11 @@
 #include "report/run_csv.hpp"
 
+#include "support/german_locale.hpp"
 #include "support/sample_run.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <clocale>
-#include <locale>
 #include <string>
 #include <vector>
 
@@ -108,25 +107,15 @@ TEST(RunCsv, AnyTextIsAField) {
       << "an empty text is not absent";
 }
 
-struct DecimalComma : std::numpunct<char> {
-  char do_decimal_point() const override { return ','; }
-  char do_thousands_sep() const override { return '.'; }
-  std::string do_grouping() const override { return "\3"; }
-};
-
 TEST(RunCsv, DecimalCommasChangeNothing) {
   const auto before = run_to_csv(testing::sample_run());
-  const std::locale previous =
-      std::locale::global(std::locale(std::locale::classic(), new DecimalComma));
-  const char* const german = setlocale(LC_ALL, "de_DE.UTF-8");
+  const testing::GermanLocale german;
   const auto after = run_to_csv(testing::sample_run());
-  setlocale(LC_ALL, "C");
-  std::locale::global(previous);
   for (std::size_t index = 0; index < before.size(); ++index) {
     EXPECT_EQ(after[index].text(), before[index].text());
   }
-  if (german == nullptr) {
-    GTEST_SKIP() << "C++'s locale only: no de_DE.UTF-8 here";
+  if (!german.whole()) {
+    GTEST_SKIP() << testing::GermanLocale::kWhyNot;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <fcntl.h>
 #include <optional>
 #include <ranges>
 #include <string>
@@ -26,9 +27,9 @@ std::string reason(int error_number) {
   return std::error_code(error_number, std::generic_category()).message();
 }
 
-/// What takes away the right, where access() refuses it; 0 where it does not.
+/// What takes away the right from the user as whom files are opened; 0 where nothing does.
 int refusal(const fs::path& path, int rights) {
-  return access(path.c_str(), rights) == 0 ? 0 : errno;
+  return faccessat(AT_FDCWD, path.c_str(), rights, AT_EACCESS) == 0 ? 0 : errno;
 }
 
 /// A hint that gives back a right on a path, unless the whole file system refuses it.

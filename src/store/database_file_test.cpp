@@ -2,13 +2,13 @@
 
 #include "support/temp_dir.hpp"
 #include "support/tmpfs.hpp"
+#include "support/unprivileged.hpp"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 #include <string>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace enprof {
 namespace {
@@ -142,8 +142,9 @@ TEST(DatabaseFile, AReadOnlyFileSystemIsNamedAsTheReason) {
 }
 
 TEST(DatabaseFile, AMissingRightIsNamedWithTheCommandThatGivesIt) {
-  if (geteuid() == 0) {
-    GTEST_SKIP() << "root may do anything";
+  const testing::Unprivileged user;
+  if (!testing::Unprivileged::works()) {
+    GTEST_SKIP() << "root may do anything, and this process cannot become another user";
   }
   const testing::TempDir dir;
   const fs::path file = dir.write("closed/profiles.db", "x");

@@ -2,8 +2,10 @@
 
 #include "base/log.hpp"
 #include "store/shell_quote.hpp"
+#include "support/german_locale.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
+#include "support/unprivileged.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
@@ -11,10 +13,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <clocale>
-#include <cstdio>
-#include <cstdlib>
-#include <locale>
 #include <optional>
 #include <string>
 #include <sys/stat.h>
@@ -356,70 +354,32 @@ TEST_F(ProfileDatabaseTest, ReadersSeeWholeRunsWhileAWriterWrites) {
 }
 
 TEST_F(ProfileDatabaseTest, MissingRightsAreNamed) {
-  if (geteuid() == 0) {
-    GTEST_SKIP() << "root may do anything; AReadOnlyPlaceIsRefused stands in";
+  const testing::Unprivileged user;
+  if (!testing::Unprivileged::works()) {
+    GTEST_SKIP() << "root may do anything, and this process cannot become another user";
   }
-  ASSERT_TRUE(ProfileDatabase::connect(path_));
-  ASSERT_EQ(chmod(path_.c_str(), S_IRUSR), 0);
-  refused(path_, ErrorCode::permission_denied);
-  ASSERT_EQ(chmod(path_.c_str(), S_IRUSR | S_IWUSR), 0);
-  ASSERT_EQ(chmod(dir_.path().c_str(), S_IRUSR | S_IXUSR), 0);
-  refused(dir_.path() / "new.db", ErrorCode::permission_denied);
-  refused(path_, ErrorCode::permission_denied);
-  ASSERT_EQ(chmod(dir_.path().c_str(), S_IRWXU), 0);
+  const testing::TempDir dir;  // that user's
+  const fs::path path = dir.path() / "profiles.db";
+  ASSERT_TRUE(ProfileDatabase::connect(path));
+  ASSERT_EQ(chmod(path.c_str(), S_IRUSR), 0);
+  refused(path, ErrorCode::permission_denied);
+  ASSERT_EQ(chmod(path.c_str(), S_IRUSR | S_IWUSR), 0);
+  ASSERT_EQ(chmod(dir.path().c_str(), S_IRUSR | S_IXUSR), 0);
+  refused(dir.path() / "new.db", ErrorCode::permission_denied);
+  refused(path, ErrorCode::permission_denied);
+  ASSERT_EQ(chmod(dir.path().c_str(), S_IRWXU), 0);
 }
 
-struct DecimalComma : std::numpunct<char> {
-  char do_decimal_point() const override { return ','; }
-  char do_thousands_sep() const override { return '.'; }
-  std::string do_grouping() const override { return "\3"; }
-};
-
-/// C's and C++'s locale with decimal commas, for one test.
-class GermanLocale {
- public:
-  explicit GermanLocale(const fs::path& directory)
-      : previous_(std::locale::global(std::locale(std::locale::classic(), new DecimalComma))) {
-    german_ = setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
-    if (!german_) {  // Debian's image has the sources of the locale, if anything
-      const std::string command = "localedef -i de_DE -f ISO-8859-1 " +
-                                  shell_quote((directory / "de_DE").string()) + " >/dev/null 2>&1";
-      if (system(command.c_str()) == 0) {
-        setenv("LOCPATH", directory.c_str(), 1);
-        german_ = setlocale(LC_ALL, "de_DE") != nullptr;
-      }
-    }
-  }
-  GermanLocale(const GermanLocale&) = delete;
-  GermanLocale& operator=(const GermanLocale&) = delete;
-  ~GermanLocale() {
-    setlocale(LC_ALL, "C");
-    unsetenv("LOCPATH");
-    std::locale::global(previous_);
-  }
-  [[nodiscard]] bool c_too() const { return german_; }
-
- private:
-  std::locale previous_;
-  bool german_ = false;
-};
-
 TEST_F(ProfileDatabaseTest, DecimalCommasChangeNothing) {
-  const testing::TempDir locales;
-  const GermanLocale german(locales.path());
-  if (german.c_too()) {
-    std::array<char, 8> text{};
-    std::snprintf(text.data(), text.size(), "%.1f", 1.5);
-    ASSERT_STREQ(text.data(), "1,5");
-  }
+  const testing::GermanLocale german;
   ASSERT_TRUE(open().save_run(sample_run()));
   ProfileDatabase database = open();
   EXPECT_EQ(stored(database, sample_run().run_id), sample_run());
   EXPECT_EQ(database.list_runs()->runs.at(0).energy, sample_run().totals.figure.total);
   EXPECT_EQ(raw().execAndGet("SELECT count(*) FROM runs WHERE carbon_g_per_kwh = 123.4").getInt(),
             1);
-  if (!german.c_too()) {
-    GTEST_SKIP() << "C++'s locale only: no de_DE.UTF-8 here, and no localedef to make it";
+  if (!german.whole()) {
+    GTEST_SKIP() << testing::GermanLocale::kWhyNot;
   }
 }
 

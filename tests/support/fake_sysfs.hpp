@@ -108,27 +108,4 @@ class FakeRapl {
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> values_;  // value and range
 };
 
-/// Takes root's rights away from the process for a while: permissions do not bite root.
-class Unprivileged {
- public:
-  Unprivileged() : root_(geteuid() == 0) {
-    if (root_ && seteuid(kNobody) != 0) {
-      root_ = false;
-    }
-  }
-  Unprivileged(const Unprivileged&) = delete;
-  Unprivileged& operator=(const Unprivileged&) = delete;
-  ~Unprivileged() {
-    if (root_) {
-      EXPECT_EQ(seteuid(0), 0);
-    }
-  }
-  /// False where the process is root and must stay it.
-  [[nodiscard]] static bool works() { return geteuid() != 0; }
-
- private:
-  static constexpr uid_t kNobody = 65534;
-  bool root_;
-};
-
 }  // namespace enprof::testing

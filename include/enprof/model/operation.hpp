@@ -29,8 +29,8 @@ struct OperationInfo {
   /// q_proj, attention, down_proj, …; never a guess: an operation that nothing identifies has its
   /// own type in lower case here.
   std::string component;
-  std::string op;                       ///< the engine's word for it: MUL_MAT, RMS_NORM, …
-  std::string name;                     ///< the engine's name of its result: Qcur-3, ffn_out-3, …
+  std::string op;    ///< the engine's word for it: MUL_MAT, …; empty: a component's, together
+  std::string name;  ///< the engine's name of its result: Qcur-3, ffn_out-3, …
   std::array<std::int64_t, 4> shape{};  ///< of its result, fastest dimension first
   std::optional<double> flops;          ///< floating-point operations, a multiply-add counting two
   std::optional<double> bytes;  ///< read and written, each tensor once: weights, inputs, result
@@ -66,7 +66,9 @@ struct OperationEvent {
 };
 static_assert(sizeof(OperationEvent) <= 32);
 
-/// Every operation of the run, in the order of time, and what they were.
+/// Every operation of the run, in the order of time, and what they were. At depth module the
+/// operations of a component that follow each other are one, whose `op`, `name` and shape are
+/// empty.
 struct OperationTable {
   std::vector<OperationInfo> operations;  ///< each kind once
   std::vector<OperationEvent> events;     ///< empty at minimal depth

@@ -186,7 +186,7 @@ struct ProfiledRun {
   std::vector<LayerFigure> layers;          ///< module and deep: by phase, then layer
   std::vector<ComponentFigure> components;  ///< module and deep: by phase, layer, then energy
   std::vector<OperationFigure> operations;  ///< deep: by phase, then energy
-  OperationTable operation_table;           ///< deep: every operation of every pass
+  OperationTable operation_table;           ///< module and deep: of every pass
   SampledValues values;                     ///< deep, where values were asked for
   PowerFigures power;
   std::vector<Warning> warnings;

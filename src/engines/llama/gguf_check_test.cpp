@@ -2,6 +2,7 @@
 
 #include "engines/llama/tiny_model_test_support.hpp"
 #include "support/temp_dir.hpp"
+#include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
 
@@ -103,11 +104,13 @@ TEST_F(GgufCheck, DirectoryNamesAModelInIt) {
 }
 
 TEST_F(GgufCheck, UnreadableFile) {
-  const auto path = directory_.write("m.gguf", small_gguf());
-  fs::permissions(path, fs::perms::none);
-  if (::access(path.c_str(), R_OK) == 0) {
-    GTEST_SKIP() << "this user may read everything";
+  const testing::Unprivileged user;
+  if (!testing::Unprivileged::works()) {
+    GTEST_SKIP() << "root may read everything, and this process cannot become another user";
   }
+  const testing::TempDir directory;  // that user's
+  const auto path = directory.write("m.gguf", small_gguf());
+  fs::permissions(path, fs::perms::none);
   EXPECT_EQ(error_at(path).code, ErrorCode::permission_denied);
 }
 

@@ -22,6 +22,7 @@ namespace enprof {
 namespace {
 
 using ::testing::Contains;
+using ::testing::Ge;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
@@ -202,7 +203,6 @@ TEST_P(LlamaDepth, ModuleKnowsTheSameLayers) {
   const ProfiledRun module = generate(engine_, options, Depth::module);
   const ProfiledRun deep = generate(engine_, options, Depth::deep);
   EXPECT_THAT(complaints(module), IsEmpty());
-  EXPECT_THAT(module.operation_table.events, IsEmpty());
   EXPECT_THAT(module.values.activations, IsEmpty());
   const auto names = [](const ProfiledRun& run) {
     std::set<std::tuple<Phase, std::int32_t, std::string>> result;
@@ -213,6 +213,26 @@ TEST_P(LlamaDepth, ModuleKnowsTheSameLayers) {
   };
   EXPECT_EQ(names(module), names(deep));
   EXPECT_THAT(names(module), Contains(std::tuple(Phase::decode, kNone, std::string("lm_head"))));
+
+  // Each token that was timed has all of them, and none is told apart any further.
+  std::map<std::int32_t, std::set<std::pair<std::int32_t, std::string>>> by_token;
+  for (const OperationEvent& event : module.operation_table.events) {
+    const OperationInfo& info = module.operation_table.operations[event.operation];
+    EXPECT_EQ(info.op, "");
+    if (event.phase == Phase::decode) {
+      by_token[event.token].emplace(info.layer, info.component);
+    }
+  }
+  std::set<std::pair<std::int32_t, std::string>> of_decode;
+  for (const auto& [phase, layer, component] : names(module)) {
+    if (phase == Phase::decode && component != kSelfComponent && component != kUntimedComponent) {
+      of_decode.emplace(layer, component);
+    }
+  }
+  EXPECT_THAT(by_token, SizeIs(Ge(4U)));  // of five, of which the first may be watched
+  for (const auto& [token, components] : by_token) {
+    EXPECT_EQ(components, of_decode) << "of token " << token;
+  }
 }
 
 TEST_P(LlamaDepth, ValuesOfEveryComponent) {

@@ -368,6 +368,27 @@ LlamaGeneration::Step LlamaGeneration::make_token(Phase phase, TokenScope& scope
 void LlamaGeneration::hand_over_values() {
   if (sampled_values_) {
     run_.add_values(sampled_values_->take());
+    warn_of_unread_values();
+  }
+}
+
+/// What is missing among the values would otherwise look like a model without it.
+void LlamaGeneration::warn_of_unread_values() {
+  if (const std::size_t unread = sampled_values_->unread_attentions(); unread > 0) {
+    run_.warn(
+        {"engine", "attention_unread",
+         fmt::format("Attention weights were asked for {} times (layers × sampled passes) and "
+                     "could not be computed: the keys or the mask have a type or a layout "
+                     "that enprof does not read",
+                     unread),
+         "Everything else was measured. The energy of attention does not depend on it."});
+  }
+  if (const std::size_t unread = sampled_values_->unread_routers(); unread > 0) {
+    run_.warn({"engine", "router_unread",
+               fmt::format("A router's choice was looked at {} times (layers × sampled passes) and "
+                           "not understood: which experts were active there is not known",
+                           unread),
+               "Everything else was measured. Please report the model's architecture."});
   }
 }
 

@@ -37,6 +37,7 @@ class LlamaGeneration {
   [[nodiscard]] Step make_token(Phase phase, TokenScope& scope);
   [[nodiscard]] Result<Step> decode_batch(Phase phase, llama_batch batch);
   void hand_over_values();
+  void warn_of_unread_values();
   void announce();
   [[nodiscard]] std::string whole_response() const;
   [[nodiscard]] GenerateResult finish();

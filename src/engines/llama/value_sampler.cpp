@@ -190,6 +190,7 @@ void ValueSampler::read_activation(const ggml_tensor& node, const OperationInfo&
 void ValueSampler::read_scores(const ggml_tensor& node, const OperationInfo& operation) {
   if (node.op == GGML_OP_FLASH_ATTN_EXT) {
     if (!compute_attention_weights(node, attention_)) {
+      ++unread_attentions_;
       return;
     }
   } else {
@@ -228,12 +229,14 @@ void ValueSampler::read_router(const ggml_tensor& node, const OperationInfo& ope
     return;
   }
   if (order_.empty() || probabilities_.empty() || order_.size() != probabilities_.size()) {
-    return;  // another kind of router: what it chose is not known
+    ++unread_routers_;  // another kind of router: what it chose is not known
+    return;
   }
   read_tensor(node, bytes_, values_);
   const std::size_t positions = order_.size() / expert_count_;
   const std::size_t chosen = values_.size() / positions;
   if (chosen == 0 || chosen > expert_count_ || chosen * positions != values_.size()) {
+    ++unread_routers_;
     return;
   }
   for (std::size_t position = 0; position < positions; ++position) {

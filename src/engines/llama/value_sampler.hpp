@@ -56,6 +56,9 @@ class ValueSampler {
 
   /// All that was found.
   [[nodiscard]] SampledValues take();
+  /// Attention weights and routers that were looked at and not understood, over all passes.
+  [[nodiscard]] std::size_t unread_attentions() const noexcept { return unread_attentions_; }
+  [[nodiscard]] std::size_t unread_routers() const noexcept { return unread_routers_; }
 
  private:
   void read_activation(const ggml_tensor& node, const OperationInfo& operation);
@@ -82,6 +85,8 @@ class ValueSampler {
   bool probabilities_are_logits_ = false;
   std::vector<std::int32_t> order_;
   std::size_t expert_count_ = 0;
+  std::size_t unread_attentions_ = 0;
+  std::size_t unread_routers_ = 0;
 };
 
 }  // namespace enprof

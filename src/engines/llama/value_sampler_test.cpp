@@ -162,6 +162,7 @@ TEST_F(ValueSamplerTest, TheRouter) {
 
   ValueSampler sampler({.every = 1});
   sample(sampler);
+  EXPECT_EQ(sampler.unread_routers(), 0U);
   const SampledValues sampled = sampler.take();
   ASSERT_THAT(sampled.experts, SizeIs(2));
   const ExpertActivation& first = sampled.experts[0];
@@ -195,6 +196,30 @@ TEST_F(ValueSamplerTest, AttentionThatIsWrittenDown) {
     EXPECT_NEAR(attention.maximum_weight, 1.0 / 3.0, 1e-6);
     EXPECT_EQ(attention.sparsity, 1.0);
   }
+}
+
+TEST_F(ValueSamplerTest, AttentionThatCannotBeReadIsCounted) {
+  const std::vector<float> ones(16, 1.0F);  // two streams of one head over four positions
+  ggml_tensor* const query = values("q", {2, 4, 1, 2}, ones);
+  ggml_tensor* const key = values("k", {2, 4, 1, 2}, ones);
+  ggml_tensor* const value = values("v", {2, 4, 1, 2}, ones);
+  node(ggml_flash_attn_ext(ggml_, query, key, value, nullptr, 1.0F, 0.0F, 0.0F), "__fattn__-2");
+  ValueSampler sampler({.every = 1});
+  sample(sampler);
+  EXPECT_EQ(sampler.unread_attentions(), 1U);
+  EXPECT_THAT(sampler.take().attention, IsEmpty());
+}
+
+TEST_F(ValueSamplerTest, ARouterOfAnotherKindIsCounted) {
+  // Weights without an order: which experts they belong to is not known.
+  ggml_tensor* const input = values("inp", {2, 1}, {1.0F, 0.0F});
+  ggml_tensor* const weights =
+      values("blk.5.ffn_gate_inp.weight", {2, 3}, {1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F});
+  node(ggml_mul_mat(ggml_, weights, input), "router_of_a_new_kind-5");
+  ValueSampler sampler({.every = 1});
+  sample(sampler);
+  EXPECT_EQ(sampler.unread_routers(), 1U);
+  EXPECT_THAT(sampler.take().experts, IsEmpty());
 }
 
 TEST_F(ValueSamplerTest, StoresAndScansHaveNoResultOfTheirOwn) {
