@@ -101,6 +101,7 @@ export function Chart({ label, height, option, onClick }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [chart, setChart] = useState<EChartsType | null>(null);
   const { theme } = useTheme();
+  const drawn = useRef(false);
   const click = useRef(onClick);
   click.current = onClick;
 
@@ -134,7 +135,11 @@ export function Chart({ label, height, option, onClick }: Props) {
       // At once: a pointer must not find the shapes of data that are gone.
       { notMerge: true, lazyUpdate: false },
     );
-  }, [chart, option, theme]);
+    if (chart && !drawn.current) {
+      drawn.current = true;
+      performance.mark("chart", { detail: label }); // tools/bench dashboard waits for it
+    }
+  }, [chart, option, theme, label]);
 
   return (
     <div
