@@ -9,6 +9,7 @@
 #include "sampler_bench.hpp"
 #include "scope_bench.hpp"
 #include "store_bench.hpp"
+#include "stream_bench.hpp"
 
 #include <fmt/format.h>
 
@@ -57,6 +58,7 @@ constexpr std::array kGroups{
     Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
     Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"store", "[MODEL.gguf ROUNDS]", enprof::bench::bench_store},
+    Group{"stream", "CLIENTS SECONDS [MODEL.gguf ROUNDS]", enprof::bench::bench_stream},
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };
 

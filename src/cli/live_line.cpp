@@ -42,6 +42,10 @@ void LiveLine::hear(const Event& event) {
       return;
     case EventType::run_started:
     case EventType::section_end:
+    case EventType::energy_settled:
+    case EventType::layer_metrics:
+    case EventType::component_metrics:
+    case EventType::operation_metrics:
       break;
   }
   if (event.at - last_shown_ < kRefresh) {

@@ -23,6 +23,8 @@ namespace {
 constexpr Logger kLog{"server"};
 /// How soon a signal is noticed.
 constexpr std::chrono::milliseconds kSignalPeriod{50};
+/// Between two looks at what a run's energy went into so far.
+constexpr std::chrono::milliseconds kSettlePeriod{250};
 
 }  // namespace
 
@@ -154,7 +156,10 @@ void ServeCommand::profile(const RunTask& task, const std::atomic<bool>& cancel,
     return;
   }
   bench.health.ok("engine");
-  InferencePipelineProfiler profiler{bench.power, &bench.store};
+  InferencePipelineProfiler profiler{
+      bench.power,
+      &bench.store,
+      {.settle_period = kSettlePeriod, .wants_operations = bench.wants_operations}};
   profiler.on([&](const Event& event) {
     bench.publisher.publish(event);
     bench.metrics.take(event);
@@ -217,15 +222,17 @@ int ServeCommand::run() {
   health.ok("store");
   health.ok("engine");
   PowerMonitor* const power = monitor ? &*monitor : nullptr;
-  const Bench bench{.power = power,
-                    .store = *store,
-                    .publisher = publisher,
-                    .metrics = metrics,
-                    .health = health};
+  HttpServer* serving = nullptr;  // the API's gauges ask it; it asks the API
+  const Bench bench{
+      .power = power,
+      .store = *store,
+      .publisher = publisher,
+      .metrics = metrics,
+      .health = health,
+      .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }};
   RunQueue queue(queue_, [&](const RunTask& task, const std::atomic<bool>& cancel) {
     profile(task, cancel, bench);
   });
-  HttpServer* serving = nullptr;  // the API's gauges ask it; it asks the API
   const ProfilingApi api({.store = *store,
                           .queue = queue,
                           .models = models,

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -29,6 +30,8 @@ class ServeCommand final : public Command {
     LivePublisher& publisher;
     ServerMetrics& metrics;
     ServerHealth& health;
+    /// Whether a watcher has asked for operation_metrics.
+    std::function<bool()> wants_operations;
   };
 
   [[nodiscard]] Result<void> choose_token();

@@ -35,6 +35,7 @@ void EventDispatcher::begin_run(std::string run_id, const RunRecorder& recorder)
   last_sample_ = begin_;
   energy_at_begin_ = monitor_ != nullptr ? monitor_->now().energy_since_start : Joules{0};
   stopping_ = false;
+  posts_lost_ = 0;
   thread_ = std::thread([this] { work(); });
 }
 
@@ -49,13 +50,14 @@ std::size_t EventDispatcher::end_run(RunStatus status, Nanoseconds duration,
   }
   wake_.notify_one();
   thread_.join();
+  drain();  // what came after its last look
 
   Event event = event_at(EventType::inference_complete, begin_ + duration);
   event.duration = duration;
   event.energy = energy;
   event.status = status;
   deliver(event);
-  const std::size_t lost = ring_->dropped();
+  const std::size_t lost = ring_->dropped() + posts_lost_;
   ring_.reset();
   recorder_ = nullptr;
   return lost;
@@ -74,7 +76,22 @@ void EventDispatcher::work() {
   }
 }
 
+void EventDispatcher::post(Event event) {
+  const std::lock_guard lock(mutex_);
+  if (posted_.size() < kMostPosted) {
+    posted_.push_back(std::move(event));
+  } else {
+    ++posts_lost_;
+  }
+}
+
 void EventDispatcher::drain() {
+  std::vector<Event> posted;
+  {
+    // Before the ring: what they tell of is in it by now, and is delivered first.
+    const std::lock_guard lock(mutex_);
+    posted.swap(posted_);
+  }
   EventRecord record;
   while (ring_->pop(record)) {
     Event event = event_at(record.type, record.at);
@@ -86,6 +103,9 @@ void EventDispatcher::drain() {
     } else {
       event.section = recorder_->name(record.name);
     }
+    deliver(event);
+  }
+  for (const Event& event : posted) {
     deliver(event);
   }
 }

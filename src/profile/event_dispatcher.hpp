@@ -36,6 +36,10 @@ class EventDispatcher {
   [[nodiscard]] EventRing* make_ring(std::size_t capacity);
   /// Starts the thread and tells of the run. The recorder must outlive end_run.
   void begin_run(std::string run_id, const RunRecorder& recorder);
+  /// Delivers an event that another thread of the profiler made, after those of the ring. Where
+  /// kMostPosted wait already, it is dropped, and counted. Threads: any, until end_run.
+  void post(Event event);
+  static constexpr std::size_t kMostPosted = 256;
   /// Delivers what is left, then inference_complete, and ends the thread. Returns how many events
   /// were lost because listeners were too slow.
   std::size_t end_run(RunStatus status, Nanoseconds duration, std::optional<Joules> energy);
@@ -58,6 +62,8 @@ class EventDispatcher {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
+  std::vector<Event> posted_;
+  std::size_t posts_lost_ = 0;
   std::thread thread_;
 };
 

@@ -8,6 +8,7 @@
 #include "profile/run_assembler.hpp"
 #include "profile/run_facts.hpp"
 #include "profile/run_id.hpp"
+#include "profile/run_meter.hpp"
 #include "profile/run_recorder.hpp"
 #include "profile/run_recovery.hpp"
 #include "profile/run_saver.hpp"
@@ -113,17 +114,26 @@ class RunScope::Impl {
                    : std::make_unique<RunSaver>(
                          *profiler.store, profiler.power, profiler.options.on_trouble,
                          RunSaver::Options{.period = profiler.options.save_period})),
+        meter_(profiler.options.settle_period <= Nanoseconds{0}
+                   ? nullptr
+                   : std::make_unique<RunMeter>(
+                         profiler.power,
+                         [&profiler](Event event) { profiler.dispatcher.post(std::move(event)); },
+                         RunMeter::Options{.period = profiler.options.settle_period,
+                                           .depth = request.depth,
+                                           .wants_operations = profiler.options.wants_operations})),
         recorder_(
             {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
              .tokens = request.max_output_tokens,
              .text_bytes = request.max_output_tokens * kTextBytesPerToken},
             profiler.dispatcher.make_ring(kEventCapacity), monotonic_clock(),
-            saver_ ? saver_->spans() : nullptr),
+            saver_ ? saver_->spans() : nullptr, meter_ ? meter_->spans() : nullptr),
         passes_({.passes = request.depth == Depth::minimal
                                ? 0
                                : request.max_output_tokens + kPassesBeforeDecode,
                  .operations = profiler.options.max_operations},
-                monotonic_clock(), saver_ ? saver_->passes() : nullptr),
+                monotonic_clock(), saver_ ? saver_->passes() : nullptr,
+                meter_ ? meter_->passes() : nullptr),
         cpu_load_(profiler.cpu, monotonic_clock()) {
     run_.run_id = request.run_id.empty() ? make_run_id() : std::move(request.run_id);
     run_.started_at =
@@ -146,6 +156,9 @@ class RunScope::Impl {
     if (saver_) {
       saver_->begin(run_, recorder_);
     }
+    if (meter_) {
+      meter_->begin(run_.run_id, recorder_.begin_time());
+    }
     if (profiler.power != nullptr) {
       profiler.power->forget_before(recorder_.begin_time() - kLookBack);
     }
@@ -162,6 +175,9 @@ class RunScope::Impl {
     recording.passes = passes_.recording();
     if (saver_) {
       saver_->stop();
+    }
+    if (meter_) {
+      meter_->stop();
     }
     const PowerEvidence power = evidence();
     const std::size_t facts = run_.warnings.size();
@@ -190,6 +206,9 @@ class RunScope::Impl {
     if (!recorder_.ended()) {
       passes_.end();
       recorder_.end();
+      if (meter_) {
+        meter_->stop();
+      }
       if (saver_) {
         saver_->abandon();
       }
@@ -218,10 +237,13 @@ class RunScope::Impl {
     enprof::add_values(run_.values, std::move(values));
   }
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan) {
-    OperationPlan copy = saver_ ? plan : OperationPlan{};
+    const OperationPlan copy = saver_ || meter_ ? plan : OperationPlan{};
     const std::uint32_t index = passes_.add_plan(std::move(plan));
     if (saver_) {
-      saver_->note_plan(index, std::move(copy));
+      saver_->note_plan(index, copy);
+    }
+    if (meter_) {
+      meter_->note_plan(index, copy);
     }
     return index;
   }
@@ -249,6 +271,7 @@ class RunScope::Impl {
   Instant begun_ = monotonic_clock().now();  // what went wrong before is no concern of this run
   ProfiledRun run_;
   std::unique_ptr<RunSaver> saver_;  // null where nothing is to be saved
+  std::unique_ptr<RunMeter> meter_;  // null where nobody wants to know before the end
   RunRecorder recorder_;
   PassRecorder passes_;
   CpuLoadRecorder cpu_load_;

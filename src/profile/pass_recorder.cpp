@@ -5,9 +5,10 @@
 
 namespace enprof {
 
-PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes)
+PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes,
+                           PassRing* more_passes)
     : clock_(clock),
-      followed_(passes),
+      followed_{passes, more_passes},
       capacity_(capacity),
       passes_(std::make_unique<PassRecord[]>(capacity.passes)) {
   grow(capacity_.passes * kUsualOperations);
@@ -94,12 +95,14 @@ void PassRecorder::close(std::int32_t pass) noexcept {
       chunks_[chunk_].used += static_cast<std::size_t>(next_ - first_);
     }
   }
-  if (followed_ != nullptr) {
-    const bool complete = closed.state == PassState::complete;
-    followed_->push({.pass = closed,
-                     .index = pass,
-                     .stamps = first_,
-                     .count = complete ? static_cast<std::uint32_t>(next_ - first_) : 0U});
+  const bool complete = closed.state == PassState::complete;
+  for (PassRing* ring : followed_) {
+    if (ring != nullptr) {
+      ring->push({.pass = closed,
+                  .index = pass,
+                  .stamps = first_,
+                  .count = complete ? static_cast<std::uint32_t>(next_ - first_) : 0U});
+    }
   }
   open_ = kNone;
   first_ = next_ = limit_ = nullptr;

@@ -6,6 +6,7 @@
 
 #include "base/ring_buffer.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -72,8 +73,9 @@ class PassRecorder {
     std::size_t operations = 0;  ///< of all passes together
   };
 
-  /// `passes` may be null: then nobody follows.
-  PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes = nullptr);
+  /// `passes` and `more_passes` may be null: who follows.
+  PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes = nullptr,
+               PassRing* more_passes = nullptr);
 
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
   /// The pass's index, or kNone where it was lost; to be given to the calls below, which leave a
@@ -118,7 +120,7 @@ class PassRecorder {
   [[nodiscard]] Instant* reserve(std::size_t count, std::uint32_t& index) noexcept;
 
   const Clock& clock_;
-  PassRing* followed_;
+  std::array<PassRing*, 2> followed_;
   Capacity capacity_;
   std::vector<OperationPlan> plans_;
   std::vector<Chunk> chunks_;

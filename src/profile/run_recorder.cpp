@@ -11,10 +11,10 @@ constexpr std::string_view kOtherName = "(other)";  // for names beyond kMaxName
 }  // namespace
 
 RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
-                         SpanRing* spans)
+                         SpanRing* spans, SpanRing* more_spans)
     : clock_(clock),
       events_(events),
-      followed_(spans),
+      followed_{spans, more_spans},
       capacity_{.spans = std::max<std::size_t>(capacity.spans, 1),
                 .tokens = capacity.tokens,
                 .text_bytes = capacity.text_bytes},

@@ -62,9 +62,9 @@ class RunRecorder {
   static constexpr std::size_t kMaxNameLength = 48;
   static constexpr std::size_t kMaxOpen = 64;
 
-  /// `events` may be null: then nobody listens. So may `spans`: then nobody follows.
+  /// `events` may be null: then nobody listens. So may `spans` and `more_spans`: who follows.
   RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
-              SpanRing* spans = nullptr);
+              SpanRing* spans = nullptr, SpanRing* more_spans = nullptr);
 
   /// Starts the run's clock.
   void begin() noexcept;
@@ -112,15 +112,16 @@ class RunRecorder {
   [[nodiscard]] bool is_open(std::int32_t span) const noexcept;
   void publish(EventType type, const Span& span, Instant at) noexcept;
   void follow(std::int32_t span, bool open) noexcept {
-    if (followed_ != nullptr) {
-      followed_->push(
-          {.index = span, .open = open, .span = spans_[static_cast<std::size_t>(span)]});
+    for (SpanRing* ring : followed_) {
+      if (ring != nullptr) {
+        ring->push({.index = span, .open = open, .span = spans_[static_cast<std::size_t>(span)]});
+      }
     }
   }
 
   const Clock& clock_;
   EventRing* events_;
-  SpanRing* followed_;
+  std::array<SpanRing*, 2> followed_;
   Capacity capacity_;
   // Plain arrays: they never move, so that a listener may read what was published.
   std::unique_ptr<Span[]> spans_;

@@ -5,7 +5,9 @@
 #include "enprof/model/figure.hpp"
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -18,13 +20,21 @@ namespace enprof {
 /// that are not UTF-8, and NUL, which many readers stop at, become U+FFFD.
 class CsvTable {
  public:
-  CsvTable(std::string name, std::initializer_list<std::string_view> columns);
+  /// Takes the text piece by piece, in pieces of at least kPiece bytes but for the last.
+  using Sink = std::function<void(std::string_view)>;
+  static constexpr std::size_t kPiece = std::size_t{64} << 10U;
+
+  /// Without a sink the text is kept, for text().
+  CsvTable(std::string name, std::initializer_list<std::string_view> columns, Sink sink = {});
   /// The same with the columns of a figure after the others.
   [[nodiscard]] static CsvTable with_figure(std::string name,
-                                            std::initializer_list<std::string_view> columns);
+                                            std::initializer_list<std::string_view> columns,
+                                            Sink sink = {});
 
   /// Ends a row and begins the next.
   CsvTable& row();
+  /// Ends the last row, and gives the sink what is left.
+  void finish();
   CsvTable& add(std::string_view text);
   CsvTable& add(const char* text) { return add(std::string_view{text}); }
   CsvTable& add(double number);
@@ -57,6 +67,7 @@ class CsvTable {
 
   std::string name_;
   std::string text_;
+  Sink sink_;
   bool first_ = true;  // in its row
 };
 

@@ -3,15 +3,18 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <string>
+#include <string_view>
 
 namespace enprof {
 namespace {
 
 /// One row a fact: a run has more of them than a table wants columns.
-CsvTable facts(const ProfiledRun& run) {
-  CsvTable table("run", {"key", "value"});
+CsvTable facts(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table("run", {"key", "value"}, sink);
   const auto text = [&](const char* key, std::string_view value) {
     table.row().add(key).text_or_absent(value);
   };
@@ -113,16 +116,16 @@ CsvTable facts(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable phases(const ProfiledRun& run) {
-  CsvTable table = CsvTable::with_figure("phases", {"phase", "begin_ms"});
+CsvTable phases(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table = CsvTable::with_figure("phases", {"phase", "begin_ms"}, sink);
   for (const PhaseFigure& phase : run.phases) {
     table.row().add(phase.phase).add(phase.begin).figure(phase.figure);
   }
   return table;
 }
 
-CsvTable sections(const ProfiledRun& run) {
-  CsvTable table = CsvTable::with_figure("sections", {"phase", "name", "count", "begin_ms"});
+CsvTable sections(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table = CsvTable::with_figure("sections", {"phase", "name", "count", "begin_ms"}, sink);
   for (const SectionFigure& section : run.sections) {
     table.row()
         .add(section.phase)
@@ -134,8 +137,8 @@ CsvTable sections(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable tokens(const ProfiledRun& run) {
-  CsvTable table = CsvTable::with_figure("tokens", {"index", "text", "phase", "begin_ms"});
+CsvTable tokens(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table = CsvTable::with_figure("tokens", {"index", "text", "phase", "begin_ms"}, sink);
   for (const TokenFigure& token : run.tokens) {
     table.row()
         .add(token.index)
@@ -147,17 +150,17 @@ CsvTable tokens(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable layers(const ProfiledRun& run) {
-  CsvTable table = CsvTable::with_figure("layers", {"phase", "layer", "count"});
+CsvTable layers(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table = CsvTable::with_figure("layers", {"phase", "layer", "count"}, sink);
   for (const LayerFigure& layer : run.layers) {
     table.row().add(layer.phase).index(layer.layer).add(layer.count).figure(layer.figure);
   }
   return table;
 }
 
-CsvTable components(const ProfiledRun& run) {
+CsvTable components(const ProfiledRun& run, const CsvTable::Sink& sink) {
   CsvTable table = CsvTable::with_figure(
-      "components", {"phase", "layer", "component", "count", "flops", "bytes"});
+      "components", {"phase", "layer", "component", "count", "flops", "bytes"}, sink);
   for (const ComponentFigure& component : run.components) {
     table.row()
         .add(component.phase)
@@ -171,9 +174,9 @@ CsvTable components(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable operations(const ProfiledRun& run) {
-  CsvTable table =
-      CsvTable::with_figure("operations", {"phase", "component", "op", "count", "flops", "bytes"});
+CsvTable operations(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table = CsvTable::with_figure(
+      "operations", {"phase", "component", "op", "count", "flops", "bytes"}, sink);
   for (const OperationFigure& operation : run.operations) {
     table.row()
         .add(operation.phase)
@@ -187,9 +190,11 @@ CsvTable operations(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable operation_kinds(const ProfiledRun& run) {
-  CsvTable table("operation_kinds", {"operation", "layer", "component", "op", "name", "shape_0",
-                                     "shape_1", "shape_2", "shape_3", "flops", "bytes"});
+CsvTable operation_kinds(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table("operation_kinds",
+                 {"operation", "layer", "component", "op", "name", "shape_0", "shape_1", "shape_2",
+                  "shape_3", "flops", "bytes"},
+                 sink);
   std::size_t index = 0;
   for (const OperationInfo& info : run.operation_table.operations) {
     table.row().add(index++).index(info.layer).add(info.component).add(info.op).add(info.name);
@@ -201,9 +206,9 @@ CsvTable operation_kinds(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable operation_events(const ProfiledRun& run) {
+CsvTable operation_events(const ProfiledRun& run, const CsvTable::Sink& sink) {
   CsvTable table("operation_events",
-                 {"begin_ms", "duration_ms", "energy_mj", "operation", "token", "phase"});
+                 {"begin_ms", "duration_ms", "energy_mj", "operation", "token", "phase"}, sink);
   for (const OperationEvent& event : run.operation_table.events) {
     table.row()
         .add(event.begin)
@@ -216,10 +221,11 @@ CsvTable operation_events(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable activations(const ProfiledRun& run) {
+CsvTable activations(const ProfiledRun& run, const CsvTable::Sink& sink) {
   CsvTable table("activations",
                  {"phase", "token", "layer", "component", "mean", "standard_deviation", "maximum",
-                  "sparsity", "kill_ratio", "variance_ratio"});
+                  "sparsity", "kill_ratio", "variance_ratio"},
+                 sink);
   for (const ActivationValues& values : run.values.activations) {
     table.row()
         .add(values.phase)
@@ -236,9 +242,10 @@ CsvTable activations(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable attention(const ProfiledRun& run) {
+CsvTable attention(const ProfiledRun& run, const CsvTable::Sink& sink) {
   CsvTable table("attention",
-                 {"phase", "token", "layer", "head", "entropy_nats", "maximum_weight", "sparsity"});
+                 {"phase", "token", "layer", "head", "entropy_nats", "maximum_weight", "sparsity"},
+                 sink);
   for (const AttentionValues& values : run.values.attention) {
     table.row()
         .add(values.phase)
@@ -253,9 +260,10 @@ CsvTable attention(const ProfiledRun& run) {
 }
 
 /// One row an expert that was chosen.
-CsvTable experts(const ProfiledRun& run) {
+CsvTable experts(const ProfiledRun& run, const CsvTable::Sink& sink) {
   CsvTable table("experts",
-                 {"phase", "token", "layer", "rank", "expert", "weight", "routing_entropy_nats"});
+                 {"phase", "token", "layer", "rank", "expert", "weight", "routing_entropy_nats"},
+                 sink);
   for (const ExpertActivation& routing : run.values.experts) {
     for (std::size_t rank = 0; rank < routing.experts.size(); ++rank) {
       table.row()
@@ -271,11 +279,12 @@ CsvTable experts(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable power_domains(const ProfiledRun& run) {
-  CsvTable table =
-      CsvTable::with_figure("power_domains", {"name", "kind", "scope", "device", "within", "source",
-                                              "source_method", "period_ms", "stamp_error_ms",
-                                              "idle_power_mw", "idle_spread_mw", "peak_power_mw"});
+CsvTable power_domains(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table = CsvTable::with_figure(
+      "power_domains",
+      {"name", "kind", "scope", "device", "within", "source", "source_method", "period_ms",
+       "stamp_error_ms", "idle_power_mw", "idle_spread_mw", "peak_power_mw"},
+      sink);
   const auto& domains = run.power.domains;
   for (std::size_t index = 0; index < domains.size(); ++index) {
     const Domain& domain = domains[index].domain;
@@ -294,8 +303,8 @@ CsvTable power_domains(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable power_samples(const ProfiledRun& run) {
-  CsvTable table("power_samples", {"domain", "begin_ms", "end_ms", "energy_mj"});
+CsvTable power_samples(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table("power_samples", {"domain", "begin_ms", "end_ms", "energy_mj"}, sink);
   for (const PowerSample& sample : run.power.samples) {
     table.row()
         .add(run.power.domains[sample.domain].domain.name)
@@ -306,8 +315,8 @@ CsvTable power_samples(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable sensor_readings(const ProfiledRun& run) {
-  CsvTable table("sensor_readings", {"domain", "quantity", "at_ms", "value"});
+CsvTable sensor_readings(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table("sensor_readings", {"domain", "quantity", "at_ms", "value"}, sink);
   for (const PowerReading& reading : run.power.readings) {
     table.row()
         .add(run.power.domains[reading.domain].domain.name)
@@ -318,8 +327,8 @@ CsvTable sensor_readings(const ProfiledRun& run) {
   return table;
 }
 
-CsvTable warnings(const ProfiledRun& run) {
-  CsvTable table("warnings", {"component", "code", "message", "hint"});
+CsvTable warnings(const ProfiledRun& run, const CsvTable::Sink& sink) {
+  CsvTable table("warnings", {"component", "code", "message", "hint"}, sink);
   for (const Warning& warning : run.warnings) {
     table.row()
         .add(warning.component)
@@ -330,15 +339,51 @@ CsvTable warnings(const ProfiledRun& run) {
   return table;
 }
 
+struct Maker {
+  std::string_view name;
+  CsvTable (*make)(const ProfiledRun&, const CsvTable::Sink&);
+};
+constexpr std::array kMakers{Maker{"run", facts},
+                             Maker{"phases", phases},
+                             Maker{"sections", sections},
+                             Maker{"tokens", tokens},
+                             Maker{"layers", layers},
+                             Maker{"components", components},
+                             Maker{"operations", operations},
+                             Maker{"operation_kinds", operation_kinds},
+                             Maker{"operation_events", operation_events},
+                             Maker{"activations", activations},
+                             Maker{"attention", attention},
+                             Maker{"experts", experts},
+                             Maker{"power_domains", power_domains},
+                             Maker{"power_samples", power_samples},
+                             Maker{"sensor_readings", sensor_readings},
+                             Maker{"warnings", warnings}};
+
 }  // namespace
+
+std::vector<std::string_view> csv_table_names() {
+  std::vector<std::string_view> names;
+  for (const Maker& maker : kMakers) {
+    names.push_back(maker.name);
+  }
+  return names;
+}
+
+bool write_csv_table(const ProfiledRun& run, std::string_view name, const CsvTable::Sink& sink) {
+  const auto* const maker = std::ranges::find(kMakers, name, &Maker::name);
+  if (maker == kMakers.end()) {
+    return false;
+  }
+  maker->make(run, sink).finish();
+  return true;
+}
 
 std::vector<CsvTable> run_to_csv(const ProfiledRun& run) {
   std::vector<CsvTable> tables;
-  for (const auto make : {facts, phases, sections, tokens, layers, components, operations,
-                          operation_kinds, operation_events, activations, attention, experts,
-                          power_domains, power_samples, sensor_readings, warnings}) {
-    tables.push_back(make(run));
-    tables.back().row();  // the last line ends too
+  for (const Maker& maker : kMakers) {
+    tables.push_back(maker.make(run, {}));
+    tables.back().finish();
   }
   return tables;
 }

@@ -4,6 +4,7 @@
 #include "server/http_request.hpp"
 #include "server/live_frame.hpp"
 #include "server/problem.hpp"
+#include "server/rate_limiter.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -21,10 +22,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <list>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
@@ -39,6 +46,8 @@ using boost::system::error_code;
 
 constexpr Logger kLog{"server"};
 constexpr std::size_t kWorkers = 2;
+/// How long a refused client may go on sending.
+constexpr std::chrono::seconds kLinger{1};
 
 using Request = http::request<http::string_body>;
 using Response = http::response<http::string_body>;
@@ -59,8 +68,11 @@ HttpRequest plain(const Request& request) {
   return result;
 }
 
-Response wire(HttpResponse&& plain_response, const Request& request) {
-  Response response{static_cast<http::status>(plain_response.status), request.version()};
+/// All of a message but its body.
+template <class Body>
+http::response<Body> head_of(const HttpResponse& plain_response, const Request& request) {
+  http::response<Body> response{static_cast<http::status>(plain_response.status),
+                                request.version()};
   response.set(http::field::server, "enprof");
   response.set(http::field::content_type, plain_response.content_type);
   // No page of ours loads anything from elsewhere, nor may another frame it.
@@ -70,15 +82,31 @@ Response wire(HttpResponse&& plain_response, const Request& request) {
   response.set("X-Content-Type-Options", "nosniff");
   response.set("Referrer-Policy", "no-referrer");
   response.set(http::field::cache_control, "no-store");
-  for (auto& [name, value] : plain_response.headers) {
+  for (const auto& [name, value] : plain_response.headers) {
     response.set(name, value);
   }
   response.keep_alive(request.keep_alive());
+  return response;
+}
+
+Response wire(HttpResponse&& plain_response, const Request& request) {
+  auto response = head_of<http::string_body>(plain_response, request);
   response.body() = std::move(plain_response.body);
   response.prepare_payload();
   if (request.method() == http::verb::head) {
     response.body().clear();  // the length stays as it would be
   }
+  return response;
+}
+
+using FileResponse = http::response<http::file_body>;
+
+FileResponse wire_file(HttpResponse&& plain_response, const Request& request, error_code& error) {
+  auto response = head_of<http::file_body>(plain_response, request);
+  beast::file file;
+  file.native_handle(plain_response.file->release());
+  response.body().reset(std::move(file), error);
+  response.prepare_payload();
   return response;
 }
 
@@ -131,6 +159,11 @@ class BeastServer final : public HttpServer {
   [[nodiscard]] std::uint16_t port() const override { return options_.port; }
   [[nodiscard]] std::size_t watchers() const override { return watcher_count_.load(); }
   [[nodiscard]] std::size_t dropped_watchers() const override { return dropped_.load(); }
+  [[nodiscard]] std::size_t subscribers(std::string_view type) const override {
+    const std::lock_guard lock(types_mutex_);
+    const auto found = types_.find(type);
+    return found == types_.end() ? 0 : found->second;
+  }
 
   void run() override {
     // The publisher's thread only raises a flag and, at the first event of a burst, posts.
@@ -183,7 +216,8 @@ class BeastServer final : public HttpServer {
         continue;
       }
       if (connections_ >= options_.limits.connections) {
-        continue;  // closes it
+        turn_away(socket);
+        continue;
       }
       asio::co_spawn(context_, serve(beast::tcp_stream(std::move(socket))),
                      [this](const std::exception_ptr& failure) {
@@ -194,6 +228,22 @@ class BeastServer final : public HttpServer {
                      });
       ++connections_;
     }
+  }
+
+  /// Says why, if the client's buffer takes it at once, and closes: more it does not get.
+  void turn_away(Tcp::socket& socket) const {
+    Request nothing;
+    nothing.version(11);
+    nothing.keep_alive(false);
+    HttpResponse response = problem(
+        503, {ErrorCode::busy, fmt::format("There are {} connections already", connections_),
+              "Close some of them, and try again."});
+    response.headers.emplace_back("Retry-After", "1");
+    Response message = wire(std::move(response), nothing);
+    error_code ignored;  // it is closed in any case
+    static_cast<void>(socket.non_blocking(true, ignored));
+    http::write(socket, message, ignored);
+    static_cast<void>(socket.shutdown(Tcp::socket::shutdown_send, ignored));
   }
 
   static void log_failure(const std::exception_ptr& failure) {
@@ -210,6 +260,8 @@ class BeastServer final : public HttpServer {
     error_code ignored;
     // Without it, it is slower and otherwise as good.
     static_cast<void>(stream.socket().set_option(Tcp::no_delay(true), ignored));
+    const auto peer = stream.socket().remote_endpoint(ignored);
+    const std::string client = ignored ? std::string{} : peer.address().to_string();
     beast::flat_buffer buffer;
     while (!stopping_) {
       http::request_parser<http::string_body> parser;
@@ -225,20 +277,60 @@ class BeastServer final : public HttpServer {
         break;
       }
       Request request = parser.release();
+      if (const auto wait = limiter_.take(client)) {
+        if (!co_await send(stream, too_often(*wait, request))) {
+          break;
+        }
+        continue;
+      }
       if (websocket::is_upgrade(request)) {
         co_await watch(std::move(stream), std::move(request));
         co_return;
       }
       HttpRequest asked = plain(request);
       HttpResponse answered = co_await answer(asked);
-      Response response = wire(std::move(answered), request);
-      stream.expires_after(options_.limits.idle);
-      co_await http::async_write(stream, response, no_throw(error));
-      if (error || response.need_eof()) {
+      const bool goes_on = answered.file
+                               ? co_await send_file(stream, std::move(answered), request)
+                               : co_await send(stream, wire(std::move(answered), request));
+      if (!goes_on) {
         break;
       }
     }
     static_cast<void>(stream.socket().shutdown(Tcp::socket::shutdown_send, ignored));
+  }
+
+  [[nodiscard]] Response too_often(Nanoseconds wait, const Request& request) const {
+    HttpResponse response = problem(
+        429, {ErrorCode::busy,
+              fmt::format("More than {:g} requests a second", options_.limits.requests_per_second),
+              "Wait as long as Retry-After says; to follow a run, watch /ws/profiling."});
+    response.headers.emplace_back(
+        "Retry-After", std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count()));
+    return wire(std::move(response), request);
+  }
+
+  /// False where the connection is of no more use.
+  asio::awaitable<bool> send(beast::tcp_stream& stream, Response response) {
+    error_code error;
+    stream.expires_after(options_.limits.idle);
+    co_await http::async_write(stream, response, no_throw(error));
+    co_return !error && !response.need_eof();
+  }
+
+  /// As much as the client takes at a time: the rest stays on the disk.
+  asio::awaitable<bool> send_file(beast::tcp_stream& stream, HttpResponse answered,
+                                  const Request& request) {
+    error_code error;
+    FileResponse response = wire_file(std::move(answered), request, error);
+    http::response_serializer<http::file_body> serializer{response};
+    if (!error && request.method() == http::verb::head) {
+      co_await http::async_write_header(stream, serializer, no_throw(error));
+    }
+    while (!error && request.method() != http::verb::head && !serializer.is_done()) {
+      stream.expires_after(options_.limits.idle);  // of each piece: a large file may take longer
+      co_await http::async_write_some(stream, serializer, no_throw(error));
+    }
+    co_return !error && !response.need_eof();
   }
 
   /// Answers a request that could not be read, where it is the client's doing.
@@ -261,6 +353,13 @@ class BeastServer final : public HttpServer {
     error_code ignored;  // it was going to be closed in any case
     stream.expires_after(options_.limits.stalled);
     co_await http::async_write(stream, message, no_throw(ignored));
+    // To close amid what is still being sent would take the answer from the client, too.
+    static_cast<void>(stream.socket().shutdown(Tcp::socket::shutdown_send, ignored));
+    stream.expires_after(kLinger);
+    std::array<char, 16'384> unread{};
+    while (!ignored) {
+      co_await stream.async_read_some(asio::buffer(unread), no_throw(ignored));
+    }
   }
 
   /// Runs the handler on a worker, and comes back. The request outlives the call. What is passed to
@@ -289,6 +388,20 @@ class BeastServer final : public HttpServer {
                    {ErrorCode::internal, "The server failed at this request", "Its log says why."});
   }
 
+  using Types = std::set<std::string, std::less<>>;
+  /// A watcher asks for other types than before.
+  void count_types(const Types& before, const Types& now) {
+    const std::lock_guard lock(types_mutex_);
+    for (const std::string& type : now) {
+      ++types_[type];
+    }
+    for (const std::string& type : before) {
+      if (--types_[type] == 0) {
+        types_.erase(type);
+      }
+    }
+  }
+
   asio::awaitable<void> watch(beast::tcp_stream stream, Request request);
   void pump();
 
@@ -301,6 +414,9 @@ class BeastServer final : public HttpServer {
   Tcp::acceptor acceptor_{context_};
   Timer idle_{context_};
   Timer farewell_{context_};
+  // On the thread of run(), as what follows up to the atomics.
+  RateLimiter limiter_{options_.limits.requests_per_second, options_.limits.request_burst,
+                       monotonic_clock()};
   bool stopping_ = false;
   std::size_t connections_ = 0;
   std::list<beast::tcp_stream*> asking_;  // connections that have not sent their next request yet
@@ -308,6 +424,8 @@ class BeastServer final : public HttpServer {
   std::atomic<std::size_t> watcher_count_{0};
   std::atomic<std::size_t> dropped_{0};
   std::atomic<bool> pump_posted_{false};
+  mutable std::mutex types_mutex_;
+  std::map<std::string, std::size_t, std::less<>> types_;  // of events: how many asked for it
 };
 
 /// One WebSocket. Two coroutines: one hears what the client says, one tells it what there is.
@@ -340,8 +458,14 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
     co_await tell();
   }
 
-  /// There is something to tell, or the server stops.
-  void wake() { wake_.cancel(); }
+  /// There is something to tell. One that has just been told is left to its pause.
+  void wake() {
+    if (!pausing_) {
+      wake_.cancel();
+    }
+  }
+  /// It has to end.
+  void wake_now() { wake_.cancel(); }
 
  private:
   static constexpr std::chrono::seconds kHandshake{10};
@@ -359,12 +483,15 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
           {static_cast<const char*>(buffer.data().data()), buffer.data().size()});
       buffer.consume(buffer.size());
       if (filter) {
+        server_.count_types(filter_.types, filter->types);
         filter_ = std::move(*filter);
       } else {
         say_goodbye(websocket::close_code::bad_payload, filter.error().message);
       }
     }
-    wake();
+    server_.count_types(filter_.types, {});
+    filter_.types.clear();
+    wake_now();
   }
 
   asio::awaitable<void> tell() {
@@ -397,10 +524,12 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
       if (!co_await send(frame)) {
         break;
       }
+      pausing_ = true;
       while (!gone_ && !goodbye_ && !behind && !server_.stopping_ &&
              std::chrono::steady_clock::now() < next) {
         co_await sleep(next - std::chrono::steady_clock::now());
       }
+      pausing_ = false;
     }
     if (!gone_) {
       error_code ignored;  // the connection ends here in any case
@@ -451,6 +580,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   asio::steady_timer stall_;
   std::optional<websocket::close_reason> goodbye_;
   bool gone_ = false;
+  bool pausing_ = false;  // between two frames
 };
 
 asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request request) {
@@ -489,7 +619,11 @@ asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request reque
 void BeastServer::pump() {
   pump_posted_.store(false);
   for (Watcher* watcher : watching_) {
-    watcher->wake();
+    if (stopping_) {
+      watcher->wake_now();
+    } else {
+      watcher->wake();
+    }
   }
 }
 

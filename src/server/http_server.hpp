@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace enprof {
 
@@ -27,9 +28,14 @@ struct HttpLimits {
   std::chrono::seconds stalled{10};    ///< a watcher that does not take its frame is dropped
   std::size_t frames_per_second = 30;  ///< to one watcher
   std::size_t events_per_frame = 4096;
+  /// Of one address; beyond it the answer is 429 with Retry-After. A WebSocket counts once.
+  double requests_per_second = 100.0;
+  double request_burst = 500.0;
 };
 
 /// Listens, answers requests through one handler, and feeds watchers from a hub.
+///
+/// A connection beyond the limits is told 503 and closed.
 ///
 /// Requests are handled on a few worker threads, so that a slow one (a large query) holds up
 /// neither the others nor the watchers. A watcher that falls behind gets merged power samples; one
@@ -66,6 +72,8 @@ class HttpServer {
   virtual void stop() = 0;
 
   [[nodiscard]] virtual std::size_t watchers() const = 0;
+  /// Watchers that have subscribed to a type by its name: to everything does not count.
+  [[nodiscard]] virtual std::size_t subscribers(std::string_view type) const = 0;
   /// Watchers that were dropped since the start.
   [[nodiscard]] virtual std::size_t dropped_watchers() const = 0;
 };

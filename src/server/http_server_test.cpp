@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <initializer_list>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -20,9 +22,18 @@ using ::testing::HasSubstr;
 using testing::SocketClient;
 using ::testing::StartsWith;
 
+constexpr std::size_t kFileBytes = 5'000'000;
+
 HttpResponse echo(const HttpRequest& request) {
   if (request.path == "/throw") {
     throw std::runtime_error("on purpose");
+  }
+  if (request.path == "/file") {
+    auto file = UnnamedFile::create(UnnamedFile::usual_directory());
+    EXPECT_TRUE(file && file->append(std::string(kFileBytes, 'x')));
+    HttpResponse response{.content_type = "text/csv"};
+    response.file = std::move(*file);
+    return response;
   }
   return {.status = 200,
           .content_type = "text/plain",
@@ -70,7 +81,7 @@ class HttpServerTest : public ::testing::Test {
     return result;
   }
 
-  EventHub hub_{{.events = 1000, .bytes = 1U << 24U}};
+  EventHub hub_{{.events = 1000, .bytes = 6U << 20U}};
   std::unique_ptr<HttpServer> server_;
   std::thread thread_;
 };
@@ -91,6 +102,20 @@ TEST_F(HttpServerTest, AHandlerThatThrowsIsA500) {
   SocketClient client(server_->port());
   EXPECT_THAT(client.get("/throw"), StartsWith("HTTP/1.1 500"));
   EXPECT_THAT(client.get("/fine"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, AFileIsSentFromTheDiskAndTheConnectionGoesOn) {
+  start();
+  SocketClient client(server_->port());
+  const std::string answer = client.get("/file");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/csv"));
+  EXPECT_TRUE(answer.ends_with("\r\n\r\n" + std::string(kFileBytes, 'x')));
+  client.send("HEAD /file HTTP/1.1\r\nHost: localhost:" + std::to_string(server_->port()) +
+              "\r\nConnection: close\r\n\r\n");
+  const std::string head = client.answer();
+  EXPECT_THAT(head, HasSubstr("Content-Length: " + std::to_string(kFileBytes)));
+  EXPECT_TRUE(head.ends_with("\r\n\r\n"));
 }
 
 TEST_F(HttpServerTest, StrangersAreRefused) {
@@ -159,6 +184,29 @@ TEST_F(HttpServerTest, ASubscriptionNarrowsAndAWrongOneEnds) {
   EXPECT_THAT(end.payload, HasSubstr("not a subscription"));
 }
 
+TEST_F(HttpServerTest, WhoHasSubscribedToATypeIsCounted) {
+  start();
+  const auto count_becomes = [&](std::size_t count) {
+    while (server_->subscribers("error") != count) {
+      std::this_thread::yield();
+    }
+  };
+  {
+    SocketClient first(server_->port());
+    first.upgrade("/ws/profiling");
+    EXPECT_EQ(server_->subscribers("error"), 0U);  // everything is no type
+    SocketClient second(server_->port());
+    second.upgrade("/ws/profiling");
+    first.say(R"({"subscribe":{"types":["error","warning"]}})");
+    count_becomes(1);
+    second.say(R"({"subscribe":{"types":["error"]}})");
+    count_becomes(2);
+    first.say(R"({"subscribe":{"types":["warning"]}})");
+    count_becomes(1);
+  }
+  count_becomes(0);  // those who are gone want nothing
+}
+
 TEST_F(HttpServerTest, WrongPlacesForAWatcherAreRefused) {
   start({.watchers = 1});
   SocketClient elsewhere(server_->port());
@@ -212,6 +260,139 @@ TEST_F(HttpServerTest, WatchersThatVanishAreForgotten) {
     std::this_thread::yield();
   }
   EXPECT_EQ(server_->dropped_watchers(), 0U);
+}
+
+TEST_F(HttpServerTest, TwoHundredWatchersHearEverything) {
+  start();
+  std::vector<std::unique_ptr<SocketClient>> clients;
+  for (int count = 0; count < 200; ++count) {
+    clients.push_back(std::make_unique<SocketClient>(server_->port()));
+    ASSERT_THAT(clients.back()->upgrade("/ws/profiling?since=0"), StartsWith("HTTP/1.1 101"));
+  }
+  publish(100);
+  std::vector<int> all(100);
+  std::iota(all.begin(), all.end(), 1);
+  for (const auto& client : clients) {
+    EXPECT_EQ(numbers_to(*client, 100), all);
+  }
+}
+
+TEST_F(HttpServerTest, AWatcherThatIsBehindGetsMergedPowerSamples) {
+  start({.events_per_frame = 50});
+  publish(500, "power_sample");
+  publish(1);
+  SocketClient client(server_->port());
+  client.upgrade("/ws/profiling?since=0");
+  const std::vector<int> numbers = numbers_to(client, 501);
+  EXPECT_LT(numbers.size(), 200U);
+  EXPECT_EQ(numbers.front(), 50);  // the last of those that would have been in the frame
+  EXPECT_THAT(numbers, ::testing::Contains(500));
+}
+
+TEST_F(HttpServerTest, AWatcherThatFallsBehindAgainAndAgainIsDroppedWithAReason) {
+  start();
+  SocketClient slow(server_->port());
+  slow.take_little(65'536);
+  slow.upgrade("/ws/profiling");
+  const std::string large = '"' + std::string(100'000, 'x') + '"';
+  SocketClient::Frame frame;
+  bool told_of_gap = false;
+  while (frame.opcode != 8) {
+    for (int count = 0; count < 100; ++count) {  // more than the hub keeps
+      hub_.publish("run", "token_complete", Nanoseconds{0}, large);
+    }
+    frame = slow.frame();
+    ASSERT_NE(frame.opcode, -1);
+    told_of_gap = told_of_gap || frame.payload.find("\"gap\"") != std::string::npos;
+  }
+  EXPECT_THAT(frame.payload, HasSubstr("too slow: events were forgotten"));
+  EXPECT_TRUE(told_of_gap);  // before
+  EXPECT_EQ(server_->dropped_watchers(), 1U);
+}
+
+TEST_F(HttpServerTest, ConnectionsBeyondTheLimitAreTurnedAwayAndTheOthersGoOn) {
+  start({.connections = 3});
+  std::vector<std::unique_ptr<SocketClient>> clients;
+  for (int count = 0; count < 3; ++count) {
+    clients.push_back(std::make_unique<SocketClient>(server_->port()));
+    EXPECT_THAT(clients.back()->get("/"), StartsWith("HTTP/1.1 200"));
+  }
+  SocketClient fourth(server_->port());
+  const std::string answer = fourth.answer();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(answer, HasSubstr("Retry-After: 1"));
+  EXPECT_TRUE(fourth.closed());
+  EXPECT_THAT(clients.front()->get("/"), StartsWith("HTTP/1.1 200"));
+  clients.pop_back();
+  std::string again;
+  while (!again.starts_with("HTTP/1.1 200")) {  // once the server has seen it go
+    SocketClient next(server_->port());
+    again = next.get("/");
+  }
+}
+
+TEST_F(HttpServerTest, WhoAsksTooOftenIsToldHowLongToWait) {
+  start({.requests_per_second = 0.5, .request_burst = 5.0});
+  SocketClient client(server_->port());
+  for (int count = 0; count < 5; ++count) {
+    EXPECT_THAT(client.get("/"), StartsWith("HTTP/1.1 200"));
+  }
+  const std::string answer = client.get("/");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 429"));
+  EXPECT_THAT(answer, HasSubstr("Retry-After: 2\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\"code\":\"busy\""));
+  SocketClient other(server_->port());  // the address counts, not the connection
+  EXPECT_THAT(other.upgrade("/ws/profiling"), StartsWith("HTTP/1.1 429"));
+}
+
+TEST_F(HttpServerTest, HalfARequestIsNotWaitedForForLong) {
+  start({.idle = std::chrono::seconds{1}});
+  SocketClient slow(server_->port());
+  slow.send("GET / HTTP/1.1\r\nHost: loc");
+  EXPECT_TRUE(slow.closed());
+  SocketClient fine(server_->port());
+  EXPECT_THAT(fine.get("/"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, MalformedFramesEndTheirWatcherAlone) {
+  start({.message_bytes = 1000});
+  SocketClient witness(server_->port());
+  witness.upgrade("/ws/profiling?since=0");
+  const std::string mask(4, '\0');
+  const auto bytes = [](std::initializer_list<int> values) {
+    std::string result;
+    for (const int value : values) {
+      result += static_cast<char>(value);
+    }
+    return result;
+  };
+  struct Case {
+    const char* what;
+    std::string frame;
+  };
+  for (const auto& [what, frame] :
+       {Case{"without a mask", bytes({0x81, 2}) + "{}"},
+        Case{"an opcode that is reserved", bytes({0x83, 0x80}) + mask},
+        Case{"bits that are reserved", bytes({0xF1, 0x80}) + mask},
+        Case{"a continuation of nothing", bytes({0x80, 0x80}) + mask},
+        Case{"a ping in pieces", bytes({0x09, 0x80}) + mask},
+        Case{"a ping that is too long", bytes({0x89, 0xFE, 1, 0}) + mask + std::string(256, 'x')},
+        Case{"text that is not UTF-8", bytes({0x81, 0x82}) + mask + "\xC3\x28"},
+        Case{"a length beyond all bounds",
+             bytes({0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}) + mask},
+        Case{"a message that is too large",
+             bytes({0x81, 0xFE, 4, 0}) + mask + std::string(1024, ' ')},
+        Case{"a close with half a code", bytes({0x88, 0x81}) + mask + "x"}}) {
+    SCOPED_TRACE(what);
+    SocketClient client(server_->port());
+    EXPECT_THAT(client.upgrade("/ws/profiling"), StartsWith("HTTP/1.1 101"));
+    client.send(frame);
+    const auto end = client.frame();
+    EXPECT_TRUE(end.opcode == 8 || end.opcode == -1);
+    EXPECT_TRUE(client.closed());
+  }
+  publish(3);
+  EXPECT_EQ(numbers_to(witness, 3), (std::vector<int>{1, 2, 3}));
 }
 
 TEST(HttpServer, AnAddressThatIsTakenOrForeignIsAnError) {

@@ -3,6 +3,8 @@
 #include "report/json_figures.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <span>
 
 namespace enprof {
 namespace {
@@ -23,6 +25,41 @@ Json layer_number(std::int32_t layer) {
   return layer == OperationInfo::kNoLayer ? Json() : Json(layer);
 }
 
+void describe(const LayerFigure& layer, Json& json) { json["layer"] = layer_number(layer.layer); }
+void describe(const ComponentFigure& component, Json& json) {
+  json["layer"] = layer_number(component.layer);
+  json["component"] = component.component;
+}
+void describe(const OperationFigure& operation, Json& json) {
+  json["component"] = operation.component;
+  json["op"] = operation.op;
+}
+
+/// The data of the metrics events.
+template <class List>
+std::string entries(const List& list, bool final) {
+  Json result = Json::array();
+  for (const auto& entry : list) {
+    Json json = figure(entry.figure);
+    json["phase"] = to_string(entry.phase);
+    json["count"] = entry.count;
+    describe(entry, json);
+    result.push_back(std::move(json));
+  }
+  return dump({{"entries", std::move(result)}, {"final", final}});
+}
+
+/// The data of energy_settled.
+std::string settled(std::span<const TokenFigure> tokens, bool final) {
+  Json result = Json::array();
+  for (const TokenFigure& token : tokens) {
+    Json json = figure(token.figure);
+    json["index"] = token.index;
+    result.push_back(std::move(json));
+  }
+  return dump({{"tokens", std::move(result)}, {"final", final}});
+}
+
 }  // namespace
 
 void LivePublisher::publish(const Event& event) {
@@ -31,6 +68,7 @@ void LivePublisher::publish(const Event& event) {
     case EventType::run_started: {
       const std::lock_guard lock(mutex_);
       last_power_.reset();
+      quiet_until_.clear();
       break;
     }
     case EventType::section_start:
@@ -69,6 +107,14 @@ void LivePublisher::publish(const Event& event) {
               {"duration_ms", to_ms(event.duration)},
               {"energy_mj", mj(event.energy)}};
       break;
+    case EventType::energy_settled:
+      hub_->publish(event.run_id, to_string(event.type), event.at, settled(event.tokens, false));
+      return;
+    case EventType::layer_metrics:
+    case EventType::component_metrics:
+    case EventType::operation_metrics:
+      publish_sums(event);
+      return;
   }
   hub_->publish(event.run_id, to_string(event.type), event.at, dump(data));
 }
@@ -82,42 +128,18 @@ void LivePublisher::model_loading(const std::string& run_id, const std::string& 
 void LivePublisher::settle(const ProfiledRun& run) {
   const Nanoseconds end = run.totals.figure.duration;
   for (std::size_t first = 0; first < run.tokens.size(); first += kSettledAtOnce) {
-    Json tokens = Json::array();
-    const std::size_t last = std::min(first + kSettledAtOnce, run.tokens.size());
-    for (std::size_t index = first; index < last; ++index) {
-      Json token = figure(run.tokens[index].figure);
-      token["index"] = run.tokens[index].index;
-      tokens.push_back(std::move(token));
-    }
-    hub_->publish(run.run_id, "energy_settled", end, dump({{"tokens", std::move(tokens)}}));
+    const std::size_t count = std::min(kSettledAtOnce, run.tokens.size() - first);
+    hub_->publish(run.run_id, "energy_settled", end,
+                  settled(std::span(run.tokens).subspan(first, count), true));
   }
-  const auto publish_list = [&](const char* type, const auto& list, const auto& describe) {
-    if (list.empty()) {
-      return;
+  const auto publish_list = [&](const char* type, const auto& list) {
+    if (!list.empty()) {
+      hub_->publish(run.run_id, type, end, entries(list, true));
     }
-    Json entries = Json::array();
-    for (const auto& entry : list) {
-      Json json = figure(entry.figure);
-      json["phase"] = to_string(entry.phase);
-      json["count"] = entry.count;
-      describe(entry, json);
-      entries.push_back(std::move(json));
-    }
-    hub_->publish(run.run_id, type, end, dump({{"entries", std::move(entries)}}));
   };
-  publish_list("layer_metrics", run.layers, [](const LayerFigure& layer, Json& json) {
-    json["layer"] = layer_number(layer.layer);
-  });
-  publish_list("component_metrics", run.components,
-               [](const ComponentFigure& component, Json& json) {
-                 json["layer"] = layer_number(component.layer);
-                 json["component"] = component.component;
-               });
-  publish_list("operation_metrics", run.operations,
-               [](const OperationFigure& operation, Json& json) {
-                 json["component"] = operation.component;
-                 json["op"] = operation.op;
-               });
+  publish_list("layer_metrics", run.layers);
+  publish_list("component_metrics", run.components);
+  publish_list("operation_metrics", run.operations);
   for (const Warning& warning : run.warnings) {
     hub_->publish(run.run_id, "warning", end,
                   dump({{"component", warning.component},
@@ -125,6 +147,26 @@ void LivePublisher::settle(const ProfiledRun& run) {
                         {"message", warning.message},
                         {"hint", text(warning.hint)}}));
   }
+}
+
+void LivePublisher::publish_sums(const Event& event) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto quiet = quiet_until_.find(event.type);
+        quiet != quiet_until_.end() && event.at < quiet->second) {
+      return;  // the next one says it too
+    }
+  }
+  std::string data = !event.layers.empty()       ? entries(event.layers, false)
+                     : !event.components.empty() ? entries(event.components, false)
+                                                 : entries(event.operations, false);
+  {
+    const std::lock_guard lock(mutex_);
+    quiet_until_[event.type] =
+        event.at + std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(
+                       static_cast<double>(data.size()) / kSumBytesPerSecond));
+  }
+  hub_->publish(event.run_id, to_string(event.type), event.at, data);
 }
 
 void LivePublisher::failed(const std::string& run_id, const Error& error) {

@@ -7,15 +7,18 @@
 
 #include "live/event_hub.hpp"
 
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 
 namespace enprof {
 
-/// Tells a hub what happens in runs. Energies of tokens go out twice: at once with what is known by
-/// then (the latest power × the token's time, marked "provisional"), and in energy_settled, with
-/// what attribution says, once the run has ended.
+/// Tells a hub what happens in runs. Energies of tokens go out three times: at once with what is
+/// known by then (the latest power × the token's time, marked "provisional"); a moment later in
+/// energy_settled with what attribution says of the windows that have come, "final": false; and
+/// once the run has ended, with the values that are saved, "final": true. What layers, components
+/// and operations used goes out as sums so far, and at the end.
 /// Threads: any thread may call anything.
 class LivePublisher {
  public:
@@ -33,11 +36,17 @@ class LivePublisher {
 
   /// Tokens in one energy_settled event.
   static constexpr std::size_t kSettledAtOnce = 256;
+  /// Sums so far are left out where they would make more than this of each type: a model of many
+  /// layers would push everything else out of the hub's memory.
+  static constexpr double kSumBytesPerSecond = 64.0 * 1024.0;
 
  private:
+  void publish_sums(const Event& event);
+
   EventHub* hub_;
-  std::mutex mutex_;                 // guards what follows
-  std::optional<Watts> last_power_;  // of the run under way
+  std::mutex mutex_;                              // guards what follows
+  std::optional<Watts> last_power_;               // of the run under way
+  std::map<EventType, Nanoseconds> quiet_until_;  // by type, since that run began
 };
 
 }  // namespace enprof

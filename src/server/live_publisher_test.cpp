@@ -80,9 +80,52 @@ TEST_F(LivePublisherTest, SettlingTellsFinalValuesInRanges) {
   EXPECT_EQ(events[0]["data"]["tokens"].size(), LivePublisher::kSettledAtOnce);
   EXPECT_EQ(events[0]["data"]["tokens"][0]["energy_mj"], to_mj(*token.figure.total));
   EXPECT_EQ(events[1]["data"]["tokens"].size(), 1U);
+  EXPECT_EQ(events[1]["data"]["final"], true);
   EXPECT_EQ(events[2]["type"], "layer_metrics");
   EXPECT_TRUE(events[2]["data"]["entries"][0]["layer"].is_null());
   EXPECT_EQ(events[3]["type"], "warning");
+}
+
+TEST_F(LivePublisherTest, WhatIsKnownSoFarIsMarkedAsNotFinal) {
+  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  const Figure figure{.duration = 2ms, .total = Joules{0.1}};
+  publisher_.publish({.type = EventType::energy_settled,
+                      .run_id = "r",
+                      .tokens = {{.index = 7, .figure = figure}}});
+  publisher_.publish({.type = EventType::component_metrics,
+                      .run_id = "r",
+                      .components = {{.layer = 3, .component = "q_proj", .figure = figure}}});
+  const auto events = published();
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[1]["data"]["final"], false);
+  EXPECT_EQ(events[1]["data"]["tokens"][0]["index"], 7);
+  EXPECT_EQ(events[1]["data"]["tokens"][0]["energy_mj"], 100.0);
+  EXPECT_EQ(events[2]["type"], "component_metrics");
+  EXPECT_EQ(events[2]["data"]["final"], false);
+  EXPECT_EQ(events[2]["data"]["entries"][0]["component"], "q_proj");
+  EXPECT_EQ(events[2]["data"]["entries"][0]["layer"], 3);
+}
+
+TEST_F(LivePublisherTest, SumsOfALargeModelGoOutLessOften) {
+  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  Event sums{.type = EventType::component_metrics, .run_id = "r"};
+  sums.components.resize(2000);
+  std::size_t bytes = 0;
+  for (int quarter = 0; quarter < 80; ++quarter) {  // 20 s
+    sums.at = quarter * 250ms;
+    publisher_.publish(sums);
+  }
+  const auto events = hub_.read(1, 1000).events;
+  for (const auto& event : events) {
+    bytes += event->json.size();
+  }
+  EXPECT_GT(events.size(), 1U);
+  EXPECT_LT(static_cast<double>(bytes), 20 * LivePublisher::kSumBytesPerSecond +
+                                            2 * static_cast<double>(events[0]->json.size()));
+  publisher_.publish({.type = EventType::run_started, .run_id = "next"});
+  sums.at = 0ms;  // nothing was said of this run yet
+  publisher_.publish(sums);
+  EXPECT_EQ(hub_.last(), events.size() + 3);
 }
 
 TEST_F(LivePublisherTest, FailuresAndLoadingAreTold) {

@@ -56,6 +56,12 @@ std::string_view openapi_document() {
      "404": {
       "$ref": "#/components/responses/Problem"
      },
+     "413": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
      "503": {
       "$ref": "#/components/responses/Problem"
      }
@@ -196,6 +202,9 @@ std::string_view openapi_document() {
      },
      "403": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -247,6 +256,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    },
@@ -320,6 +332,12 @@ std::string_view openapi_document() {
      "404": {
       "$ref": "#/components/responses/Problem"
      },
+     "413": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
      "503": {
       "$ref": "#/components/responses/Problem"
      }
@@ -365,6 +383,9 @@ std::string_view openapi_document() {
      "404": {
       "$ref": "#/components/responses/Problem"
      },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
      "503": {
       "$ref": "#/components/responses/Problem"
      }
@@ -401,6 +422,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -451,6 +475,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -555,6 +582,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -688,6 +718,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -822,6 +855,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -844,10 +880,36 @@ std::string_view openapi_document() {
       "in": "query",
       "schema": {
        "enum": [
-        "json"
+        "json",
+        "csv"
        ]
       },
-      "description": "Default json"
+      "description": "Default json; csv: all tables in a ZIP file"
+     },
+     {
+      "name": "table",
+      "in": "query",
+      "schema": {
+       "enum": [
+        "run",
+        "phases",
+        "sections",
+        "tokens",
+        "layers",
+        "components",
+        "operations",
+        "operation_kinds",
+        "operation_events",
+        "activations",
+        "attention",
+        "experts",
+        "power_domains",
+        "power_samples",
+        "sensor_readings",
+        "warnings"
+       ]
+      },
+      "description": "With format=csv, this table alone"
      }
     ],
     "responses": {
@@ -857,6 +919,17 @@ std::string_view openapi_document() {
        "application/json": {
         "schema": {
          "$ref": "#/components/schemas/Run"
+        }
+       },
+       "text/csv": {
+        "schema": {
+         "type": "string"
+        }
+       },
+       "application/zip": {
+        "schema": {
+         "type": "string",
+         "format": "binary"
         }
        }
       }
@@ -868,6 +941,12 @@ std::string_view openapi_document() {
       "$ref": "#/components/responses/Problem"
      },
      "404": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
+     "500": {
       "$ref": "#/components/responses/Problem"
      }
     }
@@ -913,7 +992,7 @@ std::string_view openapi_document() {
           "runs": {
            "type": "array",
            "items": {
-            "$ref": "#/components/schemas/RunHead"
+            "$ref": "#/components/schemas/ComparedRun"
            }
           }
          }
@@ -929,6 +1008,12 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "413": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -975,6 +1060,9 @@ std::string_view openapi_document() {
      },
      "404": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -1033,8 +1121,73 @@ std::string_view openapi_document() {
      },
      "403": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
+   }
+  },
+  "/api/profiling/powermetrics/status": {
+   "get": {
+    "summary": "The same, as the system before this one called it",
+    "responses": {
+     "200": {
+      "description": "Done",
+      "content": {
+       "application/json": {
+        "schema": {
+         "type": "object",
+         "required": [
+          "running",
+          "sources",
+          "domains",
+          "power_mw",
+          "warnings"
+         ],
+         "properties": {
+          "running": {
+           "type": "boolean"
+          },
+          "sources": {
+           "type": "array",
+           "items": {
+            "type": "string"
+           }
+          },
+          "domains": {
+           "type": "array",
+           "items": {
+            "type": "object",
+            "required": [
+             "name",
+             "source",
+             "method"
+            ]
+           }
+          },
+          "power_mw": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "warnings": {
+           "type": "array"
+          }
+         }
+        }
+       }
+      }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     }
+    },
+    "deprecated": true
    }
   },
   "/api/health": {
@@ -1125,6 +1278,9 @@ std::string_view openapi_document() {
      },
      "403": {
       "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -1142,6 +1298,12 @@ std::string_view openapi_document() {
         }
        }
       }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -1159,6 +1321,12 @@ std::string_view openapi_document() {
         }
        }
       }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -1179,6 +1347,12 @@ std::string_view openapi_document() {
         }
        }
       }
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
      }
     }
    }
@@ -1188,6 +1362,24 @@ std::string_view openapi_document() {
   "responses": {
    "Problem": {
     "description": "What failed, and what to do",
+    "content": {
+     "application/problem+json": {
+      "schema": {
+       "$ref": "#/components/schemas/Problem"
+      }
+     }
+    }
+   },
+   "TooMany": {
+    "description": "More requests of one address than the server answers",
+    "headers": {
+     "Retry-After": {
+      "description": "Seconds to wait",
+      "schema": {
+       "type": "integer"
+      }
+     }
+    },
     "content": {
      "application/problem+json": {
       "schema": {
@@ -1223,7 +1415,8 @@ std::string_view openapi_document() {
       "type": "string"
      },
      "code": {
-      "type": "string"
+      "type": "string",
+      "description": "What kind of failure it is"
      },
      "message": {
       "type": "string"
@@ -1530,6 +1723,9 @@ std::string_view openapi_document() {
           },
           "count": {
            "type": "integer"
+          },
+          "begin_ms": {
+           "type": "number"
           }
          }
         }
@@ -1683,6 +1879,9 @@ std::string_view openapi_document() {
           },
           "count": {
            "type": "integer"
+          },
+          "begin_ms": {
+           "type": "number"
           }
          }
         }
@@ -1737,6 +1936,9 @@ std::string_view openapi_document() {
             "decode",
             "post_inference"
            ]
+          },
+          "begin_ms": {
+           "type": "number"
           }
          }
         }
@@ -1809,6 +2011,21 @@ std::string_view openapi_document() {
           },
           "component": {
            "type": "string"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "count": {
+           "type": "integer"
           }
          }
         }
@@ -1843,11 +2060,52 @@ std::string_view openapi_document() {
           },
           "op": {
            "type": "string"
+          },
+          "count": {
+           "type": "integer"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "intensity_flop_per_byte": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_byte_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_flop_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
           }
          }
         }
        ]
       }
+     },
+     "values": {
+      "type": "object",
+      "description": "Activations, attention and experts of the passes that were looked at"
+     },
+     "operation_table": {
+      "type": "object",
+      "description": "Every operation of every pass; empty unless asked for"
      }
     }
    },
@@ -1910,6 +2168,319 @@ std::string_view openapi_document() {
      },
      "experiment": {
       "type": "string"
+     }
+    }
+   },
+   "ComparedRun": {
+    "type": "object",
+    "required": [
+     "run_id",
+     "status",
+     "started_at",
+     "depth",
+     "model",
+     "totals",
+     "phases",
+     "sections",
+     "layers",
+     "components",
+     "operations",
+     "power",
+     "quality",
+     "warnings"
+    ],
+    "properties": {
+     "run_id": {
+      "type": "string"
+     },
+     "status": {
+      "type": "string"
+     },
+     "started_at": {
+      "type": "string"
+     },
+     "depth": {
+      "enum": [
+       "minimal",
+       "module",
+       "deep"
+      ]
+     },
+     "experiment": {
+      "type": [
+       "string",
+       "null"
+      ]
+     },
+     "tags": {
+      "type": "array",
+      "items": {
+       "type": "string"
+      }
+     },
+     "model": {
+      "type": "object"
+     },
+     "prompt": {
+      "type": "string"
+     },
+     "response": {
+      "type": "string"
+     },
+     "finish_reason": {
+      "type": [
+       "string",
+       "null"
+      ]
+     },
+     "totals": {
+      "$ref": "#/components/schemas/Figure"
+     },
+     "phases": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "begin_ms"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "begin_ms": {
+           "type": "number"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "sections": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "name",
+          "count"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "name": {
+           "type": "string"
+          },
+          "count": {
+           "type": "integer"
+          },
+          "begin_ms": {
+           "type": "number"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "power": {
+      "type": "object",
+      "required": [
+       "sources",
+       "domains"
+      ]
+     },
+     "quality": {
+      "type": "object"
+     },
+     "warnings": {
+      "type": "array",
+      "items": {
+       "type": "object",
+       "required": [
+        "component",
+        "code",
+        "message"
+       ]
+      }
+     },
+     "layers": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "layer"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "layer": {
+           "type": [
+            "integer",
+            "null"
+           ]
+          },
+          "count": {
+           "type": "integer"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "components": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "component"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "layer": {
+           "type": [
+            "integer",
+            "null"
+           ]
+          },
+          "component": {
+           "type": "string"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "count": {
+           "type": "integer"
+          }
+         }
+        }
+       ]
+      }
+     },
+     "operations": {
+      "type": "array",
+      "items": {
+       "allOf": [
+        {
+         "$ref": "#/components/schemas/Figure"
+        },
+        {
+         "type": "object",
+         "required": [
+          "phase",
+          "component",
+          "op"
+         ],
+         "properties": {
+          "phase": {
+           "enum": [
+            "pre_inference",
+            "prefill",
+            "decode",
+            "post_inference"
+           ]
+          },
+          "component": {
+           "type": "string"
+          },
+          "op": {
+           "type": "string"
+          },
+          "count": {
+           "type": "integer"
+          },
+          "flops": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "bytes": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "intensity_flop_per_byte": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_byte_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
+          },
+          "energy_per_flop_pj": {
+           "type": [
+            "number",
+            "null"
+           ]
+          }
+         }
+        }
+       ]
+      }
+     },
+     "values": {
+      "type": "object",
+      "description": "Activations, attention and experts of the passes that were looked at"
      }
     }
    }

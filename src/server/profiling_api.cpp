@@ -9,6 +9,7 @@
 #include "server/openapi.hpp"
 #include "server/operation_query.hpp"
 #include "server/problem.hpp"
+#include "server/run_export.hpp"
 #include "server/run_request_json.hpp"
 
 #include <fmt/chrono.h>
@@ -160,7 +161,7 @@ void ProfilingApi::add_routes() {
   add("GET", "/api/profiling/run/{id}/operations",
       [this](Request r, const Captures& c) { return operations(c[0], r); });
   add("GET", "/api/profiling/export/{id}",
-      [this](Request r, const Captures& c) { return export_run(c[0], r); });
+      [this](Request r, const Captures& c) { return export_run(parts_.store, c[0], r); });
   add("DELETE", "/api/profiling/run/{id}",
       [this](Request, const Captures& c) { return delete_run(c[0]); });
   add("PATCH", "/api/profiling/run/{id}",
@@ -407,25 +408,6 @@ HttpResponse ProfilingApi::operations(const std::string& id, const HttpRequest& 
                     {"bytes", nullable(operation.bytes)}});
   }
   return json({{"run_id", id}, {"operations", std::move(list)}});
-}
-
-HttpResponse ProfilingApi::export_run(const std::string& id, const HttpRequest& request) const {
-  const std::string_view format = request.parameter("format");
-  if (!format.empty() && format != "json") {
-    return problem({ErrorCode::invalid_argument,
-                    fmt::format("There is no export format '{}'", format), "Pass format=json."});
-  }
-  const auto run = parts_.store.get_run(id);
-  if (!run) {
-    return problem(run.error());
-  }
-  if (!*run) {
-    return problem(no_run(id));
-  }
-  HttpResponse response{.body = run_to_json(**run)};
-  response.headers.emplace_back("Content-Disposition",
-                                fmt::format("attachment; filename=\"enprof-{}.json\"", id));
-  return response;
 }
 
 HttpResponse ProfilingApi::delete_run(const std::string& id) const {

@@ -13,6 +13,8 @@
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace enprof {
 
@@ -35,6 +37,10 @@ class ProfilingApi {
   explicit ProfilingApi(Parts parts);
 
   [[nodiscard]] HttpResponse handle(const HttpRequest& request) const;
+  /// Method and pattern of all that it answers, the dashboard's files among them.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> routes() const {
+    return router_.routes();
+  }
 
  private:
   using Captures = Router::Captures;
@@ -48,7 +54,6 @@ class ProfilingApi {
   [[nodiscard]] HttpResponse power(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse matrix(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse operations(const std::string& id, const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse export_run(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse delete_run(const std::string& id) const;
   [[nodiscard]] HttpResponse edit_run(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse compare(const HttpRequest& request) const;

@@ -75,4 +75,12 @@ HttpResponse Router::route(const HttpRequest& request) const {
   return response;
 }
 
+std::vector<std::pair<std::string, std::string>> Router::routes() const {
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const Route& route : routes_) {
+    result.emplace_back(route.method, fmt::format("/{}", fmt::join(route.segments, "/")));
+  }
+  return result;
+}
+
 }  // namespace enprof

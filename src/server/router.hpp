@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace enprof {
@@ -24,6 +25,9 @@ class Router {
   /// 404 where no pattern matches; 405, with the methods that there are, where only the method does
   /// not. HEAD is answered as GET.
   [[nodiscard]] HttpResponse route(const HttpRequest& request) const;
+
+  /// Method and pattern of each, in their order.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> routes() const;
 
  private:
   struct Route {

@@ -1,116 +1,19 @@
 """enprof serve as a client sees it: API, live stream, metrics, and how it ends."""
 
+import csv
+import io
 import json
-import os
 import pathlib
 import signal
-import socket
-import struct
-import subprocess
 import time
 import unittest
-import urllib.error
-import urllib.request
+import zipfile
 
-from program import ENPROF, ProgramTest, enprof, model, replay
-
-
-class WebSocket:
-    """As much of RFC 6455 as reading text frames takes."""
-
-    def __init__(self, port, target, origin=None):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        headers = [f"GET {target} HTTP/1.1", f"Host: localhost:{port}", "Connection: Upgrade",
-                   "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
-        if origin:
-            headers.append(f"Origin: {origin}")
-        self.socket.sendall(("\r\n".join(headers) + "\r\n\r\n").encode())
-        self.received = b""
-        while b"\r\n\r\n" not in self.received:
-            self.received += self.socket.recv(65536)
-        head, self.received = self.received.split(b"\r\n\r\n", 1)
-        self.status = int(head.split()[1])
-
-    def take(self, count):
-        while len(self.received) < count:
-            more = self.socket.recv(65536)
-            if not more:
-                raise EOFError
-            self.received += more
-        taken, self.received = self.received[:count], self.received[count:]
-        return taken
-
-    def frame(self):
-        first, second = self.take(2)
-        length = second & 0x7F
-        if length == 126:
-            (length,) = struct.unpack(">H", self.take(2))
-        elif length == 127:
-            (length,) = struct.unpack(">Q", self.take(8))
-        return first & 0x0F, self.take(length)
-
-    def events(self):
-        """The events of the next frame that has some."""
-        while True:
-            opcode, payload = self.frame()
-            if opcode == 1:
-                return json.loads(payload)
-            if opcode == 8:
-                raise EOFError(payload[2:].decode())
+from program import enprof
+from serving import ServeTest, WebSocket
 
 
-class Serve(ProgramTest):
-    def setUp(self):
-        super().setUp()
-        self.models = self.dir / "models"
-        self.models.mkdir()
-        os.link(model(), self.models / "m.gguf")
-        self.server = None
-
-    def tearDown(self):
-        if self.server:
-            self.server.kill()
-            self.server.communicate()
-        super().tearDown()
-
-    def serve(self, *arguments):
-        """Starts a server on a port of its own choice."""
-        self.server = subprocess.Popen(
-            [str(ENPROF), "serve", "--port", "0", "--models-dir", str(self.models), "--db",
-             str(self.db), "--baseline-s", "0", "--power", f"replay:{replay(50)}", *arguments],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        line = self.server.stderr.readline()
-        self.assertIn("serving", line)
-        self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
-        return line
-
-    def ask(self, path, body=None, method=None, headers=None):
-        """Status and JSON of an answer."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", method=method, headers=headers or {},
-            data=None if body is None else json.dumps(body).encode())
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read().decode()
-                kind = answer.headers["Content-Type"]
-                return answer.status, json.loads(text) if "json" in kind else text
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
-
-    def generate(self, **order):
-        status, answer = self.ask("/api/profiling/generate",
-                                  {"model": "m.gguf", "prompt": "Hello", "max_tokens": 8} | order)
-        self.assertEqual(status, 202, answer)
-        return answer["run_id"]
-
-    def wait_for(self, run):
-        while True:
-            status, answer = self.ask(f"/api/profiling/run/{run}")
-            if status == 200 and answer["status"] not in ("queued", "running"):
-                return answer
-            time.sleep(0.05)
-
+class Serve(ServeTest):
     def test_a_run_is_watched_looked_at_compared_and_deleted(self):
         self.serve()
         live = WebSocket(self.port, "/ws/profiling?since=0")
@@ -118,14 +21,14 @@ class Serve(ProgramTest):
         first = self.generate(depth="deep", tags=["a"])
         events = []
         while not any(event["type"] == "operation_metrics" for event in events):
-            events += live.events()
+            events += live.events()  # the last event but warnings
         self.assertEqual([event["seq"] for event in events], list(range(1, len(events) + 1)))
         types = [event["type"] for event in events]
         self.assertEqual(types.count("token_complete"), 8)
         for kind in ("model_loading", "run_started", "inference_complete", "energy_settled"):
             self.assertIn(kind, types)
-        settled = [token for event in events if event["type"] == "energy_settled"
-                   for token in event["data"]["tokens"]]
+        settled = [token for event in events
+                   if event["type"] == "energy_settled" and event["data"]["final"] for token in event["data"]["tokens"]]
 
         run = self.wait_for(first)
         self.assertEqual(run["status"], "completed")
@@ -181,6 +84,70 @@ class Serve(ProgramTest):
 
         self.assertEqual(self.ask(f"/api/profiling/run/{second}", method="DELETE")[0], 200)
         self.assertEqual(self.ask(f"/api/profiling/run/{second}")[0], 404)
+
+    def test_energy_is_settled_and_layers_fill_while_the_run_goes_on(self):
+        self.serve()
+        live = WebSocket(self.port, "/ws/profiling?since=0")
+        run = self.generate(depth="deep", max_tokens=100_000)
+        settled, kinds = [], set()
+        while not {"layer_metrics", "component_metrics"} <= kinds or len(settled) < 10:
+            for event in live.events():
+                kinds.add(event["type"])
+                if event["type"] == "energy_settled":
+                    self.assertIs(event["data"]["final"], False)
+                    settled += event["data"]["tokens"]
+                if event["type"] == "component_metrics":
+                    cells = [entry for entry in event["data"]["entries"]
+                             if entry["phase"] == "decode" and entry["layer"] is not None]
+        self.assertEqual([token["index"] for token in settled], list(range(len(settled))))
+        for token in settled:
+            self.assertAlmostEqual(token["energy_mj"], 50 * token["duration_ms"], places=3)
+        self.assertEqual({cell["layer"] for cell in cells}, set(range(8)))
+        self.assertTrue(all(cell["energy_mj"] > 0 for cell in cells))
+        # Operations cost more: they come to who names them.
+        self.assertNotIn("operation_metrics", kinds)
+        asking = WebSocket(self.port, "/ws/profiling")
+        asking.say({"subscribe": {"types": ["operation_metrics"]}})
+        (operations, *_) = asking.events()
+        self.assertIs(operations["data"]["final"], False)
+        self.assertIn("MUL_MAT", {entry["op"] for entry in operations["data"]["entries"]})
+        self.assertEqual(self.ask(f"/api/profiling/run/{run}", method="DELETE")[0], 202)
+        self.wait_for(run)
+
+    def test_a_run_is_exported_as_tables(self):
+        self.serve()
+        run = self.generate(depth="deep")
+        self.wait_for(run)
+        kind, name, length, packed = self.download(f"/api/profiling/export/{run}?format=csv")
+        self.assertEqual((kind, name, length),
+                         ("application/zip", f"enprof-{run}-csv.zip", len(packed)))
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            self.assertIsNone(archive.testzip())
+            files = {entry: archive.read(entry) for entry in archive.namelist()}
+        # The same as the command line makes.
+        made = enprof("export", run, "--format", "csv", "-o", self.dir / "csv", "--db", self.db)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertEqual(files, {path.name: path.read_bytes()
+                                 for path in (self.dir / "csv").iterdir()})
+        kind, name, length, text = self.download(
+            f"/api/profiling/export/{run}?format=csv&table=tokens")
+        self.assertEqual((kind, name, length),
+                         ("text/csv; charset=utf-8", f"enprof-{run}-tokens.csv", len(text)))
+        self.assertEqual(text, files["tokens.csv"])
+        self.assertEqual(len(list(csv.reader(io.StringIO(text.decode())))), 9)
+        for query in ("format=xml", "format=csv&table=luck", "table=tokens"):
+            status, answer = self.ask(f"/api/profiling/export/{run}?{query}")
+            self.assertEqual((status, answer["code"]), (400, "invalid_argument"), query)
+        self.assertEqual(self.ask("/api/profiling/export/none?format=csv")[0], 404)
+
+    def test_an_export_without_room_for_it_says_where_room_is_missing(self):
+        self.serve(env={"TMPDIR": str(self.dir / "gone")})
+        run = self.generate()
+        self.wait_for(run)
+        status, answer = self.ask(f"/api/profiling/export/{run}?format=csv")
+        self.assertEqual((status, answer["code"]), (500, "not_found"))
+        self.assertIn(str(self.dir / "gone"), answer["message"])
+        self.assertIn("TMPDIR", answer["hint"])
 
     def test_what_is_wrong_is_told(self):
         self.serve()

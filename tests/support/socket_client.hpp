@@ -31,8 +31,7 @@ class SocketClient {
   ~SocketClient() { ::close(socket_); }
 
   /// Shrinks the buffer of what arrives; before much has.
-  void take_little() const {
-    const int bytes = 4096;
+  void take_little(int bytes = 4096) const {
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
 

@@ -106,7 +106,7 @@ describe("a new user", () => {
     await start("How many joules?", 1500);
     await manyTokens(20);
     const rails = "Power against time: package-0, dram-0, core-0";
-    await page.getByRole("img", { name: rails }).locator("canvas").waitFor();
+    await page.getByRole("img", { name: rails }).locator("canvas").first().waitFor();
     await page.getByText("completed").first().waitFor();
     expect(await tokens().count()).toBe(1500);
     await page.getByText("settled").waitFor();
@@ -114,7 +114,7 @@ describe("a new user", () => {
     await page.getByRole("link", { name: "Analyse this run" }).click();
     await page.getByRole("heading", { name: "How many joules?" }).waitFor();
     await page.getByText("first", { exact: true }).waitFor();
-    await page.getByRole("img", { name: rails }).locator("canvas").waitFor();
+    await page.getByRole("img", { name: rails }).locator("canvas").first().waitFor();
     const [run] = (await server.ask("/api/profiling/runs")).runs;
     expect(run.tags).toEqual(["first", "try"]);
   });
@@ -145,10 +145,13 @@ describe("a new user", () => {
 });
 
 describe("a run under way", () => {
-  it("is whole again after a reload", async () => {
+  it("settles its joules and fills its layers while it goes on, and is whole after a reload", async () => {
     await visit("#/live");
     await start("Long", LONG);
     await manyTokens(30);
+    await page.getByRole("img", { name: "Heatmap of decode energy" }).locator("canvas").first().waitFor();
+    await page.waitForFunction(() => document.querySelectorAll(".tokens :not(.provisional)").length > 0);
+    await page.getByRole("button", { name: "Cancel" }).waitFor();
     const first = await tokens().first().textContent();
     await page.reload();
     await manyTokens(31);
@@ -238,6 +241,10 @@ describe("the history", () => {
     const parsed = JSON.parse(json.content.toString());
     expect(parsed.tags).toEqual(["out"]);
     expect(parsed.tokens.length).toBe(8);
+    const tables = await download(/as CSV tables$/);
+    expect(tables.name).toBe(`enprof-${run.run_id}-csv.zip`);
+    expect(tables.content.subarray(0, 4).toString("latin1")).toBe("PK\x03\x04");
+    expect(tables.content.includes("tokens.csv")).toBe(true);
   });
 });
 
@@ -266,7 +273,7 @@ describe("a run that is over", () => {
     await page.getByLabel("Metric").selectOption("sparsity");
     await page.getByRole("img", { name: "Heatmap of sparsity" }).waitFor();
     for (const chart of ["Power against time", "Energy of each output token", "Energy roofline", "Flow of energy", "Energy by phase"]) {
-      await page.getByRole("img", { name: chart }).locator("canvas").waitFor();
+      await page.getByRole("img", { name: chart }).locator("canvas").first().waitFor();
     }
   });
 
@@ -281,8 +288,8 @@ describe("a run that is over", () => {
     await page.getByRole("link", { name: "Compare 2 runs" }).click();
     await page.getByText("3 and 2 runs").first().waitFor();
     await page.getByRole("row", { name: /^tokens/ }).getByText("16 out").waitFor();
-    await page.getByRole("img", { name: "Decode energy of each component" }).locator("canvas").waitFor();
-    await page.getByRole("img", { name: "Decode energy of each layer" }).locator("canvas").waitFor();
+    await page.getByRole("img", { name: "Decode energy of each component" }).locator("canvas").first().waitFor();
+    await page.getByRole("img", { name: "Decode energy of each layer" }).locator("canvas").first().waitFor();
   });
 });
 

@@ -4,6 +4,7 @@
 #include "enprof/base/export.hpp"
 #include "enprof/base/units.hpp"
 #include "enprof/model/names.hpp"
+#include "enprof/model/profiled_run.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +22,10 @@ enum class EventType : std::uint8_t {
   token_complete,
   power_sample,
   inference_complete,
+  energy_settled,  ///< only where ProfilerOptions::settle_period asks for it, as the others below
+  layer_metrics,   ///< depth module and deep
+  component_metrics,  ///< depth module and deep
+  operation_metrics,  ///< depth deep
 };
 [[nodiscard]] ENPROF_API std::string_view to_string(EventType type) noexcept;
 
@@ -45,6 +50,16 @@ struct Event {
   /// power_sample: of the roots since the run began, provisional; inference_complete: final.
   std::optional<Joules> energy;
   RunStatus status = RunStatus::running;  ///< inference_complete
+  /// energy_settled: tokens that all sensors have reached, each once, without their texts. Their
+  /// energies come from windows that have arrived and do not wait for more; what may still change
+  /// until the run's end is how windows are shared out between neighbours, for what each kind of
+  /// work draws is then known better, and the baseline is taken off only then.
+  std::vector<TokenFigure> tokens;
+  /// layer_metrics, component_metrics, operation_metrics: all so far, up to the last settled token;
+  /// each event replaces the one before it. Operations: since somebody wanted them.
+  std::vector<LayerFigure> layers;
+  std::vector<ComponentFigure> components;  ///< without flops and bytes
+  std::vector<OperationFigure> operations;  ///< without flops and bytes
 };
 
 }  // namespace enprof

@@ -60,6 +60,13 @@ struct ProfilerOptions {
   std::size_t max_operations = std::size_t{1} << 21U;
   /// Between two steps in which a run is saved while it goes on.
   Nanoseconds save_period = std::chrono::milliseconds{700};
+  /// Between two looks at what the energy went into so far, told in energy_settled and the
+  /// metrics events; 0: only the run's end tells. A look costs a thread of the profiler's own about
+  /// a millisecond for each thousand operations since the last one.
+  Nanoseconds settle_period{0};
+  /// Asked at each look of a deep run: whether operation_metrics are wanted. They multiply its
+  /// cost.
+  std::function<bool()> wants_operations{};
   /// Told at once, on a thread of the profiler's own, where a run cannot be saved as it should:
   /// journal_in_use (it goes on in a file beside the database), memory_only. A run that is not in
   /// the database when it is over has a warning that says so, `journaled` or `not_saved`.

@@ -1,0 +1,221 @@
+// The live stream under load. The server and its watchers, which are a process of their own, share
+// one CPU; an inference has another to itself. Decode times are taken in pairs, without the stream
+// and with it, the order turning from round to round, and beside them pairs of two without.
+#include "stream_bench.hpp"
+
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+
+#include "engines/llama/llama_engine.hpp"
+#include "figure.hpp"
+#include "live/event_hub.hpp"
+#include "server/http_server.hpp"
+#include "server/live_publisher.hpp"
+#include "stream_clients.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace enprof::bench {
+namespace {
+
+constexpr int kInferenceCpu = 0;
+constexpr int kServerCpu = 1;
+constexpr double kEventsPerSecond = 1000.0;
+constexpr double kCalmEventsPerSecond = 10.0;
+constexpr int kTokens = 64;
+constexpr const char* kPrompt = "How many joules does a thought take?";
+
+template <class T>
+T value_of(Result<T> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().message);
+  }
+  return std::move(*result);
+}
+
+/// The most memory that this process has had at once.
+double peak_memory_mb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) {
+      return std::strtod(line.c_str() + 6, nullptr) / 1024.0;
+    }
+  }
+  throw std::runtime_error("/proc/self/status has no VmHWM");
+}
+
+/// Publishes events like those of tokens, at a steady rate, from a thread of its own.
+class Load {
+ public:
+  Load(EventHub& hub, double per_second)
+      : thread_([this, &hub, per_second] {
+          const auto period = std::chrono::duration_cast<std::chrono::nanoseconds>(
+              std::chrono::duration<double>(1.0 / per_second));
+          auto next = std::chrono::steady_clock::now();
+          for (std::uint64_t index = 0; !stopping_; ++index) {
+            std::this_thread::sleep_until(next += period);
+            const auto now = std::chrono::steady_clock::now().time_since_epoch();
+            static_cast<void>(hub.publish(
+                "0123456789abcdef", "token_complete", Nanoseconds{index * 1'000'000},
+                fmt::format(
+                    R"({{"index":{},"text":" word","phase":"decode","duration_ms":12.345678,)"
+                    R"("energy_mj":617.2839,"power_mw":50000.0,"provisional":true,)"
+                    R"("at_ns":{}}})",
+                    index, std::chrono::nanoseconds{now}.count())));
+          }
+        }) {}
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  ~Load() {
+    stopping_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+class StreamBench {
+ public:
+  explicit StreamBench(std::uint32_t watchers) {
+    pin_thread(kServerCpu);  // and so every thread but the inference's
+    server_ = value_of(
+        HttpServer::open({.port = 0}, [](const HttpRequest&) { return HttpResponse{}; }, hub_));
+    thread_ = std::thread([this] { server_->run(); });
+    clients_.connect(server_->port(), watchers);
+  }
+  StreamBench(const StreamBench&) = delete;
+  StreamBench& operator=(const StreamBench&) = delete;
+  ~StreamBench() {
+    server_->stop();
+    thread_.join();
+  }
+
+  void measure_stream(double seconds) {
+    const StreamReport full = under_load(kEventsPerSecond, seconds);
+    figure("stream.watchers", full.watchers, "watchers");
+    figure("stream.events", static_cast<double>(full.events) / seconds, "events/s");
+    figure("stream.memory", peak_memory_mb(), "MB");
+    figure("stream.lost", static_cast<double>(full.lost), "events");
+    figure("stream.dropped_watchers", static_cast<double>(server_->dropped_watchers()), "watchers");
+    figure("stream.latency_p50", full.latency_p50_ms, "ms");
+    figure("stream.latency_p99", full.latency_p99_ms, "ms");
+    const StreamReport calm = under_load(kCalmEventsPerSecond, std::min(seconds, 10.0));
+    figure("stream.calm_latency_p50", calm.latency_p50_ms, "ms");
+    figure("stream.calm_latency_p99", calm.latency_p99_ms, "ms");
+  }
+
+  void measure_decode(const char* path, int rounds) {
+    LlamaEngine engine = value_of(LlamaEngine::load(path, {.threads = 1}));
+    static_cast<void>(decode_seconds(engine, false));  // touches memory that is new
+    std::vector<double> with;
+    std::vector<double> control;
+    for (int round = 0; round < rounds; ++round) {
+      const auto ratio = [&](bool streaming) {
+        const bool first = round % 2 == 0;
+        const double one = decode_seconds(engine, first && streaming);
+        const double other = decode_seconds(engine, !first && streaming);
+        return first ? one / other : other / one;
+      };
+      with.push_back(ratio(true));
+      control.push_back(ratio(false));
+    }
+    figure("stream.decode", median(with), "ratio");
+    figure("stream.decode_spread", spread(with), "ratio");
+    figure("stream.decode_control", median(control), "ratio");
+    figure("stream.decode_control_spread", spread(control), "ratio");
+  }
+
+ private:
+  StreamReport under_load(double per_second, double seconds) {
+    clients_.mark();
+    {
+      const Load load(hub_, per_second);
+      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    }
+    return clients_.report(hub_.last());
+  }
+
+  /// A profiled run; with `streaming` its events go to the watchers, among a thousand others a
+  /// second.
+  double decode_seconds(LlamaEngine& engine, bool streaming) {
+    pin_thread(kServerCpu);
+    std::optional<Load> load;
+    ProfilerOptions options;
+    if (streaming) {
+      load.emplace(hub_, kEventsPerSecond);
+      options.settle_period = std::chrono::milliseconds{250};
+    }
+    InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr, options};
+    LivePublisher publisher(hub_);
+    if (streaming) {
+      profiler.on([&](const Event& event) { publisher.publish(event); });
+    }
+    RunScope run =
+        profiler.run({.model_name = "bench", .depth = Depth::module, .max_output_tokens = kTokens});
+    pin_thread(kInferenceCpu);
+    static_cast<void>(value_of(
+        engine.generate(run, {.prompt = kPrompt, .max_tokens = kTokens, .ignore_eos = true})));
+    const ProfiledRun& result = run.finish();
+    if (streaming) {
+      publisher.settle(result);
+    }
+    const auto decode = std::ranges::find(result.phases, Phase::decode, &PhaseFigure::phase);
+    if (decode == result.phases.end()) {
+      throw std::runtime_error("the run has no decode phase");
+    }
+    return seconds(decode->figure.duration);
+  }
+
+  /// How far apart the middle half lies: a median is to be read against it.
+  [[nodiscard]] static double spread(std::vector<double> values) {
+    std::ranges::sort(values);
+    return values[values.size() * 3 / 4] - values[values.size() / 4];
+  }
+
+  StreamClients clients_{kServerCpu};  // first: it forks
+  EventHub hub_;
+  std::unique_ptr<HttpServer> server_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+bool bench_stream(std::span<const char* const> arguments) {
+  const int watchers = arguments.size() >= 2 ? std::atoi(arguments[0]) : 0;
+  const double seconds = arguments.size() >= 2 ? std::strtod(arguments[1], nullptr) : 0.0;
+  const int rounds = arguments.size() == 4 ? std::atoi(arguments[3]) : 0;
+  if (watchers < 1 || seconds <= 0.0 || (arguments.size() != 2 && rounds < 1)) {
+    std::fputs(
+        "enprof_bench: stream wants a number of clients and of seconds, then perhaps a model file "
+        "and a number of rounds\n",
+        stderr);
+    return false;
+  }
+  if (std::thread::hardware_concurrency() < 2) {
+    std::fputs("enprof_bench: stream wants two CPUs\n", stderr);
+    return false;
+  }
+  StreamBench bench(static_cast<std::uint32_t>(watchers));
+  bench.measure_stream(seconds);
+  if (rounds > 0) {
+    bench.measure_decode(arguments[2], rounds);
+  }
+  return true;
+}
+
+}  // namespace enprof::bench

@@ -1,0 +1,205 @@
+#include "profile/run_meter.hpp"
+
+#include "base/log.hpp"
+#include "profile/run_assembler.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"meter"};
+
+/// Records that may wait for the meter: what ten thousand tokens a second with three sections each
+/// make between two of its looks.
+constexpr std::size_t kSpanCapacity = 1U << 15U;
+constexpr std::size_t kPassCapacity = 1U << 12U;
+
+}  // namespace
+
+RunMeter::RunMeter(const PowerMonitor* monitor, Sink sink, Options options)
+    : monitor_(monitor),
+      sink_(std::move(sink)),
+      options_(std::move(options)),
+      spans_(kSpanCapacity),
+      passes_(kPassCapacity) {}
+
+RunMeter::~RunMeter() { stop(); }
+
+void RunMeter::begin(std::string run_id, Instant begin) {
+  run_id_ = std::move(run_id);
+  begin_ = begin;
+  slicer_.begin(begin);
+  thread_ = std::thread([this] { work(); });
+}
+
+void RunMeter::note_plan(std::uint32_t index, OperationPlan plan) {
+  const std::lock_guard lock(mutex_);
+  plans_[index] = std::move(plan);
+}
+
+void RunMeter::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void RunMeter::work() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, options_.period, [this] { return stopping_; })) {
+    lock.unlock();
+    try {
+      take_in();
+      settle();
+    } catch (const std::exception& error) {
+      // Out of memory, say: the figures at the run's end do not depend on these.
+      kLog.error("The figures of run {} so far could not be worked out: {}", run_id_, error.what());
+    }
+    lock.lock();
+  }
+}
+
+void RunMeter::take_in() {
+  SpanRecord record;
+  while (spans_.pop(record)) {
+    slicer_.take(record);
+  }
+  PassTicket ticket;
+  while (passes_.pop(ticket)) {
+    slicer_.take(ticket);
+  }
+  // After the passes: the plan of each of them is known by now.
+  std::map<std::uint32_t, OperationPlan> plans;
+  {
+    const std::lock_guard lock(mutex_);
+    plans.swap(plans_);
+  }
+  for (auto& [index, plan] : plans) {
+    slicer_.take_plan(index, std::move(plan));
+  }
+}
+
+void RunMeter::settle() {
+  const Instant now = monotonic_clock().now();
+  PowerEvidence power;
+  if (monitor_ != nullptr) {
+    power.domains = monitor_->domains();
+    power.windows = monitor_->windows(slicer_.begin_time(), now);
+  }
+  if (!slicer_.cut(known_until(power.windows, now))) {
+    return;
+  }
+  const Recording& slice = slicer_.slice();
+  const Instant end = slice.spans.front().end;
+  std::erase_if(power.windows, [&](const EnergyWindow& window) { return window.begin >= end; });
+  ProfiledRun piece;
+  piece.run_id = run_id_;
+  piece.depth = options_.depth;
+  if (piece.depth == Depth::deep && !(options_.wants_operations && options_.wants_operations())) {
+    piece.depth = Depth::module;
+  }
+  assemble_run(slice, power, piece);
+  tell_tokens(piece, now);
+  tell_sums(piece, now);
+}
+
+Instant RunMeter::known_until(const std::vector<EnergyWindow>& windows, Instant now) const {
+  if (monitor_ == nullptr) {
+    return now;
+  }
+  const std::vector<Domain>& domains = monitor_->domains();
+  std::vector<Instant> reached(domains.size(), begin_);
+  for (const EnergyWindow& window : windows) {
+    reached[window.domain] = std::max(reached[window.domain], window.end);
+  }
+  Instant known = now;
+  for (std::size_t index = 0; index < domains.size(); ++index) {
+    if (domains[index].is_root()) {
+      const Nanoseconds patience = std::max(options_.patience, 3 * domains[index].period);
+      known = std::min(known, std::max(reached[index], now - patience));
+    }
+  }
+  return known;
+}
+
+void RunMeter::tell_tokens(ProfiledRun& piece, Instant at) {
+  Event event = event_at(EventType::energy_settled, at);
+  event.tokens = std::move(piece.tokens);
+  for (TokenFigure& token : event.tokens) {
+    token.index += slicer_.first_token();
+    token.begin += slicer_.slice().spans.front().begin - begin_;
+  }
+  if (!event.tokens.empty()) {
+    sink_(std::move(event));
+  }
+}
+
+void RunMeter::tell_sums(const ProfiledRun& piece, Instant at) {
+  for (const LayerFigure& layer : piece.layers) {
+    Sum& sum = layers_[{layer.phase, layer.layer}];
+    sum.count += layer.count;
+    sum.figure.add(layer.figure, layer.count);
+  }
+  for (const ComponentFigure& component : piece.components) {
+    Sum& sum = components_[{component.phase, component.layer, component.component}];
+    sum.count += component.count;
+    sum.figure.add(component.figure, component.count);
+  }
+  for (const OperationFigure& operation : piece.operations) {
+    Sum& sum = operations_[{operation.phase, operation.component, operation.op}];
+    sum.count += operation.count;
+    sum.figure.add(operation.figure, operation.count);
+  }
+  if (!piece.layers.empty()) {
+    Event event = event_at(EventType::layer_metrics, at);
+    for (const auto& [key, sum] : layers_) {
+      event.layers.push_back({.phase = key.first,
+                              .layer = key.second,
+                              .count = sum.count,
+                              .figure = sum.figure.build()});
+    }
+    sink_(std::move(event));
+  }
+  if (!piece.components.empty()) {
+    Event event = event_at(EventType::component_metrics, at);
+    for (const auto& [key, sum] : components_) {
+      const auto& [phase, layer, component] = key;
+      event.components.push_back({.phase = phase,
+                                  .layer = layer,
+                                  .component = component,
+                                  .count = sum.count,
+                                  .figure = sum.figure.build()});
+    }
+    sink_(std::move(event));
+  }
+  if (!piece.operations.empty()) {
+    Event event = event_at(EventType::operation_metrics, at);
+    for (const auto& [key, sum] : operations_) {
+      const auto& [phase, component, op] = key;
+      event.operations.push_back({.phase = phase,
+                                  .component = component,
+                                  .op = op,
+                                  .count = sum.count,
+                                  .figure = sum.figure.build()});
+    }
+    sink_(std::move(event));
+  }
+}
+
+Event RunMeter::event_at(EventType type, Instant at) const {
+  Event event;
+  event.type = type;
+  event.run_id = run_id_;
+  event.at = at - begin_;
+  return event;
+}
+
+}  // namespace enprof

@@ -1,0 +1,91 @@
+#include "server/run_export.hpp"
+
+#include "report/run_archive.hpp"
+#include "report/run_csv.hpp"
+#include "report/run_json.hpp"
+#include "server/problem.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+void save_as(HttpResponse& response, const std::string& name) {
+  response.headers.emplace_back("Content-Disposition",
+                                fmt::format("attachment; filename=\"{}\"", name));
+}
+
+Result<UnnamedFile> write_tables(const ProfiledRun& run, std::string_view table) {
+  auto file = UnnamedFile::create(UnnamedFile::usual_directory());
+  if (!file) {
+    return file;
+  }
+  Result<void> written;
+  if (table.empty()) {
+    written = write_csv_archive(run, *file);
+  } else {
+    static_cast<void>(write_csv_table(run, table, [&](std::string_view text) {
+      if (written) {
+        written = file->append(text);
+      }
+    }));
+  }
+  if (!written) {
+    return std::unexpected(std::move(written.error()));
+  }
+  return file;
+}
+
+}  // namespace
+
+HttpResponse export_run(ProfileDatabase& store, const std::string& id, const HttpRequest& request) {
+  const std::string_view format = request.parameter("format");
+  const std::string_view table = request.parameter("table");
+  const bool is_csv = format == "csv";
+  if (!format.empty() && format != "json" && !is_csv) {
+    return problem({ErrorCode::invalid_argument,
+                    fmt::format("There is no export format '{}'", format),
+                    "Choose one of: json, csv"});
+  }
+  const auto names = csv_table_names();
+  if (!table.empty() && (!is_csv || std::ranges::find(names, table) == names.end())) {
+    return problem({ErrorCode::invalid_argument,
+                    is_csv ? fmt::format("There is no table '{}'", table)
+                           : fmt::format("table={} goes with format=csv alone", table),
+                    fmt::format("With format=csv, choose one of: {}", fmt::join(names, ", "))});
+  }
+  const auto run = store.get_run(id);
+  if (!run) {
+    return problem(run.error());
+  }
+  if (!*run) {
+    return problem({ErrorCode::not_found, fmt::format("There is no run {}", id),
+                    "GET /api/profiling/runs lists them."});
+  }
+  HttpResponse response;
+  if (!is_csv) {
+    response.body = run_to_json(**run);
+    save_as(response, fmt::format("enprof-{}.json", id));
+    return response;
+  }
+  auto file = write_tables(**run, table);
+  if (!file) {
+    return problem(500, file.error());  // the server's disk, not the client's doing
+  }
+  response.file = std::move(*file);
+  if (table.empty()) {
+    response.content_type = "application/zip";
+    save_as(response, fmt::format("enprof-{}-csv.zip", id));
+  } else {
+    response.content_type = "text/csv; charset=utf-8";
+    save_as(response, fmt::format("enprof-{}-{}.csv", id, table));
+  }
+  return response;
+}
+
+}  // namespace enprof

@@ -1,0 +1,196 @@
+"""What enprof serve answers is what its OpenAPI document says."""
+
+import http.client
+import json
+import shutil
+import sqlite3
+import unittest
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+from serving import ServeTest
+
+FOREIGN = {"Host": "evil.example"}
+
+
+def strict(schema, closed=True):
+    """The same schema, but where it lists an object's members, it allows no others."""
+    if isinstance(schema, list):
+        return [strict(entry, closed) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {}
+    for key, value in schema.items():
+        if key == "properties":
+            result[key] = {name: strict(member) for name, member in value.items()}
+        else:
+            result[key] = strict(value, closed=key != "allOf")
+    if closed and ("properties" in schema or "allOf" in schema):
+        result["unevaluatedProperties"] = False
+    return result
+
+
+@unittest.skipIf(jsonschema is None, "needs python3-jsonschema: tools/setup --dev")
+class OpenApi(ServeTest):
+    def start(self, *arguments, **options):
+        self.serve(*arguments, **options)
+        status, self.document = self.ask("/api/openapi.json")
+        self.assertEqual(status, 200)
+        schemas = self.document["components"]["schemas"]
+        # A figure's keys stand among others wherever it is used.
+        self.document["components"]["schemas"] = {
+            name: schema if name == "Figure" else strict(schema)
+            for name, schema in schemas.items()}
+        self.resolver = jsonschema.RefResolver.from_schema(self.document)
+
+    def setUp(self):
+        super().setUp()
+        self.seen = set()
+
+    def resolve(self, node):
+        while "$ref" in node:
+            node = self.resolver.resolve(node["$ref"])[1]
+        return node
+
+    def check(self, status, pattern, method="GET", query="", body=None, headers=None, **names):
+        """Asks for a documented path, and compares the answer with the document."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        text = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        connection.request(method, pattern.format(**names) + query, text, headers or {})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        what = f"{method} {pattern}{query}: {answer.status} {content[:300]}"
+        self.assertEqual(answer.status, status, what)
+        documented = self.resolve(
+            self.document["paths"][pattern][method.lower()]["responses"][str(status)])
+        for name in documented.get("headers", {}):
+            self.assertIsNotNone(answer.getheader(name), what)
+        kind = answer.getheader("Content-Type").split(";")[0]
+        media = documented["content"][kind]
+        if kind.endswith("json"):
+            validator = jsonschema.Draft202012Validator(strict(media["schema"]),
+                                                        resolver=self.resolver)
+            self.assertEqual([f"{error.json_path}: {error.message[:300]}"
+                              for error in validator.iter_errors(json.loads(content))], [],
+                             f"{method} {pattern}{query}")
+        self.seen.add((method.lower(), pattern, str(status)))
+        return content
+
+    def check_each(self, status, patterns, **options):
+        for method, pattern in patterns:
+            body = {"tags": []} if method == "PATCH" else None
+            self.check(status, pattern, method, id="none", body=body, **options)
+
+    def test_every_documented_answer_is_as_documented(self):
+        self.start("--queue", "1", env={"TMPDIR": str(self.dir / "tmp")})
+        (self.dir / "tmp").mkdir()
+        everything = {(method, pattern, status)
+                      for pattern, methods in self.document["paths"].items()
+                      for method, operation in methods.items()
+                      for status in operation["responses"]}
+        operations = [(method.upper(), pattern) for method, pattern in
+                      sorted({(method, pattern) for method, pattern, _ in everything})]
+
+        # What is right.
+        generate = "/api/profiling/generate"
+        order = {"model": "m.gguf", "prompt": "Hello", "max_tokens": 4}
+        runs = []
+        for depth in ("minimal", "module", "deep"):
+            answer = self.check(202, generate, "POST", body=order | {"depth": depth, "tags": ["a"]})
+            runs.append(json.loads(answer)["run_id"])
+            self.check(200, "/api/profiling/run/{id}", id=runs[-1])  # while it waits or runs
+            self.wait_for(runs[-1])
+        self.check(200, "/api/profiling/runs", query="?sort_by=energy&order=asc&tag=a")
+        for run in runs:
+            for part in ("", "/summary", "/pipeline", "/power", "/matrix"):
+                self.check(200, "/api/profiling/run/{id}" + part, id=run)
+            self.check(200, "/api/profiling/run/{id}", query="?include=operations", id=run)
+            self.check(200, "/api/profiling/export/{id}", id=run)
+        self.check(200, "/api/profiling/run/{id}/power", query="?points=0", id=runs[0])
+        for metric in ("duration", "power", "pj_per_byte", "sparsity"):
+            self.check(200, "/api/profiling/run/{id}/matrix",
+                       query=f"?metric={metric}&phase=decode&from=0&to=2", id=runs[2])
+        for query in ("?format=csv", "?format=csv&table=tokens"):
+            self.check(200, "/api/profiling/export/{id}", query=query, id=runs[2])
+        self.check(200, "/api/profiling/run/{id}/operations", query="?phase=decode", id=runs[2])
+        self.check(200, "/api/profiling/run/{id}", "PATCH", body={"tags": ["b"]}, id=runs[0])
+        self.check(200, "/api/profiling/compare", "POST", body={"run_ids": runs})
+        for pattern in ("/api/models", "/api/power/status", "/api/profiling/powermetrics/status",
+                        "/api/health", "/healthz", "/metrics", "/api/openapi.json"):
+            self.check(200, pattern)
+
+        # What is wrong.
+        self.check_each(403, operations, headers=FOREIGN)
+        self.check_each(404, [(method, pattern) for method, pattern in operations
+                              if "{id}" in pattern])
+        self.check(404, "/api/profiling/compare", "POST", body={"run_ids": [runs[0], "none"]})
+        self.check(404, generate, "POST", body=order | {"model": "none.gguf"})
+        self.check(400, generate, "POST", body=b"{")
+        self.check(400, "/api/profiling/compare", "POST", body={"run_ids": []})
+        self.check(400, "/api/profiling/runs", query="?limit=none")
+        self.check(400, "/api/profiling/run/{id}/power", query="?points=-1", id=runs[0])
+        self.check(400, "/api/profiling/run/{id}/matrix", query="?metric=luck", id=runs[0])
+        self.check(400, "/api/profiling/export/{id}", query="?format=xml", id=runs[0])
+        self.check(400, "/api/profiling/run/{id}/operations", query="?phase=none", id=runs[0])
+        self.check(400, "/api/profiling/run/{id}", "PATCH", body={"tags": 1}, id=runs[0])
+        for method, pattern in (("POST", generate), ("POST", "/api/profiling/compare"),
+                                ("PATCH", "/api/profiling/run/{id}")):
+            self.check(413, pattern, method, body=b"x" * (5 << 20), id=runs[0])
+
+        # What the server cannot help.
+        (self.dir / "tmp").rmdir()
+        self.check(500, "/api/profiling/export/{id}", query="?format=csv", id=runs[0])
+        long = order | {"max_tokens": 100_000}
+        first = json.loads(self.check(202, generate, "POST", body=long))["run_id"]
+        while self.ask(f"/api/profiling/run/{first}")[1].get("status") != "running":
+            pass
+        self.check(202, generate, "POST", body=long)
+        self.check(503, generate, "POST", body=long)
+        self.check(200, "/api/health")
+        self.check(202, "/api/profiling/run/{id}", "DELETE", id=first)
+        self.wait_for(first)
+        while waiting := self.ask("/api/health")[1]["running"]:
+            self.ask(f"/api/profiling/run/{waiting}", method="DELETE")
+            self.wait_for(waiting)
+        with sqlite3.connect(self.db) as other:  # another program has the database
+            other.execute("BEGIN IMMEDIATE")
+            self.check(503, "/api/profiling/run/{id}", "DELETE", id=runs[0])
+            self.check(503, "/api/profiling/run/{id}", "PATCH", body={"tags": []}, id=runs[0])
+        self.check(200, "/api/profiling/run/{id}", "DELETE", id=runs[0])
+        shutil.rmtree(self.models)
+        self.check(404, "/api/models")
+        self.check(200, "/api/health")
+
+        # And who asks too often.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        status = 200
+        while status == 200:
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            answer.read()
+            status = answer.status
+        for method, pattern in operations:
+            for _ in range(3):  # the bucket may have got one more meanwhile
+                connection.request("GET", "/healthz")
+                connection.getresponse().read()
+            self.check(429, pattern, method, id="none")
+        self.assertEqual(everything - self.seen, set())
+
+    def test_without_power_the_answers_are_as_documented(self):
+        self.start("--power", "none")
+        run = self.generate()
+        self.wait_for(run)
+        for part in ("", "/summary", "/pipeline", "/power", "/matrix"):
+            self.check(200, "/api/profiling/run/{id}" + part, id=run)
+        self.check(200, "/api/profiling/runs")
+        self.check(200, "/api/power/status")
+        self.check(200, "/api/health")
+        self.assertIsNone(json.loads(self.check(200, "/api/power/status"))["power_mw"])
+
+
+if __name__ == "__main__":
+    unittest.main()
