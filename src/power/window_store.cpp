@@ -153,7 +153,12 @@ std::optional<Watts> WindowStore::total(Instant instant) const {
 }
 
 PowerNow WindowStore::now(Instant instant) const {
-  return {.total = total(instant), .energy_since_start = energy_};
+  PowerNow result{.total = total(instant), .energy_since_start = energy_};
+  result.by_domain.reserve(recent_.size());
+  for (const Recent& recent : recent_) {
+    result.by_domain.push_back(recent.power(instant));
+  }
+  return result;
 }
 
 void WindowStore::note_peak(Instant instant) {

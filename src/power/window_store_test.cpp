@@ -84,6 +84,9 @@ TEST(WindowStore, PowerIsThatOfTheRootsAlone) {
   ASSERT_TRUE(now.total);
   EXPECT_DOUBLE_EQ(now.total->value(), 60);
   EXPECT_DOUBLE_EQ(now.energy_since_start.value(), 0.6);
+  ASSERT_EQ(now.by_domain.size(), 3U);
+  EXPECT_DOUBLE_EQ(now.by_domain[1]->value(), 40);
+  EXPECT_FALSE(store.now(kStart + 1h).by_domain[1]) << "what is long ago is not now";
 }
 
 TEST(WindowStore, PowerIsTheMeanOfTheLastTenthOfASecond) {

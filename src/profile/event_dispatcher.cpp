@@ -119,6 +119,9 @@ void EventDispatcher::sample_power() {
   const PowerNow power = monitor_->now();
   Event event = event_at(EventType::power_sample, now);
   event.power = power.total;
+  for (std::size_t domain = 0; domain < power.by_domain.size(); ++domain) {
+    event.rails.push_back({monitor_->domains()[domain].name, power.by_domain[domain]});
+  }
   if (power.total) {
     event.energy = power.energy_since_start - energy_at_begin_;
   }

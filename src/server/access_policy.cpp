@@ -80,7 +80,7 @@ Result<void> AccessPolicy::check(const HttpRequest& request) const {
                   "Open the server's own page.");
     }
   }
-  if (!has_token(request)) {
+  if (!is_page(request) && !has_token(request)) {
     return fail(
         ErrorCode::permission_denied, "The token is missing or wrong",
         "Send it as 'Authorization: Bearer TOKEN', or as ?token=TOKEN; enprof serve printed "
@@ -103,6 +103,12 @@ bool AccessPolicy::is_ours(std::string_view text) const {
   // Names that a machine on a network goes by are many; with a token, which no foreign page knows,
   // the name matters no more.
   return authority->host == host_ || !token_.empty();
+}
+
+bool AccessPolicy::is_page(const HttpRequest& request) {
+  const std::string_view path = request.path;
+  return (request.method == "GET" || request.method == "HEAD") &&
+         (path == "/" || path == "/icon.svg" || path.starts_with("/assets/"));
 }
 
 bool AccessPolicy::has_token(const HttpRequest& request) const {

@@ -19,7 +19,8 @@ namespace enprof {
 /// - Origin, which browsers send with every WebSocket and every request that changes something,
 /// must
 ///   be this server's own; requests without one are not a browser's.
-/// - With a token, every request carries it: "Authorization: Bearer TOKEN", or, as browsers cannot
+/// - With a token, every request carries it, save those for the files of the page, which are the
+///   same everywhere and cannot carry it: "Authorization: Bearer TOKEN", or, as browsers cannot
 ///   set headers on a WebSocket, ?token=TOKEN. It is compared in a time that does not depend on
 ///   where it differs.
 ///
@@ -39,6 +40,7 @@ class AccessPolicy {
 
  private:
   [[nodiscard]] bool is_ours(std::string_view authority) const;
+  [[nodiscard]] static bool is_page(const HttpRequest& request);
   [[nodiscard]] bool has_token(const HttpRequest& request) const;
 
   std::string host_;

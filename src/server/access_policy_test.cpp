@@ -59,6 +59,23 @@ TEST(AccessPolicy, ATokenIsAskedFor) {
   EXPECT_FALSE(policy.check(request("localhost:8000")));
 }
 
+TEST(AccessPolicy, ThePageIsServedWithoutATokenAndAsksForItItself) {
+  const AccessPolicy policy("0.0.0.0", 8000, "s3cret");
+  HttpRequest page = request("box.lan:8000");
+  page.method = "GET";
+  for (const char* path : {"/", "/icon.svg", "/assets/index-1.js"}) {
+    page.path = path;
+    EXPECT_TRUE(policy.check(page)) << path;
+  }
+  for (const char* path : {"/api/models", "/metrics", "/ws/profiling", "/assets", "//", ""}) {
+    page.path = path;
+    EXPECT_FALSE(policy.check(page)) << path;
+  }
+  page.path = "/";
+  page.method = "POST";
+  EXPECT_FALSE(policy.check(page));
+}
+
 TEST(AccessPolicy, LoopbackAddresses) {
   for (const char* host : {"localhost", "127.0.0.1", "127.9.9.9", "::1"}) {
     EXPECT_TRUE(AccessPolicy::is_loopback(host)) << host;

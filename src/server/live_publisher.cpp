@@ -101,7 +101,13 @@ void LivePublisher::publish(const Event& event) {
     case EventType::power_sample: {
       const std::lock_guard lock(mutex_);
       last_power_ = event.power;
-      data = {{"power_mw", mw(event.power)}, {"energy_mj", mj(event.energy)}};
+      Json rails = Json::array();
+      for (const RailPower& rail : event.rails) {
+        rails.push_back({{"name", rail.domain}, {"power_mw", mw(rail.power)}});
+      }
+      data = {{"power_mw", mw(event.power)},
+              {"energy_mj", mj(event.energy)},
+              {"rails", std::move(rails)}};
       break;
     }
     case EventType::inference_complete:

@@ -66,6 +66,18 @@ TEST_F(LivePublisherTest, ACharacterOfSeveralTokensBelongsToTheLastOfThem) {
   EXPECT_THAT(texts, ElementsAre("a", "", "\xE2\x82\xAC z", "", "\xEF\xBF\xBDx", "", "b"));
 }
 
+TEST_F(LivePublisherTest, PowerComesRailByRail) {
+  publisher_.publish({.type = EventType::power_sample,
+                      .run_id = "r",
+                      .power = Watts{50},
+                      .rails = {{"package-0", Watts{50}}, {"core-0", std::nullopt}}});
+  const auto rails = published().back()["data"]["rails"];
+  ASSERT_EQ(rails.size(), 2U);
+  EXPECT_EQ(rails[0]["name"], "package-0");
+  EXPECT_EQ(rails[0]["power_mw"], 50'000.0);
+  EXPECT_TRUE(rails[1]["power_mw"].is_null());
+}
+
 TEST_F(LivePublisherTest, PowerOfAnEarlierRunDoesNotReachTheNext) {
   publisher_.publish({.type = EventType::power_sample, .run_id = "a", .power = Watts{50}});
   publisher_.publish({.type = EventType::run_started, .run_id = "b"});

@@ -262,6 +262,87 @@ std::string_view openapi_document() {
      }
     }
    },
+   "patch": {
+    "summary": "Replace a run's tags",
+    "parameters": [
+     {
+      "name": "id",
+      "in": "path",
+      "required": true,
+      "schema": {
+       "type": "string"
+      },
+      "description": "A run's full id"
+     }
+    ],
+    "requestBody": {
+     "required": true,
+     "content": {
+      "application/json": {
+       "schema": {
+        "type": "object",
+        "required": [
+         "tags"
+        ],
+        "properties": {
+         "tags": {
+          "type": "array",
+          "maxItems": 32,
+          "items": {
+           "type": "string"
+          }
+         }
+        }
+       }
+      }
+     }
+    },
+    "responses": {
+     "200": {
+      "description": "Done",
+      "content": {
+       "application/json": {
+        "schema": {
+         "type": "object",
+         "required": [
+          "run_id",
+          "tags"
+         ],
+         "properties": {
+          "run_id": {
+           "type": "string"
+          },
+          "tags": {
+           "type": "array",
+           "items": {
+            "type": "string"
+           }
+          }
+         }
+        }
+       }
+      }
+     },
+     "400": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "404": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "413": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     },
+     "503": {
+      "$ref": "#/components/responses/Problem"
+     }
+    }
+   },
    "delete": {
     "summary": "Cancel a run that waits or runs, else delete it",
     "parameters": [
@@ -621,6 +702,143 @@ std::string_view openapi_document() {
               "number",
               "null"
              ]
+            }
+           }
+          }
+         }
+        }
+       }
+      }
+     },
+     "400": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "403": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "404": {
+      "$ref": "#/components/responses/Problem"
+     },
+     "429": {
+      "$ref": "#/components/responses/TooMany"
+     }
+    }
+   }
+  },
+  "/api/profiling/run/{id}/operations": {
+   "get": {
+    "summary": "Operations of a deep run by phase, layer and component",
+    "parameters": [
+     {
+      "name": "id",
+      "in": "path",
+      "required": true,
+      "schema": {
+       "type": "string"
+      },
+      "description": "A run's full id"
+     },
+     {
+      "name": "phase",
+      "in": "query",
+      "schema": {
+       "enum": [
+        "pre_inference",
+        "prefill",
+        "decode",
+        "post_inference"
+       ]
+      },
+      "description": "Default: all"
+     },
+     {
+      "name": "from",
+      "in": "query",
+      "schema": {
+       "type": "integer"
+      },
+      "description": "First output token; -1: the prompt"
+     },
+     {
+      "name": "to",
+      "in": "query",
+      "schema": {
+       "type": "integer"
+      },
+      "description": "Last output token"
+     }
+    ],
+    "responses": {
+     "200": {
+      "description": "Done",
+      "content": {
+       "application/json": {
+        "schema": {
+         "type": "object",
+         "required": [
+          "run_id",
+          "operations"
+         ],
+         "properties": {
+          "run_id": {
+           "type": "string"
+          },
+          "operations": {
+           "type": "array",
+           "items": {
+            "type": "object",
+            "required": [
+             "phase",
+             "layer",
+             "component",
+             "op",
+             "count",
+             "duration_ms",
+             "energy_mj",
+             "flops",
+             "bytes"
+            ],
+            "properties": {
+             "phase": {
+              "type": "string"
+             },
+             "layer": {
+              "type": [
+               "integer",
+               "null"
+              ],
+              "description": "null: outside the layers"
+             },
+             "component": {
+              "type": "string"
+             },
+             "op": {
+              "type": "string"
+             },
+             "count": {
+              "type": "integer"
+             },
+             "duration_ms": {
+              "type": "number"
+             },
+             "energy_mj": {
+              "type": [
+               "number",
+               "null"
+              ]
+             },
+             "flops": {
+              "type": [
+               "number",
+               "null"
+              ]
+             },
+             "bytes": {
+              "type": [
+               "number",
+               "null"
+              ]
+             }
             }
            }
           }

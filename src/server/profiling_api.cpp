@@ -7,6 +7,7 @@
 #include "server/dashboard_assets.hpp"
 #include "server/matrix_query.hpp"
 #include "server/openapi.hpp"
+#include "server/operation_query.hpp"
 #include "server/problem.hpp"
 #include "server/run_export.hpp"
 #include "server/run_request_json.hpp"
@@ -102,6 +103,17 @@ Result<RunOrder> order_of(std::string_view name) {
               "Choose one of: date, duration, energy, joules_per_token");
 }
 
+/// Empty where the query names none.
+Result<std::optional<Phase>> phase_of(const HttpRequest& request) {
+  const std::string_view name = request.parameter("phase");
+  const auto phase = phase_from_string(name);
+  if (!phase && !name.empty()) {
+    return fail(ErrorCode::invalid_argument, fmt::format("There is no phase '{}'", name),
+                "Choose one of: pre_inference, prefill, decode, post_inference");
+  }
+  return phase;
+}
+
 Json layer_json(std::int32_t layer) {
   return layer == OperationInfo::kNoLayer ? Json() : Json(layer);
 }
@@ -146,10 +158,14 @@ void ProfilingApi::add_routes() {
       [this](Request r, const Captures& c) { return power(c[0], r); });
   add("GET", "/api/profiling/run/{id}/matrix",
       [this](Request r, const Captures& c) { return matrix(c[0], r); });
+  add("GET", "/api/profiling/run/{id}/operations",
+      [this](Request r, const Captures& c) { return operations(c[0], r); });
   add("GET", "/api/profiling/export/{id}",
       [this](Request r, const Captures& c) { return export_run(parts_.store, c[0], r); });
   add("DELETE", "/api/profiling/run/{id}",
       [this](Request, const Captures& c) { return delete_run(c[0]); });
+  add("PATCH", "/api/profiling/run/{id}",
+      [this](Request r, const Captures& c) { return edit_run(c[0], r); });
   add("POST", "/api/profiling/compare", [this](Request r, auto&) { return compare(r); });
   add("GET", "/api/models", [this](Request, auto&) { return list_models(); });
   add("GET", "/api/power/status", [this](Request, auto&) { return power_status(); });
@@ -241,8 +257,9 @@ HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& req
         {{"run_id", id}, {"status", *state == RunQueue::State::running ? "running" : "queued"}});
   }
   const bool whole = request.parameter("include") == "operations";
-  const auto run =
-      parts_.store.get_run(id, {.operations = true, .values = whole, .power_samples = whole});
+  // A million events are not for a page.
+  const auto run = parts_.store.get_run(
+      id, {.operation_events = whole, .values = whole, .power_samples = whole});
   if (!run) {
     return problem(run.error());
   }
@@ -250,7 +267,7 @@ HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& req
     return problem(no_run(id));
   }
   ProfiledRun copy = **run;
-  if (!whole) {  // a million events are not for a page
+  if (!whole) {
     copy.operation_table = {};
   }
   return {.body = run_to_json(copy)};
@@ -316,13 +333,9 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
   if (!first || !last) {
     return problem(!first ? first.error() : last.error());
   }
-  std::optional<Phase> phase;
-  if (const auto name = request.parameter("phase"); !name.empty()) {
-    phase = phase_from_string(name);
-    if (!phase) {
-      return problem({ErrorCode::invalid_argument, fmt::format("There is no phase '{}'", name),
-                      "Choose one of: pre_inference, prefill, decode, post_inference"});
-    }
+  const auto phase = phase_of(request);
+  if (!phase) {
+    return problem(phase.error());
   }
   const bool by_tokens = !request.parameter("from").empty() || !request.parameter("to").empty();
   std::optional<MetricMatrix> values;
@@ -344,7 +357,7 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
       cells = cells_of_tokens(**run, static_cast<std::int32_t>(*first),
                               static_cast<std::int32_t>(*last));
     } else {
-      auto stored = parts_.store.layer_components(id, phase);
+      auto stored = parts_.store.layer_components(id, *phase);
       if (!stored || !*stored) {
         return problem(stored ? no_run(id) : stored.error());
       }
@@ -374,6 +387,34 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
                {"values", std::move(rows)}});
 }
 
+HttpResponse ProfilingApi::operations(const std::string& id, const HttpRequest& request) const {
+  const auto first = whole_number(request, "from", -1, -1, INT32_MAX);
+  const auto last = whole_number(request, "to", INT32_MAX, -1, INT32_MAX);
+  const auto phase = phase_of(request);
+  if (!first || !last || !phase) {
+    return problem(!first ? first.error() : !last ? last.error() : phase.error());
+  }
+  const auto run = parts_.store.get_run(
+      id, {.tokens = false, .layers = false, .values = false, .power_samples = false});
+  if (!run || !*run) {
+    return problem(run ? no_run(id) : run.error());
+  }
+  Json list = Json::array();
+  for (const LayerOperation& operation : operations_by_layer(
+           **run, *phase, static_cast<std::int32_t>(*first), static_cast<std::int32_t>(*last))) {
+    list.push_back({{"phase", to_string(operation.phase)},
+                    {"layer", layer_json(operation.layer)},
+                    {"component", operation.component},
+                    {"op", operation.op},
+                    {"count", operation.count},
+                    {"duration_ms", to_ms(operation.duration)},
+                    {"energy_mj", mj(operation.energy)},
+                    {"flops", nullable(operation.flops)},
+                    {"bytes", nullable(operation.bytes)}});
+  }
+  return json({{"run_id", id}, {"operations", std::move(list)}});
+}
+
 HttpResponse ProfilingApi::delete_run(const std::string& id) const {
   if (parts_.queue.cancel(id)) {
     return json({{"run_id", id}, {"status", "cancelling"}}, 202);
@@ -383,6 +424,18 @@ HttpResponse ProfilingApi::delete_run(const std::string& id) const {
     return problem(deleted.error());
   }
   return *deleted ? json({{"run_id", id}, {"status", "deleted"}}) : problem(no_run(id));
+}
+
+HttpResponse ProfilingApi::edit_run(const std::string& id, const HttpRequest& request) const {
+  const auto tags = parse_tags(request.body);
+  if (!tags) {
+    return problem(tags.error());
+  }
+  const auto done = parts_.store.set_tags(id, *tags);
+  if (!done) {
+    return problem(done.error());
+  }
+  return *done ? json({{"run_id", id}, {"tags", *tags}}) : problem(no_run(id));
 }
 
 HttpResponse ProfilingApi::compare(const HttpRequest& request) const {

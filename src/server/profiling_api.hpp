@@ -53,7 +53,9 @@ class ProfilingApi {
   [[nodiscard]] HttpResponse pipeline(const std::string& id) const;
   [[nodiscard]] HttpResponse power(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse matrix(const std::string& id, const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse operations(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse delete_run(const std::string& id) const;
+  [[nodiscard]] HttpResponse edit_run(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse compare(const HttpRequest& request) const;
   [[nodiscard]] HttpResponse list_models() const;
   [[nodiscard]] HttpResponse power_status() const;

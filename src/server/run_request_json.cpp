@@ -99,6 +99,21 @@ class Reader {
 
 }  // namespace
 
+Result<std::vector<std::string>> parse_tags(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object() || !json.contains("tags")) {
+    return fail(ErrorCode::malformed, "The request's body is not a JSON object with 'tags'",
+                R"(Send for example {"tags":["baseline","q8"]})");
+  }
+  std::vector<std::string> tags;
+  Reader reader(json);
+  reader.texts("tags", tags);
+  if (!reader.problem().empty()) {
+    return wrong(reader.problem());
+  }
+  return tags;
+}
+
 Result<RunTask> parse_run_request(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) {

@@ -5,7 +5,9 @@
 
 #include "server/run_queue.hpp"
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace enprof {
 
@@ -15,5 +17,8 @@ namespace enprof {
 /// "max_tokens", as the system before this one called them. Errors: malformed; invalid_argument,
 /// which names the member and its bounds.
 [[nodiscard]] Result<RunTask> parse_run_request(std::string_view json);
+
+/// Reads {"tags": […]}. Errors: malformed; invalid_argument, as above.
+[[nodiscard]] Result<std::vector<std::string>> parse_tags(std::string_view json);
 
 }  // namespace enprof

@@ -44,6 +44,15 @@ TEST(ParseRunRequest, SaysWhichMemberIsWrong) {
   EXPECT_NE(complaint(R"("depth":"deeper")").find("deeper"), std::string::npos);
 }
 
+TEST(ParseTags, TakesAListOfTexts) {
+  EXPECT_EQ(parse_tags(R"({"tags":["a","b c"]})"), (std::vector<std::string>{"a", "b c"}));
+  EXPECT_EQ(parse_tags(R"({"tags":[]})"), std::vector<std::string>{});
+  EXPECT_EQ(parse_tags("[]").error().code, ErrorCode::malformed);
+  EXPECT_EQ(parse_tags("{}").error().code, ErrorCode::malformed);
+  EXPECT_EQ(parse_tags(R"({"tags":"a"})").error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(parse_tags(R"({"tags":[1]})").error().code, ErrorCode::invalid_argument);
+}
+
 TEST(ParseRunRequest, NeedsAPromptAndAModel) {
   EXPECT_EQ(parse_run_request(R"({"model":"m"})").error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(parse_run_request(R"({"prompt":"p"})").error().code, ErrorCode::invalid_argument);

@@ -268,6 +268,16 @@ Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
       [&](SQLite::Database& database) -> Result<bool> { return erase_run(database, run_id); });
 }
 
+Result<bool> ProfileDatabase::set_tags(std::string_view run_id, std::span<const std::string> tags) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->write(fmt::format("tag run {}", run_id), 0,
+                      [&](SQLite::Database& database) -> Result<bool> {
+                        return replace_tags(database, run_id, tags);
+                      });
+}
+
 // ---- reading
 // -------------------------------------------------------------------------------------
 

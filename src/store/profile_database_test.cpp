@@ -136,6 +136,25 @@ TEST_F(ProfileDatabaseTest, ADeletedRunLeavesNoRowInAnyTable) {
   EXPECT_EQ(rows(), none);
 }
 
+TEST_F(ProfileDatabaseTest, TagsAreReplacedOnceARunIsOver) {
+  ProfileDatabase database = open();
+  ProfiledRun run = sample_run("r");
+  ASSERT_TRUE(database.begin_run(run));
+  const std::vector<std::string> tags{"b", "a", "b"};
+  const auto early = database.set_tags("r", tags);
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, ErrorCode::busy);
+
+  ASSERT_TRUE(database.save_run(run));
+  EXPECT_EQ(database.set_tags("r", tags), true);
+  run.tags = tags;
+  EXPECT_EQ(**database.get_run("r"), run);  // and nothing else has changed
+  EXPECT_EQ(database.list_runs({.tag = "a"})->total, 1U);
+  EXPECT_EQ(database.set_tags("r", {}), true);
+  EXPECT_TRUE((*database.summary("r"))->tags.empty());
+  EXPECT_EQ(database.set_tags("none", tags), false);
+}
+
 TEST_F(ProfileDatabaseTest, LogsWhatItDoes) {
   const auto log = dir_.path() / "log";
   ASSERT_TRUE(set_log_file(log));
@@ -171,6 +190,7 @@ TEST_F(ProfileDatabaseTest, WithoutAConnectionEveryCallSaysSo) {
   refused(database.begin_run(sample_run()));
   refused(database.append_steps("x", {}));
   refused(database.delete_run("x"));
+  refused(database.set_tags("x", {}));
   refused(database.get_run("x"));
   refused(database.summary("x"));
   refused(database.pipeline("x"));

@@ -139,7 +139,9 @@ std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view
     OperationTable& table = run.operation_table;
     list.read(run.operations, "operation_classes", "position", kOperationClassColumns);
     list.read(table.operations, "operation_kinds", "operation", kOperationKindColumns);
-    table.events = read_operation_events(database, *run_key, table.operations.size());
+    if (parts.operation_events) {
+      table.events = read_operation_events(database, *run_key, table.operations.size());
+    }
   }
   if (parts.values) {
     list.read_values(run.values);

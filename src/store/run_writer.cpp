@@ -9,6 +9,7 @@
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -244,6 +245,27 @@ Result<void> enter_run(SQLite::Database& database, const std::filesystem::path& 
     write_run(database, begun);
   }
   return {};
+}
+
+Result<bool> replace_tags(SQLite::Database& database, std::string_view run_id,
+                          std::span<const std::string> tags) {
+  SQLite::Statement select(database,
+                           "SELECT run_key, status = 'running' FROM runs WHERE run_id = ?");
+  select.bind(1, std::string{run_id});
+  if (!select.executeStep()) {
+    return false;
+  }
+  if (select.getColumn(1).getInt() != 0) {
+    return fail(ErrorCode::busy, fmt::format("Run {} is in the making", run_id),
+                "Give it tags when it is over.");
+  }
+  const std::int64_t run_key = select.getColumn(0).getInt64();
+  SQLite::Statement erase(database, "DELETE FROM tags WHERE run_key = ?");
+  erase.bind(1, run_key);
+  erase.exec();
+  ListWriter(database, run_key)
+      .write(std::vector<std::string>(tags.begin(), tags.end()), "tags", "position", kTagColumns);
+  return true;
 }
 
 bool erase_run(SQLite::Database& database, std::string_view run_id) {

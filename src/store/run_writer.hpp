@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 namespace enprof {
@@ -32,6 +34,10 @@ std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
 /// See ProfileDatabase::begin_run. The caller holds the transaction. Throws SQLite::Exception.
 [[nodiscard]] Result<void> enter_run(SQLite::Database& database, const std::filesystem::path& path,
                                      const ProfiledRun& run);
+
+/// See ProfileDatabase::set_tags. The caller holds the transaction. Throws SQLite::Exception.
+[[nodiscard]] Result<bool> replace_tags(SQLite::Database& database, std::string_view run_id,
+                                        std::span<const std::string> tags);
 
 /// False where there was no such run. Throws SQLite::Exception.
 bool erase_run(SQLite::Database& database, std::string_view run_id);

@@ -82,7 +82,8 @@ class OpenApi(ServeTest):
 
     def check_each(self, status, patterns, **options):
         for method, pattern in patterns:
-            self.check(status, pattern, method, id="none", **options)
+            body = {"tags": []} if method == "PATCH" else None
+            self.check(status, pattern, method, id="none", body=body, **options)
 
     def test_every_documented_answer_is_as_documented(self):
         self.start("--queue", "1", env={"TMPDIR": str(self.dir / "tmp")})
@@ -115,6 +116,8 @@ class OpenApi(ServeTest):
                        query=f"?metric={metric}&phase=decode&from=0&to=2", id=runs[2])
         for query in ("?format=csv", "?format=csv&table=tokens"):
             self.check(200, "/api/profiling/export/{id}", query=query, id=runs[2])
+        self.check(200, "/api/profiling/run/{id}/operations", query="?phase=decode", id=runs[2])
+        self.check(200, "/api/profiling/run/{id}", "PATCH", body={"tags": ["b"]}, id=runs[0])
         self.check(200, "/api/profiling/compare", "POST", body={"run_ids": runs})
         for pattern in ("/api/models", "/api/power/status", "/api/profiling/powermetrics/status",
                         "/api/health", "/healthz", "/metrics", "/api/openapi.json"):
@@ -132,8 +135,11 @@ class OpenApi(ServeTest):
         self.check(400, "/api/profiling/run/{id}/power", query="?points=-1", id=runs[0])
         self.check(400, "/api/profiling/run/{id}/matrix", query="?metric=luck", id=runs[0])
         self.check(400, "/api/profiling/export/{id}", query="?format=xml", id=runs[0])
-        for pattern in (generate, "/api/profiling/compare"):
-            self.check(413, pattern, "POST", body=b"x" * (5 << 20))
+        self.check(400, "/api/profiling/run/{id}/operations", query="?phase=none", id=runs[0])
+        self.check(400, "/api/profiling/run/{id}", "PATCH", body={"tags": 1}, id=runs[0])
+        for method, pattern in (("POST", generate), ("POST", "/api/profiling/compare"),
+                                ("PATCH", "/api/profiling/run/{id}")):
+            self.check(413, pattern, method, body=b"x" * (5 << 20), id=runs[0])
 
         # What the server cannot help.
         (self.dir / "tmp").rmdir()
@@ -153,6 +159,7 @@ class OpenApi(ServeTest):
         with sqlite3.connect(self.db) as other:  # another program has the database
             other.execute("BEGIN IMMEDIATE")
             self.check(503, "/api/profiling/run/{id}", "DELETE", id=runs[0])
+            self.check(503, "/api/profiling/run/{id}", "PATCH", body={"tags": []}, id=runs[0])
         self.check(200, "/api/profiling/run/{id}", "DELETE", id=runs[0])
         shutil.rmtree(self.models)
         self.check(404, "/api/models")

@@ -58,6 +58,30 @@ class Serve(ServeTest):
         self.assertIn('enprof_runs_total{status="completed"} 2', text)
         self.assertIn("enprof_stream_clients 1", text)
 
+        # What the operations of each layer took is what its components took.
+        status, answer = self.ask(f"/api/profiling/run/{first}/operations?phase=decode")
+        self.assertEqual(status, 200)
+        for component in ("q_proj", "lm_head"):
+            for layer in {cell["layer"] for cell in run["components"]
+                          if cell["component"] == component}:
+                expected = sum(cell["energy_mj"] for cell in run["components"]
+                               if (cell["phase"], cell["layer"], cell["component"])
+                               == ("decode", layer, component))
+                parts = [entry for entry in answer["operations"]
+                         if (entry["layer"], entry["component"]) == (layer, component)]
+                self.assertGreater(len(parts), 0)
+                self.assertAlmostEqual(sum(part["energy_mj"] for part in parts), expected,
+                                       delta=1e-3 * expected)
+        self.assertEqual(self.ask(f"/api/profiling/run/{first}/operations?phase=x")[0], 400)
+        self.assertEqual(self.ask("/api/profiling/run/none/operations")[0], 404)
+
+        status, answer = self.ask(f"/api/profiling/run/{second}", {"tags": ["c", "d"]}, "PATCH")
+        self.assertEqual((status, answer["tags"]), (200, ["c", "d"]))
+        self.assertEqual(self.ask("/api/profiling/runs?tag=b")[1]["total"], 0)
+        self.assertEqual(self.ask("/api/profiling/runs?tag=d")[1]["runs"][0]["tags"], ["c", "d"])
+        self.assertEqual(self.ask(f"/api/profiling/run/{second}", {"tags": "c"}, "PATCH")[0], 400)
+        self.assertEqual(self.ask("/api/profiling/run/none", {"tags": []}, "PATCH")[0], 404)
+
         self.assertEqual(self.ask(f"/api/profiling/run/{second}", method="DELETE")[0], 200)
         self.assertEqual(self.ask(f"/api/profiling/run/{second}")[0], 404)
 

@@ -4,11 +4,13 @@ import { token } from "./token";
 import type {
   GenerateRequest,
   Health,
+  LayerOperation,
   Matrix,
   ModelEntry,
   PowerStatus,
   PowerTimeline,
   Run,
+  RunHead,
   RunList,
 } from "./types";
 
@@ -54,6 +56,8 @@ export interface ListQuery {
   model?: string;
   tag?: string;
   experiment?: string;
+  date_from?: string;
+  date_to?: string;
   text?: string;
   sort_by?: string;
   order?: string;
@@ -97,6 +101,17 @@ export const api = {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(order),
     }),
+  operations: (run: string, token: number | null = null) =>
+    request<{ operations: LayerOperation[] }>(
+      `/api/profiling/run/${id(run)}/operations${token === null ? "" : `?from=${token}&to=${token}`}`,
+    ),
+  tag: (run: string, tags: string[]) =>
+    request<{ tags: string[] }>(`/api/profiling/run/${id(run)}`, {
+      method: "PATCH",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ tags }),
+    }),
+  summary: (run: string) => request<RunHead>(`/api/profiling/run/${id(run)}/summary`),
   compare: (runs: string[]) =>
     request<{ runs: Run[] }>("/api/profiling/compare", {
       method: "POST",
@@ -105,9 +120,9 @@ export const api = {
     }),
   remove: (run: string) =>
     request<{ run_id: string }>(`/api/profiling/run/${id(run)}`, { method: "DELETE" }),
-  exportUrl: (run: string) => {
+  exportUrl: (run: string, format: "json" | "csv") => {
     const secret = token();
     const suffix = secret ? `&token=${id(secret)}` : "";
-    return `/api/profiling/export/${id(run)}?format=json${suffix}`;
+    return `/api/profiling/export/${id(run)}?format=${format}${suffix}`;
   },
 };

@@ -1,10 +1,11 @@
 // The shell: brand, views, connection, health, theme.
 
-import { useEffect, useState, useSyncExternalStore } from "react";
-import { api } from "./api";
+import { useEffect, useState, useSyncExternalStore, type FormEvent } from "react";
+import { ApiError, api } from "./api";
 import type { LiveConnection } from "./live";
 import { runHref, useRoute } from "./router";
 import { useTheme } from "./theme";
+import { keepToken } from "./token";
 import { useLoad } from "./ui";
 import { AnalysisView } from "./views/analysis";
 import { CompareView } from "./views/compare";
@@ -12,23 +13,30 @@ import { HistoryView } from "./views/history";
 import { LiveView } from "./views/live";
 
 const HEALTH_MS = 10_000;
+const TITLES = { live: "Live", analysis: "Analysis", history: "History", compare: "Compare" };
 
 function ConnectionChip({ live }: { live: LiveConnection }) {
   const state = useSyncExternalStore(live.subscribe, live.snapshot);
   if (state.connection === "open") {
     return (
-      <span className="chip good">
+      <span className="chip good" title="The live stream is open">
         <span className="dot" />
         live
+      </span>
+    );
+  }
+  if (state.connection === "connecting") {
+    return (
+      <span className="chip">
+        <span className="dot" />
+        connecting
       </span>
     );
   }
   return (
     <button className="chip bad" onClick={() => live.retryNow()} title="Connect now">
       <span className="dot" />
-      {state.connection === "connecting"
-        ? "connecting"
-        : `connection lost, again in ${Math.ceil(state.retry_s ?? 0)} s`}
+      connection lost: trying again
     </button>
   );
 }
@@ -47,59 +55,121 @@ function HealthChip() {
   if (failing.length === 0) {
     return null;
   }
+  const what = failing
+    .map((component) => `${component.name}: ${component.detail ?? ""} ${component.hint ?? ""}`)
+    .join("\n");
   return (
-    <span
-      className="chip warn"
-      title={failing
-        .map((component) => `${component.name}: ${component.detail ?? ""} ${component.hint ?? ""}`)
-        .join("\n")}
-    >
-      <span className="dot" />
-      {failing.map((component) => component.name).join(", ")} failing
-    </span>
+    <details className="health">
+      <summary className="chip warn" title={what}>
+        <span className="dot" />
+        {failing.map((component) => component.name).join(", ")} failing
+      </summary>
+      <ul>
+        {failing.map((component) => (
+          <li key={component.name}>
+            <b>{component.name}</b> since {component.since}
+            <div>{component.detail}</div>
+            {component.hint && <div className="muted">{component.hint}</div>}
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
+
+/** A server that is open to the network wants its token. */
+function TokenGate() {
+  const [text, setText] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    keepToken(text.trim());
+    location.reload();
+  };
+  return (
+    <form className="gate" onSubmit={submit}>
+      <h1>This server asks for its token</h1>
+      <p className="muted">
+        <code>enprof serve</code> printed it when it started, at the end of its address. It is kept for
+        this tab alone.
+      </p>
+      <label>
+        Token
+        <input
+          autoFocus
+          type="password"
+          autoComplete="off"
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+      </label>
+      <button className="primary" type="submit" disabled={text.trim() === ""}>
+        Continue
+      </button>
+    </form>
+  );
+}
+
+const refused = (error: unknown) =>
+  error instanceof ApiError && (error.status === 401 || error.status === 403);
 
 export function App({ live }: { live: LiveConnection }) {
   const route = useRoute();
   const state = useSyncExternalStore(live.subscribe, live.snapshot);
   const { theme, toggle } = useTheme();
-  const latest = useLoad(route.view === "analysis" ? null : "latest", () => api.runs({ limit: 1 }));
+  const latest = useLoad(`${route.view}/${state.connection === "open"}`, () =>
+    api.runs({ limit: 1 }),
+  );
   const analysed = route.run ?? latest.data?.runs[0]?.run_id ?? null;
-  const tab = (view: string, href: string, name: string) => (
+  useEffect(() => {
+    document.title = `${TITLES[route.view]} · enprof`;
+    scrollTo(0, 0);
+  }, [route.view, route.run]);
+  const tab = (view: keyof typeof TITLES, href: string) => (
     <a href={href} aria-current={route.view === view ? "page" : undefined}>
-      {name}
+      {TITLES[view]}
     </a>
   );
   return (
     <div className="shell">
+      <a className="skip" href="#main" onClick={(event) => {
+        event.preventDefault(); // the address after '#' is a view's
+        document.getElementById("main")?.focus();
+      }}>
+        Skip to the content
+      </a>
       <header className="top">
         <a className="brand" href="#/live">
-          <img src="/icon.svg" alt="" />
+          <img src="/icon.svg" alt="" width="24" height="24" />
           enprof
         </a>
         <nav aria-label="Views">
-          {tab("live", "#/live", "Live")}
-          {tab("analysis", analysed ? runHref(analysed) : "#/history", "Analysis")}
-          {tab("history", "#/history", "History")}
-          {tab("compare", "#/compare", "Compare")}
+          {tab("live", "#/live")}
+          {tab("analysis", analysed ? runHref(analysed) : "#/history")}
+          {tab("history", "#/history")}
+          {tab("compare", "#/compare")}
         </nav>
         <span className="spacer" />
         <HealthChip />
         <ConnectionChip live={live} />
         <button
-          className="plain"
+          className="plain icon"
           onClick={toggle}
           aria-label={`Use the ${theme === "dark" ? "light" : "dark"} theme`}
         >
           {theme === "dark" ? "☀" : "☾"}
         </button>
       </header>
-      <main>
-        {route.view === "live" && <LiveView state={state} live={live} />}
-        {route.view === "analysis" && route.run && <AnalysisView id={route.run} />}
-        {route.view === "history" && <HistoryView />}
-        {route.view === "compare" && <CompareView ids={route.runs} />}
+      <main id="main" tabIndex={-1}>
+        {refused(latest.error) ? (
+          <TokenGate />
+        ) : (
+          <>
+            {route.view === "live" && <LiveView state={state} live={live} />}
+            {route.view === "analysis" && route.run && <AnalysisView id={route.run} />}
+            {route.view === "history" && <HistoryView />}
+            {route.view === "compare" && <CompareView ids={route.runs} />}
+          </>
+        )}
       </main>
     </div>
   );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { apply, newRun, type LiveRun } from "./live";
-import type { LiveEvent } from "./types";
+import { apply, newRun, settled, type LiveRun } from "./live";
+import type { LiveEvent, Run } from "./types";
 
 let seq = 0;
 const event = (type: string, data: Record<string, unknown> = {}, t_ms = 0): LiveEvent => ({
@@ -44,6 +44,35 @@ describe("apply", () => {
     const later = apply(run, { seq: 9, run_id: "", type: "gap", t_ms: 0, data: { missed: 5 } })!;
     expect(later.missed).toBe(5);
     expect(later.run_id).toBe("r");
+  });
+
+  it("takes power rail by rail, and leaves out what is not known of one", () => {
+    const run = all([
+      event("power_sample", { power_mw: 9, rails: [{ name: "cpu", power_mw: 7 }, { name: "dram", power_mw: 2 }] }, 100),
+      event("power_sample", { power_mw: null, rails: [{ name: "cpu", power_mw: 8 }, { name: "dram", power_mw: null }] }, 200),
+    ])!;
+    expect(run.rails).toEqual({ cpu: [[100, 7], [200, 8]], dram: [[100, 2]] });
+  });
+
+  it("runs from its first sign of life, also where its start was missed", () => {
+    expect(all([event("section_start", { phase: "decode" })], newRun("r"))!.status).toBe("running");
+  });
+
+  it("shows a run that is over as the server has kept it", () => {
+    const kept = {
+      status: "interrupted",
+      totals: { energy_mj: 30, duration_ms: 5 },
+      tokens: [{ index: 0, text: "a", phase: "decode", duration_ms: 1, energy_mj: 3, quality: { standard_error_mj: 1 } }],
+      components: [
+        { phase: "decode", layer: 0, component: "q_proj", energy_mj: 1, duration_ms: 1 },
+        { phase: "prefill", layer: 0, component: "q_proj", energy_mj: 1, duration_ms: 1 },
+      ],
+      warnings: [{ message: "w" }],
+    } as unknown as Run;
+    const run = settled({ ...newRun("r"), status: "running", missed: 4 }, kept);
+    expect(run).toMatchObject({ status: "interrupted", energy_mj: 30, missed: 0, warnings: ["w"] });
+    expect(run.tokens[0]).toMatchObject({ energy_mj: 3, provisional: false });
+    expect(run.cells).toHaveLength(1);
   });
 
   it("shows the run that speaks, and forgets the one before", () => {

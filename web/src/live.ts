@@ -2,7 +2,8 @@
 // under way for the views.
 
 import { token } from "./token";
-import type { LiveEvent, PhaseName } from "./types";
+import { ApiError, api } from "./api";
+import type { LiveEvent, PhaseName, Run } from "./types";
 
 export interface LiveToken {
   index: number;
@@ -28,7 +29,8 @@ export interface LiveRun {
   phase: PhaseName | null;
   section: string | null;
   tokens: LiveToken[];
-  power: [number, number][]; // t_ms, power_mw
+  power: [number, number][]; // of the roots together: t_ms, power_mw
+  rails: Record<string, [number, number][]>; // likewise, of each domain
   power_mw: number | null;
   energy_mj: number | null;
   t_ms: number;
@@ -55,6 +57,7 @@ export function newRun(run_id: string): LiveRun {
     section: null,
     tokens: [],
     power: [],
+    rails: {},
     power_mw: null,
     energy_mj: null,
     t_ms: 0,
@@ -64,6 +67,9 @@ export function newRun(run_id: string): LiveRun {
     error: null,
   };
 }
+
+/** Statuses of a run that is not over. */
+export const UNDER_WAY = new Set(["waiting", "queued", "loading", "running"]);
 
 const num = (value: unknown): number | null => (typeof value === "number" ? value : null);
 const str = (value: unknown): string | null => (typeof value === "string" ? value : null);
@@ -85,6 +91,7 @@ export function apply(run: LiveRun | null, event: LiveEvent): LiveRun | null {
       next = { ...newRun(event.run_id), status: "running" };
       break;
     case "section_start":
+      next.status = "running"; // also where its start was missed
       next.phase = str(data.phase) as PhaseName | null;
       next.section = str(data.section);
       break;
@@ -110,6 +117,16 @@ export function apply(run: LiveRun | null, event: LiveEvent): LiveRun | null {
       next.energy_mj = num(data.energy_mj) ?? next.energy_mj;
       if (next.power_mw !== null) {
         next.power = [...next.power, [event.t_ms, next.power_mw]];
+      }
+      if (Array.isArray(data.rails)) {
+        next.rails = { ...next.rails };
+        for (const rail of data.rails as Record<string, unknown>[]) {
+          const name = str(rail.name);
+          const power = num(rail.power_mw);
+          if (name !== null && power !== null) {
+            next.rails[name] = [...(next.rails[name] ?? []), [event.t_ms, power]];
+          }
+        }
       }
       break;
     }
@@ -160,6 +177,32 @@ export function apply(run: LiveRun | null, event: LiveEvent): LiveRun | null {
   return next;
 }
 
+/** The state of a run that is over, from what the server has kept of it. */
+export function settled(run: LiveRun, kept: Run): LiveRun {
+  return {
+    ...run,
+    status: kept.status,
+    loading: null,
+    section: null,
+    tokens: kept.tokens.map((token) => ({
+      index: token.index,
+      text: token.text,
+      phase: token.phase,
+      duration_ms: token.duration_ms,
+      energy_mj: token.energy_mj,
+      standard_error_mj: token.quality.standard_error_mj,
+      provisional: false,
+    })),
+    energy_mj: kept.totals.energy_mj,
+    t_ms: kept.totals.duration_ms,
+    cells: kept.components.filter((cell) => cell.phase === "decode"),
+    warnings: kept.warnings.map((warning) => warning.message),
+    missed: 0,
+  };
+}
+
+/** How often the views are told, at most. */
+const SHOW_MS = 80;
 const FIRST_RETRY_S = 0.5;
 const LONGEST_RETRY_S = 15;
 
@@ -171,6 +214,8 @@ export class LiveConnection {
   private since = 0;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | null = null;
+  private missed = 0; // by a run of which nothing was heard yet
+  private showing: ReturnType<typeof setTimeout> | null = null;
 
   constructor() {
     // From the oldest event that the server still has, so that a reload shows the whole run.
@@ -183,9 +228,11 @@ export class LiveConnection {
   };
   snapshot = () => this.state;
 
-  /** Shows a run that was just asked for, before anything is heard of it. */
+  /** Shows a run that was just asked for, unless something was heard of it already. */
   expect(run_id: string) {
-    this.update({ run: newRun(run_id) });
+    if (this.state.run?.run_id !== run_id) {
+      this.update({ run: newRun(run_id) });
+    }
   }
 
   retryNow() {
@@ -209,6 +256,7 @@ export class LiveConnection {
     socket.onopen = () => {
       this.failures = 0;
       this.update({ connection: "open", retry_s: null });
+      void this.catchUp();
     };
     socket.onmessage = (message) => this.take(JSON.parse(String(message.data)) as LiveEvent[]);
     socket.onclose = () => {
@@ -228,11 +276,50 @@ export class LiveConnection {
 
   private take(events: LiveEvent[]) {
     let run = this.state.run;
+    let behind = false;
     for (const event of events) {
       this.since = event.seq; // goes back where the server was started anew and told of the gap
+      const before = run;
       run = apply(run, event);
+      if (event.type === "gap") {
+        behind = true;
+        this.missed = before ? 0 : (num(event.data.missed) ?? 0);
+      } else if (run && run.run_id !== before?.run_id) {
+        // Only what came after its start is missed by a run.
+        const whole = event.type === "run_started" || event.type === "model_loading";
+        run = { ...run, missed: whole ? 0 : this.missed };
+        this.missed = 0;
+      }
+      behind ||= event.type === "inference_complete" && (run?.missed ?? 0) > 0;
     }
-    this.update({ run });
+    this.state = { ...this.state, run };
+    // As fast as eyes follow: a frame a token would keep a slow machine busy with drawing.
+    this.showing ??= setTimeout(() => {
+      this.showing = null;
+      this.update({});
+    }, SHOW_MS);
+    if (behind) {
+      void this.catchUp();
+    }
+  }
+
+  /**
+   * Asks the server for a run of which this page may have missed something: what is over is shown as
+   * it was kept. A run that the server does not know ended with the server before it.
+   */
+  private async catchUp() {
+    const run = this.state.run;
+    if (!run || (!UNDER_WAY.has(run.status) && run.missed === 0)) {
+      return;
+    }
+    const found = await api.run(run.run_id).then(
+      (kept) => (kept.totals && !UNDER_WAY.has(kept.status) ? settled(run, kept) : null),
+      (error: unknown) =>
+        error instanceof ApiError && error.status === 404 ? { ...run, status: "lost" } : null,
+    );
+    if (found && this.state.run?.run_id === run.run_id) {
+      this.update({ run: found });
+    }
   }
 
   private update(change: Partial<LiveState>) {

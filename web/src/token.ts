@@ -1,14 +1,15 @@
-// A server that is open to the network wants its token: it comes once in the page's address and is
-// kept for this tab, out of sight.
+// A server that is open to the network wants its token: it comes once in the page's address, or is
+// typed in, and is kept for this tab, out of sight.
 
 const KEY = "enprof-token";
 
 export const token = () => sessionStorage.getItem(KEY);
+export const keepToken = (given: string) => sessionStorage.setItem(KEY, given);
 
 export function keepTokenOfAddress() {
   const given = new URLSearchParams(location.search).get("token");
   if (given) {
-    sessionStorage.setItem(KEY, given);
+    keepToken(given);
     history.replaceState(null, "", location.pathname + location.hash);
   }
 }

@@ -65,6 +65,19 @@ export interface OperationFigure extends Figure {
   bytes: number | null;
 }
 
+/** Operations of one kind in one component of one layer. */
+export interface LayerOperation {
+  phase: PhaseName;
+  layer: number | null;
+  component: string;
+  op: string;
+  count: number;
+  duration_ms: number;
+  energy_mj: number | null;
+  flops: number | null;
+  bytes: number | null;
+}
+
 export interface Warning {
   component: string;
   code: string;
@@ -144,6 +157,9 @@ export interface Run {
   quality: Quality;
   warnings: Warning[];
 }
+
+/** A run without its long lists; of one under way, what it was asked to do. */
+export type RunHead = Omit<Run, "tokens" | "layers" | "components" | "operations">;
 
 export interface RunSummary {
   run_id: string;

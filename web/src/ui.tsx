@@ -1,7 +1,7 @@
 // Small parts that every view uses.
 
 import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
-import { ApiError } from "./api";
+import { ApiError, api } from "./api";
 import type { Method } from "./types";
 
 export function Panel({
@@ -71,6 +71,39 @@ export function MethodChip({ method }: { method: Method | null }) {
     <span className={`chip ${method === "estimated" ? "warn" : "good"}`}>
       <span className="dot" />
       {method}
+    </span>
+  );
+}
+
+const GOOD = new Set(["completed", "running", "loading"]);
+const QUIET = new Set(["waiting", "queued", "cancelled"]);
+
+export function StatusChip({ status, label }: { status: string; label?: string }) {
+  const tone = GOOD.has(status) ? "good" : QUIET.has(status) ? "" : "bad";
+  return (
+    <span className={`chip ${tone}`}>
+      <span className="dot" />
+      {label ?? status}
+    </span>
+  );
+}
+
+/** Links that download a run. */
+export function Exports({ run }: { run: string }) {
+  return (
+    <span className="exports">
+      <a className="button" href={api.exportUrl(run, "json")} download aria-label={`Export run ${run} as JSON`}>
+        JSON
+      </a>
+      <a
+        className="button"
+        href={api.exportUrl(run, "csv")}
+        download
+        aria-label={`Export run ${run} as CSV tables`}
+        title="All tables, in a ZIP"
+      >
+        CSV
+      </a>
     </span>
   );
 }

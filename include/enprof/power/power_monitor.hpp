@@ -70,6 +70,7 @@ struct IdleBaseline {
 struct PowerNow {
   std::optional<Watts> total;  ///< of the roots, over their last windows; empty while unknown
   Joules energy_since_start;   ///< of the roots, whole windows only
+  std::vector<std::optional<Watts>> by_domain{};  ///< likewise, of each, in the order of domains()
 };
 
 /// How often a source is read.

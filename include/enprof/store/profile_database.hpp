@@ -89,6 +89,9 @@ class ENPROF_API ProfileDatabase {
                                           std::optional<Nanoseconds> patience = std::nullopt);
   /// Deletes a run and all that belongs to it; false where there was none.
   [[nodiscard]] Result<bool> delete_run(std::string_view run_id);
+  /// Gives a run these tags in place of those that it has; false where there is none. Errors:
+  /// busy, where the run is in the making: saving it would undo them.
+  [[nodiscard]] Result<bool> set_tags(std::string_view run_id, std::span<const std::string> tags);
 
   // ---- reading
   // -----------------------------------------------------------------------------------

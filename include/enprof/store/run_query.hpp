@@ -58,8 +58,9 @@ struct RunList {
 /// What to read of a run. The run itself, its phases, sections, domains and warnings always are.
 struct RunParts {
   bool tokens = true;
-  bool layers = true;      ///< and components
-  bool operations = true;  ///< classes, kinds and events
+  bool layers = true;            ///< and components
+  bool operations = true;        ///< classes, kinds and events
+  bool operation_events = true;  ///< of the operations; they may be millions
   bool values = true;
   bool power_samples = true;  ///< and readings
 };

@@ -1,39 +1,83 @@
-// Where the joules went, as a tree (treemap) and as flows (Sankey).
+// Where the joules went, as a tree (treemap) and as flows (Sankey): phase ▸ layer ▸ component ▸
+// operation. Operations are known of deep runs only.
 
-import type { Run } from "../types";
+import type { ComponentFigure, LayerOperation, Run } from "../types";
 
 export interface Node {
   name: string;
   value: number; // mJ
+  error: number | null; // one standard error, mJ
+  component?: string;
   children?: Node[];
 }
 
-const layerLabel = (layer: number | null) => (layer === null ? "outside the layers" : `layer ${layer}`);
+export const layerLabel = (layer: number | null) =>
+  layer === null ? "outside the layers" : `layer ${layer}`;
 
-/** Phase ▸ layer ▸ component. What no component has stays with its phase, as "(other)". */
-export function energyTree(run: Run): Node[] {
+const sum = (nodes: { value: number }[]) => nodes.reduce((total, node) => total + node.value, 0);
+
+function operationsOf(operations: LayerOperation[], part: ComponentFigure): Node[] {
+  return operations
+    .filter(
+      (operation) =>
+        operation.phase === part.phase &&
+        operation.layer === part.layer &&
+        operation.component === part.component &&
+        (operation.energy_mj ?? 0) > 0,
+    )
+    .map((operation) => ({
+      name: operation.op,
+      value: operation.energy_mj ?? 0,
+      error: null,
+      component: part.component,
+    }));
+}
+
+/** What no part has stays with the whole, as "(other)". */
+function withRest(parts: Node[], whole: number): Node[] {
+  const rest = whole - sum(parts);
+  return parts.length > 0 && rest > whole * 1e-6
+    ? [...parts, { name: "(other)", value: rest, error: null }]
+    : parts;
+}
+
+export function energyTree(run: Run, operations: LayerOperation[] = []): Node[] {
   return run.phases
     .filter((phase) => (phase.energy_mj ?? 0) > 0)
     .map((phase) => {
       const mine = run.components.filter((component) => component.phase === phase.phase);
       const layers = [...new Set(mine.map((component) => component.layer))];
-      const children: Node[] = layers.map((layer) => {
+      const children = layers.map((layer) => {
         const parts = mine
-          .filter((component) => component.layer === layer && (component.energy_mj ?? 0) > 0)
-          .map((component) => ({ name: component.component, value: component.energy_mj ?? 0 }));
-        return {
-          name: layerLabel(layer),
-          value: parts.reduce((sum, part) => sum + part.value, 0),
-          children: parts,
-        };
+          .filter((part) => part.layer === layer && (part.energy_mj ?? 0) > 0)
+          .map((part) => {
+            const inner = operationsOf(operations, part);
+            return {
+              name: part.component,
+              value: part.energy_mj ?? 0,
+              error: part.quality.standard_error_mj,
+              component: part.component,
+              // One operation in it would only repeat its name.
+              ...(inner.length > 1 ? { children: inner } : {}),
+            };
+          });
+        return { name: layerLabel(layer), value: sum(parts), error: null, children: parts };
       });
-      const total = phase.energy_mj ?? 0;
-      const rest = total - children.reduce((sum, child) => sum + child.value, 0);
-      if (children.length > 0 && rest > total * 1e-6) {
-        children.push({ name: "(other)", value: rest });
-      }
-      return { name: phase.phase, value: total, ...(children.length > 0 ? { children } : {}) };
+      const value = phase.energy_mj ?? 0;
+      const parts = withRest(children, value);
+      return {
+        name: phase.phase,
+        value,
+        error: phase.quality.standard_error_mj,
+        ...(parts.length > 0 ? { children: parts } : {}),
+      };
     });
+}
+
+export interface FlowNode {
+  id: string;
+  label: string;
+  column: number; // run, phase, layers, component, operation
 }
 
 export interface Link {
@@ -42,35 +86,65 @@ export interface Link {
   value: number;
 }
 
-/** Run ▸ phase ▸ component ▸ operation class. Operations of deep runs only. */
-export function energyFlows(run: Run): { nodes: string[]; links: Link[] } {
-  const links = new Map<string, Link>();
-  const add = (source: string, target: string, value: number | null) => {
-    if (value === null || value <= 0) {
-      return;
+const MOST_GROUPS = 8;
+
+/** Names of the layers' groups: more of them than a chart can show are taken together. */
+export function layerGroups(layers: number[]): (layer: number | null) => string {
+  const most = Math.max(...layers, 0) + 1;
+  const size = Math.ceil(most / MOST_GROUPS);
+  return (layer) => {
+    if (layer === null || size === 1) {
+      return layerLabel(layer);
     }
-    const key = `${source}\n${target}`;
-    const link = links.get(key) ?? { source, target, value: 0 };
-    link.value += value;
-    links.set(key, link);
+    const first = Math.floor(layer / size) * size;
+    const last = Math.min(first + size, most) - 1;
+    return first === last ? layerLabel(first) : `layers ${first}–${last}`;
   };
+}
+
+/** Run ▸ phase ▸ layers ▸ component ▸ operation. */
+export function energyFlows(run: Run): { nodes: FlowNode[]; links: Link[] } {
+  const nodes = new Map<string, FlowNode>();
+  const links = new Map<string, Link>();
+  const node = (column: number, label: string) => {
+    const id = `${column}:${label}`; // components and operations may be called alike
+    nodes.set(id, { id, label, column });
+    return id;
+  };
+  const add = (source: string, target: string, value: number) => {
+    const link = links.get(`${source}\n${target}`) ?? { source, target, value: 0 };
+    link.value += value;
+    links.set(`${source}\n${target}`, link);
+  };
+  const groupOf = layerGroups(
+    run.components.map((part) => part.layer).filter((layer): layer is number => layer !== null),
+  );
   for (const phase of run.phases) {
-    add("run", phase.phase, phase.energy_mj);
-    const mine = run.components.filter((component) => component.phase === phase.phase);
-    for (const component of mine) {
-      add(phase.phase, component.component, component.energy_mj);
+    const whole = phase.energy_mj ?? 0;
+    if (whole <= 0) {
+      continue;
     }
-    if (mine.length > 0) {
-      const known = mine.reduce((sum, component) => sum + (component.energy_mj ?? 0), 0);
-      const rest = (phase.energy_mj ?? 0) - known;
-      add(phase.phase, "(other)", rest > (phase.energy_mj ?? 0) * 1e-3 ? rest : null);
+    const from = node(1, phase.phase);
+    add(node(0, "run"), from, whole);
+    let known = 0;
+    for (const part of run.components) {
+      const value = part.energy_mj ?? 0;
+      if (part.phase === phase.phase && value > 0) {
+        const group = node(2, groupOf(part.layer));
+        add(from, group, value);
+        add(group, node(3, part.component), value);
+        known += value;
+      }
+    }
+    if (known > 0 && whole - known > whole * 1e-3) {
+      add(from, node(2, "(other)"), whole - known);
     }
   }
   for (const operation of run.operations) {
-    // A name of its own, as components and operations may be called alike.
-    add(operation.component, `${operation.op}\u2009`, operation.energy_mj);
+    const component = `3:${operation.component}`;
+    if ((operation.energy_mj ?? 0) > 0 && nodes.has(component)) {
+      add(component, node(4, operation.op), operation.energy_mj ?? 0);
+    }
   }
-  const list = [...links.values()];
-  const nodes = [...new Set(list.flatMap((link) => [link.source, link.target]))];
-  return { nodes, links: list };
+  return { nodes: [...nodes.values()], links: [...links.values()] };
 }

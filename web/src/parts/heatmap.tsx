@@ -1,7 +1,7 @@
 // Layers down, components across, one colour a value.
 
 import { useMemo } from "react";
-import { Chart, axis, tooltip, type Palette } from "../chart";
+import { Chart, axis, html, tooltip, type Palette } from "../chart";
 import { digits, si } from "../format";
 import type { Matrix } from "../types";
 
@@ -22,83 +22,122 @@ export function formatIn(value: number | null, unit: string): string {
   return unit === "1" || unit === "ratio" ? digits(value) : `${digits(value)} ${unit}`;
 }
 
-export const layerName = (layer: number | null) => (layer === null ? "outside" : `layer ${layer}`);
+export const layerName = (layer: number | null) => (layer === null ? "outside" : String(layer));
+
+const LEFT = 62;
+const BOTTOM = 92;
+/** Values spread over decades in one picture: the root keeps the small ones apart, zero at zero. */
+const shade = (value: number) => Math.sign(value) * Math.sqrt(Math.abs(value));
 
 export function Heatmap({
   matrix,
+  selected,
+  detail,
   onPick,
 }: {
   matrix: Matrix;
-  onPick?: (component: string) => void;
+  selected?: { layer: number | null; component: string } | null;
+  detail?: (layer: number | null, component: string) => string;
+  onPick?: (layer: number | null, component: string) => void;
 }) {
+  const values = useMemo(
+    () => matrix.values.flat().filter((value): value is number => value !== null),
+    [matrix],
+  );
+  const largest = values.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
+  // One cell far above all others (the head of a small model) must not pale them.
+  const usual = [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.97)] ?? 0;
+  const cut = values.length > 20 && largest > 2 * usual && usual > 0;
+  const most = cut ? 1.2 * usual : Math.max(largest, 0);
+  const least = values.reduce((low, value) => Math.min(low, value), 0);
   const option = useMemo(() => {
-    const cells: [number, number, number][] = [];
-    matrix.values.forEach((row, layer) =>
-      row.forEach((value, component) => {
-        if (value !== null) {
-          cells.push([component, layer, value]);
-        }
-      }),
-    );
-    const values = cells.map((cell) => cell[2]);
-    const most = Math.max(...values, 0);
-    const least = Math.min(...values, 0);
-    return (colors: Palette) => ({
-      grid: { left: 76, right: 16, top: 8, bottom: 104 },
-      tooltip: tooltip(colors, {
-        formatter: (item: { data: [number, number, number] }) => {
-          const [component, layer, value] = item.data;
-          return `${matrix.components[component]} · ${layerName(matrix.layers[layer] ?? null)}<br><b>${formatIn(value, matrix.unit)}</b>`;
+    const cells: { value: [number, number, number]; itemStyle?: object }[] = [];
+    return (colors: Palette) => {
+      cells.length = 0;
+      matrix.values.forEach((row, layer) =>
+        row.forEach((value, component) => {
+          if (value !== null) {
+            const isSelected =
+              selected &&
+              selected.layer === matrix.layers[layer] &&
+              selected.component === matrix.components[component];
+            cells.push({
+              value: [component, layer, shade(value)],
+              ...(isSelected
+                ? { itemStyle: { borderColor: colors.text, borderWidth: 2 } }
+                : {}),
+            });
+          }
+        }),
+      );
+      return {
+        grid: { left: LEFT, right: 8, top: 6, bottom: BOTTOM },
+        tooltip: tooltip(colors, {
+          formatter: (item: { value: [number, number, number] }) => {
+            const [column, row] = item.value;
+            const layer = matrix.layers[row] ?? null;
+            const component = matrix.components[column] ?? "";
+            const value = matrix.values[row]?.[column] ?? null;
+            return `${html(component)} · ${layer === null ? "outside the layers" : `layer ${layer}`}<br><b>${formatIn(value, matrix.unit)}</b> ${detail?.(layer, component) ?? ""}`;
+          },
+        }),
+        xAxis: {
+          ...axis("", colors),
+          type: "category",
+          data: matrix.components,
+          axisTick: { show: false },
+          axisLine: { show: false },
+          axisLabel: { color: colors.muted, rotate: 42, fontSize: 11, interval: 0, width: 104, overflow: "truncate" },
         },
-      }),
-      xAxis: {
-        ...axis("", colors),
-        type: "category",
-        data: matrix.components,
-        axisLabel: { color: colors.muted, rotate: 40, fontSize: 11, interval: 0 },
-      },
-      yAxis: {
-        ...axis("", colors),
-        type: "category",
-        inverse: true,
-        data: matrix.layers.map(layerName),
-        axisLabel: { color: colors.muted, fontSize: 11 },
-      },
-      visualMap: {
-        type: "continuous",
-        min: least,
-        max: most > least ? most : least + 1,
-        orient: "horizontal",
-        left: "center",
-        bottom: 0,
-        itemWidth: 12,
-        itemHeight: 160,
-        calculable: true,
-        text: [formatIn(most, matrix.unit), formatIn(least, matrix.unit)],
-        textStyle: { color: colors.muted, fontSize: 11 },
-        inRange: { color: colors.heat },
-      },
-      series: [
-        {
-          type: "heatmap",
-          data: cells,
-          itemStyle: { borderColor: colors.panel, borderWidth: 1 },
-          emphasis: { itemStyle: { borderColor: colors.text } },
+        yAxis: {
+          ...axis("layer", colors, { nameGap: 44 }),
+          type: "category",
+          inverse: true,
+          data: matrix.layers.map(layerName),
+          axisTick: { show: false },
+          axisLine: { show: false },
+          axisLabel: { color: colors.muted, fontSize: 11 },
         },
-      ],
-    });
-  }, [matrix]);
+        visualMap: {
+          show: false,
+          min: shade(least),
+          max: most > least ? shade(most) : shade(least) + 1,
+          inRange: { color: colors.heat },
+        },
+        series: [
+          {
+            type: "heatmap",
+            data: cells,
+            itemStyle: { borderColor: colors.panel, borderWidth: 1.5, borderRadius: 3 },
+            emphasis: { itemStyle: { borderColor: colors.text, borderWidth: 2 } },
+          },
+        ],
+      };
+    };
+  }, [matrix, selected, detail, most, least]);
+  const row = matrix.layers.length > 40 ? 12 : matrix.layers.length > 20 ? 17 : 25;
   return (
-    <Chart
-      label={`Heatmap of ${matrix.metric} by layer and component`}
-      height={Math.min(640, 140 + 22 * matrix.layers.length)}
-      option={option}
-      onClick={(item) => {
-        const component = Array.isArray(item.data) ? matrix.components[item.data[0] as number] : "";
-        if (component) {
-          onPick?.(component);
-        }
-      }}
-    />
+    <>
+      <Chart
+        label={`Heatmap of ${matrix.metric} by layer and component`}
+        height={Math.max(230, BOTTOM + 10 + row * matrix.layers.length)}
+        option={option}
+        onClick={(item) => {
+          const cell = (item.data as { value?: number[] } | undefined)?.value;
+          const component = matrix.components[cell?.[0] ?? -1];
+          if (component && cell) {
+            onPick?.(matrix.layers[cell[1] ?? -1] ?? null, component);
+          }
+        }}
+      />
+      <div className="scale" aria-hidden="true">
+        <span>{formatIn(least, matrix.unit)}</span>
+        <span className="ramp" />
+        <span>
+          {cut ? "≥ " : ""}
+          {formatIn(values.length > 0 ? most : null, matrix.unit)}
+        </span>
+      </div>
+    </>
   );
 }

@@ -1,23 +1,26 @@
 import { expect, it } from "vitest";
-import type { Run } from "../types";
-import { interval } from "./interval";
+import { difference, interval, studentT } from "./interval";
 
-const run = (energy: number | null, prompt = "p") =>
-  ({
-    prompt,
-    model: { name: "m" },
-    totals: { output_tokens: 8, energy_per_output_token_mj: energy },
-  }) as unknown as Run;
-
-it("gives the mean and Student's interval of runs that repeat", () => {
-  const result = interval([run(9), run(10), run(11)])!;
+it("gives the mean and Student's interval of what repeats", () => {
+  const result = interval([9, 10, 11])!;
   expect(result.mean).toBe(10);
-  expect(result.high - result.mean).toBeCloseTo(4.303 / Math.sqrt(3), 3);
-  expect(result.mean - result.low).toBeCloseTo(4.303 / Math.sqrt(3), 3);
+  expect(result.half).toBeCloseTo(4.303 / Math.sqrt(3), 3);
+  expect(interval([9])).toBeNull();
+  expect(interval([])).toBeNull();
 });
 
-it("says nothing where runs differ or are not measured", () => {
-  expect(interval([run(9), run(10, "q")])).toBeNull();
-  expect(interval([run(9), run(null)])).toBeNull();
-  expect(interval([run(9)])).toBeNull();
+it("is never narrower than it may be between whole degrees of freedom", () => {
+  expect(studentT(1.9)).toBe(12.706);
+  expect(studentT(30)).toBe(2.042);
+  expect(studentT(60)).toBeCloseTo(2.0003, 2);
+  expect(studentT(1e9)).toBeCloseTo(1.96, 3);
+});
+
+it("gives Welch's interval of a difference", () => {
+  // Of two samples with equal scatter and size it is that of Student: 4 degrees of freedom.
+  const result = difference([9, 10, 11], [12, 13, 14])!;
+  expect(result.mean).toBe(3);
+  expect(result.half).toBeCloseTo(2.776 * Math.sqrt(2 / 3), 2);
+  expect(difference([1, 1], [2, 2])).toEqual({ mean: 1, half: 0, count: 4 });
+  expect(difference([1], [2, 3])).toBeNull();
 });

@@ -1,32 +1,61 @@
-// What repeated runs say together.
+// What repeated runs say together: means and differences with 95 % intervals.
 
-import type { Run } from "../types";
+/** Student's t at 97.5 %, for 1 to 30 degrees of freedom. */
+const T = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145,
+  2.131, 2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048,
+  2.045, 2.042,
+];
 
-/** Student's t, 97.5 %, for 1, 2 and 3 degrees of freedom: two to four runs. */
-const T = [12.706, 4.303, 3.182];
+/** Rounded down between whole degrees: an interval is never narrower than it may be. */
+export function studentT(freedom: number): number {
+  return T[Math.max(1, Math.floor(freedom)) - 1] ?? 1.96 + 2.46 / freedom;
+}
 
-/** Mean energy per output token and its 95 % interval, where all runs repeat one another. */
-export function interval(runs: Run[]): { mean: number; low: number; high: number } | null {
-  const first = runs[0];
-  if (!first || runs.length < 2) {
-    return null;
-  }
-  const same = runs.every(
-    (run) =>
-      run.model.name === first.model.name &&
-      run.prompt === first.prompt &&
-      run.totals.output_tokens === first.totals.output_tokens,
-  );
-  const values = runs
-    .map((run) => run.totals.energy_per_output_token_mj)
-    .filter((value): value is number => value !== null);
-  const t = T[values.length - 2];
-  if (!same || values.length !== runs.length || t === undefined) {
-    return null;
-  }
+export interface Interval {
+  mean: number;
+  half: number; // the interval is mean ± half
+  count: number;
+}
+
+interface Moments {
+  count: number;
+  mean: number;
+  square: number; // squared standard error of the mean
+}
+
+function moments(values: number[]): Moments {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance =
-    values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  const half = t * Math.sqrt(variance / values.length);
-  return { mean, low: mean - half, high: mean + half };
+    values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
+  return { count: values.length, mean, square: variance / values.length };
+}
+
+/** Empty where there are fewer than two: one value does not say how far others would lie. */
+export function interval(values: number[]): Interval | null {
+  if (values.length < 2) {
+    return null;
+  }
+  const { count, mean, square } = moments(values);
+  return { mean, half: studentT(count - 1) * Math.sqrt(square), count };
+}
+
+/** Mean of `b` less mean of `a`, by Welch: the two may scatter differently. */
+export function difference(a: number[], b: number[]): Interval | null {
+  if (a.length < 2 || b.length < 2) {
+    return null;
+  }
+  const first = moments(a);
+  const second = moments(b);
+  const square = first.square + second.square;
+  const freedom =
+    square === 0
+      ? first.count + second.count - 2
+      : square ** 2 /
+        (first.square ** 2 / (first.count - 1) + second.square ** 2 / (second.count - 1));
+  return {
+    mean: second.mean - first.mean,
+    half: studentT(freedom) * Math.sqrt(square),
+    count: first.count + second.count,
+  };
 }

@@ -1,8 +1,8 @@
 // Power against time, a line a rail.
 
 import { useMemo } from "react";
-import { Chart, axis, tooltip, type Palette } from "../chart";
-import { power } from "../format";
+import { Chart, axis, legend, tooltip, type Palette } from "../chart";
+import { power, si } from "../format";
 import type { Phase, PowerPoint } from "../types";
 
 export interface Rail {
@@ -12,14 +12,14 @@ export interface Rail {
 }
 
 /** Steps: a window's power holds from its begin to its end, and a gap shows as one. */
-function steps(points: PowerPoint[]): ([number, number] | [number, null])[] {
+function steps(points: PowerPoint[], scale: number): ([number, number] | [number, null])[] {
   const line: ([number, number] | [number, null])[] = [];
   let last = Number.NEGATIVE_INFINITY;
   for (const [begin, end, mw] of points) {
     if (line.length > 0 && begin > last + 1e-6) {
-      line.push([last, null]);
+      line.push([last / scale, null]);
     }
-    line.push([begin, mw / 1e3], [end, mw / 1e3]);
+    line.push([begin / scale, mw / 1e3], [end / scale, mw / 1e3]);
     last = end;
   }
   return line;
@@ -34,53 +34,66 @@ export function PowerChart({
   phases?: Phase[];
   height?: number;
 }) {
-  const option = useMemo(
-    () => (colors: Palette) => ({
-      grid: { left: 58, right: 18, top: 34, bottom: 46 },
-      legend: { top: 0, left: 0, textStyle: { color: colors.muted }, icon: "roundRect" },
+  const option = useMemo(() => {
+    const end = Math.max(0, ...rails.map((rail) => rail.points.at(-1)?.[1] ?? 0));
+    const [scale, unit] = end >= 2000 ? [1e3, "s"] : [1, "ms"];
+    return (colors: Palette) => ({
+      grid: { left: 52, right: 14, top: 38, bottom: 44 },
+      legend: legend(colors),
       tooltip: tooltip(colors, {
         trigger: "axis",
-        valueFormatter: (value: number | null) => (value === null ? "–" : power(value * 1e3)),
-      }),
-      xAxis: axis("time since the run began, ms", colors, {
-        type: "value",
-        min: (range: { min: number }) => Math.floor(range.min / 10) * 10,
-      }),
-      yAxis: axis("power, W", colors, { type: "value", nameGap: 40, min: 0 }),
-      dataZoom: [{ type: "inside" }],
-      series: rails.map((rail, index) => ({
-        type: "line",
-        name: rail.name,
-        data: steps(rail.points),
-        showSymbol: false,
-        connectNulls: false,
-        lineStyle: {
-          width: rail.faint ? 1 : 2,
-          type: rail.faint ? "dashed" : "solid",
-          color: colors.series[index % colors.series.length],
+        formatter: (items: { seriesName: string; marker: string; value: [number, number | null] }[]) => {
+          const rows = new Map<string, string>(); // a step has two points at one time
+          for (const item of items) {
+            const [, watts] = item.value;
+            rows.set(item.seriesName, `${item.marker} ${item.seriesName} &nbsp;<b>${watts === null ? "–" : power(watts * 1e3)}</b>`);
+          }
+          return `${si(((items[0]?.value[0] ?? 0) * scale) / 1e3, "s")}<br>${[...rows.values()].join("<br>")}`;
         },
-        itemStyle: { color: colors.series[index % colors.series.length] },
-        areaStyle: index === 0 ? { opacity: 0.12 } : undefined,
-        markArea:
-          index === 0 && phases
-            ? {
-                silent: true,
-                label: { color: colors.muted, fontSize: 11, position: "insideTop" },
-                data: phases
-                  .filter((phase) => phase.phase === "prefill" || phase.phase === "decode")
-                  .map((phase, order) => [
-                    {
-                      name: phase.phase,
-                      xAxis: phase.begin_ms,
-                      itemStyle: { color: colors.series[order + 1], opacity: 0.07 },
-                    },
-                    { xAxis: phase.begin_ms + phase.duration_ms },
-                  ]),
-              }
-            : undefined,
-      })),
-    }),
-    [rails, phases],
-  );
-  return <Chart label="Power against time" height={height} option={option} />;
+      }),
+      xAxis: axis(`time since the run began, ${unit}`, colors, {
+        type: "value",
+        min: 0, // the first window began a little before the run
+        max: end / scale,
+        axisLabel: { color: colors.muted, fontSize: 11, hideOverlap: true, showMaxLabel: false },
+        splitLine: { show: false },
+      }),
+      yAxis: axis("power, W", colors, { type: "value", nameGap: 36, min: 0, axisLine: { show: false } }),
+      dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }],
+      series: rails.map((rail, index) => {
+        const color = colors.series[index % colors.series.length];
+        return {
+          type: "line",
+          name: rail.name,
+          data: steps(rail.points, scale),
+          showSymbol: false,
+          connectNulls: false,
+          lineStyle: { width: rail.faint ? 1.2 : 2, type: rail.faint ? "dashed" : "solid", color },
+          itemStyle: { color },
+          areaStyle: rail.faint ? undefined : { opacity: index === 0 ? 0.13 : 0.08 },
+          emphasis: { disabled: true },
+          markArea:
+            index === 0 && phases
+              ? {
+                  silent: true,
+                  label: { color: colors.muted, fontSize: 11, position: "insideTop" },
+                  data: phases
+                    .filter((phase) => phase.phase === "prefill" || phase.phase === "decode")
+                    .map((phase) => [
+                      {
+                        // What is too narrow for its name has its colour alone.
+                        name: phase.duration_ms > end * 0.07 ? phase.phase : "",
+                        xAxis: phase.begin_ms / scale,
+                        itemStyle: { color: colors.phases[phase.phase], opacity: 0.07 },
+                      },
+                      { xAxis: (phase.begin_ms + phase.duration_ms) / scale },
+                    ]),
+                }
+              : undefined,
+        };
+      }),
+    });
+  }, [rails, phases]);
+  const names = rails.map((rail) => rail.name).join(", ");
+  return <Chart label={`Power against time: ${names}`} height={height} option={option} />;
 }

@@ -1,7 +1,7 @@
 // The response, each token coloured by its joules.
 
-import { useEffect, useRef } from "react";
-import { duration, energy, plusMinus, power, visible } from "../format";
+import { memo, useEffect, useRef, useState } from "react";
+import { count, duration, energy, plusMinus, power, visible } from "../format";
 
 export interface StreamToken {
   index: number;
@@ -12,10 +12,48 @@ export interface StreamToken {
   provisional: boolean;
 }
 
+/** The page stays quick: of a long answer, the end is shown. */
+const MOST = 3000;
+const SHADES = 11;
+
+const Piece = memo(function Piece({
+  token,
+  shade,
+  selected,
+}: {
+  token: StreamToken;
+  shade: number;
+  selected: boolean;
+}) {
+  return (
+    <span
+      data-index={token.index}
+      className={`${token.provisional ? "provisional" : ""} ${selected ? "picked" : ""}`}
+      style={{ background: `color-mix(in srgb, var(--accent) ${shade * 5}%, transparent)` }}
+    >
+      {token.text}
+    </span>
+  );
+});
+
+function Details({ token }: { token: StreamToken }) {
+  const watts =
+    token.energy_mj === null || token.duration_ms <= 0
+      ? null
+      : (token.energy_mj / token.duration_ms) * 1e3;
+  return (
+    <>
+      <b>#{token.index}</b> <span className="mono">“{visible(token.text)}”</span>{" "}
+      <b>{energy(token.energy_mj)}</b> {plusMinus(token.standard_error_mj)}{" "}
+      {token.provisional ? "(provisional) " : ""}· {duration(token.duration_ms)} · {power(watts)}
+    </>
+  );
+}
+
 export function TokenStream({
   tokens,
   follow,
-  selected,
+  selected = null,
   onPick,
 }: {
   tokens: StreamToken[];
@@ -24,48 +62,74 @@ export function TokenStream({
   onPick?: (index: number) => void;
 }) {
   const box = useRef<HTMLDivElement>(null);
+  const [hovered, setHovered] = useState<number | null>(null);
   useEffect(() => {
     if (follow && box.current) {
       box.current.scrollTop = box.current.scrollHeight;
     }
   }, [tokens.length, follow]);
 
-  // The 95th percentile is the strongest colour: one slow token must not pale all others.
+  // From the 5th percentile to the 95th: one slow token must not pale all others. Where all are much
+  // alike, they look it.
   const known = tokens
     .map((token) => token.energy_mj)
     .filter((value): value is number => value !== null)
     .sort((a, b) => a - b);
   const strong = known[Math.floor(known.length * 0.95)] ?? 0;
+  const weak = Math.min(known[Math.floor(known.length * 0.05)] ?? 0, 0.7 * strong);
+  const shown = tokens.slice(-MOST);
+  const pointed = tokens.find((token) => token.index === (hovered ?? selected));
+  const indexOf = (target: EventTarget) => {
+    const index = (target as HTMLElement).dataset.index;
+    return index === undefined ? null : Number(index);
+  };
   return (
-    <div className="tokens" ref={box} aria-live="off">
-      {tokens.map((token) => {
-        const share = token.energy_mj === null || strong <= 0 ? 0 : token.energy_mj / strong;
-        const alpha = Math.round(Math.min(1, share) * 55);
-        const watts =
-          token.energy_mj === null || token.duration_ms <= 0
-            ? null
-            : (token.energy_mj / token.duration_ms) * 1e3;
-        return (
-          <span
+    <>
+      {tokens.length > MOST && (
+        <div className="note">
+          the last {count(MOST)} of {count(tokens.length)}
+        </div>
+      )}
+      <div
+        className={`tokens ${onPick ? "pickable" : ""}`}
+        ref={box}
+        tabIndex={0}
+        role="region"
+        aria-label="Response, token by token"
+        onMouseOver={(event) => setHovered(indexOf(event.target))}
+        onMouseLeave={() => setHovered(null)}
+        onClick={(event) => {
+          const index = indexOf(event.target);
+          if (index !== null) {
+            onPick?.(index);
+          }
+        }}
+      >
+        {shown.map((token) => (
+          <Piece
             key={token.index}
-            className={token.provisional ? "provisional" : ""}
-            style={{
-              background: `color-mix(in srgb, var(--accent) ${alpha}%, transparent)`,
-              outline: selected === token.index ? "2px solid var(--accent)" : undefined,
-              cursor: onPick ? "pointer" : undefined,
-            }}
-            onClick={() => onPick?.(token.index)}
-            title={[
-              `#${token.index} "${visible(token.text)}"`,
-              `${energy(token.energy_mj)} ${plusMinus(token.standard_error_mj)}${token.provisional ? " (provisional)" : ""}`,
-              duration(token.duration_ms),
-              power(watts),
-            ].join("\n")}
-          >
-            {token.text}
-          </span>
-        );
-      })}
-    </div>
+            token={token}
+            selected={token.index === selected}
+            shade={
+              token.energy_mj === null || strong <= weak
+                ? 0
+                : Math.round(
+                    Math.max(0, Math.min(1, (token.energy_mj - weak) / (strong - weak))) * SHADES,
+                  )
+            }
+          />
+        ))}
+      </div>
+      <div className="token-details" aria-live="off">
+        {pointed ? (
+          <Details token={pointed} />
+        ) : (
+          <>
+            <span className="swatch" /> least
+            <span className="swatch strong" /> most joules · point at a token for details
+          </>
+        )}
+      </div>
+    </>
   );
 }

@@ -1,21 +1,201 @@
-// All runs: search, sort, page, compare, export, delete.
+// All runs: search, filter, sort, page, tag, export, delete, choose to compare.
 
-import { useEffect, useState } from "react";
-import { api } from "../api";
+import { useEffect, useMemo, useState } from "react";
+import { api, type ListQuery } from "../api";
 import { count, duration, energy, when } from "../format";
+import { TagEditor } from "../parts/tag-editor";
 import { compareHref, runHref } from "../router";
 import type { RunSummary } from "../types";
-import { Confirm, Panel, Problem, State, useLoad } from "../ui";
+import { Confirm, Exports, Panel, Problem, State, StatusChip, useLoad } from "../ui";
 
 const PAGE = 25;
 const MOST_COMPARED = 4;
+const TYPING_MS = 250;
+/** So many of the latest runs give the filters' choices. */
+const KNOWN = 500;
 
 type SortBy = "date" | "duration" | "energy" | "joules_per_token";
+interface Filter {
+  text: string;
+  model: string;
+  tag: string;
+  experiment: string;
+  from: string; // a day
+  to: string; // likewise, that day included
+}
+const NO_FILTER: Filter = { text: "", model: "", tag: "", experiment: "", from: "", to: "" };
+
+/** The midnight after a day. */
+function dayAfter(day: string): string {
+  const date = new Date(`${day}T00:00:00Z`);
+  date.setUTCDate(date.getUTCDate() + 1);
+  return date.toISOString().slice(0, 10);
+}
+
+const distinct = (values: (string | null)[]) =>
+  [...new Set(values.filter((value): value is string => Boolean(value)))].sort();
+
+function Filters({
+  filter,
+  known,
+  onChange,
+}: {
+  filter: Filter;
+  known: RunSummary[];
+  onChange: (part: Partial<Filter>) => void;
+}) {
+  const select = (name: keyof Filter, label: string, values: string[]) => (
+    <select
+      value={filter[name]}
+      aria-label={`Only ${label}`}
+      onChange={(event) => onChange({ [name]: event.target.value })}
+    >
+      <option value="">any {label}</option>
+      {distinct([...values, filter[name]]).map((value) => (
+        <option key={value} value={value}>
+          {value}
+        </option>
+      ))}
+    </select>
+  );
+  return (
+    <div className="filters">
+      <input
+        type="search"
+        placeholder="Search in prompts"
+        aria-label="Search in prompts"
+        value={filter.text}
+        onChange={(event) => onChange({ text: event.target.value })}
+      />
+      {select("model", "model", known.map((run) => run.model))}
+      {select("tag", "tag", known.flatMap((run) => run.tags))}
+      {select("experiment", "experiment", known.flatMap((run) => run.experiment ?? []))}
+      <label className="inline">
+        from
+        <input
+          type="date"
+          title="A day, UTC"
+          value={filter.from}
+          onChange={(event) => onChange({ from: event.target.value })}
+        />
+      </label>
+      <label className="inline">
+        to
+        <input
+          type="date"
+          title="A day, UTC"
+          value={filter.to}
+          onChange={(event) => onChange({ to: event.target.value })}
+        />
+      </label>
+      {JSON.stringify(filter) !== JSON.stringify(NO_FILTER) && (
+        <button className="plain" onClick={() => onChange(NO_FILTER)}>
+          Clear
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Row({
+  run,
+  chosen,
+  full,
+  onChoose,
+  onTag,
+  onDelete,
+  onChanged,
+}: {
+  run: RunSummary;
+  chosen: boolean;
+  full: boolean; // as many are chosen as can be compared
+  onChoose: () => void;
+  onTag: (tag: string) => void;
+  onDelete: () => void;
+  onChanged: () => void;
+}) {
+  const over = run.status !== "running";
+  const about = run.method === "estimated" ? "~" : "";
+  return (
+    <tr className={chosen ? "selected" : ""}>
+      <td className="choose">
+        <input
+          type="checkbox"
+          aria-label={`Choose run ${run.run_id}`}
+          checked={chosen}
+          disabled={!over || (full && !chosen)}
+          title={full && !chosen ? `At most ${MOST_COMPARED} can be compared` : undefined}
+          onChange={onChoose}
+        />
+      </td>
+      <td className="prompt">
+        <a href={over ? runHref(run.run_id) : "#/live"} title={run.prompt}>
+          {run.prompt || "(no prompt)"}
+        </a>
+        <div className="under">
+          <span className="mono muted">{run.run_id.slice(0, 8)}</span>
+          {over && (
+            <TagEditor run={run.run_id} tags={run.tags} onTag={onTag} onSaved={onChanged} />
+          )}
+        </div>
+      </td>
+      <td data-label="model">
+        {run.model}
+        <div className="muted">
+          {[run.quantization, run.experiment].filter(Boolean).join(" · ")}
+        </div>
+      </td>
+      <td data-label="started" className="nowrap">
+        {when(run.started_at_ms)}
+      </td>
+      <td data-label="tokens" className="num">
+        {count(run.output_tokens)}
+        <div className="muted">{count(run.prompt_tokens)} in</div>
+      </td>
+      <td data-label="time" className="num">
+        {over ? duration(run.duration_ms) : "–"}
+      </td>
+      <td data-label="energy" className={`num ${about && "estimated"}`}>
+        {run.energy_mj === null ? "–" : about + energy(run.energy_mj)}
+      </td>
+      <td data-label="per token" className={`num ${about && "estimated"}`}>
+        {run.energy_per_output_token_mj === null
+          ? "–"
+          : about + energy(run.energy_per_output_token_mj)}
+      </td>
+      <td data-label="status">
+        {run.status === "completed" ? (
+          <span className="quiet">completed</span>
+        ) : (
+          <StatusChip status={run.status} />
+        )}
+        {run.warnings > 0 && (
+          <div className="estimated">
+            {run.warnings} {run.warnings === 1 ? "warning" : "warnings"}
+          </div>
+        )}
+      </td>
+      <td className="acts">
+        {over && (
+          <>
+            <Exports run={run.run_id} />
+            <button
+              className="plain danger"
+              onClick={onDelete}
+              aria-label={`Delete run ${run.run_id}`}
+            >
+              Delete
+            </button>
+          </>
+        )}
+      </td>
+    </tr>
+  );
+}
 
 export function HistoryView() {
-  const [text, setText] = useState("");
+  const [filter, setFilter] = useState<Filter>(NO_FILTER);
   const [search, setSearch] = useState("");
-  const [tag, setTag] = useState("");
   const [sort, setSort] = useState<{ by: SortBy; ascending: boolean }>({
     by: "date",
     ascending: false,
@@ -25,28 +205,41 @@ export function HistoryView() {
   const [doomed, setDoomed] = useState<RunSummary | null>(null);
   const [problem, setProblem] = useState<unknown>(null);
   useEffect(() => {
-    const timer = setTimeout(() => {
-      setSearch(text);
-      setPage(0);
-    }, 250);
+    const timer = setTimeout(() => setSearch(filter.text), TYPING_MS);
     return () => clearTimeout(timer);
-  }, [text]);
-  const query = {
+  }, [filter.text]);
+  const query: ListQuery = {
     text: search,
-    tag,
+    model: filter.model,
+    tag: filter.tag,
+    experiment: filter.experiment,
+    date_from: filter.from,
+    date_to: filter.to && dayAfter(filter.to),
     sort_by: sort.by,
     order: sort.ascending ? "asc" : "desc",
     limit: PAGE,
     offset: page * PAGE,
   };
   const list = useLoad(JSON.stringify(query), () => api.runs(query));
+  const known = useLoad("known", () => api.runs({ limit: KNOWN }));
   const total = list.data?.total ?? 0;
-  const toggle = (id: string) =>
-    setChosen((before) =>
-      before.includes(id)
-        ? before.filter((other) => other !== id)
-        : [...before, id].slice(-MOST_COMPARED),
-    );
+  const filtered = JSON.stringify({ ...filter, text: search }) !== JSON.stringify(NO_FILTER);
+  const change = (part: Partial<Filter>) => {
+    setFilter((before) => ({ ...before, ...part }));
+    setPage(0);
+  };
+  const reload = () => {
+    list.reload();
+    known.reload();
+  };
+  // A page that was emptied by deleting is not the end of the list.
+  const lastPage = Math.max(0, Math.ceil(total / PAGE) - 1);
+  useEffect(() => {
+    if (list.data && page > lastPage) {
+      setPage(lastPage);
+    }
+  }, [list.data, page, lastPage]);
+  const compare = useMemo(() => compareHref(chosen), [chosen]);
   const head = (by: SortBy, name: string, numeric = false) => (
     <th
       className={numeric ? "num" : ""}
@@ -58,7 +251,7 @@ export function HistoryView() {
           setPage(0);
         }}
       >
-        {name} {sort.by === by ? (sort.ascending ? "▲" : "▼") : ""}
+        {name} <span className="arrow">{sort.by === by ? (sort.ascending ? "↑" : "↓") : ""}</span>
       </button>
     </th>
   );
@@ -66,131 +259,100 @@ export function HistoryView() {
   return (
     <div className="grid">
       <Panel
-        title="Runs"
-        actions={
-          <>
-            <input
-              type="search"
-              placeholder="Search in prompts"
-              aria-label="Search in prompts"
-              value={text}
-              onChange={(event) => setText(event.target.value)}
-            />
-            {tag && (
-              <button onClick={() => setTag("")} title="Show all tags">
-                tag: {tag} ✕
-              </button>
-            )}
-            <button
-              className="primary"
-              disabled={chosen.length < 2}
-              onClick={() => {
-                location.hash = compareHref(chosen);
-              }}
-            >
-              Compare {chosen.length > 0 ? chosen.length : ""}
-            </button>
-          </>
-        }
+        title="History"
+        actions={<span className="note">~ estimated, without a sensor</span>}
       >
+        <Filters filter={filter} known={known.data?.runs ?? []} onChange={change} />
         {Boolean(problem) && <Problem error={problem} />}
         {list.error ? (
           <Problem error={list.error} retry={list.reload} />
         ) : list.data && list.data.runs.length === 0 ? (
-          <State title={search || tag ? "No run matches" : "No runs yet"}>
-            {search || tag
-              ? "Change the search, or clear the tag."
-              : "Start one on the Live page, or with: enprof run -m model.gguf -p “…”"}
-          </State>
+          <div className="hold">
+            <State title={filtered ? "No run matches" : "No runs yet"}>
+              {filtered ? (
+                <button onClick={() => change(NO_FILTER)}>Clear the filter</button>
+              ) : (
+                <>
+                  <a href="#/live">Start one</a>, or from a terminal:{" "}
+                  <code>enprof run -m model.gguf -p "…"</code>
+                </>
+              )}
+            </State>
+          </div>
         ) : (
-          <div className="scroll" style={{ minHeight: 240 }}>
-            <table>
+          <div className="scroll list" aria-busy={list.loading && !list.data}>
+            <table className="runs">
               <thead>
                 <tr>
                   <th aria-label="Choose" />
-                  {head("date", "started")}
-                  <th>model</th>
                   <th>prompt</th>
+                  <th>model</th>
+                  {head("date", "started")}
                   <th className="num">tokens</th>
                   {head("duration", "time", true)}
                   {head("energy", "energy", true)}
-                  {head("joules_per_token", "J/token", true)}
+                  {head("joules_per_token", "per token", true)}
                   <th>status</th>
-                  <th aria-label="Actions" />
+                  <th aria-label="Export and delete" />
                 </tr>
               </thead>
               <tbody>
                 {(list.data?.runs ?? []).map((run) => (
-                  <tr key={run.run_id} className={chosen.includes(run.run_id) ? "selected" : ""}>
-                    <td>
-                      <input
-                        type="checkbox"
-                        aria-label={`Choose run ${run.run_id}`}
-                        checked={chosen.includes(run.run_id)}
-                        onChange={() => toggle(run.run_id)}
-                      />
-                    </td>
-                    <td>
-                      <a href={runHref(run.run_id)}>{when(run.started_at_ms)}</a>
-                      <div className="muted mono">{run.run_id.slice(0, 8)}</div>
-                    </td>
-                    <td>
-                      {run.model} <span className="muted">{run.quantization}</span>
-                    </td>
-                    <td className="clip" title={run.prompt}>
-                      {run.prompt}
-                      <div>
-                        {run.tags.map((name) => (
-                          <button key={name} className="tag" onClick={() => setTag(name)}>
-                            {name}
-                          </button>
-                        ))}
-                      </div>
-                    </td>
-                    <td className="num">
-                      {count(run.prompt_tokens)} + {count(run.output_tokens)}
-                    </td>
-                    <td className="num">{duration(run.duration_ms)}</td>
-                    <td className={`num ${run.method === "estimated" ? "estimated" : ""}`}>
-                      {run.method === "estimated" ? "~" : ""}
-                      {energy(run.energy_mj)}
-                    </td>
-                    <td className="num">{energy(run.energy_per_output_token_mj)}</td>
-                    <td>
-                      {run.status}
-                      {run.warnings > 0 && (
-                        <span className="estimated" title={`${run.warnings} warnings`}>
-                          {" "}
-                          !{run.warnings}
-                        </span>
-                      )}
-                    </td>
-                    <td className="num">
-                      <a href={api.exportUrl(run.run_id)} download>
-                        export
-                      </a>{" "}
-                      <button className="plain danger" onClick={() => setDoomed(run)}>
-                        delete
-                      </button>
-                    </td>
-                  </tr>
+                  <Row
+                    key={run.run_id}
+                    run={run}
+                    chosen={chosen.includes(run.run_id)}
+                    full={chosen.length >= MOST_COMPARED}
+                    onChoose={() =>
+                      setChosen((before) =>
+                        before.includes(run.run_id)
+                          ? before.filter((other) => other !== run.run_id)
+                          : [...before, run.run_id],
+                      )
+                    }
+                    onTag={(tag) => change({ tag })}
+                    onDelete={() => setDoomed(run)}
+                    onChanged={reload}
+                  />
                 ))}
               </tbody>
             </table>
           </div>
         )}
-        <div className="row" style={{ justifyContent: "flex-end", marginTop: 10 }}>
-          <span className="muted">
-            {total === 0 ? "" : `${page * PAGE + 1}–${Math.min(total, (page + 1) * PAGE)} of ${count(total)}`}
-          </span>
-          <button disabled={page === 0} onClick={() => setPage(page - 1)}>
-            Newer
-          </button>
-          <button disabled={(page + 1) * PAGE >= total} onClick={() => setPage(page + 1)}>
-            Older
-          </button>
+        <div className="pager">
+          <div className="row" role="status">
+            {chosen.length === 0
+              ? <span className="muted">Tick 2 to {MOST_COMPARED} runs to compare them</span>
+              : <span>{chosen.length} chosen</span>}
+            {chosen.length >= 2 && (
+              <a className="button primary" href={compare}>
+                Compare {chosen.length} runs
+              </a>
+            )}
+            {chosen.length > 0 && (
+              <button className="plain" onClick={() => setChosen([])}>
+                Choose none
+              </button>
+            )}
+          </div>
+          <div className="row">
+            <span className="muted">
+              {total === 0
+                ? ""
+                : `${page * PAGE + 1}–${Math.min(total, (page + 1) * PAGE)} of ${count(total)}`}
+            </span>
+            <button disabled={page === 0} onClick={() => setPage(page - 1)} aria-label="Previous page">
+              ←
+            </button>
+            <button
+              disabled={(page + 1) * PAGE >= total}
+              onClick={() => setPage(page + 1)}
+              aria-label="Next page"
+            >
+              →
+            </button>
+          </div>
         </div>
-        <p className="note">~ marks an estimate: no sensor was read.</p>
       </Panel>
       {doomed && (
         <Confirm
@@ -202,15 +364,15 @@ export function HistoryView() {
               () => {
                 setChosen((before) => before.filter((id) => id !== doomed.run_id));
                 setProblem(null);
-                list.reload();
+                reload();
               },
               (error: unknown) => setProblem(error),
             );
           }}
         >
           <p>
-            Run {doomed.run_id.slice(0, 8)} of {when(doomed.started_at_ms)} and all that was measured
-            in it will be gone.
+            Run <span className="mono">{doomed.run_id.slice(0, 8)}</span> of{" "}
+            {when(doomed.started_at_ms)} and all that was measured in it will be gone.
           </p>
         </Confirm>
       )}

@@ -2,153 +2,18 @@
 
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
-import { bytes, count, digits, duration, energy, percent, power } from "../format";
-import type { LiveConnection, LiveRun, LiveState } from "../live";
+import { count, digits, duration, energy, percent, plusMinus, power } from "../format";
+import { UNDER_WAY, type LiveConnection, type LiveRun, type LiveState } from "../live";
 import { Heatmap } from "../parts/heatmap";
-import { PowerChart } from "../parts/power-chart";
+import { PowerChart, type Rail } from "../parts/power-chart";
+import { RunForm } from "../parts/run-form";
 import { TokenStream } from "../parts/token-stream";
 import { runHref } from "../router";
-import type { GenerateRequest, Matrix, PowerPoint, PowerStatus } from "../types";
-import { MethodChip, Panel, Problem, State, Tile, useLoad } from "../ui";
+import type { Matrix, PowerPoint, PowerStatus } from "../types";
+import { MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
 
-const DEFAULTS: GenerateRequest = {
-  prompt: "",
-  model: "",
-  depth: "module",
-  max_tokens: 128,
-  temperature: 0,
-  seed: 0,
-  chat: false,
-  tags: [],
-  experiment: "",
-};
-
-function RunForm({ onStart, busy }: { onStart: (id: string) => void; busy: boolean }) {
-  const [order, setOrder] = useState<GenerateRequest>(DEFAULTS);
-  const [tags, setTags] = useState("");
-  const [error, setError] = useState<unknown>(null);
-  const [sending, setSending] = useState(false);
-  const models = useLoad("models", () => api.models());
-  const list = models.data?.models ?? [];
-  const model = order.model || list[0]?.name || "";
-  const change = (part: Partial<GenerateRequest>) => setOrder((before) => ({ ...before, ...part }));
-
-  const start = async () => {
-    setSending(true);
-    setError(null);
-    try {
-      const answer = await api.generate({
-        ...order,
-        model,
-        tags: tags
-          .split(",")
-          .map((tag) => tag.trim())
-          .filter((tag) => tag !== ""),
-      });
-      onStart(answer.run_id);
-    } catch (problem) {
-      setError(problem);
-    } finally {
-      setSending(false);
-    }
-  };
-
-  return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void start();
-      }}
-    >
-      <label>
-        Prompt
-        <textarea
-          value={order.prompt}
-          placeholder="How many joules does a thought take?"
-          onChange={(event) => change({ prompt: event.target.value })}
-          onKeyDown={(event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-              void start();
-            }
-          }}
-        />
-      </label>
-      <label>
-        Model
-        <select value={model} onChange={(event) => change({ model: event.target.value })}>
-          {list.length === 0 && <option value="">no models in --models-dir</option>}
-          {list.map((entry) => (
-            <option key={entry.name} value={entry.name}>
-              {entry.name} ({bytes(entry.bytes)})
-            </option>
-          ))}
-        </select>
-      </label>
-      <div className="row">
-        <label>
-          Depth
-          <select value={order.depth} onChange={(event) => change({ depth: event.target.value })}>
-            <option value="minimal">minimal: phases, tokens</option>
-            <option value="module">module: layers, components</option>
-            <option value="deep">deep: operations</option>
-          </select>
-        </label>
-        <label>
-          Output tokens
-          <input
-            type="number"
-            min={1}
-            max={1000000}
-            value={order.max_tokens}
-            onChange={(event) => change({ max_tokens: event.target.valueAsNumber || 1 })}
-          />
-        </label>
-        <label>
-          Temperature
-          <input
-            type="number"
-            min={0}
-            max={100}
-            step={0.1}
-            value={order.temperature}
-            onChange={(event) => change({ temperature: event.target.valueAsNumber || 0 })}
-          />
-        </label>
-      </div>
-      <div className="row">
-        <label>
-          Tags
-          <input
-            value={tags}
-            placeholder="baseline, q8"
-            onChange={(event) => setTags(event.target.value)}
-          />
-        </label>
-        <label>
-          Experiment
-          <input
-            value={order.experiment}
-            onChange={(event) => change({ experiment: event.target.value })}
-          />
-        </label>
-      </div>
-      {Boolean(error ?? models.error) && <Problem error={error ?? models.error} />}
-      <div className="row">
-        <button
-          className="primary"
-          type="submit"
-          disabled={sending || model === "" || order.prompt === ""}
-        >
-          {busy ? "Queue run" : "Start run"}
-        </button>
-        <span className="muted">Ctrl+Enter</span>
-      </div>
-    </form>
-  );
-}
-
-const RUNNING = new Set(["waiting", "loading", "running"]);
+const SAMPLE_MS = 100; // between two readings of power
+const STEPS = ["loading", "prefill", "decode", "done"];
 
 function decodeRate(run: LiveRun): number | null {
   const decoded = run.tokens.filter((token) => token?.phase === "decode");
@@ -165,14 +30,37 @@ function joulesPerToken(run: LiveRun): number | null {
     : null;
 }
 
-function status(run: LiveRun): string {
-  if (run.status === "loading" && run.loading !== null) {
-    return `loading the model, ${percent(run.loading)}`;
+function stepOf(run: LiveRun): number {
+  if (!UNDER_WAY.has(run.status)) {
+    return STEPS.length - 1;
   }
-  if (run.status === "running") {
-    return run.section ? `${run.phase} · ${run.section}` : (run.phase ?? "running");
-  }
-  return run.status;
+  return run.phase === "decode" || run.phase === "post_inference"
+    ? 2
+    : run.status === "running"
+      ? 1
+      : 0;
+}
+
+function Steps({ run }: { run: LiveRun }) {
+  const now = stepOf(run);
+  const over = !UNDER_WAY.has(run.status);
+  return (
+    <ol className="steps" aria-label="Phase of the run">
+      {STEPS.map((step, index) => (
+        <li
+          key={step}
+          className={index < now || over ? "past" : index === now ? "now" : ""}
+          aria-current={index === now ? "step" : undefined}
+        >
+          {step === "done" && over ? run.status : step}
+          {step === "loading" && index === now && run.loading !== null && ` ${percent(run.loading)}`}
+          {step === "decode" && index === now && run.section && (
+            <span className="muted"> {run.section}</span>
+          )}
+        </li>
+      ))}
+    </ol>
+  );
 }
 
 function cellsToMatrix(run: LiveRun): Matrix | null {
@@ -183,14 +71,41 @@ function cellsToMatrix(run: LiveRun): Matrix | null {
     (a, b) => (a ?? -1) - (b ?? -1),
   );
   const components = [...new Set(run.cells.map((cell) => cell.component))];
-  const values = layers.map((layer) =>
-    components.map(
-      (component) =>
-        run.cells.find((cell) => cell.layer === layer && cell.component === component)
-          ?.energy_mj ?? null,
-    ),
+  const values = new Map(
+    run.cells.map((cell) => [`${cell.layer}/${cell.component}`, cell.energy_mj]),
   );
-  return { metric: "decode energy", unit: "mJ", layers, components, values };
+  return {
+    metric: "decode energy",
+    unit: "mJ",
+    layers,
+    components,
+    values: layers.map((layer) =>
+      components.map((component) => values.get(`${layer}/${component}`) ?? null),
+    ),
+  };
+}
+
+function points(samples: [number, number][]): PowerPoint[] {
+  return samples.map(([at, mw], index) => [
+    index === 0 ? Math.max(0, at - SAMPLE_MS) : (samples[index - 1]?.[0] ?? at),
+    at,
+    mw,
+  ]);
+}
+
+/** Rail by rail, roots first; the sum where the server tells no more. */
+function railsOf(run: LiveRun | null, sensors: PowerStatus | null): Rail[] {
+  const within = new Map(sensors?.domains.map((domain) => [domain.name, domain.within]));
+  const rails = Object.entries(run?.rails ?? {})
+    .map(([name, samples]) => ({
+      name,
+      points: points(samples),
+      faint: (within.get(name) ?? null) !== null,
+    }))
+    .sort((a, b) => Number(a.faint) - Number(b.faint));
+  return rails.length > 0 || !run || run.power.length === 0
+    ? rails
+    : [{ name: "all rails", points: points(run.power), faint: false }];
 }
 
 function Sensors({ power: state }: { power: PowerStatus | null }) {
@@ -202,116 +117,185 @@ function Sensors({ power: state }: { power: PowerStatus | null }) {
     return <span className="chip bad">no power source: times only</span>;
   }
   return (
-    <>
-      {roots.map((domain) => (
-        <span key={domain.name} title={state.sources.join("\n")}>
-          <MethodChip method={domain.method} /> <span className="muted">{domain.name}</span>
-        </span>
-      ))}
-    </>
+    <span className="sensors" title={state.sources.join("\n")}>
+      <span className="muted">{roots.map((domain) => domain.name).join(" + ")}</span>
+      <MethodChip
+        method={roots.some((domain) => domain.method === "estimated") ? "estimated" : "measured"}
+      />
+    </span>
+  );
+}
+
+function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) {
+  const about = (text: string) => (estimated && text !== "–" ? `~${text}` : text);
+  const rate = run ? decodeRate(run) : null;
+  const known = run?.tokens.filter(Boolean) ?? [];
+  const settled = known.filter((token) => !token.provisional).length;
+  const squares = known.reduce((sum, token) => sum + (token.standard_error_mj ?? 0) ** 2, 0);
+  return (
+    <div className="tiles">
+      <Tile
+        label="Joules per token"
+        value={about(energy(run ? joulesPerToken(run) : null))}
+        detail={
+          settled > 0 && settled === known.length
+            ? `${plusMinus(Math.sqrt(squares) / settled)} · settled`
+            : known.length > 0
+              ? `${count(settled)} of ${count(known.length)} tokens settled`
+              : "mean of the decode phase"
+        }
+      />
+      <Tile
+        label="Speed"
+        value={rate === null ? "–" : `${digits(rate, 3)} tok/s`}
+        detail="decode"
+      />
+      <Tile
+        label="Power"
+        value={about(power(run?.power_mw))}
+        detail={estimated ? "from CPU time: no sensor" : "all rails, now"}
+      />
+      <Tile label="Energy" value={about(energy(run?.energy_mj))} detail="since the run began" />
+      <Tile
+        label="Tokens"
+        value={run ? count(known.length) : "–"}
+        detail={run ? `in ${duration(run.t_ms)}` : undefined}
+      />
+    </div>
+  );
+}
+
+function RunPanel({
+  run,
+  sensors,
+  waiting,
+}: {
+  run: LiveRun | null;
+  sensors: PowerStatus | null;
+  waiting: boolean;
+}) {
+  const [problem, setProblem] = useState<unknown>(null);
+  const running = run !== null && UNDER_WAY.has(run.status);
+  // What it was asked to do is in the store from its start.
+  const begun = run !== null && run.status !== "waiting" && run.status !== "loading";
+  const head = useLoad(begun ? run.run_id : null, () => api.summary(run?.run_id ?? ""));
+  const rails = useMemo(() => railsOf(run, sensors), [run, sensors]);
+  useEffect(() => setProblem(null), [run?.run_id]);
+  return (
+    <Panel
+      title={run ? `Run ${run.run_id.slice(0, 8)}` : "Power"}
+      span={8}
+      actions={
+        run && (
+          <>
+            <StatusChip status={run.status} />
+            {running && (
+              <button
+                onClick={() => api.remove(run.run_id).catch((error: unknown) => setProblem(error))}
+              >
+                Cancel
+              </button>
+            )}
+            {!running && run.status !== "failed" && run.status !== "lost" && (
+              <a className="button primary" href={runHref(run.run_id)}>
+                Analyse this run
+              </a>
+            )}
+          </>
+        )
+      }
+    >
+      {run && (
+        <div className="about">
+          <div className="clip">
+            {head.data ? (
+              <>
+                <span title={head.data.prompt}>“{head.data.prompt}”</span>{" "}
+                <span className="muted">
+                  {head.data.model.name} · {head.data.depth}
+                </span>
+              </>
+            ) : (
+              <span className="muted">{"\u00a0"}</span>
+            )}
+          </div>
+          <Steps run={run} />
+        </div>
+      )}
+      {Boolean(problem) && <Problem error={problem} />}
+      {run?.error && (
+        <div className="problem" role="alert">
+          {run.error.message}
+          {run.error.hint && <div className="hint">{run.error.hint}</div>}
+        </div>
+      )}
+      {run?.status === "lost" && (
+        <div className="problem" role="alert">
+          The server was started anew and does not know this run: it ended before it was saved.
+        </div>
+      )}
+      {run?.status === "interrupted" && (
+        <div className="problem" role="alert">
+          The server ended in the middle of this run. What it had saved is below and in the analysis.
+        </div>
+      )}
+      {rails.length > 0 ? (
+        <PowerChart rails={rails} height={338} />
+      ) : (
+        <div className="hold chart-sized">
+          <State title={running ? "Waiting for the first reading" : run ? "No power was heard of" : "Nothing runs"}>
+            {running
+              ? "Power comes ten times a second once the model is loaded."
+              : run
+                ? "The analysis has what was measured."
+                : waiting
+                  ? "Waiting for the server."
+                  : "Write a prompt and start a run: its joules appear here as they are spent."}
+          </State>
+        </div>
+      )}
+    </Panel>
   );
 }
 
 export function LiveView({ state, live }: { state: LiveState; live: LiveConnection }) {
   const run = state.run;
-  const running = run !== null && RUNNING.has(run.status);
-  const [problem, setProblem] = useState<unknown>(null);
-  const sensors = useLoad("power", () => api.power());
+  const running = run !== null && UNDER_WAY.has(run.status);
+  const sensors = useLoad(`power/${state.connection === "open"}`, () => api.power());
   const [follow, setFollow] = useState(true);
-  const rails = useMemo(() => {
-    if (!run || run.power.length === 0) {
-      return [];
-    }
-    const points: PowerPoint[] = run.power.map(([at, mw], index) => [
-      index === 0 ? Math.max(0, at - 100) : (run.power[index - 1]?.[0] ?? at),
-      at,
-      mw,
-    ]);
-    return [{ name: "total of the root domains", points, faint: false }];
-  }, [run]);
-  const matrix = useMemo(() => (run ? cellsToMatrix(run) : null), [run]);
-  useEffect(() => setProblem(null), [run?.run_id]);
+  const matrix = useMemo(() => (run ? cellsToMatrix(run) : null), [run?.cells]);
+  const tokens = useMemo(() => run?.tokens.filter(Boolean) ?? [], [run?.tokens]);
+  const estimated = (sensors.data?.domains ?? []).some(
+    (domain) => domain.within === null && domain.method === "estimated",
+  );
 
   return (
     <div className="grid">
-      <Panel
-        title="New run"
-        span={4}
-        actions={<Sensors power={sensors.data} />}
-      >
+      <Panel title="New run" span={4} actions={<Sensors power={sensors.data} />}>
         <RunForm onStart={(id) => live.expect(id)} busy={running} />
       </Panel>
+      <RunPanel run={run} sensors={sensors.data} waiting={state.connection !== "open"} />
+      <Tiles run={run} estimated={estimated} />
+      {run && (run.warnings.length > 0 || run.missed > 0) && (
+        <ul className="warnings wide" aria-label="Warnings">
+          {run.missed > 0 && (
+            <li>
+              This page missed {count(run.missed)} events. The run itself is whole: its analysis has
+              everything when it is over.
+            </li>
+          )}
+          {run.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      )}
       <Panel
-        title="Power"
-        span={8}
-        actions={
-          run && (
-            <>
-              <span className={`chip ${running ? "good" : run.status === "completed" ? "" : "bad"}`}>
-                <span className="dot" />
-                {status(run)}
-              </span>
-              {running && (
-                <button
-                  onClick={() =>
-                    api.remove(run.run_id).catch((error: unknown) => setProblem(error))
-                  }
-                >
-                  Cancel
-                </button>
-              )}
-              {!running && run.status !== "failed" && (
-                <a href={runHref(run.run_id)}>Analyse this run</a>
-              )}
-            </>
-          )
-        }
-      >
-        {Boolean(problem) && <Problem error={problem} />}
-        {run?.error && (
-          <div className="problem" role="alert">
-            {run.error.message}
-            {run.error.hint && <div className="hint">{run.error.hint}</div>}
-          </div>
-        )}
-        {rails.length > 0 ? (
-          <PowerChart rails={rails} height={300} />
-        ) : (
-          <div style={{ minHeight: 300 }}>
-            <State title={running ? "Waiting for the first reading" : "No run to show"}>
-              {running
-                ? "Power comes ten times a second once the model is loaded."
-                : "Start one on the left, or look at an earlier one in the history."}
-            </State>
-          </div>
-        )}
-      </Panel>
-      <div className="tiles">
-        <Tile
-          label="Joules per token"
-          value={energy(run ? joulesPerToken(run) : null)}
-          detail="mean of the decode phase"
-        />
-        <Tile
-          label="Speed"
-          value={run && decodeRate(run) !== null ? `${digits(decodeRate(run) ?? 0, 3)} tokens/s` : "–"}
-          detail="decode"
-        />
-        <Tile label="Power" value={power(run?.power_mw)} detail="root domains, now" />
-        <Tile label="Energy" value={energy(run?.energy_mj)} detail="since the run began" />
-        <Tile
-          label="Tokens"
-          value={run ? count(run.tokens.length) : "–"}
-          detail={run ? `in ${duration(run.t_ms)}` : undefined}
-        />
-      </div>
-      <Panel
-        title="Tokens"
+        title="Response"
         span={6}
         actions={
           <>
-            <span className="note">dotted: energy is provisional</span>
-            <label className="row" style={{ flexDirection: "row", alignItems: "center", gap: 5 }}>
+            <span className="note">dotted: provisional joules</span>
+            <label className="check">
               <input
                 type="checkbox"
                 checked={follow}
@@ -322,36 +306,29 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
           </>
         }
       >
-        {run && run.tokens.length > 0 ? (
-          <TokenStream tokens={run.tokens.filter(Boolean)} follow={follow} />
+        {tokens.length > 0 ? (
+          <TokenStream tokens={tokens} follow={follow} />
         ) : (
-          <State title="No tokens yet" />
+          <div className="hold tokens-sized">
+            <State title="No tokens yet" />
+          </div>
         )}
       </Panel>
-      <Panel title="Layers and components, decode energy" span={6}>
+      <Panel
+        title="Layers × components"
+        span={6}
+        actions={<span className="note">decode energy so far</span>}
+      >
         {matrix ? (
           <Heatmap matrix={matrix} />
         ) : (
-          <State title="Filled when a run's energy has settled">
-            Needs depth module or deep.
-          </State>
+          <div className="hold tokens-sized">
+            <State title={running ? "Fills as tokens settle" : "No layers yet"}>
+              At depth module or deep.
+            </State>
+          </div>
         )}
       </Panel>
-      {run && (run.warnings.length > 0 || run.missed > 0) && (
-        <Panel title="Warnings">
-          <ul className="warnings">
-            {run.missed > 0 && (
-              <li>
-                This page missed {count(run.missed)} events; the run itself is whole: look at it in
-                the analysis.
-              </li>
-            )}
-            {run.warnings.map((warning) => (
-              <li key={warning}>{warning}</li>
-            ))}
-          </ul>
-        </Panel>
-      )}
     </div>
   );
 }

@@ -1,0 +1,34 @@
+// What the operations of a deep run took, told apart by phase, layer and component.
+#pragma once
+
+#include "enprof/model/profiled_run.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace enprof {
+
+/// All operations of one kind in one component of one layer, in one phase.
+struct LayerOperation {
+  Phase phase = Phase::decode;
+  std::int32_t layer = 0;  ///< OperationInfo::kNoLayer: outside the layers
+  std::string component;
+  std::string op;
+  std::size_t count = 0;
+  Nanoseconds duration{0};
+  std::optional<Joules> energy;  ///< empty where a part of it is not known; likewise below
+  std::optional<double> flops;
+  std::optional<double> bytes;
+};
+
+/// Those that worked for output tokens first to last (-1: the prompt), in one phase or in all; by
+/// phase, layer, and the place that the component has in the graph.
+[[nodiscard]] std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run,
+                                                              std::optional<Phase> phase,
+                                                              std::int32_t first,
+                                                              std::int32_t last);
+
+}  // namespace enprof

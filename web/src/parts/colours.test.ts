@@ -1,0 +1,18 @@
+import { expect, it } from "vitest";
+import { kindOf } from "./colours";
+
+it("knows what a component is for", () => {
+  expect(["q_proj", "attention", "rope", "kv_cache_store", "o_proj"].map(kindOf)).toEqual(
+    Array(5).fill("attention"),
+  );
+  expect(["up_proj", "gate_proj", "down_proj", "activation"].map(kindOf)).toEqual(
+    Array(4).fill("mlp"),
+  );
+  expect(["post_attention_layernorm", "final_norm"].map(kindOf)).toEqual(["norm", "norm"]);
+  expect(["lm_head", "embedding", "(self)", "residual"].map(kindOf)).toEqual([
+    "head",
+    "embedding",
+    "other",
+    "other",
+  ]);
+});

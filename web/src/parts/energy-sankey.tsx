@@ -1,0 +1,89 @@
+// The joules as a river: run ▸ phase ▸ layers ▸ component ▸ operation.
+
+import { useMemo } from "react";
+import { Chart, html, tooltip, type Palette } from "../chart";
+import { energy, percent } from "../format";
+import type { Run } from "../types";
+import { componentColour } from "./colours";
+import { energyFlows, type FlowNode } from "./flow";
+
+function colourOf(node: FlowNode, colors: Palette): string {
+  if (node.column === 0) {
+    return colors.text;
+  }
+  if (node.column === 1) {
+    return colors.phases[node.label] ?? colors.muted;
+  }
+  if (node.column === 3) {
+    return componentColour(node.label, colors);
+  }
+  return node.column === 2 ? (colors.series[5] ?? colors.muted) : colors.muted;
+}
+
+export function EnergySankey({ run }: { run: Run }) {
+  const { nodes, links } = useMemo(() => energyFlows(run), [run]);
+  const option = useMemo(() => {
+    const label = (id: string) => nodes.find((node) => node.id === id)?.label ?? id;
+    const whole = links
+      .filter((link) => link.source === "0:run")
+      .reduce((sum, link) => sum + link.value, 0);
+    // What is too thin for a label has none: the pointer tells its name.
+    const size = new Map<string, number>();
+    for (const link of links) {
+      size.set(link.target, (size.get(link.target) ?? 0) + link.value);
+    }
+    return (colors: Palette) => ({
+      tooltip: tooltip(colors, {
+        formatter: (item: { name: string; value: number; data: { source?: string; target?: string } }) =>
+          `${
+            item.data.source && item.data.target
+              ? `${html(label(item.data.source))} ▸ ${html(label(item.data.target))}`
+              : html(label(item.name))
+          }<br><b>${energy(item.value)}</b> · ${percent(item.value / whole)}`,
+      }),
+      series: [
+        {
+          type: "sankey",
+          left: 2,
+          right: 120,
+          top: 6,
+          bottom: 6,
+          nodeGap: 6,
+          nodeWidth: 12,
+          draggable: false,
+          data: nodes.map((node) => ({
+            name: node.id,
+            depth: node.column,
+            itemStyle: { color: colourOf(node, colors), borderWidth: 0 },
+            label: {
+              show: node.column === 0 || (size.get(node.id) ?? 0) > whole * 0.008,
+              formatter: `${node.label}  {value|${energy(size.get(node.id) ?? whole)}}`,
+            },
+          })),
+          links,
+          label: {
+            color: colors.text,
+            fontSize: 11.5,
+            rich: { value: { color: colors.muted, fontSize: 11 } },
+          },
+          lineStyle: { color: "gradient", opacity: 0.26 },
+          emphasis: { focus: "trajectory", lineStyle: { opacity: 0.5 } },
+        },
+      ],
+    });
+  }, [nodes, links]);
+  const tallest = Math.max(
+    ...[0, 1, 2, 3, 4].map((column) => nodes.filter((node) => node.column === column).length),
+  );
+  return (
+    <div className="scroll">
+      <div style={{ minWidth: 760 }}>
+        <Chart
+          label="Flow of energy from the run to its operations"
+          height={Math.min(640, Math.max(360, 26 * tallest))}
+          option={option}
+        />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,254 @@
+// Layers by components in a metric of choice, token by token, down to the operations of a cell.
+
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { api } from "../api";
+import { count, duration, energy, percent, plusMinus, power, visible } from "../format";
+import type { LayerOperation, PhaseName, Run } from "../types";
+import { Panel, Problem, State, useLoad } from "../ui";
+import { layerLabel } from "./flow";
+import { Heatmap } from "./heatmap";
+
+const WORK: [string, string][] = [
+  ["energy", "energy"],
+  ["duration", "time"],
+  ["power", "power"],
+  ["pj_per_byte", "pJ/byte"],
+  ["pj_per_flop", "pJ/FLOP"],
+];
+const VALUES: [string, string][] = [
+  ["activation_mean", "activation mean"],
+  ["activation_std", "activation σ"],
+  ["activation_max", "activation max"],
+  ["sparsity", "sparsity"],
+  ["kill_ratio", "MLP kill ratio"],
+  ["variance_ratio", "norm variance ratio"],
+  ["attention_entropy", "attention entropy"],
+];
+const OF_WORK = new Set(WORK.map(([id]) => id));
+const PLAY_MS = 400;
+const MOST_LISTED = 8;
+
+interface Cell {
+  layer: number | null;
+  component: string;
+}
+
+function TokenSlider({
+  run,
+  token,
+  onToken,
+}: {
+  run: Run;
+  token: number | null;
+  onToken: (token: number | null) => void;
+}) {
+  const [playing, setPlaying] = useState(false);
+  const last = run.tokens.length - 1;
+  useEffect(() => {
+    if (!playing) {
+      return;
+    }
+    const timer = setTimeout(() => {
+      const next = (token ?? -1) + 1;
+      if (next > last) {
+        setPlaying(false);
+      } else {
+        onToken(next);
+      }
+    }, PLAY_MS);
+    return () => clearTimeout(timer);
+  }, [playing, token, last, onToken]);
+  return (
+    <div className="player">
+      <button
+        onClick={() => setPlaying(!playing)}
+        aria-label={playing ? "Pause" : "Play the tokens"}
+        aria-pressed={playing}
+      >
+        {playing ? "❚❚" : "▶"}
+      </button>
+      <input
+        type="range"
+        min={-1}
+        max={last}
+        value={token ?? -1}
+        aria-label="Output token"
+        aria-valuetext={token === null ? "whole phase" : `token ${token}`}
+        onChange={(event) =>
+          onToken(event.target.valueAsNumber < 0 ? null : event.target.valueAsNumber)
+        }
+      />
+      <span className="muted clip">
+        {token === null
+          ? "whole phase"
+          : `#${token} “${visible(run.tokens[token]?.text ?? "")}”`}
+      </span>
+    </div>
+  );
+}
+
+function Operations({
+  operations,
+  cell,
+  onAll,
+}: {
+  operations: LayerOperation[];
+  cell: Cell | null;
+  onAll: () => void;
+}) {
+  const mine = operations
+    .filter(
+      (operation) =>
+        !cell || (operation.layer === cell.layer && operation.component === cell.component),
+    )
+    .sort((a, b) => (b.energy_mj ?? 0) - (a.energy_mj ?? 0));
+  const whole = mine.reduce((sum, operation) => sum + (operation.energy_mj ?? 0), 0);
+  return (
+    <div className="drill">
+      <div className="row">
+        <b>
+          {cell
+            ? `Operations of ${cell.component}, ${layerLabel(cell.layer)}`
+            : "Costliest operations"}
+        </b>
+        {cell ? (
+          <button className="plain small" onClick={onAll}>
+            all
+          </button>
+        ) : (
+          <span className="note">choose a cell to see its own</span>
+        )}
+      </div>
+      <div className="scroll">
+        <table className="tight">
+          <tbody>
+            {mine.slice(0, MOST_LISTED).map((operation) => (
+              <tr key={`${operation.phase}/${operation.layer}/${operation.component}/${operation.op}`}>
+                <td className="mono">{operation.op}</td>
+                <td>
+                  {operation.component} <span className="muted">{layerLabel(operation.layer)}</span>
+                </td>
+                <td className="num muted">× {count(operation.count)}</td>
+                <td className="num">{duration(operation.duration_ms)}</td>
+                <td className="num">{energy(operation.energy_mj)}</td>
+                <td className="num muted">
+                  {whole > 0 ? percent((operation.energy_mj ?? 0) / whole) : ""}
+                </td>
+                <td className="num muted">
+                  {operation.energy_mj === null || operation.duration_ms === 0
+                    ? ""
+                    : power((operation.energy_mj / operation.duration_ms) * 1e3)}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {mine.length === 0 && <p className="note">No operation was timed there.</p>}
+    </div>
+  );
+}
+
+export function HeatmapPanel({
+  run,
+  token,
+  operations,
+  onToken,
+}: {
+  run: Run;
+  token: number | null;
+  operations: LayerOperation[] | null; // of the whole run; null: not known, or not yet
+  onToken: (token: number | null) => void;
+}) {
+  const [metric, setMetric] = useState("energy");
+  const [phase, setPhase] = useState<PhaseName | "">("decode");
+  const [cell, setCell] = useState<Cell | null>(null);
+  const deep = run.depth === "deep";
+  const ofWork = OF_WORK.has(metric);
+  const byToken = deep && ofWork && token !== null;
+  const matrix = useLoad(
+    run.depth === "minimal" ? null : `${run.run_id}/${metric}/${phase}/${byToken ? token : ""}`,
+    () => api.matrix(run.run_id, metric, ofWork ? phase : "", byToken ? token : null),
+  );
+  const ofToken = useLoad(byToken ? `${run.run_id}/${token}` : null, () =>
+    api.operations(run.run_id, token),
+  );
+  const listed = useMemo(
+    () =>
+      byToken
+        ? (ofToken.data?.operations ?? [])
+        : (operations ?? []).filter((operation) => !phase || operation.phase === phase),
+    [byToken, ofToken.data, operations, phase],
+  );
+  // The error of a cell is known of whole phases.
+  const detail = useCallback(
+    (layer: number | null, component: string) => {
+      const part = run.components.find(
+        (entry) =>
+          entry.phase === phase && entry.layer === layer && entry.component === component,
+      );
+      return metric === "energy" && !byToken ? plusMinus(part?.quality.standard_error_mj) : "";
+    },
+    [run, phase, metric, byToken],
+  );
+  const choices = (list: [string, string][]) =>
+    list.map(([id, name]) => (
+      <option key={id} value={id}>
+        {name}
+      </option>
+    ));
+
+  return (
+    <Panel
+      title="Layers × components"
+      actions={
+        <>
+          <select value={metric} aria-label="Metric" onChange={(event) => setMetric(event.target.value)}>
+            <optgroup label="Work">{choices(WORK)}</optgroup>
+            <optgroup label="Values, on sampled tokens">{choices(VALUES)}</optgroup>
+          </select>
+          <select
+            value={byToken || !ofWork ? "" : phase}
+            aria-label="Phase"
+            disabled={!ofWork || byToken}
+            onChange={(event) => setPhase(event.target.value as PhaseName | "")}
+          >
+            <option value="prefill">prefill</option>
+            <option value="decode">decode</option>
+            <option value="">{byToken ? "one token" : "all phases"}</option>
+          </select>
+        </>
+      }
+    >
+      {matrix.error ? (
+        <Problem error={matrix.error} retry={matrix.reload} />
+      ) : matrix.data && matrix.data.layers.length > 0 ? (
+        <Heatmap
+          matrix={matrix.data}
+          selected={cell}
+          detail={detail}
+          onPick={(layer, component) => setCell({ layer, component })}
+        />
+      ) : (
+        <div className="hold">
+          <State title={matrix.loading ? "Loading" : "Nothing to show"}>
+            {!matrix.loading &&
+              (run.depth === "minimal"
+                ? "This run was made at minimal depth: choose module or deep."
+                : "Values are looked at on sampled tokens of deep runs only.")}
+          </State>
+        </div>
+      )}
+      {deep && ofWork && run.tokens.length > 0 && (
+        <TokenSlider run={run} token={token} onToken={onToken} />
+      )}
+      {deep && ofWork ? (
+        <Operations operations={listed} cell={cell} onAll={() => setCell(null)} />
+      ) : (
+        run.depth === "module" && (
+          <p className="note">Single tokens and operations are known of runs at depth deep.</p>
+        )
+      )}
+    </Panel>
+  );
+}

@@ -1,0 +1,118 @@
+// Phases and sections: when they were, what they took.
+
+import { useState } from "react";
+import { count, duration, energy, percent, plusMinus, power } from "../format";
+import type { Phase, Run, Section } from "../types";
+
+const colour = (phase: string) => `var(--${phase.replaceAll("_", "-")})`;
+/** Sections of a smaller share of their phase are shown on request. */
+const SMALL = 0.005;
+
+function Bar({
+  title,
+  phases,
+  share,
+  show,
+}: {
+  title: string;
+  phases: Phase[];
+  share: (phase: Phase) => number;
+  show: (phase: Phase) => string;
+}) {
+  const all = phases.reduce((sum, phase) => sum + share(phase), 0);
+  return (
+    <div className="phase-bar">
+      <span className="note">{title}</span>
+      <div role="img" aria-label={`Phases by ${title}: ${phases.map((phase) => `${phase.phase} ${show(phase)}`).join(", ")}`}>
+        {all > 0 &&
+          phases.map((phase) => (
+            <span
+              key={phase.phase}
+              title={`${phase.phase}: ${show(phase)}, ${percent(share(phase) / all)}`}
+              style={{ flexGrow: share(phase) / all, background: colour(phase.phase) }}
+            >
+              {share(phase) / all > 0.2 && `${phase.phase} ${percent(share(phase) / all)}`}
+            </span>
+          ))}
+      </div>
+    </div>
+  );
+}
+
+function Figures({ of }: { of: Phase | Section }) {
+  return (
+    <>
+      <td className="num">{duration(of.duration_ms)}</td>
+      <td className="num">
+        {energy(of.energy_mj)}
+        <div className="error">{plusMinus(of.quality.standard_error_mj)}</div>
+      </td>
+      <td className="num">{energy(of.dynamic_energy_mj)}</td>
+      <td className="num">{power(of.mean_power_mw)}</td>
+    </>
+  );
+}
+
+export function PhaseTimeline({ phases, sections }: { phases: Phase[]; sections: Run["sections"] }) {
+  const [all, setAll] = useState(false);
+  const whole = Math.max(1e-9, phases.reduce((sum, phase) => sum + phase.duration_ms, 0));
+  const inPhase = (phase: Phase) => sections.filter((section) => section.phase === phase.phase);
+  const small = (section: Section) => section.duration_ms < SMALL * whole;
+  const hidden = sections.filter(small).length;
+  return (
+    <>
+      <Bar
+        title="time"
+        phases={phases}
+        share={(phase) => phase.duration_ms}
+        show={(phase) => duration(phase.duration_ms)}
+      />
+      <Bar
+        title="energy"
+        phases={phases}
+        share={(phase) => phase.energy_mj ?? 0}
+        show={(phase) => energy(phase.energy_mj)}
+      />
+      <div className="scroll">
+        <table className="tight">
+          <thead>
+            <tr>
+              <th>phase, section</th>
+              <th className="num">time</th>
+              <th className="num">energy</th>
+              <th className="num">dynamic</th>
+              <th className="num">power</th>
+            </tr>
+          </thead>
+          <tbody>
+            {phases.map((phase) => [
+              <tr key={phase.phase}>
+                <td>
+                  <span className="key" style={{ background: colour(phase.phase) }} />
+                  {phase.phase}
+                </td>
+                <Figures of={phase} />
+              </tr>,
+              ...inPhase(phase)
+                .filter((section) => all || !small(section))
+                .map((section) => (
+                  <tr key={`${phase.phase}/${section.name}`} className="muted">
+                    <td className="indented">
+                      {section.name}
+                      {section.count > 1 ? ` × ${count(section.count)}` : ""}
+                    </td>
+                    <Figures of={section} />
+                  </tr>
+                )),
+            ])}
+          </tbody>
+        </table>
+      </div>
+      {hidden > 0 && (
+        <button className="plain small" aria-expanded={all} onClick={() => setAll(!all)}>
+          {all ? "Hide" : "Show"} {hidden} sections below {percent(SMALL)} of the time
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,50 @@
+// What an operation's work cost, and the least that a FLOP and a byte cost in the run: the roof.
+
+import type { OperationFigure } from "../types";
+
+export interface Cost {
+  operation: OperationFigure;
+  intensity: number; // FLOP/byte
+  pj_per_flop: number;
+  error: number | null; // of pj_per_flop
+  pj_per_byte: number;
+}
+
+export interface Roof {
+  pj_per_flop: number;
+  pj_per_byte: number;
+}
+
+/** Of operations whose work and energy are known and above nothing. */
+export function costs(operations: OperationFigure[]): Cost[] {
+  return operations.flatMap((operation) => {
+    const { flops, bytes, energy_mj } = operation;
+    if (!flops || !bytes || !energy_mj || energy_mj <= 0) {
+      return [];
+    }
+    const error = operation.quality.standard_error_mj;
+    return [
+      {
+        operation,
+        intensity: flops / bytes,
+        pj_per_flop: (energy_mj * 1e9) / flops,
+        error: error === null ? null : (error * 1e9) / flops,
+        pj_per_byte: (energy_mj * 1e9) / bytes,
+      },
+    ];
+  });
+}
+
+/** Of what is certain to two standard errors, as `enprof show` draws it. */
+export function roofOf(list: Cost[]): Roof | null {
+  const sure = list.filter((cost) => cost.error === null || cost.pj_per_flop > 2 * cost.error);
+  return sure.length === 0
+    ? null
+    : {
+        pj_per_flop: Math.min(...sure.map((cost) => cost.pj_per_flop)),
+        pj_per_byte: Math.min(...sure.map((cost) => cost.pj_per_byte)),
+      };
+}
+
+export const roofAt = (roof: Roof, intensity: number) =>
+  Math.max(roof.pj_per_flop, roof.pj_per_byte / intensity);
