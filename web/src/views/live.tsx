@@ -5,6 +5,7 @@ import { api } from "../api";
 import { count, digits, duration, energy, percent, plusMinus, power } from "../format";
 import { UNDER_WAY, type LiveConnection, type LiveRun, type LiveState } from "../live";
 import { Heatmap } from "../parts/heatmap";
+import { rootOfSquares } from "../parts/interval";
 import { PowerChart, type Rail } from "../parts/power-chart";
 import { RunForm } from "../parts/run-form";
 import { TokenStream } from "../parts/token-stream";
@@ -49,7 +50,15 @@ function Steps({ run }: { run: LiveRun }) {
       {STEPS.map((step, index) => (
         <li
           key={step}
-          className={index < now || over ? "past" : index === now ? "now" : ""}
+          className={
+            index === STEPS.length - 1 && over && run.status !== "completed"
+              ? "bad"
+              : index < now || over
+                ? "past"
+                : index === now
+                  ? "now"
+                  : ""
+          }
           aria-current={index === now ? "step" : undefined}
         >
           {step === "done" && over ? run.status : step}
@@ -131,7 +140,10 @@ function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) 
   const rate = run ? decodeRate(run) : null;
   const known = run?.tokens.filter(Boolean) ?? [];
   const settled = known.filter((token) => !token.provisional).length;
-  const squares = known.reduce((sum, token) => sum + (token.standard_error_mj ?? 0) ** 2, 0);
+  const errors = known
+    .map((token) => token.standard_error_mj)
+    .filter((error): error is number => error !== null);
+  const error = errors.length < known.length ? null : rootOfSquares(errors) / errors.length;
   return (
     <div className="tiles">
       <Tile
@@ -139,7 +151,7 @@ function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) 
         value={about(energy(run ? joulesPerToken(run) : null))}
         detail={
           settled > 0 && settled === known.length
-            ? `${plusMinus(Math.sqrt(squares) / settled)} · settled`
+            ? [plusMinus(error), "settled"].filter(Boolean).join(" · ")
             : known.length > 0
               ? `${count(settled)} of ${count(known.length)} tokens settled`
               : "mean of the decode phase"
