@@ -133,9 +133,6 @@ const narrow = { width: 390, height: 1500 };
 for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   const end = colorScheme === "dark" ? "" : "-light";
   await shoot(`dashboard-analysis${end}`, analysis, { colorScheme, height: 1300, before: operations });
-  await shoot(`dashboard-analysis-tokens${end}`, analysis, {
-    colorScheme, height: 640, before: operations, from: "section[aria-label=Response]",
-  });
   await shoot(`dashboard-analysis-flows${end}`, analysis, {
     colorScheme, height: 1210, before: operations, from: "section[aria-label^=Joules]",
   });

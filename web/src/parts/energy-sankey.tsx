@@ -45,7 +45,7 @@ export function EnergySankey({ run }: { run: Run }) {
         {
           type: "sankey",
           left: 2,
-          right: 150,
+          right: 185,
           top: 6,
           bottom: 6,
           nodeGap: 12,

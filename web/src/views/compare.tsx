@@ -1,6 +1,6 @@
 // Two to four runs side by side, each token alike, with what repeated runs say about chance.
 
-import { useMemo } from "react";
+import { useMemo, type CSSProperties } from "react";
 import { api } from "../api";
 import { Chart, axis, legend, tooltip, type Palette } from "../chart";
 import { digits, duration, energy, percent, power, si } from "../format";
@@ -336,7 +336,10 @@ export function CompareView({ ids }: { ids: string[] }) {
         actions={<span className="note">differences are to A</span>}
       >
         <div className="scroll">
-          <table className="sides" style={{ minWidth: 140 + 170 * runs.length }}>
+          <table
+            className="sides"
+            style={{ minWidth: 140 + 170 * runs.length, "--runs": runs.length } as CSSProperties}
+          >
             <thead>
               <tr>
                 <th />
