@@ -91,6 +91,7 @@ bool bench_cpu() {
     std::fputs("enprof_bench: no process to move a RAPL tree's counters\n", stderr);
     return false;
   }
+  SteppingRapl::leave_its_cpu();
   figure("sampler.cpu_control_asleep", cpu_share(), "%");
   const struct {
     const char* name;

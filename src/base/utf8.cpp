@@ -1,5 +1,7 @@
 #include "base/utf8.hpp"
 
+#include <array>
+
 namespace enprof {
 
 std::size_t utf8_sequence_length(std::string_view text) noexcept {
@@ -43,6 +45,33 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept {
     offset += length;
   }
   return std::nullopt;
+}
+
+std::size_t unfinished_utf8(std::string_view text) noexcept {
+  // What can be made valid by more bytes is unfinished; the lowest and the highest that may follow
+  // find out, as the range of each but the second is the same.
+  for (std::size_t length = 1; length <= 3 && length <= text.size(); ++length) {
+    const std::string_view tail = text.substr(text.size() - length);
+    const auto lead = static_cast<unsigned char>(tail.front());
+    if (lead < 0x80) {
+      return 0;
+    }
+    if (lead < 0xC0) {
+      continue;  // a continuation: its lead stands before it
+    }
+    std::array<char, 4> whole{};
+    const std::size_t needed = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    for (const char filler : {'\x80', '\xBF'}) {
+      for (std::size_t index = 0; index < needed; ++index) {
+        whole[index] = index < length ? tail[index] : filler;
+      }
+      if (length < needed && utf8_sequence_length({whole.data(), needed}) == needed) {
+        return length;
+      }
+    }
+    return 0;
+  }
+  return 0;
 }
 
 std::string to_valid_utf8(std::string_view text) {

@@ -17,6 +17,10 @@ namespace enprof {
 /// the text is valid.
 [[nodiscard]] std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept;
 
+/// How many bytes at the end of a text begin a sequence whose rest has not come yet: tokens of a
+/// model may end in the middle of a character. 0–3.
+[[nodiscard]] std::size_t unfinished_utf8(std::string_view text) noexcept;
+
 /// The text with each invalid byte replaced by U+FFFD.
 [[nodiscard]] std::string to_valid_utf8(std::string_view text);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -57,6 +58,29 @@ TEST(Utf8, ReplacesEachBadByteAndKeepsTheRest) {
             "a\xEF\xBF\xBD"
             "b\xEF\xBF\xBD");
   EXPECT_EQ(to_valid_utf8("\x80\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST(Utf8, KnowsWhereACharacterIsNotFinished) {
+  constexpr std::array<std::pair<std::string_view, std::size_t>, 15> cases{{
+      {"", 0},
+      {"a", 0},
+      {"\xC3", 1},
+      {"a\xE2\x82", 2},
+      {"a\xE2\x82\xAC", 0},
+      {"\xF0\x9F\x94", 3},
+      {"\xF0", 1},
+      {"\xE0\xA0", 2},
+      {"\xE0\x80", 0},  // can become nothing valid
+      {"\xED\xA0", 0},  // a surrogate
+      {"\xF4\x8F", 2},
+      {"\xF4\x90", 0},  // above U+10FFFF
+      {"\xFF", 0},
+      {"\xC0", 0},
+      {"\x80\x80\x80\x80", 0},  // nothing that they belong to
+  }};
+  for (const auto& [text, bytes] : cases) {
+    EXPECT_EQ(unfinished_utf8(text), bytes) << text;
+  }
 }
 
 }  // namespace

@@ -26,11 +26,14 @@ std::size_t width_of(int descriptor) {
   return kDefaultWidth;
 }
 
+bool is_dumb() {
+  const char* term = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): read at start
+  return term != nullptr && std::string_view{term} == "dumb";
+}
+
 Terminal terminal_of(int descriptor) {
-  const char* no_color = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): read at start
-  const char* term = std::getenv("TERM");          // NOLINT(concurrency-mt-unsafe)
-  const bool wanted = (no_color == nullptr || *no_color == '\0') &&
-                      !(term != nullptr && std::string_view{term} == "dumb");
+  const char* no_color = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe)
+  const bool wanted = (no_color == nullptr || *no_color == '\0') && !is_dumb();
   return {.colour = wanted && isatty(descriptor) == 1, .width = width_of(descriptor)};
 }
 
@@ -39,6 +42,15 @@ Terminal terminal_of(int descriptor) {
 Terminal stdout_terminal() { return terminal_of(STDOUT_FILENO); }
 Terminal stderr_terminal() { return terminal_of(STDERR_FILENO); }
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+bool stdout_can_redraw() { return isatty(STDOUT_FILENO) == 1 && !is_dumb(); }
+
+TerminalSize stdout_size() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) {
+    return {.columns = size.ws_col, .rows = size.ws_row};
+  }
+  return {};
+}
 
 bool print(std::string_view text) {
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&

@@ -15,6 +15,14 @@ namespace enprof {
 [[nodiscard]] Terminal stdout_terminal();
 [[nodiscard]] Terminal stderr_terminal();
 [[nodiscard]] bool stderr_is_terminal();
+/// Whether stdout is a terminal that a view can be drawn on and redrawn: no pipe, nor TERM=dumb.
+[[nodiscard]] bool stdout_can_redraw();
+/// Columns and lines of the terminal at stdout, as they are now, however few.
+struct TerminalSize {
+  std::size_t columns = 100;
+  std::size_t rows = 24;
+};
+[[nodiscard]] TerminalSize stdout_size();
 
 /// Writes to stdout. False where it could not: a closed pipe, a full disk.
 [[nodiscard]] bool print(std::string_view text);

@@ -13,6 +13,7 @@
 #include "cli/runs_command.hpp"
 #include "cli/serve_command.hpp"
 #include "cli/show_command.hpp"
+#include "cli/watch_command.hpp"
 
 #include <fmt/format.h>
 
@@ -89,12 +90,13 @@ int run_program(int argc, char** argv) {
   program.add_flag("-v,--verbose", log.verbosity, "Log what happens; twice: everything");
   program.add_option("--log-file", log.file, "Log to a file instead of stderr")->type_name("FILE");
 
-  const std::array<std::unique_ptr<Command>, 10> commands{
-      std::make_unique<RunCommand>(),    std::make_unique<RunsCommand>(),
-      std::make_unique<ShowCommand>(),   std::make_unique<ExportCommand>(),
-      std::make_unique<RmCommand>(),     std::make_unique<ImportCommand>(),
-      std::make_unique<DbCommand>(),     std::make_unique<ServeCommand>(),
-      std::make_unique<DoctorCommand>(), std::make_unique<ModelCommand>()};
+  const std::array<std::unique_ptr<Command>, 11> commands{
+      std::make_unique<RunCommand>(),   std::make_unique<RunsCommand>(),
+      std::make_unique<ShowCommand>(),  std::make_unique<ExportCommand>(),
+      std::make_unique<RmCommand>(),    std::make_unique<ImportCommand>(),
+      std::make_unique<DbCommand>(),    std::make_unique<ServeCommand>(),
+      std::make_unique<WatchCommand>(), std::make_unique<DoctorCommand>(),
+      std::make_unique<ModelCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }

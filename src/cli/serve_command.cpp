@@ -101,6 +101,7 @@ void ServeCommand::start_power(PowerMonitor& monitor, ServerHealth& health) cons
 Result<LlamaEngine*> ServeCommand::engine_for(const RunTask& task, const std::atomic<bool>& cancel,
                                               LivePublisher& publisher) {
   if (engine_ && loaded_ == task.model) {
+    publisher.model_loading(task.run_id, task.model, 1.0);  // watchers learn which it is
     return &*engine_;
   }
   const auto path = ModelDirectory(models_dir_).find(task.model);
@@ -156,13 +157,26 @@ void ServeCommand::profile(const RunTask& task, const std::atomic<bool>& cancel,
     return;
   }
   bench.health.ok("engine");
-  InferencePipelineProfiler profiler{
-      bench.power,
-      &bench.store,
-      {.settle_period = kSettlePeriod, .wants_operations = bench.wants_operations}};
+  const Instant begun = monotonic_clock().now();
+  const auto warn = [&](const Warning& warning) {
+    bench.publisher.warn(task.run_id, monotonic_clock().now() - begun, warning);
+  };
+  InferencePipelineProfiler profiler{bench.power,
+                                     &bench.store,
+                                     {.settle_period = kSettlePeriod,
+                                      .wants_operations = bench.wants_operations,
+                                      .on_trouble = [&](const Warning& warning) {
+                                        warn(warning);
+                                        bench.metrics.count_error(warning.component, warning.code);
+                                      }}};
   profiler.on([&](const Event& event) {
     bench.publisher.publish(event);
     bench.metrics.take(event);
+    if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters
+      for (const Warning& warning : bench.power->warnings(begun)) {
+        warn(warning);
+      }
+    }
   });
   RunScope run = profiler.run(request);
   const auto generated = (*engine)->generate(run, {.prompt = task.prompt,

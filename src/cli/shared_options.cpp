@@ -1,20 +1,15 @@
 #include "cli/shared_options.hpp"
 
+#include "base/program_path.hpp"
 #include "cli/console.hpp"
 #include "profile/run_recovery.hpp"
 
 #include <fmt/format.h>
 
-#include <array>
-#include <climits>
 #include <cstdlib>
 #include <iterator>
 #include <sstream>
 #include <system_error>
-
-#if defined(__APPLE__)
-#include <mach-o/dyld.h>
-#endif
 
 namespace enprof {
 namespace {
@@ -25,21 +20,6 @@ std::optional<std::string> variable(const char* name) {
     return std::nullopt;
   }
   return value;
-}
-
-std::filesystem::path program_path() {
-#if defined(__APPLE__)
-  std::array<char, PATH_MAX> buffer{};
-  auto size = static_cast<std::uint32_t>(buffer.size());
-  if (_NSGetExecutablePath(buffer.data(), &size) != 0) {
-    return {};
-  }
-  std::error_code failed;
-  return std::filesystem::canonical(buffer.data(), failed);
-#else
-  std::error_code failed;
-  return std::filesystem::read_symlink("/proc/self/exe", failed);
-#endif
 }
 
 Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery recovery) {

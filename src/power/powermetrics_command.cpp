@@ -1,5 +1,7 @@
 #include "power/powermetrics_command.hpp"
 
+#include "base/program_path.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -133,10 +135,9 @@ Error explain_exit(const PowermetricsCommand& command, const ExitStatus& status,
         .code = ErrorCode::permission_denied,
         .message = fmt::format("powermetrics requires password-free sudo access: {}", said),
         .hint = fmt::format(
-            "Run tools/setup-power-access --apply (of enprof's source), or add this line, which "
-            "allows this command and no other, with: sudo visudo -f "
-            "/etc/sudoers.d/enprof-powermetrics\n  {}",
-            sudoers_line(command, user_name()))};
+            "Run {} --apply, or add this line, which allows this command and no other, with: sudo "
+            "visudo -f /etc/sudoers.d/enprof-powermetrics\n  {}",
+            setup_power_access(), sudoers_line(command, user_name()))};
   }
   if (errors.contains("command not found")) {
     return {.code = ErrorCode::not_found,

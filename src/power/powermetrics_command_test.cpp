@@ -79,7 +79,7 @@ TEST(PowermetricsCommand, RefusalsAreToldFromOtherEnds) {
     const Error error = explain_exit(command, {.code = 1}, said);
     EXPECT_EQ(error.code, ErrorCode::permission_denied) << said;
     EXPECT_THAT(error.hint, HasSubstr("NOPASSWD: /usr/bin/powermetrics -i 100"));
-    EXPECT_THAT(error.hint, HasSubstr("tools/setup-power-access --apply"));
+    EXPECT_THAT(error.hint, HasSubstr("setup-power-access --apply"));
   }
   EXPECT_EQ(
       explain_exit(command, {.code = 1}, "sudo: /usr/bin/powermetrics: command not found").code,

@@ -1,6 +1,7 @@
 #include "power/rapl_counters.hpp"
 
 #include "base/log.hpp"
+#include "base/program_path.hpp"
 #include "power/counter_file.hpp"
 #include "power/perf_events.hpp"
 #include "power/rapl_events.hpp"
@@ -35,9 +36,8 @@ Error not_permitted(const std::vector<std::string>& paths) {
           fmt::format("The RAPL counters may not be read by this user: {}", fmt::join(paths, ", ")),
       .hint = fmt::format("Allow it until the next boot: sudo chmod a+r {} (every user can then "
                           "watch the power, a side channel: PLATYPUS, CVE-2020-8694). For one "
-                          "group, and after each boot: tools/setup-power-access --apply. Or run as "
-                          "root: sudo enprof …",
-                          fmt::join(paths, " "))};
+                          "group, and after each boot: {} --apply. Or run as root: sudo enprof …",
+                          fmt::join(paths, " "), setup_power_access())};
 }
 
 Result<RaplCounters> not_counting(const RaplCounters& opened) {

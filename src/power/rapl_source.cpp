@@ -20,6 +20,7 @@ constexpr std::size_t kStepsOfOther = 3;
 /// Counters whose steps are no further apart than this part of a period step together.
 constexpr int kTogether = 8;
 /// How much longer than was seen a counter's lag may be.
+constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{30};
 constexpr Nanoseconds kLagMargin = std::chrono::microseconds{10};
 /// The locks are judged this often, and not by fewer readings.
 constexpr Nanoseconds kJudgePeriod = std::chrono::seconds{1};
@@ -210,12 +211,29 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
     }
   }
   if (step && group.lag > Nanoseconds{0}) {
-    sleeper_->sleep_until(*step + group.lag);
+    wait_until(*step + group.lag);
   }
   for (const std::size_t index : std::span(group.counters).subspan(1)) {
     Counter& counter = counters_[index];
     renew_if_still(counter);
     take(index, step ? read_after(counter, group, *step) : read_plainly(counter), poll, windows);
+  }
+}
+
+Instant RaplSource::wake_for(Instant due) noexcept {
+  // Several groups: each waits for its own steps, one after the other.
+  return groups_.size() == 1 && groups_.front().lock ? groups_.front().lock->wake_for(due) : due;
+}
+
+/// A few microseconds are waited for: to fall asleep and to wake takes longer.
+void RaplSource::wait_until(Instant instant) const {
+  Instant now = clock_->now();
+  if (instant - now > kShortestSleep) {
+    sleeper_->sleep_until(instant);
+    return;
+  }
+  while (now < instant) {
+    now = clock_->now();
   }
 }
 

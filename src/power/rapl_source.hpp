@@ -44,6 +44,7 @@ class RaplSource final : public PowerSource {
   [[nodiscard]] std::span<const Domain> domains() const noexcept override { return domains_; }
   [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return kStep; }
   [[nodiscard]] Nanoseconds longest_interval() const noexcept override;
+  [[nodiscard]] Instant wake_for(Instant due) noexcept override;
   [[nodiscard]] Result<void> start() override;
   [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override;
 
@@ -91,6 +92,7 @@ class RaplSource final : public PowerSource {
   void learn(Group& group);
   void learn_offset(Group& group, std::size_t index);
   void read_group(Group& group, Poll& poll, std::vector<EnergyWindow>& windows);
+  void wait_until(Instant instant) const;
   [[nodiscard]] Attempt read_plainly(Counter& counter) const;
   [[nodiscard]] Attempt read_after(Counter& counter, const Group& group, Instant step) const;
   /// Appends the window that a reading ends, or tells why there is none.

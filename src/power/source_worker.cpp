@@ -211,7 +211,7 @@ bool SourceWorker::work_until_asked() {
       return false;
     }
     const Nanoseconds sleep =
-        life_ == Life::ended ? kLongestSleep : std::min(kLongestSleep, due_ - clock_.now());
+        life_ == Life::ended ? kLongestSleep : std::min(kLongestSleep, wake_at_ - clock_.now());
     lock.lock();
     readings_done_ = asked;
     answer_.notify_all();
@@ -243,7 +243,7 @@ bool SourceWorker::start_source() {
     return true;
   }
   life_ = Life::alive;
-  due_ = now + period_;
+  set_due(now + period_);
   bool is_back = false;
   {
     const std::lock_guard lock(mutex_);
@@ -257,15 +257,20 @@ bool SourceWorker::start_source() {
   return true;
 }
 
+void SourceWorker::set_due(Instant due) {
+  due_ = due;
+  wake_at_ = std::clamp(source_->wake_for(due), due, due + period_);
+}
+
 /// It is tried again later.
 void SourceWorker::lose(Instant now) {
   life_ = Life::lost;
-  due_ = now + backoff_;
+  due_ = wake_at_ = now + backoff_;
   backoff_ = std::min(2 * backoff_, kLongestRetry);
 }
 
 bool SourceWorker::turn(bool is_asked, bool is_last) {
-  const bool is_due = clock_.now() >= due_;
+  const bool is_due = clock_.now() >= wake_at_;
   switch (life_) {
     case Life::alive:
       return (!is_asked && !is_due) || poll(is_due);
@@ -291,8 +296,8 @@ bool SourceWorker::poll(bool is_due) {
   const Instant now = clock_.now();
   if (is_due) {
     // In step with the first poll, however late this one came; what was missed is missed.
-    due_ += period_;
-    due_ = due_ > now ? due_ : now + period_;
+    const Instant next = due_ + period_;
+    set_due(next > now ? next : now + period_);
   }
   return take(*outcome, now, is_due);
 }

@@ -94,6 +94,7 @@ class SourceWorker {
   [[nodiscard]] bool poll(bool is_due);
   [[nodiscard]] bool take(const Poll& outcome, Instant now, bool is_due);
   void lose(Instant now);
+  void set_due(Instant due);
   void log(const Poll& outcome, Instant now);
   [[nodiscard]] bool record(Instant now);
   /// Calls into code that may hang or throw anything. Empty where it was left behind there.
@@ -115,7 +116,8 @@ class SourceWorker {
   Life life_ = Life::lost;
   Nanoseconds period_{0};
   Nanoseconds backoff_{0};
-  Instant due_;  // the next poll, or attempt to start
+  Instant due_;      // the next poll, or attempt to start
+  Instant wake_at_;  // for it: see PowerSource::wake_for
   std::vector<EnergyWindow> windows_;
   std::vector<SensorReading> readings_;
   LogGate retry_gate_;

@@ -12,7 +12,7 @@ namespace {
 constexpr Nanoseconds kFirstGuard = std::chrono::microseconds{80};
 constexpr Nanoseconds kShortestGuard = std::chrono::microseconds{5};
 constexpr Nanoseconds kGuardShrink{1'000};
-constexpr int kLateInTime = 20;  // wake-ups, of which one may come late
+constexpr int kLateInTime = 4;  // wake-ups in time, to one that is late
 /// A step is awaited so many standard deviations before and after it is expected.
 constexpr int kSigmas = 2;
 /// Polls closer together than this are not worth a sleep between them.
@@ -200,6 +200,24 @@ StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::
   return last;
 }
 
+Instant StepLock::wake_for(Instant due) noexcept {
+  promised_.reset();
+  if (!is_locked() || pause_ > 0) {
+    return due;
+  }
+  const Nanoseconds spread = kSigmas * grid_.next(due).error;
+  if (spread > period() / 4) {
+    return due;
+  }
+  promised_ = grid_.next(due + guard_ + spread).at;
+  return *promised_ - spread - guard_;
+}
+
+void StepLock::adapt_guard(bool late) {
+  guard_ = late ? std::min(guard_ + kLateInTime * kGuardShrink, period() / 4)
+                : std::max(guard_ - kGuardShrink, std::min(kShortestGuard, guard_));
+}
+
 StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
   Instant from = clock_->now();
   while (true) {
@@ -207,23 +225,29 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
     if (spread > period() / 4) {
       return search(input, deadline);
     }
-    const StepGrid::Expected due = grid_.next(from + guard_ + spread);
+    auto promised = std::exchange(promised_, std::nullopt);
+    if (promised && *promised - from > period()) {
+      promised.reset();  // read for another reason, before its time
+    }
+    const bool is_ahead = promised && from < *promised;
+    const StepGrid::Expected due = grid_.next(is_ahead ? *promised - period() / 4 : from + spread);
     const Instant earliest = due.at - spread;
     const Instant latest = due.at + spread;
     if (latest > deadline) {
       return std::nullopt;
     }
-    sleeper_->sleep_until(earliest - guard_);
-    const Instant woke = clock_->now();
-    if (woke > earliest) {
-      guard_ = std::min(guard_ + kLateInTime * kGuardShrink, period() / 4);
-    } else {
-      guard_ = std::max(guard_ - kGuardShrink, std::min(kShortestGuard, guard_));
+    if (promised) {
+      adapt_guard(from > *promised - spread);
     }
-    if (woke >= due.at) {
-      ++counts_.late_wakes;
-      from = woke;
-      continue;
+    if (from < earliest - guard_) {
+      sleeper_->sleep_until(earliest - guard_);
+      const Instant woke = clock_->now();
+      adapt_guard(woke > earliest);
+      if (woke >= due.at) {
+        ++counts_.late_wakes;
+        from = woke;
+        continue;
+      }
     }
     const auto step = watch(input, latest, pause_within(2 * spread));
     if (!step) {

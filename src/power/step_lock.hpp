@@ -22,11 +22,11 @@ namespace enprof {
 /// How it is found: at first by polling through a few steps (long ones: with sleeps between, ever
 /// shorter from step to step). Then it sleeps until a step may come: two standard deviations
 /// before it is expected, less a guard, as a wake-up comes late by a time that varies. The guard
-/// shrinks with each wake-up that came in time, and grows twenty times as much with one that did
-/// not, so that one in twenty does not. A step that was missed is not polled for: the next one is
-/// slept for. Where no step is met (a stall, a busy machine, a spent budget) the value is read as
-/// it is, and the search begins anew after a few such readings, less and less often while it finds
-/// nothing.
+/// shrinks with each wake-up that came in time, and grows four times as much with one that did not,
+/// so that one in five does not; most of these are still before the step. A step that was missed is
+/// not polled for: the next one is slept for. Where no step is met (a stall, a busy machine, a
+/// spent budget) the value is read as it is, and the search begins anew after a few such readings,
+/// less and less often while it finds nothing.
 ///
 /// The CPU time that polling takes is bounded: Settings::spin_share.
 ///
@@ -65,6 +65,10 @@ class StepLock {
   /// Call it when a reading is wanted: not every step needs to be met.
   [[nodiscard]] Reading read(CounterInput& input);
 
+  /// When to call read() to meet the first step that is not before `due`: shortly before it, where
+  /// it can be awaited; else at `due`.
+  [[nodiscard]] Instant wake_for(Instant due) noexcept;
+
   /// Meets a number of steps in a row, to learn what there is to know: the period, and how exactly
   /// a step is seen. False where the counter does not step as expected, or cannot be read. Takes
   /// that many periods and one.
@@ -99,6 +103,7 @@ class StepLock {
   [[nodiscard]] Watched find(CounterInput& input, Instant until);
   /// Finds a step; and learns the period from some, where it is not known.
   [[nodiscard]] Watched search(CounterInput& input, Instant deadline);
+  void adapt_guard(bool late);
   /// Sleeps until a step is due.
   [[nodiscard]] Watched meet(CounterInput& input, Instant deadline);
   /// Meets so many steps after the first in a row, and makes a grid of them.
@@ -115,12 +120,13 @@ class StepLock {
   const Sleeper* sleeper_;
 
   StepGrid grid_;
-  bool knows_period_ = false;  // it is not just what was expected
-  Nanoseconds guard_;          // against late wake-ups
-  unsigned misses_ = 0;        // readings without a step, in a row
-  unsigned pause_ = 0;         // so many readings more before the next search
-  unsigned pauses_ = 0;        // how many it was last time
-  double budget_ns_;           // of polling
+  bool knows_period_ = false;        // it is not just what was expected
+  Nanoseconds guard_;                // against late wake-ups
+  std::optional<Instant> promised_;  // when the step is due that the caller is to be woken for
+  unsigned misses_ = 0;              // readings without a step, in a row
+  unsigned pause_ = 0;               // so many readings more before the next search
+  unsigned pauses_ = 0;              // how many it was last time
+  double budget_ns_;                 // of polling
   std::optional<Instant> refilled_;
   double squares_ = 0;  // of widths, in ns²
   Counts counts_;

@@ -71,6 +71,49 @@ TEST_F(StepLockTest, MostOfTheWaitingIsSleep) {
   EXPECT_LT(polled / 1000, 100us);
 }
 
+TEST_F(StepLockTest, WhoIsWokenForAStepMeetsItWithoutAnotherSleep) {
+  StepLock locked = lock();
+  ASSERT_EQ(errors(locked, 20).size(), 20U);
+  for (int reading = 0; reading < 100; ++reading) {
+    const Instant due = machine_.clock().now() + 9ms;
+    const Instant wake = locked.wake_for(due);
+    EXPECT_GE(wake, due - 100us);
+    EXPECT_LT(wake, due + 2 * kPeriod);
+    machine_.pass(wake + 20us - machine_.clock().now());  // late, as one is
+    const Instant woke = machine_.clock().now();
+    const auto read = locked.read(machine_);
+    ASSERT_TRUE(read.locked);
+    EXPECT_LT(read.at - woke, 300us) << "it is the step that was promised";
+    EXPECT_LT(std::abs(to_ms(read.at - machine_.stepped_at(*read.value))), 2e-3);
+  }
+}
+
+TEST_F(StepLockTest, WhoIsWokenTooLateMeetsTheNextStep) {
+  StepLock locked = lock();
+  ASSERT_EQ(errors(locked, 20).size(), 20U);
+  const Instant wake = locked.wake_for(machine_.clock().now() + 9ms);
+  machine_.pass(wake + kPeriod / 2 - machine_.clock().now());
+  const auto read = locked.read(machine_);
+  EXPECT_TRUE(read.locked);
+  EXPECT_GT(read.at, wake + kPeriod / 2);
+  EXPECT_LT(std::abs(to_ms(read.at - machine_.stepped_at(*read.value))), 2e-3);
+}
+
+TEST_F(StepLockTest, WhoReadsBeforeTheTimeThatHeWasToldMeetsTheNextStep) {
+  StepLock locked = lock();
+  ASSERT_EQ(errors(locked, 20).size(), 20U);
+  static_cast<void>(locked.wake_for(machine_.clock().now() + 9ms));
+  const Instant asked = machine_.clock().now();
+  const auto read = locked.read(machine_);
+  EXPECT_TRUE(read.locked);
+  EXPECT_LT(read.at - asked, 2 * kPeriod);
+}
+
+TEST_F(StepLockTest, WithoutALockNobodyIsKeptWaiting) {
+  StepLock locked = lock();
+  EXPECT_EQ(locked.wake_for(Instant{} + 5s), Instant{} + 5s);
+}
+
 TEST_F(StepLockTest, AWakeUpThatComesTooLateCostsAPeriodAndNotAnUnknownStamp) {
   StepLock locked = lock();
   machine_.wake_late(0us, 400us);

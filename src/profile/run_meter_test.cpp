@@ -35,9 +35,20 @@ class Heard {
     return of_locked(type);
   }
   /// False where none comes in 20 s.
-  [[nodiscard]] bool wait_for(EventType type, std::size_t count = 1) {
+  [[nodiscard]] bool wait_for(EventType type) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 20s, [&] { return of_locked(type).size() >= count; });
+    return changed_.wait_for(lock, 20s, [&] { return !of_locked(type).empty(); });
+  }
+  /// Until so many tokens are settled, and what their components used is told.
+  [[nodiscard]] bool wait_for_tokens(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 20s, [&] {
+      std::size_t settled = 0;
+      for (const Event& event : of_locked(EventType::energy_settled)) {
+        settled += event.tokens.size();
+      }
+      return settled >= count && events_.back().type == EventType::component_metrics;
+    });
   }
 
  private:
@@ -88,10 +99,9 @@ TEST_F(RunMeterTest, EnergyIsToldWhileTheRunGoesOn) {
   profiler.on([&](const Event& event) { heard_.take(event); });
   auto run = profiler.run({.model_name = "m", .depth = Depth::module});
   generate(run);
-  ASSERT_TRUE(heard_.wait_for(EventType::energy_settled));
+  ASSERT_TRUE(heard_.wait_for_tokens(1));
   generate(run);
-  ASSERT_TRUE(heard_.wait_for(EventType::energy_settled, 2));
-  ASSERT_TRUE(heard_.wait_for(EventType::component_metrics, 2));
+  ASSERT_TRUE(heard_.wait_for_tokens(4));
   EXPECT_TRUE(heard_.of(EventType::inference_complete).empty());
 
   std::vector<TokenFigure> tokens;
@@ -108,7 +118,7 @@ TEST_F(RunMeterTest, EnergyIsToldWhileTheRunGoesOn) {
   const auto q_proj =
       std::ranges::find(last.components, std::string{"q_proj"}, &ComponentFigure::component);
   ASSERT_NE(q_proj, last.components.end());
-  EXPECT_GE(q_proj->count, 3U);  // the sums so far, not of the last slice
+  EXPECT_EQ(q_proj->count, 4U);  // the sums so far, not of the last slice
   EXPECT_NEAR(q_proj->figure.mean_power->value(), 50, 1e-6);
   EXPECT_FALSE(heard_.of(EventType::layer_metrics).empty());
 

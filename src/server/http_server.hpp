@@ -1,4 +1,4 @@
-// HTTP and WebSocket on sockets. The only part that knows Boost.Beast.
+// HTTP and WebSocket on sockets. Beside live_client.cpp the only part that knows Boost.Beast.
 #pragma once
 
 #include "enprof/base/error.hpp"

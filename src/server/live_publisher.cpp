@@ -1,10 +1,12 @@
 #include "server/live_publisher.hpp"
 
+#include "base/utf8.hpp"
 #include "report/json_figures.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <span>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -69,6 +71,8 @@ void LivePublisher::publish(const Event& event) {
       const std::lock_guard lock(mutex_);
       last_power_.reset();
       quiet_until_.clear();
+      told_.clear();
+      unfinished_.clear();
       break;
     }
     case EventType::section_start:
@@ -81,8 +85,12 @@ void LivePublisher::publish(const Event& event) {
       break;
     case EventType::token_complete: {
       const std::lock_guard lock(mutex_);
+      // A character that several tokens make up belongs to the one that completes it.
+      std::string characters = std::exchange(unfinished_, {}) + event.text;
+      unfinished_ = characters.substr(characters.size() - unfinished_utf8(characters));
+      characters.resize(characters.size() - unfinished_.size());
       data = {{"index", event.token},
-              {"text", event.text},
+              {"text", characters},
               {"phase", to_string(event.phase)},
               {"duration_ms", to_ms(event.duration)},
               {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * event.duration)) : Json()},
@@ -141,12 +149,34 @@ void LivePublisher::settle(const ProfiledRun& run) {
   publish_list("component_metrics", run.components);
   publish_list("operation_metrics", run.operations);
   for (const Warning& warning : run.warnings) {
-    hub_->publish(run.run_id, "warning", end,
-                  dump({{"component", warning.component},
-                        {"code", warning.code},
-                        {"message", warning.message},
-                        {"hint", text(warning.hint)}}));
+    {
+      const std::lock_guard lock(mutex_);
+      const auto told = told_.find({warning.component, warning.code});
+      if (told != told_.end() && told->second == warning.message) {
+        continue;
+      }
+    }
+    publish_warning(run.run_id, end, warning);
   }
+}
+
+void LivePublisher::warn(const std::string& run_id, Nanoseconds at, const Warning& warning) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!told_.try_emplace({warning.component, warning.code}, warning.message).second) {
+      return;
+    }
+  }
+  publish_warning(run_id, at, warning);
+}
+
+void LivePublisher::publish_warning(const std::string& run_id, Nanoseconds at,
+                                    const Warning& warning) {
+  hub_->publish(run_id, "warning", at,
+                dump({{"component", warning.component},
+                      {"code", warning.code},
+                      {"message", warning.message},
+                      {"hint", text(warning.hint)}}));
 }
 
 void LivePublisher::publish_sums(const Event& event) {

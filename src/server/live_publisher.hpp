@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace enprof {
 
@@ -29,8 +30,11 @@ class LivePublisher {
   /// A model is being loaded: 0–1.
   void model_loading(const std::string& run_id, const std::string& model, double share);
   /// The final figures of a run: energy_settled for its tokens, layer_metrics, component_metrics
-  /// and operation_metrics where there are any, and its warnings.
+  /// and operation_metrics where there are any, and its warnings but those that warn() has told.
   void settle(const ProfiledRun& run);
+  /// Something goes wrong in a run that goes on; `at` is since it began. Each kind of it is told
+  /// once.
+  void warn(const std::string& run_id, Nanoseconds at, const Warning& warning);
   /// A run that could not be done.
   void failed(const std::string& run_id, const Error& error);
 
@@ -42,11 +46,14 @@ class LivePublisher {
 
  private:
   void publish_sums(const Event& event);
+  void publish_warning(const std::string& run_id, Nanoseconds at, const Warning& warning);
 
   EventHub* hub_;
-  std::mutex mutex_;                              // guards what follows
-  std::optional<Watts> last_power_;               // of the run under way
+  std::mutex mutex_;                                                 // guards what follows
+  std::optional<Watts> last_power_;                                  // of the run under way
+  std::map<std::pair<std::string, std::string>, std::string> told_;  // by component and code
   std::map<EventType, Nanoseconds> quiet_until_;  // by type, since that run began
+  std::string unfinished_;  // the begin of a character whose rest the next token brings
 };
 
 }  // namespace enprof

@@ -2,6 +2,7 @@
 
 #include "support/sample_run.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,7 @@ namespace enprof {
 namespace {
 
 using Json = nlohmann::json;
+using ::testing::ElementsAre;
 using namespace std::chrono_literals;
 
 class LivePublisherTest : public ::testing::Test {
@@ -44,6 +46,24 @@ TEST_F(LivePublisherTest, ATokenGoesOutAtOnceWithTheEnergyKnownByThen) {
   EXPECT_EQ(events[3]["data"]["energy_mj"], 100.0);
   EXPECT_EQ(events[3]["data"]["provisional"], true);
   EXPECT_EQ(events[3]["t_ms"], 5.0);
+}
+
+TEST_F(LivePublisherTest, ACharacterOfSeveralTokensBelongsToTheLastOfThem) {
+  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  for (const char* piece : {"a\xE2", "\x82", "\xAC z", "\xF0\x9F", "x"}) {
+    publisher_.publish({.type = EventType::token_complete, .run_id = "r", .text = piece});
+  }
+  publisher_.publish({.type = EventType::token_complete, .run_id = "r", .text = "\xF0"});
+  publisher_.publish({.type = EventType::run_started, .run_id = "s"});
+  publisher_.publish({.type = EventType::token_complete, .run_id = "s", .text = "b"});
+  std::vector<std::string> texts;
+  for (const auto& event : published()) {
+    if (event["type"] == "token_complete") {
+      texts.push_back(event["data"]["text"]);
+    }
+  }
+  // What never became a character is replaced, by a sign a byte; none leaks into the next run.
+  EXPECT_THAT(texts, ElementsAre("a", "", "\xE2\x82\xAC z", "", "\xEF\xBF\xBDx", "", "b"));
 }
 
 TEST_F(LivePublisherTest, PowerComesRailByRail) {
@@ -126,6 +146,27 @@ TEST_F(LivePublisherTest, SumsOfALargeModelGoOutLessOften) {
   sums.at = 0ms;  // nothing was said of this run yet
   publisher_.publish(sums);
   EXPECT_EQ(hub_.last(), events.size() + 3);
+}
+
+TEST_F(LivePublisherTest, AWarningIsToldOnceAndAgainOnlyWhereTheEndSaysMore) {
+  ProfiledRun run;
+  run.run_id = "r";
+  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  publisher_.warn("r", 5ms, {"power", "sensor_retried", "1 reading failed", "wait"});
+  publisher_.warn("r", 6ms, {"power", "sensor_retried", "2 readings failed", "wait"});
+  publisher_.warn("r", 7ms, {"store", "journal_in_use", "locked", ""});
+  EXPECT_EQ(published().size(), 3U);
+  EXPECT_EQ(published()[1]["t_ms"], 5.0);
+  run.warnings = {{"power", "sensor_retried", "9 readings failed", "wait"},
+                  {"store", "journal_in_use", "locked", ""},
+                  {"power", "low_coverage", "half", ""}};
+  publisher_.settle(run);
+  ASSERT_EQ(published().size(), 5U);
+  EXPECT_EQ(published()[3]["data"]["message"], "9 readings failed");
+  EXPECT_EQ(published()[4]["data"]["code"], "low_coverage");
+  publisher_.publish({.type = EventType::run_started, .run_id = "s"});
+  publisher_.warn("s", 1ms, {"store", "journal_in_use", "locked", ""});
+  EXPECT_EQ(published().back()["run_id"], "s");  // what another run was told does not count
 }
 
 TEST_F(LivePublisherTest, FailuresAndLoadingAreTold) {

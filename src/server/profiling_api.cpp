@@ -175,8 +175,13 @@ void ProfilingApi::add_routes() {
       [](Request, auto&) { return HttpResponse{.content_type = "text/plain", .body = "ok\n"}; });
   add("GET", "/api/health", [this](Request, auto&) { return health(); });
   add("GET", "/metrics", [this](Request, auto&) {
+    ServerMetrics::Gauges gauges = parts_.gauges();
+    look_at_store();
+    for (const ServerHealth::Component& component : parts_.health.components()) {
+      gauges.components.emplace_back(component.name, !component.error);
+    }
     return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                        .body = parts_.metrics.text(parts_.gauges())};
+                        .body = parts_.metrics.text(gauges)};
   });
   add("GET", "/api/openapi.json", [](Request, auto&) {
     return HttpResponse{.content_type = "application/json",
@@ -501,13 +506,34 @@ HttpResponse ProfilingApi::power_status() const {
                {"warnings", std::move(warnings)}});
 }
 
-HttpResponse ProfilingApi::health() const {
-  const StoreHealth store = parts_.store.health();
+/// A sensor that was there may have gone since, or may have come back.
+void ProfilingApi::note_power() const {
+  if (parts_.power == nullptr || !parts_.power->is_running() || parts_.power->domains().empty()) {
+    return;
+  }
+  if (parts_.power->now().total) {
+    parts_.health.ok("power");
+    return;
+  }
+  if (const auto warnings = parts_.power->warnings(); !warnings.empty()) {
+    parts_.health.failed("power",
+                         {ErrorCode::unavailable, warnings.back().message, warnings.back().hint});
+  }
+}
+
+StoreHealth ProfilingApi::look_at_store() const {
+  StoreHealth store = parts_.store.health();
   if (store.last_error) {
     parts_.health.failed("store", *store.last_error);
   } else {
     parts_.health.ok("store");
   }
+  return store;
+}
+
+HttpResponse ProfilingApi::health() const {
+  const StoreHealth store = look_at_store();
+  note_power();
   Json components = Json::array();
   bool well = true;
   for (const ServerHealth::Component& component : parts_.health.components()) {

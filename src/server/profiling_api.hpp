@@ -60,6 +60,9 @@ class ProfilingApi {
   [[nodiscard]] HttpResponse list_models() const;
   [[nodiscard]] HttpResponse power_status() const;
   [[nodiscard]] HttpResponse health() const;
+  void note_power() const;
+  /// Takes the store's state into the health report.
+  StoreHealth look_at_store() const;
   [[nodiscard]] HttpResponse page(const HttpRequest& request) const;
 
   Parts parts_;

@@ -58,6 +58,11 @@ class ServerMetrics::Impl {
                                                        .Name("enprof_sensor_info")
                                                        .Help("Power domains of the latest run.")
                                                        .Register(registry);
+  prometheus::Family<prometheus::Gauge>& components =
+      prometheus::BuildGauge()
+          .Name("enprof_component_up")
+          .Help("Whether a part of the server works: power, store, engine.")
+          .Register(registry);
   prometheus::Gauge& clients = prometheus::BuildGauge()
                                    .Name("enprof_stream_clients")
                                    .Help("WebSocket clients connected.")
@@ -137,6 +142,9 @@ std::string ServerMetrics::text(const Gauges& gauges) {
   impl_->clients.Set(static_cast<double>(gauges.stream_clients));
   impl_->queued.Set(static_cast<double>(gauges.queued_runs));
   impl_->dropped.Increment(static_cast<double>(gauges.dropped_clients) - impl_->dropped.Value());
+  for (const auto& [name, works] : gauges.components) {
+    impl_->components.Add({{"component", name}}).Set(works ? 1.0 : 0.0);
+  }
   std::ostringstream out;
   out.imbue(std::locale::classic());
   prometheus::TextSerializer{}.Serialize(out, impl_->registry.Collect());

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace enprof {
 
@@ -19,6 +21,7 @@ namespace enprof {
 ///   enprof_runs_total{status}
 ///   enprof_errors_total{component,code}              warnings and errors of runs
 ///   enprof_stream_clients, enprof_dropped_clients_total, enprof_queued_runs
+///   enprof_component_up{component}                   1: it works; 0: see GET /api/health
 ///   enprof_sensor_info{domain,source,method}         1
 /// A domain's energy by phase is the phase's energy shared as the domain shares the run's.
 /// Threads: any thread may call anything.
@@ -40,6 +43,7 @@ class ServerMetrics {
     std::size_t stream_clients = 0;
     std::size_t dropped_clients = 0;  ///< since the start
     std::size_t queued_runs = 0;
+    std::vector<std::pair<std::string, bool>> components{};  ///< and whether they work
   };
   /// The text exposition format, version 0.0.4.
   [[nodiscard]] std::string text(const Gauges& gauges);

@@ -31,6 +31,14 @@ TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   EXPECT_THAT(metrics.text({.dropped_clients = 2}), HasSubstr("enprof_dropped_clients_total 2"));
 }
 
+TEST(ServerMetrics, APartThatFailsIsDown) {
+  ServerMetrics metrics;
+  static_cast<void>(metrics.text({.components = {{"power", true}, {"store", true}}}));
+  const std::string text = metrics.text({.components = {{"power", true}, {"store", false}}});
+  EXPECT_THAT(text, HasSubstr("enprof_component_up{component=\"power\"} 1"));
+  EXPECT_THAT(text, HasSubstr("enprof_component_up{component=\"store\"} 0"));
+}
+
 TEST(ServerMetrics, UnknownPowerIsAbsentNotZero) {
   ServerMetrics metrics;
   EXPECT_THAT(metrics.text({}), Not(HasSubstr("\nenprof_power_watts ")));

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -76,3 +77,14 @@ class ProgramTest(unittest.TestCase):
             self.assertIn(str(text), process.stderr)
         for noise in ("terminate called", "Assertion", "backtrace", "what():"):
             self.assertNotIn(noise, process.stderr)
+
+
+def main():
+    """Runs a file's tests; tells ctest, by SKIP_RETURN_CODE, where some of them had to be skipped."""
+    result = unittest.main(module="__main__", exit=False).result
+    if not result.wasSuccessful():
+        sys.exit(1)
+    if result.skipped:
+        for test, reason in result.skipped:
+            print(f"skipped: {test.id()}: {reason}")
+        sys.exit(77)

@@ -72,10 +72,15 @@ class ServeTest(ProgramTest):
         os.link(model(), self.models / "m.gguf")
         self.server = None
 
-    def tearDown(self):
+    def kill(self):
+        """Ends the server without a warning."""
         if self.server:
             self.server.kill()
             self.server.communicate()
+            self.server = None
+
+    def tearDown(self):
+        self.kill()
         super().tearDown()
 
     def serve(self, *arguments, env=None):
@@ -85,8 +90,11 @@ class ServeTest(ProgramTest):
              str(self.db), "--baseline-s", "0", "--power", f"replay:{replay(50)}", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env={**os.environ, **(env or {})})
-        line = self.server.stderr.readline()
-        self.assertIn("serving", line)
+        lines = [self.server.stderr.readline()]
+        while lines[-1] and "serving" not in lines[-1]:  # of runs that it has brought in, say
+            lines.append(self.server.stderr.readline())
+        self.assertIn("serving", lines[-1], "".join(lines))
+        line = lines[-1]
         self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
         return line
 

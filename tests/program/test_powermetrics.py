@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from program import ENPROF, ProgramTest, enprof, model
+from program import ENPROF, INSTALLED, ProgramTest, enprof, model
 
 # 5 W, in samples whose lengths are those between its writes: as the real one. Each process adds a
 # line with its number to `started`; `samples` counts what was written.
@@ -160,7 +160,8 @@ class Powermetrics(ProgramTest):
         process = self.profile("--power", "powermetrics", env=self.env)
         line = (f"ALL=(root) NOPASSWD: {self.bin}/powermetrics -f plist -i 50 "
                 "--samplers cpu_power\\,gpu_power\\,thermal")
-        self.assert_fails(process, 1, "password-free sudo", line, "tools/setup-power-access --apply")
+        self.assert_fails(process, 1, "password-free sudo", line,
+                          f"{INSTALLED}/libexec/enprof/setup-power-access --apply")
         self.assertEqual(self.started(), [])
 
     def test_where_there_is_none_it_says_what_to_use(self):

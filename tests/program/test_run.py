@@ -246,6 +246,12 @@ class Flags(ProgramTest):
             self.assertIn(text, process.stderr)
         self.assertNotIn("PowerMonitor", self.profile("--power", "none").stderr)
 
+    def test_the_detailed_log_counts_layers_and_samples(self):
+        process = self.profile("--power", f"replay:{replay(50)}", "--depth", "module", "-vv")
+        # Eight layers, each once for the prompt.
+        self.assertIn("Captured 8 layer timings during prefill", process.stderr)
+        self.assertRegex(process.stderr, r"Added [1-9]\d* power samples for run [0-9a-f]{16}")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -111,7 +111,7 @@ class MacOs(Setup):
             (fakes / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
             (fakes / name).chmod(0o755)
         source = (SOURCE / "src/power/powermetrics_command.cpp").read_text(encoding="utf-8")
-        words = re.search(r'command\{\s*("sudo".*?)\};', source, re.DOTALL).group(1)
+        words = re.search(r'return \{\s*("sudo".*?)\};', source, re.DOTALL).group(1)
         command = re.findall(r'"([^"]*)"', words)
         self.assertEqual(command[:3], ["sudo", "-n", "/usr/bin/powermetrics"])
         process = enprof("run", "-m", "none.gguf", "-p", "x", "--power", "powermetrics", env={

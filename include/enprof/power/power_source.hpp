@@ -59,6 +59,11 @@ class ENPROF_API PowerSource {
   /// has gone around twice.
   [[nodiscard]] virtual Nanoseconds longest_interval() const noexcept { return Nanoseconds::max(); }
 
+  /// When to call for the poll that is due then: at once, or a little later where a counter's step
+  /// is to be met, so that one sleep does for both. Asked by the thread that polls, after each
+  /// poll.
+  [[nodiscard]] virtual Instant wake_for(Instant due) noexcept { return due; }
+
   /// Takes the first reading; windows begin here. Called again after the monitor stopped, and, as
   /// long as it runs, after a start that failed or a poll that said `gone`, ever more rarely.
   [[nodiscard]] virtual Result<void> start() = 0;

@@ -61,8 +61,8 @@ struct ProfilerOptions {
   /// Between two steps in which a run is saved while it goes on.
   Nanoseconds save_period = std::chrono::milliseconds{700};
   /// Between two looks at what the energy went into so far, told in energy_settled and the
-  /// metrics events; 0: only the run's end tells. A look costs a thread of the profiler's own about
-  /// a millisecond for each thousand operations since the last one.
+  /// metrics events; 0: only the run's end tells. A thread of the profiler's own looks, and does so
+  /// less often where it would take more than 1 % of a CPU.
   Nanoseconds settle_period{0};
   /// Asked at each look of a deep run: whether operation_metrics are wanted. They multiply its
   /// cost.

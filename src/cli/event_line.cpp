@@ -1,0 +1,58 @@
+#include "cli/event_line.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace enprof {
+namespace {
+
+std::string dump(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// A word of the envelope: never with a blank, never empty.
+std::string word(const Json& event, const char* key) {
+  const auto found = event.find(key);
+  if (found == event.end() || found->is_null() || *found == "") {
+    return "-";
+  }
+  std::string text = found->is_string() ? found->get<std::string>() : dump(*found);
+  for (char& character : text) {
+    if (static_cast<unsigned char>(character) <= ' ' || character == '\x7F') {
+      character = '_';
+    }
+  }
+  return text;
+}
+
+void append_rails(std::string& line, const Json& rails) {
+  for (const Json& rail : rails) {
+    if (rail.is_object() && rail.contains("power_mw")) {
+      line += fmt::format(" rail.{}_mw={}", word(rail, "name"), dump(rail["power_mw"]));
+    }
+  }
+}
+
+}  // namespace
+
+std::string event_line(const Json& event) {
+  std::string line = fmt::format("{} {} {} {}", word(event, "seq"), word(event, "run_id"),
+                                 word(event, "t_ms"), word(event, "type"));
+  const auto data = event.find("data");
+  if (data == event.end() || !data->is_object()) {
+    return line;
+  }
+  for (const auto& [key, value] : data->items()) {
+    if (key == "rails" && value.is_array()) {
+      append_rails(line, value);
+    } else if (value.is_structured()) {
+      line += fmt::format(" {}={}", key, value.size());
+    } else {
+      line += fmt::format(" {}={}", key, dump(value));
+    }
+  }
+  return line;
+}
+
+}  // namespace enprof

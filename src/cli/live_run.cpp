@@ -1,0 +1,243 @@
+#include "cli/live_run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+// Whoever answers may be of another version: what has another type counts as absent.
+std::optional<double> number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? std::optional{found->get<double>()}
+                                                     : std::nullopt;
+}
+
+std::string words(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+std::optional<Watts> watts(const Json& object) {
+  const auto milliwatts = number(object, "power_mw");
+  return milliwatts ? std::optional{Watts{*milliwatts / 1e3}} : std::nullopt;
+}
+
+std::optional<Joules> joules(std::optional<double> millijoules) {
+  return millijoules ? std::optional{Joules{*millijoules / 1e3}} : std::nullopt;
+}
+
+/// The list under a key; an empty one where there is none.
+const Json& list(const Json& object, const char* key) {
+  static const Json kNone = Json::array();
+  const auto found = object.find(key);
+  return found != object.end() && found->is_array() ? *found : kNone;
+}
+
+}  // namespace
+
+void LiveRun::take_power_status(const Json& status) {
+  if (!status.is_object()) {
+    return;
+  }
+  for (const Json& domain : list(status, "domains")) {
+    if (domain.is_object()) {
+      Rail& known = rail(words(domain, "name"));
+      known.estimated = words(domain, "method") == "estimated";
+      known.is_root = words(domain, "within").empty();
+    }
+  }
+}
+
+bool LiveRun::take(const Json& event) {
+  if (!event.is_object()) {
+    return false;
+  }
+  const std::string type = words(event, "type");
+  const std::string run_id = words(event, "run_id");
+  take_number(event, type);
+  const auto found = event.find("data");
+  const Json data = found != event.end() && found->is_object() ? *found : Json::object();
+  if (type == "gap") {
+    missed_ +=
+        static_cast<std::uint64_t>(std::clamp(number(data, "missed").value_or(0.0), 0.0, 1e15));
+    return true;
+  }
+  if (!wanted_.empty() && run_id != wanted_) {
+    return false;
+  }
+  if (run_id.empty()) {
+    return true;
+  }
+  if (run_id != run_id_ || type == "run_started") {
+    begin(run_id);
+  }
+  time_ = std::max(time_, std::chrono::round<Nanoseconds>(std::chrono::duration<double, std::milli>(
+                              std::clamp(number(event, "t_ms").value_or(0.0), 0.0, 1e12))));
+  if (type == "model_loading") {
+    status_ = "loading";
+    model_ = words(data, "model");
+    loading_ = number(data, "progress_ratio");
+  } else if (type == "run_started") {
+    status_ = "running";
+  } else if (type == "section_start") {
+    phase_ = words(data, "phase");
+    section_ = words(data, "section");
+  } else if (type == "section_end") {
+    section_.clear();
+  } else if (type == "token_complete") {
+    take_token(data);
+  } else if (type == "power_sample") {
+    take_power(data);
+  } else if (type == "energy_settled") {
+    take_settled(data);
+  } else if (type == "inference_complete") {
+    status_ = words(data, "status").empty() ? "completed" : words(data, "status");
+    energy_ = joules(number(data, "energy_mj"));
+    section_.clear();
+  } else if (type == "warning" || type == "error") {
+    if (type == "error") {
+      status_ = "failed";
+    }
+    complaints_.push_back({words(data, "message"), words(data, "hint"), type == "error"});
+    if (complaints_.size() > kComplaints) {
+      complaints_.erase(complaints_.begin());
+    }
+  }
+  if (status_ == "waiting") {
+    status_ = "running";  // its begin was missed
+  }
+  return true;
+}
+
+/// Numbers only grow, but for a server that began anew: what it did before is over.
+void LiveRun::take_number(const Json& event, std::string_view type) {
+  const auto found = event.find("seq");
+  if (found == event.end() || !found->is_number_unsigned()) {
+    return;
+  }
+  const auto seq = found->get<std::uint64_t>();
+  if (last_event_ && (seq < *last_event_ || (seq == *last_event_ && type != "gap")) &&
+      !run_id_.empty() && !is_over()) {
+    status_ = "interrupted";
+    section_.clear();
+  }
+  last_event_ = seq;
+}
+
+void LiveRun::begin(const std::string& run_id) {
+  // The model is told before its run begins; domains are the server's, not the run's.
+  std::string model = run_id == run_id_ ? std::move(model_) : std::string{};
+  std::vector<Rail> rails = std::move(rails_);
+  for (Rail& rail : rails) {
+    rail.power.reset();
+  }
+  const auto last_event = last_event_;
+  const auto missed = run_id == run_id_ ? missed_ : 0;
+  *this = LiveRun(std::move(wanted_));
+  run_id_ = run_id;
+  model_ = std::move(model);
+  rails_ = std::move(rails);
+  last_event_ = last_event;
+  missed_ = missed;
+}
+
+void LiveRun::take_token(const Json& data) {
+  ++token_count_;
+  last_token_ = time_;
+  if (token_count_ == 1) {
+    first_token_ = time_;
+  }
+  text_ += words(data, "text");
+  if (text_.size() > 2 * kTextBytes) {
+    std::size_t cut = text_.size() - kTextBytes;
+    while (cut < text_.size() && (static_cast<unsigned char>(text_[cut]) & 0xC0U) == 0x80U) {
+      ++cut;  // not amid a character
+    }
+    text_.erase(0, cut);
+  }
+  phase_ = words(data, "phase").empty() ? phase_ : words(data, "phase");
+  const auto index = number(data, "index").value_or(static_cast<double>(token_count_ - 1));
+  if (!(index >= 0.0 && index < static_cast<double>(kTokens))) {
+    return;
+  }
+  const auto place = static_cast<std::size_t>(index);
+  if (place >= tokens_.size()) {
+    tokens_.resize(place + 1);
+  }
+  tokens_[place].decoded = words(data, "phase") == "decode";
+  put_energy(tokens_[place], number(data, "energy_mj"), true);
+}
+
+void LiveRun::take_settled(const Json& data) {
+  for (const Json& settled : list(data, "tokens")) {
+    const auto index = settled.is_object() ? number(settled, "index") : std::nullopt;
+    if (!index || !(*index >= 0.0 && *index < static_cast<double>(tokens_.size()))) {
+      continue;
+    }
+    tokens_estimated_ = tokens_estimated_ || words(settled, "method") == "estimated";
+    put_energy(tokens_[static_cast<std::size_t>(*index)], number(settled, "energy_mj"), false);
+  }
+}
+
+void LiveRun::put_energy(Token& token, std::optional<double> energy_mj, bool provisional) {
+  const auto count = [this](const Token& counted, bool in) {
+    if (!counted.decoded || !counted.energy_mj) {
+      return;
+    }
+    decoded_mj_ += in ? *counted.energy_mj : -*counted.energy_mj;
+    decoded_ = in ? decoded_ + 1 : decoded_ - 1;
+    if (counted.provisional) {
+      provisional_ = in ? provisional_ + 1 : provisional_ - 1;
+    }
+  };
+  count(token, false);
+  token.energy_mj = energy_mj;
+  token.provisional = provisional;
+  count(token, true);
+}
+
+void LiveRun::take_power(const Json& data) {
+  power_ = watts(data);
+  if (const auto energy = joules(number(data, "energy_mj"))) {
+    energy_ = energy;
+  }
+  for (Rail& known : rails_) {
+    known.power.reset();
+  }
+  for (const Json& told : list(data, "rails")) {
+    if (told.is_object()) {
+      rail(words(told, "name")).power = watts(told);
+    }
+  }
+}
+
+LiveRun::Rail& LiveRun::rail(const std::string& name) {
+  const auto found = std::ranges::find(rails_, name, &Rail::name);
+  return found != rails_.end() ? *found : rails_.emplace_back(Rail{.name = name});
+}
+
+bool LiveRun::is_over() const {
+  return status_ != "waiting" && status_ != "loading" && status_ != "running";
+}
+
+std::optional<double> LiveRun::tokens_per_second() const {
+  if (token_count_ < 2 || last_token_ <= first_token_) {
+    return std::nullopt;
+  }
+  return static_cast<double>(token_count_ - 1) / seconds(last_token_ - first_token_);
+}
+
+std::optional<Joules> LiveRun::joules_per_token() const {
+  return decoded_ == 0 ? std::nullopt : joules(decoded_mj_ / static_cast<double>(decoded_));
+}
+
+bool LiveRun::is_estimated() const {
+  return tokens_estimated_ || std::ranges::any_of(rails_, [](const Rail& rail) {
+           return rail.is_root && rail.estimated;
+         });
+}
+
+}  // namespace enprof

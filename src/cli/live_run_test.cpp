@@ -1,0 +1,181 @@
+#include "cli/live_run.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace enprof {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+/// Feeds events as the server sends them, numbered.
+class LiveRunTest : public ::testing::Test {
+ protected:
+  void send(const std::string& type, const std::string& data = "{}", double t_ms = 0.0,
+            const std::string& run_id = "r1") {
+    run_.take(Json{{"seq", ++seq_},
+                   {"run_id", run_id},
+                   {"type", type},
+                   {"t_ms", t_ms},
+                   {"data", Json::parse(data)}});
+  }
+  void token(int index, double energy_mj, double t_ms, const std::string& text = "x") {
+    send("token_complete",
+         Json{{"index", index},
+              {"text", text},
+              {"phase", index == 0 ? "prefill" : "decode"},
+              {"energy_mj", energy_mj}}
+             .dump(),
+         t_ms);
+  }
+
+  LiveRun run_;
+  std::uint64_t seq_ = 0;
+};
+
+TEST_F(LiveRunTest, FollowsARunFromItsModelToItsEnd) {
+  EXPECT_EQ(run_.status(), "waiting");
+  send("model_loading", R"({"model":"m.gguf","progress_ratio":0.5})");
+  EXPECT_EQ(run_.status(), "loading");
+  EXPECT_EQ(run_.loading(), 0.5);
+  send("run_started");
+  EXPECT_EQ(run_.status(), "running");
+  EXPECT_EQ(run_.model(), "m.gguf");
+  send("section_start", R"({"phase":"prefill","section":"forward"})", 1);
+  EXPECT_EQ(run_.phase(), "prefill");
+  EXPECT_EQ(run_.section(), "forward");
+  token(0, 500, 100, "Hel");
+  EXPECT_FALSE(run_.tokens_per_second());
+  EXPECT_FALSE(run_.joules_per_token()) << "the first token is the prefill's";
+  token(1, 40, 150, "lo");
+  token(2, 60, 200, "!");
+  send("power_sample", R"({"power_mw":50000,"energy_mj":1000})", 210);
+  EXPECT_DOUBLE_EQ(run_.tokens_per_second().value_or(0), 20);
+  EXPECT_DOUBLE_EQ(run_.joules_per_token()->value(), 0.05);
+  EXPECT_TRUE(run_.is_provisional());
+  EXPECT_DOUBLE_EQ(run_.power()->value(), 50);
+  EXPECT_DOUBLE_EQ(run_.energy()->value(), 1);
+  EXPECT_EQ(run_.text(), "Hello!");
+
+  send("inference_complete", R"({"status":"completed","energy_mj":1100})", 220);
+  send(
+      "energy_settled",
+      R"({"tokens":[{"index":0,"energy_mj":510},{"index":1,"energy_mj":50},{"index":2,"energy_mj":70},
+                     {"index":99,"energy_mj":1}]})",
+      220);
+  EXPECT_TRUE(run_.is_over());
+  EXPECT_DOUBLE_EQ(run_.joules_per_token()->value(), 0.06);
+  EXPECT_FALSE(run_.is_provisional());
+  EXPECT_DOUBLE_EQ(run_.energy()->value(), 1.1);
+  EXPECT_EQ(run_.last_event(), seq_);
+}
+
+TEST_F(LiveRunTest, WhatIsUnknownIsAbsentAndNeverZero) {
+  send("run_started");
+  send("power_sample", R"({"power_mw":null,"energy_mj":null})");
+  send("token_complete", R"({"index":1,"phase":"decode","energy_mj":null})");
+  EXPECT_FALSE(run_.power());
+  EXPECT_FALSE(run_.energy());
+  EXPECT_FALSE(run_.joules_per_token());
+  send("inference_complete", R"({"status":"completed","energy_mj":null})");
+  EXPECT_FALSE(run_.energy());
+}
+
+TEST_F(LiveRunTest, AnotherRunBeginsAnewAndOneThatWasAskedForStays) {
+  send("run_started");
+  token(0, 1, 1);
+  send("warning", R"({"message":"hot","hint":null})");
+  send("run_started", "{}", 0, "r2");
+  EXPECT_EQ(run_.run_id(), "r2");
+  EXPECT_EQ(run_.tokens(), 0U);
+  EXPECT_THAT(run_.complaints(), IsEmpty());
+
+  run_ = LiveRun("r1");
+  send("run_started", "{}", 0, "r2");
+  EXPECT_EQ(run_.run_id(), "");
+  send("run_started", "{}", 0, "r1");
+  send("inference_complete", R"({"status":"cancelled"})", 1, "r1");
+  send("run_started", "{}", 0, "r3");
+  EXPECT_EQ(run_.run_id(), "r1");
+  EXPECT_EQ(run_.status(), "cancelled");
+}
+
+TEST_F(LiveRunTest, RailsAreMarkedWhereTheyAreEstimatesOrPartOfOthers) {
+  run_.take_power_status(Json::parse(R"({"domains":[
+      {"name":"package-0","method":"measured","within":null},
+      {"name":"core-0","method":"measured","within":"package-0"},
+      {"name":"cpu","method":"estimated","within":"package-0"}]})"));
+  EXPECT_FALSE(run_.is_estimated()) << "what is not added up does not count";
+  send("power_sample", R"({"power_mw":40000,"rails":[{"name":"package-0","power_mw":40000},
+                           {"name":"core-0","power_mw":null},{"name":"gpu-0","power_mw":5000}]})");
+  ASSERT_THAT(run_.rails(), SizeIs(4));
+  EXPECT_DOUBLE_EQ(run_.rails()[0].power->value(), 40);
+  EXPECT_FALSE(run_.rails()[1].power);
+  EXPECT_FALSE(run_.rails()[1].is_root);
+  EXPECT_TRUE(run_.rails()[2].estimated);
+  EXPECT_EQ(run_.rails()[3].name, "gpu-0");
+  send("power_sample", R"({"power_mw":null,"rails":[]})");
+  EXPECT_FALSE(run_.rails()[0].power) << "a sample that lacks it means that it is unknown now";
+  run_.take_power_status(Json::parse(R"({"domains":[{"name":"cpu","method":"estimated"}]})"));
+  EXPECT_TRUE(run_.is_estimated());
+}
+
+TEST_F(LiveRunTest, AGapIsCountedAndAFailureKept) {
+  send("gap", R"({"missed":12})", 0, "");
+  send("gap", R"({"missed":3})", 0, "");
+  EXPECT_EQ(run_.missed(), 15U);
+  send("error", R"({"code":"corrupt","message":"The file is damaged","hint":"Copy it again."})");
+  EXPECT_EQ(run_.status(), "failed");
+  ASSERT_THAT(run_.complaints(), SizeIs(1));
+  EXPECT_EQ(run_.complaints()[0].hint, "Copy it again.");
+  for (int count = 0; count < 100; ++count) {
+    send("warning", R"({"message":"again"})");
+  }
+  EXPECT_THAT(run_.complaints(), SizeIs(LiveRun::kComplaints));
+}
+
+TEST_F(LiveRunTest, AServerThatBeganAnewInterruptedTheRun) {
+  send("run_started");
+  token(0, 1, 1);
+  seq_ = 0;
+  send("gap", R"({"missed":1})", 0, "");
+  EXPECT_EQ(run_.status(), "interrupted");
+  EXPECT_TRUE(run_.is_over());
+  send("run_started", "{}", 0, "r2");
+  EXPECT_EQ(run_.status(), "running");
+}
+
+TEST_F(LiveRunTest, KeepsTheEndOfALongResponseInWholeCharacters) {
+  send("run_started");
+  for (int index = 0; index < 10'000; ++index) {
+    token(index, 1, index, "€");
+  }
+  EXPECT_GE(run_.text().size(), LiveRun::kTextBytes - 3);
+  EXPECT_LE(run_.text().size(), 2 * LiveRun::kTextBytes);
+  EXPECT_TRUE(run_.text().starts_with("€"));
+}
+
+TEST_F(LiveRunTest, EventsOfAnotherShapeDoNoHarm) {
+  for (
+      const char* text :
+      {"3", "[]", "{}", R"({"type":3,"run_id":[],"seq":-1,"t_ms":"x","data":[]})",
+       R"({"type":"gap","seq":1,"data":{"missed":-5}})",
+       R"({"type":"token_complete","run_id":"r","seq":1.5,"t_ms":1e300,"data":{"index":1e300}})",
+       R"({"type":"token_complete","run_id":"r","seq":1,"t_ms":-1,"data":{"index":-1,"text":7}})",
+       R"({"type":"energy_settled","run_id":"r","seq":2,"data":{"tokens":[3,{"index":"a"},null]}})",
+       R"({"type":"power_sample","run_id":"r","seq":3,"data":{"rails":[1,{"name":2}]}})",
+       R"({"type":"unheard_of","run_id":"r","seq":4})"}) {
+    run_.take(Json::parse(text));
+    run_.take_power_status(Json::parse(text));
+  }
+  run_.take_power_status(Json::parse(R"({"domains":[1,{"name":3,"within":4}]})"));
+  EXPECT_EQ(run_.run_id(), "r");
+  EXPECT_EQ(run_.missed(), 0U);
+  EXPECT_FALSE(run_.power());
+}
+
+}  // namespace
+}  // namespace enprof

@@ -1,0 +1,205 @@
+#include "cli/live_screen.hpp"
+
+#include "base/utf8.hpp"
+#include "report/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr std::size_t kLabel = 11;
+constexpr std::size_t kMostRails = 8;
+constexpr std::size_t kMostComplaints = 3;
+constexpr std::size_t kFewestTextLines = 2;
+constexpr std::string_view kEstimate = "~";  // as before an energy in `enprof runs`
+
+/// The next character of a text, as it may be printed; "\n" stands for a line's end.
+std::string take_character(std::string_view& text) {
+  const std::size_t length = std::max<std::size_t>(1, utf8_sequence_length(text));
+  const std::string_view bytes = text.substr(0, length);
+  text.remove_prefix(length);
+  const auto first = static_cast<unsigned char>(bytes.front());
+  if (length == 1) {
+    return bytes == "\n"                      ? "\n"
+           : first < 0x20 || first == 0x7F    ? " "
+           : utf8_sequence_length(bytes) == 0 ? "\xEF\xBF\xBD"
+                                              : std::string(bytes);
+  }
+  const auto second = static_cast<unsigned char>(bytes[1]);
+  if (first == 0xC2 && second < 0xA0) {
+    return " ";  // a C1 control
+  }
+  // Bidi controls could reorder what stands on the line.
+  const bool is_bidi = bytes >= "\xE2\x80\xAA" && bytes <= "\xE2\x80\xAE";
+  const bool is_isolate = bytes >= "\xE2\x81\xA6" && bytes <= "\xE2\x81\xA9";
+  return length == 3 && (is_bidi || is_isolate) ? std::string{} : std::string(bytes);
+}
+
+/// A text on one line, cut with an ellipsis where it is too long.
+std::string fit(std::string_view text, std::size_t columns) {
+  std::string result;
+  std::size_t used = 0;
+  while (!text.empty()) {
+    std::string piece = take_character(text);
+    if (piece == "\n") {
+      piece = " ";
+    }
+    const std::size_t width = display_width(piece);
+    const std::size_t needed = text.empty() ? width : width + 1;  // room for the ellipsis
+    if (used + needed > columns) {
+      return columns == 0 ? std::string{} : result + "…";
+    }
+    result += piece;
+    used += width;
+  }
+  return result;
+}
+
+class Page {
+ public:
+  explicit Page(const Terminal& terminal) : terminal_(terminal) {}
+
+  void line(const std::string& text, Style style = Style::plain) {
+    lines_.push_back(styled(terminal_, style, fit(text, terminal_.width)));
+  }
+  void field(std::string_view label, const std::string& text) {
+    line(fmt::format("{:<{}}{}", label, kLabel, text));
+  }
+  [[nodiscard]] std::size_t size() const { return lines_.size(); }
+  [[nodiscard]] std::vector<std::string> take() { return std::move(lines_); }
+
+ private:
+  const Terminal& terminal_;
+  std::vector<std::string> lines_;
+};
+
+std::string about_run(const LiveRun& run) {
+  std::string text = fmt::format("{} · {}", run.run_id(), run.status());
+  if (run.status() == "loading" && run.loading()) {
+    text += fmt::format(" {:.0f} %", 100.0 * std::clamp(*run.loading(), 0.0, 1.0));
+  }
+  if (!run.is_over() && !run.phase().empty()) {
+    text += " · " + run.phase();
+    if (!run.section().empty()) {
+      text += " / " + run.section();
+    }
+  }
+  if (run.time() > Nanoseconds{0}) {
+    text += " · " + format_duration(run.time());
+  }
+  return text;
+}
+
+void add_rails(Page& page, const LiveRun& run) {
+  const auto& rails = run.rails();
+  if (rails.size() < 2 && std::ranges::all_of(rails, &LiveRun::Rail::is_root)) {
+    return;  // it is the total
+  }
+  std::size_t shown = 0;
+  for (const LiveRun::Rail& rail : rails) {
+    if (!rail.power) {
+      continue;
+    }
+    if (shown++ == kMostRails) {
+      page.line("  …");
+      return;
+    }
+    page.line(fmt::format("  {:<14} {}{}{}", rail.name, rail.estimated ? kEstimate : "",
+                          format_power(*rail.power), rail.is_root ? "" : "  (part of another)"));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> last_lines(std::string_view text, std::size_t columns, std::size_t rows) {
+  std::vector<std::string> lines(1);
+  std::size_t used = 0;
+  while (!text.empty()) {
+    const std::string piece = take_character(text);
+    const std::size_t width = piece == "\n" ? 0 : display_width(piece);
+    if (piece == "\n" || used + width > columns) {
+      lines.emplace_back();
+      used = 0;
+    }
+    if (piece != "\n" && width <= columns) {
+      lines.back() += piece;
+      used += width;
+    }
+  }
+  if (lines.size() > rows) {
+    lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(rows));
+  }
+  return lines;
+}
+
+std::vector<std::string> live_screen(const LiveRun& run, const std::string& heading,
+                                     const Terminal& terminal, std::size_t rows) {
+  Page page(terminal);
+  page.line(heading, Style::dim);
+  if (run.run_id().empty()) {
+    page.line("Waiting for a run to begin.");
+  } else {
+    const std::string_view mark = run.is_estimated() ? kEstimate : "";
+    const auto marked = [&](const auto& figure, const std::string& text) {
+      return figure ? std::string(mark) + text : text;
+    };
+    const auto rate = run.tokens_per_second();
+    page.field("Run", about_run(run));
+    page.field("Model", run.model().empty() ? std::string(kAbsent) : run.model());
+    page.field("Tokens", fmt::format("{} · {}", run.tokens(),
+                                     rate ? fmt::format("{:.1f} tokens/s", *rate)
+                                          : fmt::format("{} tokens/s", kAbsent)));
+    page.field("Energy",
+               fmt::format("{} · {}/token{}", marked(run.energy(), format_energy(run.energy())),
+                           marked(run.joules_per_token(), format_energy(run.joules_per_token())),
+                           run.is_provisional() ? " so far" : ""));
+    page.field("Power", marked(run.power(), format_power(run.power())));
+    add_rails(page, run);
+    if (run.is_estimated()) {
+      page.line("~ estimated from CPU time: no measurement", Style::warning);
+    }
+  }
+  if (run.missed() > 0) {
+    page.line(fmt::format("! {} events were missed: the server had forgotten them", run.missed()),
+              Style::warning);
+  }
+  std::vector<std::pair<std::string, Style>> complaints;
+  const auto& all = run.complaints();
+  const std::size_t first = all.size() - std::min(all.size(), kMostComplaints);
+  if (first > 0) {
+    complaints.emplace_back(fmt::format("! and {} more", first), Style::warning);
+  }
+  for (std::size_t index = first; index < all.size(); ++index) {
+    const LiveRun::Complaint& complaint = all[index];
+    complaints.emplace_back(
+        fmt::format("{} {}{}{}", complaint.is_error ? "error:" : "!", complaint.message,
+                    complaint.hint.empty() ? "" : " — ", complaint.hint),
+        complaint.is_error ? Style::bad : Style::warning);
+  }
+  // The text gets what is left between the figures and the complaints.
+  const std::size_t taken = page.size() + complaints.size();
+  const std::size_t room =
+      rows > taken + 1 + kFewestTextLines ? rows - taken - 1 : kFewestTextLines;
+  std::vector<std::string> lines = page.take();
+  if (!run.text().empty()) {
+    lines.emplace_back();
+    std::ranges::copy(last_lines(run.text(), terminal.width, room), std::back_inserter(lines));
+  }
+  Page below(terminal);
+  for (const auto& [text, style] : complaints) {
+    below.line(text, style);
+  }
+  std::ranges::copy(below.take(), std::back_inserter(lines));
+  if (lines.size() > rows) {
+    lines.resize(rows);
+  }
+  return lines;
+}
+
+}  // namespace enprof

@@ -1,0 +1,324 @@
+#include "cli/watch_command.hpp"
+
+#include "cli/console.hpp"
+#include "cli/event_line.hpp"
+#include "cli/live_screen.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <poll.h>
+#include <random>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kDrawPeriod{100};
+/// How long nothing must come after a run's end until all has come: its settled energies do so at
+/// once.
+constexpr milliseconds kAfterwards{1500};
+
+constexpr const char* kFooter =
+    "On a terminal it redraws one view of the latest run; in a pipe it prints a line an event:\n"
+    "  SEQ RUN T_MS TYPE KEY=VALUE…\n"
+    "Where the connection is lost it connects again, and goes on after the last event. ~ marks "
+    "estimates.\n"
+    "Exit code: 0 ended by Ctrl-C, SIGTERM or a reader that goes away, or the run of --run has "
+    "ended; 1 no connection, or that run failed; 2 usage.\n"
+    "Examples:\n"
+    "  enprof watch                                  a server on this machine\n"
+    "  enprof watch http://gpu-box:8000 --token T    another one\n"
+    "  enprof watch --json | jq 'select(.type == \"token_complete\").data.text'\n";
+
+/// A reader that goes away has seen enough: no failure.
+Result<void> cannot_write() {
+  const int number = errno;
+  if (number == EPIPE) {
+    return {};
+  }
+  return fail(ErrorCode::io,
+              fmt::format("Cannot write to stdout: {}",
+                          std::error_code(number, std::generic_category()).message()),
+              "Look at where it leads to: its disk may be full.");
+}
+
+bool is_interrupted(const Error& error) { return error.code == ErrorCode::cancelled; }
+
+}  // namespace
+
+/// Where events go.
+class WatchCommand::Output {
+ public:
+  Output() = default;
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  virtual ~Output() = default;
+
+  /// What becomes of the connection.
+  virtual void tell(const std::string& state) = 0;
+  virtual void take(const Json& event) = 0;
+  /// A frame is through, or nothing came for a while. False where nothing can be written any more.
+  [[nodiscard]] virtual bool flush() = 0;
+};
+
+/// A view of the run that is drawn over and over, on the terminal's other screen.
+class WatchCommand::ScreenOutput final : public Output {
+ public:
+  explicit ScreenOutput(const LiveRun& run) : run_(run) {
+    static_cast<void>(print("\x1b[?1049h\x1b[?25l"));  // flush() notices a terminal that is gone
+  }
+  ~ScreenOutput() override {
+    static_cast<void>(print("\x1b[?25h\x1b[?1049l"));
+    // What was seen last stays to be read.
+    if (!run_.run_id().empty()) {
+      std::string text;
+      for (const std::string& line : lines()) {
+        text += line + "\n";
+      }
+      static_cast<void>(print(text));
+    }
+  }
+
+  void tell(const std::string& state) override {
+    state_ = state;
+    next_draw_ = {};
+  }
+  void take(const Json&) override {}
+  bool flush() override {
+    const auto now = SteadyClock::now();
+    if (now < next_draw_) {
+      return true;
+    }
+    next_draw_ = now + kDrawPeriod;
+    std::string text = "\x1b[H";
+    const auto drawn = lines();
+    for (std::size_t index = 0; index < drawn.size(); ++index) {
+      text += (index == 0 ? "" : "\r\n") + drawn[index] + "\x1b[K";
+    }
+    return print(text + "\x1b[J");
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::string> lines() const {
+    const TerminalSize size = stdout_size();
+    // The last column is left free: some terminals wrap a line that ends there.
+    return live_screen(
+        run_, fmt::format("enprof · {}", state_),
+        {.colour = stdout_terminal().colour, .width = std::max<std::size_t>(2, size.columns) - 1},
+        size.rows);
+  }
+
+  const LiveRun& run_;
+  std::string state_;
+  SteadyClock::time_point next_draw_;
+};
+
+/// A line an event; what becomes of the connection goes to stderr.
+class WatchCommand::LineOutput final : public Output {
+ public:
+  explicit LineOutput(bool json) : json_(json) {}
+
+  void tell(const std::string& state) override { print_note(state); }
+  void take(const Json& event) override {
+    lines_ +=
+        json_ ? event.dump(-1, ' ', false, Json::error_handler_t::replace) : event_line(event);
+    lines_ += '\n';
+  }
+  bool flush() override {
+    if (!lines_.empty()) {
+      return print(std::exchange(lines_, {}));
+    }
+    // A reader that went away is noticed amid a silence too.
+    pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+    if (poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0) {
+      errno = EPIPE;
+      return false;
+    }
+    return true;
+  }
+
+ private:
+  bool json_;
+  std::string lines_;
+};
+
+void WatchCommand::declare(CLI::App& program) {
+  app_ = program.add_subcommand("watch", "Watch a running `enprof serve` from a terminal");
+  CLI::App& app = *app_;
+  app.footer(kFooter);
+  app.add_option("url", url_text_, "The server: http://HOST:PORT, as `enprof serve` prints it")
+      ->type_name("URL")
+      ->capture_default_str();
+  app.add_option("--token", token_, "The server's token; may be part of the URL as ?token=TOKEN")
+      ->type_name("TOKEN");
+  app.add_option("--run", run_id_, "Only this run, from its begin; ends when it has ended")
+      ->type_name("ID");
+  app.add_option("--since", since_,
+                 "Begin after event SEQ; 0: with all that the server still has. Else a view begins "
+                 "with 0, and lines begin with what happens next")
+      ->type_name("SEQ");
+  app.add_flag("--json", json_, "Print the events as they come, a JSON object a line");
+  app.add_flag("--wait", wait_, "Where no server is there yet, try until one is");
+}
+
+std::string WatchCommand::subscription() const {
+  Json wanted = Json::object();
+  if (!run_id_.empty()) {
+    wanted["runs"] = {run_id_};
+  }
+  if (on_screen_) {  // sums by operation cost the server work, and a view has no room for them
+    wanted["types"] = {"model_loading",  "run_started",  "section_start",      "section_end",
+                       "token_complete", "power_sample", "inference_complete", "energy_settled",
+                       "warning",        "error"};
+  }
+  return wanted.empty() ? std::string{} : Json{{"subscribe", wanted}}.dump();
+}
+
+Result<std::unique_ptr<LiveClient>> WatchCommand::connect(LiveRun& run,
+                                                          const Interrupt& interrupt) {
+  const auto status = LiveClient::get(options_, "/api/power/status", interrupt.flag());
+  if (!status) {
+    return std::unexpected(status.error());
+  }
+  run.take_power_status(Json::parse(*status, nullptr, false));
+  if (!run_id_.empty()) {
+    const auto known = LiveClient::get(options_, "/api/profiling/run/" + run_id_, interrupt.flag());
+    if (!known) {
+      return std::unexpected(known.error());
+    }
+    const Json answer = Json::parse(*known, nullptr, false);
+    const Json state = answer.is_object() && answer.contains("status") ? answer["status"] : Json();
+    was_over_ = state != "queued" && state != "running";
+  }
+  return LiveClient::connect(options_, interrupt.flag());
+}
+
+bool WatchCommand::follow(LiveClient& client, LiveRun& run, Output& output,
+                          const Interrupt& interrupt, Error& lost) {
+  auto heard = SteadyClock::now();
+  while (!interrupt.requested()) {
+    const auto frame = client.next(kDrawPeriod);
+    if (!frame) {
+      lost = frame.error();
+      return is_interrupted(lost);
+    }
+    if (*frame) {
+      const Json events = Json::parse(**frame, nullptr, false);
+      if (!events.is_array()) {
+        lost = {ErrorCode::malformed,
+                fmt::format("{} is not an enprof server: what it sends is no list of events",
+                            options_.url.text()),
+                "Pass the URL that `enprof serve` printed."};
+        return false;
+      }
+      for (const Json& event : events) {
+        // Some may come before the server has read what is wanted.
+        if (run.take(event)) {
+          output.take(event);
+          heard = SteadyClock::now();
+        }
+      }
+      options_.since = run.last_event() ? run.last_event() : options_.since;
+    }
+    if (!output.flush()) {
+      const auto written = cannot_write();
+      lost = written ? Error{} : written.error();
+      return written.has_value();
+    }
+    if (!run_id_.empty() && (was_over_ || run.is_over()) &&
+        SteadyClock::now() - heard > kAfterwards) {
+      return true;
+    }
+  }
+  return true;
+}
+
+Result<void> WatchCommand::watch(LiveRun& run, Output& output, const Interrupt& interrupt) {
+  std::mt19937 random{std::random_device{}()};
+  std::uniform_real_distribution<double> chance{0.0, 1.0};
+  bool had_one = false;
+  for (int failures = 0; !interrupt.requested();) {
+    output.tell(had_one ? "connecting again" : "connecting");
+    Error error;
+    auto client = connect(run, interrupt);
+    if (client) {
+      had_one = true;
+      failures = 0;
+      output.tell("connected to " + options_.url.text());
+      if (follow(**client, run, output, interrupt, error)) {
+        return {};
+      }
+    } else {
+      error = client.error();
+    }
+    if (is_interrupted(error)) {
+      return {};
+    }
+    if (!LiveClient::is_passing(error.code) || (!had_one && !wait_)) {
+      return std::unexpected(std::move(error));
+    }
+    const auto delay = reconnect_delay(++failures, chance(random));
+    const std::string again =
+        fmt::format("trying again in {:.1f} s", std::chrono::duration<double>(delay).count());
+    output.tell(fmt::format("{}; {}", error.message, again));
+    const auto until = SteadyClock::now() + delay;
+    while (!interrupt.requested() && SteadyClock::now() < until) {
+      if (!output.flush()) {
+        return cannot_write();
+      }
+      std::this_thread::sleep_for(std::min<SteadyClock::duration>(
+          kDrawPeriod, std::max(until - SteadyClock::now(), SteadyClock::duration{})));
+    }
+  }
+  return {};
+}
+
+int WatchCommand::run() {
+  auto url = parse_server_url(url_text_);
+  if (!url) {
+    print_error(url.error());
+    return exit_usage;
+  }
+  options_.url = std::move(*url);
+  options_.token = token_.empty() ? options_.url.token : token_;
+  on_screen_ = !json_ && stdout_can_redraw();
+  options_.since = since_ ? since_ : on_screen_ || !run_id_.empty() ? std::optional{0UL} : since_;
+  options_.subscription = subscription();
+
+  const Interrupt interrupt;
+  LiveRun run(run_id_);
+  std::unique_ptr<Output> output;
+  if (on_screen_) {
+    output = std::make_unique<ScreenOutput>(run);
+  } else {
+    output = std::make_unique<LineOutput>(json_);
+  }
+  const auto watched = watch(run, *output, interrupt);
+  output.reset();  // the terminal is as it was before anything else is written on it
+  if (!watched) {
+    print_error(watched.error());
+    return exit_failed;
+  }
+  if (run_id_.empty() || interrupt.requested()) {
+    return exit_done;
+  }
+  if (run.run_id().empty()) {
+    print_error(
+        {ErrorCode::not_found,
+         fmt::format("Run {} ended long ago: the server has none of its events any more", run_id_),
+         fmt::format("Its report: {}/api/profiling/run/{}", options_.url.text(), run_id_)});
+    return exit_failed;
+  }
+  return run.status() == "failed" ? exit_failed : exit_done;
+}
+
+}  // namespace enprof

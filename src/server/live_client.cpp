@@ -1,0 +1,324 @@
+#include "server/live_client.hpp"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace websocket = beast::websocket;
+using Tcp = asio::ip::tcp;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+using Response = http::response<http::string_body>;
+using Milliseconds = std::chrono::milliseconds;
+
+constexpr Milliseconds kLookAround{50};  // how often `cancel` is looked at
+constexpr std::size_t kLargestAnswer = std::size_t{64} << 20U;
+constexpr const char* kPrinted = "Pass the URL that `enprof serve` printed.";
+
+/// Runs one operation at a time, and waits for it.
+class Waiter {
+ public:
+  Waiter(asio::io_context& context, Milliseconds patience, const std::atomic<bool>& cancel)
+      : context_(context), patience_(patience), cancel_(cancel) {}
+
+  /// `begin` is given a handler to end with; `abort` must make the operation end. Returns its
+  /// error; `timed_out`, where it took too long.
+  template <class Begin, class Abort>
+  error_code wait(const Begin& begin, const Abort& abort) {
+    std::optional<error_code> ended;
+    begin([&ended](error_code error, auto&&...) { ended = error; });
+    const auto deadline = Clock::now() + patience_;
+    error_code reason;
+    while (!ended) {
+      context_.restart();
+      context_.run_one_for(kLookAround);
+      if (!ended && !reason && (cancel_.load() || Clock::now() >= deadline)) {
+        reason = cancel_.load() ? asio::error::operation_aborted : asio::error::timed_out;
+        abort();
+      }
+    }
+    return reason ? reason : *ended;
+  }
+
+ private:
+  asio::io_context& context_;
+  Milliseconds patience_;
+  const std::atomic<bool>& cancel_;
+};
+
+std::unexpected<Error> cancelled() {
+  return fail(ErrorCode::cancelled, "The connection was given up");
+}
+
+/// Why there is no connection.
+std::unexpected<Error> unreachable(const ServerUrl& url, error_code error, Milliseconds patience,
+                                   const std::atomic<bool>& cancel) {
+  if (cancel.load()) {
+    return cancelled();
+  }
+  if (error == asio::error::timed_out) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("{} did not answer within {:g} s", url.text(),
+                            std::chrono::duration<double>(patience).count()),
+                "Something that is no enprof may listen there, or a firewall be in between. "
+                "Compare the URL with what `enprof serve` printed.");
+  }
+  return fail(ErrorCode::unavailable,
+              fmt::format("Cannot connect to {}: {}", url.text(), error.message()),
+              "Start one there: enprof serve --models-dir DIR. Or pass the URL of one that runs: "
+              "enprof watch http://HOST:PORT/");
+}
+
+/// Why an answer is none of enprof's.
+std::unexpected<Error> stranger(const ServerUrl& url, const std::string& what) {
+  return fail(ErrorCode::malformed, fmt::format("{} is not an enprof server: {}", url.text(), what),
+              kPrinted);
+}
+
+std::unexpected<Error> garbled(const ServerUrl& url, error_code error) {
+  return stranger(url, fmt::format("its answer is not HTTP ({})", error.message()));
+}
+
+/// Whether what came, or did not, is the peer's HTTP and not the network's fault.
+bool is_garbled(error_code error) {
+  return error.category() == http::make_error_code(http::error::bad_method).category() &&
+         error != http::error::end_of_stream;
+}
+
+/// Why the server answered something else than was asked for.
+std::unexpected<Error> refused(const LiveClient::Options& options, const Response& response) {
+  const std::string url = options.url.text();
+  const auto status = response.result_int();
+  const bool ours = response[http::field::server] == "enprof";
+  const auto problem = nlohmann::json::parse(response.body(), nullptr, false);
+  const bool told = ours && problem.is_object() && problem.value("message", "") != "";
+  const std::string message = told ? problem["message"].get<std::string>() : std::string{};
+  // A hint may be null.
+  const std::string hint = told && problem.contains("hint") && problem["hint"].is_string()
+                               ? problem["hint"].get<std::string>()
+                               : std::string{};
+  constexpr unsigned kUnauthorized = 401;
+  constexpr unsigned kForbidden = 403;
+  constexpr unsigned kNotFound = 404;
+  constexpr unsigned kUnavailable = 503;
+  if (status == kUnauthorized || (status == kForbidden && message.find("token") != message.npos)) {
+    return fail(
+        ErrorCode::permission_denied,
+        options.token.empty() ? fmt::format("{} wants a token", url)
+                              : fmt::format("{} does not accept this token ({})", url, status),
+        "Pass the one that `enprof serve` printed when it started: enprof watch URL --token TOKEN");
+  }
+  if (told) {
+    return fail(status == kForbidden     ? ErrorCode::permission_denied
+                : status == kNotFound    ? ErrorCode::not_found
+                : status == kUnavailable ? ErrorCode::busy
+                                         : ErrorCode::invalid_argument,
+                fmt::format("{} refuses: {}", url, message), hint);
+  }
+  if (!ours && status == kNotFound) {
+    return fail(ErrorCode::not_found, fmt::format("There is no enprof at {} (404)", url), kPrinted);
+  }
+  return stranger(options.url,
+                  fmt::format("it answered {} {}", status, std::string(response.reason())));
+}
+
+void connect_stream(beast::tcp_stream& stream, Waiter& waiter, const ServerUrl& url,
+                    error_code& error) {
+  Tcp::resolver resolver(stream.get_executor());
+  Tcp::resolver::results_type addresses;
+  error = waiter.wait(
+      [&](auto handler) {
+        resolver.async_resolve(url.host, std::to_string(url.port),
+                               [&addresses, handler](error_code failed, const auto& found) mutable {
+                                 addresses = found;
+                                 handler(failed);
+                               });
+      },
+      [&] { resolver.cancel(); });
+  if (!error) {
+    error = waiter.wait([&](auto handler) { stream.async_connect(addresses, handler); },
+                        [&] { stream.close(); });
+  }
+}
+
+class BeastClient final : public LiveClient {
+ public:
+  BeastClient(Options options, const std::atomic<bool>& cancel)
+      : options_(std::move(options)), cancel_(cancel) {}
+
+  Result<void> open() {
+    Waiter waiter(context_, options_.patience, cancel_);
+    beast::tcp_stream& stream = beast::get_lowest_layer(socket_);
+    const auto close = [&stream] { stream.close(); };
+    error_code error;
+    connect_stream(stream, waiter, options_.url, error);
+    if (error) {
+      return unreachable(options_.url, error, options_.patience, cancel_);
+    }
+    stream.expires_never();  // the WebSocket has its own time-outs
+    socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = options_.patience,
+                                                       .idle_timeout = 3 * options_.patience,
+                                                       .keep_alive_pings = true});
+    socket_.set_option(websocket::stream_base::decorator([this](websocket::request_type& request) {
+      request.set(http::field::user_agent, "enprof");
+      if (!options_.token.empty()) {
+        request.set(http::field::authorization, "Bearer " + options_.token);
+      }
+    }));
+    socket_.read_message_max(kLargestAnswer);
+    websocket::response_type response;
+    const std::string target =
+        options_.url.base + "/ws/profiling" +
+        (options_.since ? "?since=" + std::to_string(*options_.since) : std::string{});
+    error = waiter.wait(
+        [&](auto handler) {
+          socket_.async_handshake(response, options_.url.authority(), target, handler);
+        },
+        close);
+    if (error == websocket::error::upgrade_declined) {
+      return refused(options_, response);
+    }
+    if (error) {
+      return is_garbled(error) ||
+                     error.category() ==
+                         websocket::make_error_code(websocket::error::closed).category()
+                 ? Result<void>(garbled(options_.url, error))
+                 : Result<void>(unreachable(options_.url, error, options_.patience, cancel_));
+    }
+    if (!options_.subscription.empty()) {
+      error = waiter.wait(
+          [&](auto handler) { socket_.async_write(asio::buffer(options_.subscription), handler); },
+          close);
+      if (error) {
+        return unreachable(options_.url, error, options_.patience, cancel_);
+      }
+    }
+    return {};
+  }
+
+  Result<std::optional<std::string>> next(Milliseconds wait) override {
+    if (!reading_) {
+      reading_ = true;
+      ended_.reset();
+      socket_.async_read(buffer_, [this](error_code error, std::size_t) { ended_ = error; });
+    }
+    const auto deadline = Clock::now() + wait;
+    while (!ended_ && !cancel_.load()) {
+      const auto left = deadline - Clock::now();
+      if (left <= Clock::duration::zero()) {
+        return std::optional<std::string>{};
+      }
+      context_.restart();
+      context_.run_one_for(std::min<Clock::duration>(left, kLookAround));
+    }
+    if (!ended_) {
+      return cancelled();
+    }
+    reading_ = false;
+    if (*ended_) {
+      return lost(*ended_);
+    }
+    std::string frame = beast::buffers_to_string(buffer_.data());
+    buffer_.consume(buffer_.size());
+    return frame;
+  }
+
+ private:
+  [[nodiscard]] std::unexpected<Error> lost(error_code error) const {
+    const auto& reason = socket_.reason();
+    std::string why = error.message();
+    // What the server gave as its reason counts more than how the connection then broke.
+    if (reason.code != websocket::close_code::none && !reason.reason.empty()) {
+      why = std::string(reason.reason.data(), reason.reason.size());
+    } else if (error == beast::error::timeout) {
+      why = "nothing was heard from it any more";
+    } else if (error == asio::error::eof || error == websocket::error::closed) {
+      why = "it closed the connection";
+    }
+    return fail(ErrorCode::unavailable,
+                fmt::format("The connection to {} was lost: {}", options_.url.text(), why));
+  }
+
+  const Options options_;
+  const std::atomic<bool>& cancel_;
+  asio::io_context context_{1};
+  websocket::stream<beast::tcp_stream> socket_{context_};
+  beast::flat_buffer buffer_;
+  bool reading_ = false;
+  std::optional<error_code> ended_;  // of the read
+};
+
+}  // namespace
+
+Result<std::unique_ptr<LiveClient>> LiveClient::connect(const Options& options,
+                                                        const std::atomic<bool>& cancel) {
+  auto client = std::make_unique<BeastClient>(options, cancel);
+  if (auto opened = client->open(); !opened) {
+    return std::unexpected(std::move(opened.error()));
+  }
+  return client;
+}
+
+Result<std::string> LiveClient::get(const Options& options, std::string_view path,
+                                    const std::atomic<bool>& cancel) {
+  asio::io_context context{1};
+  beast::tcp_stream stream(context);
+  Waiter waiter(context, options.patience, cancel);
+  const auto close = [&stream] { stream.close(); };
+  error_code error;
+  connect_stream(stream, waiter, options.url, error);
+  constexpr unsigned kHttp11 = 11;
+  const std::string target = options.url.base + std::string(path);
+  http::request<http::empty_body> request{http::verb::get, target, kHttp11};
+  request.set(http::field::host, options.url.authority());
+  request.set(http::field::user_agent, "enprof");
+  request.keep_alive(false);
+  if (!options.token.empty()) {
+    request.set(http::field::authorization, "Bearer " + options.token);
+  }
+  if (!error) {
+    error = waiter.wait([&](auto handler) { http::async_write(stream, request, handler); }, close);
+  }
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kLargestAnswer);
+  if (!error) {
+    error = waiter.wait([&](auto handler) { http::async_read(stream, buffer, parser, handler); },
+                        close);
+  }
+  if (error) {
+    return is_garbled(error)
+               ? Result<std::string>(garbled(options.url, error))
+               : Result<std::string>(unreachable(options.url, error, options.patience, cancel));
+  }
+  Response response = parser.release();
+  if (response.result() != http::status::ok || response[http::field::server] != "enprof") {
+    return refused(options, response);
+  }
+  return std::move(response.body());
+}
+
+Milliseconds reconnect_delay(int failures, double chance) {
+  constexpr double kFirst = 500.0;
+  constexpr double kLongest = 15'000.0;
+  const double bound = std::min(kLongest, kFirst * std::exp2(std::clamp(failures - 1, 0, 30)));
+  return Milliseconds{std::llround(bound * (0.5 + 0.5 * std::clamp(chance, 0.0, 1.0)))};
+}
+
+}  // namespace enprof

@@ -1,0 +1,245 @@
+"""enprof serve when something goes away in mid-run: what remains, and what the run says is lost."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+from program import enprof
+from serving import ServeTest, WebSocket
+
+# As powermetrics, 5 W, until a file `pulled` lies beside it.
+SENSOR = """import os, sys, time
+here = os.path.dirname(os.path.abspath(__file__))
+before = time.monotonic_ns()
+while not os.path.exists(here + "/pulled"):
+    time.sleep(0.05)
+    now = time.monotonic_ns()
+    sys.stdout.write(f'''<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict>
+<key>elapsed_ns</key><integer>{now - before}</integer>
+<key>processor</key><dict><key>cpu_power</key><real>5000.0</real></dict></dict></plist>
+\\0''')
+    sys.stdout.flush()
+    before = now
+sys.exit("unplugged")
+"""
+ENDLESS = 100_000  # tokens: more than anybody waits for
+
+
+class ServeFaults(ServeTest):
+    def watch(self, since=0):
+        self.live = WebSocket(self.port, f"/ws/profiling?since={since}")
+        self.assertEqual(self.live.status, 101)
+        self.heard = []
+
+    def hear_until(self, wanted):
+        """Hears events until one is wanted, and gives that."""
+        while True:
+            events = self.live.events()
+            self.heard += events
+            for event in events:
+                if wanted(event):
+                    return event
+
+    def hear_warning(self, *codes):
+        return self.hear_until(lambda event: event["type"] == "warning" and
+                               event["data"]["code"] in codes)["data"]
+
+    def hear_tokens(self, count):
+        self.hear_until(lambda event: event["type"] == "token_complete" and
+                        event["data"]["index"] >= count - 1)
+
+    def tokens_heard(self):
+        return [event["data"]["index"] for event in self.heard
+                if event["type"] == "token_complete"]
+
+    def cancel(self, run):
+        self.assertEqual(self.ask(f"/api/profiling/run/{run}", method="DELETE")[0], 202)
+        self.hear_until(lambda event: event["type"] == "inference_complete")
+
+    def codes(self, run):
+        return {warning["code"] for warning in run["warnings"]}
+
+    def component(self, name):
+        return next(component for component in self.ask("/api/health")[1]["components"]
+                    if component["name"] == name)
+
+    def test_a_sensor_that_is_pulled_leaves_times_and_says_since_when(self):
+        sensor = self.dir / "sensor.py"
+        sensor.write_text(SENSOR, encoding="utf-8")
+        self.serve("--power", "powermetrics",
+                   env={"ENPROF_POWERMETRICS_COMMAND": f"{sys.executable} -S {sensor} "
+                                                         "-f plist -i 50"})
+        self.assertEqual(self.component("power")["state"], "ok")
+        self.watch()
+        run = self.generate(max_tokens=ENDLESS)
+        self.hear_until(lambda event: event["type"] == "energy_settled" and
+                        event["data"]["tokens"][-1]["energy_mj"] is not None)
+        (self.dir / "pulled").touch()
+        warning = self.hear_warning("sensor_gone", "sensor_retried")
+        self.assertIn("powermetrics", warning["message"])
+        # The run goes on; tokens that no window covers have no energy, and are not waited for.
+        self.hear_until(lambda event: event["type"] == "energy_settled" and
+                        event["data"]["tokens"][-1]["energy_mj"] is None)
+        while self.component("power")["state"] == "ok":
+            time.sleep(0.05)
+        self.assertEqual(self.ask("/api/health")[1]["status"], "degraded")
+        self.cancel(run)
+        stored = self.wait_for(run)
+        self.assertEqual(stored["status"], "cancelled")
+        self.assertEqual([token["index"] for token in stored["tokens"]], self.tokens_heard())
+        self.assertIsNotNone(stored["tokens"][0]["energy_mj"])
+        self.assertIsNone(stored["tokens"][-1]["energy_mj"])
+        self.assertLess(stored["quality"]["coverage"], 1)
+        self.assertIn("low_coverage", self.codes(stored))
+        (self.dir / "pulled").unlink()
+        while self.component("power")["state"] != "ok":  # plugged in again
+            time.sleep(0.1)
+
+    @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
+    def test_a_disk_that_is_full_for_a_while_costs_nothing(self):
+        with self.small_disk():
+            run = self.run_until_the_disk_is_full()
+            (self.db.parent / "filler").unlink()
+            self.cancel(run)
+            stored = self.wait_for(run)
+            self.assertEqual(stored["status"], "cancelled")
+            self.assertEqual([token["index"] for token in stored["tokens"]], self.tokens_heard())
+            self.assertNotIn("not_saved", self.codes(stored))
+            self.assertEqual(self.component("store")["state"], "ok")
+            self.kill()
+
+    @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
+    def test_a_run_that_cannot_be_saved_says_so_and_the_next_one_can(self):
+        with self.small_disk():
+            run = self.run_until_the_disk_is_full()
+            self.assertEqual(self.component("store")["state"], "failing")
+            self.cancel(run)
+            warning = self.hear_warning("not_saved")
+            self.assertTrue(warning["hint"])
+            (self.db.parent / "filler").unlink()
+            following = self.generate()
+            self.assertEqual(self.wait_for(following)["status"], "completed")
+            self.kill()
+
+    def small_disk(self):
+        disk = self.dir / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", disk], check=True)
+        self.db = disk / "profiles.db"
+
+        class Disk:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                subprocess.run(["umount", "-l", disk], check=True)
+        return Disk()
+
+    def run_until_the_disk_is_full(self):
+        self.serve()
+        self.watch()
+        run = self.generate(max_tokens=ENDLESS)
+        self.hear_tokens(5)
+        with open(self.db.parent / "filler", "wb", buffering=0) as filler:
+            try:
+                while filler.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        warning = self.hear_warning("memory_only")
+        self.assertIn(run, warning["message"])
+        self.hear_tokens(len(self.tokens_heard()) + 20)  # the inference does not mind
+        return run
+
+    def test_a_database_that_another_program_holds_is_written_when_it_lets_go(self):
+        self.serve()
+        self.wait_for(self.generate())  # the database is there
+        self.watch()
+        other = sqlite3.connect(self.db, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        run = self.generate(max_tokens=ENDLESS)
+        warning = self.hear_warning("journal_in_use")
+        self.assertIn("Nothing is lost", warning["hint"])
+        self.cancel(run)
+        warning = self.hear_warning("journaled")
+        self.assertIn("Nothing is lost", warning["hint"])
+        tokens = [event["data"]["index"] for event in self.heard
+                  if event["type"] == "token_complete" and event["run_id"] == run]
+        other.execute("ROLLBACK")
+        other.close()
+        self.wait_for(self.generate())  # any later run brings it in
+        stored = self.wait_for(run)
+        self.assertEqual(stored["status"], "cancelled")
+        self.assertEqual([token["index"] for token in stored["tokens"]], tokens)
+
+    def test_a_connection_that_is_killed_goes_on_where_it_was(self):
+        self.serve()
+        self.watch()
+        run = self.generate(max_tokens=ENDLESS)
+        everything = []
+        for _ in range(3):
+            self.hear_tokens(len(everything) // 4 + 5)
+            everything += self.heard
+            # Not closed but cut: the server learns of it by a reset.
+            self.live.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                        struct.pack("ii", 1, 0))
+            self.live.socket.close()
+            time.sleep(0.2)
+            self.watch(since=everything[-1]["seq"])
+        self.cancel(run)
+        everything += self.heard
+        self.assertEqual([event["seq"] for event in everything],
+                         list(range(1, len(everything) + 1)))
+        self.assertNotIn("gap", {event["type"] for event in everything})
+        tokens = [event["data"]["index"] for event in everything
+                  if event["type"] == "token_complete"]
+        stored = self.wait_for(run)
+        self.assertEqual([token["index"] for token in stored["tokens"]], tokens)
+
+    def test_a_server_that_is_killed_leaves_all_but_the_last_second(self):
+        self.serve()
+        self.watch()
+        run = self.generate(max_tokens=ENDLESS)
+        self.hear_until(lambda event: event["type"] == "token_complete" and event["t_ms"] > 3000)
+        self.kill()
+        self.serve()
+        status, stored = self.ask(f"/api/profiling/run/{run}")
+        self.assertEqual((status, stored["status"]), (200, "interrupted"))
+        heard = [event for event in self.heard if event["type"] == "token_complete"]
+        self.assertGreaterEqual(len(stored["tokens"]), sum(event["t_ms"] < 1900 for event in heard))
+        self.assertIn("interrupted", self.codes(stored))
+        # A watcher from before learns that its numbers are of another life.
+        self.watch(since=self.heard[-1]["seq"])
+        self.wait_for(self.generate())
+        self.hear_until(lambda event: event["type"] == "inference_complete")
+
+    def test_sigterm_in_mid_run_saves_what_there_is(self):
+        self.serve()
+        self.watch()
+        run = self.generate(max_tokens=ENDLESS)
+        queued = self.generate()
+        self.hear_tokens(10)
+        self.server.send_signal(signal.SIGTERM)
+        with self.assertRaises((EOFError, ConnectionError)) as end:
+            while True:
+                self.heard += self.live.events()
+        self.assertIn("stopping", str(end.exception))
+        self.assertEqual(self.server.wait(timeout=60), 0)
+        shown = json.loads(enprof("show", run, "--json", "--db", self.db).stdout)
+        self.assertEqual((shown["status"], shown["finish_reason"]), ("cancelled", "cancelled"))
+        self.assertGreaterEqual(len(shown["tokens"]), 10)
+        self.assertIsNotNone(shown["tokens"][-1]["energy_mj"])
+        # One that had not begun is not there: nothing was inferred.
+        self.assertEqual(enprof("show", queued, "--db", self.db).returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
