@@ -46,9 +46,11 @@ export function Heatmap({
   matrix: given,
   selected,
   detail,
+  height,
   onPick,
 }: {
   matrix: Matrix;
+  height?: number; // px, whatever the number of layers
   selected?: { layer: number | null; component: string } | null;
   detail?: (layer: number | null, component: string) => string;
   onPick?: (layer: number | null, component: string) => void;
@@ -134,7 +136,7 @@ export function Heatmap({
     <>
       <Chart
         label={`Heatmap of ${matrix.metric} by layer and component`}
-        height={Math.max(230, BOTTOM + 10 + row * matrix.layers.length)}
+        height={height ?? Math.max(230, BOTTOM + 10 + row * matrix.layers.length)}
         option={option}
         onClick={(item) => {
           const cell = (item.data as { value?: number[] } | undefined)?.value;
