@@ -104,12 +104,15 @@ async function shoot(name, hash, { colorScheme = "dark", width = 1440, height = 
 /** @param {Page} page */
 const midRun = async (page) => {
   await page.getByLabel("Prompt").fill(PROMPT);
-  await page.getByLabel("Output tokens").fill("1500");
+  await page.getByLabel("Output tokens").fill("4000");
   await page.getByLabel("Tags").fill("demo");
   await page.getByRole("button", { name: "Start run" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".tokens span").length > 700, null, {
-    timeout: 120_000,
-  });
+  // Once some hundreds have settled, as they do every few seconds.
+  await page.waitForFunction(
+    () => document.querySelectorAll(".tokens span:not(.provisional)").length > 500,
+    null,
+    { timeout: 120_000 },
+  );
 };
 /** @param {Page} page */
 const rows = (page) => page.locator("tbody tr").nth(3).waitFor();
