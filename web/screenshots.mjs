@@ -104,12 +104,15 @@ async function shoot(name, hash, { colorScheme = "dark", width = 1440, height = 
 /** @param {Page} page */
 const midRun = async (page) => {
   await page.getByLabel("Prompt").fill(PROMPT);
-  await page.getByLabel("Output tokens").fill("1500");
+  await page.getByLabel("Output tokens").fill("4000");
   await page.getByLabel("Tags").fill("demo");
   await page.getByRole("button", { name: "Start run" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".tokens span").length > 420, null, {
-    timeout: 120_000,
-  });
+  // Once some hundreds have settled, as they do every few seconds.
+  await page.waitForFunction(
+    () => document.querySelectorAll(".tokens span:not(.provisional)").length > 500,
+    null,
+    { timeout: 120_000 },
+  );
 };
 /** @param {Page} page */
 const rows = (page) => page.locator("tbody tr").nth(3).waitFor();
@@ -134,7 +137,7 @@ for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   const end = colorScheme === "dark" ? "" : "-light";
   await shoot(`dashboard-analysis${end}`, analysis, { colorScheme, height: 1300, before: operations });
   await shoot(`dashboard-analysis-flows${end}`, analysis, {
-    colorScheme, height: 1420, before: operations, from: "section[aria-label=Response]",
+    colorScheme, height: 1210, before: operations, from: "section[aria-label^=Joules]",
   });
   await shoot(`dashboard-history${end}`, "#/history", { colorScheme, before: chosenRows });
   await shoot(`dashboard-compare${end}`, compare, { colorScheme, height: 1250, before: charts });
@@ -146,9 +149,8 @@ for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   const end = colorScheme === "dark" ? "" : "-light";
   await shoot(`dashboard-live${end}`, "#/live", {
     colorScheme,
-    before: async (page) => {
-      await midRun(page);
-    },
+    height: 1080,
+    before: midRun,
   });
   await server.stop("SIGKILL"); // the run goes with it
   await server.start();

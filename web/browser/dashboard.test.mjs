@@ -258,7 +258,10 @@ describe("a run that is over", () => {
     await page.getByRole("cell", { name: "MUL_MAT" }).first().waitFor();
     // The first row: what is outside the layers. Its first cell: their costliest component.
     await heatmap.click({ position: { x: 75, y: 18 } });
-    await page.getByText(/Operations of .*, outside the layers/).waitFor();
+    await page.getByText(/^Operations of .*, outside the layers$/).waitFor();
+    await page.getByLabel("Operations of").selectOption({ label: "q_proj, layer 1" });
+    await page.getByText("Operations of q_proj, layer 1").waitFor();
+    expect(await page.locator(".drill tbody tr").count()).toBe(1);
 
     await page.getByRole("slider", { name: "Output token" }).focus();
     await page.keyboard.press("ArrowRight");

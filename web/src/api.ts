@@ -10,7 +10,6 @@ import type {
   PowerStatus,
   PowerTimeline,
   Run,
-  RunHead,
   RunList,
 } from "./types";
 
@@ -111,7 +110,6 @@ export const api = {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ tags }),
     }),
-  summary: (run: string) => request<RunHead>(`/api/profiling/run/${id(run)}/summary`),
   compare: (runs: string[]) =>
     request<{ runs: Run[] }>("/api/profiling/compare", {
       method: "POST",

@@ -20,6 +20,7 @@ export interface Palette {
   raised: string;
   series: string[];
   heat: string[];
+  onColour: string; // text on one of the colours
   phases: Record<string, string>;
 }
 
@@ -38,6 +39,7 @@ export function palette(): Palette {
     heat: light
       ? ["#f1f4f9", "#fde3b0", "#f6b64d", "#d9700f", "#8c2f06"]
       : ["#1a222d", "#4b3315", "#9a5a10", "#f09a1f", "#ffe9b8"],
+    onColour: light ? "#ffffff" : "#0c1016",
     phases: {
       pre_inference: color("--muted"),
       prefill: color("--blue"),

@@ -201,6 +201,7 @@ export function settled(run: LiveRun, kept: Run): LiveRun {
   };
 }
 
+const SAVING_MS = 1000;
 /** How often the views are told, at most. */
 const SHOW_MS = 80;
 const FIRST_RETRY_S = 0.5;
@@ -313,7 +314,15 @@ export class LiveConnection {
       return;
     }
     const found = await api.run(run.run_id).then(
-      (kept) => (kept.totals && !UNDER_WAY.has(kept.status) ? settled(run, kept) : null),
+      (kept) => {
+        if (kept.totals && !UNDER_WAY.has(kept.status)) {
+          return settled(run, kept);
+        }
+        if (!UNDER_WAY.has(run.status)) {
+          setTimeout(() => void this.catchUp(), SAVING_MS); // it is over, and being saved
+        }
+        return null;
+      },
       (error: unknown) =>
         error instanceof ApiError && error.status === 404 ? { ...run, status: "lost" } : null,
     );

@@ -158,9 +158,6 @@ export interface Run {
   warnings: Warning[];
 }
 
-/** A run without its long lists; of one under way, what it was asked to do. */
-export type RunHead = Omit<Run, "tokens" | "layers" | "components" | "operations">;
-
 export interface RunSummary {
   run_id: string;
   status: string;

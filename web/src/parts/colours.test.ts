@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { kindOf } from "./colours";
+import { inFlow, kindOf } from "./colours";
 
 it("knows what a component is for", () => {
   expect(["q_proj", "attention", "rope", "kv_cache_store", "o_proj"].map(kindOf)).toEqual(
@@ -14,5 +14,16 @@ it("knows what a component is for", () => {
     "embedding",
     "other",
     "other",
+  ]);
+});
+
+it("sorts components as data flows, and others after them by name", () => {
+  expect(["head 10", "lm_head", "down_proj", "head 2", "q_proj", "embedding"].sort(inFlow)).toEqual([
+    "embedding",
+    "q_proj",
+    "down_proj",
+    "lm_head",
+    "head 2",
+    "head 10",
   ]);
 });

@@ -20,6 +20,22 @@ export function kindOf(component: string): Kind {
   return /embedding/.test(component) ? "embedding" : "other";
 }
 
+/** As data flows through a model; what is not known comes last. */
+const FLOW = [
+  "embedding", "input_layernorm", "qkv_proj", "q_proj", "q_norm", "k_proj", "k_norm", "v_proj", "rope",
+  "kv_cache_store", "attention", "o_proj", "post_attention_layernorm", "router", "gate_proj", "up_proj",
+  "gate_up_proj", "activation", "down_proj", "residual", "get_rows", "final_norm", "lm_head",
+];
+
+/** For sorting components. */
+export function inFlow(a: string, b: string): number {
+  const place = (name: string) => {
+    const found = FLOW.indexOf(name);
+    return found < 0 ? FLOW.length : found;
+  };
+  return place(a) - place(b) || a.localeCompare(b, "en", { numeric: true });
+}
+
 export function kindColour(kind: Kind, colors: Palette): string {
   const [accent, blue, green, violet, , teal] = colors.series;
   const colour = { attention: blue, mlp: accent, norm: violet, head: green, embedding: teal, other: colors.muted };

@@ -45,10 +45,10 @@ export function EnergySankey({ run }: { run: Run }) {
         {
           type: "sankey",
           left: 2,
-          right: 120,
+          right: 185,
           top: 6,
           bottom: 6,
-          nodeGap: 6,
+          nodeGap: 12,
           nodeWidth: 12,
           draggable: false,
           data: nodes.map((node) => ({
@@ -56,7 +56,7 @@ export function EnergySankey({ run }: { run: Run }) {
             depth: node.column,
             itemStyle: { color: colourOf(node, colors), borderWidth: 0 },
             label: {
-              show: node.column === 0 || (size.get(node.id) ?? 0) > whole * 0.008,
+              show: node.column === 0 || (size.get(node.id) ?? 0) > whole * 0.002,
               formatter: `${node.label}  {value|${energy(size.get(node.id) ?? whole)}}`,
             },
           })),
@@ -80,7 +80,7 @@ export function EnergySankey({ run }: { run: Run }) {
       <div style={{ minWidth: 760 }}>
         <Chart
           label="Flow of energy from the run to its operations"
-          height={Math.min(640, Math.max(360, 26 * tallest))}
+          height={Math.min(680, Math.max(360, 30 * tallest))}
           option={option}
         />
       </div>

@@ -86,7 +86,7 @@ export function EnergyTreemap({ run, operations }: { run: Run; operations: Layer
             { itemStyle: { gapWidth: 1, borderWidth: 1 }, upperLabel: { height: 15, fontSize: 10 } },
             { itemStyle: { gapWidth: 1, borderWidth: 0 }, colorAlpha: [0.75, 1] },
           ],
-          label: { color: "#0c1016", fontSize: 11, overflow: "truncate", position: "insideTopLeft" },
+          label: { color: colors.onColour, fontSize: 11, overflow: "truncate", position: "insideTopLeft" },
         },
       ],
     });

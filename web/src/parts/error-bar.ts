@@ -10,7 +10,8 @@ export function errorBar(color: string, offset = 0, cap = 4) {
   return (_: unknown, api: DrawingApi) => {
     const [at = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
     const [, high = 0] = api.coord([api.value(0), api.value(2)]);
-    const band = api.size?.([1, 0])[0] ?? 4 * cap;
+    const size = api.size?.([1, 0])[0] ?? Number.NaN; // a logarithmic axis has none
+    const band = Number.isFinite(size) && size > 0 ? size : 4 * cap;
     const half = Math.min(cap, band / 4);
     const x = at + offset * band;
     const style = { stroke: color, lineWidth: 1.2, opacity: 0.75 };

@@ -5,6 +5,7 @@ import { api } from "../api";
 import { count, duration, energy, percent, plusMinus, power, visible } from "../format";
 import type { LayerOperation, PhaseName, Run } from "../types";
 import { Panel, Problem, State, useLoad } from "../ui";
+import { inFlow } from "./colours";
 import { layerLabel } from "./flow";
 import { Heatmap } from "./heatmap";
 
@@ -87,14 +88,53 @@ function TokenSlider({
   );
 }
 
-function Operations({
+/** For those who cannot point at a cell. */
+function CellSelect({
   operations,
   cell,
-  onAll,
+  onCell,
 }: {
   operations: LayerOperation[];
   cell: Cell | null;
-  onAll: () => void;
+  onCell: (cell: Cell | null) => void;
+}) {
+  const layers = new Map<number | null, Set<string>>();
+  for (const operation of operations) {
+    layers.set(
+      operation.layer,
+      (layers.get(operation.layer) ?? new Set()).add(operation.component),
+    );
+  }
+  return (
+    <select
+      aria-label="Operations of"
+      value={cell ? JSON.stringify(cell) : ""}
+      onChange={(event) =>
+        onCell(event.target.value ? (JSON.parse(event.target.value) as Cell) : null)
+      }
+    >
+      <option value="">all cells</option>
+      {[...layers].map(([layer, components]) => (
+        <optgroup key={layerLabel(layer)} label={layerLabel(layer)}>
+          {[...components].sort(inFlow).map((component) => (
+            <option key={component} value={JSON.stringify({ layer, component })}>
+              {component}, {layerLabel(layer)}
+            </option>
+          ))}
+        </optgroup>
+      ))}
+    </select>
+  );
+}
+
+function Operations({
+  operations,
+  cell,
+  onCell,
+}: {
+  operations: LayerOperation[];
+  cell: Cell | null;
+  onCell: (cell: Cell | null) => void;
 }) {
   const mine = operations
     .filter(
@@ -111,13 +151,8 @@ function Operations({
             ? `Operations of ${cell.component}, ${layerLabel(cell.layer)}`
             : "Costliest operations"}
         </b>
-        {cell ? (
-          <button className="plain small" onClick={onAll}>
-            all
-          </button>
-        ) : (
-          <span className="note">choose a cell to see its own</span>
-        )}
+        <span className="spacer" />
+        <CellSelect operations={operations} cell={cell} onCell={onCell} />
       </div>
       <div className="scroll">
         <table className="tight">
@@ -243,7 +278,7 @@ export function HeatmapPanel({
         <TokenSlider run={run} token={token} onToken={onToken} />
       )}
       {deep && ofWork ? (
-        <Operations operations={listed} cell={cell} onAll={() => setCell(null)} />
+        <Operations operations={listed} cell={cell} onCell={setCell} />
       ) : (
         run.depth === "module" && (
           <p className="note">Single tokens and operations are known of runs at depth deep.</p>

@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { Chart, axis, html, tooltip, type Palette } from "../chart";
 import { digits, si } from "../format";
 import type { Matrix } from "../types";
+import { inFlow } from "./colours";
 
 const BASE: Record<string, [number, string]> = {
   mJ: [1e-3, "J"],
@@ -29,17 +30,32 @@ const BOTTOM = 92;
 /** Values spread over decades in one picture: the root keeps the small ones apart, zero at zero. */
 const shade = (value: number) => Math.sign(value) * Math.sqrt(Math.abs(value));
 
+/** The same with its components as data flows through them, so that none changes its place. */
+function sorted(matrix: Matrix): Matrix {
+  const order = matrix.components
+    .map((name, column) => ({ name, column }))
+    .sort((a, b) => inFlow(a.name, b.name));
+  return {
+    ...matrix,
+    components: order.map((entry) => entry.name),
+    values: matrix.values.map((row) => order.map((entry) => row[entry.column] ?? null)),
+  };
+}
+
 export function Heatmap({
-  matrix,
+  matrix: given,
   selected,
   detail,
+  height,
   onPick,
 }: {
   matrix: Matrix;
+  height?: number; // px, whatever the number of layers
   selected?: { layer: number | null; component: string } | null;
   detail?: (layer: number | null, component: string) => string;
   onPick?: (layer: number | null, component: string) => void;
 }) {
+  const matrix = useMemo(() => sorted(given), [given]);
   const values = useMemo(
     () => matrix.values.flat().filter((value): value is number => value !== null),
     [matrix],
@@ -120,7 +136,7 @@ export function Heatmap({
     <>
       <Chart
         label={`Heatmap of ${matrix.metric} by layer and component`}
-        height={Math.max(230, BOTTOM + 10 + row * matrix.layers.length)}
+        height={height ?? Math.max(230, BOTTOM + 10 + row * matrix.layers.length)}
         option={option}
         onClick={(item) => {
           const cell = (item.data as { value?: number[] } | undefined)?.value;

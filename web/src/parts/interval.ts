@@ -12,6 +12,10 @@ export function studentT(freedom: number): number {
   return T[Math.max(1, Math.floor(freedom)) - 1] ?? 1.96 + 2.46 / freedom;
 }
 
+/** Standard errors of what is added up, taken together. */
+export const rootOfSquares = (errors: number[]) =>
+  Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0));
+
 export interface Interval {
   mean: number;
   half: number; // the interval is mean ± half

@@ -58,7 +58,7 @@ export function PowerChart({
         axisLabel: { color: colors.muted, fontSize: 11, hideOverlap: true, showMaxLabel: false },
         splitLine: { show: false },
       }),
-      yAxis: axis("power, W", colors, { type: "value", nameGap: 36, min: 0, axisLine: { show: false } }),
+      yAxis: axis("power, W", colors, { type: "value", nameGap: 36, min: 0, boundaryGap: [0, "14%"], axisLine: { show: false } }),
       dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }],
       series: rails.map((rail, index) => {
         const color = colors.series[index % colors.series.length];

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
-import { bytes, count, digits, duration, energy, percent, plusMinus, power, si, when } from "../format";
+import { DASH, bytes, count, digits, duration, energy, percent, plusMinus, power, si, when } from "../format";
 import { EnergySankey } from "../parts/energy-sankey";
 import { EnergyTreemap } from "../parts/energy-treemap";
 import { HeatmapPanel } from "../parts/heatmap-panel";
@@ -67,17 +67,18 @@ function Facts({ run }: { run: Run }) {
 
 function Tiles({ run }: { run: Run }) {
   const { totals } = run;
-  const about = totals.quality.method === "estimated" ? "~" : "";
+  const estimated = totals.quality.method === "estimated";
+  const about = (figure: string) => (estimated && figure !== DASH ? `~${figure}` : figure);
   return (
     <div className="tiles">
       <Tile
         label="Energy"
-        value={about + energy(totals.energy_mj)}
+        value={about(energy(totals.energy_mj))}
         detail={plusMinus(totals.quality.standard_error_mj) || `in ${duration(totals.duration_ms)}`}
       />
       <Tile
         label="Above idle"
-        value={about + energy(totals.dynamic_energy_mj)}
+        value={about(energy(totals.dynamic_energy_mj))}
         detail={
           totals.baseline_energy_mj === null
             ? "no idle baseline was measured"
@@ -86,7 +87,7 @@ function Tiles({ run }: { run: Run }) {
       />
       <Tile
         label="Per output token"
-        value={about + energy(totals.energy_per_output_token_mj)}
+        value={about(energy(totals.energy_per_output_token_mj))}
         detail={`${energy(totals.energy_per_input_token_mj)} per input token`}
       />
       <Tile
@@ -100,7 +101,7 @@ function Tiles({ run }: { run: Run }) {
       />
       <Tile
         label="Mean power"
-        value={about + power(totals.mean_power_mw)}
+        value={about(power(totals.mean_power_mw))}
         detail={run.power.peak ? `peak ${power(run.power.peak.power_mw)}` : undefined}
       />
       <Tile

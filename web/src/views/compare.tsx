@@ -1,11 +1,11 @@
 // Two to four runs side by side, each token alike, with what repeated runs say about chance.
 
-import { useMemo } from "react";
+import { useMemo, type CSSProperties } from "react";
 import { api } from "../api";
 import { Chart, axis, legend, tooltip, type Palette } from "../chart";
 import { digits, duration, energy, percent, power, si } from "../format";
 import { errorBar } from "../parts/error-bar";
-import { difference, interval } from "../parts/interval";
+import { difference, interval, rootOfSquares } from "../parts/interval";
 import { findRepeats } from "../parts/repeats";
 import { runHref } from "../router";
 import type { Run, RunSummary } from "../types";
@@ -167,11 +167,13 @@ function Bars({
   names,
   of,
   label,
+  height,
 }: {
   runs: Run[];
   names: string[];
   of: (run: Run, name: string) => { value: number | null; error: number | null };
   label: string;
+  height: number;
 }) {
   const option = useMemo(() => {
     return (colors: Palette) => ({
@@ -223,7 +225,7 @@ function Bars({
       }),
     });
   }, [runs, names, of]);
-  return <Chart label={label} height={360} option={option} />;
+  return <Chart label={label} height={height} option={option} />;
 }
 
 const tokensOf = (run: Run) => Math.max(1, run.totals.output_tokens - 1); // the first is prefill's
@@ -236,7 +238,7 @@ function sum(parts: { energy_mj: number | null; quality: { standard_error_mj: nu
     error:
       errors.length === 0 || errors.length < parts.length
         ? null
-        : Math.hypot(...errors) / by,
+        : rootOfSquares(errors) / by,
   };
 }
 
@@ -253,7 +255,7 @@ const layerOf = (run: Run, name: string) =>
     tokensOf(run),
   );
 
-function Parts({ runs, span }: { runs: Run[]; span: string }) {
+function Parts({ runs, span, height }: { runs: Run[]; span: string; height: number }) {
   const components = useMemo(
     () =>
       [...new Set(runs.flatMap((run) => run.components.map((entry) => entry.component)))]
@@ -277,11 +279,12 @@ function Parts({ runs, span }: { runs: Run[]; span: string }) {
           runs={runs}
           names={components}
           of={componentOf}
+          height={height}
           label="Decode energy of each component by token"
         />
       </Panel>
       <Panel title="Layers, each output token">
-        <Bars runs={runs} names={layers} of={layerOf} label="Decode energy of each layer by token" />
+        <Bars runs={runs} names={layers} of={layerOf} height={height} label="Decode energy of each layer by token" />
       </Panel>
     </div>
   );
@@ -333,7 +336,10 @@ export function CompareView({ ids }: { ids: string[] }) {
         actions={<span className="note">differences are to A</span>}
       >
         <div className="scroll">
-          <table className="sides" style={{ minWidth: 140 + 170 * runs.length }}>
+          <table
+            className="sides"
+            style={{ minWidth: 140 + 170 * runs.length, "--runs": runs.length } as CSSProperties}
+          >
             <thead>
               <tr>
                 <th />
@@ -425,7 +431,7 @@ export function CompareView({ ids }: { ids: string[] }) {
         </p>
         {Boolean(repeats.error) && <Problem error={repeats.error} retry={repeats.reload} />}
       </Panel>
-      {parts && <Parts runs={runs} span={wide ? "wide" : "span-7"} />}
+      {parts && <Parts runs={runs} span={wide ? "wide" : "span-7"} height={wide ? 340 : 500} />}
     </div>
   );
 }

@@ -5,14 +5,18 @@ import { api } from "../api";
 import { count, digits, duration, energy, percent, plusMinus, power } from "../format";
 import { UNDER_WAY, type LiveConnection, type LiveRun, type LiveState } from "../live";
 import { Heatmap } from "../parts/heatmap";
+import { rootOfSquares } from "../parts/interval";
 import { PowerChart, type Rail } from "../parts/power-chart";
 import { RunForm } from "../parts/run-form";
 import { TokenStream } from "../parts/token-stream";
 import { runHref } from "../router";
-import type { Matrix, PowerPoint, PowerStatus } from "../types";
+import type { Matrix, PowerPoint, PowerStatus, RunSummary } from "../types";
 import { MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
 
 const SAMPLE_MS = 100; // between two readings of power
+const LOOK_MS = 700; // between two looks for a run in the history
+const LOOKS = 5;
+const LATEST = 10;
 const STEPS = ["loading", "prefill", "decode", "done"];
 
 function decodeRate(run: LiveRun): number | null {
@@ -49,7 +53,15 @@ function Steps({ run }: { run: LiveRun }) {
       {STEPS.map((step, index) => (
         <li
           key={step}
-          className={index < now || over ? "past" : index === now ? "now" : ""}
+          className={
+            index === STEPS.length - 1 && over && run.status !== "completed"
+              ? "bad"
+              : index < now || over
+                ? "past"
+                : index === now
+                  ? "now"
+                  : ""
+          }
           aria-current={index === now ? "step" : undefined}
         >
           {step === "done" && over ? run.status : step}
@@ -131,7 +143,10 @@ function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) 
   const rate = run ? decodeRate(run) : null;
   const known = run?.tokens.filter(Boolean) ?? [];
   const settled = known.filter((token) => !token.provisional).length;
-  const squares = known.reduce((sum, token) => sum + (token.standard_error_mj ?? 0) ** 2, 0);
+  const errors = known
+    .map((token) => token.standard_error_mj)
+    .filter((error): error is number => error !== null);
+  const error = errors.length < known.length ? null : rootOfSquares(errors) / errors.length;
   return (
     <div className="tiles">
       <Tile
@@ -139,7 +154,7 @@ function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) 
         value={about(energy(run ? joulesPerToken(run) : null))}
         detail={
           settled > 0 && settled === known.length
-            ? `${plusMinus(Math.sqrt(squares) / settled)} · settled`
+            ? [plusMinus(error), "settled"].filter(Boolean).join(" · ")
             : known.length > 0
               ? `${count(settled)} of ${count(known.length)} tokens settled`
               : "mean of the decode phase"
@@ -165,6 +180,33 @@ function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) 
   );
 }
 
+/** What the run was asked to do. It is in the history soon after its start, and looked for until then. */
+function useHead(run: LiveRun | null): RunSummary | null {
+  const [head, setHead] = useState<RunSummary | null>(null);
+  const id = run?.run_id;
+  const known = head !== null && head.run_id === id;
+  const turn = Math.min(LOOKS, Math.floor((run?.t_ms ?? 0) / LOOK_MS));
+  useEffect(() => {
+    if (id === undefined || known) {
+      return;
+    }
+    let current = true;
+    api.runs({ limit: LATEST }).then(
+      (list) => {
+        const found = list.runs.find((entry) => entry.run_id === id);
+        if (current && found) {
+          setHead(found);
+        }
+      },
+      () => undefined, // a server that is gone is told of in the page's head
+    );
+    return () => {
+      current = false;
+    };
+  }, [id, known, turn, run?.status]);
+  return known ? head : null;
+}
+
 function RunPanel({
   run,
   sensors,
@@ -176,9 +218,7 @@ function RunPanel({
 }) {
   const [problem, setProblem] = useState<unknown>(null);
   const running = run !== null && UNDER_WAY.has(run.status);
-  // What it was asked to do is in the store from its start.
-  const begun = run !== null && run.status !== "waiting" && run.status !== "loading";
-  const head = useLoad(begun ? run.run_id : null, () => api.summary(run?.run_id ?? ""));
+  const head = useHead(run);
   const rails = useMemo(() => railsOf(run, sensors), [run, sensors]);
   useEffect(() => setProblem(null), [run?.run_id]);
   return (
@@ -188,6 +228,17 @@ function RunPanel({
       actions={
         run && (
           <>
+            {run.warnings.length + run.missed > 0 && (
+              <span className="chip warn">
+                <span className="dot" />
+                {run.missed > 0
+                  ? "events were missed"
+                  : run.warnings.length === 1
+                    ? "1 warning"
+                    : `${run.warnings.length} warnings`}
+                , see below
+              </span>
+            )}
             <StatusChip status={run.status} />
             {running && (
               <button
@@ -208,11 +259,11 @@ function RunPanel({
       {run && (
         <div className="about">
           <div className="clip">
-            {head.data ? (
+            {head ? (
               <>
-                <span title={head.data.prompt}>“{head.data.prompt}”</span>{" "}
+                <span title={head.prompt}>“{head.prompt}”</span>{" "}
                 <span className="muted">
-                  {head.data.model.name} · {head.data.depth}
+                  {head.model} {head.quantization}
                 </span>
               </>
             ) : (
@@ -276,19 +327,6 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
       </Panel>
       <RunPanel run={run} sensors={sensors.data} waiting={state.connection !== "open"} />
       <Tiles run={run} estimated={estimated} />
-      {run && (run.warnings.length > 0 || run.missed > 0) && (
-        <ul className="warnings wide" aria-label="Warnings">
-          {run.missed > 0 && (
-            <li>
-              This page missed {count(run.missed)} events. The run itself is whole: its analysis has
-              everything when it is over.
-            </li>
-          )}
-          {run.warnings.map((warning) => (
-            <li key={warning}>{warning}</li>
-          ))}
-        </ul>
-      )}
       <Panel
         title="Response"
         span={6}
@@ -320,7 +358,7 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
         actions={<span className="note">decode energy so far</span>}
       >
         {matrix ? (
-          <Heatmap matrix={matrix} />
+          <Heatmap matrix={matrix} height={316} />
         ) : (
           <div className="hold tokens-sized">
             <State title={running ? "Fills as tokens settle" : "No layers yet"}>
@@ -329,6 +367,19 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
           </div>
         )}
       </Panel>
+      {run && (run.warnings.length > 0 || run.missed > 0) && (
+        <ul className="warnings wide" aria-label="Warnings">
+          {run.missed > 0 && (
+            <li>
+              This page missed {count(run.missed)} events. The run itself is whole: its analysis has
+              everything when it is over.
+            </li>
+          )}
+          {run.warnings.map((warning) => (
+            <li key={warning}>{warning}</li>
+          ))}
+        </ul>
+      )}
     </div>
   );
 }
