@@ -9,7 +9,9 @@
 #include "sampler_bench.hpp"
 #include "scope_bench.hpp"
 #include "store_bench.hpp"
+#if defined(__linux__)
 #include "stream_bench.hpp"
+#endif
 
 #include <fmt/format.h>
 
@@ -58,7 +60,9 @@ constexpr std::array kGroups{
     Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
     Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"store", "[MODEL.gguf ROUNDS]", enprof::bench::bench_store},
+#if defined(__linux__)
     Group{"stream", "CLIENTS SECONDS [MODEL.gguf ROUNDS]", enprof::bench::bench_stream},
+#endif
     Group{"overhead", "NAME MODEL.gguf ROUNDS", enprof::bench::bench_overhead},
 };
 

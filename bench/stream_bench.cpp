@@ -24,6 +24,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -55,6 +56,16 @@ double peak_memory_mb() {
     }
   }
   throw std::runtime_error("/proc/self/status has no VmHWM");
+}
+
+/// That this process has used.
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto of = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
 /// Publishes events like those of tokens, at a steady rate, from a thread of its own.
@@ -106,7 +117,9 @@ class StreamBench {
   }
 
   void measure_stream(double seconds) {
+    const double before = cpu_seconds();
     const StreamReport full = under_load(kEventsPerSecond, seconds);
+    figure("stream.server_cpu", (cpu_seconds() - before) / seconds, "CPUs");
     figure("stream.watchers", full.watchers, "watchers");
     figure("stream.events", static_cast<double>(full.events) / seconds, "events/s");
     figure("stream.memory", peak_memory_mb(), "MB");

@@ -96,6 +96,10 @@ bool LiveRun::take(const Json& event) {
   } else if (type == "inference_complete") {
     status_ = words(data, "status").empty() ? "completed" : words(data, "status");
     energy_ = joules(number(data, "energy_mj"));
+    const double duration_ms = number(data, "duration_ms").value_or(0.0);
+    power_ = energy_ && duration_ms > 0.0
+                 ? std::optional{Watts{energy_->value() * 1e3 / duration_ms}}
+                 : std::nullopt;
     section_.clear();
   } else if (type == "warning" || type == "error") {
     if (type == "error") {

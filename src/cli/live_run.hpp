@@ -54,6 +54,7 @@ class LiveRun {
   [[nodiscard]] std::size_t tokens() const { return token_count_; }
   /// Of the tokens after the first.
   [[nodiscard]] std::optional<double> tokens_per_second() const;
+  /// Now; of a run that is over, its mean.
   [[nodiscard]] std::optional<Watts> power() const { return power_; }
   [[nodiscard]] std::optional<Joules> energy() const { return energy_; }
   /// Mean of the decoded tokens whose energy is known.

@@ -60,7 +60,7 @@ TEST_F(LiveRunTest, FollowsARunFromItsModelToItsEnd) {
   EXPECT_DOUBLE_EQ(run_.energy()->value(), 1);
   EXPECT_EQ(run_.text(), "Hello!");
 
-  send("inference_complete", R"({"status":"completed","energy_mj":1100})", 220);
+  send("inference_complete", R"({"status":"completed","energy_mj":1100,"duration_ms":220})", 220);
   send(
       "energy_settled",
       R"({"tokens":[{"index":0,"energy_mj":510},{"index":1,"energy_mj":50},{"index":2,"energy_mj":70},
@@ -70,6 +70,7 @@ TEST_F(LiveRunTest, FollowsARunFromItsModelToItsEnd) {
   EXPECT_DOUBLE_EQ(run_.joules_per_token()->value(), 0.06);
   EXPECT_FALSE(run_.is_provisional());
   EXPECT_DOUBLE_EQ(run_.energy()->value(), 1.1);
+  EXPECT_DOUBLE_EQ(run_.power()->value(), 5) << "the mean of the run";
   EXPECT_EQ(run_.last_event(), seq_);
 }
 
@@ -80,8 +81,9 @@ TEST_F(LiveRunTest, WhatIsUnknownIsAbsentAndNeverZero) {
   EXPECT_FALSE(run_.power());
   EXPECT_FALSE(run_.energy());
   EXPECT_FALSE(run_.joules_per_token());
-  send("inference_complete", R"({"status":"completed","energy_mj":null})");
+  send("inference_complete", R"({"status":"completed","energy_mj":null,"duration_ms":5})");
   EXPECT_FALSE(run_.energy());
+  EXPECT_FALSE(run_.power());
 }
 
 TEST_F(LiveRunTest, AnotherRunBeginsAnewAndOneThatWasAskedForStays) {

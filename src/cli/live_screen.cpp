@@ -159,8 +159,11 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
                fmt::format("{} · {}/token{}", marked(run.energy(), format_energy(run.energy())),
                            marked(run.joules_per_token(), format_energy(run.joules_per_token())),
                            run.is_provisional() ? " so far" : ""));
-    page.field("Power", marked(run.power(), format_power(run.power())));
-    add_rails(page, run);
+    page.field("Power", marked(run.power(), format_power(run.power())) +
+                            (run.is_over() && run.power() ? " mean" : ""));
+    if (!run.is_over()) {
+      add_rails(page, run);
+    }
     if (run.is_estimated()) {
       page.line("~ estimated from CPU time: no measurement", Style::warning);
     }

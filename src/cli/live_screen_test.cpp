@@ -64,6 +64,15 @@ TEST(LiveScreen, SaysWhatARunIsDoing) {
                           "! Other processes were busy — Stop them."));
 }
 
+TEST(LiveScreen, OfARunThatIsOverItSaysTheMean) {
+  LiveRun run = busy_run();
+  run.take(Json::parse(R"({"seq":9,"run_id":"0123456789abcdef","type":"inference_complete",
+      "t_ms":2000,"data":{"status":"completed","duration_ms":2000,"energy_mj":80000}})"));
+  const auto lines = live_screen(run, "", {}, 40);
+  EXPECT_THAT(lines, Contains("Power      40.00 W mean"));
+  EXPECT_THAT(lines, Each(Not(HasSubstr("dram-0"))));
+}
+
 TEST(LiveScreen, EstimatesAreMarked) {
   LiveRun run = busy_run();
   EXPECT_THAT(live_screen(run, "", {}, 40), Each(Not(HasSubstr("~"))));

@@ -164,6 +164,14 @@ class RunScope::Impl {
     }
   }
 
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    if (meter_) {
+      meter_->stop();  // it looks at what the recorders hold, which goes first
+    }
+  }
+
   const ProfiledRun& finish(RunStatus status) {
     if (recorder_.ended()) {
       return run_;
@@ -176,10 +184,10 @@ class RunScope::Impl {
     if (saver_) {
       saver_->stop();
     }
+    const PowerEvidence power = evidence();
     if (meter_) {
       meter_->stop();
     }
-    const PowerEvidence power = evidence();
     const std::size_t facts = run_.warnings.size();
     assemble_run(recording, power, run_);
     if (run_.response.empty()) {

@@ -364,6 +364,7 @@ constexpr std::array kMakers{Maker{"run", facts},
 
 std::vector<std::string_view> csv_table_names() {
   std::vector<std::string_view> names;
+  names.reserve(kMakers.size());
   for (const Maker& maker : kMakers) {
     names.push_back(maker.name);
   }

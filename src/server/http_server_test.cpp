@@ -8,7 +8,6 @@
 
 #include <initializer_list>
 #include <memory>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -270,8 +269,10 @@ TEST_F(HttpServerTest, TwoHundredWatchersHearEverything) {
     ASSERT_THAT(clients.back()->upgrade("/ws/profiling?since=0"), StartsWith("HTTP/1.1 101"));
   }
   publish(100);
-  std::vector<int> all(100);
-  std::iota(all.begin(), all.end(), 1);
+  std::vector<int> all;
+  for (int number = 1; number <= 100; ++number) {
+    all.push_back(number);
+  }
   for (const auto& client : clients) {
     EXPECT_EQ(numbers_to(*client, 100), all);
   }

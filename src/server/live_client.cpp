@@ -116,6 +116,7 @@ std::unexpected<Error> refused(const LiveClient::Options& options, const Respons
   constexpr unsigned kUnauthorized = 401;
   constexpr unsigned kForbidden = 403;
   constexpr unsigned kNotFound = 404;
+  constexpr unsigned kTooMany = 429;
   constexpr unsigned kUnavailable = 503;
   if (status == kUnauthorized || (status == kForbidden && message.find("token") != message.npos)) {
     return fail(
@@ -125,10 +126,10 @@ std::unexpected<Error> refused(const LiveClient::Options& options, const Respons
         "Pass the one that `enprof serve` printed when it started: enprof watch URL --token TOKEN");
   }
   if (told) {
-    return fail(status == kForbidden     ? ErrorCode::permission_denied
-                : status == kNotFound    ? ErrorCode::not_found
-                : status == kUnavailable ? ErrorCode::busy
-                                         : ErrorCode::invalid_argument,
+    return fail(status == kForbidden                           ? ErrorCode::permission_denied
+                : status == kNotFound                          ? ErrorCode::not_found
+                : status == kUnavailable || status == kTooMany ? ErrorCode::busy
+                                                               : ErrorCode::invalid_argument,
                 fmt::format("{} refuses: {}", url, message), hint);
   }
   if (!ours && status == kNotFound) {

@@ -177,6 +177,9 @@ TEST_F(LiveClientTest, WhatIsNoEnprofIsToldApart) {
       {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", ErrorCode::permission_denied},
       {"HTTP/1.1 301 Moved\r\nLocation: https://h/\r\nContent-Length: 0\r\n\r\n",
        ErrorCode::malformed},
+      {"HTTP/1.1 429 Too Many Requests\r\nServer: enprof\r\nContent-Length: 34\r\n\r\n"
+       R"({"message":"slowly","hint":"Wait"})",
+       ErrorCode::busy},
       {"\x15\x03\x01\x00\x02\x02\x46 a TLS alert\r\n\r\n", ErrorCode::malformed},
       {"SSH-2.0-OpenSSH_9.2\r\n", ErrorCode::malformed},
       {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"

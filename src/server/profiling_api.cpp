@@ -177,6 +177,7 @@ void ProfilingApi::add_routes() {
   add("GET", "/metrics", [this](Request, auto&) {
     ServerMetrics::Gauges gauges = parts_.gauges();
     look_at_store();
+    note_power();
     for (const ServerHealth::Component& component : parts_.health.components()) {
       gauges.components.emplace_back(component.name, !component.error);
     }

@@ -298,7 +298,8 @@ class OnATerminal(WatchTest):
         self.serve()
         process, read_until = self.screen(100, 30)
         run = self.generate()
-        drawn = read_until("connected to", run, "completed", "tokens/s", "50.00 W", "Model      m.gguf")
+        drawn = read_until("connected to", run, "completed", "tokens/s", "50.00 W mean",
+                           "Model      m.gguf")
         self.assertTrue(drawn.startswith("\x1b[?1049h"))
         process.send_signal(signal.SIGINT)
         drawn = read_until("\x1b[?1049l")
