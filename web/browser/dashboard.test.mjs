@@ -203,6 +203,25 @@ describe("the history", () => {
     await page.waitForFunction(() => document.querySelector("tbody tr")?.textContent?.includes("sky"));
   });
 
+  it("is turned page by page", async () => {
+    for (let count = 0; count < 27; ++count) {
+      await profile({ prompt: `Number ${count}.`, max_tokens: 1, depth: "minimal" });
+    }
+    await visit("#/history");
+    await exactly(25);
+    await page.getByText("1–25 of 27").waitFor();
+    await page.getByRole("button", { name: "Next page" }).click();
+    await exactly(2);
+    await row("Number 0.").waitFor();
+    for (const doomed of ["Number 0.", "Number 1."]) {
+      await row(doomed).getByRole("button", { name: /^Delete/ }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+      await row(doomed).waitFor({ state: "detached" });
+    }
+    await exactly(25); // the page that is empty now is left
+    expect(await page.getByRole("button", { name: "Next page" }).isDisabled()).toBe(true);
+  });
+
   it("keeps the tags that are given to a run", async () => {
     const run = await profile();
     await visit("#/history");
@@ -335,6 +354,18 @@ describe("trouble", () => {
     await row("With a token").waitFor();
     expect(page.url()).not.toContain("s3cret");
   });
+});
+
+it("is dark or light as the system says, until its user says otherwise", async () => {
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await visit("#/live");
+  expect(await theme()).toBe("dark");
+  await page.getByRole("button", { name: "Use the light theme" }).click();
+  expect(await theme()).toBe("light");
+  await page.reload();
+  await page.getByText("live", { exact: true }).waitFor();
+  expect(await theme()).toBe("light");
 });
 
 it("fits a telephone", async () => {
