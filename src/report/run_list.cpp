@@ -60,6 +60,7 @@ std::string run_list_to_json(const RunList& list) {
         {{"run_id", run.run_id},
          {"status", to_string(run.status)},
          {"started_at_ms", run.started_at.time_since_epoch().count()},
+         {"depth", to_string(run.depth)},
          {"model", run.model},
          {"quantization", run.quantization},
          {"experiment", run.experiment},

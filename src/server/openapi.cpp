@@ -1535,6 +1535,7 @@ std::string_view openapi_document() {
      "run_id",
      "status",
      "started_at_ms",
+     "depth",
      "model",
      "prompt",
      "duration_ms",
@@ -1552,6 +1553,13 @@ std::string_view openapi_document() {
      },
      "started_at_ms": {
       "type": "integer"
+     },
+     "depth": {
+      "enum": [
+       "minimal",
+       "module",
+       "deep"
+      ]
      },
      "model": {
       "type": "string"

@@ -207,12 +207,13 @@ inline constexpr auto kWarningColumns = [](auto& column, auto& row) {
 
 /// A line of the list of runs, from the same table.
 inline constexpr auto kSummaryColumns = [](auto& column, auto& row) {
-  auto& [run_id, status, started_at, model, quantization, experiment, tags, prompt, duration,
+  auto& [run_id, status, started_at, depth, model, quantization, experiment, tags, prompt, duration,
          prompt_tokens, output_tokens, energy, energy_per_output_token, method, warnings] = row;
   static_cast<void>(tags);
   column("run_id", run_id);
   column("status", status);
   column("started_at_ms", started_at);
+  column("depth", depth);
   column.text_or_null("model_name", model);
   column.text_or_null("quantization", quantization);
   column.text_or_null("experiment", experiment);

@@ -97,6 +97,7 @@ TEST_F(RunIndex, AListedRunSaysWhatIsKnown) {
   EXPECT_EQ(full.run_id, run.run_id);
   EXPECT_EQ(full.status, run.status);
   EXPECT_EQ(full.started_at, run.started_at);
+  EXPECT_EQ(full.depth, run.depth);
   EXPECT_EQ(full.model, run.model.name);
   EXPECT_EQ(full.quantization, run.model.quantization);
   EXPECT_EQ(full.experiment, run.experiment);

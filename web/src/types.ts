@@ -162,6 +162,7 @@ export interface RunSummary {
   run_id: string;
   status: string;
   started_at_ms: number;
+  depth: "minimal" | "module" | "deep";
   model: string;
   quantization: string | null;
   experiment: string | null;

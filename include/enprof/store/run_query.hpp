@@ -33,6 +33,7 @@ struct RunSummary {
   std::string run_id;
   RunStatus status = RunStatus::completed;
   WallTime started_at;
+  Depth depth = Depth::minimal;
   std::string model;
   std::string quantization;
   std::string experiment;

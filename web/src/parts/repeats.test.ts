@@ -3,11 +3,13 @@ import type { Run, RunSummary } from "../types";
 import { repeats } from "./repeats";
 
 const run = {
+  depth: "module",
   prompt: "p",
   model: { name: "m", quantization: "Q8_0" },
   totals: { output_tokens: 8, quality: { method: "measured" } },
 } as Run;
 const other = {
+  depth: "module",
   prompt: "p",
   model: "m",
   quantization: "Q8_0",
@@ -19,6 +21,7 @@ const other = {
 it("takes only the same work, measured alike, for a repetition", () => {
   expect(repeats(run, other)).toBe(true);
   expect(repeats(run, { ...other, prompt: "P" })).toBe(false);
+  expect(repeats(run, { ...other, depth: "deep" })).toBe(false);
   expect(repeats(run, { ...other, output_tokens: 9 })).toBe(false);
   expect(repeats(run, { ...other, status: "cancelled" })).toBe(false);
   expect(repeats(run, { ...other, quantization: "Q4_0" })).toBe(false);

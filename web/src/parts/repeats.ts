@@ -11,6 +11,7 @@ export function repeats(run: Run, other: RunSummary): boolean {
   return (
     other.status === "completed" &&
     other.prompt === run.prompt &&
+    other.depth === run.depth &&
     other.model === run.model.name &&
     other.quantization === run.model.quantization &&
     other.output_tokens === run.totals.output_tokens &&
