@@ -50,7 +50,10 @@ class WebSocket:
             (length,) = struct.unpack(">H", self.take(2))
         elif length == 127:
             (length,) = struct.unpack(">Q", self.take(8))
-        return first & 0x0F, self.take(length)
+        opcode, payload = first & 0x0F, self.take(length)
+        if opcode == 9:  # who does not answer a ping is taken for gone
+            self.socket.sendall(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + payload)
+        return opcode, payload
 
     def events(self):
         """The events of the next frame that has some."""
