@@ -111,6 +111,16 @@ class Watcher {
     return {buffer_.data() + taken_, buffer_.size() - taken_};
   }
 
+  /// Who does not answer is taken for gone.
+  void answer_ping(std::string_view payload) const {
+    std::string pong{static_cast<char>(0x8A), static_cast<char>(0x80U | payload.size())};
+    pong.append(4, '\0');  // the mask, which changes nothing
+    pong += payload;
+    if (::send(socket_, pong.data(), pong.size(), MSG_NOSIGNAL) < 0) {
+      fail_now("a watcher cannot answer a ping");
+    }
+  }
+
   bool receive(int flags) {
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(taken_));
     taken_ = 0;
@@ -143,12 +153,18 @@ class Watcher {
         return {};
       }
       taken_ += 2 + more + length;
-      if ((static_cast<unsigned char>(rest[0]) & 0x0FU) == 1) {
+      const unsigned opcode = static_cast<unsigned char>(rest[0]) & 0x0FU;
+      if (opcode == kText) {
         return rest.substr(2 + more, length);
+      }
+      if (opcode == kPing) {
+        answer_ping(rest.substr(2 + more, length));
       }
     }
   }
 
+  static constexpr unsigned kText = 1;  // RFC 6455, 5.2
+  static constexpr unsigned kPing = 9;
   static constexpr std::size_t kPiece = std::size_t{64} << 10U;
   int socket_;
   std::vector<char> buffer_;
