@@ -257,6 +257,7 @@ int ServeCommand::run() {
                             return ServerMetrics::Gauges{
                                 .stream_clients = serving->watchers(),
                                 .dropped_clients = serving->dropped_watchers(),
+                                .dropped_events = serving->dropped_events(),
                                 .queued_runs = queue.waiting()};
                           }});
   auto server = HttpServer::open(

@@ -70,7 +70,9 @@ StepLock::Reading StepLock::read(CounterInput& input) {
   const Instant deadline = begin + 2 * period() + guard_;
   if (pause_ > 0) {
     --pause_;
-  } else if (budget_ns_ > 0) {
+  } else if (budget_ns_ > (is_locked() ? -ns(kLongestSpin) : 0.0)) {
+    // A search costs as much as many readings may. What it found must be met again soon, or it has
+    // been in vain: that is on credit.
     auto step = is_locked() ? meet(input, deadline) : search(input, deadline);
     if (!step) {
       const Instant now = clock_->now();
@@ -223,7 +225,7 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
   while (true) {
     const Nanoseconds spread = kSigmas * grid_.next(from + guard_).error;
     if (spread > period() / 4) {
-      return search(input, deadline);
+      return budget_ns_ > 0 ? search(input, deadline) : Watched{std::nullopt};
     }
     auto promised = std::exchange(promised_, std::nullopt);
     if (promised && *promised - from > period()) {
@@ -236,18 +238,21 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
     if (latest > deadline) {
       return std::nullopt;
     }
-    if (promised) {
+    if (promised && from < *promised + period()) {  // later than that no guard would have helped
       adapt_guard(from > *promised - spread);
     }
-    if (from < earliest - guard_) {
+    const bool sleeps = from < earliest - guard_;
+    if (sleeps) {
       sleeper_->sleep_until(earliest - guard_);
-      const Instant woke = clock_->now();
+    }
+    const Instant woke = clock_->now();
+    if (sleeps) {
       adapt_guard(woke > earliest);
-      if (woke >= due.at) {
-        ++counts_.late_wakes;
-        from = woke;
-        continue;
-      }
+    }
+    if (woke >= due.at) {
+      ++counts_.late_wakes;
+      from = woke;
+      continue;
     }
     const auto step = watch(input, latest, pause_within(2 * spread));
     if (!step) {

@@ -159,6 +159,7 @@ class BeastServer final : public HttpServer {
   [[nodiscard]] std::uint16_t port() const override { return options_.port; }
   [[nodiscard]] std::size_t watchers() const override { return watcher_count_.load(); }
   [[nodiscard]] std::size_t dropped_watchers() const override { return dropped_.load(); }
+  [[nodiscard]] std::uint64_t dropped_events() const override { return dropped_events_.load(); }
   [[nodiscard]] std::size_t subscribers(std::string_view type) const override {
     const std::lock_guard lock(types_mutex_);
     const auto found = types_.find(type);
@@ -423,6 +424,7 @@ class BeastServer final : public HttpServer {
   std::list<Watcher*> watching_;          // each for as long as its coroutine runs
   std::atomic<std::size_t> watcher_count_{0};
   std::atomic<std::size_t> dropped_{0};
+  std::atomic<std::uint64_t> dropped_events_{0};
   std::atomic<bool> pump_posted_{false};
   mutable std::mutex types_mutex_;
   std::map<std::string, std::size_t, std::less<>> types_;  // of events: how many asked for it
@@ -509,6 +511,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
         co_await sleep(std::chrono::hours{1});  // until woken
         continue;
       }
+      server_.dropped_events_ += batch.missed;
       lapses = batch.missed > 0 ? lapses + 1 : 0;
       if (lapses > 1) {
         drop("too slow: events were forgotten before they could be sent");
@@ -569,6 +572,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   void drop(const char* reason) {
     say_goodbye(websocket::close_code::try_again_later, reason);
     ++server_.dropped_;
+    server_.dropped_events_ += server_.hub_.last() - since_;
     kLog.warning("A watcher was dropped: {}", reason);
   }
 

@@ -76,6 +76,9 @@ class HttpServer {
   [[nodiscard]] virtual std::size_t subscribers(std::string_view type) const = 0;
   /// Watchers that were dropped since the start.
   [[nodiscard]] virtual std::size_t dropped_watchers() const = 0;
+  /// Events that watchers did not get, since the start: forgotten before they could be sent, or
+  /// waiting when their watcher was dropped.
+  [[nodiscard]] virtual std::uint64_t dropped_events() const = 0;
 };
 
 }  // namespace enprof

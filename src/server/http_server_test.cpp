@@ -231,6 +231,7 @@ TEST_F(HttpServerTest, AWatcherThatTakesNothingIsDroppedAndTheOthersDoNotNotice)
     ASSERT_EQ(numbers_to(quick, number).back(), number);
   }
   EXPECT_EQ(server_->dropped_watchers(), 1U);
+  EXPECT_GT(server_->dropped_events(), 0U);
 }
 
 TEST_F(HttpServerTest, StoppingTellsWatchers) {
@@ -253,6 +254,7 @@ TEST_F(HttpServerTest, WatchersThatVanishAreForgotten) {
       clients.back()->upgrade("/ws/profiling");
     }
     EXPECT_EQ(server_->watchers(), 20U);
+    EXPECT_EQ(server_->dropped_events(), 0U);
   }
   while (server_->watchers() > 0) {
     publish(1);
@@ -309,6 +311,7 @@ TEST_F(HttpServerTest, AWatcherThatFallsBehindAgainAndAgainIsDroppedWithAReason)
   EXPECT_THAT(frame.payload, HasSubstr("too slow: events were forgotten"));
   EXPECT_TRUE(told_of_gap);  // before
   EXPECT_EQ(server_->dropped_watchers(), 1U);
+  EXPECT_GE(server_->dropped_events(), 100U);
 }
 
 TEST_F(HttpServerTest, ConnectionsBeyondTheLimitAreTurnedAwayAndTheOthersGoOn) {

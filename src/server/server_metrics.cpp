@@ -78,6 +78,12 @@ class ServerMetrics::Impl {
                                      .Help("WebSocket clients that were dropped for being slow.")
                                      .Register(registry)
                                      .Add({});
+  prometheus::Counter& dropped_events =
+      prometheus::BuildCounter()
+          .Name("enprof_dropped_events_total")
+          .Help("Events that WebSocket clients did not get, as they were too slow.")
+          .Register(registry)
+          .Add({});
   std::mutex mutex;  // guards what follows
   prometheus::Gauge* power_now = nullptr;
 };
@@ -142,6 +148,8 @@ std::string ServerMetrics::text(const Gauges& gauges) {
   impl_->clients.Set(static_cast<double>(gauges.stream_clients));
   impl_->queued.Set(static_cast<double>(gauges.queued_runs));
   impl_->dropped.Increment(static_cast<double>(gauges.dropped_clients) - impl_->dropped.Value());
+  impl_->dropped_events.Increment(static_cast<double>(gauges.dropped_events) -
+                                  impl_->dropped_events.Value());
   for (const auto& [name, works] : gauges.components) {
     impl_->components.Add({{"component", name}}).Set(works ? 1.0 : 0.0);
   }

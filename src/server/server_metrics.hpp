@@ -5,6 +5,7 @@
 #include "enprof/model/profiled_run.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,7 +21,8 @@ namespace enprof {
 ///   enprof_tokens_total{kind}                        input, output
 ///   enprof_runs_total{status}
 ///   enprof_errors_total{component,code}              warnings and errors of runs
-///   enprof_stream_clients, enprof_dropped_clients_total, enprof_queued_runs
+///   enprof_stream_clients, enprof_dropped_clients_total, enprof_dropped_events_total,
+///   enprof_queued_runs
 ///   enprof_component_up{component}                   1: it works; 0: see GET /api/health
 ///   enprof_sensor_info{domain,source,method}         1
 /// A domain's energy by phase is the phase's energy shared as the domain shares the run's.
@@ -41,7 +43,8 @@ class ServerMetrics {
 
   struct Gauges {
     std::size_t stream_clients = 0;
-    std::size_t dropped_clients = 0;  ///< since the start
+    std::size_t dropped_clients = 0;   ///< since the start
+    std::uint64_t dropped_events = 0;  ///< since the start
     std::size_t queued_runs = 0;
     std::vector<std::pair<std::string, bool>> components{};  ///< and whether they work
   };

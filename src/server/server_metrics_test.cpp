@@ -18,7 +18,8 @@ TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   ServerMetrics metrics;
   metrics.count(run);
   metrics.count(run);
-  const std::string text = metrics.text({.stream_clients = 3, .dropped_clients = 2});
+  const std::string text =
+      metrics.text({.stream_clients = 3, .dropped_clients = 2, .dropped_events = 7});
   EXPECT_THAT(text, HasSubstr("# TYPE enprof_energy_joules_total counter"));
   EXPECT_THAT(text, HasSubstr("model=\"m \\\"q\\\"\""));
   EXPECT_THAT(text, HasSubstr("enprof_runs_total{status=\"completed\"} 2"));
@@ -26,6 +27,7 @@ TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   EXPECT_THAT(text, HasSubstr("enprof_run_energy_joules_count 2"));
   EXPECT_THAT(text, HasSubstr("enprof_stream_clients 3"));
   EXPECT_THAT(text, HasSubstr("enprof_dropped_clients_total 2"));
+  EXPECT_THAT(text, HasSubstr("enprof_dropped_events_total 7"));
   EXPECT_THAT(text, Not(HasSubstr(run.run_id)));
   // A counter does not go back, nor count twice what it was told before.
   EXPECT_THAT(metrics.text({.dropped_clients = 2}), HasSubstr("enprof_dropped_clients_total 2"));

@@ -169,17 +169,25 @@ class OpenApi(ServeTest):
 
         # And who asks too often.
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        status = 200
-        while status == 200:
-            connection.request("GET", "/healthz")
-            answer = connection.getresponse()
-            answer.read()
-            status = answer.status
-        for method, pattern in operations:
-            for _ in range(3):  # the bucket may have got one more meanwhile
+        self.addCleanup(connection.close)
+
+        def ask_until_refused():
+            status = 200
+            while status == 200:
                 connection.request("GET", "/healthz")
-                connection.getresponse().read()
-            self.check(429, pattern, method, id="none")
+                answer = connection.getresponse()
+                answer.read()
+                status = answer.status
+
+        for method, pattern in operations:
+            for attempt in range(20, -1, -1):  # on a busy machine time for another may pass between
+                ask_until_refused()
+                try:
+                    self.check(429, pattern, method, id="none")
+                    break
+                except AssertionError:
+                    if attempt == 0:
+                        raise
         self.assertEqual(everything - self.seen, set())
 
     def test_without_power_the_answers_are_as_documented(self):
