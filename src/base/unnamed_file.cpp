@@ -61,15 +61,11 @@ Result<void> UnnamedFile::append(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno != EINTR) {
-      return std::unexpected(write_error(errno));
+      return std::unexpected(file_error("write", directory_, errno));
     }
     bytes.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
   }
   return {};
-}
-
-Error UnnamedFile::write_error(int error_number) const {
-  return file_error("write", directory_, error_number);
 }
 
 Result<std::uint64_t> UnnamedFile::size() const {

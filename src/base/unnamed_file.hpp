@@ -25,11 +25,7 @@ class UnnamedFile {
 
   /// Writes at the end. Errors: by errno, a full disk for example.
   [[nodiscard]] Result<void> append(std::string_view bytes);
-  /// What a write that failed with this errno is told as.
-  [[nodiscard]] Error write_error(int error_number) const;
   [[nodiscard]] Result<std::uint64_t> size() const;
-  /// For those who read or write it themselves; it stays this object's.
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
   /// The descriptor, from its start, for somebody else to close.
   [[nodiscard]] int release() noexcept;
 

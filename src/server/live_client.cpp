@@ -72,7 +72,7 @@ std::unexpected<Error> unreachable(const ServerUrl& url, error_code error, Milli
   if (cancel.load()) {
     return cancelled();
   }
-  if (error == asio::error::timed_out) {
+  if (error == asio::error::timed_out || error == beast::error::timeout) {
     return fail(ErrorCode::unavailable,
                 fmt::format("{} did not answer within {:g} s", url.text(),
                             std::chrono::duration<double>(patience).count()),
