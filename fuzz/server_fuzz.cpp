@@ -65,7 +65,10 @@ void ask_policies(const HttpRequest& request) {
     check(says_why(allowed.error()), "a refusal says why");
   }
   if (network.check(request)) {
-    check(request.parameter("token") == kToken ||
+    const bool is_page = (request.method == "GET" || request.method == "HEAD") &&
+                         !request.path.starts_with("/api/") && !request.path.starts_with("/ws/") &&
+                         request.path != "/metrics";
+    check(is_page || request.parameter("token") == kToken ||
               request.header("authorization") == "Bearer " + std::string(kToken),
           "the network needs the token");
   }

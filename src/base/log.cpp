@@ -36,11 +36,12 @@ std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   return logger;
 }
 
-/// The one logger of the process. shared_ptr because spdlog's sinks are shared by design.
+/// The one logger of the process. shared_ptr because spdlog's sinks are shared by design. It is
+/// never destroyed: a thread that a hanging driver holds may log when the program ends.
 std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger> instance =
-      make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  return instance;
+  static auto* const instance = new std::shared_ptr<spdlog::logger>(
+      make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  return *instance;
 }
 
 }  // namespace
