@@ -2,15 +2,17 @@
 
 #include "enprof/base/units.hpp"
 
+#include "thread_cpus.hpp"
+
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
 #ifdef __linux__
-#include <sched.h>
 #include <sys/prctl.h>
 #endif
+#include <span>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
@@ -27,46 +29,18 @@ constexpr double kWatts = 60.0;
 void behave_like_hardware() {
 #ifdef __linux__
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-  const auto cpus = SteppingRapl::cpus();
-  if (cpus.size() > 1) {
-    cpu_set_t own;
-    CPU_ZERO(&own);
-    CPU_SET(cpus.front(), &own);
-    ::sched_setaffinity(0, sizeof own, &own);
-  }
 #endif
+  if (const auto cpus = allowed_cpus(); cpus.size() > 1) {
+    keep_thread_on(std::span(cpus).first(1));
+  }
 }
 
 }  // namespace
 
-std::vector<std::size_t> SteppingRapl::cpus() {
-  std::vector<std::size_t> result;
-#ifdef __linux__
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
-    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &allowed)) {
-        result.push_back(cpu);
-      }
-    }
-  }
-#endif
-  return result;
-}
-
 void SteppingRapl::leave_its_cpu() {
-#ifdef __linux__
-  const auto cpus = SteppingRapl::cpus();
-  if (cpus.size() > 1) {
-    cpu_set_t others;
-    CPU_ZERO(&others);
-    for (std::size_t index = 1; index < cpus.size(); ++index) {
-      CPU_SET(cpus[index], &others);
-    }
-    ::sched_setaffinity(0, sizeof others, &others);
+  if (const auto cpus = allowed_cpus(); cpus.size() > 1) {
+    keep_thread_on(std::span(cpus).subspan(1));
   }
-#endif
 }
 
 SteppingRapl::SteppingRapl() {

@@ -3,7 +3,6 @@
 
 #include "support/temp_dir.hpp"
 
-#include <cstddef>
 #include <filesystem>
 #include <sys/types.h>
 #include <vector>
@@ -18,11 +17,9 @@ class SteppingRapl {
   SteppingRapl& operator=(const SteppingRapl&) = delete;
   ~SteppingRapl();
 
-  /// Keeps the calling thread, and the threads that it starts, off the CPU of the child: then that
-  /// steps in time, whoever polls.
+  /// Keeps the calling thread, and the threads that it starts, off the child's CPU, which is the
+  /// first: then that steps in time, whoever polls.
   static void leave_its_cpu();
-  /// CPUs that this process may use; empty where that is not known. The child keeps to the first.
-  [[nodiscard]] static std::vector<std::size_t> cpus();
 
   [[nodiscard]] bool works() const { return child_ > 0; }
   [[nodiscard]] const std::filesystem::path& root() const { return dir_.path(); }

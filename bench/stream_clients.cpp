@@ -1,5 +1,7 @@
 #include "stream_clients.hpp"
 
+#include "thread_cpus.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +15,7 @@
 #include <cstring>
 #include <memory>
 #include <netinet/in.h>
-#include <sched.h>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <sys/epoll.h>
@@ -303,10 +305,7 @@ StreamReport ask(int socket, const Command& command) {
 }  // namespace
 
 void pin_thread(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<std::size_t>(cpu), &set);
-  if (::sched_setaffinity(0, sizeof set, &set) != 0) {
+  if (!keep_thread_on(std::span(&cpu, 1))) {
     fail_now("sched_setaffinity");
   }
 }

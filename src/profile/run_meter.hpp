@@ -24,11 +24,11 @@
 namespace enprof {
 
 /// Every period (less often where that would take more than 1 % of a CPU), on a thread of its own,
-/// attributes the slice of the run that the sensors have
-/// reached, and tells the energy of its tokens and of layers, components and operations so far. A
-/// sensor that has been silent for long is not waited for. Records that do not fit into the rings
-/// are missing from what is told, not from the run.
-/// Threads: the run's thread calls everything; recorders push into spans() and passes().
+/// attributes the slice of the run that the sensors have reached, and tells the energy of its
+/// tokens and of layers, components and operations so far. A sensor that has been silent for long
+/// is not waited for. Records that do not fit into the rings are missing from what is told, not
+/// from the run. Threads: the run's thread calls everything; recorders push into spans() and
+/// passes().
 class RunMeter {
  public:
   /// Called on the meter's thread; must not throw.

@@ -17,8 +17,7 @@ namespace enprof {
 /// - Host must name this server: else a foreign name that resolves to 127.0.0.1 (DNS rebinding)
 ///   would make the foreign page same-origin with us.
 /// - Origin, which browsers send with every WebSocket and every request that changes something,
-/// must
-///   be this server's own; requests without one are not a browser's.
+///   must be this server's own; requests without one are not a browser's.
 /// - With a token, every request carries it, save those for the files of the page, which are the
 ///   same everywhere and cannot carry it: "Authorization: Bearer TOKEN", or, as browsers cannot
 ///   set headers on a WebSocket, ?token=TOKEN. It is compared in a time that does not depend on
