@@ -1,8 +1,8 @@
 #include "cli/runs_command.hpp"
 
 #include "cli/console.hpp"
-#include "cli/moment.hpp"
 #include "cli/output_file.hpp"
+#include "model/moment.hpp"
 #include "report/run_list.hpp"
 
 #include <tuple>

@@ -1,10 +1,12 @@
 #include "server/profiling_api.hpp"
 
+#include "model/moment.hpp"
 #include "profile/run_id.hpp"
 #include "report/json_figures.hpp"
 #include "report/run_json.hpp"
 #include "report/run_list.hpp"
 #include "server/dashboard_assets.hpp"
+#include "server/existing_run.hpp"
 #include "server/matrix_query.hpp"
 #include "server/openapi.hpp"
 #include "server/operation_query.hpp"
@@ -34,11 +36,6 @@ HttpResponse json(const Json& body, int status = 200) {
           .headers = {}};
 }
 
-Error no_run(const std::string& id) {
-  return {ErrorCode::not_found, fmt::format("There is no run {}", id),
-          "GET /api/profiling/runs lists them."};
-}
-
 /// A whole number of the query within bounds; `otherwise` where it is absent.
 Result<std::int64_t> whole_number(const HttpRequest& request, const char* name,
                                   std::int64_t otherwise, std::int64_t least, std::int64_t most) {
@@ -56,34 +53,18 @@ Result<std::int64_t> whole_number(const HttpRequest& request, const char* name,
   return value;
 }
 
-/// A day (2026-11-24) or an instant (2026-11-24T16:00:00Z), UTC.
+/// A day, from its begin, or an instant: see parse_moment().
 Result<std::optional<WallTime>> instant(const HttpRequest& request, const char* name) {
-  const std::string text(request.parameter(name));
+  const std::string_view text = request.parameter(name);
   if (text.empty()) {
     return std::optional<WallTime>{};
   }
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  int used = 0;
-  const auto whole = [&] { return static_cast<std::size_t>(used) == text.size(); };
-  const bool is_day =
-      std::sscanf(text.c_str(), "%4d-%2u-%2u%n", &year, &month, &day, &used) == 3 && whole();
-  const bool is_instant = !is_day &&
-                          std::sscanf(text.c_str(), "%4d-%2u-%2uT%2d:%2d:%2dZ%n", &year, &month,
-                                      &day, &hour, &minute, &second, &used) == 6 &&
-                          whole();
-  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{month},
-                                         std::chrono::day{day}};
-  if ((!is_day && !is_instant) || !date.ok()) {
+  const auto moment = parse_moment(text, DayPart::begin);
+  if (!moment) {
     return fail(ErrorCode::invalid_argument, fmt::format("{}={} is no date", name, text),
                 "Pass a day or an instant, UTC: 2026-11-24 or 2026-11-24T16:00:00Z");
   }
-  return std::optional<WallTime>{std::chrono::sys_days{date} + std::chrono::hours{hour} +
-                                 std::chrono::minutes{minute} + std::chrono::seconds{second}};
+  return std::optional{*moment};
 }
 
 Result<RunOrder> order_of(std::string_view name) {
@@ -259,38 +240,28 @@ HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& req
   }
   const bool whole = request.parameter("include") == "operations";
   // A million events are not for a page.
-  const auto run = parts_.store.get_run(
-      id, {.operation_events = whole, .values = whole, .power_samples = whole});
+  auto run = existing_run(parts_.store, id,
+                          {.operation_events = whole, .values = whole, .power_samples = whole});
   if (!run) {
     return problem(run.error());
   }
-  if (!*run) {
-    return problem(no_run(id));
-  }
-  ProfiledRun copy = **run;
   if (!whole) {
-    copy.operation_table = {};
+    run->operation_table = {};
   }
-  return {.body = run_to_json(copy)};
+  return {.body = run_to_json(*run)};
 }
 
 HttpResponse ProfilingApi::summary(const std::string& id) const {
-  const auto run = parts_.store.get_run(id, kNoLists);
-  if (!run) {
-    return problem(run.error());
-  }
-  return *run ? json(head_of(**run)) : problem(no_run(id));
+  const auto run = existing_run(parts_.store, id, kNoLists);
+  return run ? json(head_of(*run)) : problem(run.error());
 }
 
 HttpResponse ProfilingApi::pipeline(const std::string& id) const {
-  const auto run = parts_.store.get_run(id, kNoLists);
+  const auto run = existing_run(parts_.store, id, kNoLists);
   if (!run) {
     return problem(run.error());
   }
-  if (!*run) {
-    return problem(no_run(id));
-  }
-  const Json head = head_of(**run);
+  const Json head = head_of(*run);
   return json({{"run_id", id}, {"phases", head["phases"]}, {"sections", head["sections"]}});
 }
 
@@ -341,21 +312,23 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
   const bool by_tokens = !request.parameter("from").empty() || !request.parameter("to").empty();
   std::optional<MetricMatrix> values;
   if (value_matrix({}, metric)) {
-    const auto run = parts_.store.get_run(
-        id, {.tokens = false, .layers = false, .operations = false, .power_samples = false});
-    if (!run || !*run) {
-      return problem(run ? no_run(id) : run.error());
+    const auto run = existing_run(
+        parts_.store, id,
+        {.tokens = false, .layers = false, .operations = false, .power_samples = false});
+    if (!run) {
+      return problem(run.error());
     }
-    values = value_matrix((*run)->values, metric);
+    values = value_matrix(run->values, metric);
   } else {
     std::optional<LayerComponentMatrix> cells;
     if (by_tokens) {
-      const auto run = parts_.store.get_run(
-          id, {.tokens = false, .layers = false, .values = false, .power_samples = false});
-      if (!run || !*run) {
-        return problem(run ? no_run(id) : run.error());
+      const auto run =
+          existing_run(parts_.store, id,
+                       {.tokens = false, .layers = false, .values = false, .power_samples = false});
+      if (!run) {
+        return problem(run.error());
       }
-      cells = cells_of_tokens(**run, static_cast<std::int32_t>(*first),
+      cells = cells_of_tokens(*run, static_cast<std::int32_t>(*first),
                               static_cast<std::int32_t>(*last));
     } else {
       auto stored = parts_.store.layer_components(id, *phase);
@@ -395,14 +368,15 @@ HttpResponse ProfilingApi::operations(const std::string& id, const HttpRequest& 
   if (!first || !last || !phase) {
     return problem(!first ? first.error() : !last ? last.error() : phase.error());
   }
-  const auto run = parts_.store.get_run(
-      id, {.tokens = false, .layers = false, .values = false, .power_samples = false});
-  if (!run || !*run) {
-    return problem(run ? no_run(id) : run.error());
+  const auto run =
+      existing_run(parts_.store, id,
+                   {.tokens = false, .layers = false, .values = false, .power_samples = false});
+  if (!run) {
+    return problem(run.error());
   }
   Json list = Json::array();
   for (const LayerOperation& operation : operations_by_layer(
-           **run, *phase, static_cast<std::int32_t>(*first), static_cast<std::int32_t>(*last))) {
+           *run, *phase, static_cast<std::int32_t>(*first), static_cast<std::int32_t>(*last))) {
     list.push_back({{"phase", to_string(operation.phase)},
                     {"layer", layer_json(operation.layer)},
                     {"component", operation.component},
@@ -450,13 +424,13 @@ HttpResponse ProfilingApi::compare(const HttpRequest& request) const {
   }
   Json runs = Json::array();
   for (const Json& id : ids) {
-    const auto run = parts_.store.get_run(
-        id.get<std::string>(),
+    const auto run = existing_run(
+        parts_.store, id.get<std::string>(),
         {.tokens = false, .operations = false, .values = false, .power_samples = false});
-    if (!run || !*run) {
-      return problem(run ? no_run(id.get<std::string>()) : run.error());
+    if (!run) {
+      return problem(run.error());
     }
-    Json whole = Json::parse(run_to_json(**run));
+    Json whole = Json::parse(run_to_json(*run));
     whole.erase("tokens");
     whole.erase("operation_table");
     runs.push_back(std::move(whole));

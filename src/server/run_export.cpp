@@ -3,6 +3,7 @@
 #include "report/run_archive.hpp"
 #include "report/run_csv.hpp"
 #include "report/run_json.hpp"
+#include "server/existing_run.hpp"
 #include "server/problem.hpp"
 
 #include <fmt/format.h>
@@ -59,21 +60,17 @@ HttpResponse export_run(ProfileDatabase& store, const std::string& id, const Htt
                            : fmt::format("table={} goes with format=csv alone", table),
                     fmt::format("With format=csv, choose one of: {}", fmt::join(names, ", "))});
   }
-  const auto run = store.get_run(id);
+  const auto run = existing_run(store, id);
   if (!run) {
     return problem(run.error());
   }
-  if (!*run) {
-    return problem({ErrorCode::not_found, fmt::format("There is no run {}", id),
-                    "GET /api/profiling/runs lists them."});
-  }
   HttpResponse response;
   if (!is_csv) {
-    response.body = run_to_json(**run);
+    response.body = run_to_json(*run);
     save_as(response, fmt::format("enprof-{}.json", id));
     return response;
   }
-  auto file = write_tables(**run, table);
+  auto file = write_tables(*run, table);
   if (!file) {
     return problem(500, file.error());  // the server's disk, not the client's doing
   }

@@ -200,12 +200,13 @@ export function HeatmapPanel({
   const [cell, setCell] = useState<Cell | null>(null);
   const deep = run.depth === "deep";
   const ofWork = OF_WORK.has(metric);
-  const byToken = deep && ofWork && token !== null;
+  const layered = run.depth !== "minimal";
+  const byToken = layered && ofWork && token !== null;
   const matrix = useLoad(
-    run.depth === "minimal" ? null : `${run.run_id}/${metric}/${phase}/${byToken ? token : ""}`,
+    !layered ? null : `${run.run_id}/${metric}/${phase}/${byToken ? token : ""}`,
     () => api.matrix(run.run_id, metric, ofWork ? phase : "", byToken ? token : null),
   );
-  const ofToken = useLoad(byToken ? `${run.run_id}/${token}` : null, () =>
+  const ofToken = useLoad(deep && byToken ? `${run.run_id}/${token}` : null, () =>
     api.operations(run.run_id, token),
   );
   const listed = useMemo(
@@ -274,14 +275,14 @@ export function HeatmapPanel({
           </State>
         </div>
       )}
-      {deep && ofWork && run.tokens.length > 0 && (
+      {layered && ofWork && run.tokens.length > 0 && (
         <TokenSlider run={run} token={token} onToken={onToken} />
       )}
       {deep && ofWork ? (
         <Operations operations={listed} cell={cell} onCell={setCell} />
       ) : (
         run.depth === "module" && (
-          <p className="note">Single tokens and operations are known of runs at depth deep.</p>
+          <p className="note">Operations are told apart in runs at depth deep.</p>
         )
       )}
     </Panel>

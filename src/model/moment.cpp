@@ -1,4 +1,4 @@
-#include "cli/moment.hpp"
+#include "model/moment.hpp"
 
 #include <fmt/format.h>
 

@@ -1,0 +1,26 @@
+#include "server/existing_run.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace enprof {
+
+Error no_run(const std::string& id) {
+  return {ErrorCode::not_found, fmt::format("There is no run {}", id),
+          "GET /api/profiling/runs lists them."};
+}
+
+Result<ProfiledRun> existing_run(ProfileDatabase& store, const std::string& id,
+                                 const RunParts& parts) {
+  auto run = store.get_run(id, parts);
+  if (!run) {
+    return std::unexpected(std::move(run.error()));
+  }
+  if (!*run) {
+    return std::unexpected(no_run(id));
+  }
+  return std::move(**run);
+}
+
+}  // namespace enprof
