@@ -22,9 +22,17 @@ std::size_t needed_inputs(Kind kind) {
       return 2;
     case Kind::matmul_experts:
     case Kind::flash_attention:
+    case Kind::add_rows:
       return 3;
+    case Kind::gated_linear_attention:
+      return 5;
+    case Kind::gated_delta_net:
+    case Kind::rwkv6:
     case Kind::ssm_scan:
       return 6;
+    case Kind::rwkv7:
+      return 7;
+    case Kind::l2_norm:
     case Kind::rms_norm:
     case Kind::layer_norm:
     case Kind::rope:
@@ -32,9 +40,11 @@ std::size_t needed_inputs(Kind kind) {
     case Kind::reduction:
       return 1;
     case Kind::elementwise:
+    case Kind::softplus:
     case Kind::silu:
     case Kind::gelu:
     case Kind::swiglu:
+    case Kind::swiglu_oai:
     case Kind::geglu:
     case Kind::copy:
     case Kind::sort:
@@ -82,6 +92,14 @@ double ssm_scan_flops(const OperationShapes& shapes) {
          3.0 * dt.elements();
 }
 
+double gated_delta_net_flops(const OperationShapes& shapes) {
+  const double values = shapes.inputs[2].elements();
+  return (7.0 * extent(shapes.inputs[2], 0) + 3.0) * values + shapes.inputs[3].elements();
+}
+
+/// Elements of the states of all heads, times positions: the state of a head is as wide as high.
+double states_at_positions(const TensorShape& input) { return extent(input, 0) * input.elements(); }
+
 std::optional<double> flops_of(const OperationShapes& shapes) {
   const double elements = shapes.result.elements();
   const auto extra = static_cast<double>(std::min<std::size_t>(shapes.inputs.size(), 3)) - 1.0;
@@ -90,19 +108,26 @@ std::optional<double> flops_of(const OperationShapes& shapes) {
     case Kind::matmul_experts:
       return 2.0 * extent(shapes.inputs[0], 0) * elements;
     case Kind::elementwise:
+    case Kind::add_rows:
       return elements;
+    case Kind::softplus:
+      return 3.0 * elements;
     case Kind::silu:
       return 4.0 * elements;
     case Kind::gelu:
       return 9.0 * elements;
     case Kind::swiglu:
       return 5.0 * elements;
+    case Kind::swiglu_oai:
+      return 7.0 * elements;
     case Kind::geglu:
       return 10.0 * elements;
     case Kind::rms_norm:
       return (3.0 + extra) * elements + 4.0 * rows(shapes.result);
     case Kind::layer_norm:
       return (5.0 + extra) * elements + 5.0 * rows(shapes.result);
+    case Kind::l2_norm:
+      return 3.0 * elements + 2.0 * rows(shapes.result);
     case Kind::rope:
       return rope_flops(shapes);
     case Kind::softmax:
@@ -115,6 +140,14 @@ std::optional<double> flops_of(const OperationShapes& shapes) {
       return 2.0 * extent(shapes.inputs[1], 0) * elements;
     case Kind::ssm_scan:
       return ssm_scan_flops(shapes);
+    case Kind::gated_delta_net:
+      return gated_delta_net_flops(shapes);
+    case Kind::rwkv6:
+      return 7.0 * states_at_positions(shapes.inputs[0]);
+    case Kind::rwkv7:
+      return 9.0 * states_at_positions(shapes.inputs[0]);
+    case Kind::gated_linear_attention:
+      return 5.0 * states_at_positions(shapes.inputs[0]) + shapes.inputs[2].elements();
     case Kind::get_rows:
     case Kind::set_rows:
     case Kind::copy:
@@ -139,6 +172,12 @@ double bytes_of(const OperationShapes& shapes) {
       const TensorShape& weights = shapes.inputs[0];
       const double chosen = std::min(extent(weights, 2), shapes.inputs[2].elements());
       instead(weights, extent(weights, 0) * extent(weights, 1) * chosen);
+      break;
+    }
+    case Kind::add_rows: {
+      const TensorShape& table = shapes.inputs[1];
+      const double chosen = std::min(extent(table, 1), shapes.inputs[2].elements());
+      instead(table, extent(table, 0) * chosen);
       break;
     }
     case Kind::get_rows:

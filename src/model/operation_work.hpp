@@ -48,6 +48,12 @@ enum class OperationKind : std::uint8_t {
   set_rows,
   /// R = a + b and its like, one FLOP an element of R: any inputs.
   elementwise,
+  /// a [n, U, T], b [n, E], indices [U, T]; each row of a plus the row of b that an index names:
+  /// one
+  /// FLOP an element of R. Bytes: min(E, U T) of b's rows, the most that can be chosen.
+  add_rows,
+  /// log(1 + exp(x)): 3 FLOPs an element of R.
+  softplus,
   /// silu(x) = x / (1 + exp(−x)): 4 FLOPs an element of R (negate, exp, add, divide); sigmoid the
   /// same. Inputs: any.
   silu,
@@ -56,6 +62,9 @@ enum class OperationKind : std::uint8_t {
   gelu,
   /// silu(gate) × up: 5 FLOPs an element of R (Shazeer, arXiv 2002.05202).
   swiglu,
+  /// gate / (1 + exp(−α gate)) × (up + 1), both clamped before: 7 FLOPs an element of R (gpt-oss;
+  /// ggml_compute_forward_swiglu_oai in llama.cpp, ggml/src/ggml-cpu/ops.cpp).
+  swiglu_oai,
   /// gelu(gate) × up: 10 FLOPs an element of R (same paper).
   geglu,
   /// input, [weights], [bias]. x / √(mean(x²) + ε) (Zhang and Sennrich, arXiv 1910.07467): square,
@@ -66,6 +75,8 @@ enum class OperationKind : std::uint8_t {
   /// 1607.06450): two sums, subtract, square, scale, and weights and bias: 5 to 7 FLOPs an element
   /// of R; 5 a row.
   layer_norm,
+  /// input. x / max(√(sum of x²), ε): square, add, scale: 3 FLOPs an element of R, 2 a row.
+  l2_norm,
   /// input [d, heads, positions], [positions], [frequencies]. Pairs are rotated (Su et al., arXiv
   /// 2104.09864): 4 multiplications and 2 additions a pair; 3 for its angle, sine and cosine once a
   /// position. OperationShapes::rotated is how much of d that is.
@@ -95,6 +106,24 @@ enum class OperationKind : std::uint8_t {
   /// head where A is a scalar; one for dt x, an element of x; 3 for softplus(dt). Bytes: of the
   /// state, B sequences are read and written.
   ssm_scan,
+  /// q, k [d, Hk, T, S], v [d, H, T, S], gate [1 or d, H, T, S], beta [1, H, T, S], state. S =
+  /// exp(g)
+  /// S, u = beta (v − S k), S = S + u kᵀ, o = S q (Yang et al., arXiv 2412.06464): for each element
+  /// of
+  /// the state and each position 7 FLOPs (decay, two for each of the three products); 3 an element
+  /// of v, with the scale of o; one for each exp(g).
+  gated_delta_net,
+  /// k, v, r [d, H, T], first, decay, state. y = (S + first k vᵀ) r, S = decay S + k vᵀ (Peng et
+  /// al.,
+  /// arXiv 2404.05892): 7 FLOPs for each element of the state and each position.
+  rwkv6,
+  /// r, w, k, v, a, b [d, H, T], state. S = S diag(w) + (S a) bᵀ + v kᵀ, y = S r (Peng et al.,
+  /// arXiv
+  /// 2503.14456): 9 FLOPs for each element of the state and each position.
+  rwkv7,
+  /// k, v, q, gate [d, H, T], state. S = gate S + k vᵀ, o = S q (Yang et al., arXiv 2312.06635): 5
+  /// FLOPs for each element of the state and each position; the scale of q, one an element.
+  gated_linear_attention,
   /// Anything else: FLOPs are not known. Bytes are those of the tensors.
   other,
 };

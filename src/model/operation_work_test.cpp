@@ -83,6 +83,7 @@ TEST(OperationWork, NormsCountTheirWeights) {
   EXPECT_DOUBLE_EQ(*work(Kind::rms_norm, row, {row}).flops, 3 * 1024 + 4 * 2);
   EXPECT_DOUBLE_EQ(*work(Kind::rms_norm, row, {row, weights}).flops, 4 * 1024 + 4 * 2);
   EXPECT_DOUBLE_EQ(*work(Kind::layer_norm, row, {row, weights, weights}).flops, 7 * 1024 + 5 * 2);
+  EXPECT_DOUBLE_EQ(*work(Kind::l2_norm, row, {row}).flops, 3 * 1024 + 2 * 2);
 }
 
 TEST(OperationWork, AFusedPairKeepsWhatLiesBetweenInside) {
@@ -111,6 +112,8 @@ TEST(OperationWork, ElementwiseKindsCountTheirOwnArithmetic) {
                    *work(Kind::silu, row, {row}).flops + 100);
   EXPECT_DOUBLE_EQ(*work(Kind::geglu, row, {row, row}).flops,
                    *work(Kind::gelu, row, {row}).flops + 100);
+  EXPECT_DOUBLE_EQ(*work(Kind::swiglu_oai, row, {row, row}).flops, 700);
+  EXPECT_DOUBLE_EQ(*work(Kind::softplus, row, {row}).flops, 300);
   EXPECT_DOUBLE_EQ(*work(Kind::copy, {{100, 1, 1, 1}, kF16}, {row}).flops, 0);
   EXPECT_DOUBLE_EQ(*work(Kind::copy, {{100, 1, 1, 1}, kF16}, {row}).bytes, 600);
   EXPECT_DOUBLE_EQ(*work(Kind::reduction, {{1, 1, 1, 1}}, {row}).flops, 100);
@@ -139,6 +142,42 @@ TEST(OperationWork, StateSpaceModels) {
   const double dt = 24.0 * 5 * 2;
   EXPECT_DOUBLE_EQ(*work(Kind::ssm_scan, result, scalar).flops,
                    5 * 128 * 64 * dt + 2 * dt + 64 * dt + 3 * dt);
+}
+
+TEST(OperationWork, ABiasOfExpertsIsReadWhereItIsChosen) {
+  // 32 experts of which each of 3 positions uses 4.
+  const auto added =
+      work(Kind::add_rows, {{512, 4, 3, 1}}, {{{512, 4, 3, 1}}, {{512, 32, 1, 1}}, {{4, 3, 1, 1}}});
+  EXPECT_DOUBLE_EQ(*added.flops, 512.0 * 12);
+  EXPECT_DOUBLE_EQ(*added.bytes, 4.0 * (512 * 12 * 3 + 12));  // a, the rows, the result; indices
+}
+
+TEST(OperationWork, LinearAttentionWorksOnItsStateAtEachPosition) {
+  // 8 heads of width 64, 5 positions.
+  const double states = 64.0 * 64 * 8 * 5;
+  const double values = 64.0 * 8 * 5;
+  const TensorShape whole{{64, 8, 5, 1}};
+  const TensorShape state{{64, 64, 8, 1}};
+  const TensorShape result{{64 * 8, 5 + 64, 1, 1}};
+  EXPECT_DOUBLE_EQ(
+      *work(Kind::rwkv6, result, {whole, whole, whole, {{64, 8, 1, 1}}, whole, state}).flops,
+      7 * states);
+  EXPECT_DOUBLE_EQ(
+      *work(Kind::rwkv7, result, {whole, whole, whole, whole, whole, whole, state}).flops,
+      9 * states);
+  EXPECT_DOUBLE_EQ(
+      *work(Kind::gated_linear_attention, result, {whole, whole, whole, whole, state}).flops,
+      5 * states + values);
+
+  // Keys of 2 heads serve 8 of values; a scalar gate a head, then one for each of its rows.
+  const TensorShape keys{{64, 2, 5, 1}};
+  const TensorShape scalar{{1, 8, 5, 1}};
+  EXPECT_DOUBLE_EQ(
+      *work(Kind::gated_delta_net, result, {keys, keys, whole, scalar, scalar, state}).flops,
+      7 * states + 3 * values + 8 * 5);
+  EXPECT_DOUBLE_EQ(
+      *work(Kind::gated_delta_net, result, {keys, keys, whole, whole, scalar, state}).flops,
+      7 * states + 3 * values + values);
 }
 
 TEST(OperationWork, WhatIsNotKnownIsEmpty) {

@@ -14,6 +14,8 @@ OperationKind kind_of_unary(const ggml_tensor& node) {
     case GGML_UNARY_OP_SILU:
     case GGML_UNARY_OP_SIGMOID:
       return OperationKind::silu;
+    case GGML_UNARY_OP_SOFTPLUS:
+      return OperationKind::softplus;
     case GGML_UNARY_OP_GELU:
       return OperationKind::gelu;
     case GGML_UNARY_OP_ABS:
@@ -30,7 +32,10 @@ OperationKind kind_of_unary(const ggml_tensor& node) {
 OperationKind kind_of_gated(const ggml_tensor& node) {
   switch (ggml_get_glu_op(&node)) {
     case GGML_GLU_OP_SWIGLU:
+    case GGML_GLU_OP_SWIGLU_CLAMP:
       return OperationKind::swiglu;
+    case GGML_GLU_OP_SWIGLU_OAI:
+      return OperationKind::swiglu_oai;
     case GGML_GLU_OP_GEGLU:
       return OperationKind::geglu;
     default:
@@ -60,10 +65,14 @@ OperationKind kind_of(const ggml_tensor& node) {
     case GGML_OP_SIN:
     case GGML_OP_COS:
       return OperationKind::elementwise;
+    case GGML_OP_ADD_ID:
+      return OperationKind::add_rows;
     case GGML_OP_RMS_NORM:
       return OperationKind::rms_norm;
     case GGML_OP_NORM:
       return OperationKind::layer_norm;
+    case GGML_OP_L2_NORM:
+      return OperationKind::l2_norm;
     case GGML_OP_ROPE:
       return OperationKind::rope;
     case GGML_OP_SOFT_MAX:
@@ -91,6 +100,14 @@ OperationKind kind_of(const ggml_tensor& node) {
       return OperationKind::ssm_conv;
     case GGML_OP_SSM_SCAN:
       return OperationKind::ssm_scan;
+    case GGML_OP_GATED_DELTA_NET:
+      return OperationKind::gated_delta_net;
+    case GGML_OP_RWKV_WKV6:
+      return OperationKind::rwkv6;
+    case GGML_OP_RWKV_WKV7:
+      return OperationKind::rwkv7;
+    case GGML_OP_GATED_LINEAR_ATTN:
+      return OperationKind::gated_linear_attention;
     case GGML_OP_UNARY:
       return kind_of_unary(node);
     case GGML_OP_GLU:

@@ -51,6 +51,11 @@ TEST_F(NodeWorkTest, OneByOne) {
   expect(ggml_gelu(ggml_, tensor(10)), 90.0, 80);
   expect(ggml_swiglu_split(ggml_, tensor(10), tensor(10)), 50.0, 120);
   expect(ggml_swiglu(ggml_, tensor(20)), 50.0, 120);
+  expect(ggml_swiglu_oai(ggml_, tensor(10), tensor(10), 1.702F, 7.0F), 70.0, 120);
+  expect(ggml_swiglu_clamp(ggml_, tensor(10), tensor(10), 7.0F), 50.0, 120);
+  expect(ggml_softplus(ggml_, tensor(10)), 30.0, 80);
+  expect(ggml_add_id(ggml_, tensor(10, 2, 3), tensor(10, 32), tensor(2, 3, 1, 1, GGML_TYPE_I32)),
+         60.0, 4 * (3 * 60 + 6));
   expect(ggml_geglu_split(ggml_, tensor(10), tensor(10)), 100.0, 120);
   expect(ggml_cont(ggml_, tensor(10)), 0.0, 80);
   expect(ggml_clamp(ggml_, tensor(10), 0.0F, 1.0F), 0.0, 80);
@@ -62,6 +67,7 @@ TEST_F(NodeWorkTest, OneByOne) {
 TEST_F(NodeWorkTest, Norms) {
   expect(ggml_rms_norm(ggml_, tensor(10, 2), 1e-5F), 3.0 * 20 + 4 * 2, 160);
   expect(ggml_norm(ggml_, tensor(10, 2), 1e-5F), 5.0 * 20 + 5 * 2, 160);
+  expect(ggml_l2_norm(ggml_, tensor(10, 2), 1e-5F), 3.0 * 20 + 2 * 2, 160);
   const ggml_tensor* const norm = ggml_rms_norm(ggml_, tensor(10, 2), 1e-5F);
   ggml_tensor* const weights = tensor(10);
   const auto fused =
@@ -92,11 +98,29 @@ TEST_F(NodeWorkTest, RopeRotatesAPartOfARow) {
   EXPECT_EQ(*flops(16), 2.0 * *flops(8));
 }
 
+TEST_F(NodeWorkTest, LinearAttention) {
+  const auto heads = [&] { return tensor(16, 4, 3); };
+  const double states = 16.0 * 16 * 4 * 3;
+  const double values = 16.0 * 4 * 3;
+  ggml_tensor* const state = tensor(16 * 16 * 4, 1);
+  const auto flops = [](const ggml_tensor* node) { return node_work(*node).flops; };
+  EXPECT_EQ(flops(ggml_rwkv_wkv6(ggml_, heads(), heads(), heads(), tensor(16, 4), heads(), state)),
+            7 * states);
+  EXPECT_EQ(
+      flops(ggml_rwkv_wkv7(ggml_, heads(), heads(), heads(), heads(), heads(), heads(), state)),
+      9 * states);
+  EXPECT_EQ(flops(ggml_gated_linear_attn(ggml_, heads(), heads(), heads(), heads(), state, 1.0F)),
+            5 * states + values);
+  EXPECT_EQ(flops(ggml_gated_delta_net(ggml_, tensor(16, 2, 3), tensor(16, 2, 3), heads(),
+                                       tensor(1, 4, 3), tensor(1, 4, 3), tensor(16, 16, 4), 1)),
+            7 * states + 3 * values + 4 * 3);
+}
+
 TEST_F(NodeWorkTest, WhatIsNotKnownIsAbsent) {
   const OperationWork work = node_work(*ggml_pool_1d(ggml_, tensor(10), GGML_OP_POOL_MAX, 2, 2, 0));
   EXPECT_EQ(work.flops, std::nullopt);
   EXPECT_EQ(work.bytes, 60);
-  EXPECT_EQ(node_work(*ggml_softplus(ggml_, tensor(10))).flops, std::nullopt);
+  EXPECT_EQ(node_work(*ggml_hardswish(ggml_, tensor(10))).flops, std::nullopt);
 }
 
 }  // namespace
