@@ -1,24 +1,30 @@
 // Time of a generation with enprof over without it: the same model in one process, through
 // LlamaEngine::generate(), with a listener and the power monitor reading a stepping RAPL tree of
-// two zones every 10 ms. Each measurement stands between two generations that have none of it, so
-// that a drift of the machine's speed cancels; the order turns from round to round. Beside them the
-// control, which has none of it either, and a graph callback that asks for every node.
+// two zones every 10 ms. A second generation that has none of it takes turns on the same thread, a
+// token here and a token there, so that each token is measured between two plain ones and a drift
+// of the machine's speed cancels. What enprof's own threads take is the same in both, and hence is
+// not in their ratio: it is read in a generation that has nothing beside it, as CPU time, and
+// added, since where all CPUs compute each microsecond of it holds the inference up by one.
 #include "overhead_bench.hpp"
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
 #include "engines/llama/llama_engine.hpp"
 #include "figure.hpp"
+#include "paired_ratio.hpp"
 #include "plain_generation.hpp"
 #include "stepping_rapl.hpp"
+#include "thread_cpu_time.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -26,6 +32,8 @@
 
 namespace enprof::bench {
 namespace {
+
+using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kThreads = 2;
 constexpr int kFewestRounds = 1;
@@ -35,15 +43,9 @@ constexpr const char* kPrompt =
     "How many joules does a thought take? A clock ticks beside each operation, and a counter steps "
     "a thousand times a second. Between them lies the answer.";
 
-/// Whether values are looked at, as often as enprof does by itself.
-enum class Values : std::uint8_t { none, sampled };
-
-struct Mode {
-  std::string name;
-  std::function<PhaseTimes()> generate;
-  std::vector<double> prefill{};  // over that of the plain ones before and after
-  std::vector<double> decode{};
-};
+double seconds_since(SteadyClock::time_point begin) {
+  return std::chrono::duration<double>(SteadyClock::now() - begin).count();
+}
 
 template <class T>
 T value_of(Result<T> result) {
@@ -53,34 +55,54 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
+/// What is called after each output token of a generation, with its index.
+using OnToken = std::function<void(std::size_t)>;
+
+struct Mode {
+  std::string name;
+  /// One generation. Returns the seconds of its prefill, the first output token included.
+  std::function<double(const OnToken&)> generate;
+  bool has_threads = true;                     ///< of its own, beside those that compute
+  std::vector<std::vector<Paired>> prefill{};  // one step
+  std::vector<std::vector<Paired>> decode{};   // a step for each token
+  std::vector<double> background{};            // share of one CPU
+};
+
 class OverheadBench {
  public:
   OverheadBench(std::string name, const char* path)
       : name_(std::move(name)),
         engine_(value_of(LlamaEngine::load(path, {.threads = kThreads}))),
         prompt_(value_of(engine_.tokenize(kPrompt))) {
+    static_cast<void>(
+        plain(Callback::none, [](std::size_t) {}));  // the first one touches memory that is new
+    computing_ = thread_ids();
     monitor_.emplace(value_of(PowerMonitor::open("rapl", {.sysfs_root = rapl_.root()})));
-    static_cast<void>(plain());  // the first one touches memory that is new
-    modes_ = {{"control", [this] { return plain(); }},
-              {"minimal", [this] { return profiled(Depth::minimal); }},
-              {"module", [this] { return profiled(Depth::module); }},
-              {"deep", [this] { return profiled(Depth::deep); }},
-              {"values", [this] { return profiled(Depth::deep, Values::sampled); }},
-              {"every_node", [this] { return plain(Callback::every_node); }}};
+    const auto plainly = [this](Callback callback) {
+      return [this, callback](const OnToken& on_token) { return plain(callback, on_token); };
+    };
+    const auto at = [this](Depth depth, int values_every) {
+      return [this, depth, values_every](const OnToken& on_token) {
+        return profiled(depth, values_every, on_token);
+      };
+    };
+    modes_ = {{"control", plainly(Callback::none), false},
+              {"minimal", at(Depth::minimal, 0)},
+              {"module", at(Depth::module, 0)},
+              {"deep", at(Depth::deep, 0)},
+              {"values", at(Depth::deep, GenerateOptions::kDefaultValuesEvery)},
+              {"every_node", plainly(Callback::every_node), false}};
   }
 
+  /// The order of the modes turns from round to round.
   void measure(int rounds) {
     for (int round = 0; round < rounds; ++round) {
-      PhaseTimes before = plain();
       for (std::size_t index = 0; index < modes_.size(); ++index) {
         Mode& mode = modes_[(index + static_cast<std::size_t>(round)) % modes_.size()];
-        const PhaseTimes with = mode.generate();
-        const PhaseTimes after = plain();
-        mode.prefill.push_back(with.prefill / ((before.prefill + after.prefill) / 2));
-        mode.decode.push_back(with.decode / ((before.decode + after.decode) / 2));
-        token_ms_.push_back(after.decode / (kTokens - 1) * 1e3);
-        prefill_ms_.push_back(after.prefill * 1e3);
-        before = after;
+        take_turns(mode);
+        if (mode.has_threads) {
+          watch_threads(mode);
+        }
       }
     }
   }
@@ -90,70 +112,129 @@ class OverheadBench {
     figure(prefix + "token_time", median(token_ms_), "ms");
     figure(prefix + "prefill_time", median(prefill_ms_), "ms");
     for (const Mode& mode : modes_) {
-      figure(prefix + mode.name + "_decode", median(mode.decode), "ratio");
-      figure(prefix + mode.name + "_prefill", median(mode.prefill), "ratio");
-      // How far apart the middle half of the rounds lies: a median is to be read against it.
-      figure(prefix + mode.name + "_decode_spread", spread(mode.decode), "ratio");
+      const double background = mode.has_threads ? median(mode.background) : 0.0;
+      if (mode.has_threads) {
+        figure(prefix + mode.name + "_background", background, "CPUs");
+      }
+      for (const auto& [part, rounds] :
+           {std::pair{"_decode", &mode.decode}, {"_prefill", &mode.prefill}}) {
+        const PairedRatio found = paired_ratio(*rounds);
+        figure(prefix + mode.name + part, found.ratio + background, "ratio");
+        figure(prefix + mode.name + part + "_error", found.error, "ratio");
+      }
     }
   }
 
  private:
-  [[nodiscard]] PhaseTimes plain(Callback callback = Callback::none) const {
-    return generate_plainly(engine_, prompt_, kTokens, kThreads, callback);
+  [[nodiscard]] PlainGeneration open(Callback callback = Callback::none) const {
+    return {engine_, prompt_, kTokens, kThreads, callback};
   }
 
-  PhaseTimes profiled(Depth depth, Values values = Values::none) {
+  [[nodiscard]] double plain(Callback callback, const OnToken& on_token) const {
+    PlainGeneration generation = open(callback);
+    const double prefill = generation.next();
+    on_token(0);
+    for (std::size_t token = 1; token < kTokens; ++token) {
+      generation.next();
+      on_token(token);
+    }
+    return prefill;
+  }
+
+  void take_turns(Mode& mode) {
+    Paired prefill{.before = open().next()};
+    PlainGeneration beside = open();
+    std::vector<double> with;
+    std::vector<double> plain;
+    SteadyClock::time_point resumed;
+    prefill.with = mode.generate([&](std::size_t token) {
+      if (token == 0) {
+        prefill.after = beside.next();
+      } else {
+        with.push_back(seconds_since(resumed));
+      }
+      plain.push_back(beside.next());
+      resumed = SteadyClock::now();
+    });
+    std::vector<Paired> decode;
+    for (std::size_t token = 0; token < with.size(); ++token) {
+      decode.push_back({.with = with[token], .before = plain[token], .after = plain[token + 1]});
+      token_ms_.push_back(plain[token] * 1e3);
+    }
+    prefill_ms_.push_back(prefill.before * 1e3);
+    mode.prefill.push_back({prefill});
+    mode.decode.push_back(std::move(decode));
+  }
+
+  /// From the first output token to the last.
+  void watch_threads(Mode& mode) const {
+    SteadyClock::time_point begin;
+    double used = 0.0;
+    static_cast<void>(mode.generate([&](std::size_t token) {
+      if (token == 0) {
+        used = cpu_seconds_of_other_threads(computing_);
+        begin = SteadyClock::now();
+      } else if (token == kTokens - 1) {
+        mode.background.push_back((cpu_seconds_of_other_threads(computing_) - used) /
+                                  seconds_since(begin));
+      }
+    }));
+  }
+
+  double profiled(Depth depth, int values_every, const OnToken& on_token) {
     if (const auto started = monitor_->start(); !started) {
       throw std::runtime_error(started.error().message);
     }
-    PhaseTimes times;
+    double prefill = 0.0;
     {
       InferencePipelineProfiler profiler{&*monitor_, nullptr};
       std::size_t heard = 0;
       profiler.on([&](const Event&) { ++heard; });
       RunScope run = profiler.run(
           {.model_name = "bench", .depth = depth, .max_output_tokens = std::size_t{kTokens}});
-      GenerateOptions options{.prompt = kPrompt, .max_tokens = kTokens, .ignore_eos = true};
-      if (values == Values::none) {
-        options.values_every = 0;
-      }
-      const GenerateResult generated = value_of(engine_.generate(run, options));
+      const GenerateResult generated = value_of(engine_.generate(
+          run, {.prompt = kPrompt,
+                .max_tokens = kTokens,
+                .ignore_eos = true,
+                .values_every = values_every,
+                .on_token = [&](std::size_t token, std::string_view) { on_token(token); }}));
       const ProfiledRun& result = run.finish();
       if (generated.output_tokens != std::size_t{kTokens}) {
         throw std::runtime_error("the generation ended early");
       }
-      check(result, depth, values);
-      for (const PhaseFigure& phase : result.phases) {
-        (phase.phase == Phase::prefill ? times.prefill : times.decode) +=
-            phase.phase == Phase::prefill || phase.phase == Phase::decode
-                ? seconds(phase.figure.duration)
-                : 0.0;
-      }
+      check(result, depth, values_every);
+      prefill = prefill_seconds(result);
     }
     monitor_->stop();
-    return times;
+    return prefill;
+  }
+
+  [[nodiscard]] static double prefill_seconds(const ProfiledRun& run) {
+    for (const PhaseFigure& phase : run.phases) {
+      if (phase.phase == Phase::prefill) {
+        const TokenFigure& first = run.tokens.front();
+        return seconds(first.begin + first.figure.duration - phase.begin);
+      }
+    }
+    throw std::runtime_error("the run has no prefill");
   }
 
   /// What is measured must have been done.
-  static void check(const ProfiledRun& run, Depth depth, Values values) {
+  static void check(const ProfiledRun& run, Depth depth, int values_every) {
     if (run.layers.empty() != (depth == Depth::minimal) ||
         run.operation_table.events.empty() != (depth == Depth::minimal) ||
         run.operations.empty() != (depth != Depth::deep) ||
-        run.values.passes != (values == Values::none ? 0U : 1U)) {
+        run.values.passes != (values_every == 0 ? 0U : 1U)) {
       throw std::runtime_error(
           fmt::format("depth {} did not bring what it should", to_string(depth)));
     }
-  }
-
-  [[nodiscard]] static double spread(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values[values.size() * 3 / 4] - values[values.size() / 4];
   }
 
   std::string name_;
   SteppingRapl rapl_;  // before there are threads, and all the time: the plain ones bear it too
   LlamaEngine engine_;
   std::vector<LlamaEngine::Token> prompt_;
+  std::set<int> computing_;
   std::optional<PowerMonitor> monitor_;
   std::vector<Mode> modes_;
   std::vector<double> token_ms_;

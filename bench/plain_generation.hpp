@@ -3,17 +3,13 @@
 
 #include "engines/llama/llama_engine.hpp"
 
-#include <optional>
-#include <string>
+#include <memory>
 #include <vector>
 
-namespace enprof::bench {
+struct llama_context;
+struct llama_sampler;
 
-/// Seconds that the parts of one generation took.
-struct PhaseTimes {
-  double prefill = 0.0;  ///< to the first output token, this one included
-  double decode = 0.0;   ///< all further tokens
-};
+namespace enprof::bench {
 
 /// How a generation looks at its graph's nodes.
 enum class Callback : std::uint8_t {
@@ -22,9 +18,24 @@ enum class Callback : std::uint8_t {
 };
 
 /// One greedy generation through llama.cpp alone, with the calls and the context that
-/// LlamaEngine::generate() makes, in its order. Throws std::runtime_error where llama.cpp fails.
-[[nodiscard]] PhaseTimes generate_plainly(const LlamaEngine& engine,
-                                          const std::vector<LlamaEngine::Token>& prompt, int tokens,
-                                          int threads, Callback callback);
+/// LlamaEngine::generate() makes, in its order. Every function throws std::runtime_error where
+/// llama.cpp fails.
+class PlainGeneration {
+ public:
+  PlainGeneration(const LlamaEngine& engine, std::vector<LlamaEngine::Token> prompt, int tokens,
+                  int threads, Callback callback = Callback::none);
+  PlainGeneration(const PlainGeneration&) = delete;
+  PlainGeneration& operator=(const PlainGeneration&) = delete;
+  ~PlainGeneration();
+
+  /// The next output token, the first one from the prompt. Returns the seconds that it took.
+  double next();
+
+ private:
+  const LlamaEngine& engine_;
+  std::vector<LlamaEngine::Token> batch_;
+  std::unique_ptr<llama_context, void (*)(llama_context*)> context_;
+  std::unique_ptr<llama_sampler, void (*)(llama_sampler*)> sampler_;
+};
 
 }  // namespace enprof::bench
