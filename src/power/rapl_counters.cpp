@@ -6,6 +6,7 @@
 #include "power/perf_events.hpp"
 #include "power/rapl_events.hpp"
 #include "power/rapl_zones.hpp"
+#include "power/sleeper.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -17,6 +18,9 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"power"};
+
+/// How often a counter that has not counted yet is looked at: about a step.
+constexpr Nanoseconds kLook = std::chrono::milliseconds{1};
 
 CounterTraits traits_of(DomainKind kind) {
   CounterTraits traits;
@@ -46,6 +50,29 @@ Result<RaplCounters> not_counting(const RaplCounters& opened) {
                           opened.counters.front().place),
               "A virtual machine may show counters that it does not have: estimate with --power "
               "estimate.");
+}
+
+/// Perf events count from when they were opened, which real ones do after a step or two.
+bool do_count(const std::vector<RaplCounter>& counters, const PowerEnvironment& environment) {
+  const bool is_real = environment.clock == &monotonic_clock();
+  const Sleeper* const sleeper =
+      environment.sleeper == nullptr && is_real ? &monotonic_sleeper() : environment.sleeper;
+  if (sleeper == nullptr) {
+    return true;  // a clock that nothing moves
+  }
+  const Instant end = environment.clock->now() + kRaplFirstStepWithin;
+  const auto stands_at_zero = [](const RaplCounter& counter) {
+    const auto value = counter.input->read();
+    return value && *value == 0;  // one that cannot be read is told of by whoever reads it next
+  };
+  while (std::ranges::all_of(counters, stands_at_zero)) {
+    const Instant now = environment.clock->now();
+    if (now >= end) {
+      return false;
+    }
+    sleeper->sleep_until(now + kLook);
+  }
+  return true;
 }
 
 Result<RaplCounters> open_files(const PowerEnvironment& environment) {
@@ -122,7 +149,7 @@ Result<RaplCounters> open_events(const PowerEnvironment& environment) {
          .input = std::move(*input),
          .place = fmt::format("{} on CPU {}", event.event.name, event.event.cpu)});
   }
-  return opened;
+  return do_count(opened.counters, environment) ? std::move(opened) : not_counting(opened);
 }
 
 }  // namespace
@@ -138,16 +165,16 @@ Result<RaplCounters> open_rapl_counters(const PowerEnvironment& environment) {
     return events;
   }
   // Without the tree there is nothing that rights would open; and the other way round.
-  if (events.error().code == ErrorCode::permission_denied &&
+  if (events.error().code != ErrorCode::not_found &&
       files.error().code != ErrorCode::permission_denied) {
     return events;
   }
   Error error = std::move(files.error());
   if (events.error().code != ErrorCode::not_found) {
     error.message += fmt::format("; {}", events.error().message);
-    if (!events.error().hint.empty()) {
-      error.hint += fmt::format(" Or allow perf events. {}", events.error().hint);
-    }
+  }
+  if (events.error().code == ErrorCode::permission_denied) {
+    error.hint += fmt::format(" Or allow perf events. {}", events.error().hint);
   }
   return std::unexpected(std::move(error));
 }

@@ -36,8 +36,12 @@ struct RaplCounters {
 ///
 /// Errors: not_found; permission_denied, which names every file that may not be read, and the lines
 /// that open them or the events; unavailable, where all counters stand at zero, as those of a
-/// virtual machine do.
+/// virtual machine do: files when they are opened, perf events, which begin there, for
+/// kRaplFirstStepWithin.
 [[nodiscard]] Result<RaplCounters> open_rapl_counters(const PowerEnvironment& environment);
+
+/// Real counters step once a millisecond, however idle the machine is.
+inline constexpr Nanoseconds kRaplFirstStepWithin = std::chrono::milliseconds{50};
 
 /// More than a domain draws: the largest sockets of today take 500 W. The same is taken for what
 /// lies in a socket and for its memory.

@@ -1,8 +1,10 @@
 #include "power/rapl_counters.hpp"
 
 #include "power/perf_events.hpp"
+#include "power/sleeper.hpp"
 #include "support/fake_procfs.hpp"
 #include "support/fake_sysfs.hpp"
+#include "support/manual_clock.hpp"
 #include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
@@ -14,14 +16,33 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+/// A perf event, which has counted nothing when it is opened.
 class FakeCount final : public CounterInput {
  public:
-  [[nodiscard]] Result<std::uint64_t> read() override { return 42; }
+  FakeCount(const Clock& clock, Instant begins) : clock_(clock), begins_(begins) {}
+  [[nodiscard]] Result<std::uint64_t> read() override { return clock_.now() < begins_ ? 0U : 42U; }
+
+ private:
+  const Clock& clock_;
+  Instant begins_;
+};
+
+class PassingSleeper final : public Sleeper {
+ public:
+  explicit PassingSleeper(testing::ManualClock& clock) : clock_(clock) {}
+  void sleep_until(Instant instant) const override {
+    clock_.advance(std::max(Nanoseconds{0}, instant - clock_.now()));
+  }
+
+ private:
+  testing::ManualClock& clock_;
 };
 
 class FakePerf final : public PerfEvents {
  public:
+  explicit FakePerf(const Clock& clock) : clock_(clock) {}
   bool allowed = true;
+  Nanoseconds begins_after{0};
   mutable std::vector<PerfEvent> opened;
 
   [[nodiscard]] Result<std::unique_ptr<CounterInput>> open(const PerfEvent& event) const override {
@@ -29,14 +50,21 @@ class FakePerf final : public PerfEvents {
       return fail(ErrorCode::permission_denied, "perf says no", "sudo sysctl it");
     }
     opened.push_back(event);
-    return std::make_unique<FakeCount>();
+    return std::make_unique<FakeCount>(clock_, clock_.now() + begins_after);
   }
+
+ private:
+  const Clock& clock_;
 };
 
 class RaplCountersTest : public ::testing::Test {
  protected:
   [[nodiscard]] PowerEnvironment environment() const {
-    return {.sysfs_root = rapl_.root(), .procfs_root = procfs_.root(), .perf_events = &perf_};
+    return {.sysfs_root = rapl_.root(),
+            .procfs_root = procfs_.root(),
+            .clock = &clock_,
+            .sleeper = &sleeper_,
+            .perf_events = &perf_};
   }
   void add_events() {
     const std::string pmu = "bus/event_source/devices/power/";
@@ -50,7 +78,9 @@ class RaplCountersTest : public ::testing::Test {
   testing::FakeRapl rapl_;
   testing::FakeProcfs procfs_{
       2, testing::FakeProcfs::x86("Intel(R) Xeon(R)", 2, 1, false, "GenuineIntel")};
-  FakePerf perf_;
+  testing::ManualClock clock_;
+  PassingSleeper sleeper_{clock_};
+  FakePerf perf_{clock_};
 };
 
 TEST_F(RaplCountersTest, FilesComeFirst) {
@@ -80,6 +110,22 @@ TEST_F(RaplCountersTest, WithoutTheTreeEventsAreCounted) {
   EXPECT_EQ(opened->counters[0].traits.unit, Joules{0x1p-32});
   EXPECT_EQ(opened->counters[0].place, "power/energy-pkg/ on CPU 0");
   EXPECT_EQ(opened->counters[0].input->read(), 42U);
+}
+
+TEST_F(RaplCountersTest, EventsThatNeverCountAreNone) {
+  rapl_.remove_powercap();
+  add_events();
+  perf_.begins_after = std::chrono::milliseconds{2};
+  EXPECT_TRUE(open_rapl_counters(environment()));
+
+  perf_.begins_after = std::chrono::hours{1};  // a virtual machine whose host counts nothing
+  const Instant begin = clock_.now();
+  const auto opened = open_rapl_counters(environment());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::unavailable);
+  EXPECT_THAT(opened.error().message, HasSubstr("power/energy-pkg/ on CPU 0"));
+  EXPECT_THAT(opened.error().hint, HasSubstr("--power estimate"));
+  EXPECT_LE(clock_.now() - begin, 2 * kRaplFirstStepWithin);
 }
 
 TEST_F(RaplCountersTest, WhereFilesMayNotBeReadEventsAreCounted) {
