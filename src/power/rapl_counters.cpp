@@ -46,8 +46,8 @@ Error not_permitted(const std::vector<std::string>& paths) {
 
 Result<RaplCounters> not_counting(const RaplCounters& opened) {
   return fail(ErrorCode::unavailable,
-              fmt::format("The RAPL counters do not count: {} and all others stand at 0",
-                          opened.counters.front().place),
+              fmt::format("The RAPL counters do not count: {}{} 0", opened.counters.front().place,
+                          opened.counters.size() == 1 ? " stands at" : " and all others stand at"),
               "A virtual machine may show counters that it does not have: estimate with --power "
               "estimate.");
 }

@@ -22,6 +22,7 @@ constexpr Logger kLog{"profile"};
 
 constexpr double kFullCoverage = 0.99;  // below it a run is worth a warning
 constexpr double kForeignLoadWarning = 0.10;
+constexpr int kLongInIntervals = 10;  // a run without a window that is no shorter was not too short
 /// Power is looked at for its peak over at least this long: shorter windows of a stepping counter
 /// say more about its steps than about power.
 constexpr Nanoseconds kPeakWindow = std::chrono::milliseconds{10};
@@ -471,8 +472,12 @@ class Assembler {
   void warnings() {
     const Figure& figure = run_.totals.figure;
     if (!roots_.empty() && !figure.total) {
+      // A sensor that has stood still since before the run has told so then, not during it.
+      const bool is_short = figure.duration < kLongInIntervals * power_.interval;
       warn("power", "no_coverage", "No sensor window falls into the run: its energy is unknown",
-           "Use a shorter --power-interval-ms, or profile more tokens with -n.");
+           is_short ? "Use a shorter --power-interval-ms, or profile more tokens with -n."
+                    : "The sensor has told nothing all the time. Look at it with enprof doctor; "
+                      "--power estimate does without.");
     } else if (figure.total && figure.quality.coverage < kFullCoverage) {
       warn("power", "low_coverage",
            fmt::format("Sensors covered {:.1f} % of the run; the energy of the rest is unknown and "

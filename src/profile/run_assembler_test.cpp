@@ -249,6 +249,10 @@ TEST(RunAssembler, NoWindowInTheRunIsSaid) {
   EXPECT_FALSE(run.totals.figure.total);
   ASSERT_EQ(run.warnings.size(), 1U);
   EXPECT_EQ(run.warnings[0].code, "no_coverage");
+  EXPECT_NE(run.warnings[0].hint.find("enprof doctor"), std::string::npos);
+
+  power.interval = std::chrono::seconds{1};  // as long as the run
+  EXPECT_NE(assembled(power).warnings[0].hint.find("--power-interval-ms"), std::string::npos);
 }
 
 TEST(RunAssembler, WarnsOfForeignLoadAndABusyBaseline) {
