@@ -11,6 +11,7 @@ import { AnalysisView } from "./views/analysis";
 import { CompareView } from "./views/compare";
 import { HistoryView } from "./views/history";
 import { LiveView } from "./views/live";
+import "./app.css";
 
 const HEALTH_MS = 10_000;
 const TITLES = { live: "Live", analysis: "Analysis", history: "History", compare: "Compare" };

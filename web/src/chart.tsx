@@ -28,7 +28,6 @@ export interface Palette {
 export function palette(): Palette {
   const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(name).trim();
-  const light = document.documentElement.dataset.theme === "light";
   return {
     text: color("--text"),
     muted: color("--muted"),
@@ -36,15 +35,13 @@ export function palette(): Palette {
     panel: color("--panel"),
     raised: color("--panel-2"),
     series: ["--accent", "--blue", "--green", "--violet", "--red", "--teal", "--pink"].map(color),
-    heat: light
-      ? ["#f1f4f9", "#fde3b0", "#f6b64d", "#d9700f", "#8c2f06"]
-      : ["#1a222d", "#4b3315", "#9a5a10", "#f09a1f", "#ffe9b8"],
-    onColour: light ? "#ffffff" : "#0c1016",
+    heat: ["--heat-0", "--heat-1", "--heat-2", "--heat-3", "--heat-4"].map(color),
+    onColour: color("--on-colour"),
     phases: {
-      pre_inference: color("--muted"),
-      prefill: color("--blue"),
-      decode: color("--accent"),
-      post_inference: color("--violet"),
+      pre_inference: color("--pre-inference"),
+      prefill: color("--prefill"),
+      decode: color("--decode"),
+      post_inference: color("--post-inference"),
     },
   };
 }

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import { ApiError, api } from "./api";
 import type { Method } from "./types";
+import "./ui.css";
 
 export function Panel({
   title,

@@ -8,6 +8,7 @@ import { Panel, Problem, State, useLoad } from "../ui";
 import { inFlow } from "./colours";
 import { layerLabel } from "./flow";
 import { Heatmap } from "./heatmap";
+import "./heatmap-panel.css";
 
 const WORK: [string, string][] = [
   ["energy", "energy"],

@@ -5,6 +5,7 @@ import { Chart, axis, html, tooltip, type Palette } from "../chart";
 import { digits, si } from "../format";
 import type { Matrix } from "../types";
 import { inFlow } from "./colours";
+import "./heatmap.css";
 
 const BASE: Record<string, [number, string]> = {
   mJ: [1e-3, "J"],

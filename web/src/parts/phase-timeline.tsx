@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { count, duration, energy, percent, plusMinus, power } from "../format";
 import type { Phase, Run, Section } from "../types";
+import "./phase-timeline.css";
 
 const colour = (phase: string) => `var(--${phase.replaceAll("_", "-")})`;
 /** Sections of a smaller share of their phase are shown on request. */

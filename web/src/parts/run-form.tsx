@@ -6,6 +6,7 @@ import { bytes } from "../format";
 import type { GenerateRequest } from "../types";
 import { Problem, useLoad } from "../ui";
 import { tagsOf } from "./tag-editor";
+import "./run-form.css";
 
 const DEFAULTS: GenerateRequest = {
   prompt: "",

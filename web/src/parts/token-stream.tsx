@@ -2,6 +2,7 @@
 
 import { memo, useEffect, useRef, useState } from "react";
 import { count, duration, energy, plusMinus, power, visible } from "../format";
+import "./token-stream.css";
 
 export interface StreamToken {
   index: number;

@@ -14,6 +14,7 @@ import { TokenStream } from "../parts/token-stream";
 import { Waterfall } from "../parts/waterfall";
 import type { Run } from "../types";
 import { Exports, MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
+import "./analysis.css";
 
 const KINDS: [string, string][] = [
   ["attention", "--blue"],

@@ -10,6 +10,7 @@ import { findRepeats } from "../parts/repeats";
 import { runHref } from "../router";
 import type { Run, RunSummary } from "../types";
 import { MethodChip, Panel, Problem, State, useLoad } from "../ui";
+import "./compare.css";
 
 const MOST_COMPONENTS = 16;
 

@@ -7,6 +7,7 @@ import { TagEditor } from "../parts/tag-editor";
 import { compareHref, runHref } from "../router";
 import type { RunSummary } from "../types";
 import { Confirm, Exports, Panel, Problem, State, StatusChip, useLoad } from "../ui";
+import "./history.css";
 
 const PAGE = 25;
 const MOST_COMPARED = 4;

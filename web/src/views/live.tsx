@@ -12,6 +12,7 @@ import { TokenStream } from "../parts/token-stream";
 import { runHref } from "../router";
 import type { Matrix, PowerPoint, PowerStatus, RunSummary } from "../types";
 import { MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
+import "./live.css";
 
 const SAMPLE_MS = 100; // between two readings of power
 const LOOK_MS = 700; // between two looks for a run in the history
