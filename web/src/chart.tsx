@@ -3,6 +3,7 @@
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import { useEffect, useRef, useState } from "react";
 import { useTheme } from "./theme";
+import { State } from "./ui";
 
 export const FONT = '"Inter Variable", system-ui, "Segoe UI", Roboto, sans-serif';
 
@@ -11,6 +12,8 @@ const ready = Promise.all([
   import("./echarts"),
   document.fonts.load(`12px ${FONT}`).catch(() => []),
 ]).then(([module]) => module);
+
+ready.catch(() => undefined); // each chart says so itself
 
 export interface Palette {
   text: string;
@@ -99,6 +102,7 @@ interface Props {
 export function Chart({ label, height, option, onClick }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [chart, setChart] = useState<EChartsType | null>(null);
+  const [failed, setFailed] = useState(false);
   const { theme } = useTheme();
   const drawn = useRef(false);
   const click = useRef(onClick);
@@ -119,7 +123,7 @@ export function Chart({ label, height, option, onClick }: Props) {
       );
       observer.observe(element);
       setChart(drawing);
-    });
+    }, () => setFailed(true)); // the server went away before all of the page was there
     return () => {
       gone = true;
       observer.disconnect();
@@ -140,7 +144,11 @@ export function Chart({ label, height, option, onClick }: Props) {
     }
   }, [chart, option, theme, label]);
 
-  return (
+  return failed ? (
+    <div className="hold" style={{ height }}>
+      <State title="The charts could not be loaded">Reload the page when the server answers.</State>
+    </div>
+  ) : (
     <div
       ref={box}
       className="chart"

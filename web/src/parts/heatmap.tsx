@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { Chart, axis, html, tooltip, type Palette } from "../chart";
 import { digits, si } from "../format";
 import type { Matrix } from "../types";
+import { State } from "../ui";
 import { inFlow } from "./colours";
 import "./heatmap.css";
 
@@ -132,6 +133,13 @@ export function Heatmap({
       };
     };
   }, [matrix, selected, detail, most, least]);
+  if (values.length === 0) {
+    return (
+      <div className="hold" style={{ minHeight: height }}>
+        <State title={`No ${matrix.metric} was measured`} />
+      </div>
+    );
+  }
   const row = matrix.layers.length > 40 ? 12 : matrix.layers.length > 20 ? 17 : 25;
   return (
     <>
@@ -152,7 +160,7 @@ export function Heatmap({
         <span className="ramp" />
         <span>
           {cut ? "≥ " : ""}
-          {formatIn(values.length > 0 ? most : null, matrix.unit)}
+          {formatIn(most, matrix.unit)}
         </span>
       </div>
     </>
