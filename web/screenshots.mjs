@@ -29,12 +29,17 @@ synthesize(join(models, SMALL), {
 synthesize(join(models, LARGE), {
   arch: "qwen3", layers: 12, embd: 512, ff: 2048, heads: 8, "kv-heads": 4, type: "q8_0",
 });
-recordPower(join(work, "power.jsonl"), { seconds: 1200, rails: { "package-0": 46, "core-0": 31, "dram-0": 7 } });
+const BASELINE_S = 1;
+recordPower(join(work, "power.jsonl"), {
+  seconds: 1200,
+  rails: { "package-0": 46, "core-0": 31, "dram-0": 7 },
+  idle_s: 1.2 * BASELINE_S,
+});
 const server = new Server({
   models,
   db: join(work, "profiles.db"),
   cwd: work,
-  options: ["--power", "replay:power.jsonl", "--baseline-s", "1", "--threads", "1"],
+  options: ["--power", "replay:power.jsonl", "--baseline-s", String(BASELINE_S), "--threads", "1"],
 });
 await server.start();
 
@@ -55,6 +60,10 @@ for (const prompt of OTHERS) {
   await profile({ model: SMALL, prompt, max_tokens: 32, depth: "minimal", experiment: "", tags: ["smoke"] });
 }
 const deep = await profile({ model: SMALL, depth: "deep", max_tokens: 96, tags: ["baseline", "deep"] });
+
+if (deep.totals.dynamic_energy_mj === null) {
+  throw new Error("The server found no idle baseline: this machine has other work. Try again when it has none");
+}
 
 const browser = await launch();
 

@@ -46,7 +46,11 @@ async function request<T>(path: string, options: RequestInit = {}): Promise<T> {
       problem?.hint ?? null,
     );
   }
-  return (await response.json()) as T;
+  try {
+    return (await response.json()) as T;
+  } catch {
+    throw new ApiError("The server's answer broke off.", 0, "unavailable", "Did enprof serve end?");
+  }
 }
 
 const id = encodeURIComponent;

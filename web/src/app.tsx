@@ -2,15 +2,17 @@
 
 import { useEffect, useState, useSyncExternalStore, type FormEvent } from "react";
 import { ApiError, api } from "./api";
+import { when } from "./format";
 import type { LiveConnection } from "./live";
 import { runHref, useRoute } from "./router";
 import { useTheme } from "./theme";
-import { keepToken } from "./token";
-import { useLoad } from "./ui";
+import { keepToken, token } from "./token";
+import { Boundary, Problem, useLoad } from "./ui";
 import { AnalysisView } from "./views/analysis";
 import { CompareView } from "./views/compare";
 import { HistoryView } from "./views/history";
 import { LiveView } from "./views/live";
+import "./app.css";
 
 const HEALTH_MS = 10_000;
 const TITLES = { live: "Live", analysis: "Analysis", history: "History", compare: "Compare" };
@@ -59,7 +61,14 @@ function HealthChip() {
     .map((component) => `${component.name}: ${component.detail ?? ""} ${component.hint ?? ""}`)
     .join("\n");
   return (
-    <details className="health">
+    <details
+      className="health"
+      onKeyDown={(event) => {
+        if (event.key === "Escape") {
+          event.currentTarget.open = false;
+        }
+      }}
+    >
       <summary className="chip warn" title={what}>
         <span className="dot" />
         {failing.map((component) => component.name).join(", ")} failing
@@ -67,7 +76,7 @@ function HealthChip() {
       <ul>
         {failing.map((component) => (
           <li key={component.name}>
-            <b>{component.name}</b> since {component.since}
+            <b>{component.name}</b> since {when(component.since)}
             <div>{component.detail}</div>
             {component.hint && <div className="muted">{component.hint}</div>}
           </li>
@@ -78,7 +87,7 @@ function HealthChip() {
 }
 
 /** A server that is open to the network wants its token. */
-function TokenGate() {
+function TokenGate({ refusal }: { refusal: unknown }) {
   const [text, setText] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -92,6 +101,7 @@ function TokenGate() {
         <code>enprof serve</code> printed it when it started, at the end of its address. It is kept for
         this tab alone.
       </p>
+      {token() && <Problem error={refusal} />}
       <label>
         Token
         <input
@@ -161,14 +171,14 @@ export function App({ live }: { live: LiveConnection }) {
       </header>
       <main id="main" tabIndex={-1}>
         {refused(latest.error) ? (
-          <TokenGate />
+          <TokenGate refusal={latest.error} />
         ) : (
-          <>
+          <Boundary key={[route.view, route.run, ...route.runs].join("/")}>
             {route.view === "live" && <LiveView state={state} live={live} />}
             {route.view === "analysis" && route.run && <AnalysisView id={route.run} />}
-            {route.view === "history" && <HistoryView />}
+            {route.view === "history" && <HistoryView latest={`${state.run?.run_id} ${state.run?.status}`} />}
             {route.view === "compare" && <CompareView ids={route.runs} />}
-          </>
+          </Boundary>
         )}
       </main>
     </div>

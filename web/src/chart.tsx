@@ -3,6 +3,7 @@
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import { useEffect, useRef, useState } from "react";
 import { useTheme } from "./theme";
+import { State } from "./ui";
 
 export const FONT = '"Inter Variable", system-ui, "Segoe UI", Roboto, sans-serif';
 
@@ -11,6 +12,8 @@ const ready = Promise.all([
   import("./echarts"),
   document.fonts.load(`12px ${FONT}`).catch(() => []),
 ]).then(([module]) => module);
+
+ready.catch(() => undefined); // each chart says so itself
 
 export interface Palette {
   text: string;
@@ -28,7 +31,6 @@ export interface Palette {
 export function palette(): Palette {
   const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(name).trim();
-  const light = document.documentElement.dataset.theme === "light";
   return {
     text: color("--text"),
     muted: color("--muted"),
@@ -36,15 +38,13 @@ export function palette(): Palette {
     panel: color("--panel"),
     raised: color("--panel-2"),
     series: ["--accent", "--blue", "--green", "--violet", "--red", "--teal", "--pink"].map(color),
-    heat: light
-      ? ["#f1f4f9", "#fde3b0", "#f6b64d", "#d9700f", "#8c2f06"]
-      : ["#1a222d", "#4b3315", "#9a5a10", "#f09a1f", "#ffe9b8"],
-    onColour: light ? "#ffffff" : "#0c1016",
+    heat: ["--heat-0", "--heat-1", "--heat-2", "--heat-3", "--heat-4"].map(color),
+    onColour: color("--on-colour"),
     phases: {
-      pre_inference: color("--muted"),
-      prefill: color("--blue"),
-      decode: color("--accent"),
-      post_inference: color("--violet"),
+      pre_inference: color("--pre-inference"),
+      prefill: color("--prefill"),
+      decode: color("--decode"),
+      post_inference: color("--post-inference"),
     },
   };
 }
@@ -102,6 +102,7 @@ interface Props {
 export function Chart({ label, height, option, onClick }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [chart, setChart] = useState<EChartsType | null>(null);
+  const [failed, setFailed] = useState(false);
   const { theme } = useTheme();
   const drawn = useRef(false);
   const click = useRef(onClick);
@@ -122,7 +123,7 @@ export function Chart({ label, height, option, onClick }: Props) {
       );
       observer.observe(element);
       setChart(drawing);
-    });
+    }, () => setFailed(true)); // the server went away before all of the page was there
     return () => {
       gone = true;
       observer.disconnect();
@@ -143,7 +144,11 @@ export function Chart({ label, height, option, onClick }: Props) {
     }
   }, [chart, option, theme, label]);
 
-  return (
+  return failed ? (
+    <div className="hold" style={{ height }}>
+      <State title="The charts could not be loaded">Reload the page when the server answers.</State>
+    </div>
+  ) : (
     <div
       ref={box}
       className="chart"

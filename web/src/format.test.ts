@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, digits, energy, percent, plusMinus, si, visible } from "./format";
+import { about, bytes, digits, energy, energyOf, percent, plusMinus, si, visible } from "./format";
 
 describe("si", () => {
   it("chooses the prefix that leaves one to three digits before the point", () => {
@@ -7,7 +7,8 @@ describe("si", () => {
     expect(si(1234, "W")).toBe("1.234 kW");
     expect(si(0.99999, "J")).toBe("1.000 J");
     expect(si(-0.002, "J")).toBe("-2.000 mJ");
-    expect(si(2.5e-12, "J")).toBe("0.002500 nJ");
+    expect(si(2.5e-12, "J")).toBe("2.500 pJ");
+    expect(si(2.5e-15, "J")).toBe("0.002500 pJ");
   });
   it("shows a dash for what was not measured, and zero as zero", () => {
     expect(si(null, "J")).toBe("–");
@@ -15,10 +16,21 @@ describe("si", () => {
     expect(si(0, "J")).toBe("0 J");
     expect(energy(undefined)).toBe("–");
     expect(plusMinus(null)).toBe("");
+    expect(energyOf({ energy_mj: null, quality: { method: null } })).toBe("–");
+    expect(energyOf({ energy_mj: 0, quality: { method: "measured" } })).toBe("0 J");
   });
 });
 
 describe("others", () => {
+  it("gives an error two digits", () => {
+    expect(plusMinus(1.2345)).toBe("± 1.2 mJ");
+    expect(plusMinus(0)).toBe("± 0 J");
+  });
+  it("marks what is estimated, and nothing else", () => {
+    expect(energyOf({ energy_mj: 2, quality: { method: "estimated" } })).toBe("~2.000 mJ");
+    expect(energyOf({ energy_mj: 2, quality: { method: "attributed" } })).toBe("2.000 mJ");
+    expect(about("–", "estimated")).toBe("–");
+  });
   it("keeps four digits", () => {
     expect(digits(12345)).toBe("12345");
     expect(digits(0.123456)).toBe("0.1235");

@@ -1,4 +1,7 @@
-// Numbers for people: three or four digits, the unit with its prefix, a dash for what is not known.
+// Numbers for people: three or four digits, the unit with its prefix, a dash for what is not known,
+// a tilde before what was estimated.
+
+import type { Method } from "./types";
 
 const PREFIXES: [number, string][] = [
   [1e9, "G"],
@@ -8,6 +11,7 @@ const PREFIXES: [number, string][] = [
   [1e-3, "m"],
   [1e-6, "µ"],
   [1e-9, "n"],
+  [1e-12, "p"],
 ];
 
 export const DASH = "–";
@@ -42,8 +46,16 @@ const milli = (value: number | null | undefined) =>
 export const energy = (mj: number | null | undefined) => si(milli(mj), "J");
 export const power = (mw: number | null | undefined) => si(milli(mw), "W");
 export const duration = (ms: number | null | undefined) => si(milli(ms), "s");
+/** Of an error two digits say enough. */
 export const plusMinus = (mj: number | null | undefined) =>
-  mj === null || mj === undefined ? "" : `± ${energy(mj)}`;
+  mj === null || mj === undefined ? "" : `± ${si(mj / 1e3, "J", 2)}`;
+
+export const about = (text: string, method: Method | null) =>
+  method === "estimated" && text !== DASH ? `~${text}` : text;
+
+/** The energy of anything that has one. */
+export const energyOf = (figure: { energy_mj: number | null; quality: { method: Method | null } }) =>
+  about(energy(figure.energy_mj), figure.quality.method);
 
 export function percent(share: number | null | undefined): string {
   return share === null || share === undefined || !Number.isFinite(share)

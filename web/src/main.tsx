@@ -1,10 +1,16 @@
+// Before the parts, whose own sheets come after these.
+import "./styles/fonts.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/controls.css";
+import "./styles/tables.css";
+import "./styles/layout.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import { LiveConnection } from "./live";
 import { ThemeProvider } from "./theme";
 import { keepTokenOfAddress } from "./token";
-import "./theme.css";
 
 keepTokenOfAddress();
 

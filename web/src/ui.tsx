@@ -1,8 +1,9 @@
 // Small parts that every view uses.
 
-import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
+import { Component, useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import { ApiError, api } from "./api";
 import type { Method } from "./types";
+import "./ui.css";
 
 export function Panel({
   title,
@@ -47,6 +48,15 @@ export function State({ title, children }: { title: string; children?: ReactNode
   );
 }
 
+/** In place of a chart of joules: bars of no height would say that there were none. */
+export function NoEnergy() {
+  return (
+    <div className="hold">
+      <State title="No energy was measured">Times are known all the same; the warnings say why.</State>
+    </div>
+  );
+}
+
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
   const known = error instanceof ApiError ? error : null;
   return (
@@ -60,6 +70,22 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
       )}
     </div>
   );
+}
+
+/** A view that cannot be drawn says so, and takes no other with it. */
+export class Boundary extends Component<{ children: ReactNode }, { error: unknown }> {
+  override state = { error: null as unknown };
+  static getDerivedStateFromError = (error: unknown) => ({ error });
+  override render() {
+    return this.state.error === null ? (
+      this.props.children
+    ) : (
+      <>
+        <h1>This view cannot be drawn</h1>
+        <Problem error={this.state.error} retry={() => this.setState({ error: null })} />
+      </>
+    );
+  }
 }
 
 /** How an energy is known. An estimate is never shown like a measurement. */
@@ -145,7 +171,7 @@ export function Confirm({
   );
 }
 
-interface Loaded<T> {
+export interface Loaded<T> {
   data: T | null;
   error: unknown;
   loading: boolean;

@@ -2,8 +2,9 @@
 
 import { useMemo } from "react";
 import { Chart, html, tooltip, type Palette } from "../chart";
-import { energy, percent } from "../format";
+import { about, energy, percent } from "../format";
 import type { Run } from "../types";
+import { NoEnergy } from "../ui";
 import { componentColour } from "./colours";
 import { energyFlows, type FlowNode } from "./flow";
 
@@ -23,6 +24,7 @@ function colourOf(node: FlowNode, colors: Palette): string {
 export function EnergySankey({ run }: { run: Run }) {
   const { nodes, links } = useMemo(() => energyFlows(run), [run]);
   const option = useMemo(() => {
+    const joules = (mj: number) => about(energy(mj), run.totals.quality.method);
     const label = (id: string) => nodes.find((node) => node.id === id)?.label ?? id;
     const whole = links
       .filter((link) => link.source === "0:run")
@@ -39,7 +41,7 @@ export function EnergySankey({ run }: { run: Run }) {
             item.data.source && item.data.target
               ? `${html(label(item.data.source))} ▸ ${html(label(item.data.target))}`
               : html(label(item.name))
-          }<br><b>${energy(item.value)}</b> · ${percent(item.value / whole)}`,
+          }<br><b>${joules(item.value)}</b> · ${percent(item.value / whole)}`,
       }),
       series: [
         {
@@ -57,7 +59,7 @@ export function EnergySankey({ run }: { run: Run }) {
             itemStyle: { color: colourOf(node, colors), borderWidth: 0 },
             label: {
               show: node.column === 0 || (size.get(node.id) ?? 0) > whole * 0.002,
-              formatter: `${node.label}  {value|${energy(size.get(node.id) ?? whole)}}`,
+              formatter: `${node.label}  {value|${joules(size.get(node.id) ?? whole)}}`,
             },
           })),
           links,
@@ -71,7 +73,10 @@ export function EnergySankey({ run }: { run: Run }) {
         },
       ],
     });
-  }, [nodes, links]);
+  }, [run, nodes, links]);
+  if (links.length === 0) {
+    return <NoEnergy />;
+  }
   const tallest = Math.max(
     ...[0, 1, 2, 3, 4].map((column) => nodes.filter((node) => node.column === column).length),
   );

@@ -2,8 +2,9 @@
 
 import { useMemo } from "react";
 import { Chart, html, tooltip, type Palette } from "../chart";
-import { energy, percent, plusMinus } from "../format";
+import { about, energy, percent, plusMinus } from "../format";
 import type { LayerOperation, Run } from "../types";
+import { NoEnergy } from "../ui";
 import { componentColour } from "./colours";
 import { energyTree, type Node } from "./flow";
 
@@ -33,8 +34,8 @@ const areas = (nodes: Node[], colors: Palette, depth = 0): Area[] =>
   }));
 
 export function EnergyTreemap({ run, operations }: { run: Run; operations: LayerOperation[] }) {
+  const tree = useMemo(() => energyTree(run, operations), [run, operations]);
   const option = useMemo(() => {
-    const tree = energyTree(run, operations);
     const whole = tree.reduce((sum, node) => sum + node.value, 0);
     return (colors: Palette) => ({
       tooltip: tooltip(colors, {
@@ -46,7 +47,7 @@ export function EnergyTreemap({ run, operations }: { run: Run; operations: Layer
           `${item.treePathInfo
             .map((part) => html(part.name))
             .filter((name) => name)
-            .join(" ▸ ")}<br><b>${energy(item.value)}</b> ${plusMinus(item.data?.error)} · ${percent(item.value / whole)}`,
+            .join(" ▸ ")}<br><b>${about(energy(item.value), run.totals.quality.method)}</b> ${plusMinus(item.data?.error)} · ${percent(item.value / whole)}`,
       }),
       series: [
         {
@@ -90,6 +91,10 @@ export function EnergyTreemap({ run, operations }: { run: Run; operations: Layer
         },
       ],
     });
-  }, [run, operations]);
-  return <Chart label="Energy by phase, layer, component and operation" height={430} option={option} />;
+  }, [tree, run]);
+  return tree.length === 0 ? (
+    <NoEnergy />
+  ) : (
+    <Chart label="Energy by phase, layer, component and operation" height={430} option={option} />
+  );
 }

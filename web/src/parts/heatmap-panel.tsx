@@ -1,13 +1,14 @@
 // Layers by components in a metric of choice, token by token, down to the operations of a cell.
 
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { api } from "../api";
 import { count, duration, energy, percent, plusMinus, power, visible } from "../format";
 import type { LayerOperation, PhaseName, Run } from "../types";
-import { Panel, Problem, State, useLoad } from "../ui";
+import { Panel, Problem, State, useLoad, type Loaded } from "../ui";
 import { inFlow } from "./colours";
 import { layerLabel } from "./flow";
 import { Heatmap } from "./heatmap";
+import "./heatmap-panel.css";
 
 const WORK: [string, string][] = [
   ["energy", "energy"],
@@ -62,7 +63,12 @@ function TokenSlider({
   return (
     <div className="player">
       <button
-        onClick={() => setPlaying(!playing)}
+        onClick={() => {
+          if (!playing && token === last) {
+            onToken(0); // once more, from the begin
+          }
+          setPlaying(!playing);
+        }}
         aria-label={playing ? "Pause" : "Play the tokens"}
         aria-pressed={playing}
       >
@@ -129,10 +135,12 @@ function CellSelect({
 
 function Operations({
   operations,
+  loading,
   cell,
   onCell,
 }: {
   operations: LayerOperation[];
+  loading: boolean;
   cell: Cell | null;
   onCell: (cell: Cell | null) => void;
 }) {
@@ -141,7 +149,8 @@ function Operations({
       (operation) =>
         !cell || (operation.layer === cell.layer && operation.component === cell.component),
     )
-    .sort((a, b) => (b.energy_mj ?? 0) - (a.energy_mj ?? 0));
+    // Where no energy is known, by time.
+    .sort((a, b) => (b.energy_mj ?? 0) - (a.energy_mj ?? 0) || b.duration_ms - a.duration_ms);
   const whole = mine.reduce((sum, operation) => sum + (operation.energy_mj ?? 0), 0);
   return (
     <div className="drill">
@@ -156,6 +165,17 @@ function Operations({
       </div>
       <div className="scroll">
         <table className="tight">
+          <thead>
+            <tr>
+              <th>operation</th>
+              <th>component</th>
+              <th className="num">count</th>
+              <th className="num">time</th>
+              <th className="num">energy</th>
+              <th className="num">share</th>
+              <th className="num">power</th>
+            </tr>
+          </thead>
           <tbody>
             {mine.slice(0, MOST_LISTED).map((operation) => (
               <tr key={`${operation.phase}/${operation.layer}/${operation.component}/${operation.op}`}>
@@ -163,7 +183,7 @@ function Operations({
                 <td>
                   {operation.component} <span className="muted">{layerLabel(operation.layer)}</span>
                 </td>
-                <td className="num muted">× {count(operation.count)}</td>
+                <td className="num muted">{count(operation.count)}</td>
                 <td className="num">{duration(operation.duration_ms)}</td>
                 <td className="num">{energy(operation.energy_mj)}</td>
                 <td className="num muted">
@@ -179,7 +199,14 @@ function Operations({
           </tbody>
         </table>
       </div>
-      {mine.length === 0 && <p className="note">No operation was timed there.</p>}
+      {mine.length === 0 && (
+        <p className="note">{loading ? "Loading" : "No operation was timed there."}</p>
+      )}
+      {mine.length > MOST_LISTED && (
+        <p className="note">
+          The first {MOST_LISTED} of {count(mine.length)}; shares are of all of these.
+        </p>
+      )}
     </div>
   );
 }
@@ -187,12 +214,12 @@ function Operations({
 export function HeatmapPanel({
   run,
   token,
-  operations,
+  ofRun,
   onToken,
 }: {
   run: Run;
   token: number | null;
-  operations: LayerOperation[] | null; // of the whole run; null: not known, or not yet
+  ofRun: Loaded<{ operations: LayerOperation[] }>; // of deep runs
   onToken: (token: number | null) => void;
 }) {
   const [metric, setMetric] = useState("energy");
@@ -209,12 +236,9 @@ export function HeatmapPanel({
   const ofToken = useLoad(deep && byToken ? `${run.run_id}/${token}` : null, () =>
     api.operations(run.run_id, token),
   );
-  const listed = useMemo(
-    () =>
-      byToken
-        ? (ofToken.data?.operations ?? [])
-        : (operations ?? []).filter((operation) => !phase || operation.phase === phase),
-    [byToken, ofToken.data, operations, phase],
+  const source = byToken ? ofToken : ofRun;
+  const listed = (source.data?.operations ?? []).filter(
+    (operation) => byToken || !phase || operation.phase === phase,
   );
   // The error of a cell is known of whole phases.
   const detail = useCallback(
@@ -271,7 +295,9 @@ export function HeatmapPanel({
             {!matrix.loading &&
               (run.depth === "minimal"
                 ? "This run was made at minimal depth: choose module or deep."
-                : "Values are looked at on sampled tokens of deep runs only.")}
+                : ofWork
+                  ? "No layer was timed there."
+                  : "Values are looked at on sampled tokens of deep runs only.")}
           </State>
         </div>
       )}
@@ -279,7 +305,16 @@ export function HeatmapPanel({
         <TokenSlider run={run} token={token} onToken={onToken} />
       )}
       {deep && ofWork ? (
-        <Operations operations={listed} cell={cell} onCell={setCell} />
+        source.error ? (
+          <Problem error={source.error} retry={source.reload} />
+        ) : (
+          <Operations
+            operations={listed}
+            loading={source.loading}
+            cell={cell}
+            onCell={setCell}
+          />
+        )
       ) : (
         run.depth === "module" && (
           <p className="note">Operations are told apart in runs at depth deep.</p>

@@ -4,7 +4,9 @@ import { useMemo } from "react";
 import { Chart, axis, html, tooltip, type Palette } from "../chart";
 import { digits, si } from "../format";
 import type { Matrix } from "../types";
+import { State } from "../ui";
 import { inFlow } from "./colours";
+import "./heatmap.css";
 
 const BASE: Record<string, [number, string]> = {
   mJ: [1e-3, "J"],
@@ -131,6 +133,13 @@ export function Heatmap({
       };
     };
   }, [matrix, selected, detail, most, least]);
+  if (values.length === 0) {
+    return (
+      <div className="hold" style={{ minHeight: height }}>
+        <State title={`No ${matrix.metric} was measured`} />
+      </div>
+    );
+  }
   const row = matrix.layers.length > 40 ? 12 : matrix.layers.length > 20 ? 17 : 25;
   return (
     <>
@@ -151,7 +160,7 @@ export function Heatmap({
         <span className="ramp" />
         <span>
           {cut ? "≥ " : ""}
-          {formatIn(values.length > 0 ? most : null, matrix.unit)}
+          {formatIn(most, matrix.unit)}
         </span>
       </div>
     </>

@@ -1,8 +1,9 @@
 // Phases and sections: when they were, what they took.
 
 import { useState } from "react";
-import { count, duration, energy, percent, plusMinus, power } from "../format";
+import { about, count, duration, energy, energyOf, percent, plusMinus, power } from "../format";
 import type { Phase, Run, Section } from "../types";
+import "./phase-timeline.css";
 
 const colour = (phase: string) => `var(--${phase.replaceAll("_", "-")})`;
 /** Sections of a smaller share of their phase are shown on request. */
@@ -16,22 +17,27 @@ function Bar({
 }: {
   title: string;
   phases: Phase[];
-  share: (phase: Phase) => number;
+  share: (phase: Phase) => number | null; // null: not known
   show: (phase: Phase) => string;
 }) {
-  const all = phases.reduce((sum, phase) => sum + share(phase), 0);
+  const known = phases.flatMap((phase) => {
+    const value = share(phase);
+    return value === null ? [] : [{ phase, value }];
+  });
+  const all = known.reduce((sum, { value }) => sum + value, 0);
   return (
     <div className="phase-bar">
       <span className="note">{title}</span>
       <div role="img" aria-label={`Phases by ${title}: ${phases.map((phase) => `${phase.phase} ${show(phase)}`).join(", ")}`}>
+        {known.length === 0 && <em className="note">not measured</em>}
         {all > 0 &&
-          phases.map((phase) => (
+          known.map(({ phase, value }) => (
             <span
               key={phase.phase}
-              title={`${phase.phase}: ${show(phase)}, ${percent(share(phase) / all)}`}
-              style={{ flexGrow: share(phase) / all, background: colour(phase.phase) }}
+              title={`${phase.phase}: ${show(phase)}, ${percent(value / all)}`}
+              style={{ flexGrow: value / all, background: colour(phase.phase) }}
             >
-              {share(phase) / all > 0.2 && `${phase.phase} ${percent(share(phase) / all)}`}
+              {value / all > 0.2 && `${phase.phase} ${percent(value / all)}`}
             </span>
           ))}
       </div>
@@ -44,11 +50,11 @@ function Figures({ of }: { of: Phase | Section }) {
     <>
       <td className="num">{duration(of.duration_ms)}</td>
       <td className="num">
-        {energy(of.energy_mj)}
+        {energyOf(of)}
         <div className="error">{plusMinus(of.quality.standard_error_mj)}</div>
       </td>
-      <td className="num">{energy(of.dynamic_energy_mj)}</td>
-      <td className="num">{power(of.mean_power_mw)}</td>
+      <td className="num">{about(energy(of.dynamic_energy_mj), of.quality.method)}</td>
+      <td className="num">{about(power(of.mean_power_mw), of.quality.method)}</td>
     </>
   );
 }
@@ -70,8 +76,8 @@ export function PhaseTimeline({ phases, sections }: { phases: Phase[]; sections:
       <Bar
         title="energy"
         phases={phases}
-        share={(phase) => phase.energy_mj ?? 0}
-        show={(phase) => energy(phase.energy_mj)}
+        share={(phase) => phase.energy_mj}
+        show={energyOf}
       />
       <div className="scroll">
         <table className="tight">
@@ -110,7 +116,7 @@ export function PhaseTimeline({ phases, sections }: { phases: Phase[]; sections:
       </div>
       {hidden > 0 && (
         <button className="plain small" aria-expanded={all} onClick={() => setAll(!all)}>
-          {all ? "Hide" : "Show"} {hidden} sections below {percent(SMALL)} of the time
+          {all ? "Hide" : "Show"} {hidden} {hidden === 1 ? "section" : "sections"} below {percent(SMALL)} of the time
         </button>
       )}
     </>

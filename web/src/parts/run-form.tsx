@@ -6,6 +6,7 @@ import { bytes } from "../format";
 import type { GenerateRequest } from "../types";
 import { Problem, useLoad } from "../ui";
 import { tagsOf } from "./tag-editor";
+import "./run-form.css";
 
 const DEFAULTS: GenerateRequest = {
   prompt: "",
@@ -19,9 +20,19 @@ const DEFAULTS: GenerateRequest = {
   experiment: "",
 };
 
-export function RunForm({ onStart, busy }: { onStart: (id: string) => void; busy: boolean }) {
+export function RunForm({
+  onStart,
+  busy,
+}: {
+  /** place: how many runs are before it */
+  onStart: (run: { run_id: string; prompt: string; place: number }) => void;
+  busy: boolean;
+}) {
   const [order, setOrder] = useState<GenerateRequest>(DEFAULTS);
   const [tags, setTags] = useState("");
+  // As typed, so that a field can be empty on the way to another number.
+  const [length, setLength] = useState(String(DEFAULTS.max_tokens));
+  const [temperature, setTemperature] = useState(String(DEFAULTS.temperature));
   const [error, setError] = useState<unknown>(null);
   const [sending, setSending] = useState(false);
   const models = useLoad("models", () => api.models());
@@ -37,7 +48,14 @@ export function RunForm({ onStart, busy }: { onStart: (id: string) => void; busy
     setSending(true);
     setError(null);
     try {
-      onStart((await api.generate({ ...order, model, tags: tagsOf(tags) })).run_id);
+      const { run_id, position } = await api.generate({
+        ...order,
+        model,
+        max_tokens: Number(length),
+        temperature: Number(temperature),
+        tags: tagsOf(tags),
+      });
+      onStart({ run_id, prompt: order.prompt, place: position });
     } catch (problem) {
       setError(problem);
     } finally {
@@ -62,7 +80,7 @@ export function RunForm({ onStart, busy }: { onStart: (id: string) => void; busy
           onChange={(event) => change({ prompt: event.target.value })}
           onKeyDown={(event) => {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-              void start();
+              event.currentTarget.form?.requestSubmit(); // which checks the fields
             }
           }}
         />
@@ -103,8 +121,9 @@ export function RunForm({ onStart, busy }: { onStart: (id: string) => void; busy
             type="number"
             min={1}
             max={1000000}
-            value={order.max_tokens}
-            onChange={(event) => change({ max_tokens: event.target.valueAsNumber || 1 })}
+            required
+            value={length}
+            onChange={(event) => setLength(event.target.value)}
           />
         </label>
         <label>
@@ -113,9 +132,10 @@ export function RunForm({ onStart, busy }: { onStart: (id: string) => void; busy
             type="number"
             min={0}
             max={100}
-            step={0.1}
-            value={order.temperature}
-            onChange={(event) => change({ temperature: event.target.valueAsNumber || 0 })}
+            step="any"
+            required
+            value={temperature}
+            onChange={(event) => setTemperature(event.target.value)}
           />
         </label>
         <label>

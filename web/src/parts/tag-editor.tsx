@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "react";
 import { api } from "../api";
 import { Problem } from "../ui";
+import "./tag-editor.css";
 
 export const tagsOf = (text: string) => [
   ...new Set(

@@ -1,7 +1,9 @@
 // The response, each token coloured by its joules.
 
 import { memo, useEffect, useRef, useState } from "react";
-import { count, duration, energy, plusMinus, power, visible } from "../format";
+import { about, count, duration, energy, plusMinus, power, visible } from "../format";
+import type { Method } from "../types";
+import "./token-stream.css";
 
 export interface StreamToken {
   index: number;
@@ -28,7 +30,10 @@ const Piece = memo(function Piece({
   return (
     <span
       data-index={token.index}
-      className={`${token.provisional ? "provisional" : ""} ${selected ? "picked" : ""}`}
+      className={[
+        token.provisional ? "provisional" : token.energy_mj === null ? "unknown" : "",
+        selected ? "picked" : "",
+      ].join(" ")}
       style={{ background: `color-mix(in srgb, var(--accent) ${shade * 5}%, transparent)` }}
     >
       {token.text}
@@ -36,7 +41,7 @@ const Piece = memo(function Piece({
   );
 });
 
-function Details({ token }: { token: StreamToken }) {
+function Details({ token, method }: { token: StreamToken; method: Method | null }) {
   const watts =
     token.energy_mj === null || token.duration_ms <= 0
       ? null
@@ -44,19 +49,22 @@ function Details({ token }: { token: StreamToken }) {
   return (
     <>
       <b>#{token.index}</b> <span className="mono">“{visible(token.text)}”</span>{" "}
-      <b>{energy(token.energy_mj)}</b> {plusMinus(token.standard_error_mj)}{" "}
-      {token.provisional ? "(provisional) " : ""}· {duration(token.duration_ms)} · {power(watts)}
+      <b>{about(energy(token.energy_mj), method)}</b> {plusMinus(token.standard_error_mj)}{" "}
+      {token.provisional ? "(provisional) " : ""}· {duration(token.duration_ms)} ·{" "}
+      {about(power(watts), method)}
     </>
   );
 }
 
 export function TokenStream({
   tokens,
+  method,
   follow,
   selected = null,
   onPick,
 }: {
   tokens: StreamToken[];
+  method: Method | null; // of their energies
   follow: boolean;
   selected?: number | null;
   onPick?: (index: number) => void;
@@ -68,6 +76,21 @@ export function TokenStream({
       box.current.scrollTop = box.current.scrollHeight;
     }
   }, [tokens.length, follow]);
+  const at = hovered ?? selected;
+  /** Into sight within the box; the page itself stays where it is. */
+  const reveal = (index: number) => {
+    const piece = box.current?.querySelector<HTMLElement>(`[data-index="${index}"]`);
+    if (box.current && piece) {
+      const frame = box.current.getBoundingClientRect();
+      const { top, bottom } = piece.getBoundingClientRect();
+      box.current.scrollTop += Math.min(0, top - frame.top) + Math.max(0, bottom - frame.bottom);
+    }
+  };
+  useEffect(() => {
+    if (selected !== null) {
+      reveal(selected); // it may have been chosen elsewhere
+    }
+  }, [selected]);
 
   // From the 5th percentile to the 95th: one slow token must not pale all others. Where all are much
   // alike, they look it.
@@ -78,7 +101,17 @@ export function TokenStream({
   const strong = known[Math.floor(known.length * 0.95)] ?? 0;
   const weak = Math.min(known[Math.floor(known.length * 0.05)] ?? 0, 0.7 * strong);
   const shown = tokens.slice(-MOST);
-  const pointed = tokens.find((token) => token.index === (hovered ?? selected));
+  const pointed = tokens.find((token) => token.index === at);
+  const unknown = tokens.some((token) => token.energy_mj === null && !token.provisional);
+  const step = (by: number) => {
+    const place = shown.findIndex((token) => token.index === at);
+    const next = shown[place < 0 ? 0 : Math.max(0, Math.min(shown.length - 1, place + by))];
+    if (next) {
+      setHovered(onPick ? null : next.index);
+      onPick?.(next.index);
+      reveal(next.index);
+    }
+  };
   const indexOf = (target: EventTarget) => {
     const index = (target as HTMLElement).dataset.index;
     return index === undefined ? null : Number(index);
@@ -98,6 +131,13 @@ export function TokenStream({
         aria-label="Response, token by token"
         onMouseOver={(event) => setHovered(indexOf(event.target))}
         onMouseLeave={() => setHovered(null)}
+        aria-keyshortcuts="ArrowLeft ArrowRight"
+        onKeyDown={(event) => {
+          if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+            event.preventDefault();
+            step(event.key === "ArrowLeft" ? -1 : 1);
+          }
+        }}
         onClick={(event) => {
           const index = indexOf(event.target);
           if (index !== null) {
@@ -109,7 +149,7 @@ export function TokenStream({
           <Piece
             key={token.index}
             token={token}
-            selected={token.index === selected}
+            selected={token.index === (onPick ? selected : at)}
             shade={
               token.energy_mj === null || strong <= weak
                 ? 0
@@ -122,11 +162,14 @@ export function TokenStream({
       </div>
       <div className="token-details" aria-live="off">
         {pointed ? (
-          <Details token={pointed} />
+          <Details token={pointed} method={method} />
+        ) : known.length === 0 ? (
+          "no joules known · point at a token for its time"
         ) : (
           <>
             <span className="swatch" /> least
-            <span className="swatch strong" /> most joules · point at a token for details
+            <span className="swatch strong" /> most joules
+            {unknown && " · grey: not measured"} · point at a token for details
           </>
         )}
       </div>

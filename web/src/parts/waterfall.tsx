@@ -2,8 +2,9 @@
 
 import { useMemo } from "react";
 import { Chart, axis, html, legend, tooltip, type Palette } from "../chart";
-import { duration, energy, plusMinus, power, visible } from "../format";
+import { about, duration, energyOf, plusMinus, power, si, visible } from "../format";
 import type { Token } from "../types";
+import { NoEnergy } from "../ui";
 import { errorBar } from "./error-bar";
 
 export function Waterfall({
@@ -30,7 +31,7 @@ export function Waterfall({
           const at = items[0]?.dataIndex ?? 0;
           const token = tokens[at];
           return token
-            ? `#${token.index} “${html(visible(token.text))}”<br><b>${energy(token.energy_mj)}</b> ${plusMinus(token.quality.standard_error_mj)}<br>${duration(token.duration_ms)} · ${power(token.mean_power_mw)}<br>so far ${energy((cumulative[at] ?? 0) * 1e3)}`
+            ? `#${token.index} “${html(visible(token.text))}”<br><b>${energyOf(token)}</b> ${plusMinus(token.quality.standard_error_mj)}<br>${duration(token.duration_ms)} · ${about(power(token.mean_power_mw), token.quality.method)}<br>so far ${about(si(cumulative[at], "J"), token.quality.method)}`
             : "";
         },
       }),
@@ -94,7 +95,9 @@ export function Waterfall({
       ],
     });
   }, [tokens, selected]);
-  return (
+  return tokens.every((token) => token.energy_mj === null) ? (
+    <NoEnergy />
+  ) : (
     <Chart
       label="Energy of each output token"
       height={330}

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
-import { DASH, bytes, count, digits, duration, energy, percent, plusMinus, power, si, when } from "../format";
+import { DASH, about, bytes, count, digits, duration, energy, percent, plusMinus, power, si, when } from "../format";
 import { EnergySankey } from "../parts/energy-sankey";
 import { EnergyTreemap } from "../parts/energy-treemap";
 import { HeatmapPanel } from "../parts/heatmap-panel";
@@ -14,7 +14,9 @@ import { TokenStream } from "../parts/token-stream";
 import { Waterfall } from "../parts/waterfall";
 import type { Run } from "../types";
 import { Exports, MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
+import "./analysis.css";
 
+const LOOK_MS = 2000; // between two looks whether a run is over
 const KINDS: [string, string][] = [
   ["attention", "--blue"],
   ["MLP", "--accent"],
@@ -67,28 +69,27 @@ function Facts({ run }: { run: Run }) {
 
 function Tiles({ run }: { run: Run }) {
   const { totals } = run;
-  const estimated = totals.quality.method === "estimated";
-  const about = (figure: string) => (estimated && figure !== DASH ? `~${figure}` : figure);
+  const told = (figure: string) => about(figure, totals.quality.method);
   return (
     <div className="tiles">
       <Tile
         label="Energy"
-        value={about(energy(totals.energy_mj))}
+        value={told(energy(totals.energy_mj))}
         detail={plusMinus(totals.quality.standard_error_mj) || `in ${duration(totals.duration_ms)}`}
       />
       <Tile
         label="Above idle"
-        value={about(energy(totals.dynamic_energy_mj))}
+        value={told(energy(totals.dynamic_energy_mj))}
         detail={
           totals.baseline_energy_mj === null
             ? "no idle baseline was measured"
-            : `idle took ${energy(totals.baseline_energy_mj)}`
+            : `idle took ${told(energy(totals.baseline_energy_mj))}`
         }
       />
       <Tile
         label="Per output token"
-        value={about(energy(totals.energy_per_output_token_mj))}
-        detail={`${energy(totals.energy_per_input_token_mj)} per input token`}
+        value={told(energy(totals.energy_per_output_token_mj))}
+        detail={`${told(energy(totals.energy_per_input_token_mj))} per input token`}
       />
       <Tile
         label="Speed"
@@ -101,12 +102,12 @@ function Tiles({ run }: { run: Run }) {
       />
       <Tile
         label="Mean power"
-        value={about(power(totals.mean_power_mw))}
-        detail={run.power.peak ? `peak ${power(run.power.peak.power_mw)}` : undefined}
+        value={told(power(totals.mean_power_mw))}
+        detail={run.power.peak ? `peak ${told(power(run.power.peak.power_mw))}` : undefined}
       />
       <Tile
         label="Tokens per joule"
-        value={totals.tokens_per_joule === null ? "–" : digits(totals.tokens_per_joule)}
+        value={totals.tokens_per_joule === null ? DASH : told(digits(totals.tokens_per_joule))}
         detail={`${count(totals.prompt_tokens)} in, ${count(totals.output_tokens)} out`}
       />
     </div>
@@ -127,9 +128,15 @@ function Response({ run, token, onToken }: { run: Run; token: number | null; onT
     [run],
   );
   return (
-    <Panel title="Response" actions={<span className="note">click to choose a token</span>}>
+    <Panel title="Response" actions={<span className="note">click, or arrow keys, to choose a token</span>}>
       {stream.length > 0 ? (
-        <TokenStream follow={false} selected={token} onPick={onToken} tokens={stream} />
+        <TokenStream
+          tokens={stream}
+          method={run.totals.quality.method}
+          follow={false}
+          selected={token}
+          onPick={onToken}
+        />
       ) : (
         <State title="No tokens" />
       )}
@@ -153,7 +160,7 @@ function Flows({ run }: { run: Run }) {
         <HeatmapPanel
           run={run}
           token={token}
-          operations={operations.data?.operations ?? null}
+          ofRun={operations}
           onToken={setToken}
         />
         <Panel title="Energy of each token">
@@ -209,8 +216,15 @@ function Flows({ run }: { run: Run }) {
 
 export function AnalysisView({ id }: { id: string }) {
   const loaded = useLoad(id, () => api.run(id));
-  const timeline = useLoad(`${id}/power`, () => api.timeline(id));
   const run = loaded.data?.run_id === id ? loaded.data : null;
+  const underWay = run !== null && !run.totals;
+  const timeline = useLoad(run?.totals ? `${id}/power` : null, () => api.timeline(id));
+  useEffect(() => {
+    if (underWay && !loaded.loading) {
+      const timer = setTimeout(loaded.reload, LOOK_MS);
+      return () => clearTimeout(timer);
+    }
+  }, [underWay, loaded.loading, loaded.reload]);
   const rails = useMemo<Rail[]>(
     () =>
       (timeline.data?.domains ?? [])
@@ -219,7 +233,7 @@ export function AnalysisView({ id }: { id: string }) {
         .map((domain) => ({ name: domain.name, points: domain.points, faint: !domain.is_root })),
     [timeline.data],
   );
-  if (loaded.error) {
+  if (loaded.error && !underWay) {
     return <Problem error={loaded.error} retry={loaded.reload} />;
   }
   if (!run) {
@@ -228,8 +242,8 @@ export function AnalysisView({ id }: { id: string }) {
   if (!run.totals) {
     return (
       <State title={`This run is ${run.status}`}>
-        Its analysis is here when it is over. <a href="#/live">Watch it</a>, or{" "}
-        <button onClick={loaded.reload}>look again</button>
+        Its analysis appears here when it is over. <a href="#/live">Watch it</a> until then.
+        {Boolean(loaded.error) && <Problem error={loaded.error} />}
       </State>
     );
   }
@@ -277,8 +291,8 @@ export function AnalysisView({ id }: { id: string }) {
           <PowerChart rails={rails} phases={run.phases} height={320} />
         ) : (
           <div className="hold">
-            <State title={timeline.loading ? "Loading" : "No power was measured"}>
-              {!timeline.loading && "enprof doctor says which sensors this machine has."}
+            <State title={timeline.data ? "No power was measured" : "Loading"}>
+              {timeline.data && "enprof doctor says which sensors this machine has."}
             </State>
           </div>
         )}

@@ -1,27 +1,32 @@
 // Two to four runs side by side, each token alike, with what repeated runs say about chance.
 
-import { useMemo, type CSSProperties } from "react";
+import type { CSSProperties } from "react";
 import { api } from "../api";
-import { Chart, axis, legend, tooltip, type Palette } from "../chart";
-import { digits, duration, energy, percent, power, si } from "../format";
-import { errorBar } from "../parts/error-bar";
-import { difference, interval, rootOfSquares } from "../parts/interval";
+import { DASH, about, digits, duration, energy, percent, plusMinus, power, si } from "../format";
+import { difference, interval } from "../parts/interval";
 import { findRepeats } from "../parts/repeats";
+import { RunBars, known, letter, tokensOf } from "../parts/run-bars";
 import { runHref } from "../router";
-import type { Run, RunSummary } from "../types";
-import { MethodChip, Panel, Problem, State, useLoad } from "../ui";
-
-const MOST_COMPONENTS = 16;
+import type { PhaseName, Run, RunSummary } from "../types";
+import { MethodChip, Panel, Problem, State, StatusChip, useLoad } from "../ui";
+import "./compare.css";
 
 interface Row {
   name: string;
   of: (run: Run) => number | null;
   show: (value: number | null) => string;
   error?: (run: Run) => number | null;
+  /** Comes of a sensor, or of an estimate. */
+  ofPower?: boolean;
   lessIsBetter?: boolean;
   /** Where the history tells it of repeated runs, too. */
   ofRepeat?: (run: RunSummary) => number | null;
 }
+
+const errorOf = (run: Run, phase: PhaseName, tokens: number) => {
+  const error = run.phases.find((entry) => entry.phase === phase)?.quality.standard_error_mj ?? null;
+  return error === null || tokens <= 0 ? null : error / tokens;
+};
 
 const ROWS: { title: string; rows: Row[] }[] = [
   {
@@ -31,6 +36,8 @@ const ROWS: { title: string; rows: Row[] }[] = [
         name: "energy per output token",
         of: (run) => run.totals.energy_per_output_token_mj,
         show: energy,
+        error: (run) => errorOf(run, "decode", tokensOf(run)),
+        ofPower: true,
         lessIsBetter: true,
         ofRepeat: (run) => run.energy_per_output_token_mj,
       },
@@ -38,18 +45,20 @@ const ROWS: { title: string; rows: Row[] }[] = [
         name: "energy per input token",
         of: (run) => run.totals.energy_per_input_token_mj,
         show: energy,
+        error: (run) => errorOf(run, "prefill", run.totals.prompt_tokens),
+        ofPower: true,
         lessIsBetter: true,
       },
       {
         name: "decode speed",
         of: (run) => run.totals.decode_tokens_per_second,
-        show: (value) => (value === null ? "–" : `${digits(value, 3)} tok/s`),
+        show: (value) => (value === null ? DASH : `${digits(value, 3)} tok/s`),
         lessIsBetter: false,
       },
       {
         name: "prefill speed",
         of: (run) => run.totals.prefill_tokens_per_second,
-        show: (value) => (value === null ? "–" : `${digits(value, 3)} tok/s`),
+        show: (value) => (value === null ? DASH : `${digits(value, 3)} tok/s`),
         lessIsBetter: false,
       },
       {
@@ -68,6 +77,7 @@ const ROWS: { title: string; rows: Row[] }[] = [
         of: (run) => run.totals.energy_mj,
         show: energy,
         error: (run) => run.totals.quality.standard_error_mj,
+        ofPower: true,
         lessIsBetter: true,
         ofRepeat: (run) => run.energy_mj,
       },
@@ -75,6 +85,7 @@ const ROWS: { title: string; rows: Row[] }[] = [
         name: "above idle",
         of: (run) => run.totals.dynamic_energy_mj,
         show: energy,
+        ofPower: true,
         lessIsBetter: true,
       },
       {
@@ -84,29 +95,27 @@ const ROWS: { title: string; rows: Row[] }[] = [
         lessIsBetter: true,
         ofRepeat: (run) => run.duration_ms,
       },
-      { name: "mean power", of: (run) => run.totals.mean_power_mw, show: power },
+      { name: "mean power", of: (run) => run.totals.mean_power_mw, show: power, ofPower: true },
       {
         name: "energy × delay",
         of: (run) => run.totals.edp_js,
         show: (value) => si(value, "J·s"),
+        ofPower: true,
         lessIsBetter: true,
       },
       {
         name: "CO₂",
         of: (run) => run.totals.co2_g,
         show: (value) => si(value, "g", 3),
+        ofPower: true,
         lessIsBetter: true,
       },
     ],
   },
 ];
 
-const letter = (index: number) => String.fromCharCode(65 + index);
 const signed = (share: number) =>
   `${share < 0 ? "−" : "+"}${digits(Math.abs(share) * 100, 3)} %`;
-
-const known = (values: (number | null)[]) =>
-  values.filter((value): value is number => value !== null);
 
 /** B against A: a change, and how far chance may have made it. */
 function Difference({
@@ -123,11 +132,13 @@ function Difference({
   const a = row.of(first);
   const b = row.of(other);
   if (a === null || b === null || a === 0) {
-    return <div className="muted">–</div>;
+    return <div className="muted">{DASH}</div>;
   }
   const tone = (change: number) =>
     row.lessIsBetter === undefined ? "" : change < 0 === row.lessIsBetter ? "better" : "worse";
-  const samples = row.ofRepeat
+  // Two of the same group say by themselves how far chance goes.
+  const alike = repeats[0].some((run) => run.run_id === other.run_id);
+  const samples = row.ofRepeat && !alike
     ? repeats.map((list) => known(list.map((run) => row.ofRepeat?.(run) ?? null)))
     : [];
   const [before = [], after = []] = samples;
@@ -154,159 +165,32 @@ function Difference({
   const half = errorA === null || errorB === null ? null : (1.96 * Math.hypot(errorA, errorB)) / a;
   const sure = Math.abs(change) > Math.max(half ?? 0, 0.005);
   return (
-    <div className={sure ? tone(change) : "muted"}>
+    <div className={sure && !alike ? tone(change) : "muted"}>
       {Math.abs(change) < 0.0005 ? "the same" : signed(change)}
       {half !== null && <span className="error"> ± {digits(half * 100, 2)} %</span>}
-    </div>
-  );
-}
-
-/** Energy of each part by output token: runs of different length can be compared. */
-function Bars({
-  runs,
-  names,
-  of,
-  label,
-  height,
-}: {
-  runs: Run[];
-  names: string[];
-  of: (run: Run, name: string) => { value: number | null; error: number | null };
-  label: string;
-  height: number;
-}) {
-  const option = useMemo(() => {
-    return (colors: Palette) => ({
-      grid: { left: 62, right: 10, top: 38, bottom: 92 },
-      legend: legend(colors),
-      tooltip: tooltip(colors, {
-        trigger: "axis",
-        axisPointer: { type: "shadow", shadowStyle: { color: colors.line, opacity: 0.35 } },
-        valueFormatter: (value: number | number[] | null) =>
-          energy(Array.isArray(value) ? null : value),
-      }),
-      xAxis: {
-        ...axis("", colors),
-        type: "category",
-        data: names,
-        axisTick: { show: false },
-        axisLabel: { color: colors.muted, rotate: 38, interval: 0, fontSize: 11, width: 110, overflow: "truncate" },
-      },
-      yAxis: axis("mJ per output token", colors, { type: "value", nameGap: 46 }),
-      series: runs.flatMap((run, index) => {
-        // Bars of a category stand beside one another; so do their errors.
-        const offset = ((index - (runs.length - 1) / 2) * 0.8) / (runs.length + 0.25);
-        return [
-          {
-            type: "bar",
-            name: `${letter(index)} · ${run.run_id.slice(0, 8)}`,
-            color: colors.series[index],
-            barCategoryGap: "20%",
-            barGap: "25%",
-            itemStyle: { borderRadius: [2, 2, 0, 0] },
-            data: names.map((name) => of(run, name).value),
-          },
-          {
-            type: "custom",
-            name: "",
-            silent: true,
-            tooltip: { show: false },
-            data: names.flatMap((name, at) => {
-              const { value, error } = of(run, name);
-              return value === null || error === null
-                ? []
-                : [[at, Math.max(0, value - error), value + error]];
-            }),
-            encode: { x: 0, y: [1, 2], tooltip: [] },
-            renderItem: errorBar(colors.text, offset, 3),
-            z: 5,
-          },
-        ];
-      }),
-    });
-  }, [runs, names, of]);
-  return <Chart label={label} height={height} option={option} />;
-}
-
-const tokensOf = (run: Run) => Math.max(1, run.totals.output_tokens - 1); // the first is prefill's
-
-function sum(parts: { energy_mj: number | null; quality: { standard_error_mj: number | null } }[], by: number) {
-  const values = known(parts.map((part) => part.energy_mj));
-  const errors = known(parts.map((part) => part.quality.standard_error_mj));
-  return {
-    value: values.length === 0 ? null : values.reduce((total, value) => total + value, 0) / by,
-    error:
-      errors.length === 0 || errors.length < parts.length
-        ? null
-        : rootOfSquares(errors) / by,
-  };
-}
-
-const componentOf = (run: Run, name: string) =>
-  sum(
-    run.components.filter((part) => part.phase === "decode" && part.component === name),
-    tokensOf(run),
-  );
-const layerOf = (run: Run, name: string) =>
-  sum(
-    run.layers.filter(
-      (part) => part.phase === "decode" && (part.layer === null ? "outside" : `${part.layer}`) === name,
-    ),
-    tokensOf(run),
-  );
-
-function Parts({ runs, span, height }: { runs: Run[]; span: string; height: number }) {
-  const components = useMemo(
-    () =>
-      [...new Set(runs.flatMap((run) => run.components.map((entry) => entry.component)))]
-        .map((name) => ({
-          name,
-          most: Math.max(...runs.map((run) => componentOf(run, name).value ?? 0)),
-        }))
-        .sort((a, b) => b.most - a.most)
-        .slice(0, MOST_COMPONENTS)
-        .map((entry) => entry.name),
-    [runs],
-  );
-  const layers = useMemo(() => {
-    const all = [...new Set(runs.flatMap((run) => run.layers.map((entry) => entry.layer)))];
-    return all.sort((a, b) => (a ?? -1) - (b ?? -1)).map((layer) => (layer === null ? "outside" : `${layer}`));
-  }, [runs]);
-  return (
-    <div className={`stack ${span}`}>
-      <Panel title="Components, each output token">
-        <Bars
-          runs={runs}
-          names={components}
-          of={componentOf}
-          height={height}
-          label="Decode energy of each component by token"
-        />
-      </Panel>
-      <Panel title="Layers, each output token">
-        <Bars runs={runs} names={layers} of={layerOf} height={height} label="Decode energy of each layer by token" />
-      </Panel>
+      {alike && row.ofRepeat && <div className="error">the same work, done again</div>}
     </div>
   );
 }
 
 const SETTINGS: { name: string; of: (run: Run) => string }[] = [
-  { name: "model", of: (run) => run.model.name ?? "–" },
-  { name: "quantization", of: (run) => run.model.quantization ?? "–" },
+  { name: "model", of: (run) => run.model.name ?? DASH },
+  { name: "quantization", of: (run) => run.model.quantization ?? DASH },
   { name: "depth", of: (run) => run.depth },
   { name: "prompt", of: (run) => run.prompt },
   { name: "tokens", of: (run) => `${run.totals.prompt_tokens} in, ${run.totals.output_tokens} out` },
-  { name: "threads", of: (run) => String(run.model.threads ?? "–") },
-  { name: "engine", of: (run) => run.model.engine ?? "–" },
+  { name: "threads", of: (run) => String(run.model.threads ?? DASH) },
+  { name: "engine", of: (run) => run.model.engine ?? DASH },
   { name: "sensor", of: (run) => run.power.sources.join(", ") || "none" },
   { name: "other processes", of: (run) => percent(run.totals.quality.foreign_cpu_share) },
 ];
 
 export function CompareView({ ids }: { ids: string[] }) {
   const loaded = useLoad(ids.length < 2 ? null : ids.join(","), () => api.compare(ids));
-  const runs = loaded.data?.runs;
-  const over = runs?.every((run) => run.totals);
-  const repeats = useLoad(runs && over ? ids.join(",") : null, () => findRepeats(runs ?? []));
+  const found = loaded.data?.runs;
+  // Of an address before this one they would be others.
+  const runs = found?.every((run, index) => run.run_id.startsWith(ids[index] ?? "")) ? found : null;
+  const repeats = useLoad(runs ? ids.join(",") : null, () => findRepeats(runs ?? []));
   if (ids.length < 2) {
     return (
       <State title="Choose two to four runs">
@@ -352,7 +236,8 @@ export function CompareView({ ids }: { ids: string[] }) {
                       {run.run_id.slice(0, 8)}
                     </a>
                     <div className="name">{run.model.name}</div>
-                    <MethodChip method={run.totals.quality.method} />
+                    <MethodChip method={run.totals.quality.method} />{" "}
+                    {run.status !== "completed" && <StatusChip status={run.status} />}
                   </th>
                 ))}
               </tr>
@@ -370,8 +255,8 @@ export function CompareView({ ids }: { ids: string[] }) {
                       return (
                         <td key={run.run_id} className="num">
                           <div className="figure">
-                            {row.show(row.of(run))}
-                            {error !== null && <span className="error"> ± {row.show(error)}</span>}
+                            {about(row.show(row.of(run)), row.ofPower ? run.totals.quality.method : null)}
+                            {error !== null && <span className="error"> {plusMinus(error)}</span>}
                           </div>
                           {index > 0 && (
                             <Difference
@@ -410,7 +295,7 @@ export function CompareView({ ids }: { ids: string[] }) {
                 <th scope="row">repeated</th>
                 {runs.map((run, index) => (
                   <td key={run.run_id} className="num">
-                    {repeats.data ? `${repeats.data[index]?.length ?? 0} runs in the history` : "–"}
+                    {repeats.data ? `${repeats.data[index]?.length ?? 0} runs in the history` : DASH}
                   </td>
                 ))}
               </tr>
@@ -431,7 +316,7 @@ export function CompareView({ ids }: { ids: string[] }) {
         </p>
         {Boolean(repeats.error) && <Problem error={repeats.error} retry={repeats.reload} />}
       </Panel>
-      {parts && <Parts runs={runs} span={wide ? "wide" : "span-7"} height={wide ? 340 : 500} />}
+      {parts && <RunBars runs={runs} span={wide ? "wide" : "span-7"} height={wide ? 340 : 500} />}
     </div>
   );
 }

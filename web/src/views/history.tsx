@@ -2,34 +2,48 @@
 
 import { useEffect, useMemo, useState } from "react";
 import { api, type ListQuery } from "../api";
-import { count, duration, energy, when } from "../format";
+import { about, count, duration, energy, when } from "../format";
 import { TagEditor } from "../parts/tag-editor";
 import { compareHref, runHref } from "../router";
 import type { RunSummary } from "../types";
 import { Confirm, Exports, Panel, Problem, State, StatusChip, useLoad } from "../ui";
+import "./history.css";
 
 const PAGE = 25;
 const MOST_COMPARED = 4;
 const TYPING_MS = 250;
+const LOOK_MS = 2000; // between two looks whether a run is over
 /** So many of the latest runs give the filters' choices. */
 const KNOWN = 500;
 
 type SortBy = "date" | "duration" | "energy" | "joules_per_token";
+/** For narrow screens, where no heads of columns can be pressed. */
+const ORDERS: [SortBy, boolean, string][] = [
+  ["date", false, "latest first"],
+  ["date", true, "oldest first"],
+  ["duration", false, "longest first"],
+  ["duration", true, "shortest first"],
+  ["energy", false, "most energy first"],
+  ["energy", true, "least energy first"],
+  ["joules_per_token", false, "most per token first"],
+  ["joules_per_token", true, "least per token first"],
+];
+
 interface Filter {
   text: string;
   model: string;
   tag: string;
   experiment: string;
-  from: string; // a day
+  from: string; // a day, of the reader's clock as all times here
   to: string; // likewise, that day included
 }
 const NO_FILTER: Filter = { text: "", model: "", tag: "", experiment: "", from: "", to: "" };
 
-/** The midnight after a day. */
-function dayAfter(day: string): string {
-  const date = new Date(`${day}T00:00:00Z`);
-  date.setUTCDate(date.getUTCDate() + 1);
-  return date.toISOString().slice(0, 10);
+/** The midnight before a day, and with 1 the one after it; empty for what is no day (yet). */
+function midnight(day: string, after = 0): string {
+  const date = new Date(`${day}T00:00`);
+  date.setDate(date.getDate() + after);
+  return Number.isNaN(date.getTime()) ? "" : `${date.toISOString().slice(0, 19)}Z`;
 }
 
 const distinct = (values: (string | null)[]) =>
@@ -74,7 +88,6 @@ function Filters({
         from
         <input
           type="date"
-          title="A day, UTC"
           value={filter.from}
           onChange={(event) => onChange({ from: event.target.value })}
         />
@@ -83,7 +96,6 @@ function Filters({
         to
         <input
           type="date"
-          title="A day, UTC"
           value={filter.to}
           onChange={(event) => onChange({ to: event.target.value })}
         />
@@ -115,7 +127,7 @@ function Row({
   onChanged: () => void;
 }) {
   const over = run.status !== "running";
-  const about = run.method === "estimated" ? "~" : "";
+  const estimated = run.method === "estimated" ? "estimated" : "";
   return (
     <tr className={chosen ? "selected" : ""}>
       <td className="choose">
@@ -155,13 +167,11 @@ function Row({
       <td data-label="time" className="num">
         {over ? duration(run.duration_ms) : "–"}
       </td>
-      <td data-label="energy" className={`num ${about && "estimated"}`}>
-        {run.energy_mj === null ? "–" : about + energy(run.energy_mj)}
+      <td data-label="energy" className={`num ${estimated}`}>
+        {about(energy(run.energy_mj), run.method)}
       </td>
-      <td data-label="per token" className={`num ${about && "estimated"}`}>
-        {run.energy_per_output_token_mj === null
-          ? "–"
-          : about + energy(run.energy_per_output_token_mj)}
+      <td data-label="per token" className={`num ${estimated}`}>
+        {about(energy(run.energy_per_output_token_mj), run.method)}
       </td>
       <td data-label="status">
         {run.status === "completed" ? (
@@ -193,7 +203,8 @@ function Row({
   );
 }
 
-export function HistoryView() {
+/** latest: changes when a run begins or ends, which is then in the list. */
+export function HistoryView({ latest }: { latest: string }) {
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
   const [search, setSearch] = useState("");
   const [sort, setSort] = useState<{ by: SortBy; ascending: boolean }>({
@@ -213,15 +224,22 @@ export function HistoryView() {
     model: filter.model,
     tag: filter.tag,
     experiment: filter.experiment,
-    date_from: filter.from,
-    date_to: filter.to && dayAfter(filter.to),
+    date_from: midnight(filter.from),
+    date_to: midnight(filter.to, 1),
     sort_by: sort.by,
     order: sort.ascending ? "asc" : "desc",
     limit: PAGE,
     offset: page * PAGE,
   };
-  const list = useLoad(JSON.stringify(query), () => api.runs(query));
+  const list = useLoad(`${JSON.stringify(query)} ${latest}`, () => api.runs(query));
   const known = useLoad("known", () => api.runs({ limit: KNOWN }));
+  const underWay = list.data?.runs.some((run) => run.status === "running") ?? false;
+  useEffect(() => {
+    if (underWay && !list.loading) {
+      const timer = setTimeout(list.reload, LOOK_MS);
+      return () => clearTimeout(timer);
+    }
+  }, [underWay, list.loading, list.reload]);
   const total = list.data?.total ?? 0;
   const filtered = JSON.stringify({ ...filter, text: search }) !== JSON.stringify(NO_FILTER);
   const change = (part: Partial<Filter>) => {
@@ -263,6 +281,22 @@ export function HistoryView() {
         actions={<span className="note">~ estimated, without a sensor</span>}
       >
         <Filters filter={filter} known={known.data?.runs ?? []} onChange={change} />
+        <select
+          className="orders"
+          aria-label="Order"
+          value={`${sort.by} ${sort.ascending}`}
+          onChange={(event) => {
+            const [by = "date", ascending] = event.target.value.split(" ");
+            setSort({ by: by as SortBy, ascending: ascending === "true" });
+            setPage(0);
+          }}
+        >
+          {ORDERS.map(([by, ascending, name]) => (
+            <option key={name} value={`${by} ${ascending}`}>
+              {name}
+            </option>
+          ))}
+        </select>
         {Boolean(problem) && <Problem error={problem} />}
         {list.error ? (
           <Problem error={list.error} retry={list.reload} />

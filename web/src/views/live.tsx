@@ -2,16 +2,18 @@
 
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
-import { count, digits, duration, energy, percent, plusMinus, power } from "../format";
+import { DASH, about, count, digits, duration, energy, percent, plusMinus, power } from "../format";
 import { UNDER_WAY, type LiveConnection, type LiveRun, type LiveState } from "../live";
 import { Heatmap } from "../parts/heatmap";
 import { rootOfSquares } from "../parts/interval";
 import { PowerChart, type Rail } from "../parts/power-chart";
 import { RunForm } from "../parts/run-form";
+import { RunQueue, type Waiting } from "../parts/run-queue";
 import { TokenStream } from "../parts/token-stream";
 import { runHref } from "../router";
-import type { Matrix, PowerPoint, PowerStatus, RunSummary } from "../types";
+import type { Matrix, Method, PowerPoint, PowerStatus, RunSummary } from "../types";
 import { MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
+import "./live.css";
 
 const SAMPLE_MS = 100; // between two readings of power
 const LOOK_MS = 700; // between two looks for a run in the history
@@ -120,26 +122,37 @@ function railsOf(run: LiveRun | null, sensors: PowerStatus | null): Rail[] {
     : [{ name: "all rails", points: points(run.power), faint: false }];
 }
 
+const rootsOf = (sensors: PowerStatus) =>
+  sensors.domains.filter((domain) => domain.within === null);
+
+/** Of what the roots tell together; null where there are none. */
+function methodOf(sensors: PowerStatus): Method | null {
+  const roots = rootsOf(sensors);
+  return roots.length === 0
+    ? null
+    : roots.some((domain) => domain.method === "estimated")
+      ? "estimated"
+      : "measured";
+}
+
 function Sensors({ power: state }: { power: PowerStatus | null }) {
   if (!state) {
     return null;
   }
-  const roots = state.domains.filter((domain) => domain.within === null);
+  const roots = rootsOf(state);
   if (roots.length === 0) {
     return <span className="chip bad">no power source: times only</span>;
   }
   return (
     <span className="sensors" title={state.sources.join("\n")}>
       <span className="muted">{roots.map((domain) => domain.name).join(" + ")}</span>
-      <MethodChip
-        method={roots.some((domain) => domain.method === "estimated") ? "estimated" : "measured"}
-      />
+      <MethodChip method={methodOf(state)} />
     </span>
   );
 }
 
-function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) {
-  const about = (text: string) => (estimated && text !== "–" ? `~${text}` : text);
+function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) {
+  const told = (text: string) => about(text, method);
   const rate = run ? decodeRate(run) : null;
   const known = run?.tokens.filter(Boolean) ?? [];
   const settled = known.filter((token) => !token.provisional).length;
@@ -151,7 +164,7 @@ function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) 
     <div className="tiles">
       <Tile
         label="Joules per token"
-        value={about(energy(run ? joulesPerToken(run) : null))}
+        value={told(energy(run ? joulesPerToken(run) : null))}
         detail={
           settled > 0 && settled === known.length
             ? [plusMinus(error), "settled"].filter(Boolean).join(" · ")
@@ -162,18 +175,18 @@ function Tiles({ run, estimated }: { run: LiveRun | null; estimated: boolean }) 
       />
       <Tile
         label="Speed"
-        value={rate === null ? "–" : `${digits(rate, 3)} tok/s`}
+        value={rate === null ? DASH : `${digits(rate, 3)} tok/s`}
         detail="decode"
       />
       <Tile
         label="Power"
-        value={about(power(run?.power_mw))}
-        detail={estimated ? "from CPU time: no sensor" : "all rails, now"}
+        value={told(power(run?.power_mw))}
+        detail={method === "estimated" ? "from CPU time: no sensor" : "all rails, now"}
       />
-      <Tile label="Energy" value={about(energy(run?.energy_mj))} detail="since the run began" />
+      <Tile label="Energy" value={told(energy(run?.energy_mj))} detail="since the run began" />
       <Tile
         label="Tokens"
-        value={run ? count(known.length) : "–"}
+        value={run ? count(known.length) : DASH}
         detail={run ? `in ${duration(run.t_ms)}` : undefined}
       />
     </div>
@@ -294,15 +307,23 @@ function RunPanel({
         <PowerChart rails={rails} height={338} />
       ) : (
         <div className="hold chart-sized">
-          <State title={running ? "Waiting for the first reading" : run ? "No power was heard of" : "Nothing runs"}>
-            {running
-              ? "Power comes ten times a second once the model is loaded."
-              : run
-                ? "The analysis has what was measured."
-                : waiting
-                  ? "Waiting for the server."
-                  : "Write a prompt and start a run: its joules appear here as they are spent."}
-          </State>
+          {run && sensors && methodOf(sensors) === null ? (
+            <State title="No power source">
+              Times are measured all the same. <code>enprof doctor</code> says what this machine lacks.
+            </State>
+          ) : (
+            <State
+              title={running ? "Waiting for the first reading" : run ? "No reading of power has come" : "Nothing runs"}
+            >
+              {running
+                ? "Power comes ten times a second once the model is loaded."
+                : run
+                  ? "The analysis has what was measured."
+                  : waiting
+                    ? "Waiting for the server."
+                    : "Write a prompt and start a run: its joules appear here as they are spent."}
+            </State>
+          )}
         </div>
       )}
     </Panel>
@@ -314,19 +335,41 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
   const running = run !== null && UNDER_WAY.has(run.status);
   const sensors = useLoad(`power/${state.connection === "open"}`, () => api.power());
   const [follow, setFollow] = useState(true);
+  const [queue, setQueue] = useState<Waiting[]>([]);
+  useEffect(() => {
+    // They run in the order in which they were asked for.
+    const begun = queue.findIndex((entry) => entry.run_id === run?.run_id);
+    if (begun >= 0) {
+      setQueue(queue.slice(begun + 1));
+    }
+  }, [queue, run?.run_id]);
   const matrix = useMemo(() => (run ? cellsToMatrix(run) : null), [run?.cells]);
   const tokens = useMemo(() => run?.tokens.filter(Boolean) ?? [], [run?.tokens]);
-  const estimated = (sensors.data?.domains ?? []).some(
-    (domain) => domain.within === null && domain.method === "estimated",
-  );
+  const method = sensors.data ? methodOf(sensors.data) : null;
 
   return (
     <div className="grid">
       <Panel title="New run" span={4} actions={<Sensors power={sensors.data} />}>
-        <RunForm onStart={(id) => live.expect(id)} busy={running} />
+        {Boolean(sensors.error) && state.connection === "open" && (
+          <Problem error={sensors.error} retry={sensors.reload} />
+        )}
+        <RunForm
+          busy={running}
+          onStart={(started) => {
+            if (started.place === 0) {
+              live.expect(started.run_id);
+            } else {
+              setQueue((before) => [...before, started]);
+            }
+          }}
+        />
+        <RunQueue
+          runs={queue}
+          onGone={(gone) => setQueue((before) => before.filter((entry) => entry.run_id !== gone))}
+        />
       </Panel>
       <RunPanel run={run} sensors={sensors.data} waiting={state.connection !== "open"} />
-      <Tiles run={run} estimated={estimated} />
+      <Tiles run={run} method={method} />
       <Panel
         title="Response"
         span={6}
@@ -345,7 +388,7 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
         }
       >
         {tokens.length > 0 ? (
-          <TokenStream tokens={tokens} follow={follow} />
+          <TokenStream tokens={tokens} method={method} follow={follow} />
         ) : (
           <div className="hold tokens-sized">
             <State title="No tokens yet" />
