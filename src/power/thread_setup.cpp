@@ -1,9 +1,9 @@
 #include "power/thread_setup.hpp"
 
+#include "base/thread_name.hpp"
+
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <pthread.h>
 #include <sched.h>
@@ -17,20 +17,14 @@
 namespace enprof {
 
 void set_up_sampling_thread(std::string_view name) noexcept {
-  std::array<char, 16> short_name{};  // Linux takes no more
-  std::ranges::copy(name.substr(0, short_name.size() - 1), short_name.begin());
+  name_this_thread(name);
   // Whoever handles Ctrl-C may wait for it in a system call, which it must interrupt.
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 #if defined(__linux__)
-  pthread_setname_np(pthread_self(), short_name.data());
   // 1 µs instead of 50: readings then come 50 µs late at the median instead of 105.
   prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
-#elif defined(__APPLE__)
-  pthread_setname_np(short_name.data());
-#else
-  static_cast<void>(short_name);
 #endif
 }
 

@@ -7,9 +7,8 @@
 
 namespace enprof {
 
-/// Names the calling thread, as debuggers and `top -H` show it (at most 15 bytes of the name); lets
-/// it sleep as exactly as the system can; and leaves signals to the program's other threads. What a
-/// platform does not offer is left out.
+/// Names the calling thread (name_this_thread), lets it sleep as exactly as the system can, and
+/// leaves signals to the program's other threads. What a platform does not offer is left out.
 void set_up_sampling_thread(std::string_view name) noexcept;
 
 /// Lets the calling thread run before all that have no realtime priority: SCHED_FIFO at its lowest.

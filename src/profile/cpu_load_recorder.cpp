@@ -3,7 +3,6 @@
 #include "base/log.hpp"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 namespace enprof {
@@ -20,45 +19,30 @@ CpuLoadRecorder::CpuLoadRecorder(const CpuTimes& times, const Clock& clock, Nano
       period_(period),
       most_samples_(std::max<std::size_t>(most_samples, 4)) {}
 
-CpuLoadRecorder::~CpuLoadRecorder() { static_cast<void>(stop()); }
-
 std::optional<CpuSnapshot> CpuLoadRecorder::start() {
   if (started_) {
     return std::nullopt;
   }
   started_ = true;
-  stopping_ = false;
   samples_.clear();
   sample();
   const auto first = samples_.empty() ? std::nullopt : std::optional{samples_.front().times};
-  try {
-    thread_ = std::thread([this] { work(); });
-  } catch (const std::system_error& error) {
-    kLog.error("CPU times are read at the begin and end of the run only: {}", error.what());
+  const auto started = thread_.start(
+      {.name = "enprof-cpu", .purpose = "sample CPU times", .period = period_, .first = period_},
+      [this] { sample(); });
+  if (!started) {
+    kLog.error("CPU times are read at the begin and end of the run only: {}",
+               started.error().message);
   }
   return first;
 }
 
 std::vector<CpuSample> CpuLoadRecorder::stop() {
-  if (thread_.joinable()) {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_one();
-    thread_.join();
-  }
+  thread_.stop();
   if (std::exchange(started_, false)) {
     sample();
   }
   return std::exchange(samples_, {});
-}
-
-void CpuLoadRecorder::work() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, period_, [this] { return stopping_; })) {
-    sample();
-  }
 }
 
 void CpuLoadRecorder::sample() {
@@ -73,6 +57,7 @@ void CpuLoadRecorder::sample() {
     }
     samples_.resize((samples_.size() + 1) / 2);
     period_ *= 2;
+    thread_.set_period(period_);
   }
   samples_.push_back({.at = before, .times = *times});
 }

@@ -4,11 +4,9 @@
 #include "enprof/base/clock.hpp"
 
 #include "base/cpu_times.hpp"
+#include "base/periodic_thread.hpp"
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 namespace enprof {
@@ -30,7 +28,6 @@ class CpuLoadRecorder {
                            std::size_t most_samples = kMostSamples);
   CpuLoadRecorder(const CpuLoadRecorder&) = delete;
   CpuLoadRecorder& operator=(const CpuLoadRecorder&) = delete;
-  ~CpuLoadRecorder();
 
   /// Takes the first sample, here and now, gives it, and goes on. Where no thread can be had, there
   /// will be the first sample and the last.
@@ -39,7 +36,6 @@ class CpuLoadRecorder {
   [[nodiscard]] std::vector<CpuSample> stop();
 
  private:
-  void work();
   void sample();
 
   const CpuTimes& times_;
@@ -47,11 +43,8 @@ class CpuLoadRecorder {
   Nanoseconds period_;
   std::size_t most_samples_;
   std::vector<CpuSample> samples_;  // the thread's while it runs
-  std::mutex mutex_;
-  std::condition_variable wake_;
   bool started_ = false;
-  bool stopping_ = false;
-  std::thread thread_;
+  PeriodicThread thread_;
 };
 
 }  // namespace enprof

@@ -14,11 +14,7 @@ constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
 
 }  // namespace
 
-EventDispatcher::~EventDispatcher() {
-  if (thread_.joinable()) {
-    end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt);
-  }
-}
+EventDispatcher::~EventDispatcher() { end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt); }
 
 EventRing* EventDispatcher::make_ring(std::size_t capacity) {
   ring_ = listeners_.empty() ? nullptr : std::make_unique<EventRing>(capacity);
@@ -34,23 +30,24 @@ void EventDispatcher::begin_run(std::string run_id, const RunRecorder& recorder)
   begin_ = recorder.begin_time();
   last_sample_ = begin_;
   energy_at_begin_ = monitor_ != nullptr ? monitor_->now().energy_since_start : Joules{0};
-  stopping_ = false;
+  is_new_ = true;
   posts_lost_ = 0;
-  thread_ = std::thread([this] { work(); });
+  // The hot path does not wake it: that costs a system call.
+  const auto started = thread_.start(
+      {.name = "enprof-events", .purpose = "tell of run " + run_id_, .period = kPeriod},
+      [this] { look(); });
+  if (!started) {
+    kLog.error("Listeners hear of run {} only at its end: {}", run_id_, started.error().message);
+  }
 }
 
 std::size_t EventDispatcher::end_run(RunStatus status, Nanoseconds duration,
                                      std::optional<Joules> energy) {
-  if (!thread_.joinable()) {
+  if (recorder_ == nullptr) {
     return 0;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
-  drain();  // what came after its last look
+  thread_.stop();
+  look();  // what came after its last one
 
   Event event = event_at(EventType::inference_complete, begin_ + duration);
   event.duration = duration;
@@ -63,17 +60,12 @@ std::size_t EventDispatcher::end_run(RunStatus status, Nanoseconds duration,
   return lost;
 }
 
-void EventDispatcher::work() {
-  deliver(event_at(EventType::run_started, begin_));
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    // The hot path does not notify: waking a thread costs it a system call.
-    wake_.wait_for(lock, kPeriod, [this] { return stopping_; });
-    lock.unlock();
-    drain();
-    sample_power();
-    lock.lock();
+void EventDispatcher::look() {
+  if (std::exchange(is_new_, false)) {
+    deliver(event_at(EventType::run_started, begin_));
   }
+  drain();
+  sample_power();
 }
 
 void EventDispatcher::post(Event event) {

@@ -4,15 +4,14 @@
 #include "enprof/model/event.hpp"
 #include "enprof/power/power_monitor.hpp"
 
+#include "base/periodic_thread.hpp"
 #include "profile/run_recorder.hpp"
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace enprof {
@@ -45,7 +44,7 @@ class EventDispatcher {
   std::size_t end_run(RunStatus status, Nanoseconds duration, std::optional<Joules> energy);
 
  private:
-  void work();
+  void look();
   void drain();
   void sample_power();
   void deliver(const Event& event);
@@ -54,17 +53,16 @@ class EventDispatcher {
   const PowerMonitor* monitor_;
   std::vector<Listener> listeners_;
   std::unique_ptr<EventRing> ring_;
-  const RunRecorder* recorder_ = nullptr;
+  const RunRecorder* recorder_ = nullptr;  // null between runs
   std::string run_id_;
   Instant begin_;
+  bool is_new_ = false;  // nothing of the run is told yet
   Instant last_sample_;
   Joules energy_at_begin_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
+  std::mutex mutex_;  // of the posts
   std::vector<Event> posted_;
   std::size_t posts_lost_ = 0;
-  std::thread thread_;
+  PeriodicThread thread_;
 };
 
 }  // namespace enprof

@@ -1,6 +1,7 @@
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
 #include "support/fake_source.hpp"
+#include "support/no_threads.hpp"
 #include "support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
@@ -166,6 +167,27 @@ TEST_F(ProfilerTest, ListenersHearInOrderAndOneThatThrowsHarmsNobody) {
   EXPECT_EQ(text, "Hello world");
   EXPECT_EQ(result.status, RunStatus::completed);
   EXPECT_FALSE(has_warning(result, "dropped_events"));
+}
+
+TEST_F(ProfilerTest, WithoutThreadsARunIsSavedAndHeardOfAtItsEnd) {
+  std::vector<EventType> heard;
+  InferencePipelineProfiler profiler{nullptr, &*database_, {.settle_period = 1ms}};
+  profiler.on([&](const Event& event) { heard.push_back(event.type); });
+  const testing::NoThreads none;
+  if (!none.why_not().empty()) {
+    GTEST_SKIP() << none.why_not();
+  }
+  auto run = profiler.run({.prompt = "Hi", .model_name = "my-model"});
+  const ProfiledRun& result = profile(run);
+  EXPECT_EQ(result.response, "Hello world");
+  EXPECT_EQ(own_warnings(result), std::vector<Warning>{});
+  EXPECT_EQ(heard,
+            (std::vector<EventType>{EventType::run_started, EventType::section_start,
+                                    EventType::section_end, EventType::token_complete,
+                                    EventType::token_complete, EventType::inference_complete}));
+  const auto stored = database_->get_run(result.run_id);
+  ASSERT_TRUE(stored && *stored);
+  EXPECT_EQ(**stored, result);
 }
 
 TEST_F(ProfilerTest, ASlowListenerMissesEventsAndTheRunSaysSo) {

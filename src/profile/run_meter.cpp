@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <exception>
 #include <utility>
 
 namespace enprof {
@@ -37,13 +36,19 @@ RunMeter::RunMeter(const PowerMonitor* monitor, Sink sink, Options options)
       spans_(kSpanCapacity),
       passes_(kPassCapacity) {}
 
-RunMeter::~RunMeter() { stop(); }
-
 void RunMeter::begin(std::string run_id, Instant begin) {
   run_id_ = std::move(run_id);
   begin_ = begin;
   slicer_.begin(begin);
-  thread_ = std::thread([this] { work(); });
+  const auto started = thread_.start({.name = "enprof-meter",
+                                      .purpose = "work out the figures so far of run " + run_id_,
+                                      .period = options_.period,
+                                      .first = options_.period},
+                                     [this] { look(); });
+  if (!started) {
+    kLog.error("The figures of run {} are known only at its end: {}", run_id_,
+               started.error().message);
+  }
 }
 
 void RunMeter::note_plan(std::uint32_t index, OperationPlan plan) {
@@ -51,34 +56,13 @@ void RunMeter::note_plan(std::uint32_t index, OperationPlan plan) {
   plans_[index] = std::move(plan);
 }
 
-void RunMeter::stop() {
-  if (!thread_.joinable()) {
-    return;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
-}
+void RunMeter::stop() { thread_.stop(); }
 
-void RunMeter::work() {
-  std::unique_lock lock(mutex_);
-  Nanoseconds pause = options_.period;
-  while (!wake_.wait_for(lock, pause, [this] { return stopping_; })) {
-    lock.unlock();
-    const Nanoseconds before = thread_time();
-    try {
-      take_in();
-      settle();
-    } catch (const std::exception& error) {
-      // Out of memory, say: the figures at the run's end do not depend on these.
-      kLog.error("The figures of run {} so far could not be worked out: {}", run_id_, error.what());
-    }
-    pause = std::max(options_.period, kRest * (thread_time() - before));
-    lock.lock();
-  }
+void RunMeter::look() {
+  const Nanoseconds before = thread_time();
+  take_in();
+  settle();
+  thread_.set_period(std::max(options_.period, kRest * (thread_time() - before)));
 }
 
 void RunMeter::take_in() {
@@ -121,8 +105,8 @@ void RunMeter::settle() {
     piece.depth = Depth::module;
   }
   assemble_run(slice, power, piece);
-  tell_tokens(piece, now);
-  tell_sums(piece, now);
+  tell_tokens(piece, now - begin_);
+  tell_sums(piece, now - begin_);
 }
 
 Instant RunMeter::known_until(const std::vector<EnergyWindow>& windows, Instant now) const {
@@ -144,8 +128,8 @@ Instant RunMeter::known_until(const std::vector<EnergyWindow>& windows, Instant 
   return known;
 }
 
-void RunMeter::tell_tokens(ProfiledRun& piece, Instant at) {
-  Event event = event_at(EventType::energy_settled, at);
+void RunMeter::tell_tokens(ProfiledRun& piece, Nanoseconds at) {
+  Event event{.type = EventType::energy_settled, .run_id = run_id_, .at = at};
   event.tokens = std::move(piece.tokens);
   for (TokenFigure& token : event.tokens) {
     token.index += slicer_.first_token();
@@ -156,7 +140,7 @@ void RunMeter::tell_tokens(ProfiledRun& piece, Instant at) {
   }
 }
 
-void RunMeter::tell_sums(const ProfiledRun& piece, Instant at) {
+void RunMeter::tell_sums(const ProfiledRun& piece, Nanoseconds at) {
   for (const LayerFigure& layer : piece.layers) {
     Sum& sum = layers_[{layer.phase, layer.layer}];
     sum.count += layer.count;
@@ -173,7 +157,7 @@ void RunMeter::tell_sums(const ProfiledRun& piece, Instant at) {
     sum.figure.add(operation.figure, operation.count);
   }
   if (!piece.layers.empty()) {
-    Event event = event_at(EventType::layer_metrics, at);
+    Event event{.type = EventType::layer_metrics, .run_id = run_id_, .at = at};
     for (const auto& [key, sum] : layers_) {
       event.layers.push_back({.phase = key.first,
                               .layer = key.second,
@@ -183,7 +167,7 @@ void RunMeter::tell_sums(const ProfiledRun& piece, Instant at) {
     sink_(std::move(event));
   }
   if (!piece.components.empty()) {
-    Event event = event_at(EventType::component_metrics, at);
+    Event event{.type = EventType::component_metrics, .run_id = run_id_, .at = at};
     for (const auto& [key, sum] : components_) {
       const auto& [phase, layer, component] = key;
       event.components.push_back({.phase = phase,
@@ -195,7 +179,7 @@ void RunMeter::tell_sums(const ProfiledRun& piece, Instant at) {
     sink_(std::move(event));
   }
   if (!piece.operations.empty()) {
-    Event event = event_at(EventType::operation_metrics, at);
+    Event event{.type = EventType::operation_metrics, .run_id = run_id_, .at = at};
     for (const auto& [key, sum] : operations_) {
       const auto& [phase, component, op] = key;
       event.operations.push_back({.phase = phase,
@@ -206,14 +190,6 @@ void RunMeter::tell_sums(const ProfiledRun& piece, Instant at) {
     }
     sink_(std::move(event));
   }
-}
-
-Event RunMeter::event_at(EventType type, Instant at) const {
-  Event event;
-  event.type = type;
-  event.run_id = run_id_;
-  event.at = at - begin_;
-  return event;
 }
 
 }  // namespace enprof

@@ -5,18 +5,17 @@
 #include "enprof/model/profiled_run.hpp"
 #include "enprof/power/power_monitor.hpp"
 
+#include "base/periodic_thread.hpp"
 #include "profile/figure_sum.hpp"
 #include "profile/pass_recorder.hpp"
 #include "profile/run_recorder.hpp"
 #include "profile/run_slicer.hpp"
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -47,7 +46,6 @@ class RunMeter {
   RunMeter(const PowerMonitor* monitor, Sink sink, Options options);
   RunMeter(const RunMeter&) = delete;
   RunMeter& operator=(const RunMeter&) = delete;
-  ~RunMeter();
 
   [[nodiscard]] SpanRing* spans() { return &spans_; }
   [[nodiscard]] PassRing* passes() { return &passes_; }
@@ -68,14 +66,14 @@ class RunMeter {
     FigureSum figure;
   };
 
-  void work();
+  void look();
   void take_in();
   void settle();
   /// Up to when every sensor that still speaks has spoken.
   [[nodiscard]] Instant known_until(const std::vector<EnergyWindow>& windows, Instant now) const;
-  void tell_tokens(ProfiledRun& piece, Instant at);
-  void tell_sums(const ProfiledRun& piece, Instant at);
-  [[nodiscard]] Event event_at(EventType type, Instant at) const;
+  /// `at` is since the run began.
+  void tell_tokens(ProfiledRun& piece, Nanoseconds at);
+  void tell_sums(const ProfiledRun& piece, Nanoseconds at);
 
   const PowerMonitor* monitor_;
   Sink sink_;
@@ -85,17 +83,16 @@ class RunMeter {
   std::string run_id_;
   Instant begin_;
 
-  std::mutex mutex_;  // of what follows, up to the thread
-  std::condition_variable wake_;
-  bool stopping_ = false;
+  std::mutex mutex_;  // of the plans
   std::map<std::uint32_t, OperationPlan> plans_;
 
-  std::thread thread_;
   // The meter's thread's own.
   RunSlicer slicer_;
   std::map<LayerKey, Sum> layers_;
   std::map<ComponentKey, Sum> components_;
   std::map<OperationKey, Sum> operations_;
+
+  PeriodicThread thread_;
 };
 
 }  // namespace enprof

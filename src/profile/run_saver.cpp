@@ -71,8 +71,6 @@ RunSaver::RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Liste
       spans_(kSpanCapacity),
       passes_(kPassCapacity) {}
 
-RunSaver::~RunSaver() { stop(); }
-
 void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder) {
   recorder_ = &recorder;
   sample_cpu();
@@ -82,7 +80,13 @@ void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder) {
     windows_until_.assign(monitor_->domains().size(), recorder.begin_time());
   }
   note_facts(run);
-  thread_ = std::thread([this] { work(); });
+  const auto started = thread_.start({.name = "enprof-saver",
+                                      .purpose = "save a step of run " + run.run_id,
+                                      .period = options_.period},
+                                     [this] { save_step(); });
+  if (!started) {
+    kLog.error("Run {} is saved only at its end: {}", run.run_id, started.error().message);
+  }
 }
 
 void RunSaver::note_facts(const ProfiledRun& run) {
@@ -101,32 +105,7 @@ void RunSaver::note_plan(std::uint32_t index, OperationPlan plan) {
   plans_[index] = std::move(plan);
 }
 
-void RunSaver::stop() {
-  if (!thread_.joinable()) {
-    return;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
-}
-
-void RunSaver::work() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    lock.unlock();
-    try {
-      save_step();
-    } catch (const std::exception& error) {
-      // Out of memory, say: the run itself goes on.
-      kLog.error("A step of run {} could not be saved: {}", header_.run_id, error.what());
-    }
-    lock.lock();
-    wake_.wait_for(lock, options_.period, [this] { return stopping_; });
-  }
-}
+void RunSaver::stop() { thread_.stop(); }
 
 void RunSaver::save_step() {
   const RunStepData data = collect();

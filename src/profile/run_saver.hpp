@@ -7,13 +7,13 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "base/cpu_times.hpp"
+#include "base/periodic_thread.hpp"
 #include "profile/run_assembler.hpp"
 #include "profile/run_step_data.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -21,7 +21,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace enprof {
@@ -50,7 +49,6 @@ class RunSaver {
            const Options& options);
   RunSaver(const RunSaver&) = delete;
   RunSaver& operator=(const RunSaver&) = delete;
-  ~RunSaver();
 
   [[nodiscard]] SpanRing* spans() { return &spans_; }
   [[nodiscard]] PassRing* passes() { return &passes_; }
@@ -79,7 +77,6 @@ class RunSaver {
   void abandon();
 
  private:
-  void work();
   void save_step();
   [[nodiscard]] RunStepData collect();
   void collect_spans(RunStepData& data);
@@ -104,14 +101,11 @@ class RunSaver {
   std::vector<CpuSample> cpu_samples_;  // since the last step
 
   std::atomic<Nanoseconds::rep> saved_until_{0};
-  std::mutex mutex_;  // of what follows, up to the thread
-  std::condition_variable wake_;
-  bool stopping_ = false;
+  std::mutex mutex_;               // of what follows, up to the plans
   std::optional<StepJson> facts_;  // that no step has said yet
   SampledValues values_;
   std::map<std::uint32_t, OperationPlan> plans_;
 
-  std::thread thread_;
   // The saver's thread's own; the run's, once that has ended.
   ProfiledRun header_;  // the run as begin_run() wants it
   std::optional<RunLock> lock_;
@@ -125,6 +119,8 @@ class RunSaver {
   Instant readings_until_;
   std::size_t told_warnings_ = 0;
   std::map<std::string, bool> told_;  // trouble, by code
+
+  PeriodicThread thread_;
 };
 
 }  // namespace enprof

@@ -15,8 +15,8 @@
 
 namespace enprof {
 
-/// One WebSocket to a server, and questions to its API. Beside http_server.cpp the only part that
-/// knows Boost.Beast.
+/// One WebSocket to a server, and questions to its API. The only part of the
+/// client's side that knows Boost.Beast.
 /// Threads: one at a time; `cancel` may be set by any, and ends what is waited for within 100 ms,
 /// with the error `cancelled`.
 class LiveClient {

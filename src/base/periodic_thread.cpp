@@ -1,0 +1,78 @@
+#include "base/periodic_thread.hpp"
+
+#include "base/log.hpp"
+#include "base/thread_name.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"thread"};
+
+}  // namespace
+
+PeriodicThread::~PeriodicThread() { stop(); }
+
+Result<void> PeriodicThread::start(Options options, std::function<void()> turn) {
+  stop();
+  options_ = std::move(options);
+  turn_ = std::move(turn);
+  is_failing_ = false;
+  stopping_ = false;
+  try {
+    thread_ = std::thread([this] { work(); });
+  } catch (const std::system_error& error) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("The thread {} cannot be started: {}", options_.name, error.what()),
+                "Raise the limit on threads: ulimit -u");
+  }
+  return {};
+}
+
+void PeriodicThread::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void PeriodicThread::work() {
+  name_this_thread(options_.name);
+  Nanoseconds pause = options_.first;
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, pause, [this] { return stopping_; })) {
+    lock.unlock();
+    take_turn();
+    pause = options_.period;
+    lock.lock();
+  }
+}
+
+void PeriodicThread::take_turn() {
+  const auto failed = [this](std::string_view what) {
+    if (!std::exchange(is_failing_, true)) {
+      kLog.error("Could not {}: {}. It is tried again", options_.purpose, what);
+    }
+  };
+  try {
+    turn_();
+    is_failing_ = false;
+  } catch (const std::exception& error) {
+    failed(error.what());
+  } catch (...) {
+    failed("an exception of unknown type");
+  }
+}
+
+}  // namespace enprof

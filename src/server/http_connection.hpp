@@ -1,0 +1,72 @@
+// One connection of the server.
+#pragma once
+
+#include "enprof/base/units.hpp"
+
+#include "server/access_policy.hpp"
+#include "server/http_limits.hpp"
+#include "server/http_message.hpp"
+#include "server/http_wire.hpp"
+#include "server/live_watchers.hpp"
+#include "server/rate_limiter.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace enprof {
+
+/// What a server's connections share; it outlives them.
+struct HttpService {
+  const HttpLimits& limits;
+  const std::string& live_path;
+  const std::function<HttpResponse(const HttpRequest&)>& handler;
+  const AccessPolicy& policy;
+  RateLimiter& limiter;
+  LiveWatchers& watchers;
+  boost::asio::thread_pool& workers;  ///< run the handler
+  bool stopping = false;
+};
+
+/// Reads requests and answers them, one after the other; one that asks for a WebSocket becomes a
+/// watcher. Threads: the one that runs the coroutine.
+class HttpConnection {
+ public:
+  HttpConnection(boost::asio::ip::tcp::socket socket, HttpService& service);
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+
+  /// Until either side ends it.
+  boost::asio::awaitable<void> run();
+  /// Ends it where it waits for a request; an answer under way is still sent.
+  void stop();
+
+  /// Instead of a connection, where there are so many already: says so, if the client's buffer
+  /// takes it at once, and closes. More it does not get.
+  static void turn_away(boost::asio::ip::tcp::socket& socket, std::size_t connections);
+
+ private:
+  [[nodiscard]] WireResponse too_often(Nanoseconds wait, const WireRequest& request) const;
+  /// False where the connection is of no more use, as with send_file().
+  boost::asio::awaitable<bool> send(WireResponse response);
+  /// As much as the client takes at a time: the rest stays on the disk.
+  boost::asio::awaitable<bool> send_file(HttpResponse answered, const WireRequest& request);
+  /// Answers a request that could not be read, where it is the client's doing.
+  boost::asio::awaitable<void> refuse(boost::system::error_code reason);
+  /// Runs the handler on a worker, and comes back. The request outlives the call.
+  boost::asio::awaitable<HttpResponse> answer(const HttpRequest& request);
+  [[nodiscard]] HttpResponse handle(const HttpRequest& request) const;
+  boost::asio::awaitable<void> watch(WireRequest request);
+
+  HttpService& service_;
+  boost::beast::tcp_stream stream_;
+  bool is_asking_ = false;  // its next request has not come yet
+};
+
+}  // namespace enprof

@@ -1,0 +1,80 @@
+#include "server/http_wire.hpp"
+
+#include "server/http_request.hpp"
+
+#include <boost/beast/core/file.hpp>
+#include <boost/beast/http/field.hpp>
+#include <boost/beast/http/status.hpp>
+#include <boost/beast/http/verb.hpp>
+
+#include <string>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+/// All of a message but its body.
+template <class Body>
+http::response<Body> head_of(const HttpResponse& plain_response, const WireRequest& request) {
+  http::response<Body> response{static_cast<http::status>(plain_response.status),
+                                request.version()};
+  response.set(http::field::server, "enprof");
+  response.set(http::field::content_type, plain_response.content_type);
+  // No page of ours loads anything from elsewhere, nor may another frame it.
+  response.set("Content-Security-Policy",
+               "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+               "connect-src 'self' ws:; frame-ancestors 'none'; base-uri 'none'");
+  response.set("X-Content-Type-Options", "nosniff");
+  response.set("Referrer-Policy", "no-referrer");
+  response.set(http::field::cache_control, "no-store");
+  for (const auto& [name, value] : plain_response.headers) {
+    response.set(name, value);
+  }
+  response.keep_alive(request.keep_alive());
+  return response;
+}
+
+}  // namespace
+
+HttpRequest plain(const WireRequest& request) {
+  HttpRequest result = parse_target({request.target().data(), request.target().size()});
+  result.method = std::string(request.method_string());
+  for (const auto& field : request) {
+    const auto name = field.name_string();
+    result.headers[lower_case({name.data(), name.size()})] = std::string(field.value());
+  }
+  result.body = request.body();
+  return result;
+}
+
+WireRequest unread_request() {
+  WireRequest nothing;
+  nothing.version(11);
+  nothing.keep_alive(false);
+  return nothing;
+}
+
+WireResponse wire(HttpResponse&& plain_response, const WireRequest& request) {
+  auto response = head_of<http::string_body>(plain_response, request);
+  response.body() = std::move(plain_response.body);
+  response.prepare_payload();
+  if (request.method() == http::verb::head) {
+    response.body().clear();  // the length stays as it would be
+  }
+  return response;
+}
+
+WireFile wire_file(HttpResponse&& plain_response, const WireRequest& request,
+                   boost::system::error_code& error) {
+  auto response = head_of<http::file_body>(plain_response, request);
+  beast::file file;
+  file.native_handle(plain_response.file->release());
+  response.body().reset(std::move(file), error);
+  response.prepare_payload();
+  return response;
+}
+
+}  // namespace enprof
