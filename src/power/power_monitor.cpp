@@ -218,8 +218,7 @@ Result<void> PowerMonitor::record_to(const std::filesystem::path& path) {
   if (!recorder) {
     return std::unexpected(std::move(recorder.error()));
   }
-  impl_->sampler->record_to(std::move(*recorder));
-  return {};
+  return impl_->sampler->record_to(std::move(*recorder));
 }
 
 }  // namespace enprof

@@ -188,7 +188,9 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] std::optional<IdleBaseline> baseline() const;
 
   /// Writes each window from now on, until stop(), to a file that `replay:FILE` reads; times from
-  /// start(). A file that cannot be written any more is a warning. Errors: those of the file.
+  /// start(). A file that cannot be written any more is a warning, and so is one that takes nothing
+  /// for too long: no sensor waits for it, and stop() for two seconds. Errors: those of the file;
+  /// unavailable, without a thread.
   [[nodiscard]] Result<void> record_to(const std::filesystem::path& path);
 
   static constexpr Nanoseconds kDefaultInterval = std::chrono::milliseconds{10};
