@@ -102,8 +102,8 @@ enum class BusyMachine : std::uint8_t {
 class ENPROF_API PowerMonitor {
  public:
   /// The best sources that work here: the best one that measures the CPUs, in the order rapl,
-  /// estimate, and every one that measures something else. Which ones, and why not better ones,
-  /// says sources() and the log.
+  /// powermetrics, estimate, and every one that measures something else. Which ones, and why not
+  /// better ones, says sources() and the log.
   [[nodiscard]] static Result<PowerMonitor> detect(const PowerEnvironment& environment = {});
   /// By name, see source_names(); or by several names with commas between, a
   /// replay last. Where several measure the same thing it counts once (link_parents).
