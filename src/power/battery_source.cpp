@@ -1,5 +1,7 @@
 #include "power/battery_source.hpp"
 
+#include "base/first_line.hpp"
+#include "power/counter_reading.hpp"
 #include "power/hwmon_files.hpp"
 
 #include <fmt/format.h>
@@ -126,8 +128,7 @@ BatterySource::BatterySource(std::vector<std::filesystem::path> batteries,
   domain_.source = name();
   domain_.scope = DomainScope::machine;
   domain_.period = kRenewal;
-  domain_.stamp_error = Nanoseconds{static_cast<Nanoseconds::rep>(
-      static_cast<double>(kPoll.count()) * std::numbers::inv_sqrt3 / 2)};
+  domain_.stamp_error = uniform_error(kPoll);
 }
 
 std::string BatterySource::description() const {

@@ -1,5 +1,6 @@
 #include "power/hwmon_channels.hpp"
 
+#include "base/first_line.hpp"
 #include "base/polled_file.hpp"
 #include "power/hwmon_files.hpp"
 
