@@ -172,7 +172,8 @@ class ENPROF_API PowerMonitor {
   /// sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a replay),
   /// invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
   /// recording_failed, sampler_failed; of energy counters, counter_reset, counter_jumped,
-  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked; gpus_changed. The log
+  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked; gpus_changed;
+  /// gauge_mismatch (a battery's). The log
   /// hears of each at once, then at most once a minute.
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
