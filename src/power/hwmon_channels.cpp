@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <string_view>
@@ -31,8 +32,9 @@ constexpr Nanoseconds kGpuRenewal = milliseconds{100};
 /// i915 and xe count in a 32-bit register of 2^-14 J behind their files.
 constexpr Joules kRegisterReach{262'144};
 
-/// "Measures the overall 5V input to the board" (github.com/rbonghi/jetson_stats, issue 51).
-constexpr std::string_view kBoardInput = "POM_5V_IN";
+/// "Measures the overall 5V input to the board" (github.com/rbonghi/jetson_stats, issue 51); on
+/// newer ones the supply of the module (NVIDIA, DG-10931-001: Jetson Orin NX design guide, Power).
+constexpr std::array<std::string_view, 2> kBoardInputs{"POM_5V_IN", "VDD_IN"};
 
 struct Chip {
   std::filesystem::path directory;
@@ -275,7 +277,7 @@ class Finder {
     if (!power) {
       return;
     }
-    if (label == kBoardInput) {
+    if (std::ranges::find(kBoardInputs, label) != kBoardInputs.end()) {
       channel.domain = domain_from_name("psys");
       channel.domain.scope = DomainScope::machine;
       take_for_machine(std::move(channel));
