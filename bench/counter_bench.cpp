@@ -12,6 +12,7 @@
 #include "power/step_lock.hpp"
 #include "power/thread_setup.hpp"
 #include "support/temp_dir.hpp"
+#include "thread_cpus.hpp"
 
 #include <fmt/format.h>
 
@@ -39,17 +40,16 @@ constexpr int kReadings = 600;
 constexpr std::size_t kMostSteps = 60'000;
 
 /// The counter and its reader have a CPU each, where there are two: hardware takes none from us.
-void take_cpu(std::size_t cpu) {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(cpu, &cpus);
-  static_cast<void>(pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus));
+/// False where that is refused.
+bool take_cpu(std::span<const int> cpus, std::size_t which) {
+  return cpus.size() < 2 || keep_thread_on(cpus.subspan(which, 1));
 }
 
 /// Threads: one steps, and hands over by joining; one reads.
 class SteppedCounter final : public CounterInput {
  public:
-  SteppedCounter() : file_(dir_.write("energy_uj", "00000000000000000000\n")) {
+  explicit SteppedCounter(std::span<const int> cpus)
+      : cpus_(cpus), file_(dir_.write("energy_uj", "00000000000000000000\n")) {
     steps_.reserve(kMostSteps);
     thread_ = std::thread([this] { step(); });
   }
@@ -76,13 +76,15 @@ class SteppedCounter final : public CounterInput {
     std::ranges::sort(apart);
     return apart.empty() ? 0 : apart[apart.size() * 99 / 100];
   }
+  /// Whether it had its CPU; after stop().
+  [[nodiscard]] bool was_undisturbed() const { return has_cpu_; }
   /// When the value came to be; after stop().
   [[nodiscard]] Instant stepped_at(std::uint64_t value) const { return steps_.at(value - 1); }
 
  private:
   void step() {
     set_up_sampling_thread("bench-counter");
-    take_cpu(0);
+    has_cpu_ = take_cpu(cpus_, 0);
     // Hardware waits for no CPU. Where this is refused, a busy machine makes the counter erratic:
     // counter.step_jitter_p99 says so.
     sched_param priority{};
@@ -105,10 +107,12 @@ class SteppedCounter final : public CounterInput {
     }
   }
 
+  std::span<const int> cpus_;
   testing::TempDir dir_;
   CounterFile file_;
   std::atomic<std::uint64_t> value_ = 0;
   std::vector<Instant> steps_;
+  bool has_cpu_ = false;
   std::atomic<bool> stopped_ = false;
   std::thread thread_;
 };
@@ -119,6 +123,7 @@ struct Stamp {
 };
 
 struct Stamps {
+  bool has_cpu = false;
   std::vector<Stamp> locked;
   std::vector<Stamp> naive;
   std::size_t missed = 0;
@@ -127,10 +132,9 @@ struct Stamps {
   Nanoseconds took{0};
 };
 
-Stamps read_stamps(SteppedCounter& counter) {
+Stamps read_stamps(SteppedCounter& counter, std::span<const int> cpus) {
   set_up_sampling_thread("bench-reader");
-  take_cpu(1);
-  Stamps stamps;
+  Stamps stamps{.has_cpu = take_cpu(cpus, 1)};
   StepLock lock({.period = kPeriod}, monotonic_clock(), monotonic_sleeper());
   const Instant begin = monotonic_clock().now();
   Instant due = begin;
@@ -172,11 +176,16 @@ void figures_of(std::string_view name, const SteppedCounter& counter,
 }  // namespace
 
 bool bench_counter() {
-  SteppedCounter counter;
+  const std::vector<int> cpus = allowed_cpus();
+  SteppedCounter counter(cpus);
   Stamps stamps;
-  std::thread reader([&] { stamps = read_stamps(counter); });
+  std::thread reader([&] { stamps = read_stamps(counter, cpus); });
   reader.join();
   counter.stop();
+  if (!counter.was_undisturbed() || !stamps.has_cpu) {
+    std::fputs("enprof_bench: the counter and its reader cannot be kept to a CPU each\n", stderr);
+    return false;
+  }
   if (stamps.locked.empty() || stamps.naive.empty()) {
     std::fputs("enprof_bench: the simulated counter was not seen to step\n", stderr);
     return false;

@@ -20,9 +20,7 @@ namespace enprof {
 ///
 /// where m_c, the prior mean of a class, is the mean power of the windows that it was in, weighted
 /// by its time there. A window in which every class has its usual share says nothing about z, and z
-/// stays at 0 ± τ; what differs from window to window in their mix moves it. In each phase z may
-/// also follow a common trend with the (logarithm of the) length of a piece of work, whose slope
-/// has the same prior: what takes microseconds is mostly the starting of it. Drift is a common
+/// stays at 0 ± τ; what differs from window to window in their mix moves it. Drift is a common
 /// offset, linear between knots that are at least kDriftWindows windows apart, with the same prior:
 /// so that slow changes of all power (temperature, clock) are not mistaken for the power of what
 /// happened to run then. Its mean over the run is 0.

@@ -400,7 +400,10 @@ bool ChildProcess::reap() noexcept {
     return false;
   }
   // What it has left behind has no purpose any more; until it is reaped, the group's number is its.
-  ::kill(-pid_, SIGKILL);
+  // Where others have reaped it, the number may be anybody's by now.
+  if (found == 0) {
+    ::kill(-pid_, SIGKILL);
+  }
   int status = 0;
   const pid_t ended = waitpid(pid_, &status, WNOHANG);
   status_.emplace();  // where the program that we are part of reaps all children, nobody knows how

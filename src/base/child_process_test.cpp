@@ -175,6 +175,16 @@ TEST(ChildProcess, DescendantsOfOneThatEndedByItselfAreEndedToo) {
   }
 }
 
+TEST(ChildProcess, WhereOthersHaveReapedItItsGroupsNumberIsNotItsAnyMore) {
+  auto child = ChildProcess::start(shell("sleep 60 > /dev/null 2>&1 & echo $!"));
+  ASSERT_TRUE(child) << child.error().message;
+  const pid_t foreigner = std::stoi(read_until(*child));  // who has that number now
+  ASSERT_EQ(::waitpid(child->pid(), nullptr, 0), child->pid());
+  EXPECT_EQ(child->wait(kLong), ExitStatus{}) << "nobody knows how it ended";
+  EXPECT_FALSE(has_ended(foreigner));
+  ::kill(foreigner, SIGKILL);
+}
+
 TEST(ChildProcess, DiesOfSigpipeAlthoughWeIgnoreIt) {
   const auto before = std::signal(SIGPIPE, SIG_IGN);
   auto child = ChildProcess::start(shell("kill -PIPE $$; echo survived"));

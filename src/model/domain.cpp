@@ -63,6 +63,14 @@ Index find_module(const std::vector<Domain>& domains, const Domain& part) {
   });
 }
 
+/// The GPU that an instance is a part of: each source numbers its own.
+Index find_gpu(const std::vector<Domain>& domains, const Domain& part) {
+  return find_if(domains, [&](const Domain& domain) {
+    return domain.kind == DomainKind::gpu && domain.socket == part.socket &&
+           domain.source == part.source;
+  });
+}
+
 /// The chip that a part of it is on.
 Index find_soc(const std::vector<Domain>& domains, const Domain& part) {
   return find_if(domains, [&](const Domain& domain) {
@@ -125,7 +133,7 @@ Index container_of(const std::vector<Domain>& domains, std::size_t index) {
     case DomainKind::ane:
       return find_soc(domains, domain);
     case DomainKind::mig:
-      return find(domains, DomainKind::gpu, domain.socket);
+      return find_gpu(domains, domain);
     case DomainKind::psys:
     case DomainKind::module:
     case DomainKind::soc:

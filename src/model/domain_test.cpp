@@ -111,6 +111,18 @@ TEST(Domain, AnInstanceLiesInItsGpuAndNoOther) {
       << "where the GPU itself is not seen, its instances are disjoint";
 }
 
+TEST(Domain, AnInstanceLiesInNoGpuOfAnotherSource) {
+  std::vector<Domain> all{scoped("gpu-0", DomainScope::device, "hwmon"),
+                          scoped("mig-0-0", DomainScope::device, "nvml")};
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"gpu-0", "mig-0-0"}));
+  all.push_back(scoped("nvml:gpu-0", DomainScope::device, "nvml"));
+  all.back().kind = DomainKind::gpu;
+  all.back().socket = 0;
+  link_parents(all);
+  EXPECT_EQ(container(all, "mig-0-0"), "nvml:gpu-0");
+}
+
 TEST(Domain, AModuleContainsItsGpuAndItsCpu) {
   std::vector<Domain> all{scoped("module-0", DomainScope::module, "nvml"),
                           scoped("gpu-0", DomainScope::device, "nvml"),

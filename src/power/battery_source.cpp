@@ -1,5 +1,7 @@
 #include "power/battery_source.hpp"
 
+#include "base/first_line.hpp"
+#include "power/counter_reading.hpp"
 #include "power/hwmon_files.hpp"
 
 #include <fmt/format.h>
@@ -7,8 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <numbers>
 #include <system_error>
 #include <utility>
 
@@ -25,6 +25,11 @@ bool is_machines_battery(const std::filesystem::path& supply) {
 bool is_charger(const std::filesystem::path& supply) {
   const std::string type = first_line_of(supply / "type");
   return type == "Mains" || type.starts_with("USB");
+}
+
+bool is_removed(const std::filesystem::path& supply) {
+  std::error_code failed;
+  return !std::filesystem::exists(supply, failed) && !failed;
 }
 
 /// W that flow, whichever way.
@@ -126,8 +131,7 @@ BatterySource::BatterySource(std::vector<std::filesystem::path> batteries,
   domain_.source = name();
   domain_.scope = DomainScope::machine;
   domain_.period = kRenewal;
-  domain_.stamp_error = Nanoseconds{static_cast<Nanoseconds::rep>(
-      static_cast<double>(kPoll.count()) * std::numbers::inv_sqrt3 / 2)};
+  domain_.stamp_error = uniform_error(kPoll);
 }
 
 std::string BatterySource::description() const {
@@ -202,6 +206,13 @@ Poll BatterySource::poll(std::vector<EnergyWindow>& windows) {
   if (!state) {
     integrator_.miss();
     check_.reset();
+    if (const auto removed = std::ranges::find_if(batteries_, is_removed);
+        removed != batteries_.end()) {
+      return {.outcome = PollOutcome::gone,
+              .error = {.code = ErrorCode::not_found,
+                        .message = fmt::format("There is no {} any more", removed->string()),
+                        .hint = "Put the battery back in."}};
+    }
     return retry(state.error());
   }
   if (!state->discharging) {
@@ -223,10 +234,11 @@ Poll BatterySource::poll(std::vector<EnergyWindow>& windows) {
   for (std::size_t index = before; index < windows.size(); ++index) {
     measured += windows[index].energy;
   }
+  Poll result;
   if (auto difference = compare(*state, at, measured)) {
-    return retry(std::move(*difference));
+    result.incidents.push_back({.code = "gauge_mismatch", .error = std::move(*difference)});
   }
-  return {};
+  return result;
 }
 
 std::optional<Error> BatterySource::compare(const State& state, Instant at, Joules measured) {

@@ -26,7 +26,7 @@ namespace enprof {
 /// not see all that it draws: open() and start() fail, and from the moment when the plug goes in
 /// there is a gap, and `retry`, until it is pulled. As a check, what the gauges counted
 /// (energy_now) is compared with what was integrated: a difference beyond what their resolution
-/// explains is told once.
+/// explains is told once, as the incident gauge_mismatch. A battery that is taken out is `gone`.
 class BatterySource final : public PowerSource {
  public:
   /// Errors: not_found, where there is no battery that tells its power; unavailable, where the

@@ -12,7 +12,9 @@ namespace enprof {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class BatterySourceTest : public ::testing::Test {
  protected:
@@ -38,6 +40,9 @@ class BatterySourceTest : public ::testing::Test {
       if (last_.outcome == PollOutcome::retry) {
         ++retries_;
       }
+      for (const Incident& incident : last_.incidents) {
+        incidents_.push_back(incident.code);
+      }
     }
   }
   [[nodiscard]] double joules() const {
@@ -62,6 +67,7 @@ class BatterySourceTest : public ::testing::Test {
   std::vector<EnergyWindow> windows_;
   Poll last_;
   int retries_ = 0;
+  std::vector<std::string> incidents_;
 };
 
 TEST_F(BatterySourceTest, IsWhatTheWholeMachineDraws) {
@@ -162,11 +168,26 @@ TEST_F(BatterySourceTest, ABatteryThatVanishesOrLiesIsNoZero) {
   supplies_.supply("BAT0", {{"power_now", "garbage"}});
   run(1s);
   EXPECT_EQ(last_.outcome, PollOutcome::retry);
-  supplies_.remove_supply("BAT0");
-  run(1s);
-  EXPECT_EQ(last_.outcome, PollOutcome::retry);
-  EXPECT_THAT(last_.error.message, HasSubstr("BAT0"));
   EXPECT_NEAR(covered(), before, 1e-9);
+}
+
+TEST_F(BatterySourceTest, ABatteryThatIsTakenOutIsGoneUntilItIsBack) {
+  battery("BAT0", 10);
+  open();
+  run(4s);
+  const double before = covered();
+  supplies_.remove_supply("BAT0");
+  run(100ms);
+  EXPECT_EQ(last_.outcome, PollOutcome::gone);
+  EXPECT_EQ(last_.error.code, ErrorCode::not_found);
+  EXPECT_THAT(last_.error.message, HasSubstr("BAT0"));
+  EXPECT_FALSE(source_->start());
+  battery("BAT0", 10);
+  ASSERT_TRUE(source_->start());
+  EXPECT_NEAR(covered(), before, 1e-9);
+  run(4s);
+  EXPECT_GE(covered(), before + 2);
+  EXPECT_LE(covered(), before + 4.1);
 }
 
 TEST_F(BatterySourceTest, WhatTheGaugeCountedIsACheck) {
@@ -175,14 +196,19 @@ TEST_F(BatterySourceTest, WhatTheGaugeCountedIsACheck) {
     double held_uwh = 50e6;
     supplies_.supply("BAT0", {{"energy_now", std::to_string(std::llround(held_uwh))}});
     open();
-    retries_ = 0;
+    incidents_ = {};
     for (int second = 0; second < 200; ++second) {
       held_uwh -= 10 / 3600.0 * 1e6;
       supplies_.supply("BAT0",
                        {{"energy_now", std::to_string(std::llround(held_uwh / 1e4) * 10'000)}});
       run(1s);
     }
-    EXPECT_EQ(retries_, lie == 1.0 ? 0 : 1) << "told once";
+    if (lie == 1.0) {
+      EXPECT_THAT(incidents_, IsEmpty());
+    } else {
+      EXPECT_THAT(incidents_, ElementsAre("gauge_mismatch")) << "told once";
+    }
+    EXPECT_EQ(retries_, 0) << "the readings are good";
   }
 }
 

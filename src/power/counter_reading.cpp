@@ -33,9 +33,8 @@ void note_failure(Poll& poll, Error error) {
   }
 }
 
-void take_change(const EnergyCounter::Change& change, std::size_t domain, const std::string& name,
-                 const std::string& place, const std::string& hint, Poll& poll,
-                 std::vector<EnergyWindow>& windows) {
+void take_change(const EnergyCounter::Change& change, std::size_t domain,
+                 const CounterInWords& counter, Poll& poll, std::vector<EnergyWindow>& windows) {
   if (change.energy) {
     windows.push_back({.domain = static_cast<std::uint16_t>(domain),
                        .begin = change.begin,
@@ -44,34 +43,43 @@ void take_change(const EnergyCounter::Change& change, std::size_t domain, const 
     return;
   }
   const double ms = to_ms(change.end - change.begin);
-  const auto tell = [&](const char* code, std::string message, std::string advice = {}) {
+  const auto& [name, place, limit, stall_hint, slept] = counter;
+  const auto tell = [&](const char* code, std::string message, std::string_view advice = {}) {
     poll.incidents.push_back({.code = code,
                               .error = {.code = ErrorCode::unavailable,
                                         .message = std::move(message),
-                                        .hint = std::move(advice)}});
+                                        .hint = std::string(advice)}});
   };
   using enum EnergyCounter::Outcome;
   switch (change.outcome) {
     case reset:
-      tell("counter_reset",
-           fmt::format("{} was reset: {} went back. Those {:.3f} ms are left out", name, place, ms),
-           "A driver that was reloaded begins at zero, and so may one whose machine slept.");
+      if (slept > Nanoseconds{0}) {
+        tell("counter_reset", fmt::format("{} may have been reset: the machine slept for {:.1f} s. "
+                                          "What it used in the {:.3f} ms around that is left out",
+                                          name, seconds(slept), ms));
+      } else {
+        tell("counter_reset",
+             fmt::format("{} was reset: {} went back within {:.3f} ms, and {:g} W could not have "
+                         "taken it around. Those {:.3f} ms are left out",
+                         name, place, ms, limit.value(), ms),
+             "A driver that was reloaded begins at zero, and so may one whose machine slept.");
+      }
       break;
     case jump:
-      tell("counter_jumped", fmt::format("{} jumped: {} went further within {:.3f} ms than it can "
-                                         "draw. Those {:.3f} ms are left out",
-                                         name, place, ms, ms));
+      tell("counter_jumped", fmt::format("{} jumped: {} went further within {:.3f} ms than {:g} W "
+                                         "could take it. Those {:.3f} ms are left out",
+                                         name, place, ms, limit.value(), ms));
       break;
     case lapsed:
       tell("counter_lapsed",
-           fmt::format("{} was not read for so long that {} may have gone around. Those {:.1f} s "
-                       "are left out",
+           fmt::format("{} was not read for so long that {} may have gone around more than once. "
+                       "Those {:.1f} s are left out",
                        name, place, ms / 1e3),
            "Was the program stopped, or the machine overloaded? Measure again.");
       break;
     case stall:
       tell("counter_stalled", fmt::format("{} has not stepped for {:.0f} ms: {}", name, ms, place),
-           hint);
+           stall_hint);
       break;
     case stopped:
       tell("counter_stopped",

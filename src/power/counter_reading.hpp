@@ -9,7 +9,7 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace enprof {
@@ -25,11 +25,18 @@ namespace enprof {
 /// Notes the first reading of a poll that failed.
 void note_failure(Poll& poll, Error error);
 
+/// A counter as messages tell of it.
+struct CounterInWords {
+  std::string_view name;        ///< its domain's
+  std::string_view place;       ///< where it is
+  Watts limit;                  ///< more than its domain can draw
+  std::string_view stall_hint;  ///< what to do where it stalls
+  Nanoseconds slept{0};         ///< how long the machine slept before the reading
+};
+
 /// Appends the window that a counter's reading ended; or tells of the energy that is not known, as
 /// an incident: counter_reset, counter_jumped, counter_lapsed, counter_stalled, counter_stopped.
-/// `name` is the domain's, `place` where the counter is, `hint` what to do where it stalls.
-void take_change(const EnergyCounter::Change& change, std::size_t domain, const std::string& name,
-                 const std::string& place, const std::string& hint, Poll& poll,
-                 std::vector<EnergyWindow>& windows);
+void take_change(const EnergyCounter::Change& change, std::size_t domain,
+                 const CounterInWords& counter, Poll& poll, std::vector<EnergyWindow>& windows);
 
 }  // namespace enprof

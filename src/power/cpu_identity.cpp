@@ -1,5 +1,7 @@
 #include "power/cpu_identity.hpp"
 
+#include "base/first_line.hpp"
+
 #if defined(__APPLE__)
 #include <array>
 #include <cstddef>
@@ -84,14 +86,6 @@ constexpr std::array<ArmPart, 14> kArmParts{{
     {"0x61", "0x033", "Apple M2"},
     {"0xc0", "0xac3", "AmpereOne"},
 }};
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
 
 std::string arm_name(std::string_view implementer, std::string_view part) {
   const auto* const known = std::ranges::find_if(kArmParts, [&](const ArmPart& candidate) {

@@ -1,9 +1,10 @@
 #include "power/estimate_source.hpp"
 
+#include "power/counter_reading.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numbers>
 
 namespace enprof {
 
@@ -38,8 +39,7 @@ EstimateSource::EstimateSource(CpuTimes cpu, CpuPowerModel model, const Clock& c
   domain_.source = "estimate";
   domain_.method = Method::estimated;
   domain_.period = kInterval;
-  domain_.stamp_error = Nanoseconds{static_cast<Nanoseconds::rep>(
-      static_cast<double>(CpuTimes::tick().count()) * std::numbers::inv_sqrt3 / 2)};
+  domain_.stamp_error = uniform_error(CpuTimes::tick());
 }
 
 std::string EstimateSource::description() const {

@@ -1,11 +1,13 @@
 #include "power/hwmon_channels.hpp"
 
+#include "base/first_line.hpp"
 #include "base/polled_file.hpp"
 #include "power/hwmon_files.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <string_view>
@@ -30,8 +32,9 @@ constexpr Nanoseconds kGpuRenewal = milliseconds{100};
 /// i915 and xe count in a 32-bit register of 2^-14 J behind their files.
 constexpr Joules kRegisterReach{262'144};
 
-/// "Measures the overall 5V input to the board" (github.com/rbonghi/jetson_stats, issue 51).
-constexpr std::string_view kBoardInput = "POM_5V_IN";
+/// "Measures the overall 5V input to the board" (github.com/rbonghi/jetson_stats, issue 51); on
+/// newer ones the supply of the module (NVIDIA, DG-10931-001: Jetson Orin NX design guide, Power).
+constexpr std::array<std::string_view, 2> kBoardInputs{"POM_5V_IN", "VDD_IN"};
 
 struct Chip {
   std::filesystem::path directory;
@@ -274,7 +277,7 @@ class Finder {
     if (!power) {
       return;
     }
-    if (label == kBoardInput) {
+    if (std::ranges::find(kBoardInputs, label) != kBoardInputs.end()) {
       channel.domain = domain_from_name("psys");
       channel.domain.scope = DomainScope::machine;
       take_for_machine(std::move(channel));

@@ -1,34 +1,15 @@
 #include "power/hwmon_files.hpp"
 
+#include "base/first_line.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
 #include <charconv>
-#include <fstream>
 #include <string_view>
 #include <system_error>
 
 namespace enprof {
-namespace {
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const auto begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
-}  // namespace
-
-std::string first_line_of(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  std::string line;
-  std::getline(in, line);
-  return std::string(trimmed(line));
-}
-
 Result<std::int64_t> read_whole_number(const PolledFile& file) {
   std::array<char, 64> buffer{};
   const auto text = file.read(buffer);

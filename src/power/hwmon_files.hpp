@@ -9,12 +9,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
 
 namespace enprof {
 
-/// Without space at its ends; empty where it cannot be read.
-[[nodiscard]] std::string first_line_of(const std::filesystem::path& path);
 /// One whole number, which may be negative: a current may flow backwards. Errors: as PolledFile.
 [[nodiscard]] Result<std::int64_t> read_whole_number(const PolledFile& file);
 [[nodiscard]] Result<std::int64_t> read_whole_number(const std::filesystem::path& path);

@@ -226,7 +226,11 @@ void HwmonSource::read_counter(std::size_t index, Poll& poll, std::vector<Energy
     return;
   }
   const auto change = channel.counter->read(*reading.value, reading.at, reading.seen);
-  take_change(change, index, domains_[index].name, channel.what.inputs.front().value.string(), {},
+  take_change(change, index,
+              {.name = domains_[index].name,
+               .place = channel.what.inputs.front().value.native(),
+               .limit = channel.counter->traits().limit,
+               .stall_hint = {}},
               poll, windows);
 }
 

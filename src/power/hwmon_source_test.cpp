@@ -251,15 +251,18 @@ TEST_F(HwmonSourceTest, RailsOfTheBoardAreReadByVoltageAndCurrentAndNotAddedUp) 
 }
 
 TEST_F(HwmonSourceTest, AJetsonsInputContainsItsRails) {
-  hwmon_.add(1, "ina3221",
-             {{"in1_label", "POM_5V_IN"},
-              {"in1_input", "5000"},
-              {"curr1_input", "1000"},
-              {"in2_label", "POM_5V_GPU"},
-              {"in2_input", "5000"},
-              {"curr2_input", "100"}});
-  open();
-  EXPECT_EQ(roots(), (std::vector<std::string>{"psys"}));
+  for (const char* const input : {"POM_5V_IN", "VDD_IN"}) {
+    SCOPED_TRACE(input);
+    hwmon_.add(1, "ina3221",
+               {{"in1_label", input},
+                {"in1_input", "5000"},
+                {"curr1_input", "1000"},
+                {"in2_label", "VDD_GPU"},
+                {"in2_input", "5000"},
+                {"curr2_input", "100"}});
+    open();
+    EXPECT_EQ(roots(), (std::vector<std::string>{"psys"}));
+  }
 }
 
 TEST_F(HwmonSourceTest, BatteriesAreLeftToTheirOwnSource) {

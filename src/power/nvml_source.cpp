@@ -353,8 +353,12 @@ void NvmlSource::count(std::size_t index, std::uint64_t value, Instant at, Insta
     return;
   }
   const auto change = channel.counter->read(value, at, seen);
-  take_change(change, index, name, fmt::format("its energy counter, at {} mJ,", value),
-              "Does the driver still answer? nvidia-smi -q", poll, windows);
+  take_change(change, index,
+              {.name = name,
+               .place = fmt::format("its energy counter, at {} mJ,", value),
+               .limit = channel.counter->traits().limit,
+               .stall_hint = "Does the driver still answer? nvidia-smi -q"},
+              poll, windows);
   if (is_gap(change.outcome) && channel.lock) {
     channel.lock->lose();
   }

@@ -78,10 +78,13 @@ Result<PowerMonitor> PowerMonitor::open(std::string_view source,
 }
 
 bool PowerMonitor::is_available(const PowerEnvironment& environment) {
-  // On a thread that may be left behind: a driver that hangs, hangs whoever opens it. The caller's
-  // clock may be gone by then.
+  // On a thread that may be left behind: a driver that hangs, hangs whoever opens it. What the
+  // caller's pointers point to may be gone by then.
   PowerEnvironment ours = environment;
   ours.clock = &monotonic_clock();
+  ours.boot_clock = nullptr;
+  ours.sleeper = nullptr;
+  ours.perf_events = nullptr;
   std::packaged_task<bool()> task([ours = std::move(ours)] { return is_source_available(ours); });
   std::future<bool> answer = task.get_future();
   try {
@@ -218,8 +221,7 @@ Result<void> PowerMonitor::record_to(const std::filesystem::path& path) {
   if (!recorder) {
     return std::unexpected(std::move(recorder.error()));
   }
-  impl_->sampler->record_to(std::move(*recorder));
-  return {};
+  return impl_->sampler->record_to(std::move(*recorder));
 }
 
 }  // namespace enprof

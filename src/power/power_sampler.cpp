@@ -124,7 +124,7 @@ void PowerSampler::stop() {
     }
   }
   end_workers(patience_.answer);
-  book_.record_to(nullptr);
+  book_.record_to(nullptr, patience_.answer);
   const std::lock_guard lock(mutex_);
   is_running_ = false;
 }
@@ -163,6 +163,15 @@ void PowerSampler::sync() {
     workers_[index]->wait_for_reading(numbers[index], asked, patience_.answer);
   }
   book_.keep_edge(clock_.now());
+}
+
+Result<void> PowerSampler::record_to(std::unique_ptr<WindowRecorder> recorder) {
+  auto recording = RecordingQueue::open(std::move(recorder), domains_);
+  if (!recording) {
+    return std::unexpected(std::move(recording.error()));
+  }
+  book_.record_to(*std::move(recording), patience_.answer);
+  return {};
 }
 
 std::vector<SourceRate> PowerSampler::rates() const {

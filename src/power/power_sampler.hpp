@@ -49,7 +49,8 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
   /// patience ends, is a warning, and is tried again.
   [[nodiscard]] Result<void> start(Nanoseconds interval,
                                    SamplingPriority priority = SamplingPriority::normal);
-  /// Takes a last reading of each and ends the threads; leaves behind what is stuck.
+  /// Takes a last reading of each and ends the threads and the recording; leaves behind what is
+  /// stuck.
   void stop();
   [[nodiscard]] bool is_running() const noexcept;
   [[nodiscard]] Nanoseconds interval() const noexcept;
@@ -67,8 +68,8 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
   [[nodiscard]] std::optional<PeakPower> peak() const { return book_.peak(); }
   [[nodiscard]] std::vector<SourceRate> rates() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since = Instant::min()) const;
-  /// Hands the windows from now on to a recorder, until stop.
-  void record_to(std::unique_ptr<WindowRecorder> recorder) { book_.record_to(std::move(recorder)); }
+  /// Hands the windows from now on to a recorder, until stop. Error: unavailable, without a thread.
+  [[nodiscard]] Result<void> record_to(std::unique_ptr<WindowRecorder> recorder);
 
  private:
   /// Why none of the sources has started, where that is so.

@@ -2,7 +2,9 @@
 
 #include "support/fake_source.hpp"
 #include "support/fake_sysfs.hpp"
+#include "support/fifo.hpp"
 #include "support/manual_clock.hpp"
+#include "support/temp_dir.hpp"
 #include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
@@ -292,6 +294,34 @@ TEST_F(PowerSamplerTest, ASensorThatHangsKeepsNobodyForLong) {
   clock_.advance(1ms);
   sampler->stop();
   EXPECT_EQ(all(*sampler).size(), 1U);
+}
+
+TEST_F(PowerSamplerTest, ARecordingThatHangsKeepsNobodyAndIsToldAtTheEnd) {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "power.jsonl";
+  const testing::Fifo fifo(path);
+  add("one", {"package-0"});
+  add("other", {"gpu-0"});
+  auto sampler = started({.answer = kShort});
+  auto recorder = WindowRecorder::open(path);
+  ASSERT_TRUE(recorder) << recorder.error().message;
+  ASSERT_TRUE(sampler->record_to(*std::move(recorder)));
+  constexpr std::size_t kReadings = 1000;  // lines of both: twice what a pipe holds
+  for (std::size_t reading = 0; reading < kReadings; ++reading) {
+    clock_.advance(1ms);
+    sampler->sync();
+  }
+  EXPECT_EQ(all(*sampler).size(), 2 * kReadings);
+  EXPECT_TRUE(codes(*sampler).empty()) << "it may still be read";
+  sampler->stop();
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"recording_failed"});
+  EXPECT_THAT(sampler->warnings()[0].message, HasSubstr(path.string()));
+  // The sensors have nothing to do with it.
+  EXPECT_TRUE(sampler->start(10ms));
+  sampler->stop();
+  EXPECT_TRUE(codes(*sampler).empty());
+  sampler.reset();
+  fifo.read_to_end();
 }
 
 TEST_F(PowerSamplerTest, AThreadThatIsLeftBehindKeepsWhatItNeeds) {

@@ -106,6 +106,12 @@ Result<PowermetricsCommand> find_powermetrics(std::vector<std::string> words) {
                 fmt::format("As a rule it is: {}", fmt::join(default_powermetrics_command(), " ")));
   }
   command.period = std::chrono::milliseconds{milliseconds};
+  if (command.period > PowermetricsCommand::kLongestPeriod) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("The command '{}' takes a sample every {} ms only",
+                            fmt::join(words, " "), milliseconds),
+                fmt::format("Pass -i {:g} or less.", to_ms(PowermetricsCommand::kLongestPeriod)));
+  }
   command.words = std::move(words);
   return command;
 }

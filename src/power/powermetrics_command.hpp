@@ -16,7 +16,11 @@ namespace enprof {
 struct PowermetricsCommand {
   std::vector<std::string> words;
   std::vector<std::string> allowed;  ///< what root runs: from the program's full path on
-  Nanoseconds period{0};             ///< between samples: its -i
+  Nanoseconds period{0};             ///< between samples: its -i, at most kLongestPeriod
+
+  /// A first sample must have come before whoever asks for a sensor loses his patience
+  /// (PowermetricsSource::kProbePatience).
+  static constexpr Nanoseconds kLongestPeriod = std::chrono::seconds{1};
 };
 
 /// sudo -n /usr/bin/powermetrics -f plist -i 100 --samplers cpu_power,gpu_power,thermal

@@ -67,6 +67,12 @@ TEST(PowermetricsCommand, ACommandThatCannotWorkIsRefused) {
     ASSERT_FALSE(command);
     EXPECT_EQ(command.error().code, ErrorCode::invalid_argument);
   }
+  // Its first sample would come when nobody waits for it any more.
+  const auto slow = find_powermetrics({"/bin/sh", "-f", "plist", "-i", "2000"});
+  ASSERT_FALSE(slow);
+  EXPECT_EQ(slow.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(slow.error().message, HasSubstr("2000 ms"));
+  EXPECT_THAT(slow.error().hint, HasSubstr("-i 1000 or less"));
 }
 
 TEST(PowermetricsCommand, RefusalsAreToldFromOtherEnds) {

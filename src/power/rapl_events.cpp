@@ -1,5 +1,6 @@
 #include "power/rapl_events.hpp"
 
+#include "base/first_line.hpp"
 #include "base/log.hpp"
 
 #include <fmt/format.h>
@@ -8,7 +9,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,18 +28,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEvents{{
     {"energy-ram", "dram"},
 }};
 
-std::optional<std::string> first_line(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  std::string line;
-  if (!std::getline(in, line)) {
-    return std::nullopt;
-  }
-  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) {
-    line.pop_back();
-  }
-  return line;
-}
-
 template <class Number>
 std::optional<Number> number(std::string_view text) {
   Number value{};
@@ -56,8 +44,7 @@ std::optional<Number> number(std::string_view text) {
 
 template <class Number>
 std::optional<Number> number_in(const std::filesystem::path& path) {
-  const auto line = first_line(path);
-  return line ? number<Number>(*line) : std::nullopt;
+  return number<Number>(first_line_of(path));
 }
 
 /// "0,24" and "0-3" alike; empty where it is no list of CPUs.
@@ -112,20 +99,20 @@ std::map<int, int> number_packages(const std::filesystem::path& sysfs_root,
 /// What the files of one event say; empty where they do not say all of it.
 std::optional<std::pair<std::uint64_t, Joules>> config_and_unit(const std::filesystem::path& events,
                                                                 std::string_view name) {
-  const auto line = first_line(events / name);
+  const std::string line = first_line_of(events / name);
   constexpr std::string_view kKey = "event=";
-  if (!line || !line->starts_with(kKey)) {
+  if (!line.starts_with(kKey)) {
     return std::nullopt;
   }
-  const auto config = number<std::uint64_t>(std::string_view(*line).substr(kKey.size()));
-  const auto unit = first_line(events / fmt::format("{}.unit", name));
-  const auto text = first_line(events / fmt::format("{}.scale", name));
+  const auto config = number<std::uint64_t>(std::string_view(line).substr(kKey.size()));
+  const std::string unit = first_line_of(events / fmt::format("{}.unit", name));
+  const std::string text = first_line_of(events / fmt::format("{}.scale", name));
   double scale = 0;
   const bool scaled =
-      text && std::from_chars(text->data(), text->data() + text->size(), scale).ec == std::errc{};
+      std::from_chars(text.data(), text.data() + text.size(), scale).ec == std::errc{};
   if (!config || unit != "Joules" || !scaled || !(scale > 0) || !std::isfinite(scale)) {
     kLog.warning("The perf event power/{}/ is left out: its files hold '{}', '{}' and '{}'", name,
-                 *line, text.value_or(""), unit.value_or(""));
+                 line, text, unit);
     return std::nullopt;
   }
   return std::pair{*config, Joules{scale}};
@@ -139,11 +126,11 @@ Result<std::vector<RaplEvent>> find_rapl_events(const std::filesystem::path& sys
   if (!type) {
     return fail(ErrorCode::not_found, fmt::format("There is no {}", (pmu / "type").string()));
   }
-  const auto mask = first_line(pmu / "cpumask");
-  const std::vector<int> cpus = cpu_list(mask.value_or(""));
+  const std::string mask = first_line_of(pmu / "cpumask");
+  const std::vector<int> cpus = cpu_list(mask);
   if (cpus.empty()) {
     return fail(ErrorCode::not_found, fmt::format("{} holds '{}' where CPUs should be",
-                                                  (pmu / "cpumask").string(), mask.value_or("")));
+                                                  (pmu / "cpumask").string(), mask));
   }
   const auto packages = number_packages(sysfs_root, cpus);
   std::vector<RaplEvent> events;

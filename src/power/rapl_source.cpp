@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numbers>
 #include <utility>
 
 namespace enprof {
@@ -272,74 +271,17 @@ void RaplSource::take(std::size_t index, const Attempt& attempt, Poll& poll,
   counter.missing = !attempt.value && attempt.value.error().code == ErrorCode::not_found;
   if (!attempt.value) {
     counter.energy.failed();
-    if (poll.outcome == PollOutcome::ok) {
-      poll.outcome = PollOutcome::retry;
-      poll.error = attempt.value.error();
-    }
+    note_failure(poll, attempt.value.error());
     return;
   }
-  const EnergyCounter::Change change =
-      counter.energy.read(*attempt.value, attempt.at, attempt.seen);
-  if (change.energy) {
-    windows.push_back({.domain = static_cast<std::uint16_t>(index),
-                       .begin = change.begin,
-                       .end = change.end,
-                       .energy = *change.energy});
-  } else if (auto found = incident(index, change)) {
-    poll.incidents.push_back(std::move(*found));
-  }
-}
-
-std::optional<Incident> RaplSource::incident(std::size_t index,
-                                             const EnergyCounter::Change& change) const {
-  using enum EnergyCounter::Outcome;
-  const Counter& counter = counters_[index];
-  const std::string& name = domains_[index].name;
-  const Nanoseconds time = change.end - change.begin;
-  const auto tell = [](const char* code, std::string message, std::string hint = {}) {
-    return Incident{.code = code,
-                    .error = {.code = ErrorCode::unavailable,
-                              .message = std::move(message),
-                              .hint = std::move(hint)}};
-  };
-  switch (change.outcome) {
-    case reset:
-      return tell("counter_reset",
-                  slept_ > Nanoseconds{0}
-                      ? fmt::format("{} may have been reset: the machine slept for {:.1f} s. What "
-                                    "it used in the {:.3f} ms around that is left out",
-                                    name, seconds(slept_), to_ms(time))
-                      : fmt::format("{} was reset: {} went back within {:.3f} ms, and {} W could "
-                                    "not have taken it around. Those {:.3f} ms are left out",
-                                    name, counter.place, to_ms(time),
-                                    counter.energy.traits().limit.value(), to_ms(time)));
-    case jump:
-      return tell("counter_jumped",
-                  fmt::format("{} jumped: {} went further within {:.3f} ms than {} W could take "
-                              "it. Those {:.3f} ms are left out",
-                              name, counter.place, to_ms(time),
-                              counter.energy.traits().limit.value(), to_ms(time)));
-    case lapsed:
-      return tell("counter_lapsed",
-                  fmt::format("{} was not read for so long that {} may have gone around more than "
-                              "once. Those {:.1f} s are left out",
-                              name, counter.place, seconds(time)),
-                  "Was the program stopped, or the machine overloaded? Measure again.");
-    case stall:
-      return tell("counter_stalled",
-                  fmt::format("{} has not stepped for {:.0f} ms: {}", name, to_ms(kRaplStallAfter),
-                              counter.place),
-                  "If it stays so, its driver or the firmware is at fault: sudo dmesg | grep -i "
-                  "rapl");
-    case stopped:
-      return tell("counter_stopped",
-                  fmt::format("{} stood still for {:.0f} ms and then went on with less than half "
-                              "of the power before: it may not have counted meanwhile. That time "
-                              "is left out",
-                              name, to_ms(time)));
-    default:
-      return std::nullopt;
-  }
+  take_change(counter.energy.read(*attempt.value, attempt.at, attempt.seen), index,
+              {.name = domains_[index].name,
+               .place = counter.place,
+               .limit = counter.energy.traits().limit,
+               .stall_hint = "If it stays so, its driver or the firmware is at fault: sudo dmesg | "
+                             "grep -i rapl",
+               .slept = slept_},
+              poll, windows);
 }
 
 void RaplSource::judge_locks(Poll& poll) {

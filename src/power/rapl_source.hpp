@@ -98,8 +98,6 @@ class RaplSource final : public PowerSource {
   /// Appends the window that a reading ends, or tells why there is none.
   void take(std::size_t index, const Attempt& attempt, Poll& poll,
             std::vector<EnergyWindow>& windows);
-  [[nodiscard]] std::optional<Incident> incident(std::size_t index,
-                                                 const EnergyCounter::Change& change) const;
   void renew_if_still(Counter& counter);
   void judge_locks(Poll& poll);
   [[nodiscard]] bool is_lost(Instant now);

@@ -1,5 +1,6 @@
 #include "power/rapl_zones.hpp"
 
+#include "base/first_line.hpp"
 #include "base/log.hpp"
 #include "base/polled_file.hpp"
 #include "power/cpu_identity.hpp"
@@ -10,7 +11,6 @@
 #include <array>
 #include <charconv>
 #include <compare>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -101,16 +101,6 @@ Result<std::map<ZoneId, std::filesystem::path>> all_zones(const std::filesystem:
   return zones;
 }
 
-std::string first_line(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  std::string line;
-  std::getline(in, line);
-  while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) {
-    line.pop_back();
-  }
-  return line;
-}
-
 Result<std::uint64_t> read_number(std::filesystem::path path) {
   const auto file = PolledFile::open(std::move(path));
   return file ? file->read_number() : std::unexpected(file.error());
@@ -196,7 +186,7 @@ Result<std::vector<RaplZone>> find_rapl_zones(const std::filesystem::path& sysfs
   }
   std::map<ZoneId, std::string> names;
   for (const auto& [id, path] : *paths) {
-    names[id] = first_line(path / "name");
+    names[id] = first_line_of(path / "name");
   }
   const auto packages = number_packages(names);
   const bool amd = read_cpu_identity(procfs_root).is_amd;

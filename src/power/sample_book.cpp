@@ -24,12 +24,22 @@ std::size_t SampleBook::take(Place place, std::vector<EnergyWindow>& windows,
   if (windows.empty() && readings.empty()) {
     return 0;
   }
-  const std::lock_guard lock(mutex_);
-  std::size_t refused = std::erase_if(
-      windows, [&](EnergyWindow& window) { return !is_ours(window) || !windows_.add(window); });
-  refused += std::erase_if(readings, [&](SensorReading& reading) {
-    return !is_ours(reading) || !readings_.add(reading);
-  });
+  std::size_t refused = 0;
+  std::optional<Error> failure;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = std::erase_if(
+        windows, [&](EnergyWindow& window) { return !is_ours(window) || !windows_.add(window); });
+    refused += std::erase_if(readings, [&](SensorReading& reading) {
+      return !is_ours(reading) || !readings_.add(reading);
+    });
+    if (recording_) {
+      failure = recording_->add(windows, origin_);
+    }
+  }
+  if (failure) {
+    kLog.error("{}", failure->message);
+  }
   return refused;
 }
 
@@ -77,40 +87,38 @@ std::optional<PeakPower> SampleBook::peak() const {
   return windows_.peak();
 }
 
-void SampleBook::record_to(std::unique_ptr<WindowRecorder> recorder) {
-  const std::lock_guard lock(record_mutex_);
-  recorder_ = std::move(recorder);
-  is_recording_ = recorder_ != nullptr;
-}
-
-void SampleBook::record(const std::vector<EnergyWindow>& windows, Instant at) {
-  const std::lock_guard lock(record_mutex_);
-  if (!recorder_ || windows.empty()) {
+void SampleBook::record_to(std::unique_ptr<RecordingQueue> recording, Nanoseconds patience) {
+  std::unique_ptr<RecordingQueue> last;
+  {
+    const std::lock_guard lock(mutex_);
+    last = std::exchange(recording_, std::move(recording));
+  }
+  if (!last) {
     return;
   }
-  Instant origin;
-  {
-    const std::lock_guard state(mutex_);
-    origin = origin_;
-  }
-  if (const auto written = recorder_->write(domains_, windows, origin); !written) {
-    recorder_.reset();
-    is_recording_ = false;
-    kLog.error("{}", written.error().message);
-    const std::lock_guard state(mutex_);
-    failed_recordings_.add(at, written.error());
+  last->end(patience);
+  if (const auto failure = last->failure()) {
+    const std::lock_guard lock(mutex_);
+    failed_recordings_.add(failure->at, failure->error);
   }
 }
 
 std::vector<Warning> SampleBook::warnings(Instant since) const {
   const std::lock_guard lock(mutex_);
-  if (const auto failed = failed_recordings_.since(since)) {
-    return {{.component = "power",
-             .code = "recording_failed",
-             .message = failed->first.message,
-             .hint = failed->first.hint}};
+  std::optional<Error> failure;
+  if (const auto ended = failed_recordings_.since(since)) {
+    failure = ended->first;
+  } else if (const auto now = recording_ ? recording_->failure() : std::nullopt;
+             now && now->at >= since) {
+    failure = now->error;
   }
-  return {};
+  if (!failure) {
+    return {};
+  }
+  return {{.component = "power",
+           .code = "recording_failed",
+           .message = failure->message,
+           .hint = failure->hint}};
 }
 
 }  // namespace enprof

@@ -9,10 +9,9 @@
 
 #include "power/incident_log.hpp"
 #include "power/reading_store.hpp"
-#include "power/window_recorder.hpp"
+#include "power/recording_queue.hpp"
 #include "power/window_store.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -22,7 +21,7 @@
 namespace enprof {
 
 /// Threads: any thread may call anything; none is kept waiting for longer than a copy takes, but by
-/// record().
+/// record_to().
 class SampleBook {
  public:
   /// `domains` are those of all sources, parents linked; they outlive the book.
@@ -34,8 +33,8 @@ class SampleBook {
     std::size_t first = 0;
     std::size_t count = 0;
   };
-  /// Takes in what a source has said, in its own counting of domains. Afterwards `windows` are
-  /// those that were good, in ours. Returns how many of both were none.
+  /// Takes in what a source has said, in its own counting of domains, and hands it on to the
+  /// recording, if there is one. Returns how many windows and readings were none.
   [[nodiscard]] std::size_t take(Place place, std::vector<EnergyWindow>& windows,
                                  std::vector<SensorReading>& readings);
 
@@ -48,12 +47,9 @@ class SampleBook {
   [[nodiscard]] PowerNow now(Instant instant) const;
   [[nodiscard]] std::optional<PeakPower> peak() const;
 
-  /// Hands the windows from now on to a recorder; none ends that.
-  void record_to(std::unique_ptr<WindowRecorder> recorder);
-  [[nodiscard]] bool is_recording() const noexcept { return is_recording_; }
-  /// Writes windows of ours to the recorder, if there is one. The time of a failure, which is also
-  /// the recording's end, is `at`.
-  void record(const std::vector<EnergyWindow>& windows, Instant at);
+  /// Hands the windows from now on to a recording; none ends that. Waits for an earlier one's end
+  /// for as long as `patience` allows.
+  void record_to(std::unique_ptr<RecordingQueue> recording, Nanoseconds patience);
   /// Code: recording_failed.
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
@@ -64,11 +60,8 @@ class SampleBook {
   WindowStore windows_;
   ReadingStore readings_;
   Instant origin_;
-  IncidentLog failed_recordings_;
-
-  std::mutex record_mutex_;  // apart: writing to a file may take its time
-  std::unique_ptr<WindowRecorder> recorder_;
-  std::atomic<bool> is_recording_{false};
+  std::unique_ptr<RecordingQueue> recording_;
+  IncidentLog failed_recordings_;  // that have ended
 };
 
 }  // namespace enprof

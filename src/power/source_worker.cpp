@@ -299,10 +299,11 @@ bool SourceWorker::poll(bool is_due) {
     const Instant next = due_ + period_;
     set_due(next > now ? next : now + period_);
   }
-  return take(*outcome, now, is_due);
+  take(*outcome, now, is_due);
+  return true;
 }
 
-bool SourceWorker::take(const Poll& outcome, Instant now, bool is_due) {
+void SourceWorker::take(const Poll& outcome, Instant now, bool is_due) {
   if (!windows_.empty()) {
     backoff_ = kFirstRetry;
   }
@@ -341,7 +342,6 @@ bool SourceWorker::take(const Poll& outcome, Instant now, bool is_due) {
       life_ = Life::ended;
       break;
   }
-  return record(now);
 }
 
 /// Outside of the mutex: who reads the log may take his time.
@@ -374,16 +374,6 @@ void SourceWorker::log(const Poll& outcome, Instant now) {
       kLog.info("{}: {}", label_, outcome.error.message);
       break;
   }
-}
-
-/// A disk may hang too.
-bool SourceWorker::record(Instant now) {
-  if (windows_.empty() || !book_.is_recording()) {
-    return true;
-  }
-  enter_call();
-  book_.record(windows_, now);
-  return leave_call();
 }
 
 template <class Call>

@@ -92,11 +92,10 @@ class SourceWorker {
   /// Does what is due, or asked for.
   [[nodiscard]] bool turn(bool is_asked, bool is_last);
   [[nodiscard]] bool poll(bool is_due);
-  [[nodiscard]] bool take(const Poll& outcome, Instant now, bool is_due);
+  void take(const Poll& outcome, Instant now, bool is_due);
   void lose(Instant now);
   void set_due(Instant due);
   void log(const Poll& outcome, Instant now);
-  [[nodiscard]] bool record(Instant now);
   /// Calls into code that may hang or throw anything. Empty where it was left behind there.
   template <class Call>
   [[nodiscard]] std::optional<Poll> call_out(const Call& call);

@@ -13,7 +13,11 @@ void FigureSum::add(const Figure& figure, std::size_t spans) {
     return;
   }
   sum_.total = sum_.total.value_or(Joules{0}) + *figure.total;
-  covered_ns_ += quality.coverage * static_cast<double>(figure.duration.count());
+  // Where one of several roots is silent, total / covered time is not the power: the coverage is
+  // the mean over the roots.
+  const double covered_ns = quality.coverage * static_cast<double>(figure.duration.count());
+  covered_ns_ += covered_ns;
+  power_ns_ += figure.mean_power.value_or(Watts{0}).value() * covered_ns;
   windows_ += quality.resolution.value_or(0.0) * static_cast<double>(spans);
   if (quality.standard_error) {
     variance_ += std::pow(quality.standard_error->value(), 2.0);
@@ -37,7 +41,7 @@ Figure FigureSum::build() const {
     result.quality.coverage = covered_ns_ / duration;
   }
   if (covered_ns_ > 0.0) {
-    result.mean_power = Watts{result.total->value() / (covered_ns_ * 1e-9)};
+    result.mean_power = Watts{power_ns_ / covered_ns_};
   }
   if (spans_ > 0) {
     result.quality.resolution = windows_ / static_cast<double>(spans_);

@@ -130,6 +130,17 @@ class Assembler {
     return power_.baseline->domains[domain]->power;
   }
 
+  /// Of the roots whose energy the totals hold; each has one where the baseline is known.
+  [[nodiscard]] Watts idle_power_of_covered_roots() const {
+    Watts sum;
+    for (std::size_t root = 0; root < roots_.size(); ++root) {
+      if (run_shares_[root].covered > Nanoseconds{0}) {
+        sum += roots_[root].idle_power.value_or(Watts{0});
+      }
+    }
+    return sum;
+  }
+
   [[nodiscard]] std::optional<Watts> error_of_idle(std::size_t domain) const {
     if (!power_.baseline || !power_.baseline->domains[domain]) {
       return std::nullopt;
@@ -485,13 +496,11 @@ class Assembler {
                        100.0 * figure.quality.coverage));
     }
     if (figure.dynamic && figure.dynamic->value() < 0.0) {
-      warn(
-          "power", "baseline_above_run",
-          fmt::format("The idle baseline ({:.2f} W) is above the run's mean power ({:.2f} W)",
-                      figure.baseline->value() / figure.total->value() * figure.mean_power->value(),
-                      figure.mean_power->value()),
-          "The machine was busier before the run than in it: let it come to rest, or give "
-          "--baseline-s more time.");
+      warn("power", "baseline_above_run",
+           fmt::format("The idle baseline ({:.2f} W) is above the run's mean power ({:.2f} W)",
+                       idle_power_of_covered_roots().value(), figure.mean_power->value()),
+           "The machine was busier before the run than in it: let it come to rest, or give "
+           "--baseline-s more time.");
     }
     if (const auto& foreign = figure.quality.foreign_cpu_share;
         foreign && *foreign > kForeignLoadWarning) {

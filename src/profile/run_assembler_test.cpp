@@ -267,6 +267,19 @@ TEST(RunAssembler, WarnsOfForeignLoadAndABusyBaseline) {
   EXPECT_NEAR(*run.totals.figure.quality.foreign_cpu_share, 0.25, 1e-9);
 }
 
+TEST(RunAssembler, ABaselineAboveARunThatUsedNothingHasANumber) {
+  PowerEvidence power = evidence();
+  for (EnergyWindow& window : power.windows) {
+    window.energy = Joules{0};
+  }
+  power.baseline->domains[0]->power = Watts{80};
+  const ProfiledRun run = assembled(power);
+  ASSERT_FALSE(run.warnings.empty());
+  EXPECT_EQ(run.warnings[0].code, "baseline_above_run");
+  EXPECT_EQ(run.warnings[0].message,
+            "The idle baseline (80.00 W) is above the run's mean power (0.00 W)");
+}
+
 TEST(RunAssembler, ThisProcessHasItsShareOfTheDynamicPart) {
   PowerEvidence power = evidence();
   EXPECT_FALSE(assembled(power).totals.process_dynamic);  // CPU times are not known

@@ -280,9 +280,12 @@ void RunSaver::trim_pending() {
   for (const RunStep& step : pending_) {
     bytes += step.content.size();
   }
-  while (bytes > options_.most_pending_bytes && pending_.size() > 1) {
-    bytes -= pending_.front().content.size();
-    pending_.erase(pending_.begin());
+  // Without the first step of all nobody knows whose the others are.
+  const std::size_t kept = pending_.front().step == 0 ? 1 : 0;
+  while (bytes > options_.most_pending_bytes && pending_.size() > kept + 1) {
+    const auto oldest = pending_.begin() + static_cast<std::ptrdiff_t>(kept);
+    bytes -= oldest->content.size();
+    pending_.erase(oldest);
   }
 }
 
@@ -329,6 +332,7 @@ void RunSaver::finish(const Recording& recording, const PowerEvidence& power, Pr
 
 void RunSaver::to_journal_whole(const Error& refusal, const RunStepData& whole, ProfiledRun& run) {
   const std::string line = step_to_json(whole);
+  const bool has_steps = journal_.has_value();
   Result<void> written;
   if (!journal_) {
     if (auto opened = RunJournal::open(database_.path(), run.run_id)) {
@@ -339,6 +343,9 @@ void RunSaver::to_journal_whole(const Error& refusal, const RunStepData& whole, 
   }
   if (journal_) {
     written = journal_->replace(std::span(&line, 1));
+  }
+  if (!written && has_steps) {  // of all lines, the one of a whole run counts
+    written = journal_->append(std::span(&line, 1));
   }
   if (written) {
     run.warnings.push_back(
@@ -351,9 +358,12 @@ void RunSaver::to_journal_whole(const Error& refusal, const RunStepData& whole, 
     kLog.warning("Run {} is in {}", run.run_id, journal_->path().string());
     return;
   }
-  if (journal_) {  // half a run beside the database would be taken for an interrupted one
+  if (journal_ && !has_steps) {  // an empty one
     static_cast<void>(remove_journal(journal_->path()));
+    journal_.reset();
   }
+  // What was saved of it stays, and what came since may fit where a second copy of all does not.
+  save_step();
   run.warnings.push_back(
       {"store", "not_saved",
        fmt::format("The run is not saved: {}. And no journal can be written: {}", refusal.message,

@@ -32,7 +32,7 @@ namespace enprof {
 /// Threads: the run's thread calls everything; the recorders push into spans() and passes().
 class RunSaver {
  public:
-  /// Told of trouble at once, on the saver's thread, and of each kind of it once.
+  /// Told of trouble at once, on the saver's thread or in finish(), and of each kind of it once.
   using Listener = std::function<void(const Warning&)>;
 
   struct Options {
@@ -40,7 +40,8 @@ class RunSaver {
     Nanoseconds period = std::chrono::milliseconds{700};
     /// How long a step waits for another program to let go of the database.
     Nanoseconds patience = std::chrono::milliseconds{200};
-    /// Of steps that neither takes, kept in memory; beyond it the oldest are dropped, and counted.
+    /// Of steps that neither takes, kept in memory; beyond it the oldest but the run's first are
+    /// dropped, and counted.
     std::size_t most_pending_bytes = std::size_t{64} << 20U;
   };
 
@@ -70,7 +71,7 @@ class RunSaver {
   /// Saves the run that is over: in the database, else in the journal, from what its figures were
   /// worked out from. Of its warnings the first `facts` were there before that, and those from
   /// `late` on came up after it. A run that is not in the database gets one more that says where it
-  /// is: `journaled`, or `not_saved`.
+  /// is: `journaled`, or `not_saved`; of the latter, what steps have saved stays.
   void finish(const Recording& recording, const PowerEvidence& power, ProfiledRun& run,
               std::size_t facts, std::size_t late);
   /// Takes away what was saved: the run should not have begun.

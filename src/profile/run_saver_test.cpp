@@ -4,6 +4,7 @@
 
 #include "profile/pass_test_support.hpp"
 #include "profile/run_recovery.hpp"
+#include "profile/step_reader.hpp"
 #include "support/fake_source.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tmpfs.hpp"
@@ -92,23 +93,53 @@ class RunSaverTest : public ::testing::Test {
   }
   /// Makes every connection fail until put_back(): the file is elsewhere, and in its place there is
   /// what is no file.
-  void take_away() const {
-    fs::create_directory(dir_.path() / "away");
+  void take_away() const { take_away(path_); }
+  static void take_away(const fs::path& database) {
+    const fs::path away = database.parent_path() / "away";
+    fs::create_directory(away);
     for (const char* const suffix : {"", "-wal", "-shm"}) {
       std::error_code none;
-      fs::rename(path_.string() + suffix, dir_.path() / "away" / (std::string{"db"} + suffix),
-                 none);
+      fs::rename(database.string() + suffix, away / (std::string{"db"} + suffix), none);
     }
-    fs::create_directory(path_);
+    fs::create_directory(database);
   }
-  void put_back() const {
-    fs::remove(path_);
+  void put_back() const { put_back(path_); }
+  static void put_back(const fs::path& database) {
+    const fs::path away = database.parent_path() / "away";
+    fs::remove(database);
     for (const char* const suffix : {"", "-wal", "-shm"}) {
       std::error_code none;
-      fs::rename(dir_.path() / "away" / (std::string{"db"} + suffix), path_.string() + suffix,
-                 none);
+      fs::rename(away / (std::string{"db"} + suffix), database.string() + suffix, none);
     }
-    fs::remove_all(dir_.path() / "away");
+    fs::remove_all(away);
+  }
+  /// Takes all room of a file system but so much.
+  static void fill(const fs::path& file, std::size_t room) {
+    {
+      std::ofstream ballast(file, std::ios::binary);
+      while (ballast) {
+        ballast << std::string(4096, 'b') << std::flush;
+      }
+    }
+    fs::resize_file(file, fs::file_size(file) - room);
+  }
+  /// What could be made of a run that is in the database up to now.
+  static Result<RecordedRun> recorded(ProfileDatabase& database, const std::string& run_id) {
+    const auto steps = database.read_steps(run_id);
+    if (!steps) {
+      return std::unexpected(steps.error());
+    }
+    StepReader reader;
+    for (const RunStep& step : *steps) {
+      if (auto added = reader.add(step.content); !added) {
+        return std::unexpected(added.error());
+      }
+    }
+    return reader.run();
+  }
+  static std::size_t saved_tokens(ProfileDatabase& database, const std::string& run_id) {
+    auto run = recorded(database, run_id);
+    return run ? assemble_recorded(*std::move(run)).tokens.size() : 0;
   }
 
   const testing::TempDir dir_;
@@ -264,15 +295,15 @@ TEST_F(RunSaverTest, WhereNeitherWorksTheRunIsInMemoryAndSaysSo) {
   EXPECT_TRUE(result.totals.figure.total);
 }
 
-/// A disk that fills up at every step of a run, then has room again: nothing is lost.
-TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothing) {
-  for (int fill_after = 0; fill_after < 4; ++fill_after) {
+/// A disk that fills up at every step of a run, then has room again.
+TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothingThatWasSaved) {
+  for (std::size_t fill_after = 0; fill_after < 4; ++fill_after) {
+    SCOPED_TRACE(fill_after);
     const testing::Tmpfs tmpfs("1m");
     if (!tmpfs.mounted()) {
       GTEST_SKIP() << tmpfs.why_not();
     }
-    const fs::path path = tmpfs.path() / "profiles.db";
-    auto database = ProfileDatabase::connect(path);
+    auto database = ProfileDatabase::connect(tmpfs.path() / "profiles.db");
     ASSERT_TRUE(database) << database.error().message;
     std::string run_id;
     ProfiledRun result;
@@ -280,25 +311,20 @@ TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothing) {
       const auto saver = profiler(*database);
       RunScope run = saver->run({.prompt = "Hi", .model_name = "m"});
       run_id = run.id();
-      for (int step = 0; step < 4; ++step) {
+      for (std::size_t step = 0; step < 4; ++step) {
         if (step == fill_after) {
-          std::ofstream ballast(tmpfs.path() / "ballast", std::ios::binary);
-          while (ballast) {
-            ballast << std::string(4096, 'b') << std::flush;
-          }
+          fill(tmpfs.path() / "ballast", 0);
         }
         decode(run, 4, "some text");
         if (step < fill_after) {
-          wait_until([&] {
-            const auto steps = database->read_steps(run_id);
-            return steps && steps->size() > static_cast<std::size_t>(step);
-          });
+          wait_until([&] { return saved_tokens(*database, run_id) >= 4 * (step + 1); });
         }
       }
       wait_until([&] { return !trouble().empty(); });
       result = run.finish();
     }
-    EXPECT_TRUE(has_warning(result, "not_saved") || has_warning(result, "journaled")) << fill_after;
+    const bool journaled = has_warning(result, "journaled");
+    EXPECT_NE(journaled, has_warning(result, "not_saved"));
     EXPECT_EQ(result.totals.output_tokens, 16U);
     // The database is as good as it was, and works again with the space.
     fs::remove(tmpfs.path() / "ballast");
@@ -309,21 +335,110 @@ TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothing) {
     for (const Error& error : report.errors) {
       ADD_FAILURE() << error.message;
     }
-    if (fill_after > 0 || has_warning(result, "journaled")) {
+    const auto run = database->get_run(run_id);
+    ASSERT_TRUE(run) << run.error().message;
+    if (journaled) {
+      ASSERT_TRUE(*run);
+      EXPECT_EQ((*run)->tokens.size(), 16U);
+      EXPECT_EQ((*run)->status, result.status);
+    } else if (fill_after > 0) {
       // What was saved before the disk was full is still there.
-      const auto run = database->get_run(run_id);
-      ASSERT_TRUE(run && *run) << fill_after;
-      EXPECT_GE((*run)->tokens.size(), fill_after > 1 ? 1U : 0U);
-      EXPECT_NE((*run)->status, RunStatus::running);
+      ASSERT_TRUE(*run);
+      EXPECT_GE((*run)->tokens.size(), 4 * fill_after);
+      EXPECT_EQ((*run)->status, RunStatus::interrupted);
     }
-    EXPECT_TRUE(database->save_run(result) || database->get_run(run_id)->has_value());
     const std::lock_guard lock(mutex_);
     trouble_.clear();
   }
 }
 
-// ---- killed
-// --------------------------------------------------------------------------------------
+/// The disk has no room for all of the run once more.
+TEST_F(RunSaverTest, AJournalThatCannotBeWrittenAnewKeepsWhatItHas) {
+  const testing::Tmpfs tmpfs("4m");
+  if (!tmpfs.mounted()) {
+    GTEST_SKIP() << tmpfs.why_not();
+  }
+  const fs::path path = tmpfs.path() / "profiles.db";
+  auto database = ProfileDatabase::connect(path, impatient());
+  ASSERT_TRUE(database) << database.error().message;
+  const auto saver = profiler(*database);
+  take_away(path);
+  RunScope run = saver->run({.prompt = std::string(1U << 20U, 'p'), .model_name = "m"});
+  decode(run, 4);
+  wait_until([&] { return !trouble().empty(); });
+  EXPECT_EQ(trouble(), std::vector<std::string>{"journal_in_use"});
+  fill(tmpfs.path() / "ballast", 512U << 10U);
+  decode(run, 4);
+  const ProfiledRun result = run.finish();
+  EXPECT_TRUE(has_warning(result, "not_saved"));
+  EXPECT_FALSE(has_warning(result, "journaled"));
+
+  fs::remove(tmpfs.path() / "ballast");
+  put_back(path);
+  const RecoveryReport report = recover_runs(*database);
+  for (const Error& error : report.errors) {
+    ADD_FAILURE() << error.message;
+  }
+  ASSERT_EQ(report.runs.size(), 1U);
+  EXPECT_TRUE(report.runs[0].from_journal);
+  const auto kept = database->get_run(run.id());
+  ASSERT_TRUE(kept && *kept);
+  EXPECT_EQ((*kept)->status, RunStatus::interrupted);
+  EXPECT_EQ((*kept)->tokens.size(), 8U);
+  EXPECT_EQ((*kept)->prompt.size(), 1U << 20U);
+}
+
+TEST_F(RunSaverTest, AJournalThatCannotBeReplacedIsAddedTo) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  take_away();
+  RunScope run = saver->run({.model_name = "m"});
+  decode(run, 2);
+  wait_until([&] { return !trouble().empty(); });
+  const fs::path partial = list_journals(path_).at(0).string() + ".partial";
+  fs::create_directory(partial);  // where the new one would be written
+  decode(run, 2);
+  ProfiledRun result = run.finish();
+  ASSERT_TRUE(has_warning(result, "journaled"));
+  EXPECT_FALSE(has_warning(result, "not_saved"));
+  fs::remove(partial);
+  put_back();
+  EXPECT_EQ(recover_runs(database).runs.size(), 1U);
+  result.warnings.pop_back();
+  EXPECT_EQ(**database.get_run(run.id()), result);
+}
+
+TEST_F(RunSaverTest, OfStepsThatAreDroppedTheOneThatNamesTheRunIsNone) {
+  ProfileDatabase database = connect();
+  ProfiledRun run;
+  run.run_id = "r";
+  run.model.name = "m";
+  // Of steps that wait, only the last is to be kept.
+  RunSaver saver(database, nullptr,
+                 [this](const Warning& warning) {
+                   const std::lock_guard lock(mutex_);
+                   trouble_.push_back(warning);
+                 },
+                 {.period = 1ms, .patience = 1ms, .most_pending_bytes = 1});
+  RunRecorder recorder({.spans = 100, .tokens = 100, .text_bytes = 100}, nullptr, monotonic_clock(),
+                       saver.spans());
+  recorder.begin();
+  take_away();
+  dir_.write("profiles.db.journal", "");
+  saver.begin(run, recorder);
+  wait_until([&] { return !trouble().empty(); });
+  std::this_thread::sleep_for(100ms);  // steps that wait
+  put_back();
+  fs::remove(journal_directory(path_));
+  const Instant now = monotonic_clock().now();
+  wait_until([&] { return saver.saved_until() > now; });
+  saver.stop();
+  const auto saved = recorded(database, "r");
+  ASSERT_TRUE(saved) << saved.error().message;
+  EXPECT_EQ(saved->run.model.name, "m");
+}
+
+// ---- killed -------------------------------------------------------------------------------------
 
 /// What a child process tells of itself in memory that outlives it.
 struct Told {

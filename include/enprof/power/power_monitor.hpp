@@ -102,8 +102,8 @@ enum class BusyMachine : std::uint8_t {
 class ENPROF_API PowerMonitor {
  public:
   /// The best sources that work here: the best one that measures the CPUs, in the order rapl,
-  /// estimate, and every one that measures something else. Which ones, and why not better ones,
-  /// says sources() and the log.
+  /// powermetrics, estimate, and every one that measures something else. Which ones, and why not
+  /// better ones, says sources() and the log.
   [[nodiscard]] static Result<PowerMonitor> detect(const PowerEnvironment& environment = {});
   /// By name, see source_names(); or by several names with commas between, a
   /// replay last. Where several measure the same thing it counts once (link_parents).
@@ -172,7 +172,8 @@ class ENPROF_API PowerMonitor {
   /// sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a replay),
   /// invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
   /// recording_failed, sampler_failed; of energy counters, counter_reset, counter_jumped,
-  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked; gpus_changed. The log
+  /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked; gpus_changed;
+  /// gauge_mismatch (a battery's). The log
   /// hears of each at once, then at most once a minute.
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
@@ -188,7 +189,9 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] std::optional<IdleBaseline> baseline() const;
 
   /// Writes each window from now on, until stop(), to a file that `replay:FILE` reads; times from
-  /// start(). A file that cannot be written any more is a warning. Errors: those of the file.
+  /// start(). A file that cannot be written any more is a warning, and so is one that takes nothing
+  /// for too long: no sensor waits for it, and stop() for two seconds. Errors: those of the file;
+  /// unavailable, without a thread.
   [[nodiscard]] Result<void> record_to(const std::filesystem::path& path);
 
   static constexpr Nanoseconds kDefaultInterval = std::chrono::milliseconds{10};

@@ -68,8 +68,8 @@ std::unexpected<Error> load_error(const std::filesystem::path& path, const std::
   return fail(ErrorCode::corrupt,
               fmt::format("llama.cpp cannot load {}: {}", path.string(),
                           reason.empty() ? "it gave no reason" : reason),
-              "Download the model again, or another conversion of it; --log-level debug shows all "
-              "that llama.cpp says.");
+              "Download the model again, or another conversion of it; -vv shows all that llama.cpp "
+              "says.");
 }
 
 /// Empty where the model generates text from left to right.

@@ -211,7 +211,7 @@ Result<void> LlamaGeneration::open_context() {
     return fail(ErrorCode::unavailable,
                 fmt::format("llama.cpp cannot set up a context of {} positions: {}", positions_,
                             log.reason()),
-                "Pass a smaller --ctx; --log-level debug shows all that llama.cpp says.");
+                "Pass a smaller --ctx; -vv shows all that llama.cpp says.");
   }
   if (llama_get_memory(context_.get()) == nullptr) {
     return fail(ErrorCode::unsupported,
@@ -276,7 +276,7 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(Phase phase, llama_b
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal,
                 fmt::format("llama.cpp failed to decode at position {}: {}", used_, error.what()),
-                "--log-level debug shows what llama.cpp says.");
+                "-vv shows what llama.cpp says.");
   }
   if (code == 0) {
     used_ += static_cast<std::uint32_t>(batch.n_tokens);
@@ -288,7 +288,7 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(Phase phase, llama_b
   }
   return fail(ErrorCode::internal,
               fmt::format("llama.cpp failed to decode at position {} (code {})", used_, code),
-              "--log-level debug shows what llama.cpp says.");
+              "-vv shows what llama.cpp says.");
 }
 
 Result<LlamaGeneration::Step> LlamaGeneration::prefill() {
