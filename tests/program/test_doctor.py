@@ -5,7 +5,7 @@ import os
 import pathlib
 import unittest
 
-from program import ProgramTest, enprof
+from program import ProgramTest, enprof, main
 from test_terminal import on_terminal
 
 
@@ -123,4 +123,4 @@ class Doctor(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

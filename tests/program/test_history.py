@@ -1,9 +1,8 @@
 """runs, show, export, rm."""
 
 import json
-import unittest
 
-from program import ProgramTest, enprof, replay
+from program import ProgramTest, enprof, main, replay
 
 
 class History(ProgramTest):
@@ -62,4 +61,4 @@ class History(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 import time
-import unittest
 
-from program import ENPROF, ProgramTest, enprof, model
+from program import ENPROF, ProgramTest, enprof, main, model
 
 LIBRARY = os.environ["ENPROF_FAKE_NVML_LIBRARY"]
 
@@ -75,4 +74,4 @@ class Nvml(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

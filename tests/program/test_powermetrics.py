@@ -6,9 +6,8 @@ import pathlib
 import signal
 import subprocess
 import time
-import unittest
 
-from program import ENPROF, INSTALLED, ProgramTest, enprof, model
+from program import ENPROF, INSTALLED, ProgramTest, enprof, main, model
 
 # 5 W, in samples whose lengths are those between its writes: as the real one. Each process adds a
 # line with its number to `started`; `samples` counts what was written.
@@ -190,4 +189,4 @@ class Powermetrics(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()
