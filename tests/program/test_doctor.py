@@ -17,7 +17,8 @@ class Doctor(ProgramTest):
 
     def test_this_machine(self):
         found = self.diagnoses()
-        has_rapl = any(pathlib.Path("/sys/class/powercap").glob("intel-rapl:*/energy_uj"))
+        has_rapl = (any(pathlib.Path("/sys/class/powercap").glob("intel-rapl:*/energy_uj"))
+                    or pathlib.Path("/sys/bus/event_source/devices/power").exists())
         if not has_rapl:
             self.assertFalse(found["power: rapl"]["works"])
             self.assertIn("/sys/class/powercap", found["power: rapl"]["detail"])
