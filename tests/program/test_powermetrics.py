@@ -77,11 +77,6 @@ class Powermetrics(ProgramTest):
         path = self.bin / "started"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
-    def tokens_in(self, seconds):
-        """As many as this machine makes in that time, and 250 at least."""
-        run = self.profile_json("--power", "none", "-n", 100)
-        return min(max(250, int(seconds * run["totals"]["decode_tokens_per_second"])), 3900)
-
     def start(self, *arguments, tokens=3000):
         """`enprof run`, not waited for; by itself it goes on for seconds on any machine."""
         command = [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox",
