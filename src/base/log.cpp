@@ -1,5 +1,7 @@
 #include "base/log.hpp"
 
+#include "base/printable.hpp"
+
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -66,7 +68,7 @@ bool log_enabled(LogLevel level) noexcept { return logger()->should_log(to_spdlo
 
 void log_line(LogLevel level, std::string_view component, std::string_view message) noexcept {
   try {
-    logger()->log(to_spdlog(level), "{:<9} {}", component, message);
+    logger()->log(to_spdlog(level), "{:<9} {}", component, printable(message));
   } catch (...) {
     return;  // the log is the last resort: there is nowhere left to report to
   }

@@ -25,6 +25,18 @@ TEST(Log, LinesHaveLevelComponentAndMessage) {
   set_log_level(LogLevel::off);
 }
 
+TEST(Log, AMessageIsOneLineAndCannotDriveTheTerminal) {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "enprof.log";
+  ASSERT_TRUE(set_log_file(path));
+  set_log_level(LogLevel::info);
+  constexpr Logger log{"profile"};
+  log.info("Starting profiling run {} for model {}", "4f2a", "evil\n2026-01-01 error \x1b[2J");
+  const std::string text = testing::read_file(path);
+  EXPECT_TRUE(text.ends_with("for model evil\\n2026-01-01 error \\x1b[2J\n")) << text;
+  set_log_level(LogLevel::off);
+}
+
 TEST(Log, AFileThatCannotBeOpenedIsAnErrorWithItsPath) {
   const auto result = set_log_file("/proc/no/such/enprof.log");
   ASSERT_FALSE(result);

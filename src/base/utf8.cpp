@@ -36,6 +36,20 @@ std::size_t utf8_sequence_length(std::string_view text) noexcept {
   return length;
 }
 
+CodePoint first_code_point(std::string_view text) noexcept {
+  const std::size_t length = utf8_sequence_length(text);
+  if (length == 0) {
+    return {};
+  }
+  // The lead byte holds 7, 5, 4 or 3 bits, by length; each byte after it 6.
+  constexpr std::array<unsigned char, 5> kLeadMask{0, 0x7F, 0x1F, 0x0F, 0x07};
+  char32_t value = static_cast<unsigned char>(text[0]) & kLeadMask[length];
+  for (std::size_t index = 1; index < length; ++index) {
+    value = (value << 6U) | (static_cast<unsigned char>(text[index]) & 0x3FU);
+  }
+  return {value, length, true};
+}
+
 std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept {
   for (std::size_t offset = 0; offset < text.size();) {
     const std::size_t length = utf8_sequence_length(text.substr(offset));

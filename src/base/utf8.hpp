@@ -13,6 +13,15 @@ namespace enprof {
 /// text begins with; 0 where there is none. The text must not be empty.
 [[nodiscard]] std::size_t utf8_sequence_length(std::string_view text) noexcept;
 
+/// What a text begins with.
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t length = 1;  ///< in bytes
+  bool valid = false;      ///< else it is one byte that belongs to no sequence
+};
+/// The text must not be empty.
+[[nodiscard]] CodePoint first_code_point(std::string_view text) noexcept;
+
 /// Offset of the first byte that does not belong to a valid UTF-8 sequence; empty where
 /// the text is valid.
 [[nodiscard]] std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept;

@@ -1,5 +1,6 @@
 #include "cli/console.hpp"
 
+#include "base/printable.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
@@ -59,14 +60,17 @@ bool print(std::string_view text) {
 
 void print_error(const Error& error) {
   const Terminal terminal = stderr_terminal();
-  std::string text = "enprof: " + styled(terminal, Style::bad, "error: ") + error.message + "\n";
+  std::string text =
+      "enprof: " + styled(terminal, Style::bad, "error: ") + printable_lines(error.message) + "\n";
   if (!error.hint.empty()) {
-    text += "  " + error.hint + "\n";
+    text += "  " + printable_lines(error.hint) + "\n";
   }
   std::fputs(text.c_str(), stderr);
 }
 
-void print_note(std::string_view text) { fmt::print(stderr, "enprof: {}\n", text); }
+void print_note(std::string_view text) {
+  fmt::print(stderr, "enprof: {}\n", printable_lines(text));
+}
 
 StatusLine::StatusLine() : enabled_(stderr_is_terminal()), width_(stderr_terminal().width) {}
 
@@ -76,9 +80,9 @@ void StatusLine::show(const std::string& text) {
   if (!enabled_) {
     return;
   }
-  std::string line = text;
+  std::string line = printable(text);
   while (display_width(line) >= width_ && !line.empty()) {
-    line.pop_back();  // these lines are ours and ASCII but for a few signs: byte by byte will do
+    line.pop_back();  // almost all of it is ASCII: byte by byte will do
   }
   fmt::print(stderr, "\r{}\x1b[K", line);
   std::fflush(stderr);

@@ -1,6 +1,7 @@
 #include "cli/db_command.hpp"
 
 #include "base/format_bytes.hpp"
+#include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "cli/output_file.hpp"
 #include "profile/run_recovery.hpp"
@@ -85,8 +86,8 @@ std::string stats_text(const DatabaseStats& stats) {
 
 /// The line for a run that goes.
 std::string line_of(const RunSummary& run) {
-  return fmt::format("{}  {}  {}  {}\n", run.run_id.substr(0, 8), format_wall_time(run.started_at),
-                     run.model, quote(run.prompt, 40));
+  return fmt::format("{}  {}  {}  {}\n", printable(run.run_id.substr(0, 8)),
+                     format_wall_time(run.started_at), printable(run.model), quote(run.prompt, 40));
 }
 
 }  // namespace
@@ -192,7 +193,7 @@ int DbCommand::check() {
   }
   std::string text;
   for (const std::string& problem : report->problems) {
-    text += problem + "\n";
+    text += printable(problem) + "\n";
   }
   if (const int code = shown(text); code != exit_done) {
     return code;
@@ -276,8 +277,8 @@ int DbCommand::import() {
   const RecoveryReport report = recover_runs(*database);
   std::string text;
   for (const auto& [run_id, status, from_journal] : report.runs) {
-    text += fmt::format("{} run {}: {}\n", from_journal ? "Brought in" : "Closed", run_id,
-                        to_string(status));
+    text += fmt::format("{} run {}: {}\n", from_journal ? "Brought in" : "Closed",
+                        printable(run_id), to_string(status));
   }
   if (report.already_there > 0) {
     text +=

@@ -7,6 +7,7 @@
 #include "cli/output_file.hpp"
 #include "engines/llama/llama_backends.hpp"
 #include "report/format.hpp"
+#include "store/database_glance.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -123,19 +124,19 @@ Diagnosis DoctorCommand::diagnose_database() const {
 }
 
 Diagnosis DoctorCommand::diagnose_existing_database(const std::filesystem::path& path) const {
-  auto database = ProfileDatabase::connect(path);
-  if (!database) {
-    return from_error("database", database.error());
-  }
-  const auto list = database->list_runs({.limit = 1});
-  if (!list) {
-    return from_error("database", list.error());
+  const auto glance = glance_at(path);
+  if (!glance) {
+    return from_error("database", glance.error());
   }
   Diagnosis result{.what = "database",
                    .state = State::good,
-                   .detail = fmt::format("{}, {} runs, schema {}", path.string(), list->total,
-                                         ProfileDatabase::kSchemaVersion),
+                   .detail = fmt::format("{}, {} runs, schema {}", path.string(), glance->runs,
+                                         glance->schema_version),
                    .fix = ""};
+  if (glance->schema_version < ProfileDatabase::kSchemaVersion) {
+    result.detail +=
+        fmt::format(", which becomes {} when it is next opened", ProfileDatabase::kSchemaVersion);
+  }
   // SQLite writes its journal beside the file.
   for (const auto& place : {path, std::filesystem::absolute(path).parent_path()}) {
     if (access(place.c_str(), W_OK) != 0) {

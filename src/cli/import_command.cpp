@@ -1,5 +1,6 @@
 #include "cli/import_command.hpp"
 
+#include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "report/run_from_json.hpp"
 
@@ -74,7 +75,7 @@ int ImportCommand::run() {
       print_error(saved.error());
       return exit_failed;
     }
-    if (!print(fmt::format("Imported run {}\n", run.run_id))) {
+    if (!print(fmt::format("Imported run {}\n", printable(run.run_id)))) {
       return exit_failed;
     }
   }

@@ -1,5 +1,6 @@
 #include "cli/rm_command.hpp"
 
+#include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "cli/stored_run.hpp"
 
@@ -38,7 +39,7 @@ int RmCommand::run() {
       print_error(deleted.error());
       return exit_failed;
     }
-    if (*deleted && !print(fmt::format("Deleted run {}\n", id))) {
+    if (*deleted && !print(fmt::format("Deleted run {}\n", printable(id)))) {
       return exit_failed;
     }
   }

@@ -1,5 +1,6 @@
 #include "report/component_section.hpp"
 
+#include "model/component_family.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
@@ -22,7 +23,6 @@ constexpr std::size_t kOperationColumns = 18;
 constexpr std::size_t kMostLayerColumns = 32;
 constexpr double kFamilyShown = 0.005;    // of its phase: what rounds to 1 %
 constexpr double kFullCoverage = 0.9995;  // what rounds to 100.0 %
-constexpr std::string_view kOtherFamily = "other";
 
 /// A name that leaves room for the numbers beside it.
 std::string shortened(std::string_view name, std::size_t columns) {
@@ -260,50 +260,6 @@ std::optional<double> operation_coverage(const ProfiledRun& run) {
     }
   }
   return all > Nanoseconds{0} ? std::optional{1.0 - seconds(untimed) / seconds(all)} : std::nullopt;
-}
-
-std::string_view component_family(std::string_view component) {
-  using Entry = std::pair<std::string_view, std::string_view>;
-  static constexpr std::array kFamilies{
-      Entry{"q_proj", "attention"},
-      Entry{"k_proj", "attention"},
-      Entry{"v_proj", "attention"},
-      Entry{"qkv_proj", "attention"},
-      Entry{"q_norm", "attention"},
-      Entry{"k_norm", "attention"},
-      Entry{"rope", "attention"},
-      Entry{"kv_cache_store", "attention"},
-      Entry{"attention", "attention"},
-      Entry{"qk_matmul", "attention"},
-      Entry{"softmax", "attention"},
-      Entry{"value_matmul", "attention"},
-      Entry{"merge_heads", "attention"},
-      Entry{"o_proj", "attention"},
-      Entry{"gate_proj", "MLP"},
-      Entry{"up_proj", "MLP"},
-      Entry{"activation", "MLP"},
-      Entry{"down_proj", "MLP"},
-      Entry{"router", "MLP"},
-      Entry{"experts", "MLP"},
-      Entry{"shared_expert", "MLP"},
-      Entry{"in_proj", "recurrent"},
-      Entry{"conv1d", "recurrent"},
-      Entry{"x_proj", "recurrent"},
-      Entry{"dt_proj", "recurrent"},
-      Entry{"ssm_scan", "recurrent"},
-      Entry{"ssm_skip", "recurrent"},
-      Entry{"ssm_norm", "recurrent"},
-      Entry{"out_proj", "recurrent"},
-      Entry{"recurrent_state", "recurrent"},
-      Entry{"input_layernorm", "norms"},
-      Entry{"post_attention_layernorm", "norms"},
-      Entry{"final_norm", "norms"},
-      Entry{"residual", "norms"},
-      Entry{"embedding", "embedding, output"},
-      Entry{"lm_head", "embedding, output"},
-  };
-  const auto found = std::ranges::find(kFamilies, component, &Entry::first);
-  return found == kFamilies.end() ? kOtherFamily : found->second;
 }
 
 std::string sparkline(const std::vector<std::optional<double>>& values, std::size_t columns) {

@@ -7,7 +7,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace enprof {
@@ -15,9 +14,6 @@ namespace enprof {
 /// Share (0–1) of the passes' time whose operations are told apart; empty where there are no
 /// passes. What is missing is in the component (untimed).
 [[nodiscard]] std::optional<double> operation_coverage(const ProfiledRun& run);
-
-/// What a component is for: "attention", "MLP", "recurrent", "norms", "embedding, output", "other".
-[[nodiscard]] std::string_view component_family(std::string_view component);
 
 /// One character for each value, as high as it is against the highest: ▁▂▃▄▅▆▇█; "·" where one is
 /// absent. More values than columns are taken together, neighbours first, by their mean.

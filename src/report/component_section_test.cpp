@@ -111,15 +111,6 @@ TEST(ComponentSection, CoverageIsTheShareThatIsToldApart) {
   EXPECT_EQ(operation_coverage(ProfiledRun{}), std::nullopt);
 }
 
-TEST(ComponentSection, FamiliesOfComponents) {
-  EXPECT_EQ(component_family("q_proj"), "attention");
-  EXPECT_EQ(component_family("experts"), "MLP");
-  EXPECT_EQ(component_family("ssm_scan"), "recurrent");
-  EXPECT_EQ(component_family("final_norm"), "norms");
-  EXPECT_EQ(component_family("lm_head"), "embedding, output");
-  EXPECT_EQ(component_family("glu"), "other");
-}
-
 TEST(ComponentSection, SparklinesBeginAtZero) {
   EXPECT_EQ(sparkline({8.0, 4.0, 0.0, 7.9}, 10), "█▅▁█");
   EXPECT_EQ(sparkline({1.0, std::nullopt, 1.0}, 10), "█·█");

@@ -1,5 +1,6 @@
 #include "report/format.hpp"
 
+#include "base/printable.hpp"
 #include "base/utf8.hpp"
 
 #include <fmt/chrono.h>
@@ -13,8 +14,6 @@
 namespace enprof {
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
 /// Digits after the point so that `digits` of the number are significant.
 std::string significant(double value, int digits) {
   const double magnitude = std::abs(value);
@@ -23,27 +22,6 @@ std::string significant(double value, int digits) {
     ++whole;
   }
   return fmt::format("{:.{}f}", value, digits - whole);
-}
-
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t length = 1;
-  bool valid = false;
-};
-
-/// Reads the code point at the start of a text; one byte, invalid, where there is none.
-CodePoint decode(std::string_view text) {
-  const std::size_t length = utf8_sequence_length(text);
-  if (length == 0) {
-    return {};
-  }
-  // The lead byte holds 7, 5, 4 or 3 bits, by length; each byte after it 6.
-  constexpr std::array<unsigned char, 5> kLeadMask{0, 0x7F, 0x1F, 0x0F, 0x07};
-  char32_t value = static_cast<unsigned char>(text[0]) & kLeadMask[length];
-  for (std::size_t index = 1; index < length; ++index) {
-    value = (value << 6U) | (static_cast<unsigned char>(text[index]) & 0x3FU);
-  }
-  return {value, length, true};
 }
 
 /// Two for East Asian wide characters and emoji, none for combining marks.
@@ -57,35 +35,6 @@ std::size_t columns_of(char32_t c) {
                     in(0xFF00, 0xFF60) || in(0xFFE0, 0xFFE6) || in(0x1F300, 0x1F64F) ||
                     in(0x1F680, 0x1F6FF) || in(0x1F900, 0x1FAFF) || in(0x20000, 0x3FFFD);
   return wide ? 2 : 1;
-}
-
-std::string printable(const CodePoint& point, std::string_view bytes) {
-  if (!point.valid) {
-    return std::string{kReplacement};
-  }
-  switch (point.value) {
-    case '\n':
-      return "\\n";
-    case '\r':
-      return "\\r";
-    case '\t':
-      return "\\t";
-    case '"':
-      return "\\\"";
-    case '\\':
-      return "\\\\";
-    default:
-      break;
-  }
-  // C0 and C1 controls could drive the terminal; bidi controls could reorder the line.
-  const char32_t c = point.value;
-  if (c < 0x20 || (c >= 0x7F && c < 0xA0)) {
-    return fmt::format("\\x{:02x}", static_cast<unsigned>(c));
-  }
-  if ((c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069)) {
-    return fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-  }
-  return std::string{bytes};
 }
 
 }  // namespace
@@ -166,17 +115,15 @@ std::string quote(std::string_view text, std::size_t columns) {
   std::string result = "\"";
   std::size_t used = 2;  // the quotes
   while (!text.empty()) {
-    const CodePoint point = decode(text);
-    const std::string piece = printable(point, text.substr(0, point.length));
+    const bool marked = text.front() == '"' || text.front() == '\\';
+    const std::string piece = (marked ? "\\" : "") + take_printable(text);
     const std::size_t width = display_width(piece);
-    const bool last = text.size() == point.length;
-    if (used + width > columns || (!last && used + width + 1 > columns)) {
+    if (used + width > columns || (!text.empty() && used + width + 1 > columns)) {
       result += "…";
       break;
     }
     result += piece;
     used += width;
-    text.remove_prefix(point.length);
   }
   return result + "\"";
 }
@@ -205,7 +152,7 @@ std::string wrap(std::string_view text, std::size_t columns, std::size_t indent)
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;
   while (!text.empty()) {
-    const CodePoint point = decode(text);
+    const CodePoint point = first_code_point(text);
     width += point.valid ? columns_of(point.value) : 1;
     text.remove_prefix(point.length);
   }

@@ -1,5 +1,6 @@
 #include "report/report_page.hpp"
 
+#include "base/printable.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
@@ -12,7 +13,7 @@ void ReportPage::line(std::string_view label, const std::string& value) {
   if (!value.empty()) {
     text_ += fmt::format("{}{}{}\n", styled(terminal_, Style::bold, std::string{label}),
                          std::string(kLabelWidth - std::min(kLabelWidth, label.size()), ' '),
-                         wrap(value, terminal_.width, kLabelWidth));
+                         wrap(printable(value), terminal_.width, kLabelWidth));
   }
 }
 

@@ -17,11 +17,13 @@ class ReportPage {
   explicit ReportPage(const Terminal& terminal) : terminal_(terminal) {}
 
   [[nodiscard]] const Terminal& terminal() const { return terminal_; }
-  /// A bold label and a text beside it, over as many lines as it takes; none where it is empty.
+  /// A bold label and a text beside it, made safe to print, over as many lines as it takes; none
+  /// where it is empty.
   void line(std::string_view label, const std::string& value);
   /// A blank line, and a title in bold.
   void heading(const std::string& text);
   void table(const TextTable& table) { text_ += table.text(terminal_); }
+  /// As it is: texts of others go through printable() before.
   void add(const std::string& text) { text_ += text; }
   [[nodiscard]] std::string take() { return std::move(text_); }
 

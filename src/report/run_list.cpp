@@ -31,14 +31,15 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
   const std::size_t room =
       terminal.width > kFixedColumns + 16 ? terminal.width - kFixedColumns : 16;
   for (const RunSummary& run : list.runs) {
-    std::string energy = format_energy(run.energy);
-    if (run.method == Method::estimated) {
-      energy.insert(0, "~");  // an estimate is never shown as if it were measured
-    }
+    // An estimate is never shown as if it were measured.
+    const auto shown = [&](const std::optional<Joules>& energy) {
+      const bool estimated = energy && run.method == Method::estimated;
+      return (estimated ? "~" : "") + format_energy(energy);
+    };
     table.row({run.run_id.substr(0, kShortId), format_wall_time(run.started_at),
                run.model + (run.quantization.empty() ? "" : " " + run.quantization),
-               fmt::format("{}", run.prompt_tokens), fmt::format("{}", run.output_tokens), energy,
-               format_energy(run.energy_per_output_token),
+               fmt::format("{}", run.prompt_tokens), fmt::format("{}", run.output_tokens),
+               shown(run.energy), shown(run.energy_per_output_token),
                std::string{to_string(run.status)} +
                    (run.warnings > 0 ? fmt::format(" !{}", run.warnings) : ""),
                quote(run.prompt, room)},

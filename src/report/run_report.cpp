@@ -1,6 +1,7 @@
 #include "report/run_report.hpp"
 
 #include "base/format_bytes.hpp"
+#include "base/printable.hpp"
 #include "report/component_section.hpp"
 #include "report/format.hpp"
 #include "report/report_page.hpp"
@@ -302,10 +303,10 @@ class RunReport {
     for (const Warning& warning : run_.warnings) {
       const Terminal& terminal = page_.terminal();
       page_.add("  " + styled(terminal, Style::warning, "! ") +
-                wrap(warning.message, terminal.width, kWarningIndent) + "\n");
+                wrap(printable(warning.message), terminal.width, kWarningIndent) + "\n");
       if (!warning.hint.empty()) {
         page_.add(std::string(kWarningIndent, ' ') +
-                  wrap(warning.hint, terminal.width, kWarningIndent) + "\n");
+                  wrap(printable(warning.hint), terminal.width, kWarningIndent) + "\n");
       }
     }
   }

@@ -93,6 +93,31 @@ TEST(RunReport, TextsOfTheModelCannotDriveTheTerminal) {
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
 }
 
+/// What an imported run or a model's file says may be anything.
+TEST(RunReport, NamesCannotDriveTheTerminal) {
+  const std::string evil =
+      "\x1b]0;evil\a\xC2\x9B"
+      "31m\r\b";
+  ProfiledRun run = measured_run();
+  run.run_id = run.model.name = run.model.architecture = run.model.quantization = evil;
+  run.model.engine = run.experiment = run.finish_reason = evil;
+  run.tags = {evil, evil};
+  run.power.domains[0].domain.name = evil;
+  run.power.domains.push_back(run.power.domains[0]);
+  run.power.sources = {evil};
+  run.sections[0].name = evil;
+  run.components = {{.phase = Phase::decode, .component = evil, .figure = figure(1s, 1.0)}};
+  run.operations = {
+      {.phase = Phase::decode, .component = evil, .op = evil, .figure = figure(1s, 1.0)}};
+  run.warnings = {{evil, evil, evil, evil}};
+  const std::string report = run_report(run, {.colour = false, .width = 100});
+  EXPECT_EQ(report.find("\xC2\x9B"), std::string::npos) << report;
+  for (const char c : report) {
+    EXPECT_TRUE(c == '\n' || (static_cast<unsigned char>(c) >= ' ' && c != '\x7F')) << report;
+  }
+  EXPECT_NE(report.find("\\x1b]0;evil\\x07\\x9b31m"), std::string::npos) << report;
+}
+
 TEST(RunReport, FitsTheTerminalWhereThePromptIsLong) {
   ProfiledRun run = measured_run();
   run.prompt = std::string(5000, 'x');

@@ -1,5 +1,6 @@
 #include "report/text_table.hpp"
 
+#include "base/printable.hpp"
 #include "report/format.hpp"
 
 #include <algorithm>
@@ -38,6 +39,9 @@ std::string styled(const Terminal& terminal, Style style, const std::string& tex
 
 void TextTable::row(std::vector<std::string> cells, Style style) {
   cells.resize(columns_.size());
+  for (std::string& cell : cells) {
+    cell = printable(cell);  // before its width is taken
+  }
   rows_.push_back({std::move(cells), style});
 }
 

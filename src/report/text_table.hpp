@@ -28,7 +28,7 @@ class TextTable {
 
   /// Columns that may be left out, the first first, where the table is wider than the terminal.
   void may_drop(std::vector<std::size_t> columns) { droppable_ = std::move(columns); }
-  /// Cells beyond the columns are dropped; missing ones are empty.
+  /// Cells are made safe to print. Those beyond the columns are dropped; missing ones are empty.
   void row(std::vector<std::string> cells, Style style = Style::plain);
   [[nodiscard]] bool empty() const { return rows_.empty(); }
   /// Blanks and letters across, all columns shown.

@@ -23,6 +23,12 @@ TEST(TextTable, MissingCellsAreEmptyAndBlanksAtTheEndAreCut) {
   EXPECT_EQ(table.text({}, 0), "a\nb  c\n");
 }
 
+TEST(TextTable, CellsCannotDriveTheTerminal) {
+  TextTable table({Align::left, Align::left});
+  table.row({"\x1b[2Ja\n", "x"}, Style::bold);
+  EXPECT_EQ(table.text({.colour = true}, 0), "\x1b[1m\\x1b[2Ja\\n  x\x1b[0m\n");
+}
+
 TEST(TextTable, StylesOnlyWithColours) {
   TextTable table({Align::left});
   table.row({"x"}, Style::bold);

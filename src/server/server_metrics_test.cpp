@@ -5,11 +5,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <string>
+
 namespace enprof {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+/// Of a series with its labels in alphabetical order; what is not there is not a number.
+double value_of(const std::string& text, const std::string& series) {
+  const std::size_t found = text.find("\n" + series + " ");
+  return found == std::string::npos ? std::nan("")
+                                    : std::stod(text.substr(found + series.size() + 2));
+}
 
 TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   ProfiledRun run = testing::sample_run();
@@ -21,7 +31,14 @@ TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   const std::string text =
       metrics.text({.stream_clients = 3, .dropped_clients = 2, .dropped_events = 7});
   EXPECT_THAT(text, HasSubstr("# TYPE enprof_energy_joules_total counter"));
-  EXPECT_THAT(text, HasSubstr("model=\"m \\\"q\\\"\""));
+  // Of 3.01 J package-0 used 0.33 J, and its share of the decode phase's 0.31 J is as large.
+  EXPECT_NEAR(value_of(text,
+                       "enprof_energy_joules_total{domain=\"package-0\",model=\"m \\\"q\\\"\","
+                       "phase=\"decode\"}"),
+              2 * 0.33 / 3.01 * 0.31, 1e-9);
+  EXPECT_THAT(text, Not(HasSubstr("domain=\"core-0\",model")));  // it is within package-0
+  EXPECT_NEAR(value_of(text, "enprof_run_energy_joules_sum"), 2 * 3.01, 1e-9);
+  EXPECT_NEAR(value_of(text, "enprof_run_duration_seconds_sum"), 2 * 0.037'160'467, 1e-9);
   EXPECT_THAT(text, HasSubstr("enprof_runs_total{status=\"completed\"} 2"));
   EXPECT_THAT(text, HasSubstr("enprof_errors_total{code=\"low_coverage\",component=\"power\"} 2"));
   EXPECT_THAT(text, HasSubstr("enprof_run_energy_joules_count 2"));

@@ -48,8 +48,6 @@ int integer(SQLite::Database& database, const char* query) {
   return database.execAndGet(query).getInt();
 }
 
-int version_of(SQLite::Database& database) { return integer(database, "PRAGMA user_version"); }
-
 /// Names of the tables, without SQLite's own.
 std::vector<std::string> tables_of(SQLite::Database& database) {
   std::vector<std::string> names;
@@ -95,7 +93,7 @@ Result<void> check_owner(SQLite::Database& database, const std::filesystem::path
     return {};
   }
   const std::vector<std::string> tables = tables_of(database);
-  if (owner == 0 && version_of(database) == 0 && tables.empty()) {
+  if (owner == 0 && schema_version(database) == 0 && tables.empty()) {
     return {};
   }
   constexpr std::size_t kNamed = 5;
@@ -111,13 +109,28 @@ Result<void> check_owner(SQLite::Database& database, const std::filesystem::path
               "Name another file with --db PATH. This one was left as it is.");
 }
 
+int schema_version(SQLite::Database& database) { return integer(database, "PRAGMA user_version"); }
+
+Result<void> check_newest(SQLite::Database& database, const std::filesystem::path& path,
+                          int newest) {
+  if (const int version = schema_version(database); version > newest) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("The database {} has schema version {}; this program knows versions up "
+                            "to {}",
+                            path.string(), version, newest),
+                "A newer enprof wrote it: update this one, or name another file with --db PATH.");
+  }
+  return check_tables(database, path);
+}
+
 Result<void> bring_up_to_date(SQLite::Database& database, const std::filesystem::path& path,
                               std::span<const std::string> migrations) {
   const int newest = static_cast<int>(migrations.size());
-  for (int version = version_of(database); version < newest; version = version_of(database)) {
+  for (int version = schema_version(database); version < newest;
+       version = schema_version(database)) {
     SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
     // Another program may have been here while this one waited for the lock.
-    if (version_of(database) != version) {
+    if (schema_version(database) != version) {
       continue;
     }
     // A new file gets all its tables or none; an older one is at one version or another.
@@ -130,14 +143,7 @@ Result<void> bring_up_to_date(SQLite::Database& database, const std::filesystem:
     transaction.commit();
     kLog.debug("Brought {} from schema version {} to {}", path.string(), version, next);
   }
-  if (const int version = version_of(database); version > newest) {
-    return fail(ErrorCode::unsupported,
-                fmt::format("The database {} has schema version {}; this program knows versions up "
-                            "to {}",
-                            path.string(), version, newest),
-                "A newer enprof wrote it: update this one, or name another file with --db PATH.");
-  }
-  return check_tables(database, path);
+  return check_newest(database, path, newest);
 }
 
 }  // namespace enprof

@@ -24,9 +24,18 @@ inline constexpr std::int32_t kApplicationId = 0x656E7072;
 [[nodiscard]] Result<void> check_owner(SQLite::Database& database,
                                        const std::filesystem::path& path);
 
+/// PRAGMA user_version: how many of the scripts have run. Throws SQLite::Exception.
+[[nodiscard]] int schema_version(SQLite::Database& database);
+
+/// Whether a file that no script is left for can be used by a program that knows `newest` versions.
+/// Reads only. Errors: unsupported (newer than this program), corrupt (tables are missing). Throws
+/// SQLite::Exception.
+[[nodiscard]] Result<void> check_newest(SQLite::Database& database,
+                                        const std::filesystem::path& path, int newest);
+
 /// Brings our file to the newest version. Each script runs in a transaction of its own, and for a
-/// new file all in one, so a file is always at one version or another. Errors: unsupported (newer
-/// than this program), corrupt (tables are missing). Throws SQLite::Exception.
+/// new file all in one, so a file is always at one version or another. Errors: those of
+/// check_newest(). Throws SQLite::Exception.
 [[nodiscard]] Result<void> bring_up_to_date(SQLite::Database& database,
                                             const std::filesystem::path& path,
                                             std::span<const std::string> migrations);

@@ -68,6 +68,11 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(process.returncode, 0, process.stderr)
         return json.loads(process.stdout)
 
+    def tokens_in(self, seconds):
+        """As many as this machine makes in that time, 250 at least, and what a context holds."""
+        run = self.profile_json("--power", "none", "-n", 100)
+        return min(max(250, int(seconds * run["totals"]["decode_tokens_per_second"])), 3900)
+
     def assert_fails(self, process, code, *texts):
         """One clear message on stderr with these texts, this exit code, nothing on stdout."""
         self.assertEqual(process.returncode, code, process.stderr)

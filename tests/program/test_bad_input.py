@@ -5,7 +5,7 @@ import pathlib
 import struct
 import unittest
 
-from program import ProgramTest, enprof, model, replay
+from program import ProgramTest, enprof, main, model, replay
 
 FAILED, USAGE = 1, 2
 
@@ -191,4 +191,4 @@ class Usage(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

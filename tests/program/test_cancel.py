@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import time
-import unittest
 
-from program import ENPROF, ProgramTest, enprof, model, replay
+from program import ENPROF, ProgramTest, enprof, main, model, replay
 
 
 class Cancel(ProgramTest):
@@ -81,4 +80,4 @@ class Cancel(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

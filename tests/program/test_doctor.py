@@ -3,9 +3,10 @@
 import json
 import os
 import pathlib
+import shutil
 import unittest
 
-from program import ProgramTest, enprof
+from program import SOURCE, ProgramTest, enprof, main
 from test_terminal import on_terminal
 
 
@@ -17,7 +18,8 @@ class Doctor(ProgramTest):
 
     def test_this_machine(self):
         found = self.diagnoses()
-        has_rapl = any(pathlib.Path("/sys/class/powercap").glob("intel-rapl:*/energy_uj"))
+        has_rapl = (any(pathlib.Path("/sys/class/powercap").glob("intel-rapl:*/energy_uj"))
+                    or pathlib.Path("/sys/bus/event_source/devices/power").exists())
         if not has_rapl:
             self.assertFalse(found["power: rapl"]["works"])
             self.assertIn("/sys/class/powercap", found["power: rapl"]["detail"])
@@ -109,6 +111,15 @@ class Doctor(ProgramTest):
         self.assertTrue(found["power: rapl"]["works"], found)
         self.assertIn("package-0", found["power: rapl"]["detail"])
 
+    def test_an_older_database_stays_as_it_is(self):
+        shutil.copyfile(SOURCE / "tests" / "data" / "profiles_v1.db", self.db)
+        before = self.db.read_bytes()
+        entry = self.diagnoses()["database"]
+        self.assertIn("2 runs, schema 1, which becomes", entry["detail"])
+        self.assertTrue(entry["works"])
+        self.assertEqual(self.db.read_bytes(), before)
+        self.assertEqual([path.name for path in self.dir.iterdir()], [self.db.name])
+
     def test_a_bad_database_is_named(self):
         self.db.write_text("not a database " * 100, encoding="utf-8")
         self.assertFalse(self.diagnoses()["database"]["works"])
@@ -123,4 +134,4 @@ class Doctor(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

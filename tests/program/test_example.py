@@ -2,9 +2,8 @@
 
 import re
 import subprocess
-import unittest
 
-from program import INSTALLED, SOURCE, ProgramTest, enprof, replay
+from program import INSTALLED, SOURCE, ProgramTest, enprof, main, replay
 
 
 class Example(ProgramTest):
@@ -29,4 +28,4 @@ class Example(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -1,9 +1,8 @@
 """runs, show, export, rm."""
 
 import json
-import unittest
 
-from program import ProgramTest, enprof, replay
+from program import ProgramTest, enprof, main, replay
 
 
 class History(ProgramTest):
@@ -45,6 +44,21 @@ class History(ProgramTest):
         self.assertEqual(page["total"], 3)
         self.assertIn("1 of 3 runs", enprof("runs", "--limit", 1, "--db", self.db).stdout)
 
+    def test_what_an_imported_run_says_cannot_drive_the_terminal(self):
+        run = self.profile_json("--power", "none", "-n", 1, "--no-save")
+        evil = "\x1b]0;evil\a\x9b2J\r\b"
+        run["model"] |= {"name": evil, "architecture": evil, "quantization": evil}
+        run |= {"experiment": evil, "tags": [evil], "prompt": evil, "finish_reason": evil,
+                "warnings": [{"component": "x", "code": "y", "message": evil, "hint": evil}]}
+        file = self.dir / "evil.json"
+        file.write_text(json.dumps(run), encoding="utf-8")
+        for command in (("import", file), ("runs",), ("show", "last"),
+                        ("db", "prune", "--max-runs", "0"), ("-v", "rm", "last")):
+            process = enprof(*command, "--db", self.db)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            printed = (process.stdout + process.stderr).replace("\n", "")
+            self.assertTrue(printed.isprintable(), repr(printed))
+
     def test_no_save_keeps_nothing(self):
         process = self.profile("--power", "none", "--no-save")
         self.assertEqual(process.returncode, 0, process.stderr)
@@ -62,4 +76,4 @@ class History(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 import time
-import unittest
 
-from program import ENPROF, ProgramTest, enprof, model
+from program import ENPROF, ProgramTest, enprof, main, model
 
 LIBRARY = os.environ["ENPROF_FAKE_NVML_LIBRARY"]
 
@@ -33,23 +32,24 @@ class Nvml(ProgramTest):
     def test_a_gpu_that_is_lost_leaves_a_run_that_says_so(self):
         lost = self.dir / "lost"
         environment = self.environment(f"gpu 0 lost_when={lost}\nat 0 gpu 0 watts 150\n")
+        tokens = self.tokens_in(3)  # it must not be over before the GPU is lost
         process = subprocess.Popen(
             [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "--db",
-             str(self.db), "-v", "--power", "nvml", "--baseline-s", "0", "-n", "600",
-             "--ctx", "1024", "--ignore-eos"],
+             str(self.db), "-v", "--power", "nvml", "--baseline-s", "0", "-n",
+             str(tokens), "--ctx", "4096", "--ignore-eos"],
             env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace")
         for line in process.stderr:
             if "Starting profiling run" in line:
                 break
-        time.sleep(1)
+        time.sleep(0.5)
         lost.touch()
         log = process.stderr.read()
         process.stderr.close()
         self.assertEqual(process.wait(timeout=120), 0, log)
         run = json.loads(enprof("export", "last", "--db", self.db).stdout)
         self.assertEqual(run["status"], "completed")
-        self.assertEqual(run["totals"]["output_tokens"], 600)
+        self.assertEqual(run["totals"]["output_tokens"], tokens)
         self.assertGreater(run["totals"]["energy_mj"], 0)
         self.assertLess(run["quality"]["coverage"], 1)
         gone, = (warning for warning in run["warnings"] if warning["code"] == "sensor_gone")
@@ -75,4 +75,4 @@ class Nvml(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -12,6 +12,7 @@ try:
 except ImportError:
     jsonschema = None
 
+from program import main
 from serving import ServeTest
 
 FOREIGN = {"Host": "evil.example"}
@@ -203,4 +204,4 @@ class OpenApi(ServeTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -6,9 +6,8 @@ import pathlib
 import signal
 import subprocess
 import time
-import unittest
 
-from program import ENPROF, INSTALLED, ProgramTest, enprof, model
+from program import ENPROF, INSTALLED, ProgramTest, enprof, main, model
 
 # 5 W, in samples whose lengths are those between its writes: as the real one. Each process adds a
 # line with its number to `started`; `samples` counts what was written.
@@ -77,11 +76,6 @@ class Powermetrics(ProgramTest):
     def started(self):
         path = self.bin / "started"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
-
-    def tokens_in(self, seconds):
-        """As many as this machine makes in that time, and 250 at least."""
-        run = self.profile_json("--power", "none", "-n", 100)
-        return min(max(250, int(seconds * run["totals"]["decode_tokens_per_second"])), 3900)
 
     def start(self, *arguments, tokens=3000):
         """`enprof run`, not waited for; by itself it goes on for seconds on any machine."""
@@ -190,4 +184,4 @@ class Powermetrics(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -3,9 +3,8 @@
 import json
 import os
 import threading
-import unittest
 
-from program import ProgramTest, enprof, model, replay
+from program import ProgramTest, enprof, main, model, replay
 
 
 class BusyMachine:
@@ -254,4 +253,4 @@ class Flags(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

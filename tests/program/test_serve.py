@@ -6,10 +6,9 @@ import json
 import pathlib
 import signal
 import time
-import unittest
 import zipfile
 
-from program import enprof
+from program import enprof, main
 from serving import ServeTest, WebSocket
 
 
@@ -220,4 +219,4 @@ class Serve(ServeTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

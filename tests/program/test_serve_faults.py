@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 
-from program import enprof
+from program import enprof, main
 from serving import ServeTest, WebSocket
 
 # As powermetrics, 5 W, until a file `pulled` lies beside it.
@@ -258,4 +258,4 @@ class ServeFaults(ServeTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

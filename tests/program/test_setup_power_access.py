@@ -4,9 +4,8 @@ import os
 import re
 import stat
 import subprocess
-import unittest
 
-from program import SOURCE, ProgramTest, enprof
+from program import SOURCE, ProgramTest, enprof, main
 
 LINE = (r"joule ALL=(root) NOPASSWD: /usr/bin/powermetrics -f plist -i 100 --samplers "
         r"cpu_power\,gpu_power\,thermal")
@@ -212,4 +211,4 @@ class Usage(Setup):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

@@ -7,9 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import time
-import unittest
 
-from program import ENPROF, ProgramTest, enprof, model, replay
+from program import ENPROF, ProgramTest, enprof, main, model, replay
 
 
 class Store(ProgramTest):
@@ -169,4 +168,4 @@ class Store(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

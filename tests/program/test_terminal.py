@@ -6,9 +6,8 @@ import re
 import select
 import subprocess
 import time
-import unittest
 
-from program import ENPROF, ProgramTest, model, replay
+from program import ENPROF, ProgramTest, main, model, replay
 
 
 def on_terminal(arguments, columns=100, env=None):
@@ -73,4 +72,4 @@ class InAPipe(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

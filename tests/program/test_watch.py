@@ -12,10 +12,9 @@ import subprocess
 import termios
 import threading
 import time
-import unittest
 import urllib.request
 
-from program import ENPROF, ProgramTest, enprof, model, replay
+from program import ENPROF, ProgramTest, enprof, main, model, replay
 
 
 class Reader:
@@ -334,4 +333,4 @@ class OnATerminal(WatchTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

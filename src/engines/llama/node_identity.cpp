@@ -1,5 +1,7 @@
 #include "engines/llama/node_identity.hpp"
 
+#include "model/component_family.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -107,6 +109,15 @@ constexpr std::array kByNamePrefix{
     Rule{"ffn_moe_group", "router"},   Rule{"ffn_moe_weights", "router"},
     Rule{"ffn_moe_", "experts"},       Rule{"ffn_shexp", "shared_expert"},
 };
+
+// Reports count a component by what it is for: one that is named here must have a family there.
+template <class Rules>
+consteval bool have_families(const Rules& rules) {
+  return std::ranges::all_of(
+      rules, [](const auto& rule) { return component_family(rule.component) != kOtherFamily; });
+}
+static_assert(have_families(kByOp) && have_families(kByWeight) && have_families(kByName) &&
+              have_families(kByNamePrefix));
 
 using Names = std::span<const std::string_view>;
 
