@@ -110,24 +110,33 @@ WireResponse HttpConnection::too_often(Nanoseconds wait, const WireRequest& requ
 }
 
 asio::awaitable<bool> HttpConnection::send(WireResponse response) {
-  error_code error;
-  stream_.expires_after(service_.limits.idle);
-  co_await http::async_write(stream_, response, no_throw(error));
-  co_return !error && !response.need_eof();
+  http::response_serializer<http::string_body> serializer{response};
+  co_return co_await write(serializer) && !response.need_eof();
 }
 
 asio::awaitable<bool> HttpConnection::send_file(HttpResponse answered, const WireRequest& request) {
   error_code error;
   WireFile response = wire_file(std::move(answered), request, error);
-  http::response_serializer<http::file_body> serializer{response};
-  if (!error && request.method() == http::verb::head) {
-    co_await http::async_write_header(stream_, serializer, no_throw(error));
+  if (error) {
+    co_return false;
   }
-  while (!error && request.method() != http::verb::head && !serializer.is_done()) {
-    stream_.expires_after(service_.limits.idle);  // of each piece: a large file may take longer
+  http::response_serializer<http::file_body> serializer{response};
+  serializer.split(request.method() == http::verb::head);
+  co_return co_await write(serializer) && !response.need_eof();
+}
+
+template <class Serializer>
+asio::awaitable<bool> HttpConnection::write(Serializer& serializer) {
+  error_code error;
+  const auto is_over = [&] {
+    return serializer.is_done() || (serializer.split() && serializer.is_header_done());
+  };
+  while (!error && !is_over()) {
+    stream_.expires_after(
+        service_.limits.idle);  // of each piece: all of a large one may take longer
     co_await http::async_write_some(stream_, serializer, no_throw(error));
   }
-  co_return !error && !response.need_eof();
+  co_return !error;
 }
 
 asio::awaitable<void> HttpConnection::refuse(error_code reason) {

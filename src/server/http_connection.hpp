@@ -57,6 +57,9 @@ class HttpConnection {
   boost::asio::awaitable<bool> send(WireResponse response);
   /// As much as the client takes at a time: the rest stays on the disk.
   boost::asio::awaitable<bool> send_file(HttpResponse answered, const WireRequest& request);
+  /// False where it could not be written whole.
+  template <class Serializer>
+  boost::asio::awaitable<bool> write(Serializer& serializer);
   /// Answers a request that could not be read, where it is the client's doing.
   boost::asio::awaitable<void> refuse(boost::system::error_code reason);
   /// Runs the handler on a worker, and comes back. The request outlives the call.

@@ -26,7 +26,7 @@ http::response<Body> head_of(const HttpResponse& plain_response, const WireReque
   // No page of ours loads anything from elsewhere, nor may another frame it.
   response.set("Content-Security-Policy",
                "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-               "connect-src 'self' ws:; frame-ancestors 'none'; base-uri 'none'");
+               "frame-ancestors 'none'; base-uri 'none'");
   response.set("X-Content-Type-Options", "nosniff");
   response.set("Referrer-Policy", "no-referrer");
   response.set(http::field::cache_control, "no-store");

@@ -86,34 +86,36 @@ asio::awaitable<void> LiveWatcher::tell() {
   const auto period = std::chrono::nanoseconds{std::chrono::seconds{1}} /
                       static_cast<int>(limits.frames_per_second);
   int lapses = 0;
+  bool is_new = true;
   while (!gone_ && !goodbye_) {
     if (watchers_.is_stopping()) {
       say_goodbye(websocket::close_code::going_away, "the server is stopping");
       break;
     }
     const auto batch = watchers_.hub().read(since_, limits.events_per_frame);
+    const bool was_away = std::exchange(is_new, false);
     if (batch.events.empty() && batch.missed == 0) {
       co_await sleep(std::chrono::hours{1});  // until woken
       continue;
     }
-    watchers_.count_missed(batch.missed);
-    lapses = batch.missed > 0 ? lapses + 1 : 0;
+    // For what was forgotten before it came it was not too slow.
+    const std::uint64_t lost = was_away ? 0 : batch.missed;
+    watchers_.count_missed(lost);
+    lapses = lost > 0 ? lapses + 1 : 0;
+    since_ = batch.next - batch.events.size();
     if (lapses > 1) {
       drop("too slow: events were forgotten before they could be sent");
       break;
     }
     const bool behind = watchers_.hub().last() - batch.next > limits.events_per_frame;
     const std::string frame = make_frame(batch, filter_, behind || batch.missed > 0);
-    since_ = batch.next;
-    if (frame.empty()) {
-      continue;
-    }
     const auto next = std::chrono::steady_clock::now() + period;
-    if (!co_await send(frame)) {
+    if (!frame.empty() && !co_await send(frame)) {
       break;
     }
-    pausing_ = true;
-    while (!gone_ && !goodbye_ && !behind && !watchers_.is_stopping() &&
+    since_ = batch.next;
+    pausing_ = !frame.empty();
+    while (pausing_ && !gone_ && !goodbye_ && !watchers_.is_stopping() &&
            std::chrono::steady_clock::now() < next) {
       co_await sleep(next - std::chrono::steady_clock::now());
     }

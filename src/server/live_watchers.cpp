@@ -12,9 +12,12 @@ boost::asio::awaitable<void> LiveWatchers::watch(boost::beast::tcp_stream stream
   const auto watcher = std::make_shared<LiveWatcher>(*this, std::move(stream), since);
   const auto place = watching_.insert(watching_.end(), watcher.get());
   ++count_;
+  const auto leave = [&](void*) {  // however it ends: nobody may wake it afterwards
+    --count_;
+    watching_.erase(place);
+  };
+  const std::unique_ptr<void, decltype(leave)> present(watcher.get(), leave);
   co_await watcher->run(std::move(request));
-  --count_;
-  watching_.erase(place);
 }
 
 void LiveWatchers::wake() {
