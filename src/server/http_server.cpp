@@ -434,10 +434,11 @@ class BeastServer final : public HttpServer {
 /// Shared by both, and by its timers' handlers, which may come after either has ended.
 class Watcher : public std::enable_shared_from_this<Watcher> {
  public:
-  Watcher(BeastServer& server, beast::tcp_stream stream, std::uint64_t since)
+  Watcher(BeastServer& server, beast::tcp_stream stream, std::uint64_t since, std::uint64_t last)
       : server_(server),
         socket_(std::move(stream)),
         since_(since),
+        last_(last),
         wake_(socket_.get_executor()),
         stall_(socket_.get_executor()) {}
 
@@ -447,6 +448,9 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
     socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = kHandshake,
                                                        .idle_timeout = server_.options_.limits.idle,
                                                        .keep_alive_pings = true});
+    socket_.set_option(websocket::stream_base::decorator([this](websocket::response_type& answer) {
+      answer.set(kSeqHeader, std::to_string(last_));
+    }));
     socket_.auto_fragment(false);
     socket_.read_message_max(server_.options_.limits.message_bytes);
     error_code error;
@@ -507,7 +511,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
         break;
       }
       const auto batch = server_.hub_.read(since_, limits.events_per_frame);
-      if (batch.events.empty() && batch.missed == 0) {
+      if (batch.events.empty() && !batch.is_gap()) {
         co_await sleep(std::chrono::hours{1});  // until woken
         continue;
       }
@@ -579,6 +583,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   BeastServer& server_;
   websocket::stream<beast::tcp_stream> socket_;
   std::uint64_t since_;
+  const std::uint64_t last_;  // number of the latest event when the connection was made
   LiveFilter filter_;
   asio::steady_timer wake_;
   asio::steady_timer stall_;
@@ -590,6 +595,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
 asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request request) {
   const HttpRequest asked = plain(request);
   HttpResponse refusal;
+  const std::uint64_t last = hub_.last();
   std::optional<std::uint64_t> since;
   if (const auto allowed = policy_.check(asked); !allowed) {
     refusal = problem(403, allowed.error());
@@ -600,7 +606,7 @@ asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request reque
     refusal = problem(
         503, {ErrorCode::busy, fmt::format("There are {} watchers already", watching_.size()),
               "Close one of them, and try again."});
-  } else if (since = parse_since(asked.parameter("since"), hub_.last()); !since) {
+  } else if (since = parse_since(asked.parameter("since"), last); !since) {
     refusal = problem(
         400, {ErrorCode::invalid_argument,
               "since is not the number of an event: " + std::string(asked.parameter("since")),
@@ -612,7 +618,7 @@ asio::awaitable<void> BeastServer::watch(beast::tcp_stream stream, Request reque
     co_await http::async_write(stream, response, no_throw(ignored));
     co_return;
   }
-  const auto watcher = std::make_shared<Watcher>(*this, std::move(stream), *since);
+  const auto watcher = std::make_shared<Watcher>(*this, std::move(stream), *since, last);
   const auto place = watching_.insert(watching_.end(), watcher.get());
   ++watcher_count_;
   co_await watcher->run(std::move(request));
