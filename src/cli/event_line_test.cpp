@@ -13,9 +13,9 @@ TEST(EventLine, HasTheEnvelopeAndEachValue) {
 }
 
 TEST(EventLine, AGapBelongsToNoRun) {
-  EXPECT_EQ(event_line(
-                Json::parse(R"({"seq":9,"run_id":"","type":"gap","t_ms":0,"data":{"missed":12}})")),
-            "9 - 0 gap missed=12");
+  EXPECT_EQ(event_line(Json::parse(R"({"seq":9,"run_id":"","type":"gap","t_ms":0,
+                                "data":{"missed":null,"restarted":true}})")),
+            "9 - 0 gap missed=null restarted=true");
 }
 
 TEST(EventLine, NamesEachRailAndCountsOtherLists) {

@@ -57,12 +57,13 @@ bool LiveRun::take(const Json& event) {
   }
   const std::string type = words(event, "type");
   const std::string run_id = words(event, "run_id");
-  take_number(event, type);
+  if (const auto seq = event.find("seq"); seq != event.end() && seq->is_number_unsigned()) {
+    last_event_ = seq->get<std::uint64_t>();
+  }
   const auto found = event.find("data");
   const Json data = found != event.end() && found->is_object() ? *found : Json::object();
   if (type == "gap") {
-    missed_ +=
-        static_cast<std::uint64_t>(std::clamp(number(data, "missed").value_or(0.0), 0.0, 1e15));
+    take_gap(data);
     return true;
   }
   if (!wanted_.empty() && run_id != wanted_) {
@@ -116,19 +117,16 @@ bool LiveRun::take(const Json& event) {
   return true;
 }
 
-/// Numbers only grow, but for a server that began anew: what it did before is over.
-void LiveRun::take_number(const Json& event, std::string_view type) {
-  const auto found = event.find("seq");
-  if (found == event.end() || !found->is_number_unsigned()) {
-    return;
+void LiveRun::take_gap(const Json& data) {
+  missed_ +=
+      static_cast<std::uint64_t>(std::clamp(number(data, "missed").value_or(0.0), 0.0, 1e15));
+  if (data.value("restarted", Json(false)) == true) {
+    restarted_ = true;
+    if (!run_id_.empty() && !is_over()) {  // it ended with the server that did it
+      status_ = "interrupted";
+      section_.clear();
+    }
   }
-  const auto seq = found->get<std::uint64_t>();
-  if (last_event_ && (seq < *last_event_ || (seq == *last_event_ && type != "gap")) &&
-      !run_id_.empty() && !is_over()) {
-    status_ = "interrupted";
-    section_.clear();
-  }
-  last_event_ = seq;
 }
 
 void LiveRun::begin(const std::string& run_id) {

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -69,6 +68,8 @@ class LiveRun {
   [[nodiscard]] const std::vector<Complaint>& complaints() const { return complaints_; }
   /// Events that the server forgot before they could be sent.
   [[nodiscard]] std::uint64_t missed() const { return missed_; }
+  /// Whether the server began anew since, and with it what it knew: how much was missed is unknown.
+  [[nodiscard]] bool restarted() const { return restarted_; }
   /// The number of the latest event, of whichever run; empty before the first.
   [[nodiscard]] std::optional<std::uint64_t> last_event() const { return last_event_; }
 
@@ -84,7 +85,7 @@ class LiveRun {
   };
 
   void begin(const std::string& run_id);
-  void take_number(const Json& event, std::string_view type);
+  void take_gap(const Json& data);
   void take_token(const Json& data);
   void take_settled(const Json& data);
   void take_power(const Json& data);
@@ -113,6 +114,7 @@ class LiveRun {
   std::string text_;
   std::vector<Complaint> complaints_;
   std::uint64_t missed_ = 0;
+  bool restarted_ = false;
   std::optional<std::uint64_t> last_event_;
 };
 

@@ -126,9 +126,10 @@ TEST_F(LiveRunTest, RailsAreMarkedWhereTheyAreEstimatesOrPartOfOthers) {
 }
 
 TEST_F(LiveRunTest, AGapIsCountedAndAFailureKept) {
-  send("gap", R"({"missed":12})", 0, "");
-  send("gap", R"({"missed":3})", 0, "");
+  send("gap", R"({"missed":12,"restarted":false})", 0, "");
+  send("gap", R"({"missed":3,"restarted":false})", 0, "");
   EXPECT_EQ(run_.missed(), 15U);
+  EXPECT_FALSE(run_.restarted());
   send("error", R"({"code":"corrupt","message":"The file is damaged","hint":"Copy it again."})");
   EXPECT_EQ(run_.status(), "failed");
   ASSERT_THAT(run_.complaints(), SizeIs(1));
@@ -142,12 +143,25 @@ TEST_F(LiveRunTest, AGapIsCountedAndAFailureKept) {
 TEST_F(LiveRunTest, AServerThatBeganAnewInterruptedTheRun) {
   send("run_started");
   token(0, 1, 1);
-  seq_ = 0;
-  send("gap", R"({"missed":1})", 0, "");
+  send("gap", R"({"missed":null,"restarted":true})", 0, "");
   EXPECT_EQ(run_.status(), "interrupted");
   EXPECT_TRUE(run_.is_over());
+  EXPECT_TRUE(run_.restarted());
+  EXPECT_EQ(run_.missed(), 0U) << "nobody knows how many";
+  EXPECT_EQ(run_.last_event(), seq_);
   send("run_started", "{}", 0, "r2");
   EXPECT_EQ(run_.status(), "running");
+  EXPECT_FALSE(run_.restarted()) << "this run is of the new server";
+}
+
+TEST_F(LiveRunTest, AServerThatBeganAnewChangesNothingOfARunThatWasOver) {
+  send("gap", R"({"missed":null,"restarted":true})", 0, "");
+  EXPECT_EQ(run_.status(), "waiting");
+  send("run_started");
+  send("inference_complete", R"({"status":"completed"})", 1);
+  send("gap", R"({"missed":null,"restarted":true})", 0, "");
+  EXPECT_EQ(run_.status(), "completed");
+  EXPECT_TRUE(run_.restarted());
 }
 
 TEST_F(LiveRunTest, KeepsTheEndOfALongResponseInWholeCharacters) {
@@ -164,7 +178,7 @@ TEST_F(LiveRunTest, EventsOfAnotherShapeDoNoHarm) {
   for (
       const char* text :
       {"3", "[]", "{}", R"({"type":3,"run_id":[],"seq":-1,"t_ms":"x","data":[]})",
-       R"({"type":"gap","seq":1,"data":{"missed":-5}})",
+       R"({"type":"gap","seq":1,"data":{"missed":-5,"restarted":1}})",
        R"({"type":"token_complete","run_id":"r","seq":1.5,"t_ms":1e300,"data":{"index":1e300}})",
        R"({"type":"token_complete","run_id":"r","seq":1,"t_ms":-1,"data":{"index":-1,"text":7}})",
        R"({"type":"energy_settled","run_id":"r","seq":2,"data":{"tokens":[3,{"index":"a"},null]}})",
@@ -176,6 +190,7 @@ TEST_F(LiveRunTest, EventsOfAnotherShapeDoNoHarm) {
   run_.take_power_status(Json::parse(R"({"domains":[1,{"name":3,"within":4}]})"));
   EXPECT_EQ(run_.run_id(), "r");
   EXPECT_EQ(run_.missed(), 0U);
+  EXPECT_FALSE(run_.restarted());
   EXPECT_FALSE(run_.power());
 }
 

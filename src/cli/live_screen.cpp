@@ -172,6 +172,10 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
     page.line(fmt::format("! {} events were missed: the server had forgotten them", run.missed()),
               Style::warning);
   }
+  if (run.restarted()) {
+    page.line("! the server was started anew: what the one before did last was missed",
+              Style::warning);
+  }
   std::vector<std::pair<std::string, Style>> complaints;
   const auto& all = run.complaints();
   const std::size_t first = all.size() - std::min(all.size(), kMostComplaints);

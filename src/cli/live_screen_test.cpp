@@ -43,7 +43,7 @@ LiveRun busy_run() {
                   {"name":"dram-0","power_mw":5000}]}})",
       R"({"seq":7,"run_id":"0123456789abcdef","type":"warning","t_ms":1300,
           "data":{"message":"Other processes were busy","hint":"Stop them."}})",
-      R"({"seq":8,"run_id":"","type":"gap","t_ms":0,"data":{"missed":7}})",
+      R"({"seq":8,"run_id":"","type":"gap","t_ms":0,"data":{"missed":7,"restarted":false}})",
   });
   return run;
 }
@@ -71,6 +71,15 @@ TEST(LiveScreen, OfARunThatIsOverItSaysTheMean) {
   const auto lines = live_screen(run, "", {}, 40);
   EXPECT_THAT(lines, Contains("Power      40.00 W mean"));
   EXPECT_THAT(lines, Each(Not(HasSubstr("dram-0"))));
+}
+
+TEST(LiveScreen, AServerThatBeganAnewIsTold) {
+  LiveRun run = busy_run();
+  run.take(Json::parse(R"({"seq":9,"run_id":"","type":"gap","t_ms":0,
+      "data":{"missed":null,"restarted":true}})"));
+  const auto lines = live_screen(run, "", {}, 40);
+  EXPECT_THAT(lines, Contains(HasSubstr("· interrupted")));
+  EXPECT_THAT(lines, Contains(HasSubstr("the server was started anew")));
 }
 
 TEST(LiveScreen, EstimatesAreMarked) {

@@ -229,7 +229,7 @@ int ServeCommand::run() {
     return exit_usage;
   }
 
-  EventHub hub;
+  EventHub hub(EventHub::first_number_at(std::chrono::system_clock::now()));
   LivePublisher publisher(hub);
   ServerMetrics metrics;
   ServerHealth health;

@@ -199,7 +199,11 @@ Result<std::unique_ptr<LiveClient>> WatchCommand::connect(LiveRun& run,
     const Json state = answer.is_object() && answer.contains("status") ? answer["status"] : Json();
     was_over_ = state != "queued" && state != "running";
   }
-  return LiveClient::connect(options_, interrupt.flag());
+  auto client = LiveClient::connect(options_, interrupt.flag());
+  if (client && !options_.since) {  // should it break before an event has come
+    options_.since = (*client)->last_event();
+  }
+  return client;
 }
 
 bool WatchCommand::follow(LiveClient& client, LiveRun& run, Output& output,

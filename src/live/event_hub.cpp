@@ -25,6 +25,12 @@ std::string envelope(const LiveEvent& event, Nanoseconds at, std::string_view da
 
 }  // namespace
 
+std::uint64_t EventHub::first_number_at(std::chrono::system_clock::time_point start) {
+  const auto since_1970 =
+      std::chrono::duration_cast<std::chrono::microseconds>(start.time_since_epoch()).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(since_1970, 1));
+}
+
 std::uint64_t EventHub::publish(std::string_view run_id, std::string_view type, Nanoseconds at,
                                 std::string_view data) {
   auto event = std::make_shared<LiveEvent>();
@@ -59,10 +65,13 @@ EventHub::Batch EventHub::read(std::uint64_t since, std::size_t most) const {
   const std::lock_guard lock(mutex_);
   Batch batch;
   const std::uint64_t oldest = events_.empty() ? last_ + 1 : events_.front()->seq;
-  if (since > last_) {  // the numbers of another life
-    batch.missed = oldest - 1;
-    since = oldest - 1;
-  } else if (since + 1 < oldest) {
+  // The number before the first is told to watchers who come before the first event.
+  const std::uint64_t begin_of_all = first_number_ - 1;
+  batch.restarted = since > last_ || (since != 0 && since < begin_of_all);
+  if (batch.restarted || since == 0) {
+    since = begin_of_all;
+  }
+  if (since + 1 < oldest) {
     batch.missed = oldest - 1 - since;
     since = oldest - 1;
   }

@@ -71,13 +71,51 @@ TEST(EventHub, ABreakTooLongIsToldWithItsLength) {
   EXPECT_EQ(batch.next, 10U);
 }
 
-TEST(EventHub, ANumberFromBeforeARestartStartsAnew) {
-  EventHub hub({.events = 2, .bytes = 1'000'000});
+TEST(EventHub, NumbersBeginWhereTheyAreTold) {
+  EventHub hub(1000);
+  EXPECT_EQ(hub.last(), 999U);
+  EXPECT_FALSE(hub.read(999, 10).is_gap()) << "who came before the first event";
+  EXPECT_FALSE(hub.read(0, 10).is_gap());
+  publish(hub, 2);
+  for (const std::uint64_t since : {std::uint64_t{0}, std::uint64_t{999}}) {
+    const auto batch = hub.read(since, 10);
+    EXPECT_FALSE(batch.is_gap()) << since;
+    EXPECT_THAT(numbers(batch), ElementsAre(1000U, 1001U)) << since;
+  }
+  EXPECT_THAT(numbers(hub.read(1000, 10)), ElementsAre(1001U));
+}
+
+TEST(EventHub, AllThatIsKeptIsLessWhereSomeWasForgotten) {
+  EventHub hub({.events = 2, .bytes = 1'000'000}, 1000);
+  publish(hub, 5);
+  EXPECT_EQ(hub.read(0, 10).missed, 3U);
+  EXPECT_THAT(numbers(hub.read(0, 10)), ElementsAre(1003U, 1004U));
+}
+
+TEST(EventHub, ANumberOfAnotherHubStartsAnewAndSaysSo) {
+  EventHub hub({.events = 2, .bytes = 1'000'000}, 1000);
   publish(hub, 4);
-  const auto batch = hub.read(1000, 10);
-  EXPECT_EQ(batch.missed, 2U);
-  EXPECT_THAT(numbers(batch), ElementsAre(3U, 4U));
-  EXPECT_EQ(EventHub{}.read(7, 10).next, 0U);
+  for (const std::uint64_t since : {1U, 4U, 998U, 1004U, 5000U}) {  // the clock went on, or back
+    const auto batch = hub.read(since, 10);
+    EXPECT_TRUE(batch.restarted) << since;
+    EXPECT_THAT(numbers(batch), ElementsAre(1002U, 1003U)) << since;
+    EXPECT_FALSE(hub.read(batch.next, 10).is_gap()) << since;
+  }
+  EXPECT_FALSE(hub.read(999, 10).restarted);
+  EXPECT_FALSE(hub.read(1003, 10).restarted);
+
+  const EventHub empty(1000);
+  EXPECT_TRUE(empty.read(7, 10).restarted);
+  EXPECT_EQ(empty.read(7, 10).next, 999U);
+}
+
+TEST(EventHub, ALaterServersNumbersAreGreaterAndFitIntoJavaScripts) {
+  using Clock = std::chrono::system_clock;
+  const Clock::time_point start{std::chrono::sys_days{std::chrono::year{2026} / 7 / 1}};
+  EXPECT_EQ(EventHub::first_number_at(start + 1ms), EventHub::first_number_at(start) + 1000);
+  const Clock::time_point late{std::chrono::sys_days{std::chrono::year{2255} / 1 / 1}};
+  EXPECT_LT(EventHub::first_number_at(late), std::uint64_t{1} << 53U);
+  EXPECT_EQ(EventHub::first_number_at(Clock::time_point{} - 1h), 1U);  // a clock that was never set
 }
 
 TEST(EventHub, LargeEventsPushOutOldOnesButNotThemselves) {

@@ -193,6 +193,7 @@ asio::awaitable<void> HttpConnection::watch(WireRequest request) {
   LiveWatchers& watchers = service_.watchers;
   const HttpRequest asked = plain(request);
   HttpResponse refusal;
+  const std::uint64_t last = watchers.hub().last();
   std::optional<std::uint64_t> since;
   if (const auto allowed = service_.policy.check(asked); !allowed) {
     refusal = problem(403, allowed.error());
@@ -203,7 +204,7 @@ asio::awaitable<void> HttpConnection::watch(WireRequest request) {
     refusal = problem(
         503, {ErrorCode::busy, fmt::format("There are {} watchers already", watchers.count()),
               "Close one of them, and try again."});
-  } else if (since = parse_since(asked.parameter("since"), watchers.hub().last()); !since) {
+  } else if (since = parse_since(asked.parameter("since"), last); !since) {
     refusal = problem(
         400, {ErrorCode::invalid_argument,
               "since is not the number of an event: " + std::string(asked.parameter("since")),
@@ -215,7 +216,7 @@ asio::awaitable<void> HttpConnection::watch(WireRequest request) {
     co_await http::async_write(stream_, response, no_throw(ignored));
     co_return;
   }
-  co_await watchers.watch(std::move(stream_), std::move(request), *since);
+  co_await watchers.watch(std::move(stream_), std::move(request), *since, last);
 }
 
 }  // namespace enprof

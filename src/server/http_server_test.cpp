@@ -169,6 +169,20 @@ TEST_F(HttpServerTest, AWatcherResumesAfterABreak) {
   EXPECT_EQ(numbers_to(now, 6), (std::vector<int>{6}));
 }
 
+TEST_F(HttpServerTest, AWatcherOfAServerBeforeIsToldAtOnceAndGetsAllThatIsKept) {
+  start();
+  SocketClient before(server_->port());
+  before.upgrade("/ws/profiling?since=7");  // beyond the last: nothing has happened yet
+  const auto frame = before.frame();
+  const auto gap = nlohmann::json::parse(frame.payload)[0];
+  EXPECT_EQ(gap["type"], "gap");
+  EXPECT_EQ(gap["data"]["restarted"], true);
+  publish(2);
+  EXPECT_EQ(numbers_to(before, 2), (std::vector<int>{1, 2}));
+  SocketClient now(server_->port());
+  EXPECT_THAT(now.upgrade("/ws/profiling"), HasSubstr("\r\nEnprof-Seq: 2\r\n"));
+}
+
 TEST_F(HttpServerTest, ASubscriptionNarrowsAndAWrongOneEnds) {
   start();
   SocketClient client(server_->port());

@@ -1,6 +1,8 @@
 #include "server/live_client.hpp"
 
-#include <boost/asio/connect.hpp>
+#include "server/http_request.hpp"
+#include "server/live_frame.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
@@ -13,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace enprof {
 namespace {
@@ -66,6 +69,12 @@ std::unexpected<Error> cancelled() {
   return fail(ErrorCode::cancelled, "The connection was given up");
 }
 
+std::unexpected<Error> no_connection(const ServerUrl& url, const std::string& why) {
+  return fail(ErrorCode::unavailable, fmt::format("Cannot connect to {}: {}", url.text(), why),
+              "Start one there: enprof serve --models-dir DIR. Or pass the URL of one that runs: "
+              "enprof watch http://HOST:PORT/");
+}
+
 /// Why there is no connection.
 std::unexpected<Error> unreachable(const ServerUrl& url, error_code error, Milliseconds patience,
                                    const std::atomic<bool>& cancel) {
@@ -79,10 +88,7 @@ std::unexpected<Error> unreachable(const ServerUrl& url, error_code error, Milli
                 "Something that is no enprof may listen there, or a firewall be in between. "
                 "Compare the URL with what `enprof serve` printed.");
   }
-  return fail(ErrorCode::unavailable,
-              fmt::format("Cannot connect to {}: {}", url.text(), error.message()),
-              "Start one there: enprof serve --models-dir DIR. Or pass the URL of one that runs: "
-              "enprof watch http://HOST:PORT/");
+  return no_connection(url, error.message());
 }
 
 /// Why an answer is none of enprof's.
@@ -139,23 +145,27 @@ std::unexpected<Error> refused(const LiveClient::Options& options, const Respons
                   fmt::format("it answered {} {}", status, std::string(response.reason())));
 }
 
-void connect_stream(beast::tcp_stream& stream, Waiter& waiter, const ServerUrl& url,
-                    error_code& error) {
-  Tcp::resolver resolver(stream.get_executor());
-  Tcp::resolver::results_type addresses;
-  error = waiter.wait(
-      [&](auto handler) {
-        resolver.async_resolve(url.host, std::to_string(url.port),
-                               [&addresses, handler](error_code failed, const auto& found) mutable {
-                                 addresses = found;
-                                 handler(failed);
-                               });
-      },
-      [&] { resolver.cancel(); });
-  if (!error) {
-    error = waiter.wait([&](auto handler) { stream.async_connect(addresses, handler); },
-                        [&] { stream.close(); });
+Result<void> connect_stream(beast::tcp_stream& stream, Waiter& waiter,
+                            const LiveClient::Options& options, const std::atomic<bool>& cancel) {
+  const auto found = look_up_within(options.lookup, options.url.host, options.patience, cancel);
+  if (!found) {
+    return found.error().code == ErrorCode::cancelled
+               ? cancelled()
+               : no_connection(options.url, found.error().message);
   }
+  std::vector<Tcp::endpoint> endpoints;
+  for (const std::string& address : *found) {
+    error_code error;
+    const auto parsed = asio::ip::make_address(address, error);
+    if (error) {
+      return no_connection(options.url, fmt::format("{} is no address", address));
+    }
+    endpoints.emplace_back(parsed, options.url.port);
+  }
+  const error_code error = waiter.wait(
+      [&](auto handler) { stream.async_connect(endpoints, handler); }, [&] { stream.close(); });
+  return error ? Result<void>(unreachable(options.url, error, options.patience, cancel))
+               : Result<void>{};
 }
 
 class BeastClient final : public LiveClient {
@@ -167,10 +177,8 @@ class BeastClient final : public LiveClient {
     Waiter waiter(context_, options_.patience, cancel_);
     beast::tcp_stream& stream = beast::get_lowest_layer(socket_);
     const auto close = [&stream] { stream.close(); };
-    error_code error;
-    connect_stream(stream, waiter, options_.url, error);
-    if (error) {
-      return unreachable(options_.url, error, options_.patience, cancel_);
+    if (auto connected = connect_stream(stream, waiter, options_, cancel_); !connected) {
+      return connected;
     }
     stream.expires_never();  // the WebSocket has its own time-outs
     socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = options_.patience,
@@ -187,7 +195,7 @@ class BeastClient final : public LiveClient {
     const std::string target =
         options_.url.base + "/ws/profiling" +
         (options_.since ? "?since=" + std::to_string(*options_.since) : std::string{});
-    error = waiter.wait(
+    error_code error = waiter.wait(
         [&](auto handler) {
           socket_.async_handshake(response, options_.url.authority(), target, handler);
         },
@@ -202,6 +210,9 @@ class BeastClient final : public LiveClient {
                  ? Result<void>(garbled(options_.url, error))
                  : Result<void>(unreachable(options_.url, error, options_.patience, cancel_));
     }
+    if (const auto said = response.find(kSeqHeader); said != response.end()) {
+      last_event_ = parse_since({said->value().data(), said->value().size()}, 0);
+    }
     if (!options_.subscription.empty()) {
       error = waiter.wait(
           [&](auto handler) { socket_.async_write(asio::buffer(options_.subscription), handler); },
@@ -212,6 +223,8 @@ class BeastClient final : public LiveClient {
     }
     return {};
   }
+
+  [[nodiscard]] std::optional<std::uint64_t> last_event() const override { return last_event_; }
 
   Result<std::optional<std::string>> next(Milliseconds wait) override {
     if (!reading_) {
@@ -261,6 +274,7 @@ class BeastClient final : public LiveClient {
   asio::io_context context_{1};
   websocket::stream<beast::tcp_stream> socket_{context_};
   beast::flat_buffer buffer_;
+  std::optional<std::uint64_t> last_event_;
   bool reading_ = false;
   std::optional<error_code> ended_;  // of the read
 };
@@ -282,8 +296,9 @@ Result<std::string> LiveClient::get(const Options& options, std::string_view pat
   beast::tcp_stream stream(context);
   Waiter waiter(context, options.patience, cancel);
   const auto close = [&stream] { stream.close(); };
-  error_code error;
-  connect_stream(stream, waiter, options.url, error);
+  if (auto connected = connect_stream(stream, waiter, options, cancel); !connected) {
+    return std::unexpected(std::move(connected.error()));
+  }
   constexpr unsigned kHttp11 = 11;
   const std::string target = options.url.base + std::string(path);
   http::request<http::empty_body> request{http::verb::get, target, kHttp11};
@@ -293,9 +308,8 @@ Result<std::string> LiveClient::get(const Options& options, std::string_view pat
   if (!options.token.empty()) {
     request.set(http::field::authorization, "Bearer " + options.token);
   }
-  if (!error) {
-    error = waiter.wait([&](auto handler) { http::async_write(stream, request, handler); }, close);
-  }
+  error_code error =
+      waiter.wait([&](auto handler) { http::async_write(stream, request, handler); }, close);
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kLargestAnswer);

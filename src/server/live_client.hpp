@@ -3,6 +3,7 @@
 
 #include "enprof/base/error.hpp"
 
+#include "server/host_lookup.hpp"
 #include "server/server_url.hpp"
 
 #include <atomic>
@@ -30,6 +31,7 @@ class LiveClient {
     std::string subscription;
     /// How long the server may take to connect, to answer, and to show that it is still there.
     std::chrono::milliseconds patience{10'000};
+    HostLookup lookup = look_up;
   };
 
   /// Connects. Errors: unavailable (nobody listens, no answer, no such host: worth another try);
@@ -51,6 +53,10 @@ class LiveClient {
   /// unavailable, where the connection has ended, with the reason where the server gave one;
   /// cancelled.
   [[nodiscard]] virtual Result<std::optional<std::string>> next(std::chrono::milliseconds wait) = 0;
+
+  /// The number of the server's latest event when the connection was made: what to go on after,
+  /// should it break before an event has come. Empty where the server does not say.
+  [[nodiscard]] virtual std::optional<std::uint64_t> last_event() const = 0;
 
   /// Whether it may work another time without anybody doing anything.
   [[nodiscard]] static bool is_passing(ErrorCode code) {

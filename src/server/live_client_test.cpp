@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -120,6 +121,20 @@ TEST_F(LiveClientTest, GoesOnAfterAnEventAndOnlyWithWhatIsWanted) {
   EXPECT_THAT(numbers_of(*some), ElementsAre(static_cast<int>(hub_.last())));
 }
 
+TEST_F(LiveClientTest, ABreakBeforeTheFirstEventLosesNothing) {
+  start();
+  publish();
+  {
+    const auto client = connect();
+    ASSERT_EQ(client->last_event(), 1U);
+    options_.since = client->last_event();
+  }
+  publish();
+  const auto again = connect();
+  EXPECT_EQ(again->last_event(), 2U);
+  EXPECT_THAT(numbers_of(*again), ElementsAre(2));
+}
+
 TEST_F(LiveClientTest, AServerThatEndsSaysSo) {
   start();
   const auto client = connect();
@@ -215,6 +230,44 @@ TEST_F(LiveClientTest, IsGivenUpAtOnce) {
   });
   EXPECT_EQ(refusal().code, ErrorCode::cancelled);
   later.join();
+}
+
+TEST_F(LiveClientTest, AsksForTheHostAndTriesEachOfItsAddresses) {
+  start();
+  options_.url.host = "localhost";
+  std::string asked;
+  options_.lookup = [&asked](const std::string& host) {
+    asked = host;
+    return Result<std::vector<std::string>>(std::vector<std::string>{"::1", "127.0.0.1"});
+  };
+  EXPECT_TRUE(connect());
+  EXPECT_EQ(asked, "localhost");
+  options_.lookup = [](const std::string&) {
+    return Result<std::vector<std::string>>(fail(ErrorCode::unavailable, "no such host"));
+  };
+  const Error error = refusal();
+  EXPECT_TRUE(LiveClient::is_passing(error.code));
+  EXPECT_THAT(error.message, HasSubstr("Cannot connect to http://localhost:"));
+  EXPECT_THAT(error.message, HasSubstr("no such host"));
+}
+
+TEST_F(LiveClientTest, ANameServerThatHangsIsGivenUpAtOnce) {
+  std::promise<void> over;
+  options_.lookup = [hung = over.get_future().share()](const std::string&) {
+    hung.wait();
+    return Result<std::vector<std::string>>(std::vector<std::string>{});
+  };
+  options_.patience = 600s;
+  for (const bool is_get : {false, true}) {
+    cancel_ = false;
+    std::thread later([this] {
+      std::this_thread::sleep_for(20ms);
+      cancel_ = true;
+    });
+    EXPECT_EQ((is_get ? refusal_of_get("/") : refusal()).code, ErrorCode::cancelled);
+    later.join();
+  }
+  over.set_value();
 }
 
 TEST(ReconnectDelay, GrowsToABoundAndLeavesHalfToLuck) {

@@ -69,10 +69,11 @@ std::string make_frame(const EventHub::Batch& batch, const LiveFilter& filter, b
     frame += frame.empty() ? '[' : ',';
     frame += envelope;
   };
-  if (batch.missed > 0) {
+  if (batch.is_gap()) {
     const std::uint64_t before = batch.next - batch.events.size();
-    append(fmt::format(R"({{"seq":{},"run_id":"","type":"gap","t_ms":0,"data":{{"missed":{}}}}})",
-                       before, batch.missed));
+    append(fmt::format(
+        R"({{"seq":{},"run_id":"","type":"gap","t_ms":0,"data":{{"missed":{},"restarted":{}}}}})",
+        before, batch.restarted ? "null" : std::to_string(batch.missed), batch.restarted));
   }
   for (const auto& event : batch.events) {
     if (!filter.wants(*event)) {

@@ -12,6 +12,10 @@
 
 namespace enprof {
 
+/// A header of the answer that opens the stream: the number of the latest event at that time. A
+/// watcher that asked for no `since` goes on after it, should the connection break before an event.
+inline constexpr const char* kSeqHeader = "Enprof-Seq";
+
 /// What a watcher wants to hear of. Empty sets: everything.
 struct LiveFilter {
   std::set<std::string, std::less<>> runs;
@@ -29,9 +33,10 @@ struct LiveFilter {
 inline constexpr std::size_t kMostNames = 64;
 
 /// A JSON array of envelopes; empty where the filter leaves nothing. Where events were missed, a
-/// gap comes first: {"seq":…,"run_id":"","type":"gap","t_ms":0,"data":{"missed":…}}. With
-/// `merge_power`, for a watcher that is behind, only the last of consecutive power samples of a run
-/// is kept: each tells the energy so far, so that what is lost is resolution in time.
+/// gap comes first: {"seq":…,"run_id":"","type":"gap","t_ms":0,"data":{"missed":…,"restarted":…}},
+/// after a restart with `missed` null. With `merge_power`, for a watcher that is behind, only the
+/// last of consecutive power samples of a run is kept: each tells the energy so far, so that what
+/// is lost is resolution in time.
 [[nodiscard]] std::string make_frame(const EventHub::Batch& batch, const LiveFilter& filter,
                                      bool merge_power);
 

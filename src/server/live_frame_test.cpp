@@ -61,7 +61,15 @@ TEST_F(LiveFrameTest, AGapComesFirstWithTheNumberBeforeTheNext) {
   const auto batch = hub_.read(0, 1);
   const std::string frame = make_frame(batch, {.runs = {"b"}, .types = {}}, false);
   EXPECT_THAT(tell(frame), ElementsAre("2gap"));
-  EXPECT_EQ(nlohmann::json::parse(frame)[0]["data"]["missed"], 2);
+  EXPECT_EQ(nlohmann::json::parse(frame)[0]["data"],
+            nlohmann::json::parse(R"({"missed":2,"restarted":false})"));
+}
+
+TEST_F(LiveFrameTest, AnotherServersNumberIsAGapWithoutACount) {
+  const std::string frame = make_frame(hub_.read(77, 2), {}, false);
+  EXPECT_THAT(tell(frame), ElementsAre("0gap", "1run_started", "2power_sample"));
+  EXPECT_EQ(nlohmann::json::parse(frame)[0]["data"],
+            nlohmann::json::parse(R"({"missed":null,"restarted":true})"));
 }
 
 TEST(ParseSubscription, TakesRunsAndTypes) {

@@ -22,10 +22,12 @@ constexpr std::chrono::seconds kHandshake{10};
 
 }  // namespace
 
-LiveWatcher::LiveWatcher(LiveWatchers& watchers, beast::tcp_stream stream, std::uint64_t since)
+LiveWatcher::LiveWatcher(LiveWatchers& watchers, beast::tcp_stream stream, std::uint64_t since,
+                         std::uint64_t last)
     : watchers_(watchers),
       socket_(std::move(stream)),
       since_(since),
+      last_(last),
       wake_(socket_.get_executor()),
       stall_(socket_.get_executor()) {}
 
@@ -37,6 +39,8 @@ asio::awaitable<void> LiveWatcher::run(WireRequest request) {
   socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = kHandshake,
                                                      .idle_timeout = watchers_.limits().idle,
                                                      .keep_alive_pings = true});
+  socket_.set_option(websocket::stream_base::decorator(
+      [this](websocket::response_type& answer) { answer.set(kSeqHeader, std::to_string(last_)); }));
   socket_.auto_fragment(false);
   socket_.read_message_max(watchers_.limits().message_bytes);
   error_code error;
@@ -94,7 +98,7 @@ asio::awaitable<void> LiveWatcher::tell() {
     }
     const auto batch = watchers_.hub().read(since_, limits.events_per_frame);
     const bool was_away = std::exchange(is_new, false);
-    if (batch.events.empty() && batch.missed == 0) {
+    if (batch.events.empty() && !batch.is_gap()) {
       co_await sleep(std::chrono::hours{1});  // until woken
       continue;
     }
@@ -108,7 +112,7 @@ asio::awaitable<void> LiveWatcher::tell() {
       break;
     }
     const bool behind = watchers_.hub().last() - batch.next > limits.events_per_frame;
-    const std::string frame = make_frame(batch, filter_, behind || batch.missed > 0);
+    const std::string frame = make_frame(batch, filter_, behind || batch.is_gap());
     const auto next = std::chrono::steady_clock::now() + period;
     if (!frame.empty() && !co_await send(frame)) {
       break;

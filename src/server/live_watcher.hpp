@@ -25,8 +25,9 @@ namespace enprof {
 /// Threads: the one that runs the coroutines.
 class LiveWatcher : public std::enable_shared_from_this<LiveWatcher> {
  public:
-  /// `watchers` outlives it.
-  LiveWatcher(LiveWatchers& watchers, boost::beast::tcp_stream stream, std::uint64_t since);
+  /// `watchers` outlives it; `last` is the number of the latest event when it came.
+  LiveWatcher(LiveWatchers& watchers, boost::beast::tcp_stream stream, std::uint64_t since,
+              std::uint64_t last);
   LiveWatcher(const LiveWatcher&) = delete;
   LiveWatcher& operator=(const LiveWatcher&) = delete;
   // Not in this header: compiling what the WebSocket is made of takes long.
@@ -52,6 +53,7 @@ class LiveWatcher : public std::enable_shared_from_this<LiveWatcher> {
   LiveWatchers& watchers_;
   boost::beast::websocket::stream<boost::beast::tcp_stream> socket_;
   std::uint64_t since_;
+  const std::uint64_t last_;
   LiveFilter filter_;
   boost::asio::steady_timer wake_;
   boost::asio::steady_timer stall_;

@@ -8,8 +8,9 @@
 namespace enprof {
 
 boost::asio::awaitable<void> LiveWatchers::watch(boost::beast::tcp_stream stream,
-                                                 WireRequest request, std::uint64_t since) {
-  const auto watcher = std::make_shared<LiveWatcher>(*this, std::move(stream), since);
+                                                 WireRequest request, std::uint64_t since,
+                                                 std::uint64_t last) {
+  const auto watcher = std::make_shared<LiveWatcher>(*this, std::move(stream), since, last);
   const auto place = watching_.insert(watching_.end(), watcher.get());
   ++count_;
   const auto leave = [&](void*) {  // however it ends: nobody may wake it afterwards

@@ -33,9 +33,10 @@ class LiveWatchers {
   /// Both outlive it.
   LiveWatchers(EventHub& hub, const HttpLimits& limits) : hub_(hub), limits_(limits) {}
 
-  /// Accepts a WebSocket and tells it what happens after event `since`, until either side ends it.
+  /// Accepts a WebSocket and tells it what happens after event `since`, until either side ends it;
+  /// `last` is the number of the latest event, told with the acceptance.
   boost::asio::awaitable<void> watch(boost::beast::tcp_stream stream, WireRequest request,
-                                     std::uint64_t since);
+                                     std::uint64_t since, std::uint64_t last);
   /// There is something to tell.
   void wake();
   /// Tells all that the server is stopping.

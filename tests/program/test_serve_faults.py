@@ -213,7 +213,7 @@ class ServeFaults(ServeTest):
         self.cancel(run)
         everything += self.heard
         self.assertEqual([event["seq"] for event in everything],
-                         list(range(1, len(everything) + 1)))
+                         list(range(everything[0]["seq"], everything[0]["seq"] + len(everything))))
         self.assertNotIn("gap", {event["type"] for event in everything})
         tokens = [event["data"]["index"] for event in everything
                   if event["type"] == "token_complete"]
@@ -234,6 +234,8 @@ class ServeFaults(ServeTest):
         self.assertIn("interrupted", self.codes(stored))
         # A watcher from before learns that its numbers are of another life.
         self.watch(since=self.heard[-1]["seq"])
+        gap = self.hear_until(lambda event: event["type"] == "gap")
+        self.assertEqual(gap["data"], {"missed": None, "restarted": True})
         self.wait_for(self.generate())
         self.hear_until(lambda event: event["type"] == "inference_complete")
 

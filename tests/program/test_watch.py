@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -40,6 +41,69 @@ class Reader:
         if not seen:
             raise AssertionError(f"no {what} in:\n" + "\n".join(self.lines))
         return seen
+
+
+def settled(run):
+    """Finds the line with which all of a run has come; energies settle in its middle too."""
+    return lambda line: f" {run} " in line and " energy_settled " in line and "final=true" in line
+
+
+class Proxy:
+    """Passes connections on to a server, until it is cut; after that, none before it is mended."""
+
+    def __init__(self, port):
+        self.target = port
+        self.sockets = []
+        self.lock = threading.Lock()
+        self.is_cut = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return  # closed
+            with self.lock:
+                if self.is_cut:
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", self.target))
+                self.sockets += [client, server]
+            # The server answers to its own name alone.
+            names = f":{self.port}".encode(), f":{self.target}".encode()
+            for source, sink, (old, new) in ((client, server, names), (server, client, (b"", b""))):
+                threading.Thread(target=self.pump, args=(source, sink, old, new),
+                                 daemon=True).start()
+
+    def pump(self, source, sink, old, new):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data.replace(old, new, 1) if old else data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # cut
+
+    def cut(self):
+        with self.lock:
+            self.is_cut = True
+            for end in self.sockets:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # one of its ends closed it
+                end.close()
+            self.sockets = []
+
+    def mend(self):
+        self.is_cut = False
+
+    def close(self):
+        self.cut()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 class WatchTest(ProgramTest):
@@ -111,7 +175,7 @@ class InAPipe(WatchTest):
         process, out, notes = self.watch()
         notes.wait_for(lambda line: "connected to" in line, "connection")
         run = self.generate()
-        out.wait_for(lambda line: f" {run} " in line and " energy_settled " in line, "settled energy")
+        out.wait_for(settled(run), "settled energy")
         types = [line.split(" ")[3] for line in out.lines if line.split(" ")[1] == run]
         self.assertEqual(types.count("token_complete"), 8)
         self.assertEqual(types[0], "model_loading")
@@ -156,14 +220,86 @@ class InAPipe(WatchTest):
         server.kill()
         notes.wait_for(lambda line: "was lost" in line and "trying again in" in line, "break")
         notes.wait_for(lambda line: "Cannot connect" in line, "second try")
-        self.serve()  # on the same port; its events have new numbers
+        self.serve()  # on the same port
         connections = lambda: sum("connected to" in line for line in notes.lines)
         notes.wait_for(lambda line: connections() == 2, "second connection")
         second = self.generate()
-        out.wait_for(lambda line: f" {second} " in line and " energy_settled " in line, "new run")
+        out.wait_for(settled(second), "new run")
         self.assertIsNone(process.poll())
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=20), 0)
+
+    @staticmethod
+    def gaps(out):
+        return [line for line in out.lines if " gap " in line]
+
+    def test_a_server_that_was_started_anew_skips_nothing_in_silence(self):
+        server, _ = self.serve()
+        _, out, _ = self.watch("--since", "0")
+        old = self.generate()
+        last = out.wait_for(settled(old), "settled energy")
+        since = int(last.split(" ")[0])
+        server.kill()
+        server.wait()
+        self.serve()
+        runs = [self.generate(), self.generate()]  # more events than the first server had
+        for run in runs:
+            self.wait_for(run)
+        _, out, notes = self.watch("--since", str(since))
+        out.wait_for(settled(runs[1]), "second run")
+        self.assertEqual(self.gaps(out), out.lines[:1], notes.lines)
+        self.assertIn("gap missed=null restarted=true", out.lines[0])
+        numbers = [int(line.split(" ")[0]) for line in out.lines]
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
+        self.assertGreater(numbers[0], since)
+        _, everything, _ = self.watch("--since", "0")
+        everything.wait_for(settled(runs[1]), "second run")
+        self.assertEqual(everything.lines[0], out.lines[1])
+        self.assertEqual(self.gaps(everything), [])
+
+    def test_a_break_before_the_first_event_loses_nothing(self):
+        self.serve()
+        proxy = Proxy(self.port)
+        self.addCleanup(proxy.close)
+        self.wait_for(self.generate())  # not asked for
+        _, out, notes = self.watch(url=f"http://127.0.0.1:{proxy.port}")
+        notes.wait_for(lambda line: "connected to" in line, "connection")
+        proxy.cut()
+        notes.wait_for(lambda line: "trying again in" in line, "break")
+        run = self.generate()
+        self.wait_for(run)
+        proxy.mend()
+        out.wait_for(settled(run), "the run")
+        self.assertEqual({line.split(" ")[1] for line in out.lines}, {run})
+        types = [line.split(" ")[3] for line in out.lines]
+        self.assertEqual((types[0], types.count("token_complete")), ("model_loading", 8))
+
+    def test_a_restart_before_the_first_event_is_told(self):
+        server, _ = self.serve()
+        process, out, notes = self.watch()
+        notes.wait_for(lambda line: "connected to" in line, "connection")
+        process.send_signal(signal.SIGSTOP)  # until the next server has done a run
+        server.kill()
+        server.wait()
+        self.serve()
+        run = self.generate()
+        self.wait_for(run)
+        process.send_signal(signal.SIGCONT)
+        out.wait_for(settled(run), "the run")
+        self.assertIn("restarted=true", out.lines[0])
+        self.assertIn(f" {run} ", out.lines[1])
+        self.assertEqual(out.lines[1].split(" ")[3], "model_loading")
+
+    def test_a_line_has_the_power_of_each_rail(self):
+        self.serve("--power", f"replay:{replay(50, domains=('package-0', 'dram-0'))}")
+        _, out, notes = self.watch()
+        notes.wait_for(lambda line: "connected to" in line, "connection")
+        run = self.generate(max_tokens=64)
+        sample = out.wait_for(lambda line: f" {run} " in line and " power_sample " in line
+                              and "rail.dram-0_mw=5" in line, "power")
+        self.assertRegex(sample, r" rail\.package-0_mw=50000(\.0)?\b")
+        self.assertRegex(sample, r" rail\.dram-0_mw=50000(\.0)?\b")
+        self.assertRegex(sample, r" power_mw=100000(\.0)?\b")
 
     def test_a_server_that_stops_says_so(self):
         server, _ = self.serve()
@@ -302,6 +438,19 @@ class OnATerminal(WatchTest):
         self.assertTrue(drawn.startswith("\x1b[?1049h"))
         process.send_signal(signal.SIGINT)
         drawn = read_until("\x1b[?1049l")
+        self.assertEqual(process.wait(timeout=20), 0)
+
+    def test_a_view_has_each_rail_and_says_when_the_server_was_started_anew(self):
+        power = f"replay:{replay(50, domains=('package-0', 'dram-0'))}"
+        server, _ = self.serve("--power", power)
+        process, read_until = self.screen(100, 30)
+        run = self.generate(max_tokens=100_000)
+        read_until(run, "  package-0      50.00 W", "  dram-0         50.00 W")
+        server.kill()
+        server.wait()
+        self.serve("--power", power)
+        read_until("· interrupted", "! the server was started anew")
+        process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(timeout=20), 0)
 
     def test_it_fits_a_small_terminal_and_wants_no_colours(self):

@@ -49,6 +49,14 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+/** What a new server tells those who come with a number of the one before. */
+const restart = (seq: number) => ({
+  seq,
+  run_id: "",
+  type: "gap",
+  t_ms: 0,
+  data: { missed: null, restarted: true },
+});
 const token = (seq: number, index: number, text: string) => ({
   seq,
   run_id: "r",
@@ -106,6 +114,61 @@ it("counts as missed only what a run lost, not what was before it", async () => 
   last().send({ seq: 50, run_id: "", type: "gap", t_ms: 0, data: { missed: 49 } });
   last().send(token(51, 7, "h"));
   expect(later.snapshot().run!.missed).toBe(49);
+});
+
+it("asks what became of a run when its server was started anew, until it is answered", async () => {
+  const live = new LiveConnection();
+  last().onopen?.();
+  last().send({ seq: 1, run_id: "r", type: "run_started", t_ms: 0, data: {} }, token(2, 0, "a"));
+  last().onclose?.();
+  vi.advanceTimersByTime(1000);
+  answer = { status: 503, body: { code: "busy", message: "later" } };
+  last().onopen?.();
+  last().send(restart(1000));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(live.snapshot().run).toMatchObject({ status: "running", stale: true, missed: 0 });
+  answer = { status: 200, body: kept("interrupted") };
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(live.snapshot().run).toMatchObject({ status: "interrupted", stale: false });
+  last().onclose?.();
+  vi.advanceTimersByTime(1000);
+  expect(since(last())).toBe("1000");
+});
+
+it("keeps a run of the new server that was asked for before the page was connected to it", async () => {
+  const live = new LiveConnection();
+  last().onopen?.();
+  live.expect("r");
+  answer.body = { run_id: "r", status: "queued" };
+  last().send(restart(1000));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(live.snapshot().run).toMatchObject({ run_id: "r", status: "waiting" });
+  last().send({ seq: 1001, run_id: "r", type: "model_loading", t_ms: 0, data: {} });
+  last().send({ seq: 1002, run_id: "r", type: "run_started", t_ms: 0, data: {} });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(live.snapshot().run).toMatchObject({ status: "running", stale: false });
+});
+
+it("takes the last figures of a run that ended just before its server did", async () => {
+  const live = new LiveConnection();
+  last().onopen?.();
+  last().send(
+    { seq: 1, run_id: "r", type: "run_started", t_ms: 0, data: {} },
+    token(2, 0, "a"),
+    { seq: 3, run_id: "r", type: "inference_complete", t_ms: 9, data: { status: "completed" } },
+  );
+  answer.body = kept("completed");
+  last().send(restart(1000));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(live.snapshot().run).toMatchObject({ status: "completed", energy_mj: 7, stale: false });
+});
+
+it("says that it missed something, though not how much, of a run that it finds under way", async () => {
+  const live = new LiveConnection();
+  last().onopen?.();
+  last().send(restart(1000), token(1007, 7, "h"));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(live.snapshot().run).toMatchObject({ run_id: "r", stale: true, missed: 0 });
 });
 
 it("asks after a run that its server may have taken with it", async () => {

@@ -36,7 +36,8 @@ export interface LiveRun {
   t_ms: number;
   cells: LiveCell[];
   warnings: string[];
-  missed: number;
+  missed: number; // events, as far as their number is known
+  stale: boolean; // something was missed, and what the server keeps of the run not taken yet
   error: { message: string; hint: string | null } | null;
 }
 
@@ -64,6 +65,7 @@ export function newRun(run_id: string): LiveRun {
     cells: [],
     warnings: [],
     missed: 0,
+    stale: false,
     error: null,
   };
 }
@@ -77,7 +79,9 @@ const str = (value: unknown): string | null => (typeof value === "string" ? valu
 /** Applies one event to the run it belongs to; an event of another run makes that the one shown. */
 export function apply(run: LiveRun | null, event: LiveEvent): LiveRun | null {
   if (event.type === "gap") {
-    return run ? { ...run, missed: run.missed + (num(event.data.missed) ?? 0) } : run;
+    return run
+      ? { ...run, missed: run.missed + (num(event.data.missed) ?? 0), stale: true }
+      : run;
   }
   let next = run && run.run_id === event.run_id ? { ...run } : newRun(event.run_id);
   const data = event.data;
@@ -198,10 +202,11 @@ export function settled(run: LiveRun, kept: Run): LiveRun {
     cells: kept.components.filter((cell) => cell.phase === "decode"),
     warnings: kept.warnings.map((warning) => warning.message),
     missed: 0,
+    stale: false,
   };
 }
 
-const SAVING_MS = 1000;
+const ASK_AGAIN_MS = 1000;
 /** How often the views are told, at most. */
 const SHOW_MS = 80;
 const FIRST_RETRY_S = 0.5;
@@ -212,10 +217,13 @@ export class LiveConnection {
   private state: LiveState = { connection: "connecting", retry_s: null, run: null };
   private readonly listeners = new Set<() => void>();
   private socket: WebSocket | null = null;
+  // After 0 comes all that is kept. So nothing is lost either where a connection breaks before its
+  // first event.
   private since = 0;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | null = null;
-  private missed = 0; // by a run of which nothing was heard yet
+  private gap: LiveEvent | null = null; // the last one, until another run is heard of
+  private asking: ReturnType<typeof setTimeout> | null = null;
   private showing: ReturnType<typeof setTimeout> | null = null;
 
   constructor() {
@@ -279,19 +287,19 @@ export class LiveConnection {
     let run = this.state.run;
     let behind = false;
     for (const event of events) {
-      this.since = event.seq; // goes back where the server was started anew and told of the gap
+      this.since = event.seq; // goes back where another server tells of the gap and its clock did
       const before = run;
       run = apply(run, event);
       if (event.type === "gap") {
         behind = true;
-        this.missed = before ? 0 : (num(event.data.missed) ?? 0);
+        this.gap = event;
       } else if (run && run.run_id !== before?.run_id) {
         // Only what came after its start is missed by a run.
         const whole = event.type === "run_started" || event.type === "model_loading";
-        run = { ...run, missed: whole ? 0 : this.missed };
-        this.missed = 0;
+        run = this.gap && !whole ? apply(run, this.gap)! : run;
+        this.gap = null;
       }
-      behind ||= event.type === "inference_complete" && (run?.missed ?? 0) > 0;
+      behind ||= event.type === "inference_complete" && (run?.stale ?? false);
     }
     this.state = { ...this.state, run };
     // As fast as eyes follow: a frame a token would keep a slow machine busy with drawing.
@@ -306,11 +314,12 @@ export class LiveConnection {
 
   /**
    * Asks the server for a run of which this page may have missed something: what is over is shown as
-   * it was kept. A run that the server does not know ended with the server before it.
+   * it was kept. A run that the server does not know ended with the server before it, and one that
+   * was under way there is kept as interrupted.
    */
   private async catchUp() {
     const run = this.state.run;
-    if (!run || (!UNDER_WAY.has(run.status) && run.missed === 0)) {
+    if (!run || (!UNDER_WAY.has(run.status) && !run.stale)) {
       return;
     }
     const found = await api.run(run.run_id).then(
@@ -319,16 +328,30 @@ export class LiveConnection {
           return settled(run, kept);
         }
         if (!UNDER_WAY.has(run.status)) {
-          setTimeout(() => void this.catchUp(), SAVING_MS); // it is over, and being saved
+          this.askAgain(); // it is over, and being saved
         }
         return null;
       },
-      (error: unknown) =>
-        error instanceof ApiError && error.status === 404 ? { ...run, status: "lost" } : null,
+      (error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) {
+          return { ...run, status: UNDER_WAY.has(run.status) ? "lost" : run.status, stale: false };
+        }
+        if (this.state.connection === "open") {
+          this.askAgain(); // a new connection asks by itself
+        }
+        return null;
+      },
     );
     if (found && this.state.run?.run_id === run.run_id) {
       this.update({ run: found });
     }
+  }
+
+  private askAgain() {
+    this.asking ??= setTimeout(() => {
+      this.asking = null;
+      void this.catchUp();
+    }, ASK_AGAIN_MS);
   }
 
   private update(change: Partial<LiveState>) {

@@ -241,10 +241,10 @@ function RunPanel({
       actions={
         run && (
           <>
-            {run.warnings.length + run.missed > 0 && (
+            {(run.warnings.length > 0 || run.stale) && (
               <span className="chip warn">
                 <span className="dot" />
-                {run.missed > 0
+                {run.stale
                   ? "events were missed"
                   : run.warnings.length === 1
                     ? "1 warning"
@@ -410,12 +410,12 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
           </div>
         )}
       </Panel>
-      {run && (run.warnings.length > 0 || run.missed > 0) && (
+      {run && (run.warnings.length > 0 || run.stale) && (
         <ul className="warnings wide" aria-label="Warnings">
-          {run.missed > 0 && (
+          {run.stale && (
             <li>
-              This page missed {count(run.missed)} events. The run itself is whole: its analysis has
-              everything when it is over.
+              This page missed {run.missed > 0 ? count(run.missed) : "some"} events. The run itself is
+              whole: its analysis has everything when it is over.
             </li>
           )}
           {run.warnings.map((warning) => (

@@ -1,0 +1,62 @@
+#include "server/host_lookup.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+#include <thread>
+#include <utility>
+
+namespace enprof {
+
+using Addresses = Result<std::vector<std::string>>;
+
+Addresses look_up(const std::string& host) {
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::resolver resolver(context);
+  boost::system::error_code error;
+  const auto found = resolver.resolve(host, "", error);
+  if (error) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("the host {} is not known: {}", host, error.message()));
+  }
+  std::vector<std::string> addresses;
+  for (const auto& entry : found) {
+    addresses.push_back(entry.endpoint().address().to_string());
+  }
+  return addresses;
+}
+
+Addresses look_up_within(const HostLookup& lookup, const std::string& host,
+                         std::chrono::milliseconds patience, const std::atomic<bool>& cancel) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kLookAround{50};  // how often `cancel` is looked at
+  const auto deadline = Clock::now() + patience;
+  std::packaged_task<Addresses()> task([lookup, host] { return lookup(host); });
+  std::future<Addresses> answer = task.get_future();
+  try {
+    std::thread(std::move(task)).detach();
+    while (true) {
+      const auto left = std::max(deadline - Clock::now(), Clock::duration::zero());
+      if (answer.wait_for(std::min<Clock::duration>(left, kLookAround)) ==
+          std::future_status::ready) {
+        return answer.get();
+      }
+      if (cancel.load()) {
+        return fail(ErrorCode::cancelled, fmt::format("The search for {} was given up", host));
+      }
+      if (left == Clock::duration::zero()) {
+        return fail(ErrorCode::unavailable,
+                    fmt::format("the address of {} was not found within {:g} s", host,
+                                std::chrono::duration<double>(patience).count()));
+      }
+    }
+  } catch (const std::exception& error) {  // no thread, no memory
+    return fail(ErrorCode::unavailable,
+                fmt::format("the address of {} cannot be asked for: {}", host, error.what()));
+  }
+}
+
+}  // namespace enprof
