@@ -72,6 +72,7 @@ void LivePublisher::publish(const Event& event) {
       last_power_.reset();
       quiet_until_.clear();
       told_.clear();
+      told_error_.clear();
       unfinished_.clear();
       break;
     }
@@ -152,7 +153,8 @@ void LivePublisher::settle(const ProfiledRun& run) {
     {
       const std::lock_guard lock(mutex_);
       const auto told = told_.find({warning.component, warning.code});
-      if (told != told_.end() && told->second == warning.message) {
+      if ((told != told_.end() && told->second == warning.message) ||
+          warning.message == told_error_) {
         continue;
       }
     }
@@ -200,6 +202,10 @@ void LivePublisher::publish_sums(const Event& event) {
 }
 
 void LivePublisher::failed(const std::string& run_id, const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    told_error_ = error.message;
+  }
   hub_->publish(run_id, "error", Nanoseconds{0},
                 dump({{"code", to_string(error.code)},
                       {"message", error.message},

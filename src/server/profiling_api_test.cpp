@@ -20,7 +20,8 @@ TEST(ProfilingApi, TheDocumentDescribesEveryPathOfTheApiAndNoOther) {
   const testing::TempDir directory;
   auto store = ProfileDatabase::connect(directory.path() / "profiles.db");
   ASSERT_TRUE(store) << store.error().message;
-  RunQueue queue(1, [](const RunTask&, const std::atomic<bool>&) {});
+  RunQueue queue(
+      1, [](const RunTask&, const std::atomic<bool>&) {}, [](const RunTask&) {});
   const ModelDirectory models(directory.path());
   ServerMetrics metrics;
   ServerHealth health;
