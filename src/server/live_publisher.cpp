@@ -23,13 +23,9 @@ Json figure(const Figure& figure) {
           {"method", figure.quality.method ? Json(to_string(*figure.quality.method)) : Json()}};
 }
 
-Json layer_number(std::int32_t layer) {
-  return layer == OperationInfo::kNoLayer ? Json() : Json(layer);
-}
-
-void describe(const LayerFigure& layer, Json& json) { json["layer"] = layer_number(layer.layer); }
+void describe(const LayerFigure& layer, Json& json) { json["layer"] = layer_json(layer.layer); }
 void describe(const ComponentFigure& component, Json& json) {
-  json["layer"] = layer_number(component.layer);
+  json["layer"] = layer_json(component.layer);
   json["component"] = component.component;
 }
 void describe(const OperationFigure& operation, Json& json) {
