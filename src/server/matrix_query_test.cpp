@@ -21,7 +21,8 @@ ProfiledRun run_of_two_tokens() {
                                             .energy_j = 0.5,
                                             .duration_ns = 1'000'000,
                                             .operation = operation,
-                                            .token = token});
+                                            .token = token,
+                                            .phase = Phase::decode});
     }
   }
   run.operation_table.events.push_back(
