@@ -1,8 +1,8 @@
 #include "cli/run_command.hpp"
 
-#include "base/log.hpp"
 #include "base/utf8.hpp"
 #include "cli/console.hpp"
+#include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
 #include "cli/output_file.hpp"
@@ -20,8 +20,6 @@
 
 namespace enprof {
 namespace {
-
-constexpr Logger kLog{"run"};
 
 /// Warnings that say something about the machine, not that data is missing.
 constexpr std::array<std::string_view, 6> kAdvice{"foreign_load",   "baseline_above_run",
@@ -110,7 +108,7 @@ void RunCommand::declare(CLI::App& program) {
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--top-p", generate_.top_p, "Sample from the likeliest that make up this share")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(CLI::Range(1e-6, 1.0))  // 0 would leave nothing to sample from
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--seed", generate_.seed, "Seed of the sampler")
@@ -250,33 +248,17 @@ Result<std::optional<Warning>> RunCommand::start_power(PowerMonitor& monitor,
   if (const auto started = monitor.start(from_ms(power_interval_ms_), priority); !started) {
     return std::unexpected(started.error());
   }
-  if (baseline_s_ <= 0.0 || monitor.domains().empty()) {
-    return std::nullopt;
-  }
-  StatusLine status;
-  status.show(fmt::format("Measuring the idle baseline for {:g} s", baseline_s_));
-  const auto baseline =
-      monitor.measure_idle_baseline(from_ms(baseline_s_ * 1e3), &interrupt.flag(),
-                                    baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
-  if (baseline || baseline.error().code == ErrorCode::cancelled) {
-    return std::nullopt;
-  }
-  status.clear();
-  kLog.warning("{}. {}", baseline.error().message, baseline.error().hint);
-  return Warning{
-      .component = "power",
-      .code = baseline.error().code == ErrorCode::busy ? "baseline_refused" : "baseline_failed",
-      .message = baseline.error().message,
-      .hint = baseline.error().hint};
+  return measure_baseline(monitor, baseline_s_, interrupt.flag(),
+                          baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
 }
 
-RunRequest RunCommand::request() const {
+RunRequest RunCommand::request(std::size_t output_tokens) const {
   return {.prompt = prompt_,
           .model_name = std::filesystem::path{model_}.filename().string(),
           .tags = tags_,
           .experiment = experiment_,
           .depth = depth_from_string(depth_).value_or(Depth::module),
-          .max_output_tokens = static_cast<std::size_t>(generate_.max_tokens)};
+          .max_output_tokens = output_tokens};
 }
 
 int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const {
@@ -307,7 +289,7 @@ int RunCommand::save_cancelled(PowerMonitor* monitor, ProfileDatabase* database,
     monitor = nullptr;
   }
   InferencePipelineProfiler profiler{monitor, database, {.economics = economics_}};
-  RunScope run = profiler.run(request());
+  RunScope run = profiler.run(request(1));
   run.set_finish_reason("cancelled");
   return report(run.finish(RunStatus::cancelled), interrupt);
 }
@@ -376,7 +358,7 @@ int RunCommand::run() {
          print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
        }}};
   LiveLine live(profiler);
-  RunScope run = profiler.run(request());
+  RunScope run = profiler.run(request(engine->most_output_tokens(generate_)));
   if (*power) {
     run.warn(**power);
   }

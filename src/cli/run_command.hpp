@@ -7,6 +7,7 @@
 #include "cli/shared_options.hpp"
 #include "engines/llama/llama_engine.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -29,7 +30,8 @@ class RunCommand final : public Command {
   /// Starts it and measures the baseline; what came in the way of that is the run's warning.
   [[nodiscard]] Result<std::optional<Warning>> start_power(PowerMonitor& monitor,
                                                            const Interrupt& interrupt) const;
-  [[nodiscard]] RunRequest request() const;
+  /// `output_tokens`: at most so many.
+  [[nodiscard]] RunRequest request(std::size_t output_tokens) const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
   [[nodiscard]] int save_cancelled(PowerMonitor* monitor, ProfileDatabase* database,
                                    const Interrupt& interrupt) const;

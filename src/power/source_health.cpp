@@ -31,6 +31,11 @@ void SourceHealth::take(const Poll& poll, Instant at) {
   }
 }
 
+std::size_t SourceHealth::failed_readings() const {
+  const auto retries = retries_.since(Instant::min());
+  return retries ? retries->count : 0;
+}
+
 void SourceHealth::lose(const Error& error, Instant at, bool from_start) {
   if (!loss_) {
     loss_ = Loss{.error = error, .at = at, .from_start = from_start};

@@ -7,6 +7,7 @@
 #include "power/incident_log.hpp"
 #include "power/rate_meter.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ class SourceHealth {
   /// The source could not be started, while others could.
   void not_started(const Error& error, Instant at) { lose(error, at, true); }
   [[nodiscard]] bool is_lost() const { return loss_.has_value(); }
+  /// Readings that were to be tried again.
+  [[nodiscard]] std::size_t failed_readings() const;
   /// It works again, after it was lost or had not started.
   void restarted(Instant at);
   /// It has kept everybody waiting for so long.

@@ -42,6 +42,7 @@ TEST(SourceHealth, ManyFailedReadingsAreOneWarningWithTheirNumber) {
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_EQ(warnings[0].component, "power");
   EXPECT_EQ(warnings[0].code, "sensor_retried");
+  EXPECT_EQ(health.failed_readings(), 100U);
   EXPECT_EQ(warnings[0].message, "rapl: 100 readings failed; the first: first");
   EXPECT_EQ(warnings[0].hint, "do this");
 }

@@ -152,7 +152,10 @@ std::vector<Warning> SourceWorker::warnings(Instant since) const {
 
 SourceRate SourceWorker::rate() const {
   const std::lock_guard lock(mutex_);
-  SourceRate result{.source = label_, .asked_hz = 0.0, .actual_hz = std::nullopt};
+  SourceRate result{.source = label_,
+                    .asked_hz = 0.0,
+                    .actual_hz = std::nullopt,
+                    .failed_readings = health_.failed_readings()};
   if (asked_period_ > Nanoseconds{0}) {
     result.asked_hz = meter_.asked_hz();
     result.actual_hz = meter_.actual_hz(clock_.now());

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "enprof/model/figure.hpp"
+#include "enprof/model/operation.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -27,6 +29,11 @@ template <class T>
 }
 [[nodiscard]] inline Json text(std::string_view value) {
   return value.empty() ? Json(nullptr) : Json(value);
+}
+
+/// Null outside the layers.
+[[nodiscard]] inline Json layer_json(std::int32_t layer) {
+  return layer == OperationInfo::kNoLayer ? Json(nullptr) : Json(layer);
 }
 
 [[nodiscard]] Json quality_json(const Quality& quality);

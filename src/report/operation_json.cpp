@@ -11,9 +11,6 @@
 namespace enprof {
 namespace {
 
-Json layer_number(std::int32_t layer) {
-  return layer == OperationInfo::kNoLayer ? Json(nullptr) : Json(layer);
-}
 Json token_number(std::int32_t token) { return token < 0 ? Json(nullptr) : Json(token); }
 
 /// What all values have in common.
@@ -21,7 +18,7 @@ template <class Values>
 Json place(const Values& values) {
   return {{"phase", to_string(values.phase)},
           {"token", token_number(values.token)},
-          {"layer", layer_number(values.layer)}};
+          {"layer", layer_json(values.layer)}};
 }
 
 Json activations_json(const SampledValues& values) {
@@ -69,7 +66,7 @@ Json balances_json(const ProfiledRun& run) {
   Json list = Json::array();
   for (const ExpertBalance& balance : expert_balances(run)) {
     list.push_back({{"phase", to_string(balance.phase)},
-                    {"layer", layer_number(balance.layer)},
+                    {"layer", layer_json(balance.layer)},
                     {"positions", balance.positions},
                     {"load_balance", nullable(balance.load_balance)}});
   }
@@ -77,7 +74,7 @@ Json balances_json(const ProfiledRun& run) {
 }
 
 Json info_json(const OperationInfo& info) {
-  return {{"layer", layer_number(info.layer)},
+  return {{"layer", layer_json(info.layer)},
           {"component", info.component},
           {"op", info.op},
           {"name", info.name},
@@ -92,7 +89,7 @@ Json layers_json(const ProfiledRun& run) {
   Json list = Json::array();
   for (const LayerFigure& layer : run.layers) {
     list.push_back(with_figure({{"phase", to_string(layer.phase)},
-                                {"layer", layer_number(layer.layer)},
+                                {"layer", layer_json(layer.layer)},
                                 {"count", layer.count}},
                                layer.figure));
   }
@@ -103,7 +100,7 @@ Json components_json(const ProfiledRun& run) {
   Json list = Json::array();
   for (const ComponentFigure& component : run.components) {
     list.push_back(with_figure({{"phase", to_string(component.phase)},
-                                {"layer", layer_number(component.layer)},
+                                {"layer", layer_json(component.layer)},
                                 {"component", component.component},
                                 {"count", component.count},
                                 {"flops", nullable(component.flops)},

@@ -469,9 +469,26 @@ class PowerReader {
   PowerFigures power_;
 };
 
+/// An id goes into URLs, file names and terminals; those that enprof makes are 16 hexadecimal
+/// digits.
+std::string run_id(const Node& node) {
+  constexpr std::size_t kLongest = 64;
+  std::string id = node.text();
+  const bool plain = std::ranges::all_of(id, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.';
+  });
+  if (id.empty() || id.size() > kLongest || !plain || id.front() == '.') {
+    node.reject(fmt::format(
+        "is no id: 1 to {} letters, digits, '-', '_' and '.', of which '.' is not the first",
+        kLongest));
+  }
+  return id;
+}
+
 ProfiledRun read_run(const Node& node) {
   ProfiledRun run;
-  run.run_id = node.at("run_id").text();
+  run.run_id = run_id(node.at("run_id"));
   run.status = node.at("status").name<RunStatus>();
   run.started_at = wall_time(node.at("started_at"));
   run.depth = node.at("depth").name<Depth>();

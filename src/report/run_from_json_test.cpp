@@ -84,6 +84,10 @@ TEST(RunFromJson, WhatIsWrongIsNamedWithItsPlace) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
   says(message([](auto& d) { d.erase("run_id"); }), ".run_id is no text");
+  for (const char* id : {"", "a/b", "a\"b", "a\r\nSet-Cookie: x", "\x1b[2J", "..", "é"}) {
+    says(message([&](auto& d) { d["run_id"] = id; }), ".run_id is no id: 1 to 64 letters");
+  }
+  says(message([](auto& d) { d["run_id"] = std::string(65, 'a'); }), ".run_id is no id");
   says(message([](auto& d) { d["tokens"][1]["begin_ms"] = "soon"; }),
        ".tokens[1].begin_ms is no number");
   says(message([](auto& d) { d["tokens"][1]["begin_ms"] = 1e300; }), "out of all bounds");

@@ -7,6 +7,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <vector>
+
 namespace enprof {
 namespace {
 
@@ -58,18 +60,18 @@ Json totals_json(const Totals& totals) {
                      totals.figure);
 }
 
-Json phases_json(const ProfiledRun& run) {
+Json phases_json(const std::vector<PhaseFigure>& phases) {
   Json list = Json::array();
-  for (const PhaseFigure& phase : run.phases) {
+  for (const PhaseFigure& phase : phases) {
     list.push_back(with_figure(
         {{"phase", to_string(phase.phase)}, {"begin_ms", to_ms(phase.begin)}}, phase.figure));
   }
   return list;
 }
 
-Json sections_json(const ProfiledRun& run) {
+Json sections_json(const std::vector<SectionFigure>& sections) {
   Json list = Json::array();
-  for (const SectionFigure& section : run.sections) {
+  for (const SectionFigure& section : sections) {
     list.push_back(with_figure({{"phase", to_string(section.phase)},
                                 {"name", section.name},
                                 {"count", section.count},
@@ -102,43 +104,86 @@ Json warnings_json(const ProfiledRun& run) {
   return list;
 }
 
+/// What comes before the lists.
+Json head_json(const ProfiledRun& run) {
+  return {{"run_id", run.run_id},
+          {"status", to_string(run.status)},
+          {"started_at",
+           fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                       fmt::gmtime(std::chrono::floor<std::chrono::seconds>(run.started_at)),
+                       run.started_at.time_since_epoch().count() % 1000)},
+          {"depth", to_string(run.depth)},
+          {"experiment", text(run.experiment)},
+          {"tags", run.tags},
+          {"model", model_json(run.model)},
+          {"prompt", run.prompt},
+          {"response", run.response},
+          {"finish_reason", text(run.finish_reason)},
+          {"totals", totals_json(run.totals)},
+          {"phases", phases_json(run.phases)},
+          {"sections", sections_json(run.sections)}};
+}
+
+void add_sums(Json& json, const ProfiledRun& run) {
+  json["layers"] = layers_json(run);
+  json["components"] = components_json(run);
+  json["operations"] = operations_json(run);
+}
+
+void add_tail(Json& json, const ProfiledRun& run) {
+  json["power"] = power_json(run.power);
+  json["quality"] = quality_json(run.totals.figure.quality);
+  json["warnings"] = warnings_json(run);
+}
+
+/// Text that is not UTF-8 has its bad bytes replaced.
+std::string dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 /// An object without its braces, indented.
 std::string members(const Json& object) {
-  const std::string text = object.dump(2, ' ', false, Json::error_handler_t::replace);
+  const std::string text = dump(object, 2);
   return text.substr(2, text.size() - 4);  // "{\n" and "\n}"
 }
+
+constexpr int kOneLine = -1;
 
 }  // namespace
 
 std::string run_to_json(const ProfiledRun& run) {
-  const Json head{
-      {"run_id", run.run_id},
-      {"status", to_string(run.status)},
-      {"started_at",
-       fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                   fmt::gmtime(std::chrono::floor<std::chrono::seconds>(run.started_at)),
-                   run.started_at.time_since_epoch().count() % 1000)},
-      {"depth", to_string(run.depth)},
-      {"experiment", text(run.experiment)},
-      {"tags", run.tags},
-      {"model", model_json(run.model)},
-      {"prompt", run.prompt},
-      {"response", run.response},
-      {"finish_reason", text(run.finish_reason)},
-      {"totals", totals_json(run.totals)},
-      {"phases", phases_json(run)},
-      {"sections", sections_json(run)},
-      {"tokens", tokens_json(run)},
-      {"layers", layers_json(run)},
-      {"components", components_json(run)},
-      {"operations", operations_json(run)}};
-  const Json tail{{"values", values_json(run)},
-                  {"power", power_json(run.power)},
-                  {"quality", quality_json(run.totals.figure.quality)},
-                  {"warnings", warnings_json(run)}};
+  Json head = head_json(run);
+  head["tokens"] = tokens_json(run);
+  add_sums(head, run);
+  Json tail{{"values", values_json(run)}};
+  add_tail(tail, run);
   // The table may have millions of rows: it is written as text, not built as a tree.
   return "{\n" + members(head) + ",\n  \"operation_table\": " + operation_table_text(run) + ",\n" +
          members(tail) + "\n}\n";
+}
+
+std::string run_head_to_json(const ProfiledRun& run) {
+  Json head = head_json(run);
+  add_tail(head, run);
+  head["power"].erase("samples");
+  head["power"].erase("readings");
+  return dump(head, kOneLine) + "\n";
+}
+
+std::string run_sums_to_json(const ProfiledRun& run) {
+  Json sums = head_json(run);
+  add_sums(sums, run);
+  sums["values"] = values_json(run);
+  add_tail(sums, run);
+  return dump(sums, kOneLine) + "\n";
+}
+
+std::string pipeline_to_json(const std::string& run_id, const RunPipeline& pipeline) {
+  return dump({{"run_id", run_id},
+               {"phases", phases_json(pipeline.phases)},
+               {"sections", sections_json(pipeline.sections)}},
+              kOneLine) +
+         "\n";
 }
 
 }  // namespace enprof

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
+#include "enprof/store/run_query.hpp"
 
 #include <string>
 
@@ -10,5 +11,13 @@ namespace enprof {
 /// The run as a JSON object, indented, with a newline at the end. Keys carry their units; what was
 /// not measured is null; text that is not UTF-8 has its bad bytes replaced by U+FFFD.
 [[nodiscard]] std::string run_to_json(const ProfiledRun& run);
+
+// Parts of it, on one line.
+/// Without tokens, layers, components, operations, values, and what power was when.
+[[nodiscard]] std::string run_head_to_json(const ProfiledRun& run);
+/// Without tokens and single operations: what of several runs is compared.
+[[nodiscard]] std::string run_sums_to_json(const ProfiledRun& run);
+/// run_id, phases[], sections[].
+[[nodiscard]] std::string pipeline_to_json(const std::string& run_id, const RunPipeline& pipeline);
 
 }  // namespace enprof

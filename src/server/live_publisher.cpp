@@ -23,13 +23,9 @@ Json figure(const Figure& figure) {
           {"method", figure.quality.method ? Json(to_string(*figure.quality.method)) : Json()}};
 }
 
-Json layer_number(std::int32_t layer) {
-  return layer == OperationInfo::kNoLayer ? Json() : Json(layer);
-}
-
-void describe(const LayerFigure& layer, Json& json) { json["layer"] = layer_number(layer.layer); }
+void describe(const LayerFigure& layer, Json& json) { json["layer"] = layer_json(layer.layer); }
 void describe(const ComponentFigure& component, Json& json) {
-  json["layer"] = layer_number(component.layer);
+  json["layer"] = layer_json(component.layer);
   json["component"] = component.component;
 }
 void describe(const OperationFigure& operation, Json& json) {
@@ -72,6 +68,7 @@ void LivePublisher::publish(const Event& event) {
       last_power_.reset();
       quiet_until_.clear();
       told_.clear();
+      told_error_.clear();
       unfinished_.clear();
       break;
     }
@@ -152,7 +149,8 @@ void LivePublisher::settle(const ProfiledRun& run) {
     {
       const std::lock_guard lock(mutex_);
       const auto told = told_.find({warning.component, warning.code});
-      if (told != told_.end() && told->second == warning.message) {
+      if ((told != told_.end() && told->second == warning.message) ||
+          warning.message == told_error_) {
         continue;
       }
     }
@@ -200,6 +198,10 @@ void LivePublisher::publish_sums(const Event& event) {
 }
 
 void LivePublisher::failed(const std::string& run_id, const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    told_error_ = error.message;
+  }
   hub_->publish(run_id, "error", Nanoseconds{0},
                 dump({{"code", to_string(error.code)},
                       {"message", error.message},

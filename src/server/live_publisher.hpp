@@ -30,12 +30,13 @@ class LivePublisher {
   /// A model is being loaded: 0–1.
   void model_loading(const std::string& run_id, const std::string& model, double share);
   /// The final figures of a run: energy_settled for its tokens, layer_metrics, component_metrics
-  /// and operation_metrics where there are any, and its warnings but those that warn() has told.
+  /// and operation_metrics where there are any, and its warnings but those that warn() or failed()
+  /// has told.
   void settle(const ProfiledRun& run);
   /// Something goes wrong in a run that goes on; `at` is since it began. Each kind of it is told
   /// once.
   void warn(const std::string& run_id, Nanoseconds at, const Warning& warning);
-  /// A run that could not be done.
+  /// A run that could not be done, or not to its end.
   void failed(const std::string& run_id, const Error& error);
 
   /// Tokens in one energy_settled event.
@@ -52,6 +53,7 @@ class LivePublisher {
   std::mutex mutex_;                                                 // guards what follows
   std::optional<Watts> last_power_;                                  // of the run under way
   std::map<std::pair<std::string, std::string>, std::string> told_;  // by component and code
+  std::string told_error_;                                           // of failed()
   std::map<EventType, Nanoseconds> quiet_until_;  // by type, since that run began
   std::string unfinished_;  // the begin of a character whose rest the next token brings
 };

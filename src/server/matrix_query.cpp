@@ -1,5 +1,7 @@
 #include "server/matrix_query.hpp"
 
+#include "server/known_sum.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -43,10 +45,6 @@ constexpr std::array<Metric, 5> kMetrics{{
      [](const Cell& cell) { return ratio(cell.energy, cell.flops, kPico); }},
 }};
 
-void add(std::optional<double>& sum, const std::optional<double>& more) {
-  sum = sum && more ? std::optional{*sum + *more} : std::nullopt;
-}
-
 }  // namespace
 
 Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells, std::string_view name) {
@@ -68,8 +66,7 @@ Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells, std::strin
   return result;
 }
 
-LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, std::int32_t first,
-                                     std::int32_t last) {
+LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, const PassRange& range) {
   const auto& operations = run.operation_table.operations;
   std::set<std::int32_t> layers;
   LayerComponentMatrix result;
@@ -91,7 +88,7 @@ LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, std::int32_t first,
                      columns[operation.component]);
   }
   for (const OperationEvent& event : run.operation_table.events) {
-    if (event.token < first || event.token > last) {
+    if (!range.has(event.phase, event.token)) {
       continue;
     }
     const OperationInfo& operation = operations[event.operation];
@@ -101,15 +98,15 @@ LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, std::int32_t first,
     }
     ++cell->count;
     cell->duration += Nanoseconds{event.duration_ns};
-    cell->energy = cell->energy && event.energy() ? std::optional{*cell->energy + *event.energy()}
-                                                  : std::nullopt;
-    add(cell->flops, operation.flops);
-    add(cell->bytes, operation.bytes);
+    add_known(cell->energy, event.energy());
+    add_known(cell->flops, operation.flops);
+    add_known(cell->bytes, operation.bytes);
   }
   return result;
 }
 
-std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::string_view metric) {
+std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::string_view metric,
+                                         const PassRange& range) {
   using Pick = std::optional<double> (*)(const ActivationValues&);
   struct ValueMetric {
     std::string_view name;
@@ -144,6 +141,9 @@ std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::strin
   if (metric == "attention_entropy") {
     result.unit = "nat";
     for (const AttentionValues& head : values.attention) {
+      if (!range.has(head.phase, head.token)) {
+        continue;
+      }
       take(head.layer, fmt::format("head {}", head.head), head.entropy_nats);
     }
   } else {
@@ -153,7 +153,8 @@ std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::strin
     }
     result.unit = known->unit;
     for (const ActivationValues& activation : values.activations) {
-      if (const auto value = known->pick(activation)) {
+      const auto value = known->pick(activation);
+      if (value && range.has(activation.phase, activation.token)) {
         take(activation.layer, activation.component, *value);
       }
     }

@@ -5,6 +5,8 @@
 #include "enprof/model/profiled_run.hpp"
 #include "enprof/store/run_query.hpp"
 
+#include "server/pass_range.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,14 +31,13 @@ struct MetricMatrix {
 /// invalid_argument, for another one.
 [[nodiscard]] Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells,
                                                  std::string_view metric);
-/// The cells of the output tokens `first` to `last`, from a run's operation events; those of the
-/// prompt are token −1.
-[[nodiscard]] LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, std::int32_t first,
-                                                   std::int32_t last);
-/// Metrics of sampled values, means over the passes that were looked at: activation_mean,
-/// activation_std, activation_max, sparsity, kill_ratio, variance_ratio, attention_entropy. Empty
-/// where it is no metric of these.
+/// The cells of these passes, from a run's operation events.
+[[nodiscard]] LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, const PassRange& range);
+/// Metrics of sampled values, means over those of these passes that were looked at:
+/// activation_mean, activation_std, activation_max, sparsity, kill_ratio, variance_ratio,
+/// attention_entropy. Empty where it is no metric of these.
 [[nodiscard]] std::optional<MetricMatrix> value_matrix(const SampledValues& values,
-                                                       std::string_view metric);
+                                                       std::string_view metric,
+                                                       const PassRange& range = {});
 
 }  // namespace enprof

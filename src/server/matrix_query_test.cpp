@@ -21,15 +21,17 @@ ProfiledRun run_of_two_tokens() {
                                             .energy_j = 0.5,
                                             .duration_ns = 1'000'000,
                                             .operation = operation,
-                                            .token = token});
+                                            .token = token,
+                                            .phase = Phase::decode});
     }
   }
-  run.operation_table.events.push_back({.duration_ns = 5, .operation = 1, .token = -1});
+  run.operation_table.events.push_back(
+      {.duration_ns = 5, .operation = 1, .token = -1, .phase = Phase::prefill});
   return run;
 }
 
 TEST(CellsOfTokens, AddsUpWhatTheRangeHolds) {
-  const auto cells = cells_of_tokens(run_of_two_tokens(), 0, 0);
+  const auto cells = cells_of_tokens(run_of_two_tokens(), {.first = 0, .last = 0});
   EXPECT_THAT(cells.layers, ElementsAre(OperationInfo::kNoLayer, 1));
   EXPECT_THAT(cells.components, ElementsAre("q_proj", "lm_head"));
   ASSERT_TRUE(cells.at(1, 0));
@@ -41,14 +43,24 @@ TEST(CellsOfTokens, AddsUpWhatTheRangeHolds) {
 }
 
 TEST(CellsOfTokens, ThePromptIsTokenMinusOneAndUnknownEnergyStaysUnknown) {
-  const auto cells = cells_of_tokens(run_of_two_tokens(), -1, -1);
+  const auto cells = cells_of_tokens(run_of_two_tokens(), {.first = -1, .last = -1});
   ASSERT_TRUE(cells.at(0, 1));
   EXPECT_FALSE(cells.at(0, 1)->energy);
   EXPECT_EQ(cells.at(0, 1)->duration, 5ns);
 }
 
+TEST(CellsOfTokens, KeepsToThePhase) {
+  const auto prefill = cells_of_tokens(run_of_two_tokens(), {.phase = Phase::prefill});
+  ASSERT_TRUE(prefill.at(0, 1));
+  EXPECT_EQ(prefill.at(0, 1)->count, 1U);
+  EXPECT_FALSE(prefill.at(1, 0));
+  const auto decode = cells_of_tokens(run_of_two_tokens(), {.phase = Phase::decode, .last = 0});
+  EXPECT_EQ(decode.at(0, 1)->count, 1U);
+  EXPECT_EQ(decode.at(1, 0)->count, 2U);
+}
+
 TEST(MetricMatrix, DividesAndScales) {
-  const auto cells = cells_of_tokens(run_of_two_tokens(), 0, 1);
+  const auto cells = cells_of_tokens(run_of_two_tokens(), {.first = 0, .last = 1});
   EXPECT_EQ(metric_matrix(cells, "energy")->at(1, 0), 2000.0);
   EXPECT_EQ(metric_matrix(cells, "duration")->at(1, 0), 4.0);
   EXPECT_EQ(metric_matrix(cells, "power")->at(1, 0), 500'000.0);
@@ -74,6 +86,22 @@ TEST(ValueMatrix, AveragesOverPasses) {
   EXPECT_THAT(ratio->components, ElementsAre("norm"));
   EXPECT_EQ(value_matrix(values, "attention_entropy")->components.front(), "head 1");
   EXPECT_FALSE(value_matrix(values, "energy"));
+}
+
+TEST(ValueMatrix, KeepsToThePhaseAndTheTokens) {
+  SampledValues values;
+  values.activations = {
+      {.phase = Phase::prefill, .token = -1, .layer = 0, .component = "up_proj", .mean = 7.0},
+      {.token = 0, .layer = 0, .component = "up_proj", .mean = 1.0},
+      {.token = 64, .layer = 0, .component = "up_proj", .mean = 3.0}};
+  values.attention = {
+      {.phase = Phase::prefill, .token = -1, .layer = 0, .head = 0, .entropy_nats = 2.0},
+      {.token = 64, .layer = 0, .head = 0, .entropy_nats = 4.0}};
+  EXPECT_EQ(value_matrix(values, "activation_mean", {.phase = Phase::prefill})->at(0, 0), 7.0);
+  EXPECT_EQ(value_matrix(values, "activation_mean", {.phase = Phase::decode})->at(0, 0), 2.0);
+  EXPECT_EQ(value_matrix(values, "activation_mean", {.first = 1})->at(0, 0), 3.0);
+  EXPECT_EQ(value_matrix(values, "attention_entropy", {.last = 63})->at(0, 0), 2.0);
+  EXPECT_TRUE(value_matrix(values, "sparsity", {.first = 65})->layers.empty());
 }
 
 }  // namespace

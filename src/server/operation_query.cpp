@@ -1,20 +1,14 @@
 #include "server/operation_query.hpp"
 
+#include "server/known_sum.hpp"
+
 #include <map>
 #include <string_view>
 #include <tuple>
 
 namespace enprof {
-namespace {
 
-void add(std::optional<double>& sum, const std::optional<double>& more) {
-  sum = sum && more ? std::optional{*sum + *more} : std::nullopt;
-}
-
-}  // namespace
-
-std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run, std::optional<Phase> phase,
-                                                std::int32_t first, std::int32_t last) {
+std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run, const PassRange& range) {
   const auto& operations = run.operation_table.operations;
   std::map<std::string_view, std::size_t> ranks;  // components in the order of the graph
   for (const OperationInfo& operation : operations) {
@@ -25,7 +19,7 @@ std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run, std::opt
   LayerOperation* current = nullptr;
   std::pair<Phase, std::uint32_t> place{};
   for (const OperationEvent& event : run.operation_table.events) {
-    if (event.token < first || event.token > last || (phase && event.phase != *phase)) {
+    if (!range.has(event.phase, event.token)) {
       continue;
     }
     if (const std::pair next{event.phase, event.operation}; current == nullptr || next != place) {
@@ -34,9 +28,7 @@ std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run, std::opt
     }
     ++current->count;
     current->duration += Nanoseconds{event.duration_ns};
-    current->energy = current->energy && event.energy()
-                          ? std::optional{*current->energy + *event.energy()}
-                          : std::nullopt;
+    add_known(current->energy, event.energy());
   }
   std::map<std::tuple<Phase, std::int32_t, std::size_t, std::string_view>, LayerOperation> merged;
   for (const auto& [key, found] : by_operation) {
@@ -53,13 +45,12 @@ std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run, std::opt
     LayerOperation& sum = entry->second;
     sum.count += found.count;
     sum.duration += found.duration;
-    sum.energy =
-        sum.energy && found.energy ? std::optional{*sum.energy + *found.energy} : std::nullopt;
+    add_known(sum.energy, found.energy);
     const auto times = [&](const std::optional<double>& each) {
       return each ? std::optional{*each * static_cast<double>(found.count)} : std::nullopt;
     };
-    add(sum.flops, times(operation.flops));
-    add(sum.bytes, times(operation.bytes));
+    add_known(sum.flops, times(operation.flops));
+    add_known(sum.bytes, times(operation.bytes));
   }
   std::vector<LayerOperation> result;
   result.reserve(merged.size());

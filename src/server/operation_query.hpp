@@ -3,6 +3,8 @@
 
 #include "enprof/model/profiled_run.hpp"
 
+#include "server/pass_range.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,11 +26,8 @@ struct LayerOperation {
   std::optional<double> bytes;
 };
 
-/// Those that worked for output tokens first to last (-1: the prompt), in one phase or in all; by
-/// phase, layer, and the place that the component has in the graph.
+/// Those of these passes; by phase, layer, and the place that the component has in the graph.
 [[nodiscard]] std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run,
-                                                              std::optional<Phase> phase,
-                                                              std::int32_t first,
-                                                              std::int32_t last);
+                                                              const PassRange& range);
 
 }  // namespace enprof

@@ -30,7 +30,7 @@ ProfiledRun run_of_two_tokens() {
 }
 
 TEST(OperationsByLayer, AddsUpOneKindInOneComponentOfOneLayer) {
-  const auto found = operations_by_layer(run_of_two_tokens(), Phase::decode, -1, 1000);
+  const auto found = operations_by_layer(run_of_two_tokens(), {.phase = Phase::decode});
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].layer, OperationInfo::kNoLayer);
   EXPECT_EQ(found[0].component, "lm_head");
@@ -45,14 +45,14 @@ TEST(OperationsByLayer, AddsUpOneKindInOneComponentOfOneLayer) {
 }
 
 TEST(OperationsByLayer, TakesPhasesApartAndKeepsToTheTokensAskedFor) {
-  const auto all = operations_by_layer(run_of_two_tokens(), std::nullopt, -1, 1000);
+  const auto all = operations_by_layer(run_of_two_tokens(), {});
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0].phase, Phase::prefill);
   EXPECT_FALSE(all[0].energy);
-  const auto second = operations_by_layer(run_of_two_tokens(), std::nullopt, 1, 1);
+  const auto second = operations_by_layer(run_of_two_tokens(), {.first = 1, .last = 1});
   ASSERT_EQ(second.size(), 2U);
   EXPECT_EQ(second[1].count, 2U);
-  EXPECT_TRUE(operations_by_layer({}, std::nullopt, -1, 1000).empty());
+  EXPECT_TRUE(operations_by_layer({}, {}).empty());
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -95,20 +96,18 @@ Result<std::optional<Phase>> phase_of(const HttpRequest& request) {
   return phase;
 }
 
-Json layer_json(std::int32_t layer) {
-  return layer == OperationInfo::kNoLayer ? Json() : Json(layer);
-}
-
-/// The head of a run: everything but its long lists.
-Json head_of(const ProfiledRun& run) {
-  Json whole = Json::parse(run_to_json(run));
-  for (const char* list :
-       {"tokens", "layers", "components", "operations", "operation_table", "values"}) {
-    whole.erase(list);
+/// The passes that ?phase=, ?from= and ?to= name; all of them where they are absent.
+Result<PassRange> passes_of(const HttpRequest& request) {
+  constexpr std::int32_t kLast = std::numeric_limits<std::int32_t>::max();
+  const auto first = whole_number(request, "from", -1, -1, kLast);
+  const auto last = whole_number(request, "to", kLast, -1, kLast);
+  const auto phase = phase_of(request);
+  if (!first || !last || !phase) {
+    return std::unexpected(!first ? first.error() : !last ? last.error() : phase.error());
   }
-  whole["power"].erase("samples");
-  whole["power"].erase("readings");
-  return whole;
+  return PassRange{.phase = *phase,
+                   .first = static_cast<std::int32_t>(*first),
+                   .last = static_cast<std::int32_t>(*last)};
 }
 
 constexpr RunParts kNoLists{
@@ -157,6 +156,12 @@ void ProfilingApi::add_routes() {
   add("GET", "/api/health", [this](Request, auto&) { return health(); });
   add("GET", "/metrics", [this](Request, auto&) {
     ServerMetrics::Gauges gauges = parts_.gauges();
+    if (parts_.power != nullptr) {
+      gauges.power = parts_.power->now().total;
+      for (const SourceRate& rate : parts_.power->rates()) {
+        gauges.read_errors.emplace_back(rate.source, rate.failed_readings);
+      }
+    }
     look_at_store();
     note_power();
     for (const ServerHealth::Component& component : parts_.health.components()) {
@@ -225,12 +230,7 @@ HttpResponse ProfilingApi::list_runs(const HttpRequest& request) const {
   filter.order = *order;
   filter.ascending = request.parameter("order") == "asc";
   const auto list = parts_.store.list_runs(filter);
-  if (!list) {
-    parts_.health.failed("store", list.error());
-    return problem(list.error());
-  }
-  parts_.health.ok("store");
-  return {.body = run_list_to_json(*list)};
+  return list ? HttpResponse{.body = run_list_to_json(*list)} : problem(list.error());
 }
 
 HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& request) const {
@@ -253,16 +253,15 @@ HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& req
 
 HttpResponse ProfilingApi::summary(const std::string& id) const {
   const auto run = existing_run(parts_.store, id, kNoLists);
-  return run ? json(head_of(*run)) : problem(run.error());
+  return run ? HttpResponse{.body = run_head_to_json(*run)} : problem(run.error());
 }
 
 HttpResponse ProfilingApi::pipeline(const std::string& id) const {
-  const auto run = existing_run(parts_.store, id, kNoLists);
-  if (!run) {
-    return problem(run.error());
+  const auto pipeline = parts_.store.pipeline(id);
+  if (!pipeline || !*pipeline) {
+    return problem(pipeline ? no_run(id) : pipeline.error());
   }
-  const Json head = head_of(*run);
-  return json({{"run_id", id}, {"phases", head["phases"]}, {"sections", head["sections"]}});
+  return {.body = pipeline_to_json(id, **pipeline)};
 }
 
 HttpResponse ProfilingApi::power(const std::string& id, const HttpRequest& request) const {
@@ -300,14 +299,9 @@ HttpResponse ProfilingApi::power(const std::string& id, const HttpRequest& reque
 HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& request) const {
   const std::string metric =
       request.parameter("metric").empty() ? "energy" : std::string(request.parameter("metric"));
-  const auto first = whole_number(request, "from", -1, -1, INT32_MAX);
-  const auto last = whole_number(request, "to", INT32_MAX, -1, INT32_MAX);
-  if (!first || !last) {
-    return problem(!first ? first.error() : last.error());
-  }
-  const auto phase = phase_of(request);
-  if (!phase) {
-    return problem(phase.error());
+  const auto passes = passes_of(request);
+  if (!passes) {
+    return problem(passes.error());
   }
   const bool by_tokens = !request.parameter("from").empty() || !request.parameter("to").empty();
   std::optional<MetricMatrix> values;
@@ -318,7 +312,7 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
     if (!run) {
       return problem(run.error());
     }
-    values = value_matrix(run->values, metric);
+    values = value_matrix(run->values, metric, *passes);
   } else {
     std::optional<LayerComponentMatrix> cells;
     if (by_tokens) {
@@ -328,10 +322,9 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
       if (!run) {
         return problem(run.error());
       }
-      cells = cells_of_tokens(*run, static_cast<std::int32_t>(*first),
-                              static_cast<std::int32_t>(*last));
+      cells = cells_of_tokens(*run, *passes);
     } else {
-      auto stored = parts_.store.layer_components(id, *phase);
+      auto stored = parts_.store.layer_components(id, passes->phase);
       if (!stored || !*stored) {
         return problem(stored ? no_run(id) : stored.error());
       }
@@ -362,11 +355,9 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
 }
 
 HttpResponse ProfilingApi::operations(const std::string& id, const HttpRequest& request) const {
-  const auto first = whole_number(request, "from", -1, -1, INT32_MAX);
-  const auto last = whole_number(request, "to", INT32_MAX, -1, INT32_MAX);
-  const auto phase = phase_of(request);
-  if (!first || !last || !phase) {
-    return problem(!first ? first.error() : !last ? last.error() : phase.error());
+  const auto passes = passes_of(request);
+  if (!passes) {
+    return problem(passes.error());
   }
   const auto run =
       existing_run(parts_.store, id,
@@ -375,8 +366,7 @@ HttpResponse ProfilingApi::operations(const std::string& id, const HttpRequest& 
     return problem(run.error());
   }
   Json list = Json::array();
-  for (const LayerOperation& operation : operations_by_layer(
-           *run, *phase, static_cast<std::int32_t>(*first), static_cast<std::int32_t>(*last))) {
+  for (const LayerOperation& operation : operations_by_layer(*run, *passes)) {
     list.push_back({{"phase", to_string(operation.phase)},
                     {"layer", layer_json(operation.layer)},
                     {"component", operation.component},
@@ -422,7 +412,7 @@ HttpResponse ProfilingApi::compare(const HttpRequest& request) const {
                     fmt::format("'run_ids' is not a list of 2 to {} ids", kMostCompared),
                     R"(Send for example {"run_ids":["0123456789abcdef","fedcba9876543210"]})"});
   }
-  Json runs = Json::array();
+  std::string runs;
   for (const Json& id : ids) {
     const auto run = existing_run(
         parts_.store, id.get<std::string>(),
@@ -430,12 +420,9 @@ HttpResponse ProfilingApi::compare(const HttpRequest& request) const {
     if (!run) {
       return problem(run.error());
     }
-    Json whole = Json::parse(run_to_json(*run));
-    whole.erase("tokens");
-    whole.erase("operation_table");
-    runs.push_back(std::move(whole));
+    runs += (runs.empty() ? "" : ",") + run_sums_to_json(*run);
   }
-  return json({{"runs", std::move(runs)}});
+  return {.body = fmt::format("{{\"runs\":[{}]}}\n", runs)};
 }
 
 HttpResponse ProfilingApi::list_models() const {
@@ -498,8 +485,8 @@ void ProfilingApi::note_power() const {
 
 StoreHealth ProfilingApi::look_at_store() const {
   StoreHealth store = parts_.store.health();
-  if (store.last_error) {
-    parts_.health.failed("store", *store.last_error);
+  if (const auto& error = store.last_error ? store.last_error : store.read_error) {
+    parts_.health.failed("store", *error);
   } else {
     parts_.health.ok("store");
   }

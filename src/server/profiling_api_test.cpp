@@ -1,38 +1,147 @@
 #include "server/profiling_api.hpp"
 
 #include "server/dashboard_assets.hpp"
+#include "server/http_request.hpp"
 #include "server/openapi.hpp"
+#include "support/fake_source.hpp"
+#include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <filesystem>
+#include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace enprof {
 namespace {
 
-TEST(ProfilingApi, TheDocumentDescribesEveryPathOfTheApiAndNoOther) {
-  const testing::TempDir directory;
-  auto store = ProfileDatabase::connect(directory.path() / "profiles.db");
-  ASSERT_TRUE(store) << store.error().message;
-  RunQueue queue(1, [](const RunTask&, const std::atomic<bool>&) {});
-  const ModelDirectory models(directory.path());
-  ServerMetrics metrics;
-  ServerHealth health;
-  const ProfilingApi api({.store = *store,
-                          .queue = queue,
-                          .models = models,
-                          .metrics = metrics,
-                          .health = health,
-                          .power = nullptr,
-                          .gauges = [] { return ServerMetrics::Gauges{}; }});
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+
+class ProfilingApiTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(store_) << store_.error().message; }
+
+  ProfilingApi api(const PowerMonitor* power = nullptr) {
+    return ProfilingApi({.store = *store_,
+                         .queue = queue_,
+                         .models = models_,
+                         .metrics = metrics_,
+                         .health = health_,
+                         .power = power,
+                         .gauges = [] { return ServerMetrics::Gauges{}; }});
+  }
+  static HttpResponse get(const ProfilingApi& api, const std::string& target) {
+    HttpRequest request = parse_target(target);
+    request.method = "GET";
+    return api.handle(request);
+  }
+  /// How GET /api/health says that the store does.
+  static std::string store_state(const ProfilingApi& api) {
+    const auto health = nlohmann::json::parse(get(api, "/api/health").body);
+    for (const auto& component : health["components"]) {
+      if (component["name"] == "store") {
+        return component["state"];
+      }
+    }
+    return "absent";
+  }
+
+  testing::TempDir directory_;
+  std::filesystem::path database_ = directory_.path() / "profiles.db";
+  Result<ProfileDatabase> store_ = ProfileDatabase::connect(database_);
+  RunQueue queue_{1, [](const RunTask&, const std::atomic<bool>&) {}, [](const RunTask&) {}};
+  ModelDirectory models_{directory_.path()};
+  ServerMetrics metrics_;
+  ServerHealth health_;
+};
+
+TEST_F(ProfilingApiTest, PowerIsThatOfNowWithoutAnyRun) {
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<testing::FakeSource>("fake", std::vector<std::string>{"cpu"},
+                                                          monotonic_clock(),
+                                                          std::make_shared<testing::FakeSensor>()));
+  PowerMonitor monitor(std::move(sources));
+  const ProfilingApi served = api(&monitor);
+  EXPECT_THAT(get(served, "/metrics").body, Not(HasSubstr("\nenprof_power_watts ")));
+  ASSERT_TRUE(monitor.start(std::chrono::milliseconds{1}));
+  while (!monitor.now().total) {
+    std::this_thread::yield();
+  }
+  EXPECT_THAT(get(served, "/metrics").body, HasSubstr("\nenprof_power_watts "));
+}
+
+TEST_F(ProfilingApiTest, AStoreThatCannotBeReadIsFailingUntilItCan) {
+  const ProfilingApi served = api();
+  EXPECT_EQ(store_state(served), "ok");
+  std::filesystem::remove(database_);
+  EXPECT_EQ(get(served, "/api/profiling/runs").status, 500);
+  EXPECT_EQ(store_state(served), "failing");
+  EXPECT_THAT(get(served, "/metrics").body,
+              HasSubstr("enprof_component_up{component=\"store\"} 0"));
+  EXPECT_EQ(get(served, "/api/profiling/runs").status, 200);  // it has connected anew
+  EXPECT_EQ(store_state(served), "ok");
+  EXPECT_EQ(get(served, "/api/profiling/run/none").status, 404);  // no trouble of the store
+  EXPECT_EQ(store_state(served), "ok");
+}
+
+TEST_F(ProfilingApiTest, PartsOfARunAreWhatTheWholeHas) {
+  using Json = nlohmann::json;
+  const ProfiledRun run = testing::sample_run();
+  ASSERT_TRUE(store_->save_run(run));
+  const ProfilingApi served = api();
+  const std::string path = "/api/profiling/run/" + run.run_id;
+  const Json whole = Json::parse(get(served, path + "?include=operations").body);
+  Json head = whole;
+  for (const char* list :
+       {"tokens", "layers", "components", "operations", "operation_table", "values"}) {
+    EXPECT_EQ(head.erase(list), 1U) << list;
+  }
+  for (const char* series : {"samples", "readings"}) {
+    EXPECT_EQ(head["power"].erase(series), 1U) << series;
+  }
+  EXPECT_EQ(Json::parse(get(served, path + "/summary").body), head);
+  EXPECT_EQ(
+      Json::parse(get(served, path + "/pipeline").body),
+      (Json{{"run_id", run.run_id}, {"phases", whole["phases"]}, {"sections", whole["sections"]}}));
+  HttpRequest compare = parse_target("/api/profiling/compare");
+  compare.method = "POST";
+  compare.body = Json{{"run_ids", {run.run_id, run.run_id}}}.dump();
+  const Json compared = Json::parse(served.handle(compare).body);
+  ASSERT_EQ(compared["runs"].size(), 2U);
+  EXPECT_EQ(compared["runs"][0], compared["runs"][1]);
+  EXPECT_EQ(compared["runs"][1]["components"], whole["components"]);
+  EXPECT_EQ(compared["runs"][1]["totals"], whole["totals"]);
+  EXPECT_FALSE(compared["runs"][1].contains("tokens"));
+  EXPECT_FALSE(compared["runs"][1].contains("operation_table"));
+}
+
+TEST_F(ProfilingApiTest, AnIdThatMayHoldAnythingMakesAPlainFileName) {
+  const std::string id = "a\"b\r\nSet-Cookie: x";
+  ASSERT_TRUE(store_->save_run(testing::sample_run(id)));
+  const HttpResponse response =
+      get(api(), "/api/profiling/export/a%22b%0D%0ASet-Cookie%3A%20x?format=json");
+  ASSERT_EQ(response.status, 200);
+  ASSERT_EQ(response.headers.size(), 1U);
+  EXPECT_THAT(response.headers[0].second,
+              MatchesRegex("attachment; filename=\"enprof-[0-9A-Za-z_-]+\\.json\""));
+}
+
+TEST_F(ProfilingApiTest, TheDocumentDescribesEveryPathOfTheApiAndNoOther) {
+  const ProfilingApi served = api();
   std::set<std::pair<std::string, std::string>> routes;
-  for (const auto& [method, pattern] : api.routes()) {
+  for (const auto& [method, pattern] : served.routes()) {
     const auto assets = dashboard_assets();
     const bool is_page =
         pattern == "/" || std::ranges::find(assets, pattern, &DashboardAsset::path) != assets.end();

@@ -5,6 +5,7 @@
 #include "report/run_json.hpp"
 #include "server/existing_run.hpp"
 #include "server/problem.hpp"
+#include "store/run_lock.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -64,10 +65,11 @@ HttpResponse export_run(ProfileDatabase& store, const std::string& id, const Htt
   if (!run) {
     return problem(run.error());
   }
+  const std::string stem = file_stem(id);  // an id may hold anything, a header may not
   HttpResponse response;
   if (!is_csv) {
     response.body = run_to_json(*run);
-    save_as(response, fmt::format("enprof-{}.json", id));
+    save_as(response, fmt::format("enprof-{}.json", stem));
     return response;
   }
   auto file = write_tables(*run, table);
@@ -77,10 +79,10 @@ HttpResponse export_run(ProfileDatabase& store, const std::string& id, const Htt
   response.file = std::move(*file);
   if (table.empty()) {
     response.content_type = "application/zip";
-    save_as(response, fmt::format("enprof-{}-csv.zip", id));
+    save_as(response, fmt::format("enprof-{}-csv.zip", stem));
   } else {
     response.content_type = "text/csv; charset=utf-8";
-    save_as(response, fmt::format("enprof-{}-{}.csv", id, table));
+    save_as(response, fmt::format("enprof-{}-{}.csv", stem, table));
   }
   return response;
 }

@@ -15,8 +15,11 @@ constexpr Logger kLog{"server"};
 
 }  // namespace
 
-RunQueue::RunQueue(std::size_t capacity, Work work)
-    : capacity_(capacity), work_(std::move(work)), thread_([this] { work_until_stopped(); }) {}
+RunQueue::RunQueue(std::size_t capacity, Work work, Drop drop)
+    : capacity_(capacity),
+      work_(std::move(work)),
+      drop_(std::move(drop)),
+      thread_([this] { work_until_stopped(); }) {}
 
 RunQueue::~RunQueue() { stop(); }
 
@@ -35,12 +38,27 @@ Result<std::size_t> RunQueue::submit(RunTask order) {
 }
 
 bool RunQueue::cancel(std::string_view run_id) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (running_ == run_id && !running_.empty()) {
     cancel_.store(true);
     return true;
   }
-  return std::erase_if(orders_, [&](const RunTask& order) { return order.run_id == run_id; }) > 0;
+  const auto found = std::ranges::find(orders_, run_id, &RunTask::run_id);
+  if (found == orders_.end()) {
+    return false;
+  }
+  const RunTask order = std::move(*found);
+  orders_.erase(found);
+  dropping_.push_back(order.run_id);
+  lock.unlock();  // to drop it takes a while
+  try {
+    drop_(order);
+  } catch (const std::exception& error) {
+    kLog.error("Run {} was cancelled, but not dropped: {}", order.run_id, error.what());
+  }
+  lock.lock();
+  std::erase(dropping_, order.run_id);
+  return true;
 }
 
 std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
@@ -48,7 +66,8 @@ std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
   if (running_ == run_id && !running_.empty()) {
     return State::running;
   }
-  const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end();
+  const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end() ||
+                     std::ranges::find(dropping_, run_id) != dropping_.end();
   return waits ? std::optional{State::queued} : std::nullopt;
 }
 

@@ -43,8 +43,11 @@ class RunQueue {
 
   /// Does the work of one order; ends early where the flag becomes true. An exception is logged.
   using Work = std::function<void(const RunTask& order, const std::atomic<bool>& cancel)>;
+  /// Is told of an order that was cancelled while it waited, on the thread that cancels it,
+  /// possibly while another order is worked on. An exception is logged.
+  using Drop = std::function<void(const RunTask& order)>;
 
-  RunQueue(std::size_t capacity, Work work);
+  RunQueue(std::size_t capacity, Work work, Drop drop);
   RunQueue(const RunQueue&) = delete;
   RunQueue& operator=(const RunQueue&) = delete;
   ~RunQueue();  ///< as stop()
@@ -52,9 +55,10 @@ class RunQueue {
   /// Takes an order; its place is the number of orders before it, the running one included.
   /// Errors: busy, where `capacity` orders wait; not_running, after stop().
   [[nodiscard]] Result<std::size_t> submit(RunTask order);
-  /// Takes a waiting order out, or asks the running one to end. False where it is neither.
+  /// Takes a waiting order out and returns once it is dropped, or asks the running one to end.
+  /// False where it is neither.
   bool cancel(std::string_view run_id);
-  /// Empty where the order is neither waiting nor running.
+  /// Empty where the order is neither waiting nor running. One that is being dropped still waits.
   [[nodiscard]] std::optional<State> state(std::string_view run_id) const;
   [[nodiscard]] std::size_t waiting() const;
   /// The id of the order under way; empty where there is none.
@@ -68,9 +72,11 @@ class RunQueue {
 
   const std::size_t capacity_;
   const Work work_;
+  const Drop drop_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<RunTask> orders_;
+  std::vector<std::string> dropping_;  // cancelled; drop_ has not returned yet
   std::string running_;
   std::atomic<bool> cancel_{false};
   bool stopping_ = false;

@@ -43,14 +43,16 @@ class RunQueueTest : public ::testing::Test {
 
   std::mutex mutex_;
   std::vector<std::string> done_;
+  std::vector<std::string> dropped_;
   std::atomic<bool> cancelled_{false};
   RunQueue::Work work_ = [this](const RunTask& order, const std::atomic<bool>& cancel) {
     work(order, cancel);
   };
+  RunQueue::Drop drop_ = [this](const RunTask& order) { dropped_.push_back(order.run_id); };
 };
 
 TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
-  RunQueue queue(10, work_);
+  RunQueue queue(10, work_, drop_);
   ASSERT_TRUE(queue.submit(order("blocks")));
   wait_until_running(queue, "blocks");
   EXPECT_EQ(queue.submit(order("a")), 1U);
@@ -65,20 +67,38 @@ TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
 }
 
 TEST_F(RunQueueTest, AWaitingOrderIsTakenOut) {
-  RunQueue queue(10, work_);
+  RunQueue queue(10, work_, drop_);
   ASSERT_TRUE(queue.submit(order("blocks")));
   wait_until_running(queue, "blocks");
   ASSERT_TRUE(queue.submit(order("a")));
   EXPECT_TRUE(queue.cancel("a"));
+  EXPECT_THAT(dropped_, ElementsAre("a"));
   EXPECT_FALSE(queue.cancel("a"));
   EXPECT_FALSE(queue.cancel(""));
   queue.cancel("blocks");
   wait_until_idle(queue);
   EXPECT_THAT(done_, ElementsAre("blocks"));
+  EXPECT_THAT(dropped_, ElementsAre("a"));
+}
+
+TEST_F(RunQueueTest, AnOrderThatIsBeingDroppedStillWaits) {
+  std::optional<RunQueue::State> seen;
+  RunQueue* asked = nullptr;
+  RunQueue queue(10, work_, [&](const RunTask& order) {
+    seen = asked->state(order.run_id);
+    throw std::runtime_error("on purpose");
+  });
+  asked = &queue;
+  ASSERT_TRUE(queue.submit(order("blocks")));
+  wait_until_running(queue, "blocks");
+  ASSERT_TRUE(queue.submit(order("a")));
+  EXPECT_TRUE(queue.cancel("a"));
+  EXPECT_EQ(seen, RunQueue::State::queued);
+  EXPECT_FALSE(queue.state("a"));
 }
 
 TEST_F(RunQueueTest, AFullQueueSaysSo) {
-  RunQueue queue(1, work_);
+  RunQueue queue(1, work_, drop_);
   ASSERT_TRUE(queue.submit(order("blocks")));
   wait_until_running(queue, "blocks");
   ASSERT_TRUE(queue.submit(order("a")));
@@ -88,7 +108,7 @@ TEST_F(RunQueueTest, AFullQueueSaysSo) {
 }
 
 TEST_F(RunQueueTest, WorkThatThrowsDoesNotEndTheQueue) {
-  RunQueue queue(10, work_);
+  RunQueue queue(10, work_, drop_);
   ASSERT_TRUE(queue.submit(order("throws")));
   ASSERT_TRUE(queue.submit(order("a")));
   wait_until_idle(queue);
@@ -96,7 +116,7 @@ TEST_F(RunQueueTest, WorkThatThrowsDoesNotEndTheQueue) {
 }
 
 TEST_F(RunQueueTest, StoppingEndsWhatRunsAndForgetsWhatWaits) {
-  RunQueue queue(10, work_);
+  RunQueue queue(10, work_, drop_);
   ASSERT_TRUE(queue.submit(order("blocks")));
   wait_until_running(queue, "blocks");
   ASSERT_TRUE(queue.submit(order("a")));

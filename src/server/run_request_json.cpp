@@ -1,9 +1,13 @@
 #include "server/run_request_json.hpp"
 
+#include "server/nearest_name.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,10 +19,9 @@ using Json = nlohmann::json;
 constexpr std::size_t kMostTags = 32;
 constexpr std::size_t kLongestName = 256;
 
-std::unexpected<Error> wrong(std::string message) {
-  return fail(ErrorCode::invalid_argument, std::move(message),
-              "GET /api/openapi.json describes the request.");
-}
+constexpr std::string_view kHint = "GET /api/openapi.json describes the request.";
+/// Zero would leave nothing to sample from.
+constexpr double kLeastTopP = 1e-6;
 
 /// Reads members, and keeps the first thing that was wrong.
 class Reader {
@@ -80,21 +83,34 @@ class Reader {
       values.push_back(entry.get<std::string>());
     }
   }
-  void complain(std::string message) {
-    if (problem_.empty()) {
-      problem_ = std::move(message);
+  /// Members that nobody asked for are mistakes: left out silently they would change what is run.
+  void refuse_others() {
+    for (const auto& [name, value] : json_.items()) {
+      if (std::ranges::find(known_, name) != known_.end()) {
+        continue;
+      }
+      const auto meant = nearest_name(name, known_);
+      complain(fmt::format("There is no '{}' in this request", name),
+               meant ? fmt::format("Did you mean '{}'? {}", *meant, kHint) : std::string(kHint));
     }
   }
-  [[nodiscard]] const std::string& problem() const { return problem_; }
+  void complain(std::string message, std::string hint = std::string(kHint)) {
+    if (!problem_) {
+      problem_ = Error{ErrorCode::invalid_argument, std::move(message), std::move(hint)};
+    }
+  }
+  [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
 
  private:
-  [[nodiscard]] const Json* find(const char* name) const {
+  [[nodiscard]] const Json* find(const char* name) {
+    known_.emplace_back(name);
     const auto found = json_.find(name);
     return found == json_.end() || found->is_null() ? nullptr : &*found;
   }
 
   const Json& json_;
-  std::string problem_;
+  std::vector<std::string_view> known_;  // that were asked for
+  std::optional<Error> problem_;
 };
 
 }  // namespace
@@ -108,8 +124,9 @@ Result<std::vector<std::string>> parse_tags(std::string_view text) {
   std::vector<std::string> tags;
   Reader reader(json);
   reader.texts("tags", tags);
-  if (!reader.problem().empty()) {
-    return wrong(reader.problem());
+  reader.refuse_others();
+  if (reader.problem()) {
+    return std::unexpected(*reader.problem());
   }
   return tags;
 }
@@ -127,16 +144,24 @@ Result<RunTask> parse_run_request(std::string_view text) {
   reader.text("prompt", task.prompt, kLongestPrompt);
   reader.text("model_path", task.model, kLongestName);
   reader.text("model", task.model, kLongestName);
+  reader.text("profiling_depth", depth, kLongestName);
   reader.text("depth", depth, kLongestName);
   reader.number("max_length", task.max_tokens, 1, 1e6);
   reader.number("max_tokens", task.max_tokens, 1, 1e6);
   reader.number("temperature", task.temperature, 0, 100);
   reader.number("top_k", task.top_k, 0, 1e6);
-  reader.number("top_p", task.top_p, 0, 1);
+  reader.number("top_p", task.top_p, kLeastTopP, 1);
   reader.number("seed", task.seed, 0, 4294967295.0);
   reader.flag("chat", task.chat);
   reader.texts("tags", task.tags);
+  reader.text("experiment_name", task.experiment, kLongestName);
   reader.text("experiment", task.experiment, kLongestName);
+  int sequences = 1;
+  reader.number("batch_size", sequences, 1, 1e6);
+  if (sequences != 1) {
+    reader.complain("A run is of one prompt at a time: 'batch_size' can only be 1");
+  }
+  reader.refuse_others();
   if (task.prompt.empty()) {
     reader.complain("The prompt is empty");
   }
@@ -144,14 +169,15 @@ Result<RunTask> parse_run_request(std::string_view text) {
     reader.complain("No model is named");
   }
   if (!depth.empty()) {
-    if (const auto known = depth_from_string(depth)) {
+    // What is now called module was standard before.
+    if (const auto known = depth_from_string(depth == "standard" ? "module" : depth)) {
       task.depth = *known;
     } else {
       reader.complain(fmt::format("There is no depth '{}': minimal, module, deep", depth));
     }
   }
-  if (!reader.problem().empty()) {
-    return wrong(reader.problem());
+  if (reader.problem()) {
+    return std::unexpected(*reader.problem());
   }
   return task;
 }

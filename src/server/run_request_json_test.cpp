@@ -10,8 +10,7 @@ namespace {
 TEST(ParseRunRequest, TakesEverything) {
   const auto task = parse_run_request(
       R"({"prompt":"hi","model":"m.gguf","depth":"deep","max_tokens":7,"temperature":0.5,
-          "top_k":3,"top_p":0.9,"seed":4294967295,"chat":true,"tags":["a","b"],"experiment":"e",
-          "unknown":1})");
+          "top_k":3,"top_p":0.9,"seed":4294967295,"chat":true,"tags":["a","b"],"experiment":"e"})");
   ASSERT_TRUE(task) << task.error().message;
   EXPECT_EQ(task->depth, Depth::deep);
   EXPECT_EQ(task->max_tokens, 7);
@@ -22,8 +21,12 @@ TEST(ParseRunRequest, TakesEverything) {
 }
 
 TEST(ParseRunRequest, TakesTheOldNames) {
-  const auto task = parse_run_request(R"({"prompt":"p","model_path":"m.gguf","max_length":9})");
-  ASSERT_TRUE(task);
+  const auto task = parse_run_request(
+      R"({"prompt":"p","model_path":"m.gguf","max_length":9,"profiling_depth":"deep",
+          "experiment_name":"e","batch_size":1})");
+  ASSERT_TRUE(task) << task.error().message;
+  EXPECT_EQ(task->depth, Depth::deep);
+  EXPECT_EQ(task->experiment, "e");
   EXPECT_EQ(task->model, "m.gguf");
   EXPECT_EQ(task->max_tokens, 9);
 }
@@ -42,6 +45,21 @@ TEST(ParseRunRequest, SaysWhichMemberIsWrong) {
   EXPECT_NE(complaint(R"("tags":"a")").find("'tags'"), std::string::npos);
   EXPECT_NE(complaint(R"("tags":[1])").find("'tags'"), std::string::npos);
   EXPECT_NE(complaint(R"("depth":"deeper")").find("deeper"), std::string::npos);
+  EXPECT_NE(complaint(R"("top_p":0)").find("'top_p'"), std::string::npos);
+  EXPECT_NE(complaint(R"("batch_size":4)").find("'batch_size'"), std::string::npos);
+  EXPECT_EQ(complaint(R"("profiling_depth":"standard")"), "taken");
+}
+
+TEST(ParseRunRequest, RefusesWhatItDoesNotKnowAndSaysWhatWasMeant) {
+  const auto task = parse_run_request(R"({"prompt":"p","model":"m.gguf","max_token":7})");
+  ASSERT_FALSE(task);
+  EXPECT_EQ(task.error().code, ErrorCode::invalid_argument);
+  EXPECT_NE(task.error().message.find("'max_token'"), std::string::npos);
+  EXPECT_NE(task.error().hint.find("'max_tokens'"), std::string::npos);
+  const auto odd = parse_run_request(R"({"prompt":"p","model":"m.gguf","colour":"red"})");
+  ASSERT_FALSE(odd);
+  EXPECT_EQ(odd.error().hint.find("Did you mean"), std::string::npos);
+  EXPECT_EQ(parse_tags(R"({"tags":[],"tag":"a"})").error().code, ErrorCode::invalid_argument);
 }
 
 TEST(ParseTags, TakesAListOfTexts) {

@@ -45,6 +45,11 @@ class ServerMetrics::Impl {
                                                         .Name("enprof_tokens_total")
                                                         .Help("Tokens read and generated.")
                                                         .Register(registry);
+  prometheus::Counter& decode_tokens = prometheus::BuildCounter()
+                                           .Name("enprof_decode_tokens_total")
+                                           .Help("Output tokens that decode made.")
+                                           .Register(registry)
+                                           .Add({});
   prometheus::Family<prometheus::Counter>& runs = prometheus::BuildCounter()
                                                       .Name("enprof_runs_total")
                                                       .Help("Runs that have ended, by status.")
@@ -62,6 +67,11 @@ class ServerMetrics::Impl {
       prometheus::BuildGauge()
           .Name("enprof_component_up")
           .Help("Whether a part of the server works: power, store, engine.")
+          .Register(registry);
+  prometheus::Family<prometheus::Counter>& read_errors =
+      prometheus::BuildCounter()
+          .Name("enprof_sensor_read_errors_total")
+          .Help("Readings of power sources that failed.")
           .Register(registry);
   prometheus::Gauge& clients = prometheus::BuildGauge()
                                    .Name("enprof_stream_clients")
@@ -88,13 +98,20 @@ class ServerMetrics::Impl {
   prometheus::Gauge* power_now = nullptr;
 };
 
-ServerMetrics::ServerMetrics() : impl_(std::make_unique<Impl>()) {}
+ServerMetrics::ServerMetrics() : impl_(std::make_unique<Impl>()) {
+  // From 0: a series that begins with its first failure hides that one from rate() and increase().
+  for (const RunStatus status : {RunStatus::completed, RunStatus::failed, RunStatus::cancelled}) {
+    impl_->runs.Add({{"status", std::string(to_string(status))}});
+  }
+}
 ServerMetrics::~ServerMetrics() = default;
 
 void ServerMetrics::count(const ProfiledRun& run) {
   impl_->runs.Add({{"status", std::string(to_string(run.status))}}).Increment();
   impl_->tokens.Add({{"kind", "input"}}).Increment(static_cast<double>(run.totals.prompt_tokens));
   impl_->tokens.Add({{"kind", "output"}}).Increment(static_cast<double>(run.totals.output_tokens));
+  impl_->decode_tokens.Increment(
+      static_cast<double>(std::ranges::count(run.tokens, Phase::decode, &TokenFigure::phase)));
   impl_->run_duration.Observe(seconds(run.totals.figure.duration));
   if (run.totals.figure.total) {
     impl_->run_energy.Observe(run.totals.figure.total->value());
@@ -129,27 +146,24 @@ void ServerMetrics::count_error(const std::string& component, const std::string&
   impl_->errors.Add({{"component", component}, {"code", code}}).Increment();
 }
 
-void ServerMetrics::take(const Event& event) {
-  if (event.type != EventType::power_sample) {
-    return;
-  }
+std::string ServerMetrics::text(const Gauges& gauges) {
   const std::lock_guard lock(impl_->mutex);
-  if (event.power) {
+  if (gauges.power) {
     impl_->power_now = &impl_->power.Add({});
-    impl_->power_now->Set(event.power->value());
+    impl_->power_now->Set(gauges.power->value());
   } else if (impl_->power_now != nullptr) {  // absent is never zero
     impl_->power.Remove(impl_->power_now);
     impl_->power_now = nullptr;
   }
-}
-
-std::string ServerMetrics::text(const Gauges& gauges) {
-  const std::lock_guard lock(impl_->mutex);
   impl_->clients.Set(static_cast<double>(gauges.stream_clients));
   impl_->queued.Set(static_cast<double>(gauges.queued_runs));
   impl_->dropped.Increment(static_cast<double>(gauges.dropped_clients) - impl_->dropped.Value());
   impl_->dropped_events.Increment(static_cast<double>(gauges.dropped_events) -
                                   impl_->dropped_events.Value());
+  for (const auto& [source, failed] : gauges.read_errors) {
+    prometheus::Counter& counter = impl_->read_errors.Add({{"source", source}});
+    counter.Increment(static_cast<double>(failed) - counter.Value());
+  }
   for (const auto& [name, works] : gauges.components) {
     impl_->components.Add({{"component", name}}).Set(works ? 1.0 : 0.0);
   }

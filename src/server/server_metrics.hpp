@@ -1,12 +1,12 @@
 // What a fleet's Prometheus reads from GET /metrics.
 #pragma once
 
-#include "enprof/model/event.hpp"
 #include "enprof/model/profiled_run.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,12 +19,16 @@ namespace enprof {
 ///   enprof_run_energy_joules                         histogram
 ///   enprof_run_duration_seconds                      histogram
 ///   enprof_tokens_total{kind}                        input, output
+///   enprof_decode_tokens_total                       output tokens without each run's first, which
+///                                                    the prefill makes: what decode's joules are
+///                                                    by
 ///   enprof_runs_total{status}
 ///   enprof_errors_total{component,code}              warnings and errors of runs
 ///   enprof_stream_clients, enprof_dropped_clients_total, enprof_dropped_events_total,
 ///   enprof_queued_runs
 ///   enprof_component_up{component}                   1: it works; 0: see GET /api/health
 ///   enprof_sensor_info{domain,source,method}         1
+///   enprof_sensor_read_errors_total{source}          readings that failed
 /// A domain's energy by phase is the phase's energy shared as the domain shares the run's.
 /// Threads: any thread may call anything.
 class ServerMetrics {
@@ -38,15 +42,16 @@ class ServerMetrics {
   void count(const ProfiledRun& run);
   /// Something failed outside of a run.
   void count_error(const std::string& component, const std::string& code);
-  /// Takes the power of a power_sample; other events are passed over.
-  void take(const Event& event);
 
   struct Gauges {
+    std::optional<Watts> power{};  ///< of the root domains together; empty while unknown
     std::size_t stream_clients = 0;
     std::size_t dropped_clients = 0;   ///< since the start
     std::uint64_t dropped_events = 0;  ///< since the start
     std::size_t queued_runs = 0;
     std::vector<std::pair<std::string, bool>> components{};  ///< and whether they work
+    /// Power sources, and how many of their readings have failed since the start.
+    std::vector<std::pair<std::string, std::size_t>> read_errors{};
   };
   /// The text exposition format, version 0.0.4.
   [[nodiscard]] std::string text(const Gauges& gauges);

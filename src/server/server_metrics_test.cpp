@@ -2,10 +2,13 @@
 
 #include "support/sample_run.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string>
 
 namespace enprof {
@@ -46,8 +49,24 @@ TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   EXPECT_THAT(text, HasSubstr("enprof_dropped_clients_total 2"));
   EXPECT_THAT(text, HasSubstr("enprof_dropped_events_total 7"));
   EXPECT_THAT(text, Not(HasSubstr(run.run_id)));
+  const auto decoded = std::ranges::count(run.tokens, Phase::decode, &TokenFigure::phase);
+  EXPECT_LT(decoded, std::ssize(run.tokens));
+  EXPECT_THAT(text, HasSubstr(fmt::format("enprof_decode_tokens_total {}\n", 2 * decoded)));
   // A counter does not go back, nor count twice what it was told before.
   EXPECT_THAT(metrics.text({.dropped_clients = 2}), HasSubstr("enprof_dropped_clients_total 2"));
+}
+
+TEST(ServerMetrics, RunsAreCountedFromZero) {
+  ServerMetrics metrics;
+  EXPECT_THAT(metrics.text({}), HasSubstr("enprof_runs_total{status=\"failed\"} 0"));
+}
+
+TEST(ServerMetrics, FailedReadingsAreCountedBySource) {
+  ServerMetrics metrics;
+  static_cast<void>(metrics.text({.read_errors = {{"rapl", 3}, {"nvml", 0}}}));
+  const std::string text = metrics.text({.read_errors = {{"rapl", 5}, {"nvml", 0}}});
+  EXPECT_THAT(text, HasSubstr("enprof_sensor_read_errors_total{source=\"rapl\"} 5"));
+  EXPECT_THAT(text, HasSubstr("enprof_sensor_read_errors_total{source=\"nvml\"} 0"));
 }
 
 TEST(ServerMetrics, APartThatFailsIsDown) {
@@ -61,11 +80,7 @@ TEST(ServerMetrics, APartThatFailsIsDown) {
 TEST(ServerMetrics, UnknownPowerIsAbsentNotZero) {
   ServerMetrics metrics;
   EXPECT_THAT(metrics.text({}), Not(HasSubstr("\nenprof_power_watts ")));
-  metrics.take({.type = EventType::power_sample, .power = Watts{42}});
-  EXPECT_THAT(metrics.text({}), HasSubstr("\nenprof_power_watts 42"));
-  metrics.take({.type = EventType::token_complete});
-  EXPECT_THAT(metrics.text({}), HasSubstr("\nenprof_power_watts 42"));
-  metrics.take({.type = EventType::power_sample});
+  EXPECT_THAT(metrics.text({.power = Watts{42}}), HasSubstr("\nenprof_power_watts 42"));
   EXPECT_THAT(metrics.text({}), Not(HasSubstr("\nenprof_power_watts ")));
 }
 

@@ -1,6 +1,8 @@
 #include "server/server_url.hpp"
 
+#include <boost/url/encode.hpp>
 #include <boost/url/parse.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -26,6 +28,12 @@ std::string ServerUrl::authority() const {
 }
 
 std::string ServerUrl::text() const { return "http://" + authority() + base; }
+
+std::string ServerUrl::text_with_token() const {
+  return text() + "/" +
+         (token.empty() ? std::string{}
+                        : "?token=" + boost::urls::encode(token, boost::urls::unreserved_chars));
+}
 
 Result<ServerUrl> parse_server_url(std::string_view text) {
   const bool has_scheme = text.find("://") != std::string_view::npos;

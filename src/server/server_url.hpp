@@ -20,6 +20,8 @@ struct ServerUrl {
   [[nodiscard]] std::string authority() const;
   /// http://HOST:PORT/BASE, without the token.
   [[nodiscard]] std::string text() const;
+  /// http://HOST:PORT/BASE/?token=TOKEN, percent-encoded; without a token, no query.
+  [[nodiscard]] std::string text_with_token() const;
 
   friend bool operator==(const ServerUrl&, const ServerUrl&) = default;
 };

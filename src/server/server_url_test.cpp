@@ -1,5 +1,7 @@
 #include "server/server_url.hpp"
 
+#include "server/http_request.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,6 +49,18 @@ TEST(ServerUrl, WhatIsNoUrlIsRefused) {
     EXPECT_EQ(url.error().code, ErrorCode::invalid_argument) << text;
     EXPECT_THAT(url.error().hint, HasSubstr("http://127.0.0.1:8000/"));
   }
+}
+
+TEST(ServerUrl, ATokenOfAnyCharactersComesThrough) {
+  const ServerUrl url{.host = "::1", .port = 8000, .token = "a+b&c=d e%41#/\xC3\xA9"};
+  EXPECT_EQ(url.text_with_token(), "http://[::1]:8000/?token=a%2Bb%26c%3Dd%20e%2541%23%2F%C3%A9");
+  const auto read = parse_server_url(url.text_with_token());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*read, url);
+  // The server reads it as the client does.
+  const std::string target = url.text_with_token().substr(url.text().size());
+  EXPECT_EQ(parse_target(target).parameter("token"), url.token);
+  EXPECT_EQ((ServerUrl{.token = {}}.text_with_token()), "http://127.0.0.1:8000/");
 }
 
 }  // namespace

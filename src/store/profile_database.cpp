@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace enprof {
@@ -62,21 +63,29 @@ class ProfileDatabase::Impl {
 
   [[nodiscard]] StoreHealth health() const {
     const std::lock_guard lock(mutex_);
-    return breaker_.health();
+    StoreHealth health = breaker_.health();
+    health.read_error = read_error_;
+    return health;
   }
 
   /// Runs a body that reads, in one snapshot.
   template <class Body>
   [[nodiscard]] auto read(std::string what, Body&& body)
       -> std::invoke_result_t<Body, Connection&> {
+    using Outcome = std::invoke_result_t<Body, Connection&>;
     const std::lock_guard lock(mutex_);
-    if (auto connected = connect(); !connected) {
-      return std::unexpected(std::move(connected.error()));
-    }
-    return guarded(connection_->action(std::move(what)), [&] {
-      const SQLite::Transaction snapshot(connection_->database());
-      return std::forward<Body>(body)(*connection_);
-    });
+    Outcome outcome = [&]() -> Outcome {
+      if (auto connected = connect(); !connected) {
+        return std::unexpected(std::move(connected.error()));
+      }
+      return guarded(connection_->action(std::move(what)), [&] {
+        const SQLite::Transaction snapshot(connection_->database());
+        return std::forward<Body>(body)(*connection_);
+      });
+    }();
+    read_error_ =
+        !outcome && is_trouble(outcome.error()) ? std::optional{outcome.error()} : std::nullopt;
+    return outcome;
   }
 
   enum class Try { if_healthy, anyway };
@@ -179,6 +188,7 @@ class ProfileDatabase::Impl {
   std::filesystem::path path_;
   DatabaseOptions options_;
   CircuitBreaker breaker_;
+  std::optional<Error> read_error_;  // of the last read
 };
 
 Result<ProfileDatabase> ProfileDatabase::connect(const std::filesystem::path& path,

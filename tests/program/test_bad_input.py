@@ -92,7 +92,7 @@ class BadPrompt(ProgramTest):
 class BadNumbers(ProgramTest):
     def test_out_of_range(self):
         for flag, value in (("-n", 0), ("-n", -5), ("-n", "1e99"), ("-n", "many"), ("--temp", -1),
-                            ("--top-p", 2), ("--ctx", -1), ("--threads", -2),
+                            ("--top-p", 2), ("--top-p", 0), ("--ctx", -1), ("--threads", -2),
                             ("--power-interval-ms", 0), ("--baseline-s", -1), ("--seed", "x"),
                             ("--price", -1), ("--tdp-watts", "nan")):
             with self.subTest(flag=flag, value=value):

@@ -3,6 +3,7 @@
 import functools
 import http.client
 import json
+import pathlib
 import shutil
 import sqlite3
 import unittest
@@ -67,8 +68,8 @@ class OpenApi(ServeTest):
         connection.close()
         what = f"{method} {pattern}{query}: {answer.status} {content[:300]}"
         self.assertEqual(answer.status, status, what)
-        documented = self.resolve(
-            self.document["paths"][pattern][method.lower()]["responses"][str(status)])
+        responses = self.document["paths"][pattern][method.lower()]["responses"]
+        documented = self.resolve(responses.get(str(status), responses["default"]))
         for name in documented.get("headers", {}):
             self.assertIsNotNone(answer.getheader(name), what)
         kind = answer.getheader("Content-Type").split(";")[0]
@@ -88,13 +89,34 @@ class OpenApi(ServeTest):
             body = {"tags": []} if method == "PATCH" else None
             self.check(status, pattern, method, id="none", body=body, **options)
 
+    def check_parts_of_the_matrix(self, run):
+        """What phases and tokens took, taken apart, is what they took together."""
+        def energy(query):
+            matrix = json.loads(self.check(200, "/api/profiling/run/{id}/matrix",
+                                           query="?metric=energy" + query, id=run))
+            return sum(value or 0 for row in matrix["values"] for value in row)
+
+        everything = energy("&from=-1")
+        prefill, decode = (energy(f"&from=-1&phase={phase}") for phase in ("prefill", "decode"))
+        self.assertGreater(prefill, 0)
+        self.assertGreater(decode, 0)
+        self.assertAlmostEqual(prefill + decode, everything, delta=1e-9 * everything)
+        self.assertEqual(energy("&from=-1&to=-1&phase=prefill"), prefill)
+        self.assertEqual(energy("&from=-1&to=-1&phase=decode"), 0)
+
+    def damage_the_database(self):
+        """Another file is where it was."""
+        for end in ("", "-wal", "-shm"):
+            pathlib.Path(f"{self.db}{end}").unlink(missing_ok=True)
+        self.db.write_bytes(b"no database" * 1000)
+
     def test_every_documented_answer_is_as_documented(self):
         self.start("--queue", "1", env={"TMPDIR": str(self.dir / "tmp")})
         (self.dir / "tmp").mkdir()
         everything = {(method, pattern, status)
                       for pattern, methods in self.document["paths"].items()
                       for method, operation in methods.items()
-                      for status in operation["responses"]}
+                      for status in operation["responses"] if status != "default"}
         operations = [(method.upper(), pattern) for method, pattern in
                       sorted({(method, pattern) for method, pattern, _ in everything})]
 
@@ -117,6 +139,7 @@ class OpenApi(ServeTest):
         for metric in ("duration", "power", "pj_per_byte", "sparsity"):
             self.check(200, "/api/profiling/run/{id}/matrix",
                        query=f"?metric={metric}&phase=decode&from=0&to=2", id=runs[2])
+        self.check_parts_of_the_matrix(runs[2])
         for query in ("?format=csv", "?format=csv&table=tokens"):
             self.check(200, "/api/profiling/export/{id}", query=query, id=runs[2])
         self.check(200, "/api/profiling/run/{id}/operations", query="?phase=decode", id=runs[2])
@@ -140,6 +163,9 @@ class OpenApi(ServeTest):
         self.check(400, "/api/profiling/export/{id}", query="?format=xml", id=runs[0])
         self.check(400, "/api/profiling/run/{id}/operations", query="?phase=none", id=runs[0])
         self.check(400, "/api/profiling/run/{id}", "PATCH", body={"tags": 1}, id=runs[0])
+        self.check(400, generate, "POST", body=order | {"max_token": 4})
+        for method, pattern in operations:
+            self.check(431, pattern, method, id=runs[0], headers={"X-Long": "x" * 20_000})
         for method, pattern in (("POST", generate), ("POST", "/api/profiling/compare"),
                                 ("PATCH", "/api/profiling/run/{id}")):
             self.check(413, pattern, method, body=b"x" * (5 << 20), id=runs[0])
@@ -164,6 +190,16 @@ class OpenApi(ServeTest):
             self.check(503, "/api/profiling/run/{id}", "DELETE", id=runs[0])
             self.check(503, "/api/profiling/run/{id}", "PATCH", body={"tags": []}, id=runs[0])
         self.check(200, "/api/profiling/run/{id}", "DELETE", id=runs[0])
+        self.damage_the_database()
+        patterns = [(method, pattern) for method, pattern in operations
+                    if "{id}" in pattern or pattern == "/api/profiling/runs"]
+        self.check_each(500, [entry for entry in patterns if entry[0] != "GET"])
+        self.check_each(500, [entry for entry in patterns if entry[0] == "GET"])
+        self.check(500, "/api/profiling/compare", "POST", body={"run_ids": runs[:2]})
+        self.check(200, "/metrics")
+        health = json.loads(self.check(200, "/api/health"))
+        self.assertEqual([part["state"] for part in health["components"] if part["name"] == "store"],
+                         ["failing"])
         shutil.rmtree(self.models)
         self.check(404, "/api/models")
         self.check(200, "/api/health")

@@ -98,7 +98,7 @@ class Served(ProgramTest):
 
     def test_labels_that_the_rules_pick_are_served(self):
         served = self.metrics()
-        for label in ('component="store"', 'kind="output"', 'phase="decode"', 'status="failed"',
+        for label in ('component="store"', 'phase="decode"', 'status="failed"',
                       'method="', 'code="'):
             self.assertIn(label, RULES.read_text(encoding="utf-8"))
             self.assertIn(label, served)

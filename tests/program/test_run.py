@@ -1,43 +1,8 @@
 """The main job: a prompt on a model, and what the program says of it."""
 
 import json
-import os
-import threading
 
-from program import ProgramTest, enprof, main, model, replay
-
-
-class BusyMachine:
-    """A procfs whose CPUs are busy half of the time, as long as it is open."""
-
-    def __init__(self, root):
-        self.root = root
-        self.done = threading.Event()
-
-    def __enter__(self):
-        self.root.mkdir()
-        (self.root / "cpuinfo").write_text("")
-        stat = os.open(self.root / "stat", os.O_RDWR | os.O_CREAT)
-
-        def write(ticks):  # in one write and of one length: it may be read at any time
-            os.pwrite(stat, f"cpu  {ticks:010} 0 0 {ticks:010} 0 0 0 0 0 0\n"
-                            f"cpu0 1 0 0 1 0 0 0 0 0 0\n".encode(), 0)
-
-        def work():
-            ticks = 0
-            while not self.done.wait(0.01):
-                ticks += 10
-                write(ticks)
-            os.close(stat)
-
-        write(0)
-        self.worker = threading.Thread(target=work)
-        self.worker.start()
-        return {"ENPROF_PROCFS_ROOT": str(self.root)}
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.worker.join()
+from program import BusyMachine, ProgramTest, enprof, main, model, replay
 
 
 class ConstantPower(ProgramTest):

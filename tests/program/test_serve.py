@@ -4,11 +4,14 @@ import csv
 import io
 import json
 import pathlib
+import shutil
 import signal
+import socket
+import subprocess
 import time
 import zipfile
 
-from program import enprof, main
+from program import ENPROF, BusyMachine, enprof, main, model, replay
 from serving import ServeTest, WebSocket
 
 
@@ -58,6 +61,7 @@ class Serve(ServeTest):
         status, text = self.ask("/metrics")
         self.assertIn('enprof_runs_total{status="completed"} 2', text)
         self.assertIn("enprof_stream_clients 1", text)
+        self.assertRegex(text, r'enprof_sensor_read_errors_total\{source="replay[^"]*"\} 0')
 
         # What the operations of each layer took is what its components took.
         status, answer = self.ask(f"/api/profiling/run/{first}/operations?phase=decode")
@@ -211,6 +215,71 @@ class Serve(ServeTest):
         shown = json.loads(enprof("show", last, "--json", "--db", self.db).stdout)
         self.assertEqual(shown["status"], "cancelled")
         self.assertGreater(len(shown["tokens"]), 0)
+
+    def test_a_run_that_is_cancelled_while_it_waits_ends_for_its_watchers(self):
+        self.serve()
+        first = self.generate(max_tokens=100_000)
+        second = self.generate(tags=["b"])
+        live = WebSocket(self.port, "/ws/profiling?since=0")
+        live.say({"subscribe": {"runs": [second]}})
+        self.assertEqual(self.ask(f"/api/profiling/run/{second}", method="DELETE")[0], 202)
+        run = self.wait_for(second)
+        self.assertEqual((run["status"], run["finish_reason"], run["tags"]),
+                         ("cancelled", "cancelled", ["b"]))
+        (end, *_) = [event for event in live.events() if event["run_id"] == second]
+        self.assertEqual((end["type"], end["data"]["status"]), ("inference_complete", "cancelled"))
+        self.assertEqual(self.ask(f"/api/profiling/run/{first}", method="DELETE")[0], 202)
+        self.wait_for(first)
+
+    def test_a_run_that_the_engine_refuses_is_kept_with_the_reason(self):
+        self.serve()
+        run = self.wait_for(self.generate(prompt="word " * 10_000))
+        self.assertEqual((run["status"], run["finish_reason"]), ("failed", "error"))
+        (reason,) = [warning["message"] for warning in run["warnings"]
+                     if warning["code"] == "generation_failed"]
+        self.assertIn("the context holds", reason)
+
+    def test_a_model_that_takes_the_place_of_another_is_the_one_that_runs(self):
+        self.serve()
+        self.assertEqual(self.wait_for(self.generate())["model"]["layers"], 8)
+        new = self.dir / "new.gguf"
+        shutil.copyfile(model(layers=2, embd=128, ff=256), new)
+        new.rename(self.models / "m.gguf")
+        self.assertEqual(self.wait_for(self.generate())["model"]["layers"], 2)
+
+    def test_runs_say_that_there_was_no_idle_baseline(self):
+        with BusyMachine(self.dir / "proc") as environment:
+            self.serve("--baseline-s", "0.3", env=environment)
+            run = self.wait_for(self.generate())
+        self.assertIn("baseline_refused", [warning["code"] for warning in run["warnings"]])
+        self.assertIsNone(run["power"]["baseline"])
+
+    def test_a_signal_ends_the_idle_measurement(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = subprocess.Popen(
+            [str(ENPROF), "serve", "--port", str(port), "--models-dir", str(self.models), "--db",
+             str(self.db), "--baseline-s", "3000", "--power", f"replay:{replay(50)}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        while True:
+            self.assertIsNone(server.poll())
+            try:  # it listens before it measures
+                socket.create_connection(("127.0.0.1", port), timeout=60).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(server.wait(timeout=300), 0)
+
+    def test_the_token_comes_from_the_environment_and_goes_into_the_url_as_it_is(self):
+        line = self.serve(env={"ENPROF_TOKEN": "a+b&c=d"})
+        encoded = line.strip().rsplit("?token=", 1)[1]
+        self.assertEqual(encoded, "a%2Bb%26c%3Dd")
+        self.assertEqual(self.ask("/api/models")[0], 403)
+        self.assertEqual(self.ask(f"/api/models?token={encoded}")[0], 200)
 
     def test_a_taken_port_and_a_missing_directory_are_errors(self):
         self.serve()

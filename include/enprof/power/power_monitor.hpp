@@ -73,11 +73,12 @@ struct PowerNow {
   std::vector<std::optional<Watts>> by_domain{};  ///< likewise, of each, in the order of domains()
 };
 
-/// How often a source is read.
+/// How often a source is read, and how often in vain.
 struct SourceRate {
   std::string source;               ///< its name
   double asked_hz = 0.0;            ///< as often as it can and must be read; 0 before start
   std::optional<double> actual_hz;  ///< over the last seconds; empty while unknown
+  std::size_t failed_readings = 0;  ///< since start
 };
 
 /// How urgently sources are read.

@@ -25,6 +25,9 @@ struct StoreHealth {
   std::size_t failures_in_a_row = 0;
   Nanoseconds retry_in{0};          ///< open: until the next probe
   std::optional<Error> last_error;  ///< of the failures in a row; empty while there are none
+  /// Of the last attempt to read, where that failed. It opens no breaker: a reader waits for its
+  /// answer and may ask again.
+  std::optional<Error> read_error{};
 };
 
 }  // namespace enprof

@@ -215,6 +215,14 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
 }
 
 const ModelFacts& LlamaEngine::facts() const noexcept { return impl_->facts; }
+
+std::size_t LlamaEngine::most_output_tokens(const GenerateOptions& options) const noexcept {
+  const int context = options.context > 0
+                          ? options.context
+                          : impl_->facts.context_trained.value_or(std::numeric_limits<int>::max());
+  // The last token is not decoded any more, and a prompt has a token at least.
+  return static_cast<std::size_t>(std::max(std::min(options.max_tokens, context), 0));
+}
 llama_model* LlamaEngine::model() const noexcept { return impl_->model.get(); }
 
 Result<std::vector<LlamaEngine::Token>> LlamaEngine::tokenize(std::string_view text) const {

@@ -76,6 +76,9 @@ class LlamaEngine {
 
   /// What does not depend on a run; generate() adds context, KV cache and threads.
   [[nodiscard]] const ModelFacts& facts() const noexcept;
+  /// Output tokens that a generation can make at most: as many as were asked for, and as the
+  /// context has room for. Sizes the memory of a run.
+  [[nodiscard]] std::size_t most_output_tokens(const GenerateOptions& options) const noexcept;
   /// llama.cpp's own, for what is not wrapped here; lives as long as the engine.
   [[nodiscard]] llama_model* model() const noexcept;
 

@@ -48,6 +48,15 @@ class LlamaEngineTest : public ::testing::Test {
   const testing::TempDir directory_;
 };
 
+TEST_F(LlamaEngineTest, ARunHasNoMoreTokensThanItsContext) {
+  const auto engine = LlamaEngine::load(make(), {.threads = 2});  // trained for 128
+  ASSERT_TRUE(engine) << engine.error().message;
+  EXPECT_EQ(engine->most_output_tokens({.max_tokens = 7}), 7U);
+  EXPECT_EQ(engine->most_output_tokens({.max_tokens = 1'000'000}), 128U);
+  EXPECT_EQ(engine->most_output_tokens({.max_tokens = 1'000'000, .context = 512}), 512U);
+  EXPECT_EQ(engine->most_output_tokens({.max_tokens = -1}), 0U);
+}
+
 TEST_F(LlamaEngineTest, LoadsWithProgress) {
   std::vector<float> progress;
   const auto engine = LlamaEngine::load(

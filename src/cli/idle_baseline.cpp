@@ -1,0 +1,35 @@
+#include "cli/idle_baseline.hpp"
+
+#include "base/log.hpp"
+#include "cli/console.hpp"
+
+#include <fmt/format.h>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"power"};
+
+}  // namespace
+
+std::optional<Warning> measure_baseline(PowerMonitor& monitor, double seconds,
+                                        const std::atomic<bool>& cancel, BusyMachine busy) {
+  if (seconds <= 0.0 || monitor.domains().empty()) {
+    return std::nullopt;
+  }
+  StatusLine status;
+  status.show(fmt::format("Measuring the idle baseline for {:g} s", seconds));
+  const auto baseline = monitor.measure_idle_baseline(from_ms(seconds * 1e3), &cancel, busy);
+  status.clear();
+  if (baseline || baseline.error().code == ErrorCode::cancelled) {
+    return std::nullopt;
+  }
+  const Error& error = baseline.error();
+  kLog.warning("{}. {}", error.message, error.hint);
+  return Warning{.component = "power",
+                 .code = error.code == ErrorCode::busy ? "baseline_refused" : "baseline_failed",
+                 .message = error.message,
+                 .hint = error.hint};
+}
+
+}  // namespace enprof
