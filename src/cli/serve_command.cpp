@@ -65,6 +65,8 @@ void ServeCommand::declare(CLI::App& program) {
   app.add_option("--baseline-s", baseline_s_, "Idle measurement at the start; 0: none")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
+  app.add_flag("--baseline-force", baseline_force_,
+               "Measure the baseline even where the machine is not idle");
   database_.declare(app);
 }
 
@@ -89,7 +91,8 @@ std::optional<Warning> ServeCommand::start_power(PowerMonitor& monitor, ServerHe
     return std::nullopt;
   }
   health.ok("power");
-  return measure_baseline(monitor, baseline_s_, interrupt.flag());
+  return measure_baseline(monitor, baseline_s_, interrupt.flag(),
+                          baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
 }
 
 int ServeCommand::run() {

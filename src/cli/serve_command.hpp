@@ -34,6 +34,7 @@ class ServeCommand final : public Command {
   std::string power_ = "auto";
   double power_interval_ms_ = to_ms(PowerMonitor::kDefaultInterval);
   double baseline_s_ = 2.0;
+  bool baseline_force_ = false;
   LlamaRunEngine::Options engine_;
   std::size_t queue_ = 16;
 };

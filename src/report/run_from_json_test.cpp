@@ -62,11 +62,12 @@ TEST(RunFromJson, EnergiesAreTheSameButForTheirLastBit) {
 }
 
 TEST(RunFromJson, TextsOfAnyCharactersComeBack) {
-  ProfiledRun run = testing::sample_run("it's \"q\" \\ / \n\t 🔋 " + std::string(1, '\0') + "!");
+  ProfiledRun run = testing::sample_run("any");
+  run.experiment = "it's \"q\" \\ / \n\t 🔋 " + std::string(1, '\0') + "!";
   run.prompt = std::string(1 << 20, 'p') + "\xF0\x9F\x94\x8B";
   run.tokens[0].text = "\xF0\x9F";  // half a character cannot be in JSON
   const ProfiledRun back = read(run_to_json(run));
-  EXPECT_EQ(back.run_id, run.run_id);
+  EXPECT_EQ(back.experiment, run.experiment);
   EXPECT_EQ(back.prompt, run.prompt);
   EXPECT_EQ(back.tokens[0].text, "\xEF\xBF\xBD");
 }

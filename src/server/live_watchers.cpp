@@ -13,12 +13,19 @@ boost::asio::awaitable<void> LiveWatchers::watch(boost::beast::tcp_stream stream
   const auto watcher = std::make_shared<LiveWatcher>(*this, std::move(stream), since, last);
   const auto place = watching_.insert(watching_.end(), watcher.get());
   ++count_;
-  const auto leave = [&](void*) {  // however it ends: nobody may wake it afterwards
+  const auto leave = [&] {
     --count_;
     watching_.erase(place);
   };
-  const std::unique_ptr<void, decltype(leave)> present(watcher.get(), leave);
-  co_await watcher->run(std::move(request));
+  // By hand and not in a destructor: a frame that is destroyed unfinished, with the server, has
+  // nothing left to be taken out of.
+  try {
+    co_await watcher->run(std::move(request));
+  } catch (...) {
+    leave();
+    throw;
+  }
+  leave();
 }
 
 void LiveWatchers::wake() {
