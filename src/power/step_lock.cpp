@@ -23,8 +23,10 @@ constexpr int kPolls = 32;
 constexpr int kSharp = 8;
 /// So many readings in a row without a step mean that the phase is lost.
 constexpr unsigned kLostAfter = 3;
-/// Readings between two searches in vain, at most.
-constexpr unsigned kLongestPause = 8;
+/// Readings between two searches in vain, at most: at 100 Hz two thirds of a second.
+constexpr unsigned kLongestPause = 64;
+/// So many readings in a row that met their step show that the search before them was not in vain.
+constexpr unsigned kSettledAfter = 16;
 /// The period is learned from so many steps, or from one where that would take long.
 constexpr std::size_t kFollowed = 4;
 /// So much a step may be from its place, before it is known.
@@ -60,6 +62,7 @@ Nanoseconds StepLock::stamp_error() const {
 void StepLock::lose() {
   grid_.lose_phase();
   misses_ = 0;
+  met_ = 0;
   pause_ = 0;
   pauses_ = 0;
 }
@@ -73,14 +76,16 @@ StepLock::Reading StepLock::read(CounterInput& input) {
   } else if (budget_ns_ > (is_locked() ? -ns(kLongestSpin) : 0.0)) {
     // A search costs as much as many readings may. What it found must be met again soon, or it has
     // been in vain: that is on credit.
-    auto step = is_locked() ? meet(input, deadline) : search(input, deadline);
+    const bool was_locked = is_locked();
+    auto step = was_locked ? meet(input, deadline) : search(input, deadline);
     if (!step) {
       const Instant now = clock_->now();
       return {.value = std::unexpected(std::move(step.error())), .at = now, .seen = now};
     }
     if (*step) {
       misses_ = 0;
-      pauses_ = 0;
+      met_ += was_locked ? 1U : 0U;
+      pauses_ = met_ >= kSettledAfter ? 0 : pauses_;
       count_locked(**step);
       return {.value = (*step)->value,
               .locked = true,
@@ -88,12 +93,15 @@ StepLock::Reading StepLock::read(CounterInput& input) {
               .seen = (*step)->seen,
               .width = (*step)->width};
     }
+    met_ = 0;
+    if (was_locked && ++misses_ >= kLostAfter) {
+      grid_.lose_phase();
+      misses_ = 0;
+      knows_period_ = false;  // it was not what it seemed
+    }
     if (!is_locked()) {
       pauses_ = std::clamp(2 * pauses_, 1U, kLongestPause);
       pause_ = pauses_;
-    } else if (++misses_ >= kLostAfter) {
-      lose();
-      knows_period_ = false;  // it was not what it seemed
     }
   }
   return read_plainly(input);

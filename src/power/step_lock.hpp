@@ -26,7 +26,7 @@ namespace enprof {
 /// so that one in five does not; most of these are still before the step. A step that was missed is
 /// not polled for: the next one is slept for. Where no step is met (a stall, a busy machine, a
 /// spent budget) the value is read as it is, and the search begins anew after a few such readings,
-/// less and less often while it finds nothing.
+/// less and less often while it finds nothing, or nothing that is met again.
 ///
 /// The CPU time that polling takes is bounded: Settings::spin_share.
 ///
@@ -124,6 +124,7 @@ class StepLock {
   Nanoseconds guard_;                // against late wake-ups
   std::optional<Instant> promised_;  // when the step is due that the caller is to be woken for
   unsigned misses_ = 0;              // readings without a step, in a row
+  unsigned met_ = 0;                 // readings that met their step, in a row
   unsigned pause_ = 0;               // so many readings more before the next search
   unsigned pauses_ = 0;              // how many it was last time
   double budget_ns_;                 // of polling
