@@ -112,7 +112,7 @@ asio::awaitable<void> LiveWatcher::tell() {
       break;
     }
     const bool behind = watchers_.hub().last() - batch.next > limits.events_per_frame;
-    const std::string frame = make_frame(batch, filter_, behind || batch.is_gap());
+    const std::string frame = make_frame(batch, filter_, behind || batch.missed > 0);
     const auto next = std::chrono::steady_clock::now() + period;
     if (!frame.empty() && !co_await send(frame)) {
       break;

@@ -82,8 +82,10 @@ class Powermetrics(ProgramTest):
         command = [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox",
                    "-n", str(tokens), "--ignore-eos", "--baseline-s", "0", "--db", str(self.db),
                    "--power", "powermetrics", *arguments]
-        return subprocess.Popen(command, env={**os.environ, **self.env}, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env={**os.environ, **self.env}, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        return process
 
     def wait_for_samples(self, process, count):
         """Until the process of the run itself, the second after that of the look, has written so
