@@ -107,7 +107,7 @@ void ask_for_run(const HttpRequest& request) {
   }
   check(!task->prompt.empty() && !task->model.empty(), "there is something to run");
   check(task->max_tokens >= 1 && task->max_tokens <= 1'000'000, "of bounded length");
-  check(task->top_p >= 0.0F && task->top_p <= 1.0F && task->temperature >= 0.0F, "within reason");
+  check(task->top_p > 0.0F && task->top_p <= 1.0F && task->temperature >= 0.0F, "within reason");
 }
 
 void ask_for_matrix(const HttpRequest& request) {
@@ -124,7 +124,8 @@ void ask_for_matrix(const HttpRequest& request) {
   };
   const std::string_view metric = request.parameter("metric");
   if (!value_matrix(run.values, metric)) {
-    const auto matrix = metric_matrix(cells_of_tokens(run, number("from"), number("to")), metric);
+    const auto matrix = metric_matrix(
+        cells_of_tokens(run, {.phase = {}, .first = number("from"), .last = number("to")}), metric);
     check(!matrix ? says_why(matrix.error())
                   : matrix->values.size() == matrix->layers.size() * matrix->components.size(),
           "a matrix is whole, or refused");

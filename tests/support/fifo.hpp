@@ -16,8 +16,10 @@ namespace enprof::testing {
 class Fifo {
  public:
   explicit Fifo(const std::filesystem::path& path) {
-    if (::mkfifo(path.c_str(), 0600) != 0 ||
-        (reader_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0) {
+    if (::mkfifo(path.c_str(), 0600) == 0) {
+      reader_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    }
+    if (reader_ < 0) {
       throw std::runtime_error("cannot make a pipe at " + path.string());
     }
   }

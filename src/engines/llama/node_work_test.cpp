@@ -102,7 +102,7 @@ TEST_F(NodeWorkTest, LinearAttention) {
   const auto heads = [&] { return tensor(16, 4, 3); };
   const double states = 16.0 * 16 * 4 * 3;
   const double values = 16.0 * 4 * 3;
-  ggml_tensor* const state = tensor(16 * 16 * 4, 1);
+  ggml_tensor* const state = tensor(1024, 1);
   const auto flops = [](const ggml_tensor* node) { return node_work(*node).flops; };
   EXPECT_EQ(flops(ggml_rwkv_wkv6(ggml_, heads(), heads(), heads(), tensor(16, 4), heads(), state)),
             7 * states);
