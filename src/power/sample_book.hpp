@@ -26,7 +26,7 @@ class SampleBook {
  public:
   /// `domains` are those of all sources, parents linked; they outlive the book.
   explicit SampleBook(const std::vector<Domain>& domains)
-      : domains_(domains), windows_(domains), readings_(domains.size()) {}
+      : windows_(domains), readings_(domains.size()) {}
 
   /// The part of the domains that belongs to one source.
   struct Place {
@@ -54,8 +54,6 @@ class SampleBook {
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
  private:
-  const std::vector<Domain>& domains_;
-
   mutable std::mutex mutex_;
   WindowStore windows_;
   ReadingStore readings_;
