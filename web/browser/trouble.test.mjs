@@ -224,7 +224,8 @@ describe("a run that is not over", () => {
     await page.getByText("“The third”").first().waitFor();
     await page.getByRole("link", { name: "Analyse this run" }).waitFor();
     await waiting.first().waitFor({ state: "detached" });
-    const ended = (await server.ask("/api/profiling/runs")).runs.map((run) => run.status);
+    const { runs } = await server.ask("/api/profiling/runs");
+    const ended = runs.map((/** @type {{ status: string }} */ run) => run.status);
     expect(ended.sort()).toEqual(["cancelled", "cancelled", "completed"]);
   });
 });
