@@ -1,7 +1,5 @@
 #include "plain_generation.hpp"
 
-#include <llama.h>
-
 #include <array>
 #include <chrono>
 #include <stdexcept>

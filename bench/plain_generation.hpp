@@ -3,11 +3,10 @@
 
 #include "engines/llama/llama_engine.hpp"
 
+#include <llama.h>
+
 #include <memory>
 #include <vector>
-
-struct llama_context;
-struct llama_sampler;
 
 namespace enprof::bench {
 

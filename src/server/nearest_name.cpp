@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
 #include <vector>
 
 namespace enprof {
@@ -10,7 +9,9 @@ namespace {
 
 std::size_t distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> row(to.size() + 1);  // of the beginnings of `to`, from one of `from`
-  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t index = 0; index < row.size(); ++index) {
+    row[index] = index;
+  }
   for (std::size_t i = 0; i < from.size(); ++i) {
     std::size_t diagonal = row[0];
     row[0] = i + 1;
