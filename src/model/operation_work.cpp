@@ -92,13 +92,13 @@ double ssm_scan_flops(const OperationShapes& shapes) {
          3.0 * dt.elements();
 }
 
-double gated_delta_net_flops(const OperationShapes& shapes) {
-  const double values = shapes.inputs[2].elements();
-  return (7.0 * extent(shapes.inputs[2], 0) + 3.0) * values + shapes.inputs[3].elements();
-}
-
 /// Elements of the states of all heads, times positions: the state of a head is as wide as high.
 double states_at_positions(const TensorShape& input) { return extent(input, 0) * input.elements(); }
+
+double gated_delta_net_flops(const OperationShapes& shapes) {
+  const TensorShape& values = shapes.inputs[2];
+  return 7.0 * states_at_positions(values) + 3.0 * values.elements() + shapes.inputs[3].elements();
+}
 
 std::optional<double> flops_of(const OperationShapes& shapes) {
   const double elements = shapes.result.elements();

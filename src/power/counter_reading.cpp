@@ -8,12 +8,13 @@
 
 namespace enprof {
 
-const Sleeper* sleeper_of(const PowerEnvironment& environment) {
-  if (!environment.lock_to_steps) {
-    return nullptr;
-  }
+const Sleeper* waiting_sleeper_of(const PowerEnvironment& environment) {
   const bool is_real = environment.clock == &monotonic_clock();
   return environment.sleeper == nullptr && is_real ? &monotonic_sleeper() : environment.sleeper;
+}
+
+const Sleeper* sleeper_of(const PowerEnvironment& environment) {
+  return environment.lock_to_steps ? waiting_sleeper_of(environment) : nullptr;
 }
 
 const Clock* boot_clock_of(const PowerEnvironment& environment) {

@@ -14,7 +14,9 @@
 
 namespace enprof {
 
-/// The sleeper that goes with the environment's clock; null where readings are not to be locked.
+/// What waits on the environment's clock; null where nothing does.
+[[nodiscard]] const Sleeper* waiting_sleeper_of(const PowerEnvironment& environment);
+/// The same for locked readings; null where they are not to be locked.
 [[nodiscard]] const Sleeper* sleeper_of(const PowerEnvironment& environment);
 /// The boot clock that goes with the environment's; null where there is none.
 [[nodiscard]] const Clock* boot_clock_of(const PowerEnvironment& environment);

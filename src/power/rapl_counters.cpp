@@ -3,10 +3,10 @@
 #include "base/log.hpp"
 #include "base/program_path.hpp"
 #include "power/counter_file.hpp"
+#include "power/counter_reading.hpp"
 #include "power/perf_events.hpp"
 #include "power/rapl_events.hpp"
 #include "power/rapl_zones.hpp"
-#include "power/sleeper.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -54,9 +54,7 @@ Result<RaplCounters> not_counting(const RaplCounters& opened) {
 
 /// Perf events count from when they were opened, which real ones do after a step or two.
 bool do_count(const std::vector<RaplCounter>& counters, const PowerEnvironment& environment) {
-  const bool is_real = environment.clock == &monotonic_clock();
-  const Sleeper* const sleeper =
-      environment.sleeper == nullptr && is_real ? &monotonic_sleeper() : environment.sleeper;
+  const Sleeper* const sleeper = waiting_sleeper_of(environment);
   if (sleeper == nullptr) {
     return true;  // a clock that nothing moves
   }

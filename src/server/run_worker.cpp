@@ -42,8 +42,6 @@ void RunWorker::work(const RunTask& task, const std::atomic<bool>& cancel) {
   }
 }
 
-void RunWorker::drop(const RunTask& task) { end_cancelled(task); }
-
 void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
   const auto loaded = parts_.engine.load(task, cancel, [&, last = -1.0](double share) mutable {
     if (share - last >= kLoadingStep || share >= 1.0) {
@@ -52,7 +50,7 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
     }
   });
   if (!loaded && cancel.load()) {
-    end_cancelled(task);
+    drop(task);
     return;
   }
   if (!loaded) {
@@ -103,7 +101,7 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
   parts_.metrics.count(result);
 }
 
-void RunWorker::end_cancelled(const RunTask& task) {
+void RunWorker::drop(const RunTask& task) {
   keep(task, RunStatus::cancelled, "cancelled", std::nullopt);
   parts_.publisher.publish({.type = EventType::inference_complete,
                             .run_id = task.run_id,

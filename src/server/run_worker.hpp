@@ -41,12 +41,11 @@ class RunWorker {
 
   /// Profiles one order. What goes wrong is told to the watchers; nothing is thrown.
   void work(const RunTask& task, const std::atomic<bool>& cancel);
-  /// An order that was cancelled before its turn.
+  /// Ends an order that was cancelled before its run began.
   void drop(const RunTask& task);
 
  private:
   void profile(const RunTask& task, const std::atomic<bool>& cancel);
-  void end_cancelled(const RunTask& task);
   void end_failed(const RunTask& task, const Error& error, const std::string& code);
   void keep(const RunTask& task, RunStatus status, const std::string& finish_reason,
             const std::optional<Warning>& warning);
