@@ -51,10 +51,17 @@ EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanosecond
     : stamp_error_(stamp_error) {
   std::vector<EnergyWindow> good;
   good.reserve(windows.size());
+  double squares = 0.0;
   for (const EnergyWindow& window : windows) {
     if (is_usable(window)) {
       good.push_back(window);
+      const double error =
+          window.stamp_error_ns > 0 ? static_cast<double>(window.stamp_error_ns) : ns(stamp_error);
+      squares += error * error;
     }
+  }
+  if (!good.empty()) {
+    stamp_error_ = Nanoseconds{std::llround(std::sqrt(squares / static_cast<double>(good.size())))};
   }
   rejected_ = windows.size() - good.size();
   if (!std::ranges::is_sorted(good, {}, &EnergyWindow::begin)) {

@@ -50,6 +50,16 @@ TEST(EnergyTimeline, BeforeAndAfterAllWindowsThereIsNothing) {
   EXPECT_EQ(EnergyTimeline({}, Nanoseconds{0}).share(at(0), at(1)).covered, Nanoseconds{0});
 }
 
+TEST(EnergyTimeline, ItsStampsAreAsGoodAsThoseOfItsWindowsTogether) {
+  std::vector windows{window(0, 10, 1.0), window(10, 20, 1.0), window(20, 30, 1.0)};
+  EXPECT_EQ(EnergyTimeline(windows, Nanoseconds{400}).stamp_error(), Nanoseconds{400});
+  windows[1].stamp_error_ns = 700;
+  windows[2].stamp_error_ns = 400;
+  EXPECT_EQ(EnergyTimeline(windows, Nanoseconds{100}).stamp_error(),
+            Nanoseconds{469});  // √((100² + 700² + 400²) / 3)
+  EXPECT_EQ(EnergyTimeline({}, Nanoseconds{100}).stamp_error(), Nanoseconds{100});
+}
+
 TEST(EnergyTimeline, OverlappingWindowsAddUp) {
   const std::vector windows{window(0, 10, 1.0), window(5, 15, 2.0)};
   const EnergyTimeline timeline(windows, Nanoseconds{0});

@@ -121,10 +121,7 @@ void RunCommand::declare(CLI::App& program) {
       ->type_name("SOURCE")
       ->capture_default_str()
       ->group("Power");
-  app.add_option("--power-interval-ms", power_interval_ms_, "Between readings")
-      ->check(CLI::Range(0.1, 60'000.0))
-      ->capture_default_str()
-      ->group("Power");
+  power_interval_.declare(app)->group("Power");
   app.add_option("--power-lock", power_lock_,
                  "Read energy counters at their own steps (on), or whenever it is time (off)")
       ->check(CLI::IsMember({"on", "off"}))
@@ -245,7 +242,7 @@ Result<std::optional<Warning>> RunCommand::start_power(PowerMonitor& monitor,
     }
   }
   const auto priority = power_realtime_ ? SamplingPriority::realtime : SamplingPriority::normal;
-  if (const auto started = monitor.start(from_ms(power_interval_ms_), priority); !started) {
+  if (const auto started = monitor.start(power_interval_.interval(), priority); !started) {
     return std::unexpected(started.error());
   }
   return measure_baseline(monitor, baseline_s_, interrupt.flag(),
@@ -353,7 +350,7 @@ int RunCommand::run() {
       &*monitor,
       store,
       {.economics = economics_,
-       .power_interval = from_ms(power_interval_ms_),
+       .power_interval = power_interval_.interval(),
        .on_trouble = [](const Warning& warning) {
          print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
        }}};

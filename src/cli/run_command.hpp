@@ -43,7 +43,7 @@ class RunCommand final : public Command {
   LoadOptions load_;
   bool no_warm_up_ = false;
   std::string power_ = "auto";
-  double power_interval_ms_ = 10.0;
+  PowerIntervalOption power_interval_;
   std::string power_lock_ = "on";
   double baseline_s_ = 2.0;
   bool baseline_force_ = false;

@@ -59,9 +59,7 @@ void ServeCommand::declare(CLI::App& program) {
   app.add_option("--power", power_, "Power source: " + PowerMonitor::source_names())
       ->type_name("SOURCE")
       ->capture_default_str();
-  app.add_option("--power-interval-ms", power_interval_ms_, "Between readings")
-      ->check(CLI::Range(0.1, 60'000.0))
-      ->capture_default_str();
+  power_interval_.declare(app);
   app.add_option("--baseline-s", baseline_s_, "Idle measurement at the start; 0: none")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
@@ -85,7 +83,7 @@ Result<void> ServeCommand::choose_token() {
 /// Power that cannot be measured is no reason not to serve: runs then have their times.
 std::optional<Warning> ServeCommand::start_power(PowerMonitor& monitor, ServerHealth& health,
                                                  const Interrupt& interrupt) const {
-  if (const auto started = monitor.start(from_ms(power_interval_ms_)); !started) {
+  if (const auto started = monitor.start(power_interval_.interval()); !started) {
     kLog.error("Failed to start power monitoring: {}", started.error().message);
     health.failed("power", started.error());
     return std::nullopt;

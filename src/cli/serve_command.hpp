@@ -32,7 +32,7 @@ class ServeCommand final : public Command {
   std::string models_dir_ = ".";
   std::string token_;
   std::string power_ = "auto";
-  double power_interval_ms_ = to_ms(PowerMonitor::kDefaultInterval);
+  PowerIntervalOption power_interval_;
   double baseline_s_ = 2.0;
   bool baseline_force_ = false;
   LlamaRunEngine::Options engine_;

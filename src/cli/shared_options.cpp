@@ -1,5 +1,7 @@
 #include "cli/shared_options.hpp"
 
+#include "enprof/base/units.hpp"
+
 #include "base/program_path.hpp"
 #include "cli/console.hpp"
 #include "profile/run_recovery.hpp"
@@ -78,6 +80,21 @@ Result<ProfileDatabase> DatabaseOption::open_existing(Recovery recovery) const {
                 "with --db PATH.");
   }
   return connect(*file, recovery);
+}
+
+CLI::Option* PowerIntervalOption::declare(CLI::App& app) {
+  return app
+      .add_option(
+          "--power-interval-ms", milliseconds_,
+          fmt::format("Between readings [{:g}, or more where reading would take over {:g} % "
+                      "of a CPU]",
+                      to_ms(PowerMonitor::kDefaultInterval), PowerMonitor::kCpuShare * 100))
+      ->type_name("N")
+      ->check(CLI::Range(0.1, 60'000.0));
+}
+
+std::optional<Nanoseconds> PowerIntervalOption::interval() const {
+  return milliseconds_ ? std::optional{from_ms(*milliseconds_)} : std::nullopt;
 }
 
 PowerEnvironment power_environment() {

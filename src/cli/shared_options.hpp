@@ -32,6 +32,17 @@ class DatabaseOption {
   std::string path_;
 };
 
+/// --power-interval-ms N.
+class PowerIntervalOption {
+ public:
+  CLI::Option* declare(CLI::App& app);
+  /// What PowerMonitor::start takes: empty unless asked for.
+  [[nodiscard]] std::optional<Nanoseconds> interval() const;
+
+ private:
+  std::optional<double> milliseconds_;
+};
+
 /// Where the sensors are: ENPROF_SYSFS_ROOT, ENPROF_PROCFS_ROOT, ENPROF_NVML_LIBRARY and
 /// ENPROF_POWERMETRICS_COMMAND (words between blanks), else the real machine.
 [[nodiscard]] PowerEnvironment power_environment();

@@ -134,7 +134,7 @@ std::vector<std::string> PowerMonitor::sources() const {
   return result;
 }
 
-Result<void> PowerMonitor::start(Nanoseconds interval, SamplingPriority priority) {
+Result<void> PowerMonitor::start(std::optional<Nanoseconds> interval, SamplingPriority priority) {
   return impl_->sampler->start(interval, priority);
 }
 void PowerMonitor::stop() { impl_->sampler->stop(); }

@@ -57,8 +57,9 @@ std::vector<std::string> PowerSampler::descriptions() const {
   return result;
 }
 
-Result<void> PowerSampler::start(Nanoseconds interval, SamplingPriority priority) {
+Result<void> PowerSampler::start(std::optional<Nanoseconds> asked, SamplingPriority priority) {
   const std::lock_guard control(control_);
+  const Nanoseconds interval = asked.value_or(PowerMonitor::kDefaultInterval);
   if (interval <= Nanoseconds{0}) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("A sampling interval of {:g} ms is none", to_ms(interval)),
@@ -73,7 +74,9 @@ Result<void> PowerSampler::start(Nanoseconds interval, SamplingPriority priority
     interval_ = interval;
   }
   book_.clear(clock_.now());
-  if (auto failure = start_workers(interval, priority)) {
+  const auto cpu_share = asked ? std::nullopt : std::optional{PowerMonitor::kCpuShare};
+  if (auto failure =
+          start_workers({.interval = interval, .cpu_share = cpu_share, .priority = priority})) {
     return std::unexpected(std::move(*failure));
   }
   {
@@ -84,12 +87,11 @@ Result<void> PowerSampler::start(Nanoseconds interval, SamplingPriority priority
   return {};
 }
 
-std::optional<Error> PowerSampler::start_workers(Nanoseconds interval, SamplingPriority priority) {
+std::optional<Error> PowerSampler::start_workers(const SourceWorker::Session& session) {
   std::optional<Error> failure;
   std::vector<SourceWorker*> begun;
   for (const auto& worker : workers_) {
-    const auto begin =
-        worker->begin({.interval = interval, .priority = priority}, shared_from_this());
+    const auto begin = worker->begin(session, shared_from_this());
     if (begin) {
       begun.push_back(worker.get());
     } else {

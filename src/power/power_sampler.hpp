@@ -47,7 +47,7 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
 
   /// Starts the sources, each on its thread. One of several that fails, or has not started when
   /// patience ends, is a warning, and is tried again.
-  [[nodiscard]] Result<void> start(Nanoseconds interval,
+  [[nodiscard]] Result<void> start(std::optional<Nanoseconds> interval,
                                    SamplingPriority priority = SamplingPriority::normal);
   /// Takes a last reading of each and ends the threads and the recording; leaves behind what is
   /// stuck.
@@ -73,7 +73,7 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
 
  private:
   /// Why none of the sources has started, where that is so.
-  [[nodiscard]] std::optional<Error> start_workers(Nanoseconds interval, SamplingPriority priority);
+  [[nodiscard]] std::optional<Error> start_workers(const SourceWorker::Session& session);
   void end_workers(Nanoseconds patience);
 
   const Clock& clock_;

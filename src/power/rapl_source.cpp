@@ -18,8 +18,10 @@ constexpr std::size_t kStepsOfFirst = 8;
 constexpr std::size_t kStepsOfOther = 3;
 /// Counters whose steps are no further apart than this part of a period step together.
 constexpr int kTogether = 8;
-/// How much longer than was seen a counter's lag may be.
 constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{30};
+/// What meeting a step takes where wake-ups come in time; where they do not, the rest is in vain.
+constexpr Nanoseconds kSpinPerReading = std::chrono::microseconds{50};
+/// How much longer than was seen a counter's lag may be.
 constexpr Nanoseconds kLagMargin = std::chrono::microseconds{10};
 /// The locks are judged this often, and not by fewer readings.
 constexpr Nanoseconds kJudgePeriod = std::chrono::seconds{1};
@@ -87,7 +89,8 @@ void RaplSource::learn(Group& group) {
     return;
   }
   const std::size_t first = group.counters.front();
-  group.lock.emplace(StepLock::Settings{.period = kStep}, *clock_, *sleeper_);
+  group.lock.emplace(StepLock::Settings{.period = kStep, .spin_per_reading = kSpinPerReading},
+                     *clock_, *sleeper_);
   if (!group.lock->learn(*counters_[first].input, kStepsOfFirst)) {
     group.lock.reset();
     return;
@@ -200,8 +203,12 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
     if (reading.locked) {
       step = reading.at;
     }
-    take(first, {.value = std::move(reading.value), .at = reading.at, .seen = reading.seen}, poll,
-         windows);
+    take(first,
+         {.value = std::move(reading.value),
+          .at = reading.at,
+          .seen = reading.seen,
+          .at_step = reading.locked},
+         poll, windows);
   } else {
     const bool was_missing = counters_[first].missing;
     take(first, read_plainly(counters_[first]), poll, windows);
@@ -215,7 +222,11 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
   for (const std::size_t index : std::span(group.counters).subspan(1)) {
     Counter& counter = counters_[index];
     renew_if_still(counter);
-    take(index, step ? read_after(counter, group, *step) : read_plainly(counter), poll, windows);
+    Attempt attempt = read_plainly(counter);
+    if (step && counter.offset) {
+      place(attempt, *step + *counter.offset, group);
+    }
+    take(index, attempt, poll, windows);
   }
 }
 
@@ -242,18 +253,13 @@ RaplSource::Attempt RaplSource::read_plainly(Counter& counter) const {
   return attempt;
 }
 
-/// A value read after its group's step came to be at its own, unless the reading was so late that
+/// A value came to be when its counter stepped, with its group, unless the reading was so late that
 /// it may have stepped again.
-RaplSource::Attempt RaplSource::read_after(Counter& counter, const Group& group,
-                                           Instant step) const {
-  Attempt attempt = read_plainly(counter);
-  if (counter.offset) {
-    const Instant stepped = step + *counter.offset;
-    if (attempt.seen < stepped + group.lock->period() - kLagMargin) {
-      attempt.at = stepped;
-    }
+void RaplSource::place(Attempt& attempt, Instant stepped, const Group& group) {
+  if (attempt.seen < stepped + group.lock->period() - kLagMargin) {
+    attempt.at = stepped;
+    attempt.at_step = true;
   }
-  return attempt;
 }
 
 void RaplSource::renew_if_still(Counter& counter) {
@@ -274,6 +280,7 @@ void RaplSource::take(std::size_t index, const Attempt& attempt, Poll& poll,
     note_failure(poll, attempt.value.error());
     return;
   }
+  const std::size_t before = windows.size();
   take_change(counter.energy.read(*attempt.value, attempt.at, attempt.seen), index,
               {.name = domains_[index].name,
                .place = counter.place,
@@ -282,6 +289,10 @@ void RaplSource::take(std::size_t index, const Attempt& attempt, Poll& poll,
                              "grep -i rapl",
                .slept = slept_},
               poll, windows);
+  const Nanoseconds free = uniform_error(kStep);
+  if (windows.size() > before && !attempt.at_step && domains_[index].stamp_error < free) {
+    windows.back().stamp_error_ns = static_cast<std::uint32_t>(free.count());
+  }
 }
 
 void RaplSource::judge_locks(Poll& poll) {

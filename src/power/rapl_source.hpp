@@ -44,6 +44,7 @@ class RaplSource final : public PowerSource {
   [[nodiscard]] std::span<const Domain> domains() const noexcept override { return domains_; }
   [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return kStep; }
   [[nodiscard]] Nanoseconds longest_interval() const noexcept override;
+  [[nodiscard]] bool counts_on() const noexcept override { return true; }
   [[nodiscard]] Instant wake_for(Instant due) noexcept override;
   [[nodiscard]] Result<void> start() override;
   [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override;
@@ -83,6 +84,7 @@ class RaplSource final : public PowerSource {
     Result<std::uint64_t> value;
     Instant at;
     Instant seen;
+    bool at_step = false;  ///< `at` is when the counter stepped
   };
 
   RaplSource(RaplCounters opened, const PowerEnvironment& environment);
@@ -94,7 +96,7 @@ class RaplSource final : public PowerSource {
   void read_group(Group& group, Poll& poll, std::vector<EnergyWindow>& windows);
   void wait_until(Instant instant) const;
   [[nodiscard]] Attempt read_plainly(Counter& counter) const;
-  [[nodiscard]] Attempt read_after(Counter& counter, const Group& group, Instant step) const;
+  static void place(Attempt& attempt, Instant stepped, const Group& group);
   /// Appends the window that a reading ends, or tells why there is none.
   void take(std::size_t index, const Attempt& attempt, Poll& poll,
             std::vector<EnergyWindow>& windows);

@@ -9,21 +9,25 @@ void RateMeter::start(Instant now, Nanoseconds period) {
   period_ = std::max(period, Nanoseconds{1});
   begin_ = now;
   count_ = 0;
+  left_out_ = 0;
   last_.reset();
 }
 
-std::optional<RateMeter::Deviation> RateMeter::tick(Instant now) {
+std::optional<RateMeter::Deviation> RateMeter::tick(Instant now, std::size_t left_out) {
   ++count_;
+  left_out_ += left_out;
   if (now - begin_ < span()) {
     return std::nullopt;
   }
   last_ = rate(now);
+  const double wanted_hz = asked_hz() - static_cast<double>(left_out_) / seconds(now - begin_);
   begin_ = now;
   count_ = 0;
-  if (std::abs(*last_ / asked_hz() - 1.0) <= kTolerance) {
+  left_out_ = 0;
+  if (std::abs(*last_ / wanted_hz - 1.0) <= kTolerance) {
     return std::nullopt;
   }
-  return Deviation{.asked_hz = asked_hz(), .actual_hz = *last_};
+  return Deviation{.asked_hz = wanted_hz, .actual_hz = *last_};
 }
 
 double RateMeter::asked_hz() const { return 1.0 / seconds(period_); }

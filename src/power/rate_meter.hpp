@@ -19,9 +19,10 @@ class RateMeter {
 
   /// Begins to count.
   void start(Instant now, Nanoseconds period);
-  /// A reading was due and taken. Tells where the rate was off by more than kTolerance over the
-  /// last kSpan (five periods, where those are longer): once for each such span.
-  [[nodiscard]] std::optional<Deviation> tick(Instant now);
+  /// A reading was due and taken, after so many that were left out on purpose. Tells where the rate
+  /// was off by more than kTolerance over the last kSpan (five periods, where those are longer):
+  /// once for each such span. Readings that were left out were not asked for.
+  [[nodiscard]] std::optional<Deviation> tick(Instant now, std::size_t left_out = 0);
 
   [[nodiscard]] double asked_hz() const;
   /// Over the last whole span, or since the start, or, where nothing has come for longer than a
@@ -38,6 +39,7 @@ class RateMeter {
   Nanoseconds period_{1};
   Instant begin_;               // of the span under way
   std::size_t count_ = 0;       // readings in it
+  std::size_t left_out_ = 0;    // of those that would have been due in it
   std::optional<double> last_;  // rate of the span before
 };
 

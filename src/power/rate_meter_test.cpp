@@ -51,6 +51,26 @@ TEST(RateMeter, TellsBothRatesOncePerSpan) {
   EXPECT_NEAR(last->actual_hz, 200, 1e-9);
 }
 
+TEST(RateMeter, WhatIsLeftOutOnPurposeIsNoDeviation) {
+  RateMeter meter;
+  Instant now = kStart;
+  meter.start(now, 10ms);
+  std::optional<RateMeter::Deviation> last;
+  for (int reading = 0; reading < 1'000; ++reading) {
+    now += 40ms;
+    last = meter.tick(now, 3);
+    ASSERT_FALSE(last);
+  }
+  EXPECT_NEAR(*meter.actual_hz(now), 25, 0.1);
+  for (int reading = 0; reading < 100 && !last; ++reading) {
+    now += 80ms;  // it should have been 40 ms
+    last = meter.tick(now, 3);
+  }
+  ASSERT_TRUE(last);
+  EXPECT_NEAR(last->actual_hz, 12.5, 0.2);
+  EXPECT_NEAR(last->asked_hz, 62.5, 0.5);
+}
+
 TEST(RateMeter, AShortHiccupIsNone) {
   RateMeter meter;
   Instant now = kStart;

@@ -1,6 +1,7 @@
 #include "power/source_worker.hpp"
 
 #include "base/log.hpp"
+#include "base/thread_time.hpp"
 #include "power/thread_setup.hpp"
 
 #include <fmt/format.h>
@@ -60,6 +61,10 @@ Result<void> SourceWorker::begin(const Session& session, std::shared_ptr<void> o
   period_ = std::min(std::max(session.interval, source_->shortest_interval()),
                      source_->longest_interval());
   asked_period_ = period_;
+  pace_.reset();
+  if (session.cpu_share && source_->counts_on()) {
+    pace_.emplace(*session.cpu_share);
+  }
   end_asked_ = false;
   start_error_.reset();
   meter_.start(clock_.now(), period_);
@@ -246,6 +251,10 @@ bool SourceWorker::start_source() {
     return true;
   }
   life_ = Life::alive;
+  if (pace_) {
+    pace_->start(now, thread_cpu_time());
+  }
+  left_out_ = 0;
   set_due(now + period_);
   bool is_back = false;
   {
@@ -263,6 +272,13 @@ bool SourceWorker::start_source() {
 void SourceWorker::set_due(Instant due) {
   due_ = due;
   wake_at_ = std::clamp(source_->wake_for(due), due, due + period_);
+}
+
+void SourceWorker::set_next_due(Instant now) {
+  // In step with the first poll, however late this one came; what was missed is missed.
+  const Instant next = due_ + period_ > now ? due_ + period_ : now + period_;
+  left_out_ = pace_ ? pace_->left_out(now, thread_cpu_time(), next, period_) : 0;
+  set_due(next + period_ * static_cast<Nanoseconds::rep>(left_out_));
 }
 
 /// It is tried again later.
@@ -297,16 +313,16 @@ bool SourceWorker::poll(bool is_due) {
     return false;
   }
   const Instant now = clock_.now();
+  std::optional<std::size_t> left_out;
   if (is_due) {
-    // In step with the first poll, however late this one came; what was missed is missed.
-    const Instant next = due_ + period_;
-    set_due(next > now ? next : now + period_);
+    left_out = left_out_;
+    set_next_due(now);
   }
-  take(*outcome, now, is_due);
+  take(*outcome, now, left_out);
   return true;
 }
 
-void SourceWorker::take(const Poll& outcome, Instant now, bool is_due) {
+void SourceWorker::take(const Poll& outcome, Instant now, std::optional<std::size_t> left_out) {
   if (!windows_.empty()) {
     backoff_ = kFirstRetry;
   }
@@ -318,8 +334,8 @@ void SourceWorker::take(const Poll& outcome, Instant now, bool is_due) {
     for (std::size_t count = 0; count < refused; ++count) {
       health_.refuse(now);
     }
-    if (is_due) {
-      deviation = meter_.tick(now);
+    if (left_out) {
+      deviation = meter_.tick(now, *left_out);
     }
     if (deviation) {
       health_.deviated(*deviation, now);

@@ -6,6 +6,7 @@
 
 #include "power/log_gate.hpp"
 #include "power/rate_meter.hpp"
+#include "power/reading_pace.hpp"
 #include "power/sample_book.hpp"
 #include "power/source_health.hpp"
 
@@ -40,6 +41,7 @@ class SourceWorker {
 
   struct Session {
     Nanoseconds interval = PowerMonitor::kDefaultInterval;
+    std::optional<double> cpu_share{};  ///< bound on what reading takes: see PowerMonitor::start
     SamplingPriority priority = SamplingPriority::normal;
   };
   /// Clock and book outlive the worker, but see above.
@@ -92,9 +94,12 @@ class SourceWorker {
   /// Does what is due, or asked for.
   [[nodiscard]] bool turn(bool is_asked, bool is_last);
   [[nodiscard]] bool poll(bool is_due);
-  void take(const Poll& outcome, Instant now, bool is_due);
+  /// `left_out`: polls before this one, which was due; empty where it was not.
+  void take(const Poll& outcome, Instant now, std::optional<std::size_t> left_out);
   void lose(Instant now);
   void set_due(Instant due);
+  /// After a poll that was due.
+  void set_next_due(Instant now);
   void log(const Poll& outcome, Instant now);
   /// Calls into code that may hang or throw anything. Empty where it was left behind there.
   template <class Call>
@@ -115,8 +120,10 @@ class SourceWorker {
   Life life_ = Life::lost;
   Nanoseconds period_{0};
   Nanoseconds backoff_{0};
-  Instant due_;      // the next poll, or attempt to start
-  Instant wake_at_;  // for it: see PowerSource::wake_for
+  std::optional<ReadingPace> pace_;
+  std::size_t left_out_ = 0;  // polls before the one that is due
+  Instant due_;               // the next poll, or attempt to start
+  Instant wake_at_;           // for it: see PowerSource::wake_for
   std::vector<EnergyWindow> windows_;
   std::vector<SensorReading> readings_;
   LogGate retry_gate_;

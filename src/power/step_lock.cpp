@@ -321,8 +321,9 @@ StepLock::Watched StepLock::watch(CounterInput& input, Instant until, Nanosecond
 
 void StepLock::refill(Instant now) {
   if (refilled_) {
-    budget_ns_ =
-        std::min(budget_ns_ + settings_.spin_share * ns(now - *refilled_), ns(kLongestSpin));
+    const double share =
+        std::min(settings_.spin_share * ns(now - *refilled_), ns(settings_.spin_per_reading));
+    budget_ns_ = std::min(budget_ns_ + share, ns(kLongestSpin));
   }
   refilled_ = now;
 }

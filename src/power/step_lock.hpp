@@ -28,7 +28,7 @@ namespace enprof {
 /// spent budget) the value is read as it is, and the search begins anew after a few such readings,
 /// less and less often while it finds nothing, or nothing that is met again.
 ///
-/// The CPU time that polling takes is bounded: Settings::spin_share.
+/// The CPU time that polling takes is bounded: Settings::spin_share and spin_per_reading.
 ///
 /// Threads: one at a time.
 class StepLock {
@@ -38,6 +38,8 @@ class StepLock {
     /// Share of one CPU that polling may take on average; what is left over is kept for the next
     /// readings, kLongestSpin of it at most.
     double spin_share = 0.05;
+    /// And no more than this for each reading, so that rare readings do not search all the time.
+    Nanoseconds spin_per_reading = Nanoseconds::max();
   };
 
   struct Reading {

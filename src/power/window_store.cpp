@@ -235,6 +235,7 @@ void WindowStore::sweep(Series& series, std::size_t goal, bool move_gaps) const 
         !has_edge_in(window.begin, neighbour.end)) {
       window.energy += neighbour.energy;
       window.end = window.begin + length;
+      window.stamp_error_ns = neighbour.stamp_error_ns;
       --left;
     } else {
       windows[++out] = neighbour;

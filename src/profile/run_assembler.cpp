@@ -281,6 +281,7 @@ class Assembler {
                                     : timelines_[index].share(begin_, end_);
       builder.add(end_ - begin_, std::span(&share, 1));
       DomainFigure domain{.domain = power_.domains[index], .figure = builder.build()};
+      domain.domain.stamp_error = timelines_[index].stamp_error();
       if (power_.baseline && power_.baseline->domains[index]) {
         domain.idle_power = power_.baseline->domains[index]->power;
         domain.idle_spread = power_.baseline->domains[index]->spread;

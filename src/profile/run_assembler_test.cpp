@@ -55,8 +55,10 @@ PowerEvidence evidence() {
   link_parents(power.domains);
   for (double t = -10; t < 1010; t += 10) {
     const double watts = t >= 500 && t < 600 ? 100.0 : 50.0;
-    power.windows.push_back({0, at(t), at(t + 10), Watts{watts} * 10ms});
-    power.windows.push_back({1, at(t), at(t + 10), Watts{watts / 2} * 10ms});
+    power.windows.push_back(
+        {.domain = 0, .begin = at(t), .end = at(t + 10), .energy = Watts{watts} * 10ms});
+    power.windows.push_back(
+        {.domain = 1, .begin = at(t), .end = at(t + 10), .energy = Watts{watts / 2} * 10ms});
   }
   power.baseline = IdleBaseline{.domains = {IdleBaseline::DomainIdle{Watts{10}, Watts{1}},
                                             IdleBaseline::DomainIdle{Watts{5}, std::nullopt}},
@@ -119,7 +121,10 @@ TEST(RunAssembler, WindowsThatWereJoinedConserveEnergy) {
   const ProfiledRun fine = assembled(power);
   WindowStore store(power.domains, 0);  // as small as it can be
   const auto add = [&](std::uint16_t domain, double begin, double watts) {
-    EXPECT_TRUE(store.add({domain, at(begin), at(begin + 1), Watts{watts} * 1ms}));
+    EXPECT_TRUE(store.add({.domain = domain,
+                           .begin = at(begin),
+                           .end = at(begin + 1),
+                           .energy = Watts{watts} * 1ms}));
   };
   for (double t = -10; t < 1010; t += 1) {
     add(0, t, t >= 500 && t < 600 ? 100.0 : 50.0);

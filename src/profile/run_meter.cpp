@@ -1,10 +1,10 @@
 #include "profile/run_meter.hpp"
 
 #include "base/log.hpp"
+#include "base/thread_time.hpp"
 #include "profile/run_assembler.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 namespace enprof {
@@ -19,13 +19,6 @@ constexpr std::size_t kPassCapacity = 1U << 12U;
 /// After a look the meter rests for so many times what it took: the CPU time that it takes from an
 /// inference on all CPUs is below one percent of one of them.
 constexpr int kRest = 100;
-
-/// CPU time of the calling thread: what others did meanwhile is not the meter's cost.
-Nanoseconds thread_time() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds{time.tv_sec} + Nanoseconds{time.tv_nsec};
-}
 
 }  // namespace
 
@@ -59,10 +52,10 @@ void RunMeter::note_plan(std::uint32_t index, OperationPlan plan) {
 void RunMeter::stop() { thread_.stop(); }
 
 void RunMeter::look() {
-  const Nanoseconds before = thread_time();
+  const Nanoseconds before = thread_cpu_time();
   take_in();
   settle();
-  thread_.set_period(std::max(options_.period, kRest * (thread_time() - before)));
+  thread_.set_period(std::max(options_.period, kRest * (thread_cpu_time() - before)));
 }
 
 void RunMeter::take_in() {

@@ -3,6 +3,7 @@
 #include "profile/run_facts.hpp"
 #include "store/row_columns.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -92,6 +93,12 @@ void add_numbers(const RunStepData& data, std::string& text) {
     NumberList list(text, "windows");
     for (const EnergyWindow& window : data.windows) {
       list.add(window.domain, window.begin - origin, window.duration(), window.energy.value());
+    }
+  }
+  if (std::ranges::any_of(data.windows, &EnergyWindow::stamp_error_ns)) {
+    NumberList list(text, "stamp_errors");
+    for (const EnergyWindow& window : data.windows) {
+      list.add(window.stamp_error_ns);
     }
   }
   if (!data.readings.empty()) {

@@ -237,8 +237,10 @@ class Builder {
   }
 
   void add_power(const StepJson& step) {
+    Numbers errors(step, "stamp_errors", 1);
     for (Numbers list(step, "windows", 4); list.more();) {
       EnergyWindow window;
+      window.stamp_error_ns = errors.more() ? errors.next<std::uint32_t>() : 0;
       window.domain = list.next<std::uint16_t>();
       window.begin = origin_ + list.time();
       window.end = window.begin + list.time();

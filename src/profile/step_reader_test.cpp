@@ -40,6 +40,7 @@ PowerEvidence sample_power() {
   PowerEvidence power{.sources = {"rapl: package-0"},
                       .windows = testing::small_power(),
                       .interval = std::chrono::milliseconds{2}};
+  power.windows[1].stamp_error_ns = 500'000;
   power.domains = {domain_from_name("package-0"), domain_from_name("core-0")};
   power.domains[0].source = "rapl";
   power.domains[0].stamp_error = Nanoseconds{281'741};

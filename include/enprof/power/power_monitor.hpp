@@ -77,7 +77,8 @@ struct PowerNow {
 struct SourceRate {
   std::string source;               ///< its name
   double asked_hz = 0.0;            ///< as often as it can and must be read; 0 before start
-  std::optional<double> actual_hz;  ///< over the last seconds; empty while unknown
+  std::optional<double> actual_hz;  ///< over the last seconds; empty while unknown. Less than asked
+                                    ///< where readings are left out (PowerMonitor::kCpuShare)
   std::size_t failed_readings = 0;  ///< since start
 };
 
@@ -135,12 +136,14 @@ class ENPROF_API PowerMonitor {
   /// One line a source, "rapl: …"; then, where a better one was passed over, "not rapl: " and why.
   [[nodiscard]] std::vector<std::string> sources() const;
 
-  /// Begins to read, every `interval`, or as often as a source can and must be read. Forgets
+  /// Begins to read, every `interval`, or as often as a source can and must be read. Without an
+  /// interval: every kDefaultInterval; but where that takes more than kCpuShare of a CPU, a source
+  /// that counts on (PowerSource::counts_on) is read less often, down to a tenth. Forgets
   /// windows, energy and warnings of an earlier session; keeps the baseline. Returns once all
   /// sources have begun; where some of several do not, that is a warning, and they are tried again.
   /// A realtime priority that is refused is a warning too. Errors: already_running;
   /// invalid_argument; unavailable, where a source hangs; the source's own, where none begins.
-  [[nodiscard]] Result<void> start(Nanoseconds interval = kDefaultInterval,
+  [[nodiscard]] Result<void> start(std::optional<Nanoseconds> interval = std::nullopt,
                                    SamplingPriority priority = SamplingPriority::normal);
   /// Takes a last reading and ends; windows and warnings remain. Does nothing where it does not
   /// run. A source that hangs for two seconds is left behind with its thread.
@@ -196,6 +199,9 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] Result<void> record_to(const std::filesystem::path& path);
 
   static constexpr Nanoseconds kDefaultInterval = std::chrono::milliseconds{10};
+  /// Of one CPU, at most, for reading one source that counts on, where nobody asked for an
+  /// interval.
+  static constexpr double kCpuShare = 0.002;
   /// 0–1, of the time of all CPUs: a machine that works for more of it is not idle.
   static constexpr double kIdleShare = 0.10;
 

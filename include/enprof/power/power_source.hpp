@@ -59,6 +59,10 @@ class ENPROF_API PowerSource {
   /// has gone around twice.
   [[nodiscard]] virtual Nanoseconds longest_interval() const noexcept { return Nanoseconds::max(); }
 
+  /// Whether the hardware counts on between two polls, so that one that is left out costs
+  /// resolution and no energy. The monitor may then poll less often, to bound what reading costs.
+  [[nodiscard]] virtual bool counts_on() const noexcept { return false; }
+
   /// When to call for the poll that is due then: at once, or a little later where a counter's step
   /// is to be met, so that one sleep does for both. Asked by the thread that polls, after each
   /// poll.

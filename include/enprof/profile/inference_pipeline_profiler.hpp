@@ -52,7 +52,7 @@ struct RunRequest {
 
 struct ProfilerOptions {
   Economics economics{};
-  Nanoseconds power_interval = PowerMonitor::kDefaultInterval;
+  std::optional<Nanoseconds> power_interval{};  ///< see PowerMonitor::start
   /// Spans that one output token may make: itself and the sections in it.
   std::size_t spans_per_token = 8;
   /// Operations that a run keeps at most, 8 bytes each while it goes on and 32 in its result. What
