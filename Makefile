@@ -31,6 +31,7 @@ demo: build ## profile a prompt on a model with dummy weights
 	  '  $(ENPROF) runs --db $(DEMO_DB)' \
 	  '  $(ENPROF) show last --db $(DEMO_DB)' \
 	  '  $(ENPROF) export last --format json --db $(DEMO_DB)' \
+	  '  $(ENPROF) serve --models-dir $(dir $(DEMO_MODEL)) --db $(DEMO_DB)' \
 	  '  $(ENPROF) doctor' \
 	  '  $(ENPROF) run -m your-model.gguf -p "your prompt"'
 

@@ -1,13 +1,11 @@
 #include "base/periodic_thread.hpp"
 
 #include "base/log.hpp"
+#include "base/start_thread.hpp"
 #include "base/thread_name.hpp"
-
-#include <fmt/format.h>
 
 #include <exception>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace enprof {
@@ -25,13 +23,11 @@ Result<void> PeriodicThread::start(Options options, std::function<void()> turn) 
   turn_ = std::move(turn);
   is_failing_ = false;
   stopping_ = false;
-  try {
-    thread_ = std::thread([this] { work(); });
-  } catch (const std::system_error& error) {
-    return fail(ErrorCode::unavailable,
-                fmt::format("The thread {} cannot be started: {}", options_.name, error.what()),
-                "Raise the limit on threads: ulimit -u");
+  auto started = start_thread("The thread " + options_.name, [this] { work(); });
+  if (!started) {
+    return std::unexpected(std::move(started.error()));
   }
+  thread_ = *std::move(started);
   return {};
 }
 

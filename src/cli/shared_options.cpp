@@ -16,14 +16,6 @@
 namespace enprof {
 namespace {
 
-std::optional<std::string> variable(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets them here
-  if (value == nullptr || *value == '\0') {
-    return std::nullopt;
-  }
-  return value;
-}
-
 Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery recovery) {
   auto database = ProfileDatabase::connect(path);
   if (!database || recovery == Recovery::no) {
@@ -47,6 +39,14 @@ Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery reco
 }
 
 }  // namespace
+
+std::optional<std::string> environment_variable(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets them here
+  if (value == nullptr || *value == '\0') {
+    return std::nullopt;
+  }
+  return value;
+}
 
 void DatabaseOption::declare(CLI::App& app) {
   app.add_option("--db", path_, "Database file [$XDG_DATA_HOME/enprof/profiles.db]")
@@ -99,17 +99,17 @@ std::optional<Nanoseconds> PowerIntervalOption::interval() const {
 
 PowerEnvironment power_environment() {
   PowerEnvironment environment;
-  if (const auto root = variable("ENPROF_SYSFS_ROOT")) {
+  if (const auto root = environment_variable("ENPROF_SYSFS_ROOT")) {
     environment.sysfs_root = *root;
   }
-  if (const auto root = variable("ENPROF_PROCFS_ROOT")) {
+  if (const auto root = environment_variable("ENPROF_PROCFS_ROOT")) {
     environment.procfs_root = *root;
   }
-  if (const auto command = variable("ENPROF_POWERMETRICS_COMMAND")) {
+  if (const auto command = environment_variable("ENPROF_POWERMETRICS_COMMAND")) {
     std::istringstream words(*command);
     environment.powermetrics_command.assign(std::istream_iterator<std::string>(words), {});
   }
-  if (const auto library = variable("ENPROF_NVML_LIBRARY")) {
+  if (const auto library = environment_variable("ENPROF_NVML_LIBRARY")) {
     environment.nvml_library = *library;
   }
   return environment;
@@ -117,7 +117,7 @@ PowerEnvironment power_environment() {
 
 Result<std::filesystem::path> vocabulary_directory() {
   std::filesystem::path directory;
-  if (const auto chosen = variable("ENPROF_VOCAB_DIR")) {
+  if (const auto chosen = environment_variable("ENPROF_VOCAB_DIR")) {
     directory = *chosen;
   } else {
     directory = program_path().parent_path().parent_path() / "share" / "enprof" / "vocab";

@@ -13,6 +13,9 @@
 
 namespace enprof {
 
+/// Of the environment; empty where it is not set, or to nothing.
+[[nodiscard]] std::optional<std::string> environment_variable(const char* name);
+
 /// Whether what earlier programs left behind is looked for when a database is opened: interrupted
 /// runs and journals. What is found is brought in, and told on stderr.
 enum class Recovery { yes, no };

@@ -3,6 +3,7 @@
 #include "cli/console.hpp"
 #include "cli/event_line.hpp"
 #include "cli/live_screen.hpp"
+#include "cli/shared_options.hpp"
 
 #include <fmt/format.h>
 
@@ -158,7 +159,9 @@ void WatchCommand::declare(CLI::App& program) {
   app.add_option("url", url_text_, "The server: http://HOST:PORT, as `enprof serve` prints it")
       ->type_name("URL")
       ->capture_default_str();
-  app.add_option("--token", token_, "The server's token; may be part of the URL as ?token=TOKEN")
+  app.add_option("--token", token_,
+                 "The server's token; may be part of the URL as ?token=TOKEN "
+                 "[ENPROF_TOKEN]")
       ->type_name("TOKEN");
   app.add_option("--run", run_id_, "Only this run, from its begin; ends when it has ended")
       ->type_name("ID");
@@ -293,7 +296,13 @@ int WatchCommand::run() {
     return exit_usage;
   }
   options_.url = std::move(*url);
-  options_.token = token_.empty() ? options_.url.token : token_;
+  if (!token_.empty()) {
+    options_.token = token_;
+  } else if (!options_.url.token.empty()) {
+    options_.token = options_.url.token;
+  } else {
+    options_.token = environment_variable("ENPROF_TOKEN").value_or("");
+  }
   on_screen_ = !json_ && stdout_can_redraw();
   options_.since = since_ ? since_ : on_screen_ || !run_id_.empty() ? std::optional{0UL} : since_;
   options_.subscription = subscription();

@@ -320,8 +320,8 @@ void RaplSource::judge_locks(Poll& poll) {
                                             "their time stamps are up to {:.2f} ms late",
                                             unlocked, locked + unlocked, domains_[first].name,
                                             to_ms(group.lock->period())),
-                     .hint = "Leave a CPU free for the profiler, or read less often: "
-                             "--power-interval-ms 20"}});
+                     .hint = "Leave a CPU free for the profiler, with fewer --threads. Error "
+                             "bars count it in."}});
     }
   }
 }

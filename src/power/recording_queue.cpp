@@ -1,6 +1,7 @@
 #include "power/recording_queue.hpp"
 
 #include "base/log.hpp"
+#include "base/start_thread.hpp"
 #include "power/thread_setup.hpp"
 
 #include <fmt/format.h>
@@ -10,7 +11,6 @@
 #include <filesystem>
 #include <mutex>
 #include <string>
-#include <system_error>
 
 namespace enprof {
 namespace {
@@ -60,23 +60,20 @@ struct RecordingQueue::State {
 Result<std::unique_ptr<RecordingQueue>> RecordingQueue::open(
     std::unique_ptr<WindowRecorder> recorder, std::vector<Domain> domains) {
   auto state = std::make_shared<State>(recorder->path());
-  try {
-    std::thread thread(
-        [state, recorder = std::move(recorder), domains = std::move(domains)]() mutable {
-          set_up_sampling_thread("enprof-record");
-          work(*state, *recorder, domains);
-          recorder.reset();  // to close a file may hang as well
-          const std::lock_guard lock(state->mutex);
-          state->is_over = true;
-          state->over.notify_all();
-        });
-    return std::unique_ptr<RecordingQueue>(new RecordingQueue(std::move(state), std::move(thread)));
-  } catch (const std::system_error& error) {
-    return enprof::fail(
-        ErrorCode::unavailable,
-        fmt::format("The thread that records power cannot be started: {}", error.what()),
-        "Raise the limit on threads: ulimit -u");
+  auto thread =
+      start_thread("The thread that records power",
+                   [state, recorder = std::move(recorder), domains = std::move(domains)]() mutable {
+                     set_up_sampling_thread("enprof-record");
+                     work(*state, *recorder, domains);
+                     recorder.reset();  // to close a file may hang as well
+                     const std::lock_guard lock(state->mutex);
+                     state->is_over = true;
+                     state->over.notify_all();
+                   });
+  if (!thread) {
+    return std::unexpected(std::move(thread.error()));
   }
+  return std::unique_ptr<RecordingQueue>(new RecordingQueue(std::move(state), *std::move(thread)));
 }
 
 RecordingQueue::~RecordingQueue() { end(kPatience); }

@@ -1,6 +1,7 @@
 #include "power/source_worker.hpp"
 
 #include "base/log.hpp"
+#include "base/start_thread.hpp"
 #include "base/thread_time.hpp"
 #include "power/thread_setup.hpp"
 
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <exception>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace enprof {
@@ -73,14 +73,13 @@ Result<void> SourceWorker::begin(const Session& session, std::shared_ptr<void> o
     gate->reset();
   }
   state_ = State::starting;
-  try {
-    thread_ = std::thread([this, keep = std::move(owner)] { work(); });
-  } catch (const std::system_error& error) {
+  auto started =
+      start_thread("The thread that reads " + label_, [this, keep = std::move(owner)] { work(); });
+  if (!started) {
     state_ = State::idle;
-    return fail(ErrorCode::unavailable,
-                fmt::format("The thread that reads {} cannot be started: {}", label_, error.what()),
-                "Raise the limit on threads: ulimit -u");
+    return std::unexpected(std::move(started.error()));
   }
+  thread_ = *std::move(started);
   return {};
 }
 

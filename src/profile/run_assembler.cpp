@@ -21,6 +21,16 @@ namespace {
 constexpr Logger kLog{"profile"};
 
 constexpr double kFullCoverage = 0.99;  // below it a run is worth a warning
+/// Below it nobody knows what all of it took.
+constexpr double kEnoughCoverage = 0.9;
+
+/// What all of a figure's time took, with what was not measured at the mean power of the rest.
+std::optional<Joules> whole_energy(const Figure& figure) {
+  if (!figure.mean_power || figure.quality.coverage < kEnoughCoverage) {
+    return std::nullopt;
+  }
+  return *figure.mean_power * figure.duration;
+}
 constexpr double kForeignLoadWarning = 0.10;
 constexpr int kLongInIntervals = 10;  // a run without a window that is no shorter was not too short
 /// Power is looked at for its peak over at least this long: shorter windows of a stepping counter
@@ -426,8 +436,8 @@ class Assembler {
         prefill != nullptr && totals.prompt_tokens > 0 && prefill->duration > Nanoseconds{0}) {
       const auto count = static_cast<double>(totals.prompt_tokens);
       totals.prefill_tokens_per_second = count / seconds(prefill->duration);
-      if (prefill->total) {
-        totals.energy_per_input_token = *prefill->total / count;
+      if (const auto energy = whole_energy(*prefill)) {
+        totals.energy_per_input_token = *energy / count;
       }
     }
     decode_totals();
@@ -439,11 +449,13 @@ class Assembler {
     if (!totals.figure.total) {
       return;
     }
-    const Joules energy = *totals.figure.total;
-    if (energy.value() > 0.0 && totals.output_tokens > 0) {
-      totals.tokens_per_joule = static_cast<double>(totals.output_tokens) / energy.value();
+    if (const auto whole = whole_energy(totals.figure)) {
+      if (whole->value() > 0.0 && totals.output_tokens > 0) {
+        totals.tokens_per_joule = static_cast<double>(totals.output_tokens) / whole->value();
+      }
+      totals.edp_joule_seconds = whole->value() * seconds(totals.figure.duration);
     }
-    totals.edp_joule_seconds = energy.value() * seconds(totals.figure.duration);
+    const Joules energy = *totals.figure.total;
     totals.cost_usd = to_kwh(energy) * totals.economics.price_usd_per_kwh;
     totals.co2_grams = to_kwh(energy) * totals.economics.carbon_g_per_kwh;
   }
@@ -468,8 +480,8 @@ class Assembler {
       return;
     }
     totals.decode_tokens_per_second = static_cast<double>(count) / seconds(decode->duration);
-    if (decode->total) {
-      totals.energy_per_output_token = *decode->total / static_cast<double>(count);
+    if (const auto energy = whole_energy(*decode)) {
+      totals.energy_per_output_token = *energy / static_cast<double>(count);
     }
     if (with_energy > 0) {
       totals.edp_per_token_joule_seconds = edp / static_cast<double>(with_energy);
@@ -494,7 +506,10 @@ class Assembler {
       warn("power", "low_coverage",
            fmt::format("Sensors covered {:.1f} % of the run; the energy of the rest is unknown and "
                        "not in the totals",
-                       100.0 * figure.quality.coverage));
+                       100.0 * figure.quality.coverage),
+           fmt::format("Ratios (energy per token, tokens per joule, EDP) take it at the mean power "
+                       "of what was measured, and are left out below {:g} % of coverage.",
+                       100.0 * kEnoughCoverage));
     }
     if (figure.dynamic && figure.dynamic->value() < 0.0) {
       warn("power", "baseline_above_run",

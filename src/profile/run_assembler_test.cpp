@@ -245,6 +245,24 @@ TEST(RunAssembler, ASensorThatFellSilentIsNotZeroWatts) {
   EXPECT_NEAR(run.totals.figure.mean_power->value(), 50.0, 1e-9);
   ASSERT_EQ(run.warnings.size(), 1U);
   EXPECT_EQ(run.warnings[0].code, "low_coverage");
+  // A part of the energy over all of the tokens would be a token's energy that no token had.
+  EXPECT_FALSE(run.totals.energy_per_output_token);
+  EXPECT_FALSE(run.totals.tokens_per_joule);
+  EXPECT_FALSE(run.totals.edp_joule_seconds);
+  EXPECT_NEAR(run.totals.energy_per_input_token->value(), 50.0 * 0.3 / 30, 1e-9) << "covered";
+}
+
+TEST(RunAssembler, AShortGapMakesNoTokenCheaper) {
+  PowerEvidence power = evidence();
+  std::erase_if(power.windows, [](const EnergyWindow& window) {
+    return window.begin >= at(900) && window.end <= at(950);
+  });
+  const ProfiledRun run = assembled(power);
+  EXPECT_NEAR(run.totals.figure.total->value(), 52.5, 1e-9);
+  const double decode_watts = 32.5 / 0.55;
+  EXPECT_NEAR(run.totals.energy_per_output_token->value(), decode_watts * 0.6 / 2, 1e-9);
+  EXPECT_NEAR(*run.totals.tokens_per_joule, 3 / (52.5 / 0.95), 1e-9);
+  EXPECT_NEAR(*run.totals.edp_joule_seconds, 52.5 / 0.95, 1e-9);
 }
 
 TEST(RunAssembler, NoWindowInTheRunIsSaid) {

@@ -128,11 +128,29 @@ std::string quote(std::string_view text, std::size_t columns) {
   return result + "\"";
 }
 
+namespace {
+
+/// Where the first word ends; no line begins with a unit or a separator.
+std::size_t end_of_word(std::string_view text) {
+  std::size_t end = text.find(' ');
+  while (end != std::string_view::npos) {
+    const std::size_t next = text.find(' ', end + 1);
+    const std::string_view word = text.substr(end + 1, next - (end + 1));
+    if (word != "%" && word != "·") {
+      break;
+    }
+    end = next;
+  }
+  return end;
+}
+
+}  // namespace
+
 std::string wrap(std::string_view text, std::size_t columns, std::size_t indent) {
   std::string result;
   std::size_t used = indent;  // the first line follows a label that is as wide
   while (!text.empty()) {
-    const std::size_t end = text.find(' ');
+    const std::size_t end = end_of_word(text);
     const std::string_view word = text.substr(0, end);
     const std::size_t width = display_width(word);
     const bool first = used == indent;

@@ -78,6 +78,8 @@ TEST(Format, WrapsBetweenWords) {
   EXPECT_EQ(wrap("one two three", 11, 4), "one two\n    three");
   EXPECT_EQ(wrap("one extraordinarily two", 10, 2), "one\n  extraordinarily\n  two");
   EXPECT_EQ(wrap("", 10, 2), "");
+  EXPECT_EQ(wrap("MLP 49 % · rest 6 %", 13, 2), "MLP 49 % ·\n  rest 6 %");
+  EXPECT_EQ(wrap("MLP 49 % · rest 6 %", 18, 2), "MLP 49 % · rest\n  6 %");
 }
 
 TEST(Format, DisplayWidth) {

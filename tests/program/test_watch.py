@@ -142,9 +142,10 @@ class WatchTest(ProgramTest):
         threading.Thread(target=server.stderr.read, daemon=True).start()
         return server, line.strip()
 
-    def watch(self, *arguments, url=None):
+    def watch(self, *arguments, url=None, env=None):
         process = subprocess.Popen(
             [str(ENPROF), "watch", url or f"http://127.0.0.1:{self.port}", *arguments],
+            env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.started.append(process)
         return process, Reader(process.stdout), Reader(process.stderr)
@@ -356,6 +357,9 @@ class InAPipe(WatchTest):
         notes.wait_for(lambda line: "connected to" in line, "connection")
         token = printed.split("token=")[1]
         self.assertNotIn(token, "\n".join(notes.lines + out.lines))
+        for more, env in (((), token), (("--token", token), "guess")):
+            _, _, notes = self.watch(*more, url=url, env={"ENPROF_TOKEN": env})
+            notes.wait_for(lambda line: "connected to" in line, "connection")
 
     @staticmethod
     def without_notes(*arguments):

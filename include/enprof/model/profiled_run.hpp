@@ -143,6 +143,9 @@ struct PowerFigures {
 ///   tokens per joule         = output tokens / run energy
 ///   EDP                      = energy × duration
 ///   cost                     = kWh × price, CO₂ = kWh × intensity, 1 kWh = 3.6 MJ
+/// In the ratios (energy per token, tokens per joule, EDP) energy is mean power × duration: what
+/// was not measured counts at the mean power of what was. They are empty where that is more than a
+/// tenth of the time. Cost and CO₂ are of the energy that was measured.
 struct Totals {
   Figure figure;  ///< what the machine used, whoever caused it
   /// Of its dynamic part, what goes to this process if CPU time decides: the dynamic energy of the

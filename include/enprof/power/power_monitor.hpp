@@ -201,7 +201,7 @@ class ENPROF_API PowerMonitor {
   static constexpr Nanoseconds kDefaultInterval = std::chrono::milliseconds{10};
   /// Of one CPU, at most, for reading one source that counts on, where nobody asked for an
   /// interval.
-  static constexpr double kCpuShare = 0.002;
+  static constexpr double kCpuShare = 0.0015;
   /// 0–1, of the time of all CPUs: a machine that works for more of it is not idle.
   static constexpr double kIdleShare = 0.10;
 

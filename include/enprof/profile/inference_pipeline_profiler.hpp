@@ -213,7 +213,7 @@ class ENPROF_API InferencePipelineProfiler {
   InferencePipelineProfiler& operator=(const InferencePipelineProfiler&) = delete;
   ~InferencePipelineProfiler();
 
-  /// Adds a listener. It hears each event as it happens, at most 20 ms late; one that throws is
+  /// Adds a listener. It hears each event as it happens, at most 33 ms late; one that throws is
   /// logged, and the next still hears it. Call it before run().
   void on(Listener listener);
 

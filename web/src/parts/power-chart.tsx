@@ -28,14 +28,16 @@ function steps(points: PowerPoint[], scale: number): ([number, number] | [number
 export function PowerChart({
   rails,
   phases,
+  duration_ms = 0,
   height = 230,
 }: {
   rails: Rail[];
   phases?: Phase[];
+  duration_ms?: number; // of the run: where nothing was measured there is nothing to see
   height?: number;
 }) {
   const option = useMemo(() => {
-    const end = Math.max(0, ...rails.map((rail) => rail.points.at(-1)?.[1] ?? 0));
+    const end = Math.max(duration_ms, ...rails.map((rail) => rail.points.at(-1)?.[1] ?? 0));
     const [scale, unit] = end >= 2000 ? [1e3, "s"] : [1, "ms"];
     return (colors: Palette) => ({
       grid: { left: 52, right: 14, top: 38, bottom: 44 },
@@ -93,7 +95,7 @@ export function PowerChart({
         };
       }),
     });
-  }, [rails, phases]);
+  }, [duration_ms, rails, phases]);
   const names = rails.map((rail) => rail.name).join(", ");
   return <Chart label={`Power against time: ${names}`} height={height} option={option} />;
 }

@@ -67,6 +67,8 @@ function Facts({ run }: { run: Run }) {
   );
 }
 
+const FULL_COVERAGE = 0.99; // below it a run has a warning
+
 function Tiles({ run }: { run: Run }) {
   const { totals } = run;
   const told = (figure: string) => about(figure, totals.quality.method);
@@ -75,7 +77,11 @@ function Tiles({ run }: { run: Run }) {
       <Tile
         label="Energy"
         value={told(energy(totals.energy_mj))}
-        detail={plusMinus(totals.quality.standard_error_mj) || `in ${duration(totals.duration_ms)}`}
+        detail={
+          totals.energy_mj !== null && totals.quality.coverage < FULL_COVERAGE
+            ? `of ${percent(totals.quality.coverage)} of the run: the rest was not measured`
+            : plusMinus(totals.quality.standard_error_mj) || `in ${duration(totals.duration_ms)}`
+        }
       />
       <Tile
         label="Above idle"
@@ -288,7 +294,12 @@ export function AnalysisView({ id }: { id: string }) {
         {timeline.error ? (
           <Problem error={timeline.error} retry={timeline.reload} />
         ) : rails.length > 0 ? (
-          <PowerChart rails={rails} phases={run.phases} height={320} />
+          <PowerChart
+            rails={rails}
+            phases={run.phases}
+            duration_ms={run.totals.duration_ms}
+            height={320}
+          />
         ) : (
           <div className="hold">
             <State title={timeline.data ? "No power was measured" : "Loading"}>

@@ -304,7 +304,7 @@ function RunPanel({
         </div>
       )}
       {rails.length > 0 ? (
-        <PowerChart rails={rails} height={338} />
+        <PowerChart rails={rails} duration_ms={run?.t_ms} height={338} />
       ) : (
         <div className="hold chart-sized">
           {run && sensors && methodOf(sensors) === null ? (
