@@ -79,7 +79,7 @@ function Tiles({ run }: { run: Run }) {
         value={told(energy(totals.energy_mj))}
         detail={
           totals.energy_mj !== null && totals.quality.coverage < FULL_COVERAGE
-            ? `of ${percent(totals.quality.coverage)} of the run: the rest was not measured`
+            ? `in the ${percent(totals.quality.coverage)} that were measured`
             : plusMinus(totals.quality.standard_error_mj) || `in ${duration(totals.duration_ms)}`
         }
       />

@@ -131,7 +131,7 @@ function Difference({
 }) {
   const a = row.of(first);
   const b = row.of(other);
-  if (a === null || b === null || a === 0) {
+  if (a === null || b === null || a <= 0) {
     return <div className="muted">{DASH}</div>;
   }
   const tone = (change: number) =>
