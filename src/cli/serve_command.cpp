@@ -180,7 +180,9 @@ int ServeCommand::run() {
     while (!interrupt.requested()) {
       std::this_thread::sleep_for(kSignalPeriod);
     }
-    print_note("stopping: the run under way is cancelled and saved");
+    const std::string run = queue.running();
+    print_note(run.empty() ? "stopping"
+                           : fmt::format("stopping: run {} is cancelled and saved", run));
     queue.stop();
     serving->stop();
   });

@@ -32,7 +32,9 @@ export const LONG = 50_000; // tokens: longer than any test looks at it
 beforeAll(async () => {
   recordPower(recording, { rails: { "package-0": 42, "core-0": 30, "dram-0": 6 } });
   server = new Server({ models, db: join(work, "none.db") });
-  synthesize(join(models, "small.gguf"), { layers: 4, embd: 256, ff: 512, heads: 4, "kv-heads": 2 });
+  synthesize(join(models, "small.gguf"), {
+    layers: 4, embd: 256, ff: 512, heads: 4, "kv-heads": 2, ctx: 2 * LONG,
+  });
   browser = await launch();
 });
 
@@ -79,9 +81,15 @@ export const start = async (prompt, tokens) => {
   await page.getByRole("button", { name: /Start run|Queue run/ }).click();
 };
 export const tokens = () => page.locator(".tokens [data-index]");
+/** Of those that have come, of which the page shows the latest. */
+export const tokenCount = () =>
+  tokens().last().getAttribute("data-index").then((index) => Number(index) + 1);
 /** @param {number} count */
 export const manyTokens = (count) =>
-  page.waitForFunction((least) => document.querySelectorAll(".tokens [data-index]").length >= least, count);
+  page.waitForFunction(
+    (least) => Number([...document.querySelectorAll(".tokens [data-index]")].at(-1)?.getAttribute("data-index")) + 1 >= least,
+    count,
+  );
 /** @param {string} name */
 export const row = (name) => page.getByRole("row").filter({ hasText: name });
 /** @param {string} run */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
-  LONG, cancel, exactly, expectTrouble, manyTokens, models, page, profile, row, serve, server, start, tokens, visit,
+  LONG, cancel, exactly, expectTrouble, manyTokens, models, page, profile, row, serve, server, start, tokenCount, tokens, visit,
 } from "./fixture.mjs";
 
 const root = process.platform === "linux" && process.getuid?.() === 0;
@@ -65,7 +65,7 @@ describe("trouble", () => {
     await sockets[0]?.close();
     await page.getByText("connection lost").waitFor();
     await page.getByText("live", { exact: true }).waitFor();
-    await manyTokens((await tokens().count()) + 100);
+    await manyTokens((await tokenCount()) + 100);
     await page.getByRole("button", { name: "Cancel", exact: true }).click();
     await page.getByRole("link", { name: "Analyse this run" }).waitFor();
     expect(sockets.length).toBe(2);
@@ -133,17 +133,17 @@ describe("trouble", () => {
 
   it.skipIf(!root)("is a full disk: the run goes on and says what is not saved", async () => {
     const disk = mkdtempSync(join(tmpdir(), "enprof-disk-"));
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "none", disk]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=128m", "none", disk]);
     try {
       await serve({ db: join(disk, "profiles.db") });
       await visit("#/live");
       await start("Full", LONG);
       await manyTokens(5);
-      expect(() => writeFileSync(join(disk, "filler"), Buffer.alloc(16 << 20))).toThrow("ENOSPC");
+      expect(() => writeFileSync(join(disk, "filler"), Buffer.alloc(160 << 20))).toThrow("ENOSPC");
       await page.getByText(/1 warning/).waitFor();
       await page.getByLabel("Warnings").getByText(/is full/).waitFor();
       await page.getByText(/store failing/).waitFor();
-      await manyTokens((await tokens().count()) + 20);
+      await manyTokens((await tokenCount()) + 20);
       rmSync(join(disk, "filler"));
       await page.getByRole("button", { name: "Cancel" }).click();
       await page.getByRole("link", { name: "Analyse this run" }).click();
