@@ -20,7 +20,7 @@ constexpr std::size_t kStepsOfOther = 3;
 constexpr int kTogether = 8;
 constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{30};
 /// What meeting a step takes where wake-ups come in time; where they do not, the rest is in vain.
-constexpr Nanoseconds kSpinPerReading = std::chrono::microseconds{50};
+constexpr Nanoseconds kSpinPerReading = std::chrono::microseconds{100};
 /// How much longer than was seen a counter's lag may be.
 constexpr Nanoseconds kLagMargin = std::chrono::microseconds{10};
 /// The locks are judged this often, and not by fewer readings.

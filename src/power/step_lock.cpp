@@ -321,8 +321,9 @@ StepLock::Watched StepLock::watch(CounterInput& input, Instant until, Nanosecond
 
 void StepLock::refill(Instant now) {
   if (refilled_) {
-    const double share =
-        std::min(settings_.spin_share * ns(now - *refilled_), ns(settings_.spin_per_reading));
+    const double elapsed = ns(now - *refilled_);
+    const double share = std::min(settings_.spin_share * elapsed,
+                                  ns(settings_.spin_per_reading) + kRareShare * elapsed);
     budget_ns_ = std::min(budget_ns_ + share, ns(kLongestSpin));
   }
   refilled_ = now;

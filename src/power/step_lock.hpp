@@ -38,7 +38,8 @@ class StepLock {
     /// Share of one CPU that polling may take on average; what is left over is kept for the next
     /// readings, kLongestSpin of it at most.
     double spin_share = 0.05;
-    /// And no more than this for each reading, so that rare readings do not search all the time.
+    /// And no more than this for each reading and kRareShare of the time, so that those that are
+    /// not frequent do not search each time where that is in vain.
     Nanoseconds spin_per_reading = Nanoseconds::max();
   };
 
@@ -86,6 +87,8 @@ class StepLock {
   [[nodiscard]] Nanoseconds stamp_error() const;
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
+  /// Readings a second apart may search each time.
+  static constexpr double kRareShare = 0.001;
   /// As much polling may be saved up.
   static constexpr Nanoseconds kLongestSpin = std::chrono::milliseconds{10};
 
