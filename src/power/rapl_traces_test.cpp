@@ -163,8 +163,8 @@ TEST_P(RaplTraces, TheSourceLosesNothingSilently) {
 TEST_P(RaplTraces, NorDoesTheMonitor) {
   auto monitor = PowerMonitor::open("rapl", environment());
   ASSERT_TRUE(monitor) << monitor.error().message;
-  // It is read when the trace says so. By its own timer it would be in the middle of a reading while
-  // the trace lets milliseconds pass.
+  // It is read when the trace says so. By its own timer it would be in the middle of a reading
+  // while the trace lets milliseconds pass.
   ASSERT_TRUE(monitor->start(1h));
   const Instant begin = machine_.clock().now();
   trace_.play(machine_, [&] { monitor->sync(); });

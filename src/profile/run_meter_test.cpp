@@ -44,10 +44,10 @@ class Heard {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, 20s, [&] {
       std::size_t settled = 0;
-      for (const Event& event : of_locked(EventType::energy_settled)) {
-        settled += event.tokens.size();
-      }
-      return settled >= count && events_.back().type == EventType::component_metrics;
+      return std::ranges::any_of(events_, [&](const Event& event) {
+        settled += event.type == EventType::energy_settled ? event.tokens.size() : 0;
+        return settled >= count && event.type == EventType::component_metrics;
+      });
     });
   }
 
