@@ -23,7 +23,7 @@ using ::testing::ElementsAreArray;
 enum class Way : std::uint8_t { files, events };
 enum class Reading : std::uint8_t { plain, locked };
 
-constexpr Nanoseconds kInterval = std::chrono::milliseconds{10};  // of the monitor
+constexpr Nanoseconds kInterval = std::chrono::milliseconds{10};  // between a trace's readings
 
 std::vector<std::string> trace_names() {
   std::vector<std::string> names;

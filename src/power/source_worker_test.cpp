@@ -1,5 +1,5 @@
 // What reading a source may cost, in real time: the rest of a worker's behaviour is in
-// power_sampler_test.cpp.
+// power_sampler_test.cpp and power_sampler_faults_test.cpp.
 #include "enprof/power/power_monitor.hpp"
 
 #include "base/thread_time.hpp"

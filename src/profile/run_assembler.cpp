@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "profile/deep_profiler.hpp"
 #include "profile/layer_profiler.hpp"
+#include "profile/run_totals.hpp"
 
 #include <fmt/format.h>
 
@@ -21,16 +22,6 @@ namespace {
 constexpr Logger kLog{"profile"};
 
 constexpr double kFullCoverage = 0.99;  // below it a run is worth a warning
-/// Below it nobody knows what all of it took.
-constexpr double kEnoughCoverage = 0.9;
-
-/// What all of a figure's time took, with what was not measured at the mean power of the rest.
-std::optional<Joules> whole_energy(const Figure& figure) {
-  if (!figure.mean_power || figure.quality.coverage < kEnoughCoverage) {
-    return std::nullopt;
-  }
-  return *figure.mean_power * figure.duration;
-}
 constexpr double kForeignLoadWarning = 0.10;
 constexpr int kLongInIntervals = 10;  // a run without a window that is no shorter was not too short
 /// Power is looked at for its peak over at least this long: shorter windows of a stepping counter
@@ -65,7 +56,7 @@ class Assembler {
     figures_of_domains();
     find_peak();
     find_own_part();
-    totals();
+    work_out_totals(run_);
     warnings();
     warnings_of_passes();
   }
@@ -418,73 +409,6 @@ class Assembler {
       for (const EnergyTimeline& timeline : timelines_) {
         run_.power.peak->by_domain.push_back(mean_power(timeline, from, from + length));
       }
-    }
-  }
-
-  [[nodiscard]] const Figure* phase_figure(Phase phase) const {
-    const auto found = std::ranges::find(run_.phases, phase, &PhaseFigure::phase);
-    return found == run_.phases.end() ? nullptr : &found->figure;
-  }
-
-  void totals() {
-    Totals& totals = run_.totals;
-    totals.output_tokens = run_.tokens.size();
-    if (!run_.tokens.empty()) {
-      totals.time_to_first_token = run_.tokens.front().begin + run_.tokens.front().figure.duration;
-    }
-    if (const Figure* prefill = phase_figure(Phase::prefill);
-        prefill != nullptr && totals.prompt_tokens > 0 && prefill->duration > Nanoseconds{0}) {
-      const auto count = static_cast<double>(totals.prompt_tokens);
-      totals.prefill_tokens_per_second = count / seconds(prefill->duration);
-      if (const auto energy = whole_energy(*prefill)) {
-        totals.energy_per_input_token = *energy / count;
-      }
-    }
-    decode_totals();
-    if (totals.energy_per_input_token && totals.energy_per_output_token &&
-        totals.energy_per_input_token->value() > 0.0) {
-      totals.output_to_input_ratio =
-          *totals.energy_per_output_token / *totals.energy_per_input_token;
-    }
-    if (!totals.figure.total) {
-      return;
-    }
-    if (const auto whole = whole_energy(totals.figure)) {
-      if (whole->value() > 0.0 && totals.output_tokens > 0) {
-        totals.tokens_per_joule = static_cast<double>(totals.output_tokens) / whole->value();
-      }
-      totals.edp_joule_seconds = whole->value() * seconds(totals.figure.duration);
-    }
-    const Joules energy = *totals.figure.total;
-    totals.cost_usd = to_kwh(energy) * totals.economics.price_usd_per_kwh;
-    totals.co2_grams = to_kwh(energy) * totals.economics.carbon_g_per_kwh;
-  }
-
-  void decode_totals() {
-    Totals& totals = run_.totals;
-    const Figure* decode = phase_figure(Phase::decode);
-    std::size_t count = 0;
-    std::size_t with_energy = 0;
-    double edp = 0.0;
-    for (const TokenFigure& token : run_.tokens) {
-      if (token.phase != Phase::decode) {
-        continue;
-      }
-      ++count;
-      if (token.figure.total) {
-        edp += token.figure.total->value() * seconds(token.figure.duration);
-        ++with_energy;
-      }
-    }
-    if (decode == nullptr || count == 0 || decode->duration <= Nanoseconds{0}) {
-      return;
-    }
-    totals.decode_tokens_per_second = static_cast<double>(count) / seconds(decode->duration);
-    if (const auto energy = whole_energy(*decode)) {
-      totals.energy_per_output_token = *energy / static_cast<double>(count);
-    }
-    if (with_energy > 0) {
-      totals.edp_per_token_joule_seconds = edp / static_cast<double>(with_energy);
     }
   }
 

@@ -67,8 +67,6 @@ function Facts({ run }: { run: Run }) {
   );
 }
 
-const FULL_COVERAGE = 0.99; // below it a run has a warning
-
 function Tiles({ run }: { run: Run }) {
   const { totals } = run;
   const told = (figure: string) => about(figure, totals.quality.method);
@@ -78,7 +76,7 @@ function Tiles({ run }: { run: Run }) {
         label="Energy"
         value={told(energy(totals.energy_mj))}
         detail={
-          totals.energy_mj !== null && totals.quality.coverage < FULL_COVERAGE
+          run.warnings.some((warning) => warning.code === "low_coverage")
             ? `in the ${percent(totals.quality.coverage)} that were measured`
             : plusMinus(totals.quality.standard_error_mj) || `in ${duration(totals.duration_ms)}`
         }
