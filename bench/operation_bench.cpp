@@ -53,7 +53,7 @@ void bench_stamps() {
     const OperationPlan plan = llama_like();
     const std::size_t operations = plan.operations.size();
     const std::uint32_t full = run.add_plan(plan);
-    const std::uint32_t empty = run.add_plan({});
+    const std::uint32_t empty = run.add_plan(OperationPlan{});
     run.enter(Phase::decode);
 
     const auto took = [](auto work) {
@@ -94,10 +94,11 @@ void bench_stamps() {
 }
 
 /// What one operation costs the inference in all: llama.cpp's node offered, its end reported, its
-/// share of the pass handed over.
+/// share of the pass handed over; and what a pass costs whose graph is new.
 void bench_engine_clock() {
   const BenchGraph graph(kLayers);
   std::vector<double> operation_ns;
+  std::vector<double> learn_us;
   for (std::size_t round = 0; round < kRounds; ++round) {
     InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr};
     RunScope run =
@@ -109,6 +110,7 @@ void bench_engine_clock() {
       clock.end_pass(true);
     };
     const SectionScope section = run.section(Phase::decode, "forward");
+    const auto first = std::chrono::steady_clock::now();
     pass();  // makes the graph known
     const auto begin = std::chrono::steady_clock::now();
     for (std::size_t index = 1; index < kPasses; ++index) {
@@ -117,8 +119,10 @@ void bench_engine_clock() {
     const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
     run.abandon();
     operation_ns.push_back(took.count() / static_cast<double>((kPasses - 1) * graph.operations()));
+    learn_us.push_back(std::chrono::duration<double, std::micro>(begin - first).count());
   }
   figure("operation.llama", median(operation_ns), "ns");
+  figure("operation.new_graph", median(learn_us), "us");
 }
 
 /// A run of about so many operations, 30 µs each, under windows of 1 ms.

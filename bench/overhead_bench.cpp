@@ -1,10 +1,11 @@
 // Time of a generation with enprof over without it: the same model in one process, through
 // LlamaEngine::generate(), with a listener and the power monitor reading a stepping RAPL tree of
-// two zones every 10 ms. A second generation that has none of it takes turns on the same thread, a
-// token here and a token there, so that each token is measured between two plain ones and a drift
-// of the machine's speed cancels. What enprof's own threads take is the same in both, and hence is
-// not in their ratio: it is read in a generation that has nothing beside it, as CPU time, and
-// added, since where all CPUs compute each microsecond of it holds the inference up by one.
+// two zones, as it does since before the run in the program. A second generation that has none of
+// it takes turns on the same thread, a token here and a token there, so that each token is measured
+// between two plain ones and a drift of the machine's speed cancels. What enprof's own threads take
+// is the same in both, and hence is not in their ratio: it is read in a generation that has nothing
+// beside it, as CPU time, and added, since where all CPUs compute each microsecond of it holds the
+// inference up by one.
 #include "overhead_bench.hpp"
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
@@ -23,10 +24,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -37,6 +40,8 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kThreads = 2;
 constexpr int kFewestRounds = 1;
+constexpr std::chrono::seconds kBefore{1};  // for the monitor to find the counter's step
+constexpr double kPrefillSeconds = 1.0;     // a mode and round
 /// The first comes with the prefill, the others are as many as there are to one that is looked at.
 constexpr int kTokens = 1 + GenerateOptions::kDefaultValuesEvery;
 constexpr const char* kPrompt =
@@ -60,12 +65,14 @@ using OnToken = std::function<void(std::size_t)>;
 
 struct Mode {
   std::string name;
-  /// One generation. Returns the seconds of its prefill, the first output token included.
-  std::function<double(const OnToken&)> generate;
+  /// A generation of so many tokens. Returns the seconds of its prefill, the first output token
+  /// included.
+  std::function<double(int, const OnToken&)> generate;
   bool has_threads = true;                     ///< of its own, beside those that compute
   std::vector<std::vector<Paired>> prefill{};  // one step
   std::vector<std::vector<Paired>> decode{};   // a step for each token
   std::vector<double> background{};            // share of one CPU
+  std::map<std::string, std::vector<double>> background_by_thread{};
 };
 
 class OverheadBench {
@@ -75,15 +82,21 @@ class OverheadBench {
         engine_(value_of(LlamaEngine::load(path, {.threads = kThreads}))),
         prompt_(value_of(engine_.tokenize(kPrompt))) {
     static_cast<void>(
-        plain(Callback::none, [](std::size_t) {}));  // the first one touches memory that is new
+        plain(Callback::none, kTokens, [](std::size_t) {}));  // touches memory that is new
     computing_ = thread_ids();
     monitor_.emplace(value_of(PowerMonitor::open("rapl", {.sysfs_root = rapl_.root()})));
+    if (const auto started = monitor_->start(); !started) {
+      throw std::runtime_error(started.error().message);
+    }
+    std::this_thread::sleep_for(kBefore);
     const auto plainly = [this](Callback callback) {
-      return [this, callback](const OnToken& on_token) { return plain(callback, on_token); };
+      return [this, callback](int tokens, const OnToken& on_token) {
+        return plain(callback, tokens, on_token);
+      };
     };
     const auto at = [this](Depth depth, int values_every) {
-      return [this, depth, values_every](const OnToken& on_token) {
-        return profiled(depth, values_every, on_token);
+      return [this, depth, values_every](int tokens, const OnToken& on_token) {
+        return profiled(depth, values_every, tokens, on_token);
       };
     };
     modes_ = {{"control", plainly(Callback::none), false},
@@ -100,6 +113,7 @@ class OverheadBench {
       for (std::size_t index = 0; index < modes_.size(); ++index) {
         Mode& mode = modes_[(index + static_cast<std::size_t>(round)) % modes_.size()];
         take_turns(mode);
+        repeat_prefill(mode);
         if (mode.has_threads) {
           watch_threads(mode);
         }
@@ -115,6 +129,9 @@ class OverheadBench {
       const double background = mode.has_threads ? median(mode.background) : 0.0;
       if (mode.has_threads) {
         figure(prefix + mode.name + "_background", background, "CPUs");
+        for (const auto& [thread, shares] : mode.background_by_thread) {
+          figure(prefix + mode.name + "_background." + thread, median(shares), "CPUs");
+        }
       }
       for (const auto& [part, rounds] :
            {std::pair{"_decode", &mode.decode}, {"_prefill", &mode.prefill}}) {
@@ -130,11 +147,11 @@ class OverheadBench {
     return {engine_, prompt_, kTokens, kThreads, callback};
   }
 
-  [[nodiscard]] double plain(Callback callback, const OnToken& on_token) const {
+  [[nodiscard]] double plain(Callback callback, int tokens, const OnToken& on_token) const {
     PlainGeneration generation = open(callback);
     const double prefill = generation.next();
     on_token(0);
-    for (std::size_t token = 1; token < kTokens; ++token) {
+    for (std::size_t token = 1; token < static_cast<std::size_t>(tokens); ++token) {
       generation.next();
       on_token(token);
     }
@@ -147,7 +164,7 @@ class OverheadBench {
     std::vector<double> with;
     std::vector<double> plain;
     SteadyClock::time_point resumed;
-    prefill.with = mode.generate([&](std::size_t token) {
+    prefill.with = mode.generate(kTokens, [&](std::size_t token) {
       if (token == 0) {
         prefill.after = beside.next();
       } else {
@@ -166,47 +183,58 @@ class OverheadBench {
     mode.decode.push_back(std::move(decode));
   }
 
+  /// A prefill takes long and comes once a generation: more of them, between plain ones.
+  void repeat_prefill(Mode& mode) {
+    double before = open().next();
+    const auto begin = SteadyClock::now();
+    do {
+      const double with = mode.generate(1, [](std::size_t) {});
+      const double after = open().next();
+      mode.prefill.push_back({{.with = with, .before = before, .after = after}});
+      before = after;
+    } while (seconds_since(begin) < kPrefillSeconds);
+  }
+
   /// From the first output token to the last.
   void watch_threads(Mode& mode) const {
     SteadyClock::time_point begin;
-    double used = 0.0;
-    static_cast<void>(mode.generate([&](std::size_t token) {
+    std::map<std::string, double> used;
+    static_cast<void>(mode.generate(kTokens, [&](std::size_t token) {
       if (token == 0) {
         used = cpu_seconds_of_other_threads(computing_);
         begin = SteadyClock::now();
       } else if (token == kTokens - 1) {
-        mode.background.push_back((cpu_seconds_of_other_threads(computing_) - used) /
-                                  seconds_since(begin));
+        double sum = 0.0;
+        const double took = seconds_since(begin);
+        for (const auto& [thread, seconds] : cpu_seconds_of_other_threads(computing_)) {
+          const double share = (seconds - used[thread]) / took;
+          mode.background_by_thread[thread].push_back(share);
+          sum += share;
+        }
+        mode.background.push_back(sum);
       }
     }));
   }
 
-  double profiled(Depth depth, int values_every, const OnToken& on_token) {
-    if (const auto started = monitor_->start(); !started) {
-      throw std::runtime_error(started.error().message);
+  double profiled(Depth depth, int values_every, int tokens, const OnToken& on_token) {
+    const auto wanted = static_cast<std::size_t>(tokens);
+    InferencePipelineProfiler profiler{&*monitor_, nullptr};
+    std::size_t heard = 0;
+    profiler.on([&](const Event&) { ++heard; });
+    RunScope run =
+        profiler.run({.model_name = "bench", .depth = depth, .max_output_tokens = wanted});
+    const GenerateResult generated = value_of(engine_.generate(
+        run, {.prompt = kPrompt,
+              .max_tokens = tokens,
+              .ignore_eos = true,
+              .values_every = values_every,
+              .on_token = [&](std::size_t token, std::string_view) { on_token(token); }}));
+    const ProfiledRun& result = run.finish();
+    if (generated.output_tokens != wanted) {
+      throw std::runtime_error("the generation ended early");
     }
-    double prefill = 0.0;
-    {
-      InferencePipelineProfiler profiler{&*monitor_, nullptr};
-      std::size_t heard = 0;
-      profiler.on([&](const Event&) { ++heard; });
-      RunScope run = profiler.run(
-          {.model_name = "bench", .depth = depth, .max_output_tokens = std::size_t{kTokens}});
-      const GenerateResult generated = value_of(engine_.generate(
-          run, {.prompt = kPrompt,
-                .max_tokens = kTokens,
-                .ignore_eos = true,
-                .values_every = values_every,
-                .on_token = [&](std::size_t token, std::string_view) { on_token(token); }}));
-      const ProfiledRun& result = run.finish();
-      if (generated.output_tokens != std::size_t{kTokens}) {
-        throw std::runtime_error("the generation ended early");
-      }
-      check(result, depth, values_every);
-      prefill = prefill_seconds(result);
-    }
-    monitor_->stop();
-    return prefill;
+    check(result, depth, wanted > 1 && values_every > 0 ? 1 : 0);
+    return prefill_seconds(result);
   }
 
   [[nodiscard]] static double prefill_seconds(const ProfiledRun& run) {
@@ -220,11 +248,10 @@ class OverheadBench {
   }
 
   /// What is measured must have been done.
-  static void check(const ProfiledRun& run, Depth depth, int values_every) {
+  static void check(const ProfiledRun& run, Depth depth, std::size_t value_passes) {
     if (run.layers.empty() != (depth == Depth::minimal) ||
         run.operation_table.events.empty() != (depth == Depth::minimal) ||
-        run.operations.empty() != (depth != Depth::deep) ||
-        run.values.passes != (values_every == 0 ? 0U : 1U)) {
+        run.operations.empty() != (depth != Depth::deep) || run.values.passes != value_passes) {
       throw std::runtime_error(
           fmt::format("depth {} did not bring what it should", to_string(depth)));
     }

@@ -34,12 +34,16 @@ std::set<int> thread_ids() {
   return ids;
 }
 
-double cpu_seconds_of_other_threads(const std::set<int>& left_out) {
-  double sum = 0.0;
+std::map<std::string, double> cpu_seconds_of_other_threads(const std::set<int>& left_out) {
+  std::map<std::string, double> result;
   for_each_thread([&](int id, const std::filesystem::path& task) {
-    sum += left_out.contains(id) ? 0.0 : cpu_seconds(task);
+    if (!left_out.contains(id)) {
+      std::string name;
+      std::getline(std::ifstream(task / "comm"), name);
+      result[name] += cpu_seconds(task);
+    }
   });
-  return sum;
+  return result;
 }
 
 }  // namespace enprof::bench

@@ -6,8 +6,6 @@
 namespace enprof {
 namespace {
 
-double ns(Nanoseconds duration) { return static_cast<double>(duration.count()); }
-
 /// A window's begin or end, and what it does to the slopes there.
 struct Edge {
   Instant at;
@@ -31,7 +29,7 @@ double relative_spread_of(std::span<const EnergyWindow> by_begin) {
   double sum = 0.0;
   double previous = 0.0;
   for (std::size_t index = 0; index < by_begin.size(); ++index) {
-    const double power = by_begin[index].energy.value() / ns(by_begin[index].duration());
+    const double power = by_begin[index].energy.value() / to_ns(by_begin[index].duration());
     sum += power;
     if (index > 0) {
       square_sum += (power - previous) * (power - previous);
@@ -55,8 +53,8 @@ EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanosecond
   for (const EnergyWindow& window : windows) {
     if (is_usable(window)) {
       good.push_back(window);
-      const double error =
-          window.stamp_error_ns > 0 ? static_cast<double>(window.stamp_error_ns) : ns(stamp_error);
+      const double error = window.stamp_error_ns > 0 ? static_cast<double>(window.stamp_error_ns)
+                                                     : to_ns(stamp_error);
       squares += error * error;
     }
   }
@@ -82,7 +80,7 @@ void EnergyTimeline::add_knot(Instant at, double energy, double windows, bool co
     Knot& last = knots_.back();
     last.energy = energy;
     knot.energy_before = last.energy_before + energy;
-    knot.covered_before = last.covered_before + (covered ? ns(at - last.at) : 0.0);
+    knot.covered_before = last.covered_before + (covered ? to_ns(at - last.at) : 0.0);
     knot.windows_before = last.windows_before + windows;
   }
   knots_.push_back(knot);
@@ -102,7 +100,7 @@ void EnergyTimeline::add_overlapping(std::span<const EnergyWindow> by_begin) {
   std::vector<Edge> edges;
   edges.reserve(2 * by_begin.size());
   for (const EnergyWindow& window : by_begin) {
-    const double length = ns(window.duration());
+    const double length = to_ns(window.duration());
     const double power = window.energy.value() / length;
     edges.push_back({window.begin, power, 1.0 / length, 1});
     edges.push_back({window.end, -power, -1.0 / length, -1});
@@ -115,7 +113,7 @@ void EnergyTimeline::add_overlapping(std::span<const EnergyWindow> by_begin) {
   int open = 0;
   for (std::size_t index = 0; index < edges.size();) {
     const Instant at = edges[index].at;
-    const double length = knots_.empty() ? 0.0 : ns(at - knots_.back().at);
+    const double length = knots_.empty() ? 0.0 : to_ns(at - knots_.back().at);
     add_knot(at, power * length, rate * length, open > 0);
     for (; index < edges.size() && edges[index].at == at; ++index) {
       power += edges[index].power;
@@ -166,10 +164,10 @@ EnergyTimeline::Value EnergyTimeline::value_at(Instant at, std::size_t segment) 
             .windows = knot.windows_before};
   }
   const Knot& next = knots_[segment + 1];
-  const double length = ns(next.at - knot.at);
-  const double f = ns(at - knot.at) / length;
+  const double length = to_ns(next.at - knot.at);
+  const double f = to_ns(at - knot.at) / length;
   const double bridge = knot.energy * spread_;
-  const double stamp = knot.energy / length * ns(stamp_error_);
+  const double stamp = knot.energy / length * to_ns(stamp_error_);
   return {.energy = knot.energy_before + knot.energy * f,
           .covered = knot.covered_before + (next.covered_before - knot.covered_before) * f,
           .windows = knot.windows_before + (next.windows_before - knot.windows_before) * f,

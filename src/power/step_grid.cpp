@@ -22,17 +22,13 @@ constexpr double kCountable = 0.25;
 constexpr double kMissGrowth = 2;
 constexpr double kPeriodMissed = 50.0 * 50.0;  // ns²
 
-double ns(Nanoseconds duration) { return static_cast<double>(duration.count()); }
-Nanoseconds from_ns(double value) {
-  return Nanoseconds{static_cast<Nanoseconds::rep>(std::llround(value))};
-}
 double square(double value) { return value * value; }
 
 }  // namespace
 
 StepGrid::StepGrid(Nanoseconds period, Nanoseconds error)
-    : period_(ns(period)),
-      spread_{.phase = 0, .both = 0, .period = square(ns(error))},
+    : period_(to_ns(period)),
+      spread_{.phase = 0, .both = 0, .period = square(to_ns(error))},
       jitter_(square(std::min(kFirstJitter, period_ / 50))) {}
 
 Nanoseconds StepGrid::period() const { return from_ns(period_); }
@@ -51,7 +47,7 @@ StepGrid::Spread StepGrid::spread_after(double periods) const {
 }
 
 StepGrid::Expected StepGrid::next(Instant after) const {
-  const double periods = std::max(1.0, std::ceil(ns(after - phase_) / period_));
+  const double periods = std::max(1.0, std::ceil(to_ns(after - phase_) / period_));
   return {.at = phase_ + from_ns(periods * period_),
           .periods = static_cast<std::int64_t>(periods),
           .error = from_ns(std::sqrt(spread_after(periods).phase + jitter_))};
@@ -66,9 +62,9 @@ void StepGrid::set_phase(Instant at, double noise) {
 }
 
 void StepGrid::see(Instant at, Nanoseconds width) {
-  const double width_variance = square(ns(width)) / 12;
+  const double width_variance = square(to_ns(width)) / 12;
   const double noise = width_variance + jitter_;
-  const double periods = has_phase_ ? std::round(ns(at - phase_) / period_) : 0;
+  const double periods = has_phase_ ? std::round(to_ns(at - phase_) / period_) : 0;
   if (periods < 1) {
     set_phase(at, noise);
     return;
@@ -78,7 +74,7 @@ void StepGrid::see(Instant at, Nanoseconds width) {
     set_phase(at, noise);
     return;
   }
-  const double off = ns(at - phase_) - periods * period_;
+  const double off = to_ns(at - phase_) - periods * period_;
   const double variance = spread.phase + noise;
   if (off * off > square(kOutlier) * variance) {
     if (++outliers_ >= kMostOutliers) {
@@ -105,7 +101,7 @@ void StepGrid::miss() {
 }
 
 Nanoseconds StepGrid::offset_of(const StepGrid& other) const {
-  const double apart = ns(other.phase_ - phase_);
+  const double apart = to_ns(other.phase_ - phase_);
   return from_ns(apart - std::round(apart / period_) * period_);
 }
 

@@ -35,10 +35,6 @@ constexpr Nanoseconds kJitter = std::chrono::microseconds{20};
 constexpr int kLostCpu = 8;
 constexpr Nanoseconds kLongToFollow = std::chrono::milliseconds{10};
 
-double ns(Nanoseconds duration) { return static_cast<double>(duration.count()); }
-Nanoseconds from_ns(double value) {
-  return Nanoseconds{static_cast<Nanoseconds::rep>(std::llround(value))};
-}
 Nanoseconds pause_within(Nanoseconds time) {
   return time / kPolls >= kShortestSleep ? time / kPolls : Nanoseconds{0};
 }
@@ -51,11 +47,11 @@ StepLock::StepLock(const Settings& settings, const Clock& clock, const Sleeper& 
       sleeper_(&sleeper),
       grid_(settings.period),
       guard_(std::min(kFirstGuard, settings.period / 4)),
-      budget_ns_(ns(kLongestSpin)) {}
+      budget_ns_(to_ns(kLongestSpin)) {}
 
 Nanoseconds StepLock::stamp_error() const {
   const double square = counts_.locked > 0 ? squares_ / static_cast<double>(counts_.locked)
-                                           : ns(period()) * ns(period());
+                                           : to_ns(period()) * to_ns(period());
   return from_ns(std::sqrt(square) * std::numbers::inv_sqrt3 / 2);
 }
 
@@ -73,7 +69,7 @@ StepLock::Reading StepLock::read(CounterInput& input) {
   const Instant deadline = begin + 2 * period() + guard_;
   if (pause_ > 0) {
     --pause_;
-  } else if (budget_ns_ > (is_locked() ? -ns(kLongestSpin) : 0.0)) {
+  } else if (budget_ns_ > (is_locked() ? -to_ns(kLongestSpin) : 0.0)) {
     // A search costs as much as many readings may. What it found must be met again soon, or it has
     // been in vain: that is on credit.
     const bool was_locked = is_locked();
@@ -132,7 +128,7 @@ bool StepLock::is_sharp(const Step& step) const { return step.width <= period() 
 
 void StepLock::count_locked(const Step& step) {
   ++counts_.locked;
-  squares_ += ns(step.width) * ns(step.width);
+  squares_ += to_ns(step.width) * to_ns(step.width);
 }
 
 StepLock::Watched StepLock::find(CounterInput& input, Instant until) {
@@ -321,17 +317,17 @@ StepLock::Watched StepLock::watch(CounterInput& input, Instant until, Nanosecond
 
 void StepLock::refill(Instant now) {
   if (refilled_) {
-    const double elapsed = ns(now - *refilled_);
+    const double elapsed = to_ns(now - *refilled_);
     const double share = std::min(settings_.spin_share * elapsed,
-                                  ns(settings_.spin_per_reading) + kRareShare * elapsed);
-    budget_ns_ = std::min(budget_ns_ + share, ns(kLongestSpin));
+                                  to_ns(settings_.spin_per_reading) + kRareShare * elapsed);
+    budget_ns_ = std::min(budget_ns_ + share, to_ns(kLongestSpin));
   }
   refilled_ = now;
 }
 
 void StepLock::spend(Nanoseconds time) {
   counts_.polled += time;
-  budget_ns_ -= ns(time);
+  budget_ns_ -= to_ns(time);
 }
 
 }  // namespace enprof

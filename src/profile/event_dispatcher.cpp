@@ -9,7 +9,7 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"events"};
-constexpr Nanoseconds kPeriod = std::chrono::milliseconds{33};  // thirty frames a second
+constexpr Nanoseconds kPeriod = std::chrono::milliseconds{50};
 constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
 
 }  // namespace

@@ -244,14 +244,13 @@ class RunScope::Impl {
     }
     enprof::add_values(run_.values, std::move(values));
   }
-  [[nodiscard]] std::uint32_t add_plan(OperationPlan plan) {
-    const OperationPlan copy = saver_ || meter_ ? plan : OperationPlan{};
-    const std::uint32_t index = passes_.add_plan(std::move(plan));
+  [[nodiscard]] std::uint32_t add_plan(SharedPlan plan) {
+    const std::uint32_t index = passes_.add_plan(plan);
     if (saver_) {
-      saver_->note_plan(index, copy);
+      saver_->note_plan(index, plan);
     }
     if (meter_) {
-      meter_->note_plan(index, copy);
+      meter_->note_plan(index, std::move(plan));
     }
     return index;
   }
@@ -320,7 +319,11 @@ void RunScope::enter(Phase phase) noexcept { impl_->recorder().enter(phase); }
 
 Depth RunScope::depth() const noexcept { return impl_->result().depth; }
 
-std::uint32_t RunScope::add_plan(OperationPlan plan) { return impl_->add_plan(std::move(plan)); }
+std::uint32_t RunScope::add_plan(OperationPlan plan) {
+  return add_plan(std::make_shared<const OperationPlan>(std::move(plan)));
+}
+
+std::uint32_t RunScope::add_plan(SharedPlan plan) { return impl_->add_plan(std::move(plan)); }
 
 PassScope RunScope::pass(std::uint32_t plan) noexcept {
   const RunRecorder& recorder = impl_->recorder();

@@ -26,8 +26,8 @@ void PassRecorder::grow(std::size_t stamps) {
   stamp_capacity_ = stamps;
 }
 
-std::uint32_t PassRecorder::add_plan(OperationPlan plan) {
-  grow(capacity_.passes * plan.operations.size());
+std::uint32_t PassRecorder::add_plan(SharedPlan plan) {
+  grow(capacity_.passes * plan->operations.size());
   plans_.push_back(std::move(plan));
   return static_cast<std::uint32_t>(plans_.size() - 1);
 }
@@ -64,7 +64,7 @@ std::int32_t PassRecorder::open(std::uint32_t plan, PassPlace place) noexcept {
   if (plan >= plans_.size()) {
     pass.state = PassState::mismatched;
   } else {
-    const std::size_t count = plans_[plan].operations.size();
+    const std::size_t count = plans_[plan]->operations.size();
     first_ = next_ = reserve(count, pass.first_stamp);
     if (first_ == nullptr) {
       pass.state = PassState::dropped;
@@ -133,7 +133,9 @@ void PassRecorder::end() noexcept {
 
 PassRecording PassRecorder::recording() const {
   PassRecording result;
-  result.plans = plans_;
+  for (const SharedPlan& plan : plans_) {
+    result.plans.push_back(*plan);
+  }
   result.passes.assign(passes_.get(), passes_.get() + pass_count_);
   result.lost_passes = lost_passes_;
   std::size_t total = 0;
@@ -151,7 +153,7 @@ PassRecording PassRecorder::recording() const {
     }
     const Instant* first = chunks_[at].stamps.get() + (pass.first_stamp - chunks_[at].offset);
     pass.first_stamp = static_cast<std::uint32_t>(result.stamps.size());
-    result.stamps.insert(result.stamps.end(), first, first + plans_[pass.plan].operations.size());
+    result.stamps.insert(result.stamps.end(), first, first + plans_[pass.plan]->operations.size());
   }
   return result;
 }

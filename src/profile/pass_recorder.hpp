@@ -77,7 +77,7 @@ class PassRecorder {
   PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes = nullptr,
                PassRing* more_passes = nullptr);
 
-  [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
+  [[nodiscard]] std::uint32_t add_plan(SharedPlan plan);
   /// The pass's index, or kNone where it was lost; to be given to the calls below, which leave a
   /// pass alone that is not the open one.
   [[nodiscard]] std::int32_t open(std::uint32_t plan, PassPlace place) noexcept;
@@ -122,7 +122,7 @@ class PassRecorder {
   const Clock& clock_;
   std::array<PassRing*, 2> followed_;
   Capacity capacity_;
-  std::vector<OperationPlan> plans_;
+  std::vector<SharedPlan> plans_;
   std::vector<Chunk> chunks_;
   std::size_t stamp_capacity_ = 0;
   std::size_t chunk_ = 0;  // that is being filled

@@ -18,12 +18,12 @@ class TickingClock final : public Clock {
   mutable Instant now_{};
 };
 
-OperationPlan plan_of(std::size_t count) {
+SharedPlan plan_of(std::size_t count) {
   OperationPlan plan;
   for (std::size_t index = 0; index < count; ++index) {
     plan.operations.push_back({.component = "op " + std::to_string(index)});
   }
-  return plan;
+  return std::make_shared<const OperationPlan>(std::move(plan));
 }
 
 class PassRecorderTest : public ::testing::Test {

@@ -44,7 +44,7 @@ void RunMeter::begin(std::string run_id, Instant begin) {
   }
 }
 
-void RunMeter::note_plan(std::uint32_t index, OperationPlan plan) {
+void RunMeter::note_plan(std::uint32_t index, SharedPlan plan) {
   const std::lock_guard lock(mutex_);
   plans_[index] = std::move(plan);
 }
@@ -68,13 +68,13 @@ void RunMeter::take_in() {
     slicer_.take(ticket);
   }
   // After the passes: the plan of each of them is known by now.
-  std::map<std::uint32_t, OperationPlan> plans;
+  std::map<std::uint32_t, SharedPlan> plans;
   {
     const std::lock_guard lock(mutex_);
     plans.swap(plans_);
   }
-  for (auto& [index, plan] : plans) {
-    slicer_.take_plan(index, std::move(plan));
+  for (const auto& [index, plan] : plans) {
+    slicer_.take_plan(index, *plan);
   }
 }
 

@@ -53,7 +53,7 @@ class RunMeter {
   /// After the run's clock has started.
   void begin(std::string run_id, Instant begin);
   /// Makes a graph known, before its first pass ends. Allocates.
-  void note_plan(std::uint32_t index, OperationPlan plan);
+  void note_plan(std::uint32_t index, SharedPlan plan);
   /// Ends the thread; nothing is told after it.
   void stop();
 
@@ -84,7 +84,7 @@ class RunMeter {
   Instant begin_;
 
   std::mutex mutex_;  // of the plans
-  std::map<std::uint32_t, OperationPlan> plans_;
+  std::map<std::uint32_t, SharedPlan> plans_;
 
   // The meter's thread's own.
   RunSlicer slicer_;

@@ -47,7 +47,8 @@ RunStepData step_of(const Recording& recording) {
   }
   const PassRecording& passes = recording.passes;
   for (std::size_t index = 0; index < passes.plans.size(); ++index) {
-    whole.plans[static_cast<std::uint32_t>(index)] = passes.plans[index];
+    whole.plans[static_cast<std::uint32_t>(index)] =
+        std::make_shared<const OperationPlan>(passes.plans[index]);
   }
   for (const PassRecord& pass : passes.passes) {
     PassTicket ticket{.pass = pass, .index = static_cast<std::int32_t>(whole.passes.size())};
@@ -100,7 +101,7 @@ void RunSaver::note_values(SampledValues values) {
   add_values(values_, std::move(values));
 }
 
-void RunSaver::note_plan(std::uint32_t index, OperationPlan plan) {
+void RunSaver::note_plan(std::uint32_t index, SharedPlan plan) {
   const std::lock_guard lock(mutex_);
   plans_[index] = std::move(plan);
 }

@@ -59,7 +59,7 @@ class RunSaver {
   /// What has become known of the run, of its values, or of its graphs. These allocate.
   void note_facts(const ProfiledRun& run);
   void note_values(SampledValues values);
-  void note_plan(std::uint32_t index, OperationPlan plan);
+  void note_plan(std::uint32_t index, SharedPlan plan);
 
   /// All that happened up to then is in the database or the journal. Any thread may ask.
   [[nodiscard]] Instant saved_until() const {
@@ -105,7 +105,7 @@ class RunSaver {
   std::mutex mutex_;               // of what follows, up to the plans
   std::optional<StepJson> facts_;  // that no step has said yet
   SampledValues values_;
-  std::map<std::uint32_t, OperationPlan> plans_;
+  std::map<std::uint32_t, SharedPlan> plans_;
 
   // The saver's thread's own; the run's, once that has ended.
   ProfiledRun header_;  // the run as begin_run() wants it

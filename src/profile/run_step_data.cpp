@@ -123,7 +123,7 @@ std::string step_to_json(const RunStepData& data) {
     rest["texts"][std::to_string(token)] = bytes_to_json(text);
   }
   for (const auto& [index, plan] : data.plans) {
-    rest["plans"][std::to_string(index)] = plan_to_json(plan);
+    rest["plans"][std::to_string(index)] = plan_to_json(*plan);
   }
   for (const CpuSample& sample : data.cpu) {
     rest["cpu"].push_back({(sample.at - data.origin).count(), sample.times.machine.busy.count(),

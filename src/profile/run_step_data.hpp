@@ -28,7 +28,7 @@ struct RunStepData {
   std::map<std::uint16_t, std::string> names;
   std::map<std::int32_t, std::string> texts;  ///< by token index
   std::vector<PassTicket> passes;
-  std::map<std::uint32_t, OperationPlan> plans;
+  std::map<std::uint32_t, SharedPlan> plans;
   std::vector<EnergyWindow> windows;
   std::vector<SensorReading> readings;
   std::vector<CpuSample> cpu;       ///< CPU times since the step before

@@ -97,7 +97,7 @@ std::vector<std::string> steps_of(const Recording& recording, const PowerEvidenc
                                .index = static_cast<std::int32_t>(index),
                                .stamps = passes.stamps.data() + pass.first_stamp,
                                .count = 8});
-        data.plans[0] = passes.plans[0];
+        data.plans[0] = std::make_shared<const OperationPlan>(passes.plans[0]);
       }
     }
     std::ranges::copy_if(power.windows, std::back_inserter(data.windows),

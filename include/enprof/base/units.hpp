@@ -68,6 +68,14 @@ using Watts = Quantity<struct WattsDimension>;
   return Nanoseconds{
       static_cast<Nanoseconds::rep>(milliseconds * 1e6 + (milliseconds < 0 ? -0.5 : 0.5))};
 }
+/// A duration as a number of nanoseconds, for what whole ones are too coarse.
+[[nodiscard]] constexpr double to_ns(Nanoseconds duration) {
+  return static_cast<double>(duration.count());
+}
+/// The duration nearest to a number of nanoseconds.
+[[nodiscard]] constexpr Nanoseconds from_ns(double nanoseconds) {
+  return Nanoseconds{static_cast<Nanoseconds::rep>(nanoseconds + (nanoseconds < 0 ? -0.5 : 0.5))};
+}
 
 [[nodiscard]] constexpr Joules operator*(Watts power, Nanoseconds duration) {
   return Joules{power.value() * seconds(duration)};

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,9 @@ struct OperationPlan {
 
   friend bool operator==(const OperationPlan&, const OperationPlan&) = default;
 };
+
+/// A plan that is told once and looked at by several, in any thread.
+using SharedPlan = std::shared_ptr<const OperationPlan>;
 
 /// One operation of one pass.
 struct OperationEvent {

@@ -162,6 +162,8 @@ class ENPROF_API RunScope {
   [[nodiscard]] Depth depth() const noexcept;
   /// Makes a graph's operations known, once for each kind of graph; gives its id. Allocates.
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
+  /// The same, without a copy, for those who look at the plan themselves. Not null.
+  [[nodiscard]] std::uint32_t add_plan(SharedPlan plan);
   /// Opens a pass of a plan, inside the section or token that is open.
   [[nodiscard]] PassScope pass(std::uint32_t plan) noexcept;
   /// A pass that ends now, for those who learn its plan only by watching it: it began at `begin`,
@@ -213,7 +215,7 @@ class ENPROF_API InferencePipelineProfiler {
   InferencePipelineProfiler& operator=(const InferencePipelineProfiler&) = delete;
   ~InferencePipelineProfiler();
 
-  /// Adds a listener. It hears each event as it happens, at most 33 ms late; one that throws is
+  /// Adds a listener. It hears each event as it happens, at most 50 ms late; one that throws is
   /// logged, and the next still hears it. Call it before run().
   void on(Listener listener);
 

@@ -1,21 +1,22 @@
 #include "engines/llama/graph_plan.hpp"
 
-#include "engines/llama/node_identity.hpp"
 #include "engines/llama/node_work.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 
 namespace enprof {
 namespace {
 
 /// How far after a norm its multiplication is looked for.
 constexpr std::size_t kNormReach = 3;
+constexpr std::string_view kPostAttentionNorm = "post_attention_norm";
 
 bool is_empty(const ggml_tensor& node) noexcept {
   switch (node.op) {
@@ -81,76 +82,91 @@ bool passes_on(const ggml_tensor& node) noexcept {
          node.op == GGML_OP_CPY || selects_outputs(node);
 }
 
-/// How often a node's result is used: ggml's use count.
-std::size_t uses_of(GraphNodes nodes, std::size_t index) noexcept {
-  std::size_t uses = 0;
-  for (const ggml_tensor* node : nodes.subspan(index + 1)) {
-    uses += static_cast<std::size_t>(std::ranges::count(node->src, nodes[index]));
+/// Whether the CPU backend runs a norm and the multiplication after it as one, if nothing else uses
+/// the norm: ggml_cpu_try_fuse_ops in ggml-cpu.c.
+bool can_fuse(const ggml_tensor& norm, const ggml_tensor& product) noexcept {
+  if (norm.op != GGML_OP_RMS_NORM || product.op != GGML_OP_MUL || is_skipped(norm) ||
+      is_skipped(product) || norm.view_src != nullptr ||
+      (norm.flags & GGML_TENSOR_FLAG_OUTPUT) != 0 ||
+      (product.src[0] != &norm && product.src[1] != &norm) ||
+      !ggml_are_same_shape(&norm, &product)) {
+    return false;
   }
-  return uses;
+  const ggml_tensor& weight = product.src[0] == &norm ? *product.src[1] : *product.src[0];
+  return norm.src[0]->type == GGML_TYPE_F32 && product.type == GGML_TYPE_F32 &&
+         weight.type == GGML_TYPE_F32 && weight.ne[0] == norm.ne[0] &&
+         weight.nb[0] == sizeof(float);
 }
 
 /// Identifies nodes in the order of the graph, remembering what each was.
 class Identifier {
  public:
-  explicit Identifier(GraphNodes nodes) : nodes_(nodes) {
-    made_by_.reserve(nodes.size());
+  Identifier(GraphNodes nodes, PlanRoom& room)
+      : nodes_(nodes), made_(room.made), place_of_(room.place_of) {
+    made_.resize(std::max(made_.size(), nodes.size()));
+    place_of_.clear();
+    weights_.reserve(nodes.size());
     for (const ggml_tensor* node : nodes) {
-      if (const std::string_view weight = weight_of(*node);
-          weight_class(weight) == "post_attention_norm") {
+      const std::string_view weight = weights_.emplace_back(weight_of(*node));
+      if (weight.find(kPostAttentionNorm) != std::string_view::npos &&
+          weight_class(weight) == kPostAttentionNorm) {
         norm_after_attention_.insert(layer_in_name(weight));
       }
     }
   }
 
   /// Of each node, once, in order.
-  const NodeIdentity& next(std::size_t index) {
+  NodeIdentity next(std::size_t index) {
     const ggml_tensor& node = *nodes_[index];
+    place_of_.emplace(address(node), static_cast<std::uint32_t>(index));
     if (is_empty(node)) {
-      return remember(node, source(node));
+      made_[index] = source(node);
+      return made_[index];
     }
     const NodeFacts facts = facts_of(index);
     NodeIdentity identity = identify_node(facts);
     previous_layer_ = identity.layer;
+    made_[index] = identity;
     if (passes_on(node) && facts.cache.empty()) {
       // Those that come after it see through it; it itself is what it is.
-      NodeIdentity passed = source(node);
-      passed.layer = identity.layer;
-      remember(node, passed);
-      present_ = std::move(identity);
-      return present_;
+      made_[index] = source(node);
+      made_[index].layer = identity.layer;
     }
-    return remember(node, std::move(identity));
+    return identity;
   }
 
  private:
-  const NodeIdentity& remember(const ggml_tensor& node, NodeIdentity identity) {
-    return made_by_.insert_or_assign(&node, std::move(identity)).first->second;
+  [[nodiscard]] static std::uintptr_t address(const ggml_tensor& tensor) {
+    return reinterpret_cast<std::uintptr_t>(&tensor);
+  }
+
+  /// What a tensor was made as; null where no operation made it.
+  [[nodiscard]] const NodeIdentity* made(const ggml_tensor* tensor) const {
+    const auto place = tensor == nullptr ? place_of_.end() : place_of_.find(address(*tensor));
+    return place == place_of_.end() ? nullptr : &made_[place->second];
   }
 
   [[nodiscard]] NodeIdentity source(const ggml_tensor& node) const {
-    const auto found = made_by_.find(node.src[0]);
-    return found == made_by_.end() ? NodeIdentity{} : found->second;
+    const NodeIdentity* const found = made(node.src[0]);
+    return found == nullptr ? NodeIdentity{} : *found;
   }
 
   [[nodiscard]] NodeFacts facts_of(std::size_t index) const {
     const ggml_tensor& node = *nodes_[index];
     NodeFacts facts{.op = ggml_op_desc(&node),
                     .name = node.name,
-                    .weight = weight_of(node),
+                    .weight = weights_[index],
                     .cache = cache_of(node),
                     .selects_outputs = selects_outputs(node),
                     .previous_layer = previous_layer_};
-    std::size_t count = 0;
-    for (const ggml_tensor* input : node.src) {
-      const auto found = input == nullptr ? made_by_.end() : made_by_.find(input);
-      if (found != made_by_.end()) {
-        facts.input_layer = std::max(facts.input_layer, found->second.layer);
-        if (count < facts.inputs.size()) {
-          facts.inputs[count] = found->second.component;
+    for (std::size_t input = 0; input < std::size(node.src); ++input) {
+      const NodeIdentity* const found = made(node.src[input]);
+      if (found != nullptr) {
+        facts.input_layer = std::max(facts.input_layer, found->layer);
+        if (input < facts.inputs.size()) {
+          facts.inputs[input] = found->component;
         }
       }
-      ++count;
     }
     if (is_norm(node) && facts.weight.empty()) {
       facts.weight = weight_after(index);
@@ -166,29 +182,26 @@ class Identifier {
       const ggml_tensor& node = *nodes_[i];
       if ((node.op == GGML_OP_MUL || node.op == GGML_OP_ADD) &&
           std::ranges::find(node.src, nodes_[index]) != std::ranges::end(node.src)) {
-        return weight_of(node);
+        return weights_[i];
       }
     }
     return {};
   }
 
   GraphNodes nodes_;
-  std::unordered_map<const ggml_tensor*, NodeIdentity> made_by_;
-  std::set<std::int32_t> norm_after_attention_;  // layers
-  NodeIdentity present_;
+  std::vector<NodeIdentity> made_;                                     // by node
+  boost::unordered_flat_map<std::uintptr_t, std::uint32_t> place_of_;  // among the nodes so far
+  std::vector<std::string_view> weights_;                              // by node; empty: none
+  std::set<std::int32_t> norm_after_attention_;                        // layers
   std::int32_t previous_layer_ = OperationInfo::kNoLayer;
 };
 
-OperationInfo describe(const ggml_tensor& node, const NodeIdentity& identity) {
-  OperationInfo info{.layer = identity.layer,
-                     .component = identity.component,
-                     .op = ggml_op_desc(&node),
-                     .name = node.name,
-                     .shape = {},
-                     .flops = {},
-                     .bytes = {}};
+void describe(const ggml_tensor& node, NodeIdentity identity, OperationInfo& info) {
+  info.layer = identity.layer;
+  info.component = std::move(identity.component);
+  info.op = ggml_op_desc(&node);
+  info.name = node.name;
   std::ranges::copy(node.ne, info.shape.begin());
-  return info;
 }
 
 void set_work(OperationInfo& info, const OperationWork& work) {
@@ -210,23 +223,34 @@ bool is_skipped(const ggml_tensor& node) noexcept {
   return is_empty(node) || (node.flags & GGML_TENSOR_FLAG_COMPUTE) == 0;
 }
 
-bool is_fused(GraphNodes nodes, std::size_t index) noexcept {
-  if (index + 1 >= nodes.size() || nodes[index]->op != GGML_OP_RMS_NORM ||
-      nodes[index + 1]->op != GGML_OP_MUL) {
-    return false;
+std::vector<bool> find_fused(GraphNodes nodes) {
+  struct Norm {
+    const ggml_tensor* tensor;
+    std::size_t index;
+    std::size_t uses;  // ggml's use count
+  };
+  std::vector<Norm> norms;  // that may be fused
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const ggml_tensor* source : nodes[i]->src) {
+      if (source == nullptr || source->op != GGML_OP_RMS_NORM) {
+        continue;
+      }
+      // Most are used right away: the latest first.
+      const auto found = std::find_if(norms.rbegin(), norms.rend(),
+                                      [&](const Norm& norm) { return norm.tensor == source; });
+      if (found != norms.rend()) {
+        ++found->uses;
+      }
+    }
+    if (i + 1 < nodes.size() && can_fuse(*nodes[i], *nodes[i + 1])) {
+      norms.push_back({.tensor = nodes[i], .index = i, .uses = 0});
+    }
   }
-  const ggml_tensor& norm = *nodes[index];
-  const ggml_tensor& product = *nodes[index + 1];
-  if (is_skipped(norm) || is_skipped(product) || norm.view_src != nullptr ||
-      (norm.flags & GGML_TENSOR_FLAG_OUTPUT) != 0 ||
-      (product.src[0] != &norm && product.src[1] != &norm) ||
-      !ggml_are_same_shape(&norm, &product) || uses_of(nodes, index) != 1) {
-    return false;
+  std::vector<bool> fused(nodes.size());
+  for (const Norm& norm : norms) {
+    fused[norm.index] = norm.uses == 1;
   }
-  const ggml_tensor& weight = product.src[0] == &norm ? *product.src[1] : *product.src[0];
-  return norm.src[0]->type == GGML_TYPE_F32 && product.type == GGML_TYPE_F32 &&
-         weight.type == GGML_TYPE_F32 && weight.ne[0] == norm.ne[0] &&
-         weight.nb[0] == sizeof(float);
+  return fused;
 }
 
 bool is_fusion_disabled() noexcept {
@@ -234,41 +258,65 @@ bool is_fusion_disabled() noexcept {
   return value != nullptr && std::atoi(value) == 1;
 }
 
-std::size_t count_stamps(GraphNodes nodes, bool fusion) noexcept {
+std::size_t count_stamps(GraphNodes nodes, bool fusion) {
+  const std::vector<bool> fused = fusion ? find_fused(nodes) : std::vector<bool>(nodes.size());
   std::size_t count = 0;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (is_skipped(*nodes[i])) {
       continue;
     }
     ++count;
-    if (fusion && is_fused(nodes, i)) {
+    if (fused[i]) {
       ++i;
     }
   }
   return count;
 }
 
+PlanRoom::PlanRoom(std::size_t graphs, std::size_t nodes) : plans(graphs), made(nodes) {
+  for (GraphPlan& plan : plans) {
+    make_touched_room(plan.plan.operations, nodes);
+    make_touched_room(plan.nodes, nodes);
+    make_touched_room(plan.component_ends, nodes);
+  }
+  place_of.reserve(nodes);
+  for (std::size_t i = 0; i < nodes; ++i) {
+    place_of.emplace(i, 0);
+  }
+}
+
 GraphPlan plan_graph(GraphNodes nodes, bool fusion) {
+  PlanRoom room;
+  return plan_graph(nodes, fusion, room);
+}
+
+GraphPlan plan_graph(GraphNodes nodes, bool fusion, PlanRoom& room) {
   GraphPlan graph;
+  if (!room.plans.empty()) {
+    graph = std::move(room.plans.back());
+    room.plans.pop_back();
+  }
   std::vector<OperationInfo>& operations = graph.plan.operations;
-  Identifier identifier(nodes);
+  const std::vector<bool> fused = fusion ? find_fused(nodes) : std::vector<bool>(nodes.size());
+  operations.reserve(nodes.size());
+  graph.nodes.reserve(nodes.size());
+  Identifier identifier(nodes, room);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const bool skipped = is_skipped(*nodes[i]);
-    const NodeIdentity identity = identifier.next(i);
+    NodeIdentity identity = identifier.next(i);
     if (skipped) {
       continue;
     }
-    if (fusion && is_fused(nodes, i)) {
+    OperationInfo& info = operations.emplace_back();
+    if (fused[i]) {
       const ggml_tensor& norm = *nodes[i];
       const ggml_tensor& product = *nodes[++i];
-      OperationInfo info = describe(product, identifier.next(i));
+      describe(product, identifier.next(i), info);
       info.op = std::string(ggml_op_desc(&norm)) + "+" + ggml_op_desc(&product);
       set_work(info, fused_norm_work(norm, product));
-      operations.push_back(std::move(info));
     } else {
-      OperationInfo info = describe(*nodes[i], identity);
+      describe(*nodes[i], std::move(identity), info);
       set_work(info, node_work(*nodes[i]));
-      operations.push_back(std::move(info));
     }
     graph.nodes.push_back(static_cast<std::uint32_t>(i));
   }
@@ -280,11 +328,11 @@ GraphPlan plan_graph(GraphNodes nodes, bool fusion) {
   return graph;
 }
 
-OperationPlan merge_components(const GraphPlan& graph) {
+OperationPlan merge_components(const OperationPlan& plan, std::span<const std::uint32_t> ends) {
   OperationPlan merged;
   std::size_t begin = 0;
-  for (const std::uint32_t end : graph.component_ends) {
-    const auto operations = std::span(graph.plan.operations).subspan(begin, end + 1 - begin);
+  for (const std::uint32_t end : ends) {
+    const auto operations = std::span(plan.operations).subspan(begin, end + 1 - begin);
     OperationInfo info = *std::ranges::max_element(
         operations, {},
         [](const OperationInfo& operation) { return operation.flops.value_or(0.0); });

@@ -335,10 +335,23 @@ TEST_F(GraphPlanTest, AttentionWorkGrowsWithTheCache) {
   EXPECT_EQ(attention_flops(), 2.0 * few);  // 512 positions after 256
 }
 
+TEST_F(GraphPlanTest, RoomMadeBeforehandChangesNothingAndMayBeUsedUp) {
+  Model model(shape_of(directory_, "llama"));
+  const GraphPlan expected = model.decode(1).plan;
+  PlanRoom room(2, 16);  // smaller than the graph
+  for (int graph = 0; graph < 3; ++graph) {
+    const GraphPlan plan = plan_graph(model.nodes(), true, room);
+    EXPECT_EQ(plan.plan, expected.plan);
+    EXPECT_EQ(plan.nodes, expected.nodes);
+    EXPECT_EQ(plan.component_ends, expected.component_ends);
+  }
+  EXPECT_THAT(room.plans, SizeIs(0));
+}
+
 TEST_F(GraphPlanTest, ComponentsTakenTogetherHaveTheWorkOfTheirOperations) {
   Model model(shape_of(directory_, "qwen2"));
   const Evaluated decode = model.decode(1);
-  const OperationPlan merged = merge_components(decode.plan);
+  const OperationPlan merged = merge_components(decode.plan.plan, decode.plan.component_ends);
   EXPECT_THAT(merged.operations, SizeIs(decode.plan.component_ends.size()));
   EXPECT_LT(merged.operations.size(), decode.plan.plan.operations.size());
   const auto total = [](const OperationPlan& plan) {
@@ -397,8 +410,8 @@ class FusionTest : public ::testing::Test {
 TEST_F(FusionTest, ANormAndItsWeights) {
   ggml_tensor* norm = add(ggml_rms_norm(context_.get(), input_, 1e-5F));
   add(ggml_mul(context_.get(), norm, weight_));
-  EXPECT_TRUE(is_fused(nodes_, 0));
-  EXPECT_FALSE(is_fused(nodes_, 1));
+  EXPECT_TRUE(find_fused(nodes_)[0]);
+  EXPECT_FALSE(find_fused(nodes_)[1]);
   EXPECT_EQ(count_stamps(nodes_, true), 1U);
   EXPECT_EQ(count_stamps(nodes_, false), 2U);
 }
@@ -407,34 +420,34 @@ TEST_F(FusionTest, NotWhereTheNormIsUsedAgain) {
   ggml_tensor* norm = add(ggml_rms_norm(context_.get(), input_, 1e-5F));
   ggml_tensor* product = add(ggml_mul(context_.get(), norm, weight_));
   add(ggml_add(context_.get(), product, norm));
-  EXPECT_FALSE(is_fused(nodes_, 0));
+  EXPECT_FALSE(find_fused(nodes_)[0]);
 }
 
 TEST_F(FusionTest, NotWhereTheNormIsAnOutput) {
   ggml_tensor* norm = add(ggml_rms_norm(context_.get(), input_, 1e-5F));
   ggml_set_output(norm);
   add(ggml_mul(context_.get(), norm, weight_));
-  EXPECT_FALSE(is_fused(nodes_, 0));
+  EXPECT_FALSE(find_fused(nodes_)[0]);
 }
 
 TEST_F(FusionTest, NotWithWhatIsNoMultiplicationOfIt) {
   add(ggml_rms_norm(context_.get(), input_, 1e-5F));
   add(ggml_mul(context_.get(), input_, weight_));
-  EXPECT_FALSE(is_fused(nodes_, 0));
+  EXPECT_FALSE(find_fused(nodes_)[0]);
   nodes_.clear();
   ggml_tensor* norm = add(ggml_rms_norm(context_.get(), input_, 1e-5F));
   add(ggml_add(context_.get(), norm, weight_));
-  EXPECT_FALSE(is_fused(nodes_, 0));
+  EXPECT_FALSE(find_fused(nodes_)[0]);
   nodes_.clear();
   norm = add(ggml_norm(context_.get(), input_, 1e-5F));
   add(ggml_mul(context_.get(), norm, weight_));
-  EXPECT_FALSE(is_fused(nodes_, 0));
+  EXPECT_FALSE(find_fused(nodes_)[0]);
 }
 
 TEST_F(FusionTest, NotWithWeightsOfAnotherType) {
   ggml_tensor* norm = add(ggml_rms_norm(context_.get(), input_, 1e-5F));
   add(ggml_mul(context_.get(), norm, ggml_new_tensor_1d(context_.get(), GGML_TYPE_F16, 8)));
-  EXPECT_FALSE(is_fused(nodes_, 0));
+  EXPECT_FALSE(find_fused(nodes_)[0]);
 }
 
 TEST_F(FusionTest, WhatIsNotComputedHasNoStamp) {

@@ -3,10 +3,8 @@
 #include "model/component_family.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <span>
-#include <system_error>
 
 namespace enprof {
 namespace {
@@ -141,12 +139,20 @@ std::optional<std::string_view> find(std::span<const Rule> rules, std::string_vi
   return found == rules.end() ? std::nullopt : std::optional(found->component);
 }
 
-/// The number at the begin of `text`.
-std::optional<std::int32_t> leading_number(std::string_view text) noexcept {
-  std::int32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end != text.data() && number >= 0 ? std::optional(number)
-                                                                   : std::nullopt;
+/// The number at the begin of `text`; kNoLayer where there is none that a layer could have.
+std::int32_t leading_number(std::string_view text) noexcept {
+  constexpr std::int32_t kMost = 1'000'000;
+  std::int32_t number = OperationInfo::kNoLayer;
+  for (const char digit : text) {
+    if (digit < '0' || digit > '9') {
+      break;
+    }
+    number = std::max(number, 0) * 10 + (digit - '0');
+    if (number > kMost) {
+      return OperationInfo::kNoLayer;
+    }
+  }
+  return number;
 }
 
 /// "Qcur-3 (view)" → "Qcur-3".
@@ -255,13 +261,12 @@ std::int32_t layer_of(const NodeFacts& node, std::string_view component) {
 
 std::int32_t layer_in_name(std::string_view name) noexcept {
   if (name.starts_with(kLayerPrefix)) {
-    return leading_number(name.substr(kLayerPrefix.size())).value_or(OperationInfo::kNoLayer);
+    return leading_number(name.substr(kLayerPrefix.size()));
   }
   if (name.starts_with("cache_")) {
     const std::size_t mark = without_view(name).rfind(kCacheLayer);
     return mark == std::string_view::npos ? OperationInfo::kNoLayer
-                                          : leading_number(name.substr(mark + kCacheLayer.size()))
-                                                .value_or(OperationInfo::kNoLayer);
+                                          : leading_number(name.substr(mark + kCacheLayer.size()));
   }
   name = without_view(name);
   const std::size_t dash = name.rfind('-');
@@ -272,11 +277,11 @@ std::int32_t layer_in_name(std::string_view name) noexcept {
   if (digits.empty() || !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; })) {
     return OperationInfo::kNoLayer;
   }
-  return leading_number(digits).value_or(OperationInfo::kNoLayer);
+  return leading_number(digits);
 }
 
 std::string_view weight_class(std::string_view weight) noexcept {
-  if (layer_in_name(weight) != OperationInfo::kNoLayer && weight.starts_with(kLayerPrefix)) {
+  if (weight.starts_with(kLayerPrefix) && layer_in_name(weight) != OperationInfo::kNoLayer) {
     weight.remove_prefix(std::min(weight.size(), weight.find('.', kLayerPrefix.size()) + 1));
   }
   for (const std::string_view suffix : {".weight", ".bias", ".scale", ".input_scale"}) {

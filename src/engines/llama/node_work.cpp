@@ -149,7 +149,8 @@ struct Inputs {
 
 OperationWork node_work(const ggml_tensor& node) {
   Inputs inputs;
-  for (std::size_t i = 0; i < inputs_read(node); ++i) {
+  const std::size_t read = inputs_read(node);
+  for (std::size_t i = 0; i < read; ++i) {
     if (node.src[i] != nullptr) {
       inputs.add(*node.src[i]);
     }

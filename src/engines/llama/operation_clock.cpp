@@ -17,6 +17,9 @@ constexpr Logger kLog{"llama"};
 
 /// Nodes for which room is made beforehand: 100 layers of 40. More find room as they come.
 constexpr std::size_t kUsualNodes = 4096;
+/// Graphs whose plans have room made beforehand, prefill's and decode's, and their operations.
+constexpr std::size_t kUsualGraphs = 2;
+constexpr std::size_t kUsualOperations = 1024;
 /// No plan of the run: a pass of it is counted as one that did not follow its plan.
 constexpr std::uint32_t kNoPlan = std::numeric_limits<std::uint32_t>::max();
 
@@ -29,6 +32,14 @@ bool abort_callback(void* clock) { return static_cast<OperationClock*>(clock)->o
 
 OperationClock::OperationClock(RunScope& run, const Options& options, const Clock& clock)
     : run_(run), options_(options), clock_(clock), mode_(options.mode) {
+  if (mode_ != ClockMode::off) {
+    room_ = PlanRoom(kUsualGraphs, kUsualOperations);
+    for (std::size_t graph = 0; graph < kUsualGraphs; ++graph) {
+      spare_.push_back(std::make_unique<KnownGraph>());
+      make_touched_room(spare_.back()->fingerprints, kUsualOperations);
+      make_touched_room(spare_.back()->component_end, kUsualOperations);
+    }
+  }
   nodes_.reserve(kUsualNodes);
   ends_.resize(kUsualNodes);
   end_nodes_.reserve(mode_ == ClockMode::components ? kUsualNodes : 0);
@@ -176,7 +187,7 @@ void OperationClock::look(const ggml_tensor& node) {
     end_nodes_.push_back(static_cast<std::uint32_t>(nodes_.size() - 1));
   } else if (pass_ == PassKind::sampled && follows_ != nullptr) {
     const ValueRoles& roles = (*follows_->values)[nodes_.size() - 1];
-    options_.sampler->read(node, roles, follows_->graph.plan.operations[roles.operation]);
+    options_.sampler->read(node, roles, follows_->plan->operations[roles.operation]);
   }
 }
 
@@ -192,8 +203,8 @@ void OperationClock::forget_nodes() noexcept {
 /// The nodes are all there, and the first operation is over.
 void OperationClock::resolve() {
   graph_ = find();
-  expected_ = graph_ != nullptr ? graph_->graph.plan.operations.size()
-                                : count_stamps(nodes_, options_.fusion);
+  expected_ =
+      graph_ != nullptr ? graph_->plan->operations.size() : count_stamps(nodes_, options_.fusion);
   if (ends_.size() < expected_) {
     ends_.resize(expected_);
   }
@@ -205,10 +216,10 @@ void OperationClock::close_segment() {
     resolve();
   }
   if (stamps_ != expected_) {
-    add_pass(graph_ != nullptr ? graph_->plan : kNoPlan, stamps_);
+    add_pass(graph_ != nullptr ? graph_->plan_id : kNoPlan, stamps_);
     mismatch(stamps_, expected_);
   } else if (graph_ != nullptr) {
-    add_pass(graph_->plan, stamps_);
+    add_pass(graph_->plan_id, stamps_);
     last_ = graph_;
   } else if (expected_ != 0) {
     add_pass(kNoPlan, 0);
@@ -248,7 +259,7 @@ void OperationClock::end_split() {
       ends_[kept++] = ends_[stamp];
     }
   }
-  const std::size_t wanted = graph->graph.component_ends.size();
+  const std::size_t wanted = graph->component_ends.size();
   last_ = graph;
   if (kept == wanted) {
     add_pass(components_of(*graph), kept);
@@ -264,7 +275,7 @@ void OperationClock::end_sampled() {
   const bool complete = follows_ != nullptr && follows_->values && !several_graphs_ &&
                         follows_->fingerprints.size() == nodes_.size();
   options_.sampler->end(complete);
-  add_pass(last_ != nullptr ? last_->plan : kNoPlan, 0);
+  add_pass(last_ != nullptr ? last_->plan_id : kNoPlan, 0);
   if (!complete) {
     last_ = nullptr;
   }
@@ -287,21 +298,26 @@ OperationClock::KnownGraph* OperationClock::learn() {
   if (graphs_.size() == kMostGraphs) {
     return nullptr;
   }
-  auto known = std::make_unique<KnownGraph>();
-  known->graph = plan_graph(nodes_, options_.fusion);
+  auto known = spare_.empty() ? std::make_unique<KnownGraph>() : std::move(spare_.back());
+  if (!spare_.empty()) {
+    spare_.pop_back();
+  }
+  GraphPlan graph = plan_graph(nodes_, options_.fusion, room_);
   known->fingerprints.reserve(nodes_.size());
   for (const ggml_tensor* node : nodes_) {
     known->fingerprints.push_back(node_fingerprint(*node));
   }
   known->component_end.resize(nodes_.size());
-  for (const std::uint32_t end : known->graph.component_ends) {
-    known->component_end[known->graph.nodes[end]] = true;
+  for (const std::uint32_t end : graph.component_ends) {
+    known->component_end[graph.nodes[end]] = true;
   }
   if (options_.sampler != nullptr) {
-    known->values = plan_values(nodes_, known->graph);
+    known->values = plan_values(nodes_, graph);
   }
+  known->component_ends = std::move(graph.component_ends);
+  known->plan = std::make_shared<const OperationPlan>(std::move(graph.plan));
   if (mode_ == ClockMode::operations) {
-    known->plan = run_.add_plan(known->graph.plan);
+    known->plan_id = run_.add_plan(known->plan);
   }
   fewest_nodes_ = graphs_.empty() ? nodes_.size() : std::min(fewest_nodes_, nodes_.size());
   graphs_.push_back(std::move(known));
@@ -309,10 +325,10 @@ OperationClock::KnownGraph* OperationClock::learn() {
 }
 
 std::uint32_t OperationClock::components_of(KnownGraph& graph) {
-  if (!graph.components) {
-    graph.components = run_.add_plan(merge_components(graph.graph));
+  if (!graph.components_id) {
+    graph.components_id = run_.add_plan(merge_components(*graph.plan, graph.component_ends));
   }
-  return *graph.components;
+  return *graph.components_id;
 }
 
 void OperationClock::mismatch(std::size_t stamps, std::size_t expected) {

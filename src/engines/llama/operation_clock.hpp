@@ -79,12 +79,13 @@ class OperationClock {
  private:
   /// A kind of graph that has been seen.
   struct KnownGraph {
-    GraphPlan graph;
-    std::vector<std::uint64_t> fingerprints;  // by node
-    std::vector<bool> component_end;          // by node
+    SharedPlan plan;
+    std::uint32_t plan_id = 0;                   // the run's
+    std::optional<std::uint32_t> components_id;  // the run's id of its components
+    std::vector<std::uint32_t> component_ends;   // among its operations
+    std::vector<bool> component_end;             // by node
+    std::vector<std::uint64_t> fingerprints;     // by node
     std::optional<ValuePlan> values;
-    std::uint32_t plan = 0;                   // the run's id of its operations
-    std::optional<std::uint32_t> components;  // the same of its components
   };
   enum class PassKind : std::uint8_t { timed, sampled, split, ignored };
 
@@ -109,6 +110,8 @@ class OperationClock {
   const Clock& clock_;
   ClockMode mode_;
   PassKind pass_ = PassKind::ignored;
+  PlanRoom room_;
+  std::vector<std::unique_ptr<KnownGraph>> spare_;  // with room for a graph
   std::vector<std::unique_ptr<KnownGraph>> graphs_;
   std::size_t fewest_nodes_ = 0;  // of the known graphs
   // The graph, or the part of it, that is under way.

@@ -3,11 +3,12 @@
 #include "engines/llama/tensor_values.hpp"
 #include "profile/tensor_statistics.hpp"
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 namespace enprof {
@@ -64,7 +65,9 @@ void append(std::vector<T>& to, std::vector<T>& from) {
 ValuePlan plan_values(GraphNodes nodes, const GraphPlan& graph) {
   ValuePlan roles(nodes.size());
   const auto& operations = graph.plan.operations;
-  std::unordered_map<const ggml_tensor*, std::uint32_t> node_of;  // those that have an operation
+  // Those that have an operation.
+  boost::unordered_flat_map<const ggml_tensor*, std::uint32_t> node_of;
+  node_of.reserve(operations.size());
   for (std::uint32_t operation = 0; operation < operations.size(); ++operation) {
     const std::uint32_t index = graph.nodes[operation];
     node_of.emplace(nodes[index], index);
