@@ -1,5 +1,7 @@
 #include "server/access_policy.hpp"
 
+#include "server/problem.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -65,28 +67,30 @@ bool same_secret(std::string_view a, std::string_view b) {
 AccessPolicy::AccessPolicy(std::string host, std::uint16_t port, std::string token)
     : host_(std::move(host)), port_(port), token_(std::move(token)) {}
 
-Result<void> AccessPolicy::check(const HttpRequest& request) const {
+std::optional<HttpResponse> AccessPolicy::refusal(const HttpRequest& request) const {
   const std::string_view host = request.header("host");
   if (!is_ours(host)) {
-    return fail(ErrorCode::permission_denied,
-                fmt::format("The Host header '{}' does not name this server", host),
-                fmt::format("Use http://{}:{}/", host_, port_));
+    return problem({ErrorCode::permission_denied,
+                    fmt::format("The Host header '{}' does not name this server", host),
+                    fmt::format("Use http://{}:{}/", host_, port_)});
   }
   if (const std::string_view origin = request.header("origin"); !origin.empty()) {
     constexpr std::string_view kScheme = "http://";
     if (!origin.starts_with(kScheme) || !is_ours(origin.substr(kScheme.size()))) {
-      return fail(ErrorCode::permission_denied,
-                  fmt::format("Pages of {} may not use this server", origin),
-                  "Open the server's own page.");
+      return problem({ErrorCode::permission_denied,
+                      fmt::format("Pages of {} may not use this server", origin),
+                      "Open the server's own page."});
     }
   }
   if (!is_page(request) && !has_token(request)) {
-    return fail(
-        ErrorCode::permission_denied, "The token is missing or wrong",
-        "Send it as 'Authorization: Bearer TOKEN', or as ?token=TOKEN; enprof serve printed "
-        "it when it started.");
+    HttpResponse answer =
+        problem(401, {ErrorCode::permission_denied, "The token is missing or wrong",
+                      "Send it as 'Authorization: Bearer TOKEN', or as ?token=TOKEN; enprof serve "
+                      "printed it when it started."});
+    answer.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return answer;
   }
-  return {};
+  return std::nullopt;
 }
 
 bool AccessPolicy::is_ours(std::string_view text) const {

@@ -6,6 +6,7 @@
 #include "server/http_message.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,8 +30,9 @@ class AccessPolicy {
   /// `host` and `port` as the server listens; `token` may be empty where the host is loopback.
   AccessPolicy(std::string host, std::uint16_t port, std::string token);
 
-  /// Errors: permission_denied, with a message for the client and a hint for its owner.
-  [[nodiscard]] Result<void> check(const HttpRequest& request) const;
+  /// What to answer to who may not: 403 to a foreign name or page, 401 without the token; absent
+  /// where the request is allowed.
+  [[nodiscard]] std::optional<HttpResponse> refusal(const HttpRequest& request) const;
 
   /// 127.0.0.0/8, ::1 and localhost: nobody else can connect.
   [[nodiscard]] static bool is_loopback(std::string_view host);

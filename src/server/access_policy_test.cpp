@@ -1,11 +1,15 @@
 #include "server/access_policy.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 
 namespace enprof {
 namespace {
+
+using ::testing::Contains;
+using ::testing::Pair;
 
 HttpRequest request(const std::string& host, const std::string& origin = "",
                     const std::string& authorization = "") {
@@ -23,8 +27,8 @@ HttpRequest request(const std::string& host, const std::string& origin = "",
 TEST(AccessPolicy, LoopbackTakesItsOwnNames) {
   const AccessPolicy policy("127.0.0.1", 8000, "");
   for (const char* host : {"127.0.0.1:8000", "localhost:8000", "LocalHost.:8000", "[::1]:8000"}) {
-    EXPECT_TRUE(policy.check(request(host))) << host;
-    EXPECT_TRUE(policy.check(request(host, std::string("http://") + host))) << host;
+    EXPECT_FALSE(policy.refusal(request(host))) << host;
+    EXPECT_FALSE(policy.refusal(request(host, std::string("http://") + host))) << host;
   }
 }
 
@@ -33,9 +37,9 @@ TEST(AccessPolicy, AForeignNameForOurAddressIsRefused) {
   for (const char* host :
        {"evil.example:8000", "127.0.0.1.evil.example:8000", "127.0.0.1:8001", "127.0.0.1", "",
         "localhost:8000x", "[::1:8000", ":8000", "192.168.1.2:8000"}) {
-    const auto checked = policy.check(request(host));
-    ASSERT_FALSE(checked) << host;
-    EXPECT_EQ(checked.error().code, ErrorCode::permission_denied);
+    const auto refusal = policy.refusal(request(host));
+    ASSERT_TRUE(refusal) << host;
+    EXPECT_EQ(refusal->status, 403);
   }
 }
 
@@ -43,20 +47,23 @@ TEST(AccessPolicy, AForeignPageIsRefused) {
   const AccessPolicy policy("127.0.0.1", 8000, "");
   for (const char* origin : {"http://evil.example", "https://localhost:8000", "null",
                              "http://localhost:3000", "http://localhost:8000.evil.example"}) {
-    EXPECT_FALSE(policy.check(request("localhost:8000", origin))) << origin;
+    EXPECT_TRUE(policy.refusal(request("localhost:8000", origin))) << origin;
   }
 }
 
 TEST(AccessPolicy, ATokenIsAskedFor) {
   const AccessPolicy policy("0.0.0.0", 8000, "s3cret");
-  EXPECT_TRUE(policy.check(request("box.lan:8000", "http://box.lan:8000", "Bearer s3cret")));
+  EXPECT_FALSE(policy.refusal(request("box.lan:8000", "http://box.lan:8000", "Bearer s3cret")));
   for (const char* given : {"", "Bearer ", "Bearer s3cre", "Bearer s3cret1", "Basic s3cret"}) {
-    EXPECT_FALSE(policy.check(request("box.lan:8000", "", given))) << given;
+    const auto refusal = policy.refusal(request("box.lan:8000", "", given));
+    ASSERT_TRUE(refusal) << given;
+    EXPECT_EQ(refusal->status, 401);
+    EXPECT_THAT(refusal->headers, Contains(Pair("WWW-Authenticate", "Bearer")));
   }
   HttpRequest websocket = request("box.lan:8000");
   websocket.query["token"] = "s3cret";
-  EXPECT_TRUE(policy.check(websocket));
-  EXPECT_FALSE(policy.check(request("localhost:8000")));
+  EXPECT_FALSE(policy.refusal(websocket));
+  EXPECT_TRUE(policy.refusal(request("localhost:8000")));
 }
 
 TEST(AccessPolicy, ThePageIsServedWithoutATokenAndAsksForItItself) {
@@ -65,15 +72,15 @@ TEST(AccessPolicy, ThePageIsServedWithoutATokenAndAsksForItItself) {
   page.method = "GET";
   for (const char* path : {"/", "/icon.svg", "/assets/index-1.js"}) {
     page.path = path;
-    EXPECT_TRUE(policy.check(page)) << path;
+    EXPECT_FALSE(policy.refusal(page)) << path;
   }
   for (const char* path : {"/api/models", "/metrics", "/ws/profiling", "/assets", "//", ""}) {
     page.path = path;
-    EXPECT_FALSE(policy.check(page)) << path;
+    EXPECT_TRUE(policy.refusal(page)) << path;
   }
   page.path = "/";
   page.method = "POST";
-  EXPECT_FALSE(policy.check(page));
+  EXPECT_TRUE(policy.refusal(page));
 }
 
 TEST(AccessPolicy, LoopbackAddresses) {

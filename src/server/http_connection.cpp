@@ -165,8 +165,8 @@ asio::awaitable<void> HttpConnection::refuse(error_code reason) {
 }
 
 asio::awaitable<HttpResponse> HttpConnection::answer(const HttpRequest& request) {
-  if (const auto allowed = service_.policy.check(request); !allowed) {
-    co_return problem(403, allowed.error());
+  if (auto refusal = service_.policy.refusal(request)) {
+    co_return *std::move(refusal);
   }
   HttpResponse response;
   // What is passed to co_spawn has a name: g++ 12 destroys some temporaries of a co_await twice
@@ -195,8 +195,8 @@ asio::awaitable<void> HttpConnection::watch(WireRequest request) {
   HttpResponse refusal;
   const std::uint64_t last = watchers.hub().last();
   std::optional<std::uint64_t> since;
-  if (const auto allowed = service_.policy.check(asked); !allowed) {
-    refusal = problem(403, allowed.error());
+  if (auto refused = service_.policy.refusal(asked)) {
+    refusal = *std::move(refused);
   } else if (asked.path != service_.live_path) {
     refusal = problem(404, {ErrorCode::not_found, "There is no WebSocket at " + asked.path,
                             "Connect to " + service_.live_path});

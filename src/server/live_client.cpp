@@ -124,7 +124,7 @@ std::unexpected<Error> refused(const LiveClient::Options& options, const Respons
   constexpr unsigned kNotFound = 404;
   constexpr unsigned kTooMany = 429;
   constexpr unsigned kUnavailable = 503;
-  if (status == kUnauthorized || (status == kForbidden && message.find("token") != message.npos)) {
+  if (status == kUnauthorized) {
     return fail(
         ErrorCode::permission_denied,
         options.token.empty() ? fmt::format("{} wants a token", url)

@@ -204,7 +204,7 @@ class OpenApi(ServeTest):
         self.check(404, "/api/models")
         self.check(200, "/api/health")
 
-        # And who asks too often.
+        # Who asks too often.
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.addCleanup(connection.close)
 
@@ -225,6 +225,13 @@ class OpenApi(ServeTest):
                 except AssertionError:
                     if attempt == 0:
                         raise
+
+        # And who has no token.
+        self.kill()
+        self.db.unlink()
+        self.models.mkdir()
+        self.serve("--token", "s3cret")
+        self.check_each(401, operations)
         self.assertEqual(everything - self.seen, set())
 
     def test_without_power_the_answers_are_as_documented(self):

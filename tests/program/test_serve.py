@@ -190,7 +190,7 @@ class Serve(ServeTest):
     def test_the_network_needs_the_token_that_is_printed(self):
         line = self.serve("--host", "0.0.0.0")
         token = line.strip().rsplit("token=", 1)[1]
-        self.assertEqual(self.ask("/api/models")[0], 403)
+        self.assertEqual(self.ask("/api/models")[0], 401)
         self.assertEqual(self.ask(f"/api/models?token={token}")[0], 200)
         self.assertEqual(self.ask("/api/models",
                                   headers={"Authorization": f"Bearer {token}"})[0], 200)
@@ -278,7 +278,7 @@ class Serve(ServeTest):
         line = self.serve(env={"ENPROF_TOKEN": "a+b&c=d"})
         encoded = line.strip().rsplit("?token=", 1)[1]
         self.assertEqual(encoded, "a%2Bb%26c%3Dd")
-        self.assertEqual(self.ask("/api/models")[0], 403)
+        self.assertEqual(self.ask("/api/models")[0], 401)
         self.assertEqual(self.ask(f"/api/models?token={encoded}")[0], 200)
 
     def test_a_taken_port_and_a_missing_directory_are_errors(self):
