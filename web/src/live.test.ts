@@ -20,11 +20,13 @@ describe("apply", () => {
       event("section_start", { phase: "decode", section: "forward" }),
       event("power_sample", { power_mw: 5000, energy_mj: 10 }, 100),
       event("token_complete", { index: 0, text: "a", duration_ms: 2, energy_mj: 10 }, 120),
-      event("inference_complete", { status: "completed", energy_mj: 12 }, 130),
+      event("power_sample", { power_mw: 4000, energy_mj: 13 }, 140), // of after the run
+      event("inference_complete", { status: "completed", energy_mj: 12, duration_ms: 130 }, 130),
+      event("energy_settled", { tokens: [], final: true }, 130),
     ])!;
     expect(run.status).toBe("completed");
     expect(run.tokens[0]).toMatchObject({ text: "a", energy_mj: 10, provisional: true });
-    expect(run.power).toEqual([[100, 5000]]);
+    expect(run.power).toEqual([[100, 5000], [140, 4000]]);
     expect(run.energy_mj).toBe(12);
     expect(run.t_ms).toBe(130);
   });

@@ -168,6 +168,8 @@ export function apply(run: LiveRun | null, event: LiveEvent): LiveRun | null {
     case "inference_complete":
       next.status = str(data.status) ?? "completed";
       next.energy_mj = num(data.energy_mj) ?? next.energy_mj;
+      // Power is sampled on for a moment: the last sample may be of after the run.
+      next.t_ms = num(data.duration_ms) ?? next.t_ms;
       next.section = null;
       break;
     case "warning":
