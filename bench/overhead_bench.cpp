@@ -130,7 +130,8 @@ class OverheadBench {
       if (mode.has_threads) {
         figure(prefix + mode.name + "_background", background, "CPUs");
         for (const auto& [thread, shares] : mode.background_by_thread) {
-          figure(prefix + mode.name + "_background." + thread, median(shares), "CPUs");
+          figure(fmt::format("{}{}_background.{}", prefix, mode.name, thread), median(shares),
+                 "CPUs");
         }
       }
       for (const auto& [part, rounds] :

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <ranges>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -235,10 +236,10 @@ std::vector<bool> find_fused(GraphNodes nodes) {
       if (source == nullptr || source->op != GGML_OP_RMS_NORM) {
         continue;
       }
-      // Most are used right away: the latest first.
-      const auto found = std::find_if(norms.rbegin(), norms.rend(),
-                                      [&](const Norm& norm) { return norm.tensor == source; });
-      if (found != norms.rend()) {
+      // Most are used right away.
+      auto latest_first = norms | std::views::reverse;
+      const auto found = std::ranges::find(latest_first, source, &Norm::tensor);
+      if (found != latest_first.end()) {
         ++found->uses;
       }
     }
