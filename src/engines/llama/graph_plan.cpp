@@ -190,10 +190,10 @@ class Identifier {
   }
 
   GraphNodes nodes_;
-  std::vector<NodeIdentity> made_;                                     // by node
-  boost::unordered_flat_map<std::uintptr_t, std::uint32_t> place_of_;  // among the nodes so far
-  std::vector<std::string_view> weights_;                              // by node; empty: none
-  std::set<std::int32_t> norm_after_attention_;                        // layers
+  std::vector<NodeIdentity>& made_;                                     // by node
+  boost::unordered_flat_map<std::uintptr_t, std::uint32_t>& place_of_;  // among the nodes so far
+  std::vector<std::string_view> weights_;                               // by node; empty: none
+  std::set<std::int32_t> norm_after_attention_;                         // layers
   std::int32_t previous_layer_ = OperationInfo::kNoLayer;
 };
 
@@ -281,6 +281,7 @@ PlanRoom::PlanRoom(std::size_t graphs, std::size_t nodes) : plans(graphs), made(
     make_touched_room(plan.component_ends, nodes);
   }
   place_of.reserve(nodes);
+  // To touch its memory; a plan clears it before use.
   for (std::size_t i = 0; i < nodes; ++i) {
     place_of.emplace(i, 0);
   }
