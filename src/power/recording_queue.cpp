@@ -30,7 +30,6 @@ struct RecordingQueue::State {
   /// Under the mutex. Whether it was news: the first failure is the one that counts.
   bool fail(const Error& error) {
     batches.clear();
-    waiting = 0;
     if (failure) {
       return false;
     }
@@ -50,7 +49,7 @@ struct RecordingQueue::State {
   std::condition_variable wake;
   std::condition_variable over;
   std::vector<Batch> batches;
-  std::size_t waiting = 0;  // windows in them
+  std::size_t waiting = 0;  // windows in them, and in those being written
   Instant last;             // the end of the last window that was handed over
   bool end_asked = false;
   bool is_over = false;
@@ -87,7 +86,7 @@ void RecordingQueue::work(State& state, WindowRecorder& recorder,
       return;
     }
     const std::vector<Batch> batches = std::exchange(state.batches, {});
-    state.waiting = 0;
+    const std::size_t under_way = state.waiting;
     lock.unlock();
     Result<void> written;
     try {
@@ -100,6 +99,7 @@ void RecordingQueue::work(State& state, WindowRecorder& recorder,
       written = std::unexpected(state.stuck(error.what()));
     }
     lock.lock();
+    state.waiting -= under_way;
     if (!written && state.fail(written.error())) {
       lock.unlock();
       kLog.error("{}", written.error().message);

@@ -38,8 +38,8 @@ class RecordingQueue {
   ~RecordingQueue();  ///< ends it, with kPatience
 
   /// Hands windows over; see WindowRecorder::write. Never waits for the file, nor for the log:
-  /// where more than kCapacity windows wait for the file, the recording has failed, which it
-  /// returns once.
+  /// where more than kCapacity windows wait for the file, those that it is being given included,
+  /// the recording has failed, which it returns once.
   [[nodiscard]] std::optional<Error> add(std::span<const EnergyWindow> windows, Instant origin);
   /// Waits until all is written and the file closed. Where that takes longer than `patience` the
   /// recording has failed, and its thread is left behind with the file.
