@@ -374,10 +374,12 @@ class Assembler {
     for (const RootDomain& root : roots_) {
       length = std::max(length, root.domain->period);
     }
-    length = std::min(length, end_ - begin_);
-    if (roots_.empty() || length <= Nanoseconds{0}) {
+    const Nanoseconds whole = end_ - begin_;
+    if (roots_.empty() || whole <= Nanoseconds{0}) {
       return;
     }
+    // Such windows tile the run, so that the highest of them is no lower than the run's mean.
+    length = whole / std::max<std::int64_t>(1, whole / length);
     // A sliding mean of piecewise constant power is at its highest with an edge on a window's edge.
     const auto consider = [&](Instant from) {
       if (from < begin_ || from + length > end_) {

@@ -223,6 +223,24 @@ TEST(RunAssembler, PeakIsWhereItWas) {
   EXPECT_NEAR(run.power.peak->by_domain.at(1)->value(), 50.0, 1e-9);
 }
 
+// A window of 600 ms holds one of the two bursts, and the 400 ms between the windows at either end
+// are in both: each of them is below the mean of all.
+TEST(RunAssembler, APeakIsNeverBelowTheMean) {
+  PowerEvidence power = evidence();
+  for (EnergyWindow& window : power.windows) {
+    const bool in_burst = window.begin < at(100) || window.begin >= at(900);
+    window.energy = Watts{in_burst ? 100.0 : 50.0} * (window.end - window.begin);
+  }
+  for (Domain& domain : power.domains) {
+    domain.period = 600ms;
+  }
+  const ProfiledRun run = assembled(power);
+  ASSERT_TRUE(run.power.peak);
+  EXPECT_NEAR(run.totals.figure.mean_power->value(), 60.0, 1e-9);
+  EXPECT_NEAR(run.power.peak->power.value(), 60.0, 1e-9);
+  EXPECT_EQ(run.power.peak->window, 1s);
+}
+
 TEST(RunAssembler, WithoutSensorsTimingsRemain) {
   const ProfiledRun run = assembled(PowerEvidence{});
   EXPECT_EQ(run.totals.figure.duration, 1s);
