@@ -10,6 +10,7 @@
 #include "live/event_hub.hpp"
 #include "server/http_server.hpp"
 #include "server/live_publisher.hpp"
+#include "server/run_worker.hpp"
 #include "stream_clients.hpp"
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -68,6 +70,16 @@ double cpu_seconds() {
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
+/// Publishes an event like that of a token which ended at `at`.
+void publish_token(EventHub& hub, std::uint64_t index, Instant at) {
+  static_cast<void>(hub.publish(
+      "0123456789abcdef", "token_complete", Nanoseconds{index * 1'000'000},
+      fmt::format(R"({{"index":{},"text":" word","phase":"decode","duration_ms":12.345678,)"
+                  R"("energy_mj":617.2839,"power_mw":50000.0,"provisional":true,)"
+                  R"("at_ns":{}}})",
+                  index, at.time_since_epoch().count())));
+}
+
 /// Publishes events like those of tokens, at a steady rate, from a thread of its own.
 class Load {
  public:
@@ -78,14 +90,7 @@ class Load {
           auto next = std::chrono::steady_clock::now();
           for (std::uint64_t index = 0; !stopping_; ++index) {
             std::this_thread::sleep_until(next += period);
-            const auto now = std::chrono::steady_clock::now().time_since_epoch();
-            static_cast<void>(hub.publish(
-                "0123456789abcdef", "token_complete", Nanoseconds{index * 1'000'000},
-                fmt::format(
-                    R"({{"index":{},"text":" word","phase":"decode","duration_ms":12.345678,)"
-                    R"("energy_mj":617.2839,"power_mw":50000.0,"provisional":true,)"
-                    R"("at_ns":{}}})",
-                    index, std::chrono::nanoseconds{now}.count())));
+            publish_token(hub, index, monotonic_clock().now());
           }
         }) {}
   Load(const Load&) = delete;
@@ -130,6 +135,9 @@ class StreamBench {
     const StreamReport calm = under_load(kCalmEventsPerSecond, std::min(seconds, 10.0));
     figure("stream.calm_latency_p50", calm.latency_p50_ms, "ms");
     figure("stream.calm_latency_p99", calm.latency_p99_ms, "ms");
+    const StreamReport tokens = run_of_tokens(std::min(seconds, 10.0));
+    figure("stream.token_latency_p50", tokens.latency_p50_ms, "ms");
+    figure("stream.token_latency_p99", tokens.latency_p99_ms, "ms");
   }
 
   void measure_decode(const char* path, int rounds) {
@@ -163,6 +171,31 @@ class StreamBench {
     return clients_.report(hub_.last());
   }
 
+  /// A run of tokens at the calm rate, each from its end on the hot path to the watchers, through
+  /// all that is between. The tokens' rate and the deliveries' have no common measure.
+  StreamReport run_of_tokens(double seconds) {
+    clients_.mark();
+    InferencePipelineProfiler profiler{
+        nullptr, nullptr, {.event_period = [] { return RunWorker::kWatchedPeriod; }}};
+    const auto count = static_cast<std::size_t>(seconds * kCalmEventsPerSecond);
+    std::vector<Instant> ends(count);  // each written before its token is told of
+    profiler.on([&](const Event& event) {
+      if (event.type == EventType::token_complete) {
+        publish_token(hub_, event.token, ends.at(event.token));
+      }
+    });
+    RunScope run = profiler.run({.model_name = "bench", .max_output_tokens = count});
+    for (std::size_t token = 0; token < count; ++token) {
+      TokenScope scope = run.token(Phase::decode);
+      std::this_thread::sleep_for(std::chrono::duration<double>(
+          (1.0 + std::sin(static_cast<double>(token)) / 2) / kCalmEventsPerSecond));
+      ends[token] = monotonic_clock().now();
+      scope.end();
+    }
+    run.finish();
+    return clients_.report(hub_.last());
+  }
+
   /// A profiled run; with `streaming` its events go to the watchers, among a thousand others a
   /// second.
   double decode_seconds(LlamaEngine& engine, bool streaming) {
@@ -172,6 +205,7 @@ class StreamBench {
     if (streaming) {
       load.emplace(hub_, kEventsPerSecond);
       options.settle_period = std::chrono::milliseconds{250};
+      options.event_period = [] { return RunWorker::kWatchedPeriod; };
     }
     InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr, options};
     LivePublisher publisher(hub_);

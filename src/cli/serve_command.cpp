@@ -132,6 +132,7 @@ int ServeCommand::run() {
        .metrics = metrics,
        .health = health,
        .power = power,
+       .is_watched = [&] { return serving->watchers() > 0; },
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
       queue_,

@@ -9,7 +9,6 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"events"};
-constexpr Nanoseconds kPeriod = std::chrono::milliseconds{50};
 constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
 
 }  // namespace
@@ -34,8 +33,12 @@ void EventDispatcher::begin_run(std::string run_id, const RunRecorder& recorder)
   posts_lost_ = 0;
   // The hot path does not wake it: that costs a system call.
   const auto started = thread_.start(
-      {.name = "enprof-events", .purpose = "tell of run " + run_id_, .period = kPeriod},
-      [this] { look(); });
+      {.name = "enprof-events", .purpose = "tell of run " + run_id_, .period = kPeriod}, [this] {
+        look();
+        if (period_) {
+          thread_.set_period(period_());
+        }
+      });
   if (!started) {
     kLog.error("Listeners hear of run {} only at its end: {}", run_id_, started.error().message);
   }

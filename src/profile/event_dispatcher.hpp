@@ -7,11 +7,13 @@
 #include "base/periodic_thread.hpp"
 #include "profile/run_recorder.hpp"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace enprof {
@@ -22,9 +24,12 @@ namespace enprof {
 class EventDispatcher {
  public:
   using Listener = std::function<void(const Event&)>;
+  static constexpr Nanoseconds kPeriod = std::chrono::milliseconds{100};
 
-  /// `monitor` may be null: then there are no power samples.
-  explicit EventDispatcher(const PowerMonitor* monitor) : monitor_(monitor) {}
+  /// `monitor` may be null: then there are no power samples. `period` is asked after each delivery
+  /// how long the next may take; null: kPeriod.
+  explicit EventDispatcher(const PowerMonitor* monitor, std::function<Nanoseconds()> period = {})
+      : monitor_(monitor), period_(std::move(period)) {}
   EventDispatcher(const EventDispatcher&) = delete;
   EventDispatcher& operator=(const EventDispatcher&) = delete;
   ~EventDispatcher();
@@ -51,6 +56,7 @@ class EventDispatcher {
   [[nodiscard]] Event event_at(EventType type, Instant at) const;
 
   const PowerMonitor* monitor_;
+  std::function<Nanoseconds()> period_;
   std::vector<Listener> listeners_;
   std::unique_ptr<EventRing> ring_;
   const RunRecorder* recorder_ = nullptr;  // null between runs

@@ -46,7 +46,10 @@ Warning warning_from(std::string component, std::string code, const Error& error
 class InferencePipelineProfiler::Impl {
  public:
   Impl(PowerMonitor* monitor, ProfileDatabase* database, ProfilerOptions profiler_options)
-      : power(monitor), store(database), options(std::move(profiler_options)), dispatcher(monitor) {
+      : power(monitor),
+        store(database),
+        options(std::move(profiler_options)),
+        dispatcher(monitor, options.event_period) {
     if (store != nullptr) {
       static_cast<void>(recover_runs(*store));  // it logs what it does
     }

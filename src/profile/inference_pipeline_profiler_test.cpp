@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace enprof {
@@ -167,6 +169,32 @@ TEST_F(ProfilerTest, ListenersHearInOrderAndOneThatThrowsHarmsNobody) {
   EXPECT_EQ(text, "Hello world");
   EXPECT_EQ(result.status, RunStatus::completed);
   EXPECT_FALSE(has_warning(result, "dropped_events"));
+}
+
+TEST_F(ProfilerTest, ListenersHearAsSoonAsTheyWish) {
+  for (const Nanoseconds period : {Nanoseconds{1ms}, Nanoseconds{1h}}) {
+    std::binary_semaphore asked{0};
+    std::binary_semaphore heard{0};
+    InferencePipelineProfiler profiler{
+        nullptr, nullptr, {.event_period = [&, first = true]() mutable {
+          if (std::exchange(first, false)) {
+            asked.release();
+          }
+          return period;
+        }}};
+    profiler.on([&](const Event& event) {
+      if (event.type == EventType::token_complete) {
+        heard.release();
+      }
+    });
+    auto run = profiler.run({.model_name = "m"});
+    ASSERT_TRUE(asked.try_acquire_for(60s));  // what was there before the token is told
+    run.token(Phase::decode).set_text("hi");
+    const bool in_time = heard.try_acquire_for(period == 1ms ? 60s : 0s);
+    EXPECT_EQ(in_time, period == 1ms);
+    run.finish();
+    EXPECT_EQ(in_time, !heard.try_acquire()) << "told once, at the end if not before";
+  }
 }
 
 TEST_F(ProfilerTest, WithoutThreadsARunIsSavedAndHeardOfAtItsEnd) {

@@ -6,9 +6,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace enprof {
@@ -88,11 +91,17 @@ class RunWorkerTest : public ::testing::Test {
   ServerMetrics metrics_;
   ServerHealth health_;
   FakeEngine engine_;
+  std::atomic_flag asked_;  // whether anybody watches
   RunWorker worker_{{.engine = engine_,
                      .store = *store_,
                      .publisher = publisher_,
                      .metrics = metrics_,
-                     .health = health_}};
+                     .health = health_,
+                     .is_watched = [this] {
+                       asked_.test_and_set();
+                       asked_.notify_all();
+                       return true;
+                     }}};
 };
 
 TEST_F(RunWorkerTest, ARunIsWatchedCountedAndKept) {
@@ -107,6 +116,27 @@ TEST_F(RunWorkerTest, ARunIsWatchedCountedAndKept) {
   EXPECT_EQ(last("inference_complete")["status"], "completed");
   EXPECT_THAT(types(), Not(Contains("error")));
   EXPECT_THAT(metrics_.text({}), HasSubstr("enprof_runs_total{status=\"completed\"} 1"));
+}
+
+TEST_F(RunWorkerTest, ATokenGoesOutBeforeItsRunEnds) {
+  engine_.on_generate = [this](RunScope& run) {
+    asked_.wait(false);  // the next delivery is due in kWatchedPeriod
+    run.token(Phase::decode).set_text("hi");
+    std::string heard;
+    for (std::uint64_t seen = 0; heard != "token_complete";) {
+      const auto batch = hub_.read(seen, 1);
+      seen = batch.next;
+      if (batch.events.empty()) {
+        std::this_thread::yield();
+      } else {
+        heard = batch.events[0]->type;
+      }
+    }
+    run.set_finish_reason("length");
+    return Result<void>{};
+  };
+  work();
+  EXPECT_EQ(kept().status, RunStatus::completed);
 }
 
 TEST_F(RunWorkerTest, ARunThatIsCancelledWhileItsModelLoadsEndsForItsWatchersToo) {
