@@ -26,12 +26,13 @@ void run(std::string_view text) {
     check(window.begin < window.end, "a window has a length");
     check(std::isfinite(window.energy.value()) && window.energy >= Joules{0},
           "an energy is possible");
-    again += replay_line(file->domains[window.domain].name, window);
+    again += replay_line(file->domains[window.domain], window);
   }
   std::istringstream in_again{again};
   const auto file_again = parse_replay(in_again, "again");
   check(file_again.has_value(), "what was written can be read");
   check(file_again->windows.size() == file->windows.size(), "and is as long");
+  check(file_again->domains.size() == file->domains.size(), "of as many domains");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <optional>
@@ -25,6 +26,8 @@ constexpr const char* kExample =
 constexpr double kLatestMs = 3e12;
 /// A terawatt-hour.
 constexpr double kMostMj = 3.6e18;
+/// What the windows' field holds.
+constexpr double kMostStampErrorMs = 4294.0;
 constexpr std::size_t kMostDomains = 4096;
 constexpr std::size_t kShownOfAValue = 60;
 
@@ -75,6 +78,24 @@ std::expected<std::string, std::string> domain_name(const Json& line) {
   return name;
 }
 
+/// Empty where the line does not say. `known` are the names that it may say.
+template <class Enum>
+std::expected<std::optional<Enum>, std::string> named(const Json& line, const char* key,
+                                                      std::initializer_list<Enum> known) {
+  const auto found = line.find(key);
+  if (found == line.end()) {
+    return std::nullopt;
+  }
+  std::string names;
+  for (const Enum value : known) {
+    if (*found == to_string(value)) {
+      return value;
+    }
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", to_string(value));
+  }
+  return Complaint(fmt::format("\"{}\" is {}, none of {}", key, shown(*found), names));
+}
+
 /// Reads line after line.
 class Parser {
  public:
@@ -98,12 +119,19 @@ class Parser {
     const auto begin = number(line, "begin_ms", kLatestMs);
     const auto end = number(line, "end_ms", kLatestMs);
     const auto energy = number(line, "energy_mj", kMostMj);
-    for (const auto* value : {&begin, &end, &energy}) {
+    const auto stamp_error =
+        line.contains("stamp_error_ms") ? number(line, "stamp_error_ms", kMostStampErrorMs) : 0.0;
+    for (const auto* value : {&begin, &end, &energy, &stamp_error}) {
       if (!*value) {
         return Complaint(value->error());
       }
     }
-    return add(*name, {.begin = from_ms(*begin), .end = from_ms(*end), .energy = from_mj(*energy)});
+    const auto added =
+        add(*name, {.begin = from_ms(*begin),
+                    .end = from_ms(*end),
+                    .energy = from_mj(*energy),
+                    .stamp_error_ns = static_cast<std::uint32_t>(from_ms(*stamp_error).count())});
+    return added ? say(*name, line) : added;
   }
 
   [[nodiscard]] bool empty() const { return file_.windows.empty(); }
@@ -138,8 +166,8 @@ class Parser {
       }
       Domain domain = domain_from_name(name);
       domain.source = "replay";
-      domain.method = Method::measured;
       file_.domains.push_back(std::move(domain));
+      said_.emplace_back();
       ends_.emplace_back(0);
     }
     if (window.begin < ends_[window.domain]) {
@@ -153,8 +181,43 @@ class Parser {
     return {};
   }
 
+  /// What a line says of its domain beside its name.
+  std::expected<void, std::string> say(const std::string& name, const Json& line) {
+    const auto method = named(line, "method", {Method::measured, Method::estimated});
+    if (!method) {
+      return Complaint(method.error());
+    }
+    const auto scope =
+        named(line, "scope",
+              {DomainScope::by_kind, DomainScope::slice, DomainScope::device, DomainScope::board,
+               DomainScope::module, DomainScope::machine, DomainScope::unclear});
+    if (!scope) {
+      return Complaint(scope.error());
+    }
+    const std::size_t index = indices_.at(name);
+    const auto take = [&](auto& said, const auto& value,
+                          auto& into) -> std::expected<void, std::string> {
+      if (value && said && *said != *value) {
+        return Complaint(fmt::format("{} is {} here, and {} in a line before", name,
+                                     to_string(*value), to_string(*said)));
+      }
+      if (value) {
+        said = into = *value;
+      }
+      return {};
+    };
+    const auto taken = take(said_[index].method, *method, file_.domains[index].method);
+    return taken ? take(said_[index].scope, *scope, file_.domains[index].scope) : taken;
+  }
+
+  struct Said {
+    std::optional<Method> method;
+    std::optional<DomainScope> scope;
+  };
+
   ReplayFile file_;
   std::map<std::string, std::uint16_t> indices_;
+  std::vector<Said> said_;         // of each domain
   std::vector<Nanoseconds> ends_;  // of the last window, by domain
 };
 
@@ -205,12 +268,22 @@ Result<ReplayFile> read_replay_file(const std::filesystem::path& path) {
   return parse_replay(in, path.string());
 }
 
-std::string replay_line(std::string_view domain, const ReplayWindow& window) {
+std::string replay_line(const Domain& domain, const ReplayWindow& window) {
   // fmt prints a double with as many digits as it takes to read the same one back.
-  return fmt::format(R"({{"domain":{},"begin_ms":{},"end_ms":{},"energy_mj":{}}})"
-                     "\n",
-                     Json(domain).dump(-1, ' ', false, Json::error_handler_t::replace),
-                     to_ms(window.begin), to_ms(window.end), to_mj(window.energy));
+  std::string line =
+      fmt::format(R"({{"domain":{},"begin_ms":{},"end_ms":{},"energy_mj":{})",
+                  Json(domain.name).dump(-1, ' ', false, Json::error_handler_t::replace),
+                  to_ms(window.begin), to_ms(window.end), to_mj(window.energy));
+  if (window.stamp_error_ns > 0) {
+    line += fmt::format(R"(,"stamp_error_ms":{})", to_ms(Nanoseconds{window.stamp_error_ns}));
+  }
+  if (domain.method != Method::measured) {
+    line += fmt::format(R"(,"method":"{}")", to_string(domain.method));
+  }
+  if (domain.scope != DomainScope::by_kind) {
+    line += fmt::format(R"(,"scope":"{}")", to_string(domain.scope));
+  }
+  return line + "}\n";
 }
 
 }  // namespace enprof

@@ -20,6 +20,7 @@ struct ReplayWindow {
   Nanoseconds end{0};
   Joules energy;
   std::uint16_t domain = 0;
+  std::uint32_t stamp_error_ns = 0;  ///< standard deviation of `end`
 
   friend bool operator==(const ReplayWindow&, const ReplayWindow&) = default;
 };
@@ -31,6 +32,9 @@ struct ReplayFile {
 
 /// Reads lines like
 ///   {"domain":"cpu","begin_ms":0,"end_ms":100,"energy_mj":5000}
+/// and perhaps, after these, "stamp_error_ms", the window's, and "method" and "scope", the domain's
+/// names of Method and DomainScope: what one line says of a domain holds for it, none may say
+/// otherwise, and where none does it is measured, by_kind.
 /// Blank lines and lines that begin with # are skipped, further keys are ignored; a byte order mark
 /// and CRLF are put up with. Windows of one domain ascend and do not overlap; domains may be mixed.
 /// Error: malformed, with line, column or value; the text is called `name` there.
@@ -39,7 +43,7 @@ struct ReplayFile {
 /// The same from a file. Errors: that, and those of the file.
 [[nodiscard]] Result<ReplayFile> read_replay_file(const std::filesystem::path& path);
 
-/// One line as above, with its line end.
-[[nodiscard]] std::string replay_line(std::string_view domain, const ReplayWindow& window);
+/// One line as above, with its line end. Of the domain it tells name, method and scope.
+[[nodiscard]] std::string replay_line(const Domain& domain, const ReplayWindow& window);
 
 }  // namespace enprof

@@ -148,15 +148,50 @@ TEST(ReplayFile, WhatIsWrittenIsReadBackToTheBit) {
                             .end = 86400010976563ns,
                             .energy = Joules{0.1234567890123456},
                             .domain = 0};
-  const std::string line = replay_line("gpu \"0\" ü", window);
+  const std::string line = replay_line(domain_from_name("gpu \"0\" ü"), window);
   const auto file = parse(line);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ(file->domains[0].name, "gpu \"0\" ü");
   EXPECT_EQ(file->windows[0].begin, window.begin);
   EXPECT_EQ(file->windows[0].end, window.end);
   EXPECT_NEAR(file->windows[0].energy.value(), window.energy.value(), 1e-16);
-  EXPECT_EQ(replay_line("cpu", {.begin = 0ns, .end = 100ms, .energy = Joules{5}}),
+  EXPECT_EQ(replay_line(domain_from_name("cpu"), {.begin = 0ns, .end = 100ms, .energy = Joules{5}}),
             std::string(kGood) + "\n");
+}
+
+TEST(ReplayFile, WhatIsKnownOfAWindowAndItsDomainIsKept) {
+  Domain domain = domain_from_name("cpu");
+  domain.method = Method::estimated;
+  domain.scope = DomainScope::machine;
+  const ReplayWindow window{
+      .end = 100ms, .energy = Joules{5}, .domain = 0, .stamp_error_ns = 2'886'751};
+  const auto file = parse(replay_line(domain, window) +
+                          // It goes on without a word of it.
+                          R"({"domain":"cpu","begin_ms":100,"end_ms":200,"energy_mj":1})");
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(file->windows[0], window);
+  EXPECT_EQ(file->windows[1].stamp_error_ns, 0U);
+  EXPECT_EQ(file->domains[0].method, Method::estimated);
+  EXPECT_EQ(file->domains[0].scope, DomainScope::machine);
+}
+
+TEST(ReplayFile, ADomainIsOfOneMethodAndScope) {
+  const auto line = [](int begin, const std::string& more) {
+    return R"({"domain":"cpu","begin_ms":)" + std::to_string(begin) + R"(,"end_ms":)" +
+           std::to_string(begin + 10) + R"(,"energy_mj":1,)" + more + "}\n";
+  };
+  EXPECT_TRUE(parse(line(0, R"("method":"measured")") + line(10, R"("method":"measured")")));
+  EXPECT_THAT(complaint(line(0, R"("method":"measured")") + line(10, R"("method":"estimated")")),
+              AllOf(HasSubstr("line 2"),
+                    HasSubstr("cpu is estimated here, and measured in a line before")));
+  EXPECT_THAT(complaint(line(0, R"("scope":"board")") + line(10, R"("scope":"device")")),
+              HasSubstr("cpu is device here, and board"));
+  EXPECT_THAT(complaint(line(0, R"("method":"attributed")")),
+              HasSubstr("\"method\" is \"attributed\", none of measured, estimated"));
+  EXPECT_THAT(complaint(line(0, R"("method":7)")), HasSubstr("\"method\" is 7, none of"));
+  EXPECT_THAT(complaint(line(0, R"("scope":"")")), HasSubstr("none of by_kind, slice, device"));
+  EXPECT_THAT(complaint(line(0, R"("stamp_error_ms":-1)")), HasSubstr("must not be negative"));
+  EXPECT_THAT(complaint(line(0, R"("stamp_error_ms":1e5)")), HasSubstr("more than 4294"));
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ Poll ReplaySource::poll(std::vector<EnergyWindow>& windows) {
   for (; next_ < file_.windows.size() && file_.windows[next_].begin <= elapsed; ++next_) {
     const ReplayWindow& window = file_.windows[next_];
     windows.push_back({.domain = window.domain,
+                       .stamp_error_ns = window.stamp_error_ns,
                        .begin = started_ + window.begin,
                        .end = started_ + window.end,
                        .energy = window.energy});

@@ -41,10 +41,15 @@ Result<void> WindowRecorder::write(const std::vector<Domain>& domains,
     }
     const Instant begin = std::max(window.begin, origin);
     const double share = seconds(window.end - begin) / seconds(window.duration());
-    text += replay_line(domains[window.domain].name, {.begin = begin - origin,
-                                                      .end = window.end - origin,
-                                                      .energy = window.energy * share,
-                                                      .domain = window.domain});
+    const Domain& domain = domains[window.domain];
+    text += replay_line(
+        domain, {.begin = begin - origin,
+                 .end = window.end - origin,
+                 .energy = window.energy * share,
+                 .domain = window.domain,
+                 .stamp_error_ns = window.stamp_error_ns > 0
+                                       ? window.stamp_error_ns
+                                       : static_cast<std::uint32_t>(domain.stamp_error.count())});
   }
   if (text.empty()) {
     return {};

@@ -34,6 +34,30 @@ TEST_F(WindowRecorderTest, WritesWhatAReplayReads) {
   EXPECT_EQ(file->windows[1].energy.value(), 0);
 }
 
+TEST_F(WindowRecorderTest, TellsHowUncertainAWindowIs) {
+  auto recorder = WindowRecorder::open(path_);
+  ASSERT_TRUE(recorder);
+  domains_[0].stamp_error = 12us;
+  domains_[1].method = Method::estimated;
+  const std::vector<EnergyWindow> windows{
+      {.domain = 0, .begin = kOrigin, .end = kOrigin + 10ms, .energy = Joules{1}},
+      {.domain = 0,
+       .stamp_error_ns = 288'675,
+       .begin = kOrigin + 10ms,
+       .end = kOrigin + 20ms,
+       .energy = Joules{1}},
+      {.domain = 1, .begin = kOrigin + 15ms, .end = kOrigin + 20ms, .energy = Joules{1}}};
+  ASSERT_TRUE((*recorder)->write(domains_, windows, kOrigin));
+  const auto file = read_replay_file(path_);
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_EQ(file->windows.size(), 3U);
+  EXPECT_EQ(file->windows[0].stamp_error_ns, 12'000U);
+  EXPECT_EQ(file->windows[1].stamp_error_ns, 288'675U);
+  EXPECT_EQ(file->windows[2].stamp_error_ns, 0U);
+  EXPECT_EQ(file->domains[0].method, Method::measured);
+  EXPECT_EQ(file->domains[1].method, Method::estimated);
+}
+
 TEST_F(WindowRecorderTest, CutsOffWhatLiesBeforeItsBegin) {
   auto recorder = WindowRecorder::open(path_);
   ASSERT_TRUE(recorder);

@@ -374,12 +374,10 @@ class Assembler {
     for (const RootDomain& root : roots_) {
       length = std::max(length, root.domain->period);
     }
-    const Nanoseconds whole = end_ - begin_;
-    if (roots_.empty() || whole <= Nanoseconds{0}) {
+    length = std::min(length, end_ - begin_);
+    if (roots_.empty() || length <= Nanoseconds{0}) {
       return;
     }
-    // Such windows tile the run, so that the highest of them is no lower than the run's mean.
-    length = whole / std::max<std::int64_t>(1, whole / length);
     // A sliding mean of piecewise constant power is at its highest with an edge on a window's edge.
     const auto consider = [&](Instant from) {
       if (from < begin_ || from + length > end_) {
@@ -406,7 +404,17 @@ class Assembler {
         consider(timeline.knot(knot) - length);
       }
     }
-    if (run_.power.peak) {
+    // What lies outside of the run in windows at its edges was taken for idle in the run's figures
+    // alone, and windows that do not tile the run can each be below its mean: the run as a whole is
+    // a window, too.
+    const auto mean = run_.totals.figure.mean_power;
+    if (run_.power.peak && mean && *mean > run_.power.peak->power) {
+      run_.power.peak =
+          PeakPower{.power = *mean, .at = (end_ - begin_) / 2, .window = end_ - begin_};
+      for (const DomainFigure& domain : run_.power.domains) {
+        run_.power.peak->by_domain.push_back(domain.figure.mean_power);
+      }
+    } else if (run_.power.peak) {
       const Instant from = begin_ + run_.power.peak->at - length / 2;
       for (const EnergyTimeline& timeline : timelines_) {
         run_.power.peak->by_domain.push_back(mean_power(timeline, from, from + length));

@@ -239,6 +239,19 @@ TEST(RunAssembler, APeakIsNeverBelowTheMean) {
   EXPECT_NEAR(run.totals.figure.mean_power->value(), 60.0, 1e-9);
   EXPECT_NEAR(run.power.peak->power.value(), 60.0, 1e-9);
   EXPECT_EQ(run.power.peak->window, 1s);
+  EXPECT_EQ(run.power.peak->at, 500ms);
+  ASSERT_EQ(run.power.peak->by_domain.size(), 2U);
+  EXPECT_NEAR(run.power.peak->by_domain[1]->value(), 60.0, 1e-9);
+}
+
+// Half of the one window lies before the run, and is taken for idle.
+TEST(RunAssembler, ThePeakOfARunWithinAWindowIsItsMean) {
+  PowerEvidence power = evidence();
+  power.windows = {{.domain = 0, .begin = at(-800), .end = at(1000), .energy = Watts{50} * 1800ms}};
+  const ProfiledRun run = assembled(power);
+  ASSERT_TRUE(run.power.peak);
+  EXPECT_NEAR(run.totals.figure.mean_power->value(), 90 - 0.8 * 10, 1e-9);
+  EXPECT_EQ(run.power.peak->power, *run.totals.figure.mean_power);
 }
 
 TEST(RunAssembler, WithoutSensorsTimingsRemain) {

@@ -1,5 +1,7 @@
 #include "report/run_from_json.hpp"
 
+#include "model/enum_from_name.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -36,18 +38,6 @@ double joules_from_mj(double millijoules) {
     }
   }
   return quotient;
-}
-
-template <class Enum>
-std::optional<Enum> enum_from_name(std::string_view name) {
-  constexpr int kMost = 32;  // more than any of them has
-  for (int value = 0; value < kMost; ++value) {
-    const auto candidate = static_cast<Enum>(value);
-    if (to_string(candidate) == name && name != "unknown") {
-      return candidate;
-    }
-  }
-  return std::nullopt;
 }
 
 /// A value in the document, and the way to it for messages.

@@ -170,6 +170,12 @@ class Flags(ProgramTest):
         self.assertAlmostEqual(first["totals"]["mean_power_mw"], 50_000, delta=50)
         self.assertAlmostEqual(second["totals"]["mean_power_mw"], 50_000, delta=50)
 
+    def test_a_recorded_estimate_is_still_one(self):
+        record = self.dir / "power.jsonl"
+        self.profile("--power", "estimate", "--record-power", record, "--baseline-s", 0)
+        run = self.profile_json("--power", f"replay:{record}", "--baseline-s", 0)
+        self.assertEqual([domain["method"] for domain in run["power"]["domains"]], ["estimated"])
+
     def test_the_prompt_can_come_from_a_file_or_a_pipe(self):
         path = self.dir / "prompt.txt"
         path.write_text("The quick brown fox", encoding="utf-8")

@@ -34,6 +34,7 @@ describe("others", () => {
   it("keeps four digits", () => {
     expect(digits(12345)).toBe("12345");
     expect(digits(0.123456)).toBe("0.1235");
+    expect(digits(-0.5, 2)).toBe("−0.50");
   });
   it("formats shares, sizes and invisible characters", () => {
     expect(percent(0.1234)).toBe("12.3 %");

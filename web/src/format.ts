@@ -16,14 +16,14 @@ const PREFIXES: [number, string][] = [
 
 export const DASH = "–";
 
-/** 4 significant digits at most, no exponent for usual sizes. */
+/** 4 significant digits at most, no exponent for usual sizes, a minus that is as wide as a plus. */
 export function digits(value: number, count = 4): string {
   if (value === 0) {
     return "0";
   }
   const rounded = Math.abs(Number(value.toPrecision(count))); // 0.99999 has one digit before the point
   const decimals = Math.max(0, count - 1 - Math.floor(Math.log10(rounded)));
-  return value.toFixed(Math.min(decimals, 9));
+  return value.toFixed(Math.min(decimals, 9)).replace("-", "−");
 }
 
 /** A value in the base unit, with the prefix that fits: si(0.0032, "J") is "3.200 mJ". */

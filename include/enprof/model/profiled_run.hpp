@@ -87,7 +87,7 @@ struct DomainFigure {
 struct PeakPower {
   Watts power;                                  ///< mean over the window
   Nanoseconds at{0};                            ///< the window's middle, since the run began
-  Nanoseconds window{0};                        ///< how long it lasted: a whole number fit the run
+  Nanoseconds window{0};                        ///< how long it lasted
   std::vector<std::optional<Watts>> by_domain;  ///< at that time, in the order of the domains
 
   friend bool operator==(const PeakPower&, const PeakPower&) = default;
