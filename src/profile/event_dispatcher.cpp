@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -9,6 +10,7 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"events"};
+constexpr Nanoseconds kShortestPeriod = std::chrono::milliseconds{1};
 constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
 
 }  // namespace
@@ -36,7 +38,7 @@ void EventDispatcher::begin_run(std::string run_id, const RunRecorder& recorder)
       {.name = "enprof-events", .purpose = "tell of run " + run_id_, .period = kPeriod}, [this] {
         look();
         if (period_) {
-          thread_.set_period(period_());
+          thread_.set_period(std::max(period_(), kShortestPeriod));
         }
       });
   if (!started) {

@@ -32,17 +32,21 @@ class Nvml(ProgramTest):
     def test_a_gpu_that_is_lost_leaves_a_run_that_says_so(self):
         lost = self.dir / "lost"
         environment = self.environment(f"gpu 0 lost_when={lost}\nat 0 gpu 0 watts 150\n")
+        record = self.dir / "power.jsonl"
+        windows = lambda: record.read_bytes().count(b"\n")
         tokens = self.tokens_in(3)  # it must not be over before the GPU is lost
         process = subprocess.Popen(
             [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "--db",
-             str(self.db), "-v", "--power", "nvml", "--baseline-s", "0", "-n",
-             str(tokens), "--ctx", "4096", "--ignore-eos"],
+             str(self.db), "-v", "--power", "nvml", "--power-interval-ms", "20", "--record-power",
+             str(record), "--baseline-s", "0", "-n", str(tokens), "--ctx", "4096", "--ignore-eos"],
             env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace")
         for line in process.stderr:
             if "Starting profiling run" in line:
                 break
-        time.sleep(0.5)
+        enough = windows() + 3
+        while windows() < enough and process.poll() is None:
+            time.sleep(0.02)
         lost.touch()
         log = process.stderr.read()
         process.stderr.close()

@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
-  LONG, browser, exactly, expectTrouble, manyTokens, page, profile, row, rows, server, start, tab, tokens, visit,
+  LONG, browser, exactly, expectTrouble, manyTokens, page, profile, row, rows, server, shownTokens, start, tab, tokens,
+  visit, whole,
 } from "./fixture.mjs";
 import { open } from "./page.mjs";
 
@@ -77,11 +78,13 @@ describe("a run under way", () => {
     await page.getByRole("img", { name: "Heatmap of decode energy" }).locator("canvas").first().waitFor();
     await page.waitForFunction(() => document.querySelectorAll(".tokens :not(.provisional)").length > 0);
     await page.getByRole("button", { name: "Cancel" }).waitFor();
-    const first = await tokens().first().textContent();
+    const seen = (await shownTokens()).at(-1);
     await page.reload();
-    await manyTokens(31);
-    expect(await tokens().first().getAttribute("data-index")).toBe("0");
-    expect(await tokens().first().textContent()).toBe(first);
+    await manyTokens((seen?.index ?? 0) + 1);
+    const shown = await shownTokens();
+    expect(whole(shown)).toBe(true);
+    expect(shown[0]?.index).toBe(Math.max(0, (shown.at(-1)?.index ?? 0) + 1 - 3000));
+    expect(shown).toContainEqual(seen);
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.getByText("cancelled").first().waitFor();
   });

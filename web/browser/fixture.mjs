@@ -81,6 +81,14 @@ export const start = async (prompt, tokens) => {
   await page.getByRole("button", { name: /Start run|Queue run/ }).click();
 };
 export const tokens = () => page.locator(".tokens [data-index]");
+/** Those that the page shows, the latest 3000, all at one time. */
+export const shownTokens = () =>
+  tokens().evaluateAll((all) =>
+    all.map((token) => ({ index: Number(token.getAttribute("data-index")), text: token.textContent })),
+  );
+/** None is missing among those that are shown. */
+export const whole = (/** @type {{ index: number }[]} */ shown) =>
+  shown.every((token, place) => token.index === (shown[0]?.index ?? 0) + place);
 /** Of those that have come, of which the page shows the latest. */
 export const tokenCount = () =>
   tokens().last().getAttribute("data-index").then((index) => Number(index) + 1);

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
-  LONG, cancel, exactly, expectTrouble, manyTokens, models, page, profile, row, serve, server, start, tokenCount, tokens, visit,
+  LONG, cancel, exactly, expectTrouble, manyTokens, models, page, profile, row, serve, server, shownTokens, start,
+  tokenCount, visit, whole,
 } from "./fixture.mjs";
 
 const root = process.platform === "linux" && process.getuid?.() === 0;
@@ -69,9 +70,7 @@ describe("trouble", () => {
     await page.getByRole("button", { name: "Cancel", exact: true }).click();
     await page.getByRole("link", { name: "Analyse this run" }).waitFor();
     expect(sockets.length).toBe(2);
-    const seen = await tokens().evaluateAll((all) => all.map((token) => Number(token.dataset.index)));
-    const first = seen[0] ?? 0; // of a long answer the end is shown
-    expect(seen).toEqual(seen.map((_, place) => first + place));
+    expect(whole(await shownTokens())).toBe(true);
     expect(await page.getByText("events were missed").count()).toBe(0);
   });
 
@@ -216,7 +215,7 @@ describe("a run that is not over", () => {
     await start("The third", 5);
     const waiting = page.getByLabel("Runs that wait").getByRole("listitem");
     await waiting.nth(1).waitFor();
-    expect(await tokens().first().getAttribute("data-index")).toBe("0");
+    expect(await tokenCount()).toBeGreaterThanOrEqual(30);
     await page.getByText("“The first”").waitFor();
     await waiting.filter({ hasText: "The second" }).getByRole("button").click();
     await waiting.filter({ hasText: "The second" }).waitFor({ state: "detached" });

@@ -6,7 +6,7 @@ describe("si", () => {
     expect(si(0.0032, "J")).toBe("3.200 mJ");
     expect(si(1234, "W")).toBe("1.234 kW");
     expect(si(0.99999, "J")).toBe("1.000 J");
-    expect(si(-0.002, "J")).toBe("-2.000 mJ");
+    expect(si(-0.002, "J")).toBe("−2.000 mJ");
     expect(si(2.5e-12, "J")).toBe("2.500 pJ");
     expect(si(2.5e-15, "J")).toBe("0.002500 pJ");
   });

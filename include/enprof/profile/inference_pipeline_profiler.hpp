@@ -64,7 +64,8 @@ struct ProfilerOptions {
   /// metrics events; 0: only the run's end tells. A thread of the profiler's own looks, and does so
   /// less often where it would take more than 1 % of a CPU.
   Nanoseconds settle_period{0};
-  /// Asked after each delivery of events to the listeners: how long until the next. Null: 100 ms.
+  /// Asked after each delivery of events to the listeners: how long until the next,
+  /// at least 1 ms. Null: 100 ms.
   std::function<Nanoseconds()> event_period{};
   /// Asked at each look of a deep run: whether operation_metrics are wanted. They multiply its
   /// cost.
