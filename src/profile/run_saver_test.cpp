@@ -413,29 +413,34 @@ TEST_F(RunSaverTest, OfStepsThatAreDroppedTheOneThatNamesTheRunIsNone) {
   ProfiledRun run;
   run.run_id = "r";
   run.model.name = "m";
-  // Of steps that wait, only the last is to be kept.
-  RunSaver saver(database, nullptr,
-                 [this](const Warning& warning) {
-                   const std::lock_guard lock(mutex_);
-                   trouble_.push_back(warning);
-                 },
-                 {.period = 1ms, .patience = 1ms, .most_pending_bytes = 1});
-  RunRecorder recorder({.spans = 100, .tokens = 100, .text_bytes = 100}, nullptr, monotonic_clock(),
-                       saver.spans());
-  recorder.begin();
-  take_away();
-  dir_.write("profiles.db.journal", "");
-  saver.begin(run, recorder);
-  wait_until([&] { return !trouble().empty(); });
-  std::this_thread::sleep_for(100ms);  // steps that wait
-  put_back();
-  fs::remove(journal_directory(path_));
-  const Instant now = monotonic_clock().now();
-  wait_until([&] { return saver.saved_until() > now; });
-  saver.stop();
-  const auto saved = recorded(database, "r");
-  ASSERT_TRUE(saved) << saved.error().message;
-  EXPECT_EQ(saved->run.model.name, "m");
+  {
+    // Of steps that wait, only the last is to be kept.
+    RunSaver saver(database, nullptr,
+                   [this](const Warning& warning) {
+                     const std::lock_guard lock(mutex_);
+                     trouble_.push_back(warning);
+                   },
+                   {.period = 1ms, .patience = 1ms, .most_pending_bytes = 1});
+    RunRecorder recorder({.spans = 100, .tokens = 100, .text_bytes = 100}, nullptr,
+                         monotonic_clock(), saver.spans());
+    recorder.begin();
+    take_away();
+    dir_.write("profiles.db.journal", "");
+    saver.begin(run, recorder);
+    wait_until([&] { return !trouble().empty(); });
+    std::this_thread::sleep_for(100ms);  // steps that wait
+    put_back();
+    fs::remove(journal_directory(path_));
+    const Instant now = monotonic_clock().now();
+    wait_until([&] { return saver.saved_until() > now; });
+    saver.stop();
+  }
+  // In the database or, where the saver looked at that before it was back and at its journal after
+  // that was, in the journal.
+  EXPECT_EQ(recover_runs(database).runs.size(), 1U);
+  const auto kept = database.get_run("r");
+  ASSERT_TRUE(kept && *kept);
+  EXPECT_EQ((*kept)->model.name, "m");
 }
 
 // ---- killed -------------------------------------------------------------------------------------
