@@ -52,7 +52,14 @@ void ask_policies(const HttpRequest& request) {
   static const AccessPolicy here("127.0.0.1", kPort, "");
   static const AccessPolicy network("192.0.2.7", kPort, std::string(kToken));
   const std::string host = lower_case(request.header("host"));
-  if (const auto allowed = here.check(request)) {
+  const auto is_refusal = [](const HttpResponse& answer) {
+    return (answer.status == 401 && !answer.headers.empty()) || answer.status == 403;
+  };
+  if (const auto refused = here.refusal(request)) {
+    check(is_refusal(*refused), "who may not is told so");
+    check(refused->status == 403, "nobody is asked for a token that there is not");
+    check(refused->body.find("hint") != std::string::npos, "a refusal says what to do");
+  } else {
     check(host.starts_with("localhost") || host.starts_with("127.") || host.starts_with("[::1") ||
               host.starts_with("::1"),
           "only names of this machine are let in");
@@ -61,10 +68,10 @@ void ask_policies(const HttpRequest& request) {
     check(origin.empty() || origin.find("localhost") != std::string::npos ||
               origin.find("127.") != std::string::npos || origin.find("::1") != std::string::npos,
           "and only its own pages");
-  } else {
-    check(says_why(allowed.error()), "a refusal says why");
   }
-  if (network.check(request)) {
+  if (const auto refused = network.refusal(request)) {
+    check(is_refusal(*refused), "who may not is told so");
+  } else {
     const bool is_page = (request.method == "GET" || request.method == "HEAD") &&
                          !request.path.starts_with("/api/") && !request.path.starts_with("/ws/") &&
                          request.path != "/metrics";
