@@ -2,6 +2,7 @@
 
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
+#include "base/thread_name.hpp"
 #include "power/idle_baseline.hpp"
 #include "power/power_sampler.hpp"
 #include "power/power_sources.hpp"
@@ -85,7 +86,10 @@ bool PowerMonitor::is_available(const PowerEnvironment& environment) {
   ours.boot_clock = nullptr;
   ours.sleeper = nullptr;
   ours.perf_events = nullptr;
-  std::packaged_task<bool()> task([ours = std::move(ours)] { return is_source_available(ours); });
+  std::packaged_task<bool()> task([ours = std::move(ours)] {
+    name_this_thread("enprof-survey");
+    return is_source_available(ours);
+  });
   std::future<bool> answer = task.get_future();
   try {
     std::thread(std::move(task)).detach();
