@@ -10,7 +10,6 @@
 #include "live/event_hub.hpp"
 #include "server/http_server.hpp"
 #include "server/live_publisher.hpp"
-#include "server/run_worker.hpp"
 #include "stream_clients.hpp"
 
 #include <fmt/format.h>
@@ -175,8 +174,7 @@ class StreamBench {
   /// all that is between. The tokens' rate and the deliveries' have no common measure.
   StreamReport run_of_tokens(double seconds) {
     clients_.mark();
-    InferencePipelineProfiler profiler{
-        nullptr, nullptr, {.event_period = [] { return RunWorker::kWatchedPeriod; }}};
+    InferencePipelineProfiler profiler{nullptr, nullptr, {.is_watched = [] { return true; }}};
     const auto count = static_cast<std::size_t>(seconds * kCalmEventsPerSecond);
     std::vector<Instant> ends(count);  // each written before its token is told of
     profiler.on([&](const Event& event) {
@@ -205,7 +203,7 @@ class StreamBench {
     if (streaming) {
       load.emplace(hub_, kEventsPerSecond);
       options.settle_period = std::chrono::milliseconds{250};
-      options.event_period = [] { return RunWorker::kWatchedPeriod; };
+      options.is_watched = [] { return true; };
     }
     InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr, options};
     LivePublisher publisher(hub_);

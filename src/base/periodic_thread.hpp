@@ -4,6 +4,7 @@
 #include "enprof/base/error.hpp"
 #include "enprof/base/units.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -20,14 +21,16 @@ namespace enprof {
 /// afterwards. As an owner's last member it is the first to go, and the turn finds all others
 /// alive.
 ///
-/// Threads: start, stop and destruction from one, never from the turn; set_period from the turn.
+/// Threads: start, stop and destruction from one, never from the turn; set_period from the turn;
+/// wake from any.
 class PeriodicThread {
  public:
   struct Options {
     std::string name;     ///< as debuggers and `top -H` show it: at most 15 bytes
     std::string purpose;  ///< for the log: "Could not PURPOSE: …"
     Nanoseconds period{0};
-    Nanoseconds first{0};  ///< until the first turn
+    Nanoseconds first{0};     ///< until the first turn
+    Nanoseconds unbroken{0};  ///< how much of a rest wake() leaves alone
   };
 
   PeriodicThread() = default;
@@ -43,9 +46,14 @@ class PeriodicThread {
   void stop();
   /// Of the rest after this turn and those that follow.
   void set_period(Nanoseconds period) { options_.period = period; }
+  /// Ends the rest under way, or the next one where a turn is. Waits for nothing, and is one system
+  /// call a rest at most.
+  void wake() noexcept;
 
  private:
   void work();
+  /// False where it was stopped.
+  [[nodiscard]] bool rest(std::unique_lock<std::mutex>& lock, Nanoseconds pause);
   void take_turn();
 
   // The thread's while it runs.
@@ -56,6 +64,9 @@ class PeriodicThread {
   std::mutex mutex_;  // of stopping_
   std::condition_variable wake_;
   bool stopping_ = false;
+  // Each is written before the other is read: of wake() and the thread, one sees the other.
+  std::atomic<bool> woken_{false};
+  std::atomic<bool> listening_{false};  // written with the mutex held
   std::thread thread_;
 };
 

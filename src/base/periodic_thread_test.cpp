@@ -80,6 +80,72 @@ TEST(PeriodicThread, ATurnMaySetThePeriod) {
   wait_until([&] { return turns >= 2; });
 }
 
+TEST(PeriodicThread, WakingItEndsTheRest) {
+  std::atomic<int> turns{0};
+  PeriodicThread thread;
+  thread.wake();  // it does not run: no harm
+  ASSERT_TRUE(thread.start(every(1h), [&] { ++turns; }));
+  for (int turn = 1; turn <= 1'000; ++turn) {
+    wait_until([&] { return turns >= turn; });
+    thread.wake();  // while it rests, or just before
+  }
+  wait_until([&] { return turns == 1'001; });
+  thread.stop();
+  EXPECT_EQ(turns, 1'001);
+  thread.wake();
+}
+
+TEST(PeriodicThread, WokenDuringATurnItTakesAnother) {
+  std::atomic<int> turns{0};
+  PeriodicThread thread;
+  ASSERT_TRUE(thread.start(every(1h), [&] {
+    if (++turns < 100) {
+      thread.wake();
+    }
+  }));
+  wait_until([&] { return turns == 100; });
+}
+
+TEST(PeriodicThread, WakingItLeavesTheBeginOfARestAlone) {
+  constexpr auto kUnbroken = 20ms;
+  std::atomic<int> turns{0};
+  SteadyClock::time_point first_ended;
+  SteadyClock::time_point second_began;
+  PeriodicThread thread;
+  PeriodicThread::Options options = every(1h);
+  options.unbroken = kUnbroken;
+  ASSERT_TRUE(thread.start(options, [&] {
+    (turns == 0 ? first_ended : second_began) = SteadyClock::now();
+    ++turns;
+  }));
+  wait_until([&] { return turns == 1; });
+  thread.wake();
+  wait_until([&] { return turns == 2; });
+  thread.stop();
+  EXPECT_GE(second_began - first_ended, kUnbroken);
+
+  options.period = 1ms;  // less than what is left alone
+  ASSERT_TRUE(thread.start(options, [&] { ++turns; }));
+  wait_until([&] { return turns >= 5; });
+}
+
+TEST(PeriodicThread, ManyMayWakeIt) {
+  std::atomic<int> wanted{0};
+  std::atomic<int> seen{0};
+  PeriodicThread thread;
+  ASSERT_TRUE(thread.start(every(1h), [&] { seen = wanted.load(); }));
+  const auto want = [&] {
+    for (int count = 0; count < 2'000; ++count) {
+      ++wanted;
+      thread.wake();
+    }
+  };
+  std::thread other(want);
+  want();
+  other.join();
+  wait_until([&] { return seen == 4'000; });  // the last one is not lost
+}
+
 TEST(PeriodicThread, StopWaitsNeitherForTheFirstTurnNorForThePeriod) {
   std::atomic<int> turns{0};
   PeriodicThread thread;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr Logger kLog{"events"};
 constexpr Nanoseconds kShortestPeriod = std::chrono::milliseconds{1};
+/// Between two deliveries to those who watch: they are shown 30 pictures a second.
+constexpr Nanoseconds kWatchedPeriod = std::chrono::milliseconds{33};
 constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
 
 }  // namespace
@@ -33,14 +35,16 @@ void EventDispatcher::begin_run(std::string run_id, const RunRecorder& recorder)
   energy_at_begin_ = monitor_ != nullptr ? monitor_->now().energy_since_start : Joules{0};
   is_new_ = true;
   posts_lost_ = 0;
-  // The hot path does not wake it: that costs a system call.
-  const auto started = thread_.start(
-      {.name = "enprof-events", .purpose = "tell of run " + run_id_, .period = kPeriod}, [this] {
-        look();
-        if (period_) {
-          thread_.set_period(std::max(period_(), kShortestPeriod));
-        }
-      });
+  const auto started =
+      thread_.start({.name = "enprof-events",
+                     .purpose = "tell of run " + run_id_,
+                     .period = std::max(period_, kShortestPeriod),
+                     .unbroken = kWatchedPeriod},
+                    [this] {
+                      // Before it looks: what comes from now on wakes it.
+                      ring_->set_reader(is_watched_ && is_watched_() ? &thread_ : nullptr);
+                      look();
+                    });
   if (!started) {
     kLog.error("Listeners hear of run {} only at its end: {}", run_id_, started.error().message);
   }
@@ -80,6 +84,7 @@ void EventDispatcher::post(Event event) {
   } else {
     ++posts_lost_;
   }
+  thread_.wake();
 }
 
 void EventDispatcher::drain() {

@@ -5,9 +5,9 @@
 #include "enprof/power/power_monitor.hpp"
 
 #include "base/periodic_thread.hpp"
+#include "profile/event_ring.hpp"
 #include "profile/run_recorder.hpp"
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -24,12 +24,10 @@ namespace enprof {
 class EventDispatcher {
  public:
   using Listener = std::function<void(const Event&)>;
-  static constexpr Nanoseconds kPeriod = std::chrono::milliseconds{100};
 
-  /// `monitor` may be null: then there are no power samples. `period` is asked after each delivery
-  /// how long the next may take; null: kPeriod.
-  explicit EventDispatcher(const PowerMonitor* monitor, std::function<Nanoseconds()> period = {})
-      : monitor_(monitor), period_(std::move(period)) {}
+  /// `monitor` may be null: then there are no power samples. For the others see ProfilerOptions.
+  EventDispatcher(const PowerMonitor* monitor, Nanoseconds period, std::function<bool()> is_watched)
+      : monitor_(monitor), period_(period), is_watched_(std::move(is_watched)) {}
   EventDispatcher(const EventDispatcher&) = delete;
   EventDispatcher& operator=(const EventDispatcher&) = delete;
   ~EventDispatcher();
@@ -56,7 +54,8 @@ class EventDispatcher {
   [[nodiscard]] Event event_at(EventType type, Instant at) const;
 
   const PowerMonitor* monitor_;
-  std::function<Nanoseconds()> period_;
+  Nanoseconds period_;
+  std::function<bool()> is_watched_;
   std::vector<Listener> listeners_;
   std::unique_ptr<EventRing> ring_;
   const RunRecorder* recorder_ = nullptr;  // null between runs

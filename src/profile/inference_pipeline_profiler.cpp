@@ -49,7 +49,7 @@ class InferencePipelineProfiler::Impl {
       : power(monitor),
         store(database),
         options(std::move(profiler_options)),
-        dispatcher(monitor, options.event_period) {
+        dispatcher(monitor, options.event_period, options.is_watched) {
     if (store != nullptr) {
       static_cast<void>(recover_runs(*store));  // it logs what it does
     }

@@ -171,29 +171,41 @@ TEST_F(ProfilerTest, ListenersHearInOrderAndOneThatThrowsHarmsNobody) {
   EXPECT_FALSE(has_warning(result, "dropped_events"));
 }
 
-TEST_F(ProfilerTest, ListenersHearAsSoonAsTheyWish) {
-  for (const Nanoseconds period : {Nanoseconds{1ms}, Nanoseconds{1h}}) {
-    std::binary_semaphore asked{0};
-    std::binary_semaphore heard{0};
+TEST_F(ProfilerTest, ListenersHearAtOnceWhereSomebodyWatches) {
+  struct Case {
+    Nanoseconds period;
+    bool is_watched;
+    bool is_prompt;
+  };
+  for (const Case& each : {Case{1h, true, true}, Case{1h, false, false}, Case{1ms, false, true}}) {
+    std::atomic<int> deliveries{0};
+    std::binary_semaphore started{0};
+    std::counting_semaphore heard{0};
     InferencePipelineProfiler profiler{
-        nullptr, nullptr, {.event_period = [&, first = true]() mutable {
-          if (std::exchange(first, false)) {
-            asked.release();
-          }
-          return period;
-        }}};
+        nullptr, nullptr, {.event_period = each.period, .is_watched = [&] {
+                             ++deliveries;
+                             return each.is_watched;
+                           }}};
     profiler.on([&](const Event& event) {
-      if (event.type == EventType::token_complete) {
+      if (event.type == EventType::run_started) {
+        started.release();
+      } else if (event.type == EventType::token_complete) {
         heard.release();
       }
     });
     auto run = profiler.run({.model_name = "m"});
-    ASSERT_TRUE(asked.try_acquire_for(60s));  // what was there before the token is told
-    run.token(Phase::decode).set_text("hi");
-    const bool in_time = heard.try_acquire_for(period == 1ms ? 60s : 0s);
-    EXPECT_EQ(in_time, period == 1ms);
+    ASSERT_TRUE(started.try_acquire_for(60s));
+    constexpr int kTokens = 3;
+    for (int token = 0; token < kTokens; ++token) {
+      run.token(Phase::decode).set_text("hi");
+      EXPECT_TRUE(!each.is_prompt || heard.try_acquire_for(60s));
+    }
     run.finish();
-    EXPECT_EQ(in_time, !heard.try_acquire()) << "told once, at the end if not before";
+    for (int token = 0; !each.is_prompt && token < kTokens; ++token) {
+      EXPECT_TRUE(heard.try_acquire()) << "told at the end if not before";
+    }
+    EXPECT_FALSE(heard.try_acquire()) << "told once";
+    EXPECT_TRUE(each.is_prompt || deliveries == 1) << deliveries;
   }
 }
 

@@ -6,6 +6,7 @@
 #include "enprof/model/span.hpp"
 
 #include "base/ring_buffer.hpp"
+#include "profile/event_ring.hpp"
 #include "profile/pass_recorder.hpp"
 
 #include <array>
@@ -17,17 +18,6 @@
 #include <vector>
 
 namespace enprof {
-
-/// An event as the hot path writes it: no strings, no pointers.
-struct EventRecord {
-  EventType type = EventType::section_start;
-  Phase phase = Phase::pre_inference;
-  std::uint16_t name = 0;  ///< of a section
-  std::int32_t token = Span::kNone;
-  Instant at;
-  Nanoseconds duration{0};
-};
-using EventRing = RingBuffer<EventRecord>;
 
 /// A span as it was when something about it changed. Of those with one index the last one counts.
 struct SpanRecord {
@@ -48,7 +38,9 @@ struct Recording {
 };
 
 /// Records spans into memory that it allocated beforehand. No call between begin() and end()
-/// allocates, locks, logs or throws; what does not fit is dropped and counted.
+/// allocates, locks, logs or throws, but for waking the reader of an EventRing; what does not fit
+/// is dropped and counted.
+///
 /// Threads: one thread records. Another may read names and token texts of events, and of spans that
 /// are closed, that it got through a ring, for the ring's order makes them visible.
 class RunRecorder {

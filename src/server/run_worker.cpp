@@ -64,20 +64,15 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
   const auto warn = [&](const Warning& warning) {
     parts_.publisher.warn(task.run_id, monotonic_clock().now() - begun, warning);
   };
-  InferencePipelineProfiler profiler{
-      parts_.power,
-      &parts_.store,
-      {.settle_period = kSettlePeriod,
-       .event_period =
-           [&] {
-             return parts_.is_watched && parts_.is_watched() ? kWatchedPeriod : kUnwatchedPeriod;
-           },
-       .wants_operations = parts_.wants_operations,
-       .on_trouble =
-           [&](const Warning& warning) {
-             warn(warning);
-             parts_.metrics.count_error(warning.component, warning.code);
-           }}};
+  InferencePipelineProfiler profiler{parts_.power,
+                                     &parts_.store,
+                                     {.settle_period = kSettlePeriod,
+                                      .is_watched = parts_.is_watched,
+                                      .wants_operations = parts_.wants_operations,
+                                      .on_trouble = [&](const Warning& warning) {
+                                        warn(warning);
+                                        parts_.metrics.count_error(warning.component, warning.code);
+                                      }}};
   profiler.on([&](const Event& event) {
     parts_.publisher.publish(event);
     if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters

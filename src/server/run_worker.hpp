@@ -11,7 +11,6 @@
 #include "server/server_metrics.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,11 +35,6 @@ class RunWorker {
     /// Whether a watcher has asked for operation_metrics.
     std::function<bool()> wants_operations{};
   };
-
-  /// Between two deliveries of a run's events: a token is old by half of it, on the average, when
-  /// it goes out. Each is a wake-up, so that the shorter one is for watchers alone.
-  static constexpr Nanoseconds kWatchedPeriod = std::chrono::milliseconds{5};
-  static constexpr Nanoseconds kUnwatchedPeriod = std::chrono::milliseconds{100};
 
   explicit RunWorker(Parts parts) : parts_(std::move(parts)) {}
 

@@ -64,9 +64,12 @@ struct ProfilerOptions {
   /// metrics events; 0: only the run's end tells. A thread of the profiler's own looks, and does so
   /// less often where it would take more than 1 % of a CPU.
   Nanoseconds settle_period{0};
-  /// Asked after each delivery of events to the listeners: how long until the next,
-  /// at least 1 ms. Null: 100 ms.
-  std::function<Nanoseconds()> event_period{};
+  /// Between two deliveries of events to the listeners; at least 1 ms.
+  Nanoseconds event_period = std::chrono::milliseconds{100};
+  /// Asked at each delivery: whether somebody waits to see what happens. An event is then delivered
+  /// at once, as long as 33 ms have passed since the last delivery: at most 30 times a second, each
+  /// for a system call by the run's thread. Null: nobody does.
+  std::function<bool()> is_watched{};
   /// Asked at each look of a deep run: whether operation_metrics are wanted. They multiply its
   /// cost.
   std::function<bool()> wants_operations{};
