@@ -225,14 +225,19 @@ TEST_F(PowerSamplerTest, ASensorThatHangsWhileItStartsIsNamed) {
 TEST_F(PowerSamplerTest, ASensorThatHangsDelaysNoOther) {
   add("stuck", {"gpu-0"});
   add("quick", {"package-0"});
+  const Instant begin = clock_.now();
   const auto sampler = started({.answer = kShort});
   sensors_[0]->mode = Mode::hanging;
   clock_.advance(10ms);
   sensors_[0]->wait_until_it_hangs();
-  const int before = sensors_[1]->polls;
   for (int step = 1; step <= 3; ++step) {
-    clock_.advance(10ms);
-    EXPECT_TRUE(eventually([&] { return sensors_[1]->polls >= before + step; }));
+    // Perhaps once more: what becomes due while the last poll is not quite over counts as missed.
+    EXPECT_TRUE(eventually([&, before = sensors_[1]->polls.load(), looks = 0]() mutable {
+      if (looks++ % 1'000 == 0) {
+        clock_.advance(10ms);
+      }
+      return sensors_[1]->polls > before;
+    }));
   }
   sampler->sync();  // of the other at least
   const auto windows = all(*sampler);
@@ -251,7 +256,7 @@ TEST_F(PowerSamplerTest, ASensorThatHangsDelaysNoOther) {
   for (const EnergyWindow& window : all(*sampler)) {
     covered += window.domain == 0 ? window.duration() : 0ns;
   }
-  EXPECT_EQ(covered, 50ms);
+  EXPECT_EQ(covered, clock_.now() - begin);
 }
 
 TEST_F(PowerSamplerTest, OneOfSeveralThatHangsWhileItStartsComesLater) {
