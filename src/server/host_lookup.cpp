@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <future>
 #include <thread>
 #include <utility>
@@ -12,6 +13,15 @@
 namespace enprof {
 
 using Addresses = Result<std::vector<std::string>>;
+
+namespace {
+
+std::unexpected<Error> cannot_ask(const std::string& host, const std::exception& error) {
+  return fail(ErrorCode::unavailable,
+              fmt::format("the address of {} cannot be asked for: {}", host, error.what()));
+}
+
+}  // namespace
 
 Addresses look_up(const std::string& host) {
   boost::asio::io_context context;
@@ -34,7 +44,14 @@ Addresses look_up_within(const HostLookup& lookup, const std::string& host,
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kLookAround{50};  // how often `cancel` is looked at
   const auto deadline = Clock::now() + patience;
-  std::packaged_task<Addresses()> task([lookup, host] { return lookup(host); });
+  // What it throws stays on its thread: two that hold one exception look like a race.
+  std::packaged_task<Addresses()> task([lookup, host]() -> Addresses {
+    try {
+      return lookup(host);
+    } catch (const std::exception& error) {
+      return cannot_ask(host, error);
+    }
+  });
   std::future<Addresses> answer = task.get_future();
   try {
     std::thread(std::move(task)).detach();
@@ -54,8 +71,7 @@ Addresses look_up_within(const HostLookup& lookup, const std::string& host,
       }
     }
   } catch (const std::exception& error) {  // no thread, no memory
-    return fail(ErrorCode::unavailable,
-                fmt::format("the address of {} cannot be asked for: {}", host, error.what()));
+    return cannot_ask(host, error);
   }
 }
 
