@@ -49,7 +49,8 @@ fuzz: setup-dev build/fuzz/build.ninja ## run each fuzz target for FUZZ_SECONDS,
 	cmake --build --preset fuzz
 	tools/fuzz
 
-bench: build ## measure: one JSON line a figure, and a table
+bench: build/release/build.ninja ## measure: one JSON line a figure, and a table
+	cmake --build --preset bench
 	tools/bench
 
 lint: setup-dev build/tidy/build.ninja ## check format, clang-tidy, shell scripts and includes
