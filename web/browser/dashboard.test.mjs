@@ -150,6 +150,49 @@ describe("the history", () => {
     expect(await page.getByRole("button", { name: "Next page" }).isDisabled()).toBe(true);
   });
 
+  it("has Compare in sight while runs are chosen, however long the list is", async () => {
+    for (let count = 0; count < 18; ++count) {
+      await profile({ prompt: `Number ${count}.`, max_tokens: 1, depth: "minimal" });
+    }
+    for (const [width, height] of [[1440, 700], [768, 700], [390, 700]]) {
+      await page.setViewportSize({ width: width ?? 0, height: height ?? 0 });
+      await visit("#/history");
+      await exactly(18);
+      const choices = page.getByRole("checkbox", { name: /^Choose run/ });
+      await choices.nth(0).check();
+      await choices.nth(1).check();
+      const compare = page.getByRole("link", { name: "Compare 2 runs" });
+      const box = await compare.boundingBox();
+      expect((box?.y ?? Infinity) + (box?.height ?? 0), `at ${width} px`).toBeLessThanOrEqual(height ?? 0);
+      expect(await page.evaluate(() => document.scrollingElement?.scrollHeight ?? 0)).toBeGreaterThan(height ?? 0);
+      await compare.click({ trial: true }); // nothing lies over it
+      await page.reload();
+    }
+  });
+
+  it("keeps energy, per token, status and actions in sight at every width", async () => {
+    const run = await profile({ prompt: "A prompt of a usual length, as one writes it", tags: ["one", "two"], max_tokens: 300 });
+    for (const width of [1440, 1180, 1024, 768, 700, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      await visit("#/history");
+      await exactly(1);
+      const there = [
+        page.locator("td[data-label=energy]"),
+        page.locator("td[data-label='per token']"),
+        page.locator("td[data-label=status]"),
+        page.getByRole("button", { name: `Delete run ${run.run_id}` }),
+        page.getByRole("link", { name: `Export run ${run.run_id} as CSV tables` }),
+      ];
+      for (const part of there) {
+        const box = await part.boundingBox();
+        expect(box?.x ?? -1, `${part} at ${width} px`).toBeGreaterThanOrEqual(0);
+        expect((box?.x ?? 0) + (box?.width ?? Infinity), `${part} at ${width} px`).toBeLessThanOrEqual(width);
+      }
+      const list = await page.locator(".list").evaluate((element) => element.scrollWidth - element.clientWidth);
+      expect(list, `at ${width} px`).toBe(0);
+    }
+  });
+
   it("takes days as its reader's clock has them", async () => {
     await profile();
     // Where it is another day than in UTC.
@@ -299,6 +342,21 @@ it("is dark or light as the system says, until its user says otherwise", async (
   await page.reload();
   await page.getByText("live", { exact: true }).waitFor();
   expect(await theme()).toBe("light");
+});
+
+it("draws the flow of energy so that a telephone shows all of it, with names that can be read", async () => {
+  const run = await profile({ depth: "deep" });
+  await page.setViewportSize({ width: 390, height: 900 });
+  await visit(`#/run/${run.run_id}`);
+  const flow = page.getByRole("img", { name: "Flow of energy from the run to its components" });
+  await flow.locator("canvas").first().waitFor();
+  const box = await flow.boundingBox();
+  expect(box?.width).toBeGreaterThan(300);
+  expect(box?.width).toBeLessThanOrEqual(390);
+  const panel = page.getByRole("region", { name: "Where the joules flowed" });
+  expect(await panel.locator(".scroll").evaluate((element) => element.scrollWidth - element.clientWidth)).toBe(0);
+  await page.setViewportSize({ width: 1024, height: 900 });
+  await page.getByRole("img", { name: "Flow of energy from the run to its operations" }).waitFor();
 });
 
 it("fits a telephone", async () => {

@@ -28,6 +28,14 @@ export class ApiError extends Error {
 async function request<T>(path: string, options: RequestInit = {}): Promise<T> {
   const headers = new Headers(options.headers);
   const secret = token();
+  if (secret && !/^[\x21-\x7e]+$/.test(secret)) {
+    throw new ApiError(
+      "The token holds characters that no token has.",
+      401,
+      "permission_denied",
+      "Copy it as enprof serve printed it.",
+    );
+  }
   if (secret) {
     headers.set("Authorization", `Bearer ${secret}`);
   }

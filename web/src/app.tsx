@@ -94,14 +94,22 @@ function TokenGate({ refusal }: { refusal: unknown }) {
     keepToken(text.trim());
     location.reload();
   };
+  const given = token() !== null;
+  const asked = refusal instanceof ApiError && refusal.status === 401;
   return (
     <form className="gate" onSubmit={submit}>
-      <h1>This server asks for its token</h1>
+      <h1>
+        {given
+          ? "This token is not the server's"
+          : asked
+            ? "This server asks for its token"
+            : "This server does not let this page in"}
+      </h1>
+      {(given || !asked) && <Problem error={refusal} />}
       <p className="muted">
         <code>enprof serve</code> printed it when it started, at the end of its address. It is kept for
         this tab alone.
       </p>
-      {token() && <Problem error={refusal} />}
       <label>
         Token
         <input
@@ -126,7 +134,8 @@ export function App({ live }: { live: LiveConnection }) {
   const route = useRoute();
   const state = useSyncExternalStore(live.subscribe, live.snapshot);
   const { theme, toggle } = useTheme();
-  const latest = useLoad(`${route.view}/${state.connection === "open"}`, () =>
+  // Asked at each failure too: a server that was started anew may want another token.
+  const latest = useLoad(`${route.view}/${state.connection === "open"}/${state.failures}`, () =>
     api.runs({ limit: 1 }),
   );
   const analysed = route.run ?? latest.data?.runs[0]?.run_id ?? null;
@@ -159,8 +168,12 @@ export function App({ live }: { live: LiveConnection }) {
           {tab("compare", "#/compare")}
         </nav>
         <span className="spacer" />
-        <HealthChip />
-        <ConnectionChip live={live} />
+        {!refused(latest.error) && (
+          <>
+            <HealthChip />
+            <ConnectionChip live={live} />
+          </>
+        )}
         <button
           className="plain icon"
           onClick={toggle}

@@ -2,8 +2,10 @@
 
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import { useEffect, useRef, useState } from "react";
+import { short } from "./format";
 import { useTheme } from "./theme";
 import { State } from "./ui";
+import "./chart.css";
 
 export const FONT = '"Inter Variable", system-ui, "Segoe UI", Roboto, sans-serif';
 
@@ -64,8 +66,41 @@ export function axis(name: string, colors: Palette, more: object = {}) {
   };
 }
 
-export function tooltip(colors: Palette, more: object = {}) {
+/** What a tooltip says: lines of plain text, strong text, and dots in a series' colour. */
+export type Part = string | { strong: string } | { dot: string };
+export type Line = Part[];
+
+/** Names come from files of others. They go into text nodes, so that none is ever read as HTML. */
+function drawn(lines: Line[]): HTMLElement {
+  const box = document.createElement("div");
+  box.className = "tip";
+  for (const line of lines) {
+    const row = document.createElement("div");
+    for (const part of line) {
+      if (typeof part === "string") {
+        row.append(Object.assign(document.createElement("bdi"), { textContent: short(part) }));
+      } else if ("strong" in part) {
+        row.append(Object.assign(document.createElement("b"), { textContent: short(part.strong) }));
+      } else {
+        const dot = document.createElement("span");
+        dot.className = "dot";
+        dot.style.background = part.dot;
+        row.append(dot);
+      }
+      row.append(" ");
+    }
+    box.append(row);
+  }
+  return box;
+}
+
+/** `lines` gets what ECharts gives to formatters; where it has none, there is nothing to tell. */
+export function tooltip<Item>(colors: Palette, lines: (item: Item) => Line[], more: object = {}) {
   return {
+    formatter: (item: Item) => {
+      const said = lines(item);
+      return said.length === 0 ? "" : drawn(said);
+    },
     backgroundColor: colors.raised,
     borderColor: colors.line,
     padding: [8, 11],
@@ -85,12 +120,9 @@ export const legend = (colors: Palette, more: object = {}) => ({
   icon: "roundRect",
   inactiveColor: colors.line,
   textStyle: { color: colors.muted, fontSize: 12 },
+  formatter: (name: string) => short(name, 32),
   ...more,
 });
-
-/** For the HTML of a tooltip. */
-export const html = (text: string) =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
 interface Props {
   label: string; // for those who do not see it
@@ -104,7 +136,7 @@ export function Chart({ label, height, option, onClick }: Props) {
   const [chart, setChart] = useState<EChartsType | null>(null);
   const [failed, setFailed] = useState(false);
   const { theme } = useTheme();
-  const drawn = useRef(false);
+  const drawnIn = useRef<string | null>(null); // the theme
   const click = useRef(onClick);
   click.current = onClick;
 
@@ -135,11 +167,17 @@ export function Chart({ label, height, option, onClick }: Props) {
   useEffect(() => {
     chart?.setOption(
       { animation: false, textStyle: { fontFamily: FONT }, ...option(palette()) },
-      // At once: a pointer must not find the shapes of data that are gone.
-      { notMerge: true, lazyUpdate: false },
+      {
+        // What the reader pointed at, zoomed into or switched off stays so while data come.
+        notMerge: drawnIn.current !== theme,
+        replaceMerge: ["series"],
+        // At once: a pointer must not find the shapes of data that are gone.
+        lazyUpdate: false,
+      },
     );
-    if (chart && !drawn.current) {
-      drawn.current = true;
+    const first = drawnIn.current === null;
+    drawnIn.current = chart && theme;
+    if (chart && first) {
       performance.mark("chart", { detail: label }); // tools/bench dashboard waits for it
     }
   }, [chart, option, theme, label]);

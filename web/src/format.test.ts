@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { about, bytes, digits, energy, energyOf, percent, plusMinus, si, visible } from "./format";
+import {
+  about, bytes, digits, energy, energyOf, harmless, percent, plusMinus, short, si, visible,
+} from "./format";
 
 describe("si", () => {
   it("chooses the prefix that leaves one to three digits before the point", () => {
@@ -42,5 +44,18 @@ describe("others", () => {
     expect(bytes(1023)).toBe("1023 B");
     expect(bytes(1536)).toBe("1.5 KiB");
     expect(visible("a\n b")).toBe("a⏎␣b");
+  });
+});
+
+describe("text of others", () => {
+  it("has no control that hides or turns what follows", () => {
+    expect(harmless("a\u202eb\u0000c\u001b[31m\nd\te")).toBe("a⟨202e⟩b⟨0000⟩c⟨001b⟩[31m\nd\te");
+    expect(harmless("שלום 👩‍👩‍👧 <b>")).toBe("שלום 👩‍👩‍👧 <b>");
+    expect(visible("a\r\n\u2066")).toBe("a␍⏎⟨2066⟩");
+  });
+  it("is short and on one line in a chart, and no letter of it is cut in two", () => {
+    expect(short("two\nlines", 40)).toBe("two lines");
+    expect(short("👩".repeat(100), 10)).toBe(`${"👩".repeat(9)}…`);
+    expect(short("x".repeat(1e6)).length).toBe(120);
   });
 });

@@ -89,7 +89,24 @@ export function when(moment: string | number): string {
     : time.toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "medium" });
 }
 
+/**
+ * What has no shape of its own: control characters but line ends and tabs, and those that turn the
+ * direction of all that follows.
+ */
+const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text of others as it may be shown: controls by their number. */
+export const harmless = (text: string) =>
+  text.replace(CONTROLS, (control) => `⟨${control.charCodeAt(0).toString(16).padStart(4, "0")}⟩`);
+
+/** A name for a chart: on one line, and no longer than that. */
+export function short(text: string, most = 120): string {
+  const line = harmless(text.slice(0, 4 * most)).replace(/\s+/g, " ");
+  const letters = [...line];
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : line;
+}
+
 /** A token's text with what cannot be seen made visible. */
 export function visible(text: string): string {
-  return text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replaceAll(" ", "␣");
+  return harmless(text).replaceAll("\n", "⏎").replaceAll("\r", "␍").replaceAll("\t", "⇥").replaceAll(" ", "␣");
 }

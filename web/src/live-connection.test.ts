@@ -107,12 +107,14 @@ it("counts as missed only what a run lost, not what was before it", async () => 
   last().onopen?.();
   last().send({ seq: 50, run_id: "", type: "gap", t_ms: 0, data: { missed: 49 } });
   last().send({ seq: 51, run_id: "r", type: "run_started", t_ms: 0, data: {} });
+  vi.advanceTimersByTime(100);
   expect(live.snapshot().run!.missed).toBe(0);
 
   const later = new LiveConnection();
   last().onopen?.();
   last().send({ seq: 50, run_id: "", type: "gap", t_ms: 0, data: { missed: 49 } });
   last().send(token(51, 7, "h"));
+  vi.advanceTimersByTime(100);
   expect(later.snapshot().run!.missed).toBe(49);
 });
 
@@ -190,4 +192,44 @@ it("asks after a run that its server may have taken with it", async () => {
   last().onopen?.();
   await vi.advanceTimersByTimeAsync(1);
   expect(live.snapshot().run).toMatchObject({ run_id: "s", status: "lost" });
+});
+
+it("takes 65,000 events after a reload without a copy and a picture for each", () => {
+  const live = new LiveConnection();
+  last().onopen?.();
+  const pictures = new Set<unknown>();
+  let told = 0;
+  live.subscribe(() => {
+    ++told;
+    pictures.add(live.snapshot().run?.tokens);
+  });
+  const copies = vi.spyOn(Array.prototype, "slice");
+  const count = 65_000;
+  const AT_ONCE = 500;
+  let seq = 0;
+  last().send({ seq: ++seq, run_id: "r", type: "run_started", t_ms: 0, data: {} });
+  for (let index = 0; index < count; index += AT_ONCE) {
+    last().send(
+      ...Array.from({ length: AT_ONCE }, (_, place) => token(++seq, index + place, "a")),
+      { seq: ++seq, run_id: "r", type: "power_sample", t_ms: index, data: { power_mw: 5, rails: [] } },
+      {
+        seq: ++seq,
+        run_id: "r",
+        type: "energy_settled",
+        t_ms: index,
+        data: { tokens: [{ index, energy_mj: 1, standard_error_mj: 1 }] },
+      },
+    );
+  }
+  expect(told).toBe(0); // all of it came within one picture's time
+  expect(copies.mock.calls.length).toBeLessThan(10);
+  vi.advanceTimersByTime(100);
+  expect(told).toBe(1);
+  expect(pictures.size).toBe(1);
+  const run = live.snapshot().run!;
+  expect(run.total_tokens).toBe(count);
+  expect(run.sums).toMatchObject({ count, settled: count / AT_ONCE });
+  expect(run.tokens.length).toBeLessThan(5000);
+  expect(run.tokens.at(-1)?.index).toBe(count - 1);
+  expect(live.snapshot().run).toBe(run);
 });

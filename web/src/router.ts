@@ -8,17 +8,26 @@ export interface Route {
   runs: string[];
 }
 
+/** An address that somebody cut off is no reason to show nothing. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 export function parse(hash: string): Route {
   const [view = "", rest = ""] = hash.replace(/^#\/?/, "").split("/");
   const runs = rest.split(",").filter((id) => id !== "");
   if (view === "run" && runs[0]) {
-    return { view: "analysis", run: decodeURIComponent(runs[0]), runs: [] };
+    return { view: "analysis", run: decoded(runs[0]), runs: [] };
   }
   if (view === "history") {
     return { view: "history", run: null, runs: [] };
   }
   if (view === "compare") {
-    return { view: "compare", run: null, runs: runs.map(decodeURIComponent) };
+    return { view: "compare", run: null, runs: runs.map(decoded) };
   }
   return { view: "live", run: null, runs: [] };
 }

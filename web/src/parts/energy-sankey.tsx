@@ -1,8 +1,9 @@
 // The joules as a river: run ▸ phase ▸ layers ▸ component ▸ operation.
 
 import { useMemo } from "react";
-import { Chart, html, tooltip, type Palette } from "../chart";
-import { about, energy, percent } from "../format";
+import { Chart, tooltip, type Palette } from "../chart";
+import { useNarrow } from "../narrow";
+import { about, energy, percent, short } from "../format";
 import type { Run } from "../types";
 import { NoEnergy } from "../ui";
 import { componentColour } from "./colours";
@@ -21,8 +22,12 @@ function colourOf(node: FlowNode, colors: Palette): string {
   return node.column === 2 ? (colors.series[5] ?? colors.muted) : colors.muted;
 }
 
+/** {style|text} in a name is text. */
+const unstyled = (name: string) => name.replaceAll("{", "❴").replaceAll("}", "❵");
+
 export function EnergySankey({ run }: { run: Run }) {
-  const { nodes, links } = useMemo(() => energyFlows(run), [run]);
+  const narrow = useNarrow();
+  const { nodes, links } = useMemo(() => energyFlows(run, narrow), [run, narrow]);
   const option = useMemo(() => {
     const joules = (mj: number) => about(energy(mj), run.totals.quality.method);
     const label = (id: string) => nodes.find((node) => node.id === id)?.label ?? id;
@@ -35,19 +40,20 @@ export function EnergySankey({ run }: { run: Run }) {
       size.set(link.target, (size.get(link.target) ?? 0) + link.value);
     }
     return (colors: Palette) => ({
-      tooltip: tooltip(colors, {
-        formatter: (item: { name: string; value: number; data: { source?: string; target?: string } }) =>
-          `${
-            item.data.source && item.data.target
-              ? `${html(label(item.data.source))} ▸ ${html(label(item.data.target))}`
-              : html(label(item.name))
-          }<br><b>${joules(item.value)}</b> · ${percent(item.value / whole)}`,
-      }),
+      tooltip: tooltip(
+        colors,
+        (item: { name: string; value: number; data: { source?: string; target?: string } }) => [
+          item.data.source && item.data.target
+            ? [label(item.data.source), "▸", label(item.data.target)]
+            : [label(item.name)],
+          [{ strong: joules(item.value) }, `· ${percent(item.value / whole)}`],
+        ],
+      ),
       series: [
         {
           type: "sankey",
           left: 2,
-          right: 185,
+          right: narrow ? 168 : 185,
           top: 6,
           bottom: 6,
           nodeGap: 12,
@@ -55,25 +61,32 @@ export function EnergySankey({ run }: { run: Run }) {
           draggable: false,
           data: nodes.map((node) => ({
             name: node.id,
-            depth: node.column,
+            depth: narrow ? Math.min(node.column, 2) : node.column,
             itemStyle: { color: colourOf(node, colors), borderWidth: 0 },
             label: {
               show: node.column === 0 || (size.get(node.id) ?? 0) > whole * 0.002,
-              formatter: `${node.label}  {value|${joules(size.get(node.id) ?? whole)}}`,
+              // A function: a text would be searched for {a}, {b} and {c}.
+              formatter: () => {
+                const value = `{value|${joules(size.get(node.id) ?? whole)}}`;
+                // Between two columns of a telephone there is no room for both side by side.
+                return narrow && node.column < 2
+                  ? `${unstyled(short(node.label, 9))}\n${value}`
+                  : `${unstyled(short(node.label, narrow ? 15 : 34))}  ${value}`;
+              },
             },
           })),
           links,
           label: {
             color: colors.text,
             fontSize: 11.5,
-            rich: { value: { color: colors.muted, fontSize: 11 } },
+            rich: { value: { color: colors.muted, fontSize: 11, lineHeight: 15 } },
           },
           lineStyle: { color: "gradient", opacity: 0.26 },
           emphasis: { focus: "trajectory", lineStyle: { opacity: 0.5 } },
         },
       ],
     });
-  }, [run, nodes, links]);
+  }, [run, nodes, links, narrow]);
   if (links.length === 0) {
     return <NoEnergy />;
   }
@@ -82,12 +95,13 @@ export function EnergySankey({ run }: { run: Run }) {
   );
   return (
     <div className="scroll">
-      <div style={{ minWidth: 760 }}>
+      <div style={narrow ? undefined : { minWidth: 760 }}>
         <Chart
-          label="Flow of energy from the run to its operations"
+          label={`Flow of energy from the run to its ${narrow ? "components" : "operations"}`}
           height={Math.min(680, Math.max(360, 30 * tallest))}
           option={option}
         />
+        {narrow && <p className="note">Layers and operations are shown where there is more room.</p>}
       </div>
     </div>
   );

@@ -1,8 +1,8 @@
 // Phase ▸ layer ▸ component ▸ operation as nested areas.
 
 import { useMemo } from "react";
-import { Chart, html, tooltip, type Palette } from "../chart";
-import { about, energy, percent, plusMinus } from "../format";
+import { Chart, tooltip, type Palette } from "../chart";
+import { about, energy, percent, plusMinus, short } from "../format";
 import type { LayerOperation, Run } from "../types";
 import { NoEnergy } from "../ui";
 import { componentColour } from "./colours";
@@ -18,7 +18,7 @@ interface Area {
 
 const areas = (nodes: Node[], colors: Palette, depth = 0): Area[] =>
   nodes.map(({ name, value, error, component, children }) => ({
-    name,
+    name: short(name, 60),
     value,
     error,
     itemStyle: {
@@ -38,17 +38,22 @@ export function EnergyTreemap({ run, operations }: { run: Run; operations: Layer
   const option = useMemo(() => {
     const whole = tree.reduce((sum, node) => sum + node.value, 0);
     return (colors: Palette) => ({
-      tooltip: tooltip(colors, {
-        formatter: (item: {
+      tooltip: tooltip(
+        colors,
+        (item: {
           value: number;
           data: { error?: number | null };
           treePathInfo: { name: string }[];
-        }) =>
-          `${item.treePathInfo
-            .map((part) => html(part.name))
-            .filter((name) => name)
-            .join(" ▸ ")}<br><b>${about(energy(item.value), run.totals.quality.method)}</b> ${plusMinus(item.data?.error)} · ${percent(item.value / whole)}`,
-      }),
+        }) => [
+          item.treePathInfo
+            .filter((part) => part.name)
+            .flatMap((part, place) => (place === 0 ? [part.name] : ["▸", part.name])),
+          [
+            { strong: about(energy(item.value), run.totals.quality.method) },
+            `${plusMinus(item.data?.error)} · ${percent(item.value / whole)}`,
+          ],
+        ],
+      ),
       series: [
         {
           type: "treemap",

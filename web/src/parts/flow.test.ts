@@ -63,6 +63,15 @@ describe("energyFlows", () => {
     expect(value("1:decode", "2:(other)")).toBe(100);
   });
 
+  it("flows straight to the components where there is little room", () => {
+    const { nodes, links } = energyFlows(run, true);
+    expect(new Set(nodes.map((node) => node.column))).toEqual(new Set([0, 1, 3]));
+    const value = (source: string, target: string) =>
+      links.find((link) => link.source === source && link.target === target)?.value;
+    expect(value("1:decode", "3:q_proj")).toBe(500);
+    expect(value("1:decode", "3:(other)")).toBe(100);
+  });
+
   it("takes layers together where they are more than a chart can show", () => {
     const few = layerGroups([0, 1, 2]);
     expect([few(2), few(null)]).toEqual(["layer 2", "outside the layers"]);

@@ -102,8 +102,8 @@ export function layerGroups(layers: number[]): (layer: number | null) => string 
   };
 }
 
-/** Run ▸ phase ▸ layers ▸ component ▸ operation. */
-export function energyFlows(run: Run): { nodes: FlowNode[]; links: Link[] } {
+/** Run ▸ phase ▸ layers ▸ component ▸ operation; `brief`: run ▸ phase ▸ component. */
+export function energyFlows(run: Run, brief = false): { nodes: FlowNode[]; links: Link[] } {
   const nodes = new Map<string, FlowNode>();
   const links = new Map<string, Link>();
   const node = (column: number, label: string) => {
@@ -112,9 +112,10 @@ export function energyFlows(run: Run): { nodes: FlowNode[]; links: Link[] } {
     return id;
   };
   const add = (source: string, target: string, value: number) => {
-    const link = links.get(`${source}\n${target}`) ?? { source, target, value: 0 };
+    const key = JSON.stringify([source, target]);
+    const link = links.get(key) ?? { source, target, value: 0 };
     link.value += value;
-    links.set(`${source}\n${target}`, link);
+    links.set(key, link);
   };
   const groupOf = layerGroups(
     run.components.map((part) => part.layer).filter((layer): layer is number => layer !== null),
@@ -130,17 +131,21 @@ export function energyFlows(run: Run): { nodes: FlowNode[]; links: Link[] } {
     for (const part of run.components) {
       const value = part.energy_mj ?? 0;
       if (part.phase === phase.phase && value > 0) {
-        const group = node(2, groupOf(part.layer));
-        add(from, group, value);
-        add(group, node(3, part.component), value);
+        if (brief) {
+          add(from, node(3, part.component), value);
+        } else {
+          const group = node(2, groupOf(part.layer));
+          add(from, group, value);
+          add(group, node(3, part.component), value);
+        }
         known += value;
       }
     }
     if (known > 0 && whole - known > whole * 1e-3) {
-      add(from, node(2, "(other)"), whole - known);
+      add(from, node(brief ? 3 : 2, "(other)"), whole - known);
     }
   }
-  for (const operation of run.operations) {
+  for (const operation of brief ? [] : run.operations) {
     const component = `3:${operation.component}`;
     if ((operation.energy_mj ?? 0) > 0 && nodes.has(component)) {
       add(component, node(4, operation.op), operation.energy_mj ?? 0);

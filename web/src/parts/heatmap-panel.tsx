@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useState } from "react";
 import { api } from "../api";
-import { count, duration, energy, percent, plusMinus, power, visible } from "../format";
+import { count, duration, energy, percent, plusMinus, power, short, visible } from "../format";
 import type { LayerOperation, PhaseName, Run } from "../types";
 import { Panel, Problem, State, useLoad, type Loaded } from "../ui";
 import { inFlow } from "./colours";
@@ -124,7 +124,7 @@ function CellSelect({
         <optgroup key={layerLabel(layer)} label={layerLabel(layer)}>
           {[...components].sort(inFlow).map((component) => (
             <option key={component} value={JSON.stringify({ layer, component })}>
-              {component}, {layerLabel(layer)}
+              {short(component, 60)}, {layerLabel(layer)}
             </option>
           ))}
         </optgroup>
@@ -157,7 +157,7 @@ function Operations({
       <div className="row">
         <b>
           {cell
-            ? `Operations of ${cell.component}, ${layerLabel(cell.layer)}`
+            ? `Operations of ${short(cell.component, 60)}, ${layerLabel(cell.layer)}`
             : "Costliest operations"}
         </b>
         <span className="spacer" />
@@ -179,9 +179,11 @@ function Operations({
           <tbody>
             {mine.slice(0, MOST_LISTED).map((operation) => (
               <tr key={`${operation.phase}/${operation.layer}/${operation.component}/${operation.op}`}>
-                <td className="mono">{operation.op}</td>
-                <td>
-                  {operation.component} <span className="muted">{layerLabel(operation.layer)}</span>
+                <td className="mono" title={operation.op}>
+                  {short(operation.op, 40)}
+                </td>
+                <td title={operation.component}>
+                  <bdi>{short(operation.component, 40)}</bdi> <span className="muted">{layerLabel(operation.layer)}</span>
                 </td>
                 <td className="num muted">{count(operation.count)}</td>
                 <td className="num">{duration(operation.duration_ms)}</td>

@@ -1,8 +1,8 @@
 // Layers down, components across, one colour a value.
 
 import { useMemo } from "react";
-import { Chart, axis, html, tooltip, type Palette } from "../chart";
-import { digits, si } from "../format";
+import { Chart, axis, tooltip, type Palette } from "../chart";
+import { digits, short, si } from "../format";
 import type { Matrix } from "../types";
 import { State } from "../ui";
 import { inFlow } from "./colours";
@@ -90,14 +90,15 @@ export function Heatmap({
       );
       return {
         grid: { left: LEFT, right: 8, top: 6, bottom: BOTTOM },
-        tooltip: tooltip(colors, {
-          formatter: (item: { value: [number, number, number] }) => {
-            const [column, row] = item.value;
-            const layer = matrix.layers[row] ?? null;
-            const component = matrix.components[column] ?? "";
-            const value = matrix.values[row]?.[column] ?? null;
-            return `${html(component)} · ${layer === null ? "outside the layers" : `layer ${layer}`}<br><b>${formatIn(value, matrix.unit)}</b> ${detail?.(layer, component) ?? ""}`;
-          },
+        tooltip: tooltip(colors, (item: { value: [number, number, number] }) => {
+          const [column, row] = item.value;
+          const layer = matrix.layers[row] ?? null;
+          const component = matrix.components[column] ?? "";
+          const value = matrix.values[row]?.[column] ?? null;
+          return [
+            [component, layer === null ? "· outside the layers" : `· layer ${layer}`],
+            [{ strong: formatIn(value, matrix.unit) }, detail?.(layer, component) ?? ""],
+          ];
         }),
         xAxis: {
           ...axis("", colors),
@@ -105,7 +106,10 @@ export function Heatmap({
           data: matrix.components,
           axisTick: { show: false },
           axisLine: { show: false },
-          axisLabel: { color: colors.muted, rotate: 42, fontSize: 11, interval: 0, width: 104, overflow: "truncate" },
+          axisLabel: {
+            color: colors.muted, rotate: 42, fontSize: 11, interval: 0, width: 104, overflow: "truncate",
+            formatter: (name: string) => short(name, 40),
+          },
         },
         yAxis: {
           ...axis("layer", colors, { nameGap: 44 }),

@@ -1,7 +1,7 @@
 // Phases and sections: when they were, what they took.
 
 import { useState } from "react";
-import { about, count, duration, energy, energyOf, percent, plusMinus, power } from "../format";
+import { about, count, duration, energy, energyOf, percent, plusMinus, power, short } from "../format";
 import type { Phase, Run, Section } from "../types";
 import "./phase-timeline.css";
 
@@ -104,7 +104,7 @@ export function PhaseTimeline({ phases, sections }: { phases: Phase[]; sections:
                 .map((section) => (
                   <tr key={`${phase.phase}/${section.name}`} className="muted">
                     <td className="indented">
-                      {section.name}
+                      <bdi title={section.name}>{short(section.name, 48)}</bdi>
                       {section.count > 1 ? ` × ${count(section.count)}` : ""}
                     </td>
                     <Figures of={section} />

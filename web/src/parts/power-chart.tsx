@@ -1,18 +1,18 @@
 // Power against time, a line a rail.
 
 import { useMemo } from "react";
-import { Chart, axis, legend, tooltip, type Palette } from "../chart";
-import { power, si } from "../format";
+import { Chart, axis, legend, tooltip, type Line, type Palette } from "../chart";
+import { DASH, power, short, si } from "../format";
 import type { Phase, PowerPoint } from "../types";
 
 export interface Rail {
   name: string;
-  points: PowerPoint[];
+  points: readonly PowerPoint[];
   faint: boolean; // lies within another rail
 }
 
 /** Steps: a window's power holds from its begin to its end, and a gap shows as one. */
-function steps(points: PowerPoint[], scale: number): ([number, number] | [number, null])[] {
+function steps(points: readonly PowerPoint[], scale: number): ([number, number] | [number, null])[] {
   const line: ([number, number] | [number, null])[] = [];
   let last = Number.NEGATIVE_INFINITY;
   for (const [begin, end, mw] of points) {
@@ -42,17 +42,18 @@ export function PowerChart({
     return (colors: Palette) => ({
       grid: { left: 52, right: 14, top: 38, bottom: 44 },
       legend: legend(colors),
-      tooltip: tooltip(colors, {
-        trigger: "axis",
-        formatter: (items: { seriesName: string; marker: string; value: [number, number | null] }[]) => {
-          const rows = new Map<string, string>(); // a step has two points at one time
-          for (const item of items) {
-            const [, watts] = item.value;
-            rows.set(item.seriesName, `${item.marker} ${item.seriesName} &nbsp;<b>${watts === null ? "–" : power(watts * 1e3)}</b>`);
+      tooltip: tooltip(
+        colors,
+        (items: { seriesIndex: number; seriesName: string; color: string; value: [number, number | null] }[]) => {
+          const rows = new Map<number, Line>(); // a step has two points at one time
+          for (const { seriesIndex, seriesName, color, value } of items) {
+            const watts = value[1] === null ? DASH : power(value[1] * 1e3);
+            rows.set(seriesIndex, [{ dot: color }, seriesName, { strong: watts }]);
           }
-          return `${si(((items[0]?.value[0] ?? 0) * scale) / 1e3, "s")}<br>${[...rows.values()].join("<br>")}`;
+          return [[si(((items[0]?.value[0] ?? 0) * scale) / 1e3, "s")], ...rows.values()];
         },
-      }),
+        { trigger: "axis" },
+      ),
       xAxis: axis(`time since the run began, ${unit}`, colors, {
         type: "value",
         min: 0, // the first window began a little before the run
@@ -96,6 +97,6 @@ export function PowerChart({
       }),
     });
   }, [duration_ms, rails, phases]);
-  const names = rails.map((rail) => rail.name).join(", ");
+  const names = rails.map((rail) => short(rail.name, 40)).join(", ");
   return <Chart label={`Power against time: ${names}`} height={height} option={option} />;
 }

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { OperationFigure } from "../types";
-import { costs, roofAt, roofOf } from "./roof";
+import { costs, decades, isPower, roofAt, roofOf } from "./roof";
 
 const operation = (flops: number | null, bytes: number, energy_mj: number | null, error: number | null = null) =>
   ({ flops, bytes, energy_mj, quality: { standard_error_mj: error } }) as OperationFigure;
@@ -24,4 +24,11 @@ it("takes the least that is certain for the roof", () => {
   expect(roofAt(roof, 0.5)).toBe(200);
   expect(roofAt(roof, 100)).toBe(50);
   expect(roofOf([])).toBeNull();
+});
+
+it("has at least one figure on its axis", () => {
+  expect(decades(2, 5)).toEqual([1, 10]);
+  expect(decades(0.05, 300)).toEqual([0.05, 300]);
+  expect(decades(0.5, 5)).toEqual([0.5, 5]);
+  expect(isPower(0.001) && isPower(10 ** 3) && !isPower(0.5)).toBe(true);
 });

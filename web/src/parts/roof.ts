@@ -48,3 +48,12 @@ export function roofOf(list: Cost[]): Roof | null {
 
 export const roofAt = (roof: Roof, intensity: number) =>
   Math.max(roof.pj_per_flop, roof.pj_per_byte / intensity);
+
+export const isPower = (value: number) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
+
+/** The ends of a logarithmic axis, which has figures at powers of ten alone: it holds at least one. */
+export function decades(left: number, right: number): [number, number] {
+  const first = Math.floor(Math.log10(left));
+  const last = Math.ceil(Math.log10(right));
+  return last - first > 1 ? [left, right] : [10 ** first, 10 ** last];
+}

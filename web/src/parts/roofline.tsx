@@ -1,12 +1,12 @@
 // Operations by intensity (FLOP/byte) and energy a FLOP: what moves bytes lies left and high.
 
 import { useMemo } from "react";
-import { Chart, axis, html, legend, tooltip, type Palette } from "../chart";
+import { Chart, axis, legend, tooltip, type Palette } from "../chart";
 import { digits, energy, plusMinus } from "../format";
 import type { OperationFigure } from "../types";
 import { State } from "../ui";
 import { errorBar } from "./error-bar";
-import { costs, roofAt, roofOf, type Cost } from "./roof";
+import { costs, decades, isPower, roofAt, roofOf, type Cost } from "./roof";
 
 const MARGIN = 1.6; // a factor on each side
 const POINTS = 60;
@@ -19,8 +19,10 @@ export function Roofline({ operations }: { operations: OperationFigure[] }) {
     const roof = roofOf(list);
     const most = Math.max(...list.map((cost) => cost.operation.energy_mj ?? 0), 1e-9);
     const phases = [...new Set(list.map((cost) => cost.operation.phase))];
-    const left = Math.min(...list.map((cost) => cost.intensity)) / MARGIN;
-    const right = Math.max(...list.map((cost) => cost.intensity)) * MARGIN;
+    const [left, right] = decades(
+      Math.min(...list.map((cost) => cost.intensity)) / MARGIN,
+      Math.max(...list.map((cost) => cost.intensity)) * MARGIN,
+    );
     const line = Array.from({ length: POINTS + 1 }, (_, step) => {
       const intensity = left * (right / left) ** (step / POINTS);
       return [intensity, roof ? roofAt(roof, intensity) : null];
@@ -28,23 +30,27 @@ export function Roofline({ operations }: { operations: OperationFigure[] }) {
     return (colors: Palette) => ({
       grid: { left: 66, right: 16, top: 38, bottom: 46 },
       legend: legend(colors, { data: [...phases, "least of this run"] }),
-      tooltip: tooltip(colors, {
-        formatter: (item: { data: { cost?: Cost } }) => {
-          const cost = item.data.cost;
-          if (!cost) {
-            return roof
-              ? `least: ${digits(roof.pj_per_flop, 3)} pJ/FLOP, ${digits(roof.pj_per_byte, 3)} pJ/byte`
-              : "";
-          }
-          const { operation } = cost;
-          return `${html(operation.component)} · ${html(operation.op)} (${operation.phase})<br><b>${energy(operation.energy_mj)}</b> ${plusMinus(operation.quality.standard_error_mj)}<br>${digits(cost.pj_per_flop, 3)} pJ/FLOP · ${digits(cost.pj_per_byte, 3)} pJ/byte · ${digits(cost.intensity, 3)} FLOP/byte`;
-        },
+      tooltip: tooltip(colors, (item: { data: { cost?: Cost } }) => {
+        const cost = item.data.cost;
+        if (!cost) {
+          return roof
+            ? [[`least: ${digits(roof.pj_per_flop, 3)} pJ/FLOP, ${digits(roof.pj_per_byte, 3)} pJ/byte`]]
+            : [];
+        }
+        const { operation } = cost;
+        return [
+          [operation.component, "·", operation.op, `(${operation.phase})`],
+          [{ strong: energy(operation.energy_mj) }, plusMinus(operation.quality.standard_error_mj)],
+          [
+            `${digits(cost.pj_per_flop, 3)} pJ/FLOP · ${digits(cost.pj_per_byte, 3)} pJ/byte · ${digits(cost.intensity, 3)} FLOP/byte`,
+          ],
+        ];
       }),
       xAxis: axis("arithmetic intensity, FLOP/byte", colors, {
         type: "log",
         min: left,
         max: right,
-        axisLabel: { color: colors.muted, fontSize: 11, formatter: powers, showMinLabel: false, showMaxLabel: false },
+        axisLabel: { color: colors.muted, fontSize: 11, formatter: powers, showMinLabel: isPower(left), showMaxLabel: isPower(right) },
       }),
       yAxis: axis("energy, pJ/FLOP", colors, {
         type: "log",

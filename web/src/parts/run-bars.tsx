@@ -2,7 +2,7 @@
 
 import { useMemo } from "react";
 import { Chart, axis, legend, tooltip, type Palette } from "../chart";
-import { energy } from "../format";
+import { energy, short } from "../format";
 import type { Run } from "../types";
 import { NoEnergy, Panel } from "../ui";
 import { errorBar } from "./error-bar";
@@ -22,7 +22,9 @@ function Bars({
   of,
   label,
   height,
+  axisName = "",
 }: {
+  axisName?: string; // for names that are numbers: they need one, and less room
   runs: Run[];
   names: string[];
   of: (run: Run, name: string) => { value: number | null; error: number | null };
@@ -31,20 +33,32 @@ function Bars({
 }) {
   const option = useMemo(() => {
     return (colors: Palette) => ({
-      grid: { left: 62, right: 10, top: 38, bottom: 92 },
+      grid: { left: 62, right: 10, top: 38, bottom: axisName ? 46 : 92 },
       legend: legend(colors),
-      tooltip: tooltip(colors, {
-        trigger: "axis",
-        axisPointer: { type: "shadow", shadowStyle: { color: colors.line, opacity: 0.35 } },
-        valueFormatter: (value: number | number[] | null) =>
-          energy(Array.isArray(value) ? null : value),
-      }),
+      tooltip: tooltip(
+        colors,
+        (items: { seriesType: string; seriesName: string; color: string; dataIndex: number; value: number | null }[]) => {
+          const bars = items.filter((item) => item.seriesType === "bar"); // and not their errors
+          return [
+            [names[bars[0]?.dataIndex ?? -1] ?? ""],
+            ...bars.map((bar) => [{ dot: bar.color }, bar.seriesName, { strong: energy(bar.value) }]),
+          ];
+        },
+        {
+          trigger: "axis",
+          axisPointer: { type: "shadow", shadowStyle: { color: colors.line, opacity: 0.35 } },
+        },
+      ),
       xAxis: {
-        ...axis("", colors),
+        ...axis(axisName, colors, { nameGap: 26 }),
         type: "category",
         data: names,
         axisTick: { show: false },
-        axisLabel: { color: colors.muted, rotate: 38, interval: 0, fontSize: 11, width: 110, overflow: "truncate" },
+        axisLabel: {
+          color: colors.muted, fontSize: 11, hideOverlap: true,
+          ...(axisName ? {} : { rotate: 38, interval: 0, width: 110, overflow: "truncate" }),
+          formatter: (name: string) => short(name, 40),
+        },
       },
       yAxis: axis("mJ per output token", colors, { type: "value", nameGap: 46 }),
       series: runs.flatMap((run, index) => {
@@ -78,7 +92,7 @@ function Bars({
         ];
       }),
     });
-  }, [runs, names, of]);
+  }, [runs, names, of, axisName]);
   return names.every((name) => runs.every((run) => of(run, name).value === null)) ? (
     <NoEnergy />
   ) : (
@@ -140,7 +154,7 @@ export function RunBars({ runs, span, height }: { runs: Run[]; span: string; hei
         />
       </Panel>
       <Panel title="Layers, each output token">
-        <Bars runs={runs} names={layers} of={layerOf} height={height} label="Decode energy of each layer by token" />
+        <Bars runs={runs} names={layers} of={layerOf} height={height} axisName="layer" label="Decode energy of each layer by token" />
       </Panel>
     </div>
   );

@@ -1,7 +1,7 @@
 // The response, each token coloured by its joules.
 
-import { memo, useEffect, useRef, useState } from "react";
-import { about, count, duration, energy, plusMinus, power, visible } from "../format";
+import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { about, count, duration, energy, harmless, plusMinus, power, visible } from "../format";
 import type { Method } from "../types";
 import "./token-stream.css";
 
@@ -36,7 +36,7 @@ const Piece = memo(function Piece({
       ].join(" ")}
       style={{ background: `color-mix(in srgb, var(--accent) ${shade * 5}%, transparent)` }}
     >
-      {token.text}
+      {harmless(token.text)}
     </span>
   );
 });
@@ -48,7 +48,7 @@ function Details({ token, method }: { token: StreamToken; method: Method | null 
       : (token.energy_mj / token.duration_ms) * 1e3;
   return (
     <>
-      <b>#{token.index}</b> <span className="mono">“{visible(token.text)}”</span>{" "}
+      <b>#{token.index}</b> <bdi className="mono">“{visible(token.text)}”</bdi>{" "}
       <b>{about(energy(token.energy_mj), method)}</b> {plusMinus(token.standard_error_mj)}{" "}
       {token.provisional ? "(provisional) " : ""}· {duration(token.duration_ms)} ·{" "}
       {about(power(watts), method)}
@@ -58,12 +58,14 @@ function Details({ token, method }: { token: StreamToken; method: Method | null 
 
 export function TokenStream({
   tokens,
+  total,
   method,
   follow,
   selected = null,
   onPick,
 }: {
-  tokens: StreamToken[];
+  tokens: readonly StreamToken[]; // the latest
+  total: number; // of all there are
   method: Method | null; // of their energies
   follow: boolean;
   selected?: number | null;
@@ -71,11 +73,15 @@ export function TokenStream({
 }) {
   const box = useRef<HTMLDivElement>(null);
   const [hovered, setHovered] = useState<number | null>(null);
+  // What is pointed at stays where it is: nothing scrolls, and nothing goes at the begin.
+  const [held, setHeld] = useState<number | null>(null);
+  const latest = tokens.at(-1)?.index ?? 0;
+  const following = follow && held === null && hovered === null;
   useEffect(() => {
-    if (follow && box.current) {
+    if (following && box.current) {
       box.current.scrollTop = box.current.scrollHeight;
     }
-  }, [tokens.length, follow]);
+  }, [latest, following]);
   const at = hovered ?? selected;
   /** Into sight within the box; the page itself stays where it is. */
   const reveal = (index: number) => {
@@ -94,15 +100,22 @@ export function TokenStream({
 
   // From the 5th percentile to the 95th: one slow token must not pale all others. Where all are much
   // alike, they look it.
-  const known = tokens
-    .map((token) => token.energy_mj)
-    .filter((value): value is number => value !== null)
-    .sort((a, b) => a - b);
-  const strong = known[Math.floor(known.length * 0.95)] ?? 0;
-  const weak = Math.min(known[Math.floor(known.length * 0.05)] ?? 0, 0.7 * strong);
-  const shown = tokens.slice(-MOST);
-  const pointed = tokens.find((token) => token.index === at);
-  const unknown = tokens.some((token) => token.energy_mj === null && !token.provisional);
+  const { any, strong, weak, unknown } = useMemo(() => {
+    const known = tokens
+      .map((token) => token.energy_mj)
+      .filter((value): value is number => value !== null)
+      .sort((a, b) => a - b);
+    const high = known[Math.floor(known.length * 0.95)] ?? 0;
+    return {
+      any: known.length > 0,
+      strong: high,
+      weak: Math.min(known[Math.floor(known.length * 0.05)] ?? 0, 0.7 * high),
+      unknown: tokens.some((token) => token.energy_mj === null && !token.provisional),
+    };
+  }, [tokens]);
+  const shown =
+    held === null ? tokens.slice(-MOST) : tokens.filter((token) => token.index >= held);
+  const pointed = shown.find((token) => token.index === at);
   const step = (by: number) => {
     const place = shown.findIndex((token) => token.index === at);
     const next = shown[place < 0 ? 0 : Math.max(0, Math.min(shown.length - 1, place + by))];
@@ -118,9 +131,9 @@ export function TokenStream({
   };
   return (
     <>
-      {tokens.length > MOST && (
+      {shown.length < total && (
         <div className="note">
-          the last {count(MOST)} of {count(tokens.length)}
+          the last {count(shown.length)} of {count(total)}
         </div>
       )}
       <div
@@ -129,9 +142,14 @@ export function TokenStream({
         tabIndex={0}
         role="region"
         aria-label="Response, token by token"
+        onMouseEnter={() => setHeld(shown[0]?.index ?? null)}
         onMouseOver={(event) => setHovered(indexOf(event.target))}
-        onMouseLeave={() => setHovered(null)}
+        onMouseLeave={() => {
+          setHeld(null);
+          setHovered(null);
+        }}
         aria-keyshortcuts="ArrowLeft ArrowRight"
+        onBlur={() => setHovered(null)}
         onKeyDown={(event) => {
           if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
             event.preventDefault();
@@ -163,7 +181,7 @@ export function TokenStream({
       <div className="token-details" aria-live="off">
         {pointed ? (
           <Details token={pointed} method={method} />
-        ) : known.length === 0 ? (
+        ) : !any ? (
           "no joules known · point at a token for its time"
         ) : (
           <>

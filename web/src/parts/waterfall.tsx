@@ -1,7 +1,7 @@
 // Energy of each token with its error, and the sum so far.
 
 import { useMemo } from "react";
-import { Chart, axis, html, legend, tooltip, type Palette } from "../chart";
+import { Chart, axis, legend, tooltip, type Palette } from "../chart";
 import { about, duration, energyOf, plusMinus, power, si, visible } from "../format";
 import type { Token } from "../types";
 import { NoEnergy } from "../ui";
@@ -25,16 +25,22 @@ export function Waterfall({
     return (colors: Palette) => ({
       grid: { left: 58, right: 52, top: 38, bottom: 68 },
       legend: legend(colors),
-      tooltip: tooltip(colors, {
-        trigger: "axis",
-        formatter: (items: { dataIndex: number }[]) => {
+      tooltip: tooltip(
+        colors,
+        (items: { dataIndex: number }[]) => {
           const at = items[0]?.dataIndex ?? 0;
           const token = tokens[at];
           return token
-            ? `#${token.index} “${html(visible(token.text))}”<br><b>${energyOf(token)}</b> ${plusMinus(token.quality.standard_error_mj)}<br>${duration(token.duration_ms)} · ${about(power(token.mean_power_mw), token.quality.method)}<br>so far ${about(si(cumulative[at], "J"), token.quality.method)}`
-            : "";
+            ? [
+                [`#${token.index}`, `“${visible(token.text)}”`],
+                [{ strong: energyOf(token) }, plusMinus(token.quality.standard_error_mj)],
+                [duration(token.duration_ms), "·", about(power(token.mean_power_mw), token.quality.method)],
+                [`so far ${about(si(cumulative[at], "J"), token.quality.method)}`],
+              ]
+            : [];
         },
-      }),
+        { trigger: "axis" },
+      ),
       xAxis: {
         ...axis("output token", colors, { nameGap: 24 }),
         type: "category",

@@ -136,6 +136,7 @@ function Response({ run, token, onToken }: { run: Run; token: number | null; onT
       {stream.length > 0 ? (
         <TokenStream
           tokens={stream}
+          total={stream.length}
           method={run.totals.quality.method}
           follow={false}
           selected={token}
@@ -257,9 +258,17 @@ export function AnalysisView({ id }: { id: string }) {
         <div>
           <h1 title={run.prompt}>{run.prompt}</h1>
           <p className="muted">
-            {run.model.name ?? "–"} {run.model.quantization} · {run.depth} · {when(run.started_at)} ·{" "}
+            <bdi>
+              {run.model.name ?? "–"} {run.model.quantization}
+            </bdi>{" "}
+            · {run.depth} · {when(run.started_at)} ·{" "}
             <span className="mono">{run.run_id}</span>
-            {run.experiment && ` · experiment ${run.experiment}`}
+            {run.experiment && (
+              <>
+                {" "}
+                · experiment <bdi>{run.experiment}</bdi>
+              </>
+            )}
           </p>
           <TagEditor run={run.run_id} tags={run.tags} onSaved={loaded.reload} />
         </div>
@@ -272,8 +281,8 @@ export function AnalysisView({ id }: { id: string }) {
       <Tiles run={run} />
       {run.warnings.length > 0 && (
         <ul className="warnings wide">
-          {run.warnings.map((warning) => (
-            <li key={warning.code + warning.message}>
+          {run.warnings.map((warning, place) => (
+            <li key={place}>
               {warning.message}
               {warning.hint && <span className="hint"> {warning.hint}</span>}
             </li>

@@ -2,7 +2,7 @@
 
 import type { CSSProperties } from "react";
 import { api } from "../api";
-import { DASH, about, digits, duration, energy, percent, plusMinus, power, si } from "../format";
+import { DASH, about, digits, duration, energy, percent, plusMinus, power, short, si } from "../format";
 import { difference, interval } from "../parts/interval";
 import { findRepeats } from "../parts/repeats";
 import { RunBars, known, letter, tokensOf } from "../parts/run-bars";
@@ -150,7 +150,8 @@ function Difference({
     const sure = Math.abs(change) > half;
     return (
       <div className={sure ? tone(change) : "muted"}>
-        {signed(change)} <span className="error">± {digits(half * 100, 2)} %</span>
+        {Math.abs(change) < 0.0005 ? "the same" : signed(change)}{" "}
+        <span className="error">± {digits(half * 100, 2)} %</span>
         <div className="error">
           {sure ? "" : "may be chance · "}
           {before.length} and {after.length} runs
@@ -235,7 +236,9 @@ export function CompareView({ ids }: { ids: string[] }) {
                     <a href={runHref(run.run_id)} className="mono">
                       {run.run_id.slice(0, 8)}
                     </a>
-                    <div className="name">{run.model.name}</div>
+                    <div className="name" title={run.model.name ?? ""}>
+                      {short(run.model.name ?? "", 48)}
+                    </div>
                     <MethodChip method={run.totals.quality.method} />{" "}
                     {run.status !== "completed" && <StatusChip status={run.status} />}
                   </th>

@@ -353,7 +353,7 @@ export function HistoryView({ latest }: { latest: string }) {
             </table>
           </div>
         )}
-        <div className="pager">
+        <div className={chosen.length > 0 ? "pager choosing" : "pager"}>
           <div className="row" role="status">
             {chosen.length === 0
               ? <span className="muted">Tick 2 to {MOST_COMPARED} runs to compare them</span>

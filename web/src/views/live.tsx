@@ -3,72 +3,56 @@
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
 import { DASH, about, count, digits, duration, energy, percent, plusMinus, power } from "../format";
-import { UNDER_WAY, type LiveConnection, type LiveRun, type LiveState } from "../live";
+import type { LiveConnection, LiveState } from "../live";
+import { STEPS, UNDER_WAY, type LiveRun } from "../live-run";
 import { Heatmap } from "../parts/heatmap";
-import { rootOfSquares } from "../parts/interval";
 import { PowerChart, type Rail } from "../parts/power-chart";
 import { RunForm } from "../parts/run-form";
 import { RunQueue, type Waiting } from "../parts/run-queue";
 import { TokenStream } from "../parts/token-stream";
 import { runHref } from "../router";
-import type { Matrix, Method, PowerPoint, PowerStatus, RunSummary } from "../types";
+import type { Matrix, Method, PowerStatus, RunSummary } from "../types";
 import { MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
 import "./live.css";
 
-const SAMPLE_MS = 100; // between two readings of power
 const LOOK_MS = 700; // between two looks for a run in the history
 const LOOKS = 5;
 const LATEST = 10;
-const STEPS = ["loading", "prefill", "decode", "done"];
 
-function decodeRate(run: LiveRun): number | null {
-  const decoded = run.tokens.filter((token) => token?.phase === "decode");
-  const time = decoded.reduce((sum, token) => sum + token.duration_ms, 0);
-  return time > 0 ? (decoded.length / time) * 1e3 : null;
+function decodeRate({ sums }: LiveRun): number | null {
+  return sums.decode_ms > 0 ? (sums.decoded / sums.decode_ms) * 1e3 : null;
 }
 
-function joulesPerToken(run: LiveRun): number | null {
-  const known = run.tokens.filter(
-    (token) => token?.phase === "decode" && token.energy_mj !== null,
-  );
-  return known.length > 0
-    ? known.reduce((sum, token) => sum + (token.energy_mj ?? 0), 0) / known.length
-    : null;
+function joulesPerToken({ sums }: LiveRun): number | null {
+  return sums.known > 0 ? sums.energy_mj / sums.known : null;
 }
 
-function stepOf(run: LiveRun): number {
-  if (!UNDER_WAY.has(run.status)) {
-    return STEPS.length - 1;
+/** A step is green only where it was done: not one that a failed run never came to. */
+function toneOf(place: number, run: LiveRun): string {
+  const over = !UNDER_WAY.has(run.status);
+  if (run.status === "completed" || place < run.reached) {
+    return "past";
   }
-  return run.phase === "decode" || run.phase === "post_inference"
-    ? 2
-    : run.status === "running"
-      ? 1
-      : 0;
+  if (over) {
+    return place === run.reached || place === STEPS.length ? "bad" : "";
+  }
+  return place === run.reached ? "now" : "";
 }
 
 function Steps({ run }: { run: LiveRun }) {
-  const now = stepOf(run);
   const over = !UNDER_WAY.has(run.status);
+  const now = over ? STEPS.length : run.reached;
   return (
     <ol className="steps" aria-label="Phase of the run">
-      {STEPS.map((step, index) => (
+      {[...STEPS, "done"].map((step, place) => (
         <li
           key={step}
-          className={
-            index === STEPS.length - 1 && over && run.status !== "completed"
-              ? "bad"
-              : index < now || over
-                ? "past"
-                : index === now
-                  ? "now"
-                  : ""
-          }
-          aria-current={index === now ? "step" : undefined}
+          className={toneOf(place, run)}
+          aria-current={place === now ? "step" : undefined}
         >
           {step === "done" && over ? run.status : step}
-          {step === "loading" && index === now && run.loading !== null && ` ${percent(run.loading)}`}
-          {step === "decode" && index === now && run.section && (
+          {step === "loading" && place === now && run.loading !== null && ` ${percent(run.loading)}`}
+          {step === "decode" && place === now && run.section && (
             <span className="muted"> {run.section}</span>
           )}
         </li>
@@ -99,27 +83,40 @@ function cellsToMatrix(run: LiveRun): Matrix | null {
   };
 }
 
-function points(samples: [number, number][]): PowerPoint[] {
-  return samples.map(([at, mw], index) => [
-    index === 0 ? Math.max(0, at - SAMPLE_MS) : (samples[index - 1]?.[0] ?? at),
-    at,
-    mw,
-  ]);
-}
-
 /** Rail by rail, roots first; the sum where the server tells no more. */
 function railsOf(run: LiveRun | null, sensors: PowerStatus | null): Rail[] {
   const within = new Map(sensors?.domains.map((domain) => [domain.name, domain.within]));
-  const rails = Object.entries(run?.rails ?? {})
-    .map(([name, samples]) => ({
-      name,
-      points: points(samples),
-      faint: (within.get(name) ?? null) !== null,
-    }))
+  const rails = (run?.rails ?? [])
+    .filter((rail) => rail.points.length > 0)
+    .map((rail) => ({ ...rail, faint: (within.get(rail.name) ?? null) !== null }))
     .sort((a, b) => Number(a.faint) - Number(b.faint));
   return rails.length > 0 || !run || run.power.length === 0
     ? rails
-    : [{ name: "all rails", points: points(run.power), faint: false }];
+    : [{ name: "all rails", points: run.power, faint: false }];
+}
+
+/** What the chart of power does not have, though the run had it. */
+function PowerNotes({ run }: { run: LiveRun }) {
+  return (
+    <>
+      {run.power_from_ms !== null && (
+        <p className="note">
+          Power is shown from {duration(run.power_from_ms)} on, when this page came to the run. Its
+          analysis has all of it.
+        </p>
+      )}
+      {run.readings_a_point > 1 && (
+        <p className="note">
+          Of older power a point is the mean of up to {count(run.readings_a_point)} readings.
+        </p>
+      )}
+      {run.rails_left_out > 0 && (
+        <p className="note">
+          {count(run.rails_left_out)} rails are left out here. The analysis has them.
+        </p>
+      )}
+    </>
+  );
 }
 
 const rootsOf = (sensors: PowerStatus) =>
@@ -145,7 +142,7 @@ function Sensors({ power: state }: { power: PowerStatus | null }) {
   }
   return (
     <span className="sensors" title={state.sources.join("\n")}>
-      <span className="muted">{roots.map((domain) => domain.name).join(" + ")}</span>
+      <span className="muted clip">{roots.map((domain) => domain.name).join(" + ")}</span>
       <MethodChip method={methodOf(state)} />
     </span>
   );
@@ -154,22 +151,21 @@ function Sensors({ power: state }: { power: PowerStatus | null }) {
 function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) {
   const told = (text: string) => about(text, method);
   const rate = run ? decodeRate(run) : null;
-  const known = run?.tokens.filter(Boolean) ?? [];
-  const settled = known.filter((token) => !token.provisional).length;
-  const errors = known
-    .map((token) => token.standard_error_mj)
-    .filter((error): error is number => error !== null);
-  const error = errors.length < known.length ? null : rootOfSquares(errors) / errors.length;
+  const sums = run?.sums;
+  const heard = sums?.count ?? 0;
+  const settled = sums?.settled ?? 0;
+  const error =
+    sums && heard > 0 && sums.with_error === heard ? Math.sqrt(sums.squares) / heard : null;
   return (
     <div className="tiles">
       <Tile
         label="Joules per token"
         value={told(energy(run ? joulesPerToken(run) : null))}
         detail={
-          settled > 0 && settled === known.length
+          settled > 0 && settled === heard
             ? [plusMinus(error), "settled"].filter(Boolean).join(" · ")
-            : known.length > 0
-              ? `${count(settled)} of ${count(known.length)} tokens settled`
+            : heard > 0
+              ? `${count(settled)} of ${count(heard)} tokens settled`
               : "mean of the decode phase"
         }
       />
@@ -186,7 +182,7 @@ function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) 
       <Tile label="Energy" value={told(energy(run?.energy_mj))} detail="since the run began" />
       <Tile
         label="Tokens"
-        value={run ? count(known.length) : DASH}
+        value={run ? count(run.total_tokens) : DASH}
         detail={run ? `in ${duration(run.t_ms)}` : undefined}
       />
     </div>
@@ -248,7 +244,7 @@ function RunPanel({
                   ? "events were missed"
                   : run.warnings.length === 1
                     ? "1 warning"
-                    : `${run.warnings.length} warnings`}
+                    : `${count(run.warnings.length + run.warnings_left_out)} warnings`}
                 , see below
               </span>
             )}
@@ -274,7 +270,7 @@ function RunPanel({
           <div className="clip">
             {head ? (
               <>
-                <span title={head.prompt}>“{head.prompt}”</span>{" "}
+                <bdi title={head.prompt}>“{head.prompt}”</bdi>{" "}
                 <span className="muted">
                   {head.model} {head.quantization}
                 </span>
@@ -304,7 +300,10 @@ function RunPanel({
         </div>
       )}
       {rails.length > 0 ? (
-        <PowerChart rails={rails} duration_ms={run?.t_ms} height={338} />
+        <>
+          <PowerChart rails={rails} duration_ms={run?.t_ms} height={338} />
+          {run && <PowerNotes run={run} />}
+        </>
       ) : (
         <div className="hold chart-sized">
           {run && sensors && methodOf(sensors) === null ? (
@@ -344,7 +343,6 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
     }
   }, [queue, run?.run_id]);
   const matrix = useMemo(() => (run ? cellsToMatrix(run) : null), [run?.cells]);
-  const tokens = useMemo(() => run?.tokens.filter(Boolean) ?? [], [run?.tokens]);
   const method = sensors.data ? methodOf(sensors.data) : null;
 
   return (
@@ -387,8 +385,8 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
           </>
         }
       >
-        {tokens.length > 0 ? (
-          <TokenStream tokens={tokens} method={method} follow={follow} />
+        {run && run.tokens.length > 0 ? (
+          <TokenStream tokens={run.tokens} total={run.total_tokens} method={method} follow={follow} />
         ) : (
           <div className="hold tokens-sized">
             <State title="No tokens yet" />
@@ -418,9 +416,15 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
               whole: its analysis has everything when it is over.
             </li>
           )}
-          {run.warnings.map((warning) => (
-            <li key={warning}>{warning}</li>
+          {run.warnings.map((warning, place) => (
+            <li key={place}>
+              {warning.message}
+              {warning.hint && <span className="hint"> {warning.hint}</span>}
+            </li>
           ))}
+          {run.warnings_left_out > 0 && (
+            <li>and {count(run.warnings_left_out)} more: the analysis has all of them.</li>
+          )}
         </ul>
       )}
     </div>
