@@ -110,7 +110,9 @@ async function pointEverywhere() {
 const fitsItsWindow = async () =>
   expect(await page.evaluate(() => (document.scrollingElement?.scrollWidth ?? Infinity) - innerWidth)).toBeLessThanOrEqual(0);
 
-describe("a hostile run", () => {
+const POINTING_MS = 240_000; // hundreds of places, on a machine that may be busy
+
+describe("a hostile run", { timeout: POINTING_MS }, () => {
   /** @type {string[]} */
   let ids;
   beforeEach(async () => {
@@ -173,7 +175,7 @@ describe("a hostile run", () => {
   });
 });
 
-describe("a hostile machine", () => {
+describe("a hostile machine", { timeout: POINTING_MS }, () => {
   it("is only text while a run goes on: rails, models, prompts, tags", async () => {
     const recording = join(work, "power.jsonl");
     const rails = Object.fromEntries(ATTACKS.slice(0, 6).map((attack, place) => [`${attack}${place}`, 10 + place]));
