@@ -134,11 +134,15 @@ std::string_view next_word(std::string_view& text) {
   return word;
 }
 
-std::optional<std::int64_t> next_number(std::string_view& text) {
+/// A time in ticks. Sandboxes are known to show -1 as an unsigned number: more than a century on
+/// ten thousand CPUs is none.
+std::optional<std::int64_t> next_ticks(std::string_view& text) {
   const std::string_view word = next_word(text);
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (word.empty() || error != std::errc{} || end != word.data() + word.size() || value < 0) {
+  const std::int64_t most = Nanoseconds::max() / CpuTimes::tick() / 16;  // so that sums fit
+  if (word.empty() || error != std::errc{} || end != word.data() + word.size() || value < 0 ||
+      value > most) {
     return std::nullopt;
   }
   return value;
@@ -178,7 +182,7 @@ Result<MachineCpuTime> CpuTimes::machine() const {
   std::size_t count = 0;
   if (next_word(line) == "cpu") {
     while (count < ticks.size()) {
-      const auto number = next_number(line);
+      const auto number = next_ticks(line);
       if (!number) {
         break;
       }
@@ -212,8 +216,8 @@ Result<Nanoseconds> CpuTimes::own() const {
     for (int field = 3; field < 14; ++field) {
       static_cast<void>(next_word(rest));
     }
-    const auto user = next_number(rest);
-    const auto system = next_number(rest);
+    const auto user = next_ticks(rest);
+    const auto system = next_ticks(rest);
     if (user && system) {
       return (*user + *system) * tick();
     }

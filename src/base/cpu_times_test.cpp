@@ -81,14 +81,17 @@ TEST(CpuTimes, AnOldKernelHasFewerColumns) {
 
 TEST(CpuTimes, WhatDoesNotParseIsAnErrorWithItsPath) {
   const FakeProcfs procfs;
-  for (const char* bad : {"", "intr 5\n", "cpu 1 2 3\n", "cpu a b c d\n", "cpu -1 2 3 4\n"}) {
+  for (const char* bad : {"", "intr 5\n", "cpu 1 2 3\n", "cpu a b c d\n", "cpu -1 2 3 4\n",
+                          "cpu 1 2 3 18446744073709551615\n", "cpu 9223372036854775807 2 3 4\n",
+                          "cpu 900000000000 900000000000 900000000000 900000000000\n"}) {
     procfs.write("stat", bad);
     const auto machine = CpuTimes(procfs.root()).machine();
     ASSERT_FALSE(machine) << bad;
     EXPECT_EQ(machine.error().code, ErrorCode::malformed);
     EXPECT_NE(machine.error().message.find(procfs.stat_path().string()), std::string::npos);
   }
-  for (const char* bad : {"", "12 no parenthesis", "1 (x) S 1 1 1\n"}) {
+  for (const char* bad : {"", "12 no parenthesis", "1 (x) S 1 1 1\n",
+                          "1 (x) S 1 1 1 0 -1 0 0 0 0 0 9223372036854775807 22 0 0 20\n"}) {
     procfs.write("self/stat", bad);
     EXPECT_FALSE(CpuTimes(procfs.root()).own()) << bad;
   }

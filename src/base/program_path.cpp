@@ -3,6 +3,7 @@
 #include <array>
 #include <climits>
 #include <cstdint>
+#include <dlfcn.h>
 #include <system_error>
 
 #if defined(__APPLE__)
@@ -26,13 +27,29 @@ std::filesystem::path program_path() {
 #endif
 }
 
-std::string setup_power_access(const std::filesystem::path& program) {
-  const auto installed =
-      program.parent_path().parent_path() / "libexec" / "enprof" / "setup-power-access";
+std::filesystem::path library_path() {
+  Dl_info found{};
+  if (::dladdr(reinterpret_cast<const void*>(&program_path), &found) == 0 ||
+      found.dli_fname == nullptr) {
+    return {};
+  }
   std::error_code failed;
-  return !program.empty() && std::filesystem::is_regular_file(installed, failed)
-             ? installed.string()
-             : "tools/setup-power-access";
+  return std::filesystem::canonical(found.dli_fname, failed);
+}
+
+std::optional<std::string> setup_power_access(const std::filesystem::path& program,
+                                              const std::filesystem::path& library) {
+  // PREFIX/bin/enprof; PREFIX/lib/libenprof.so, or PREFIX/lib/x86_64-linux-gnu/libenprof.so
+  std::error_code failed;
+  for (const auto& prefix :
+       {program.parent_path().parent_path(), library.parent_path().parent_path(),
+        library.parent_path().parent_path().parent_path()}) {
+    const auto script = prefix / "libexec" / "enprof" / "setup-power-access";
+    if (prefix.is_absolute() && std::filesystem::is_regular_file(script, failed)) {
+      return script.string();
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace enprof

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace enprof {
@@ -9,8 +10,14 @@ namespace enprof {
 /// The program's own file; empty where the system does not say.
 [[nodiscard]] std::filesystem::path program_path();
 
-/// How to call the script that gives the rights to read power sensors, as a hint may say it: its
-/// path, where it was installed with `program`, else where enprof's source has it.
-[[nodiscard]] std::string setup_power_access(const std::filesystem::path& program = program_path());
+/// The file that holds enprof's code: the program itself, or the library that another program has
+/// loaded; empty where the system does not say.
+[[nodiscard]] std::filesystem::path library_path();
+
+/// The script that gives the rights to read power sensors, where it was installed with `program` or
+/// with `library`. Empty where it is in neither's package: a hint then names what it would do.
+[[nodiscard]] std::optional<std::string> setup_power_access(
+    const std::filesystem::path& program = program_path(),
+    const std::filesystem::path& library = library_path());
 
 }  // namespace enprof

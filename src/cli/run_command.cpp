@@ -2,7 +2,6 @@
 
 #include "base/utf8.hpp"
 #include "cli/console.hpp"
-#include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
 #include "cli/output_file.hpp"
@@ -182,7 +181,9 @@ void RunCommand::declare(CLI::App& program) {
       ->type_name("FILE")
       ->group("Result");
   app.add_flag("--no-save", no_save_, "Do not keep the run in the database")->group("Result");
-  app.add_flag("--strict", strict_, "Exit with 3 where part of the data is missing")
+  app.add_flag("--strict", strict_,
+               "Exit with 3 where part of the data is missing; end at once where power cannot be "
+               "measured")
       ->group("Result");
   database_.declare(app);
 }
@@ -209,16 +210,26 @@ Result<void> RunCommand::read_prompt() {
   return {};
 }
 
-Result<PowerMonitor> RunCommand::open_power() const {
-  PowerEnvironment environment = power_environment();
-  environment.lock_to_steps = power_lock_ == "on";
+PowerEnvironment RunCommand::environment() const {
+  PowerEnvironment result = power_environment();
+  result.lock_to_steps = power_lock_ == "on";
   if (tdp_watts_) {
-    environment.tdp = Watts{*tdp_watts_};
+    result.tdp = Watts{*tdp_watts_};
   }
   if (idle_watts_) {
-    environment.idle = Watts{*idle_watts_};
+    result.idle = Watts{*idle_watts_};
   }
-  return PowerMonitor::open(power_, environment);
+  return result;
+}
+
+RunPower::Options RunCommand::power_options() const {
+  return {.source = power_,
+          .interval = power_interval_.interval(),
+          .priority = power_realtime_ ? SamplingPriority::realtime : SamplingPriority::normal,
+          .baseline_s = baseline_s_,
+          .busy = baseline_force_ ? BusyMachine::measure : BusyMachine::refuse,
+          .record_to = record_power_,
+          .is_required = strict_};
 }
 
 Result<LlamaEngine> RunCommand::load_model(const Interrupt& interrupt) const {
@@ -232,21 +243,6 @@ Result<LlamaEngine> RunCommand::load_model(const Interrupt& interrupt) const {
                          static_cast<double>(share));
   };
   return LlamaEngine::load(model_, options);
-}
-
-Result<std::optional<Warning>> RunCommand::start_power(PowerMonitor& monitor,
-                                                       const Interrupt& interrupt) const {
-  if (!record_power_.empty()) {
-    if (const auto recording = monitor.record_to(record_power_); !recording) {
-      return std::unexpected(recording.error());
-    }
-  }
-  const auto priority = power_realtime_ ? SamplingPriority::realtime : SamplingPriority::normal;
-  if (const auto started = monitor.start(power_interval_.interval(), priority); !started) {
-    return std::unexpected(started.error());
-  }
-  return measure_baseline(monitor, baseline_s_, interrupt.flag(),
-                          baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
 }
 
 RunRequest RunCommand::request(std::size_t output_tokens) const {
@@ -312,10 +308,10 @@ int RunCommand::run() {
       return failed(writable.error());
     }
   }
-  auto monitor = open_power();
-  if (!monitor) {
-    print_error(monitor.error());
-    return monitor.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
+  RunPower power(power_options());
+  if (const auto opened = power.open(environment()); !opened) {
+    print_error(opened.error());
+    return opened.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
   }
   std::optional<ProfileDatabase> database;
   if (!no_save_) {
@@ -333,21 +329,20 @@ int RunCommand::run() {
 
   auto engine = load_model(interrupt);
   if (interrupt.requested()) {
-    return save_cancelled(&*monitor, store, interrupt);
+    return save_cancelled(power.monitor(), store, interrupt);
   }
   if (!engine) {
     return failed(engine.error());
   }
-  const auto power = start_power(*monitor, interrupt);
-  if (!power) {
-    return failed(power.error());
+  if (const auto started = power.start(interrupt.flag()); !started) {
+    return failed(started.error());
   }
   if (interrupt.requested()) {
-    return save_cancelled(&*monitor, store, interrupt);
+    return save_cancelled(power.monitor(), store, interrupt);
   }
 
   InferencePipelineProfiler profiler{
-      &*monitor,
+      power.monitor(),
       store,
       {.economics = economics_,
        .power_interval = power_interval_.interval(),
@@ -356,8 +351,8 @@ int RunCommand::run() {
        }}};
   LiveLine live(profiler);
   RunScope run = profiler.run(request(engine->most_output_tokens(generate_)));
-  if (*power) {
-    run.warn(**power);
+  for (const Warning& warning : power.warnings()) {
+    run.warn(warning);
   }
   GenerateOptions options = generate_;
   options.prompt = prompt_;

@@ -4,6 +4,7 @@
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
 #include "cli/command.hpp"
+#include "cli/run_power.hpp"
 #include "cli/shared_options.hpp"
 #include "engines/llama/llama_engine.hpp"
 
@@ -25,11 +26,9 @@ class RunCommand final : public Command {
 
  private:
   [[nodiscard]] Result<void> read_prompt();
-  [[nodiscard]] Result<PowerMonitor> open_power() const;
+  [[nodiscard]] PowerEnvironment environment() const;
+  [[nodiscard]] RunPower::Options power_options() const;
   [[nodiscard]] Result<LlamaEngine> load_model(const Interrupt& interrupt) const;
-  /// Starts it and measures the baseline; what came in the way of that is the run's warning.
-  [[nodiscard]] Result<std::optional<Warning>> start_power(PowerMonitor& monitor,
-                                                           const Interrupt& interrupt) const;
   /// `output_tokens`: at most so many.
   [[nodiscard]] RunRequest request(std::size_t output_tokens) const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;

@@ -1,6 +1,5 @@
 #include "cli/serve_command.hpp"
 
-#include "base/log.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
@@ -16,13 +15,13 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <memory>
 #include <thread>
 #include <utility>
 
 namespace enprof {
 namespace {
 
-constexpr Logger kLog{"server"};
 /// How soon a signal is noticed.
 constexpr std::chrono::milliseconds kSignalPeriod{50};
 
@@ -80,17 +79,19 @@ Result<void> ServeCommand::choose_token() {
   return {};
 }
 
-/// Power that cannot be measured is no reason not to serve: runs then have their times.
-std::optional<Warning> ServeCommand::start_power(PowerMonitor& monitor, ServerHealth& health,
-                                                 const Interrupt& interrupt) const {
-  if (const auto started = monitor.start(power_interval_.interval()); !started) {
-    kLog.error("Failed to start power monitoring: {}", started.error().message);
-    health.failed("power", started.error());
-    return std::nullopt;
+ServerPower::Options ServeCommand::power_options(const RunQueue* const& queue) const {
+  ServerPower::Options options{
+      .open = [this] { return PowerMonitor::open(power_, power_environment()); },
+      .interval = power_interval_.interval(),
+      .is_idle = [&queue] { return queue == nullptr || queue->running().empty(); },
+      .tell = print_note};
+  if (baseline_s_ > 0.0) {
+    options.baseline = [this](PowerMonitor& monitor, const std::atomic<bool>& cancel) {
+      return measure_baseline(monitor, baseline_s_, cancel,
+                              baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
+    };
   }
-  health.ok("power");
-  return measure_baseline(monitor, baseline_s_, interrupt.flag(),
-                          baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
+  return options;
 }
 
 int ServeCommand::run() {
@@ -110,19 +111,19 @@ int ServeCommand::run() {
   if (!store) {
     return failed(store.error());
   }
-  auto monitor = PowerMonitor::open(power_, power_environment());
-  if (!monitor && monitor.error().code == ErrorCode::invalid_argument) {
-    print_error(monitor.error());
+  ServerHealth health;
+  const RunQueue* orders = nullptr;  // power asks it; it asks for power
+  ServerPower power(power_options(orders), health);
+  if (const auto opened = power.open(); !opened) {
+    print_error(opened.error());
     return exit_usage;
   }
 
   EventHub hub(EventHub::first_number_at(std::chrono::system_clock::now()));
   LivePublisher publisher(hub);
   ServerMetrics metrics;
-  ServerHealth health;
   health.ok("store");
   health.ok("engine");
-  PowerMonitor* const power = monitor ? &*monitor : nullptr;
   HttpServer* serving = nullptr;  // the API's gauges ask it; it asks the API
   LlamaRunEngine engine(models, engine_);
   RunWorker worker(
@@ -131,26 +132,28 @@ int ServeCommand::run() {
        .publisher = publisher,
        .metrics = metrics,
        .health = health,
-       .power = power,
+       .power = &power,
        .is_watched = [&] { return serving->watchers() > 0; },
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
       queue_,
       [&](const RunTask& task, const std::atomic<bool>& cancel) { worker.work(task, cancel); },
       [&](const RunTask& task) { worker.drop(task); });
+  orders = &queue;
   const ProfilingApi api({.store = *store,
                           .queue = queue,
                           .models = models,
                           .metrics = metrics,
                           .health = health,
-                          .power = power,
-                          .gauges = [&] {
-                            return ServerMetrics::Gauges{
-                                .stream_clients = serving->watchers(),
-                                .dropped_clients = serving->dropped_watchers(),
-                                .dropped_events = serving->dropped_events(),
-                                .queued_runs = queue.waiting()};
-                          }});
+                          .power = [&power] { return power.monitor(); },
+                          .gauges =
+                              [&] {
+                                return ServerMetrics::Gauges{
+                                    .stream_clients = serving->watchers(),
+                                    .dropped_clients = serving->dropped_watchers(),
+                                    .dropped_events = serving->dropped_events(),
+                                    .queued_runs = queue.waiting()};
+                              }});
   auto server = HttpServer::open(
       {.host = host_, .port = port_, .token = token_},
       [&](const HttpRequest& request) { return api.handle(request); }, hub);
@@ -158,18 +161,14 @@ int ServeCommand::run() {
     return failed(server.error());
   }
   serving = server->get();
-  if (monitor) {
-    if (const auto warning = start_power(*monitor, health, interrupt)) {
-      worker.warn_each_run(*warning);
-    }
-    if (interrupt.requested()) {  // amid the baseline: nobody was served yet
-      monitor->stop();
-      return exit_done;
-    }
-  } else {
-    health.failed("power", monitor.error());
-    print_note("no power is measured: " + monitor.error().message);
+  power.start(interrupt.flag());
+  if (interrupt.requested()) {  // amid the baseline: nobody was served yet
+    return exit_done;
   }
+  power.watch();
+  // Its thread asks the queue, which goes first.
+  const std::unique_ptr<ServerPower, void (*)(ServerPower*)> measuring(
+      &power, [](ServerPower* ending) { ending->stop(); });
 
   const ServerUrl url{.host = host_, .port = serving->port(), .token = token_};
   print_note(fmt::format("serving {}{}",
@@ -189,9 +188,6 @@ int ServeCommand::run() {
   });
   serving->run();
   signals.join();
-  if (monitor) {
-    monitor->stop();
-  }
   return exit_done;
 }
 

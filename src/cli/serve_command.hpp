@@ -4,16 +4,14 @@
 #include "cli/command.hpp"
 #include "cli/llama_run_engine.hpp"
 #include "cli/shared_options.hpp"
-#include "server/server_health.hpp"
+#include "server/run_queue.hpp"
+#include "server/server_power.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 namespace enprof {
-
-class Interrupt;
 
 class ServeCommand final : public Command {
  public:
@@ -22,9 +20,8 @@ class ServeCommand final : public Command {
 
  private:
   [[nodiscard]] Result<void> choose_token();
-  /// Starts it and measures the baseline; what came in the way of that is each run's warning.
-  [[nodiscard]] std::optional<Warning> start_power(PowerMonitor& monitor, ServerHealth& health,
-                                                   const Interrupt& interrupt) const;
+  /// Opened and started as the options say; `queue` is there once it is asked for.
+  [[nodiscard]] ServerPower::Options power_options(const RunQueue* const& queue) const;
 
   DatabaseOption database_;
   std::string host_ = "127.0.0.1";

@@ -82,9 +82,28 @@ Result<void> PowerSampler::start(std::optional<Nanoseconds> asked, SamplingPrior
   {
     const std::lock_guard lock(mutex_);
     is_running_ = true;
+    for (const auto& worker : workers_) {
+      interval_ =
+          worker == workers_.front() ? worker->period() : std::min(interval_, worker->period());
+    }
   }
-  kLog.info("PowerMonitor started successfully with {:g}ms sampling interval", to_ms(interval));
+  if (!workers_.empty()) {
+    kLog.info("PowerMonitor started successfully with {:g}ms sampling interval{}",
+              to_ms(this->interval()), intervals_of_each());
+  }
   return {};
+}
+
+std::string PowerSampler::intervals_of_each() const {
+  std::string each;
+  bool same = true;
+  for (const auto& worker : workers_) {
+    const Nanoseconds period = worker->period();
+    same = same && period == workers_.front()->period();
+    each += fmt::format("{}{} every {:g}ms", each.empty() ? ": " : ", ", worker->label(),
+                        to_ms(period));
+  }
+  return same ? "" : each;
 }
 
 std::optional<Error> PowerSampler::start_workers(const SourceWorker::Session& session) {

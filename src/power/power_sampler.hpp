@@ -75,6 +75,8 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
   /// Why none of the sources has started, where that is so.
   [[nodiscard]] std::optional<Error> start_workers(const SourceWorker::Session& session);
   void end_workers(Nanoseconds patience);
+  /// For the log: how often each source is read, where they differ.
+  [[nodiscard]] std::string intervals_of_each() const;
 
   const Clock& clock_;
   const Patience patience_;

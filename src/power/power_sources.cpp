@@ -165,7 +165,7 @@ class Opening {
     }
     if (opened_.sources.size() == before) {
       return fail(ErrorCode::unavailable, "No power source works here" + failures,
-                  "Profile without power: --power none. `enprof doctor` says what would help.");
+                  "`enprof doctor` says what would help. --power none asks for none.");
     }
     return {};
   }

@@ -148,6 +148,16 @@ TEST_F(PowerSourcesTest, SeveralCanBeNamed) {
             (std::vector<std::string>{"rapl", "replay"}));
 }
 
+TEST_F(PowerSourcesTest, WhereNothingWorksItSaysOfEachWhy) {
+  procfs_.write("stat", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n");
+  const auto opened = open_sources("auto", environment());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::unavailable);
+  EXPECT_THAT(opened.error().message, HasSubstr("No power source works here; rapl: "));
+  EXPECT_THAT(opened.error().message, HasSubstr("; estimate: CPU power cannot be estimated"));
+  EXPECT_THAT(opened.error().hint, HasSubstr("enprof doctor"));
+}
+
 TEST_F(PowerSourcesTest, AListIsTakenWholeOrRefused) {
   rapl_.add("intel-rapl:0", "package-0");
   for (const char* list : {"rapl,", ",rapl", "rapl,,estimate", "rapl,fusion", "rapl,none",

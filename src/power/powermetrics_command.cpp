@@ -137,13 +137,13 @@ Error explain_exit(const PowermetricsCommand& command, const ExitStatus& status,
   const bool refused = std::ranges::any_of(
       kRefusals, [&](std::string_view refusal) { return errors.contains(refusal); });
   if (refused) {
-    return {
-        .code = ErrorCode::permission_denied,
-        .message = fmt::format("powermetrics requires password-free sudo access: {}", said),
-        .hint = fmt::format(
-            "Run {} --apply, or add this line, which allows this command and no other, with: sudo "
-            "visudo -f /etc/sudoers.d/enprof-powermetrics\n  {}",
-            setup_power_access(), sudoers_line(command, user_name()))};
+    const auto script = setup_power_access();
+    return {.code = ErrorCode::permission_denied,
+            .message = fmt::format("powermetrics requires password-free sudo access: {}", said),
+            .hint = fmt::format("{} this line, which allows this command and no other, with: sudo "
+                                "visudo -f /etc/sudoers.d/enprof-powermetrics\n  {}",
+                                script ? fmt::format("Run {} --apply, or add", *script) : "Add",
+                                sudoers_line(command, user_name()))};
   }
   if (errors.contains("command not found")) {
     return {.code = ErrorCode::not_found,

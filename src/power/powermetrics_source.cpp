@@ -134,7 +134,6 @@ Result<void> PowermetricsSource::start() {
   timeline_ = PowermetricsTimeline(kPeriodsUntilNoticed * command_.period);
   windows_.clear();
   readings_.clear();
-  carried_.reset();
   last_end_.reset();
   skipped_ = 0;
   unlogged_ = 0;
@@ -163,7 +162,8 @@ Result<void> PowermetricsSource::launch() {
   timeline_.break_chain();
   answered_ = false;
   silence_told_ = false;
-  launched_at_ = heard_at_ = SteadyClock::now();
+  launched_at_ = listened_at_ = SteadyClock::now();
+  quiet_ = Nanoseconds{0};
   return {};
 }
 
@@ -177,6 +177,7 @@ Poll PowermetricsSource::poll(std::vector<EnergyWindow>& windows) {
       result = SteadyClock::now() >= launch_at_ ? relaunch() : Poll{};
       break;
     }
+    listen(SteadyClock::now());
     auto output = process_->read();
     const bool ended = output.ended;
     take(std::move(output), fault);
@@ -195,7 +196,7 @@ Poll PowermetricsSource::poll(std::vector<EnergyWindow>& windows) {
     if (now >= until) {
       break;
     }
-    const Nanoseconds noticed = kPeriodsUntilNoticed * command_.period - (now - heard_at_);
+    const Nanoseconds noticed = kPeriodsUntilNoticed * command_.period - quiet_;
     process_->wait(noticed > Nanoseconds{0} ? std::min<Nanoseconds>(until - now, noticed)
                                             : until - now);
   }
@@ -244,45 +245,34 @@ void PowermetricsSource::place(std::span<const PowermetricsSample> samples, Inst
   }
   answered_ = true;
   silence_told_ = false;
-  heard_at_ = SteadyClock::now();
+  listened_at_ = SteadyClock::now();
+  quiet_ = Nanoseconds{0};
   std::vector<Nanoseconds> lengths;
   lengths.reserve(samples.size());
   for (const PowermetricsSample& sample : samples) {
     lengths.push_back(sample.elapsed);
   }
   const auto placement = timeline_.place(lengths, at);
-  if (placement.is_new_chain) {
-    carried_.reset();  // what it belonged to is a gap now
-  }
   for (std::size_t index = 0; index < samples.size(); ++index) {
-    Energies energies = samples[index].energies;
-    if (carried_) {
-      for (std::size_t rail = 0; rail < kPowermetricsRails; ++rail) {
-        const auto& before = (*carried_)[rail];
-        energies[rail] =
-            energies[rail] && before ? std::optional{*energies[rail] + *before} : std::nullopt;
-      }
-      carried_.reset();
-    }
     if (const auto& window = placement.places[index]) {
-      add_window(*window, energies);
+      add_window(*window, samples[index]);
       add_readings(samples[index], window->end);
       last_end_ = window->end;
-    } else {
-      carried_ = energies;
     }
   }
 }
 
 void PowermetricsSource::add_window(const PowermetricsTimeline::Place& place,
-                                    const Energies& energies) {
+                                    const PowermetricsSample& sample) {
+  // Of a sample that does not fit the part that does; one that lies late stretches, and keeps all.
+  const double part = std::min(seconds(place.end - place.begin) / seconds(sample.elapsed), 1.0);
   for (std::size_t rail = 0; rail < kPowermetricsRails; ++rail) {
     // A rail that the first sample did not have is none of our domains.
-    if (energies[rail] && domain_of_rail_[rail]) {
+    if (sample.energies[rail] && domain_of_rail_[rail]) {
       windows_.push_back({.domain = *domain_of_rail_[rail],
                           .begin = place.begin,
                           .end = place.end,
-                          .energy = *energies[rail]});
+                          .energy = *sample.energies[rail] * part});
     }
   }
 }
@@ -304,7 +294,6 @@ void PowermetricsSource::add_readings(const PowermetricsSample& sample, Instant 
 /// A document that is none: the time that it would have told of is lost.
 void PowermetricsSource::skip(const Error& error, std::optional<Error>& fault) {
   timeline_.break_chain();
-  carried_.reset();
   ++skipped_;
   ++unlogged_;
   const auto now = SteadyClock::now();
@@ -324,9 +313,17 @@ void PowermetricsSource::skip(const Error& error, std::optional<Error>& fault) {
   }
 }
 
+/// Between two looks more than a wait's time goes by only where this program was stopped: that says
+/// nothing of powermetrics, which may have been stopped with it or wait for us to empty its pipe.
+void PowermetricsSource::listen(SteadyTime now) {
+  const Nanoseconds longest = std::min(2 * command_.period, kLongestWait);
+  quiet_ += std::min<Nanoseconds>(now - listened_at_, longest);
+  listened_at_ = now;
+}
+
 /// Whether it has been quiet for too long; told once, and after a while more it is started anew.
 std::optional<Error> PowermetricsSource::silence() {
-  const Nanoseconds quiet = SteadyClock::now() - heard_at_;
+  const Nanoseconds quiet = quiet_;
   const Nanoseconds noticed = answered_ ? kPeriodsUntilNoticed * command_.period : kStartPatience;
   const Nanoseconds restart =
       answered_ ? std::max<Nanoseconds>(kPeriodsUntilRestart * command_.period, kLeastUntilRestart)
@@ -335,7 +332,7 @@ std::optional<Error> PowermetricsSource::silence() {
   if (quiet >= noticed && !silence_told_) {
     silence_told_ = true;
     error = not_answering(command_, quiet);
-    error->message += ". Its time is a gap";
+    error->message += ". What it does not tell of later is a gap";
     kLog.warning("powermetrics: {}", error->message);
   }
   if (quiet >= restart) {
@@ -375,7 +372,6 @@ Poll PowermetricsSource::relaunch() {
 
 void PowermetricsSource::pause_before_next_launch() {
   timeline_.break_chain();
-  carried_.reset();
   const auto now = SteadyClock::now();
   if (now - launched_at_ >= kGoodLife) {
     pause_ = kShortestPause;

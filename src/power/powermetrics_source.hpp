@@ -33,7 +33,7 @@ namespace enprof {
 /// - a document that is none is skipped, and counted; the log tells at most once a minute;
 /// - a value that cannot be leaves its own rail empty;
 /// - a process that has not written for three periods; after ten, or a second, it is ended and
-///   started anew;
+///   started anew. Time in which nobody listened, as this program was stopped, does not count;
 /// - a process that ended. It is started anew after 0.1 s, then twice as long each time, up to
 ///   10 s.
 /// `gone`: where it may not be started any more, or is not there any more.
@@ -69,7 +69,6 @@ class PowermetricsSource final : public PowerSource {
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
-  using Energies = std::array<std::optional<Joules>, kPowermetricsRails>;
 
   PowermetricsSource(PowermetricsCommand command, const PowermetricsSample& first,
                      const Clock& clock);
@@ -79,10 +78,12 @@ class PowermetricsSource final : public PowerSource {
   void take(PowermetricsProcess::Output output, std::optional<Error>& fault);
   void place(std::span<const PowermetricsSample> samples, Instant at);
   void skip(const Error& error, std::optional<Error>& fault);
-  void add_window(const PowermetricsTimeline::Place& place, const Energies& energies);
+  void add_window(const PowermetricsTimeline::Place& place, const PowermetricsSample& sample);
   void add_readings(const PowermetricsSample& sample, Instant at);
   [[nodiscard]] Poll process_ended();
   [[nodiscard]] Poll relaunch();
+  /// Counts the time that it has been quiet while we listened.
+  void listen(SteadyTime now);
   [[nodiscard]] std::optional<Error> silence();
   void pause_before_next_launch();
 
@@ -95,7 +96,6 @@ class PowermetricsSource final : public PowerSource {
   PowermetricsTimeline timeline_;
   std::vector<EnergyWindow> windows_;    // not handed out yet
   std::vector<SensorReading> readings_;  // likewise
-  std::optional<Energies> carried_;      // of a sample whose window was too short
   std::optional<Instant> last_end_;      // of the windows
   std::size_t skipped_ = 0;
   std::size_t unlogged_ = 0;  // of those, since the log told of them
@@ -103,7 +103,8 @@ class PowermetricsSource final : public PowerSource {
   bool answered_ = false;  // this process has
   bool silence_told_ = false;
   SteadyTime launched_at_;
-  SteadyTime heard_at_;   // of the last good sample, or the launch
+  SteadyTime listened_at_;
+  Nanoseconds quiet_{0};  // since the last good sample, or the launch, while we listened
   SteadyTime launch_at_;  // when to start it anew
   Nanoseconds pause_ = kShortestPause;
 };

@@ -37,7 +37,7 @@ PowermetricsTimeline::Placement PowermetricsTimeline::place(std::span<const Nano
     chained_ = true;
     if (end - begin < length / 2) {
       result.places.emplace_back();
-      last_end_ = begin;
+      last_end_ = std::max(begin, end);
     } else {
       result.places.emplace_back(Place{.begin = begin, .end = end});
       last_end_ = end;

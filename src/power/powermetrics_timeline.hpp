@@ -23,6 +23,12 @@ namespace enprof {
 /// one before: windows neither overlap nor leave gaps. What remains is the shortest delay, by which
 /// all of them lie late; it is not known, and small against a window.
 ///
+/// A window may be shorter than its sample says, where the one before was placed too late for want
+/// of better knowledge, or where we or powermetrics were stopped and a sample tells of time that is
+/// told of already. Its power is the sample's; what does not fit is left out. Where less than half
+/// of a sample fits it has no window: it tells of another time. So no window ever has more power
+/// than a sample had.
+///
 /// The memory is short so that two clocks that drift apart do no harm. A sample that was lost
 /// (break_chain), or an arrival later than `lateness` allows, means that time passed which no
 /// sample tells of: a new chain begins, and the time between the two is a gap.
@@ -40,9 +46,7 @@ class PowermetricsTimeline {
   struct Placement {
     /// The first of them does not follow the sample before it at once.
     bool is_new_chain = false;
-    /// For each sample; empty where it would have no length, or one much too short for it: the one
-    /// before was placed too late, for want of better knowledge. Its energy then belongs to the
-    /// next one of the same chain, which begins where this one would have.
+    /// For each sample; empty where less than half of it fits in.
     std::vector<std::optional<Place>> places;
   };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <vector>
 
 namespace enprof {
@@ -24,6 +25,10 @@ class PowermetricsTimelineTest : public ::testing::Test {
       }
     }
     return placement;
+  }
+  /// One sample of this length.
+  std::optional<PowermetricsTimeline::Place> see_one(Nanoseconds at, Nanoseconds length) {
+    return timeline_.place({&length, 1}, start_ + at).places.front();
   }
   [[nodiscard]] PowermetricsTimeline::Place from_to(Nanoseconds begin, Nanoseconds end) const {
     return {.begin = start_ + begin, .end = start_ + end};
@@ -63,10 +68,19 @@ TEST_F(PowermetricsTimelineTest, SamplesThatCameTogetherLieBehindEachOther) {
   EXPECT_EQ(together.places[2], from_to(210ms, 310ms));
 }
 
-TEST_F(PowermetricsTimelineTest, AWindowMuchTooShortIsLeftToTheNext) {
+TEST_F(PowermetricsTimelineTest, ASampleOfWhichLessThanHalfFitsHasNoWindow) {
   see(190ms);                                     // 80 ms late
   EXPECT_EQ(see(215ms).places[0], std::nullopt);  // 25 ms are no window of 100
-  EXPECT_EQ(see(310ms).places[0], from_to(190ms, 310ms));
+  EXPECT_EQ(see(310ms).places[0], from_to(215ms, 310ms));
+}
+
+// Ctrl-Z: what was written before comes late and is placed late; the next sample is of the stop.
+TEST_F(PowermetricsTimelineTest, ASampleOfTheTimeOfAStopGoesIntoNoWindowAfterIt) {
+  see(100ms);
+  EXPECT_EQ(see(2'100ms).places[0], from_to(2'000ms, 2'100ms));
+  EXPECT_EQ(see_one(2'150ms, 1'950ms), std::nullopt);
+  EXPECT_EQ(see(2'250ms).places[0], from_to(2'150ms, 2'250ms));
+  EXPECT_EQ(see(2'350ms).places[0], from_to(2'250ms, 2'350ms));
 }
 
 TEST_F(PowermetricsTimelineTest, TimeThatNoSampleTellsOfIsAGap) {

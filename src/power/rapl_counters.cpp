@@ -34,14 +34,17 @@ CounterTraits traits_of(DomainKind kind) {
 
 /// Since Linux 5.10 the counters are root's alone: they can be read so finely that secrets leak.
 Error not_permitted(const std::vector<std::string>& paths) {
-  return {
-      .code = ErrorCode::permission_denied,
-      .message =
-          fmt::format("The RAPL counters may not be read by this user: {}", fmt::join(paths, ", ")),
-      .hint = fmt::format("Allow it until the next boot: sudo chmod a+r {} (every user can then "
-                          "watch the power, a side channel: PLATYPUS, CVE-2020-8694). For one "
-                          "group, and after each boot: {} --apply. Or run as root: sudo enprof …",
-                          fmt::join(paths, " "), setup_power_access())};
+  std::string hint = fmt::format(
+      "Allow it until the next boot: sudo chmod a+r {} (every user can then watch the "
+      "power, a side channel: PLATYPUS, CVE-2020-8694).",
+      fmt::join(paths, " "));
+  if (const auto script = setup_power_access()) {
+    hint += fmt::format(" For one group, and after each boot: {} --apply.", *script);
+  }
+  return {.code = ErrorCode::permission_denied,
+          .message = fmt::format("The RAPL counters may not be read by this user: {}",
+                                 fmt::join(paths, ", ")),
+          .hint = hint + " Or run as root, with sudo."};
 }
 
 Result<RaplCounters> not_counting(const RaplCounters& opened) {

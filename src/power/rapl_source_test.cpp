@@ -349,7 +349,7 @@ TEST_F(RaplSourceTest, WithoutRightsItNamesEachFileAndTheLineThatOpensThem) {
   EXPECT_THAT(opened.error().message, HasSubstr(package));
   EXPECT_THAT(opened.error().hint, HasSubstr("sudo chmod a+r " + package + " " + dram));
   EXPECT_THAT(opened.error().hint, HasSubstr("CVE-2020-8694"));
-  EXPECT_THAT(opened.error().hint, HasSubstr("sudo enprof"));
+  EXPECT_THAT(opened.error().hint, HasSubstr("as root, with sudo"));
 }
 
 TEST_F(RaplSourceTest, HalfOfTheRightsAreNone) {

@@ -68,10 +68,10 @@ Result<void> SourceWorker::begin(const Session& session, std::shared_ptr<void> o
   end_asked_ = false;
   start_error_.reset();
   meter_.start(clock_.now(), period_);
-  for (LogGate* gate :
-       {&retry_gate_, &loss_gate_, &return_gate_, &refusal_gate_, &rate_gate_, &stall_gate_}) {
+  for (LogGate* gate : {&loss_gate_, &return_gate_, &refusal_gate_, &rate_gate_, &stall_gate_}) {
     gate->reset();
   }
+  trouble_gates_.clear();
   state_ = State::starting;
   auto started =
       start_thread("The thread that reads " + label_, [this, keep = std::move(owner)] { work(); });
@@ -152,6 +152,11 @@ SourceWorker::SteadyTime SourceWorker::deadline(SteadyTime asked, Nanoseconds pa
 std::vector<Warning> SourceWorker::warnings(Instant since) const {
   const std::lock_guard lock(mutex_);
   return health_.warnings(label_, since);
+}
+
+Nanoseconds SourceWorker::period() const {
+  const std::lock_guard lock(mutex_);
+  return asked_period_;
 }
 
 SourceRate SourceWorker::rate() const {
@@ -365,21 +370,13 @@ void SourceWorker::take(const Poll& outcome, Instant now, std::optional<std::siz
 /// Outside of the mutex: who reads the log may take his time.
 void SourceWorker::log(const Poll& outcome, Instant now) {
   for (const Incident& incident : outcome.incidents) {
-    if (incident_gate_.opens(now)) {
-      kLog.warning("{}: {}", label_, incident.error.message);
-    } else {
-      kLog.debug("{}: {}", label_, incident.error.message);
-    }
+    log_trouble(incident.code, incident.error, now);
   }
   switch (outcome.outcome) {
     case PollOutcome::ok:
       break;
     case PollOutcome::retry:
-      if (retry_gate_.opens(now)) {
-        kLog.warning("{}: {}", label_, outcome.error.message);
-      } else {
-        kLog.debug("{}: {}", label_, outcome.error.message);
-      }
+      log_trouble(fmt::format("retry, {}", to_string(outcome.error.code)), outcome.error, now);
       break;
     case PollOutcome::gone:
       if (loss_gate_.opens(now)) {
@@ -391,6 +388,14 @@ void SourceWorker::log(const Poll& outcome, Instant now) {
     case PollOutcome::stopped:
       kLog.info("{}: {}", label_, outcome.error.message);
       break;
+  }
+}
+
+void SourceWorker::log_trouble(const std::string& kind, const Error& error, Instant now) {
+  if (trouble_gates_[kind].opens(now)) {
+    kLog.warning("{}: {}", label_, error.message);
+  } else {
+    kLog.debug("{}: {}", label_, error.message);
   }
 }
 

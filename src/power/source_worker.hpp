@@ -13,6 +13,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -53,6 +54,8 @@ class SourceWorker {
 
   [[nodiscard]] const std::string& label() const noexcept { return label_; }
   [[nodiscard]] const std::string& description() const noexcept { return description_; }
+  /// Between two readings, as far as the source itself allows what was asked for; 0 before begin.
+  [[nodiscard]] Nanoseconds period() const;
 
   /// Starts the thread, which holds on to `owner`. Errors: unavailable, where its last one still
   /// hangs or the system has no thread to give.
@@ -101,6 +104,7 @@ class SourceWorker {
   /// After a poll that was due.
   void set_next_due(Instant now);
   void log(const Poll& outcome, Instant now);
+  void log_trouble(const std::string& kind, const Error& error, Instant now);
   /// Calls into code that may hang or throw anything. Empty where it was left behind there.
   template <class Call>
   [[nodiscard]] std::optional<Poll> call_out(const Call& call);
@@ -126,8 +130,7 @@ class SourceWorker {
   Instant wake_at_;           // for it: see PowerSource::wake_for
   std::vector<EnergyWindow> windows_;
   std::vector<SensorReading> readings_;
-  LogGate retry_gate_;
-  LogGate incident_gate_;
+  std::map<std::string, LogGate> trouble_gates_;  // by kind: one does not hide another
   LogGate loss_gate_;
   LogGate return_gate_;
   LogGate refusal_gate_;

@@ -2,6 +2,7 @@
 
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
+#include "base/standstill_watch.hpp"
 #include "profile/cpu_load_recorder.hpp"
 #include "profile/event_dispatcher.hpp"
 #include "profile/pass_recorder.hpp"
@@ -12,6 +13,7 @@
 #include "profile/run_recorder.hpp"
 #include "profile/run_recovery.hpp"
 #include "profile/run_saver.hpp"
+#include "profile/standstills.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -116,7 +118,8 @@ class RunScope::Impl {
                    ? nullptr
                    : std::make_unique<RunSaver>(
                          *profiler.store, profiler.power, profiler.options.on_trouble,
-                         RunSaver::Options{.period = profiler.options.save_period})),
+                         RunSaver::Options{.period = profiler.options.save_period,
+                                           .standstills = &standstills_})),
         meter_(profiler.options.settle_period <= Nanoseconds{0}
                    ? nullptr
                    : std::make_unique<RunMeter>(
@@ -124,7 +127,8 @@ class RunScope::Impl {
                          [&profiler](Event event) { profiler.dispatcher.post(std::move(event)); },
                          RunMeter::Options{.period = profiler.options.settle_period,
                                            .depth = request.depth,
-                                           .wants_operations = profiler.options.wants_operations})),
+                                           .wants_operations = profiler.options.wants_operations,
+                                           .standstills = &standstills_})),
         recorder_(
             {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
              .tokens = request.max_output_tokens,
@@ -154,6 +158,7 @@ class RunScope::Impl {
       profiler.power->sync();
     }
     cpu_load_.start();
+    standstills_.start();
     recorder_.begin();
     profiler.dispatcher.begin_run(run_.run_id, recorder_);
     if (saver_) {
@@ -192,7 +197,10 @@ class RunScope::Impl {
       meter_->stop();
     }
     const std::size_t facts = run_.warnings.size();
-    assemble_run(recording, power, run_);
+    const std::size_t layer_timings = assemble_run(recording, power, run_);
+    if (run_.depth != Depth::minimal) {
+      kLog.debug("Captured {} layer timings during prefill", layer_timings);
+    }
     if (run_.response.empty()) {
       for (const TokenFigure& token : run_.tokens) {
         run_.response += token.text;
@@ -263,23 +271,31 @@ class RunScope::Impl {
     PowerEvidence result;
     result.cpu = cpu_load_.stop();
     PowerMonitor* power = profiler_.power;
+    if (power != nullptr) {
+      power->sync();
+    }
+    result.standstills = standstills_.found();
+    standstills_.stop();
+    leave_out_others(result.cpu, result.standstills);
     if (power == nullptr) {
       return result;
     }
-    power->sync();
     result.sources = power->sources();
     result.domains = power->domains();
-    result.windows = power->windows(recorder_.begin_time(), recorder_.end_time());
+    result.windows = without_standstills(
+        power->windows(recorder_.begin_time(), recorder_.end_time()), result.standstills);
     result.readings = power->readings(recorder_.begin_time(), recorder_.end_time());
     result.baseline = power->baseline();
     result.interval = power->interval();
-    std::ranges::copy(power->warnings(begun_), std::back_inserter(run_.warnings));
+    std::ranges::copy(warnings_of_power(*power, begun_, result.standstills),
+                      std::back_inserter(run_.warnings));
     return result;
   }
 
   InferencePipelineProfiler::Impl& profiler_;
   Instant begun_ = monotonic_clock().now();  // what went wrong before is no concern of this run
   ProfiledRun run_;
+  StandstillWatch standstills_;
   std::unique_ptr<RunSaver> saver_;  // null where nothing is to be saved
   std::unique_ptr<RunMeter> meter_;  // null where nobody wants to know before the end
   RunRecorder recorder_;

@@ -6,6 +6,7 @@
 #include "profile/deep_profiler.hpp"
 #include "profile/layer_profiler.hpp"
 #include "profile/run_totals.hpp"
+#include "profile/standstills.hpp"
 
 #include <fmt/format.h>
 
@@ -45,7 +46,8 @@ class Assembler {
         begin_(recording.spans.front().begin),
         end_(recording.spans.front().end) {}
 
-  void assemble() {
+  /// Returns how many timings of layers the prefill gave.
+  std::size_t assemble() {
     build_timelines();
     if (!assemble_spans(run_.depth)) {
       const Attribution attribution =
@@ -56,9 +58,10 @@ class Assembler {
     figures_of_domains();
     find_peak();
     find_own_part();
-    work_out_totals(run_);
+    work_out_totals(run_, power_.standstills, begin_);
     warnings();
     warnings_of_passes();
+    return prefill_layer_timings_;
   }
 
  private:
@@ -78,7 +81,7 @@ class Assembler {
         profiler->fill(attribution, roots_, run_);
         figures_of_spans(profiler->spans(), attribution);
         mended_spans_ = attribution.mended_spans();
-        kLog.debug("Captured {} layer timings during prefill", profiler->prefill_layer_timings());
+        prefill_layer_timings_ = profiler->prefill_layer_timings();
         return true;
       } catch (const std::exception& error) {
         kLog.error("Profiling at depth {} failed: {}", to_string(depth), error.what());
@@ -427,8 +430,26 @@ class Assembler {
         {std::move(component), std::move(code), std::move(message), std::move(hint)});
   }
 
+  /// Tokens in which the program stood still. Where a standstill begins is known to within a period
+  /// of the watch, in which short tokens may have been made.
+  [[nodiscard]] std::vector<std::size_t> still_tokens() const {
+    std::vector<std::size_t> result;
+    for (const TokenFigure& token : run_.tokens) {
+      const Instant from = begin_ + token.begin;
+      if (time_stood_still(power_.standstills, from, from + token.figure.duration) >
+          StandstillWatch::kPeriod * 3 / 2) {
+        result.push_back(token.index);
+      }
+    }
+    return result;
+  }
+
   void warnings() {
     const Figure& figure = run_.totals.figure;
+    const Nanoseconds stood_still = time_stood_still(power_.standstills, begin_, end_);
+    if (auto warning = standstill_warning(power_.standstills, begin_, end_, still_tokens())) {
+      run_.warnings.push_back(*std::move(warning));
+    }
     if (!roots_.empty() && !figure.total) {
       // A sensor that has stood still since before the run has told so then, not during it.
       const bool is_short = figure.duration < kLongInIntervals * power_.interval;
@@ -436,7 +457,7 @@ class Assembler {
            is_short ? "Use a shorter --power-interval-ms, or profile more tokens with -n."
                     : "The sensor has told nothing all the time. Look at it with enprof doctor; "
                       "--power estimate does without.");
-    } else if (figure.total && figure.quality.coverage < kFullCoverage) {
+    } else if (figure.total && coverage_while_running(figure, stood_still) < kFullCoverage) {
       warn("power", "low_coverage",
            fmt::format("Sensors covered {:.1f} % of the run; the energy of the rest is unknown and "
                        "not in the totals",
@@ -524,16 +545,15 @@ class Assembler {
   std::vector<std::optional<Watts>> idle_powers_;  // by root
   std::vector<SectionSum> section_sums_;
   std::span<const Span> spans_;  // while figures are made of them
+  std::size_t prefill_layer_timings_ = 0;
   std::size_t mended_spans_ = 0;
   std::size_t rejected_windows_ = 0;
 };
 
 }  // namespace
 
-void assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run) {
-  if (!recording.spans.empty()) {
-    Assembler(recording, power, run).assemble();
-  }
+std::size_t assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run) {
+  return recording.spans.empty() ? 0 : Assembler(recording, power, run).assemble();
 }
 
 }  // namespace enprof

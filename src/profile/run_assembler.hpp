@@ -7,8 +7,10 @@
 #include "enprof/power/power_monitor.hpp"
 
 #include "base/cpu_times.hpp"
+#include "base/standstill_watch.hpp"
 #include "profile/run_recorder.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
@@ -19,17 +21,19 @@ namespace enprof {
 struct PowerEvidence {
   std::vector<std::string> sources;
   std::vector<Domain> domains;
-  std::vector<EnergyWindow> windows;    ///< that overlap the run
+  std::vector<EnergyWindow> windows;    ///< that overlap the run, without standstills
   std::vector<SensorReading> readings;  ///< taken in the run
   std::optional<IdleBaseline> baseline;
   Nanoseconds interval{0};
   std::vector<CpuSample> cpu;  ///< CPU times from the run's begin to its end; empty: not known
   /// Of the whole run, where `cpu` does not tell it.
   std::optional<double> foreign_cpu_share;
+  std::vector<Standstill> standstills;  ///< of the program
 };
 
 /// Fills in phases, sections, tokens, totals and power of a run from its recording. What the caller
-/// has set (identity, prompt, model, prompt_tokens, economics) stays; warnings are added.
-void assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run);
+/// has set (identity, prompt, model, prompt_tokens, economics) stays; warnings are added. Returns
+/// how many timings of layers the prefill gave.
+std::size_t assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run);
 
 }  // namespace enprof

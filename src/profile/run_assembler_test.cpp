@@ -2,6 +2,7 @@
 
 #include "power/window_store.hpp"
 #include "profile/pass_test_support.hpp"
+#include "profile/standstills.hpp"
 
 #include <gtest/gtest.h>
 
@@ -113,6 +114,25 @@ TEST(RunAssembler, ReadingsBesideEnergyAreTheRuns) {
   ASSERT_EQ(run.power.readings.size(), 1U);
   EXPECT_EQ(run.power.readings[0].at, 250ms);
   EXPECT_DOUBLE_EQ(run.power.readings[0].value, 61.5);
+}
+
+// Ctrl-Z: the machine drew 100 W meanwhile, of which no token has anything.
+TEST(RunAssembler, TimeInWhichTheProgramStoodStillIsInDurationsAndInNoEnergy) {
+  PowerEvidence power = evidence();
+  power.standstills = {{at(500), at(600)}};
+  power.windows = without_standstills(std::move(power.windows), power.standstills);
+  const ProfiledRun run = assembled(power);
+  EXPECT_EQ(run.tokens[1].figure.duration, 250ms);
+  EXPECT_NEAR(run.tokens[1].figure.total->value(), 7.5, 1e-9);
+  EXPECT_NEAR(run.tokens[1].figure.quality.coverage, 0.6, 1e-9);
+  EXPECT_NEAR(run.totals.figure.total->value(), 45.0, 1e-9);
+  EXPECT_NEAR(run.totals.energy_per_output_token->value(), 50 * 0.5 / 2, 1e-9)
+      << "of the time in which it ran";
+  EXPECT_NEAR(run.totals.tokens_per_joule.value(), 3 / 45.0, 1e-9);
+  ASSERT_EQ(run.warnings.size(), 1U) << "what was left out on purpose is no lack of coverage";
+  EXPECT_EQ(run.warnings[0].code, "stood_still");
+  EXPECT_NE(run.warnings[0].message.find("stood still for 0.1 s of the run"), std::string::npos);
+  EXPECT_NE(run.warnings[0].message.find("token 1;"), std::string::npos);
 }
 
 // What a monitor makes of a long run's windows must give the same run.

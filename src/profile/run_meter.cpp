@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "base/thread_time.hpp"
 #include "profile/run_assembler.hpp"
+#include "profile/standstills.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -84,6 +85,10 @@ void RunMeter::settle() {
   if (monitor_ != nullptr) {
     power.domains = monitor_->domains();
     power.windows = monitor_->windows(slicer_.begin_time(), now);
+  }
+  if (options_.standstills != nullptr) {  // found after the windows: none of them is later
+    power.standstills = options_.standstills->found();
+    power.windows = without_standstills(std::move(power.windows), power.standstills);
   }
   if (!slicer_.cut(known_until(power.windows, now))) {
     return;

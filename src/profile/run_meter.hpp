@@ -6,6 +6,7 @@
 #include "enprof/power/power_monitor.hpp"
 
 #include "base/periodic_thread.hpp"
+#include "base/standstill_watch.hpp"
 #include "profile/figure_sum.hpp"
 #include "profile/pass_recorder.hpp"
 #include "profile/run_recorder.hpp"
@@ -40,6 +41,7 @@ class RunMeter {
     std::function<bool()> wants_operations;
     /// A sensor that is behind by more than this, or three of its periods, is taken for silent.
     Nanoseconds patience = std::chrono::seconds{2};
+    StandstillWatch* standstills = nullptr;  ///< null: the program never stands still
   };
 
   /// `monitor` may be null: then only times are told.

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "profile/run_facts.hpp"
+#include "profile/standstills.hpp"
 
 #include <fmt/format.h>
 
@@ -174,17 +175,30 @@ void RunSaver::collect_power(RunStepData& data) {
                                     .interval = monitor_->interval(),
                                     .cpu = {}});
   }
-  if (std::vector<Warning> warnings = monitor_->warnings(data.origin);
-      warnings.size() != told_warnings_) {
-    told_warnings_ = warnings.size();
+  // Found after the windows were asked for, so that none of them is later.
+  std::vector<EnergyWindow> windows;
+  if (!windows_until_.empty()) {
+    // A slow sensor's window may begin long before the last one of a fast one.
+    const Instant from = std::max(std::ranges::min(windows_until_), data.at - kLookBack);
+    windows = monitor_->windows(from, data.at);
+  }
+  std::vector<Standstill> standstills;
+  if (options_.standstills != nullptr) {
+    standstills = options_.standstills->found();
+    windows = without_standstills(std::move(windows), standstills);
+  }
+  std::vector<Warning> warnings = warnings_of_power(*monitor_, data.origin, standstills);
+  if (auto warning = standstill_warning(standstills, data.origin, data.at)) {
+    warnings.push_back(*std::move(warning));
+  }
+  if (warnings.size() + standstills.size() != told_warnings_) {
+    told_warnings_ = warnings.size() + standstills.size();
     data.power_warnings = std::move(warnings);
   }
   if (windows_until_.empty()) {
     return;
   }
-  // A slow sensor's window may begin long before the last one of a fast one.
-  const Instant from = std::max(std::ranges::min(windows_until_), data.at - kLookBack);
-  for (const EnergyWindow& window : monitor_->windows(from, data.at)) {
+  for (const EnergyWindow& window : windows) {
     Instant& until = windows_until_[window.domain];
     // The first one may have begun before the run.
     if (window.begin >= until || (until == data.origin && window.end > until)) {

@@ -8,6 +8,7 @@
 
 #include "base/cpu_times.hpp"
 #include "base/periodic_thread.hpp"
+#include "base/standstill_watch.hpp"
 #include "profile/run_assembler.hpp"
 #include "profile/run_step_data.hpp"
 #include "store/run_journal.hpp"
@@ -43,6 +44,8 @@ class RunSaver {
     /// Of steps that neither takes, kept in memory; beyond it the oldest but the run's first are
     /// dropped, and counted.
     std::size_t most_pending_bytes = std::size_t{64} << 20U;
+    /// Null: the program never stands still.
+    StandstillWatch* standstills = nullptr;
   };
 
   /// All that is passed must outlive it; `monitor` may be null.

@@ -156,9 +156,9 @@ void ProfilingApi::add_routes() {
   add("GET", "/api/health", [this](Request, auto&) { return health(); });
   add("GET", "/metrics", [this](Request, auto&) {
     ServerMetrics::Gauges gauges = parts_.gauges();
-    if (parts_.power != nullptr) {
-      gauges.power = parts_.power->now().total;
-      for (const SourceRate& rate : parts_.power->rates()) {
+    if (const PowerMonitor* power = parts_.power()) {
+      gauges.power = power->now().total;
+      for (const SourceRate& rate : power->rates()) {
         gauges.read_errors.emplace_back(rate.source, rate.failed_readings);
       }
     }
@@ -440,14 +440,23 @@ HttpResponse ProfilingApi::list_models() const {
 }
 
 HttpResponse ProfilingApi::power_status() const {
-  if (parts_.power == nullptr) {
+  const PowerMonitor* const measuring = parts_.power();
+  if (measuring == nullptr) {
+    Json warnings = Json::array();
+    for (const ServerHealth::Component& component : parts_.health.components()) {
+      if (component.name == "power" && component.error) {
+        warnings.push_back({{"code", "power_failed"},
+                            {"message", component.error->message},
+                            {"hint", text(component.error->hint)}});
+      }
+    }
     return json({{"running", false},
                  {"sources", Json::array()},
                  {"domains", Json::array()},
                  {"power_mw", nullptr},
-                 {"warnings", Json::array()}});
+                 {"warnings", std::move(warnings)}});
   }
-  const PowerMonitor& monitor = *parts_.power;
+  const PowerMonitor& monitor = *measuring;
   Json domains = Json::array();
   for (const Domain& domain : monitor.domains()) {
     domains.push_back(
@@ -470,14 +479,15 @@ HttpResponse ProfilingApi::power_status() const {
 
 /// A sensor that was there may have gone since, or may have come back.
 void ProfilingApi::note_power() const {
-  if (parts_.power == nullptr || !parts_.power->is_running() || parts_.power->domains().empty()) {
+  const PowerMonitor* const power = parts_.power();
+  if (power == nullptr || !power->is_running() || power->domains().empty()) {
     return;
   }
-  if (parts_.power->now().total) {
+  if (power->now().total) {
     parts_.health.ok("power");
     return;
   }
-  if (const auto warnings = parts_.power->warnings(); !warnings.empty()) {
+  if (const auto warnings = power->warnings(); !warnings.empty()) {
     parts_.health.failed("power",
                          {ErrorCode::unavailable, warnings.back().message, warnings.back().hint});
   }

@@ -22,14 +22,15 @@ namespace enprof {
 /// Threads: any thread may call handle().
 class ProfilingApi {
  public:
-  /// What it works on; all of it outlives it. `power` may be null: no power is measured.
+  /// What it works on; all of it outlives it. `power` gives null while no power is
+  /// measured.
   struct Parts {
     ProfileDatabase& store;
     RunQueue& queue;
     const ModelDirectory& models;
     ServerMetrics& metrics;
     ServerHealth& health;
-    const PowerMonitor* power = nullptr;
+    std::function<const PowerMonitor*()> power = [] { return nullptr; };
     /// What the metrics tell of the stream.
     std::function<ServerMetrics::Gauges()> gauges;
   };

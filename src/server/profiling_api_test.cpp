@@ -39,7 +39,7 @@ class ProfilingApiTest : public ::testing::Test {
                          .models = models_,
                          .metrics = metrics_,
                          .health = health_,
-                         .power = power,
+                         .power = [power] { return power; },
                          .gauges = [] { return ServerMetrics::Gauges{}; }});
   }
   static HttpResponse get(const ProfilingApi& api, const std::string& target) {

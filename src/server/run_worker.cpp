@@ -43,6 +43,8 @@ void RunWorker::work(const RunTask& task, const std::atomic<bool>& cancel) {
 }
 
 void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
+  const ServerPower::ForRun power =
+      parts_.power != nullptr ? parts_.power->run_begins() : ServerPower::ForRun{};
   const auto loaded = parts_.engine.load(task, cancel, [&, last = -1.0](double share) mutable {
     if (share - last >= kLoadingStep || share >= 1.0) {
       last = share;
@@ -64,7 +66,7 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
   const auto warn = [&](const Warning& warning) {
     parts_.publisher.warn(task.run_id, monotonic_clock().now() - begun, warning);
   };
-  InferencePipelineProfiler profiler{parts_.power,
+  InferencePipelineProfiler profiler{power.monitor,
                                      &parts_.store,
                                      {.settle_period = kSettlePeriod,
                                       .is_watched = parts_.is_watched,
@@ -76,14 +78,14 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
   profiler.on([&](const Event& event) {
     parts_.publisher.publish(event);
     if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters
-      for (const Warning& warning : parts_.power->warnings(begun)) {
+      for (const Warning& warning : power.monitor->warnings(begun)) {
         warn(warning);
       }
     }
   });
   RunScope run = profiler.run(request_of(task, parts_.engine.most_output_tokens(task)));
-  if (standing_warning_) {
-    run.warn(*standing_warning_);
+  for (const Warning& warning : power.warnings) {
+    run.warn(warning);
   }
   const auto generated = parts_.engine.generate(run, task, cancel);
   const RunStatus status = cancel.load() ? RunStatus::cancelled

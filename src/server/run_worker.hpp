@@ -1,7 +1,6 @@
 // Does what clients have ordered: a run each, from the model to the last event.
 #pragma once
 
-#include "enprof/power/power_monitor.hpp"
 #include "enprof/store/profile_database.hpp"
 
 #include "server/live_publisher.hpp"
@@ -9,6 +8,7 @@
 #include "server/run_queue.hpp"
 #include "server/server_health.hpp"
 #include "server/server_metrics.hpp"
+#include "server/server_power.hpp"
 
 #include <atomic>
 #include <functional>
@@ -29,7 +29,7 @@ class RunWorker {
     LivePublisher& publisher;
     ServerMetrics& metrics;
     ServerHealth& health;
-    PowerMonitor* power = nullptr;  ///< null: none is measured
+    ServerPower* power = nullptr;  ///< null: none is measured
     /// Whether anybody watches. Null: nobody does.
     std::function<bool()> is_watched{};
     /// Whether a watcher has asked for operation_metrics.
@@ -37,9 +37,6 @@ class RunWorker {
   };
 
   explicit RunWorker(Parts parts) : parts_(std::move(parts)) {}
-
-  /// Each run says so from now on. Before the first order.
-  void warn_each_run(Warning warning) { standing_warning_ = std::move(warning); }
 
   /// Profiles one order. What goes wrong is told to the watchers; nothing is thrown.
   void work(const RunTask& task, const std::atomic<bool>& cancel);
@@ -53,7 +50,6 @@ class RunWorker {
             const std::optional<Warning>& warning);
 
   Parts parts_;
-  std::optional<Warning> standing_warning_;
 };
 
 }  // namespace enprof

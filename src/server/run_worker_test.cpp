@@ -100,17 +100,36 @@ class RunWorkerTest : public ::testing::Test {
 };
 
 TEST_F(RunWorkerTest, ARunIsWatchedCountedAndKept) {
-  worker_.warn_each_run({"power", "baseline_refused", "The machine was not idle", ""});
   work();
   const ProfiledRun run = kept();
   EXPECT_EQ(run.status, RunStatus::completed);
   EXPECT_EQ(run.response, "hi");
-  ASSERT_EQ(run.warnings.size(), 1U);
-  EXPECT_EQ(run.warnings[0].code, "baseline_refused");
+  EXPECT_TRUE(run.warnings.empty());
   EXPECT_EQ(types().front(), "model_loading");
   EXPECT_EQ(last("inference_complete")["status"], "completed");
   EXPECT_THAT(types(), Not(Contains("error")));
   EXPECT_THAT(metrics_.text({}), HasSubstr("enprof_runs_total{status=\"completed\"} 1"));
+}
+
+TEST_F(RunWorkerTest, ARunSaysWhyItHasNoEnergy) {
+  ServerPower power({.open = []() -> Result<PowerMonitor> {
+                      return fail(ErrorCode::permission_denied, "It may not be read", "chmod it");
+                    }},
+                    health_);
+  ASSERT_TRUE(power.open());
+  RunWorker worker({.engine = engine_,
+                    .store = *store_,
+                    .publisher = publisher_,
+                    .metrics = metrics_,
+                    .health = health_,
+                    .power = &power});
+  worker.work({.run_id = kId, .model = "m.gguf", .prompt = "Why?", .tags = {}}, false);
+  const ProfiledRun run = kept();
+  EXPECT_EQ(run.status, RunStatus::completed);
+  ASSERT_EQ(run.warnings.size(), 1U);
+  EXPECT_EQ(run.warnings[0].code, "power_failed");
+  EXPECT_EQ(run.warnings[0].message, "It may not be read");
+  EXPECT_EQ(run.warnings[0].hint, "chmod it");
 }
 
 TEST_F(RunWorkerTest, ATokenGoesOutBeforeItsRunEnds) {

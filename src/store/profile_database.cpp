@@ -385,7 +385,12 @@ Result<std::vector<RunStep>> ProfileDatabase::read_steps(std::string_view run_id
 // ---- looking after it
 // ----------------------------------------------------------------------------
 
-StoreHealth ProfileDatabase::health() const { return impl_ ? impl_->health() : StoreHealth{}; }
+StoreHealth ProfileDatabase::health() const {
+  if (!impl_) {
+    return {.state = BreakerState::open, .last_error = not_connected().error()};
+  }
+  return impl_->health();
+}
 
 Result<DatabaseStats> ProfileDatabase::stats() {
   if (!impl_) {

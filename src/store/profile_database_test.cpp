@@ -205,7 +205,9 @@ TEST_F(ProfileDatabaseTest, WithoutAConnectionEveryCallSaysSo) {
   refused(database.vacuum());
   refused(database.prune({}, true));
   refused(database.backup(dir_.path() / "copy.db"));
-  EXPECT_EQ(database.health().state, BreakerState::closed);
+  EXPECT_EQ(database.health().state, BreakerState::open);
+  ASSERT_TRUE(database.health().last_error) << "what was never connected is not well";
+  EXPECT_EQ(database.health().last_error->code, ErrorCode::not_running);
   EXPECT_TRUE(files().empty());
 }
 

@@ -97,6 +97,7 @@ class ServeTest(ProgramTest):
         while lines[-1] and "serving" not in lines[-1]:  # of runs that it has brought in, say
             lines.append(self.server.stderr.readline())
         self.assertIn("serving", lines[-1], "".join(lines))
+        self.said = "".join(lines)
         line = lines[-1]
         self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
         return line

@@ -137,6 +137,37 @@ class Powermetrics(ProgramTest):
         self.assertEqual(len(self.started()), 3, "it was not started anew")
         self.assert_none_left()
 
+    def test_stopped_and_continued_it_shows_no_peak(self):
+        """As Ctrl-Z does it: both; or one of them."""
+        for who in ("both", "enprof", "powermetrics"):
+            with self.subTest(who=who):
+                process = self.start("--json", "-", tokens=self.tokens_in(4))
+                before = len(self.started())
+                self.wait_for_samples(process, 10)
+                pids = ([process.pid] if who != "powermetrics" else []) + (
+                    [self.started()[-1]] if who != "enprof" else [])
+                for pid in pids:
+                    os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.7 if who == "powermetrics" else 1.5)  # the time is what is tested
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+                out, err = process.communicate(timeout=120)
+                self.assertEqual(process.returncode, 0, err)
+                run = json.loads(out)
+                self.assertLessEqual(run["power"]["peak"]["power_mw"], 5050)
+                warnings = {warning["code"]: warning["message"] for warning in run["warnings"]}
+                if who == "powermetrics":
+                    self.assertIn("has written no sample for", warnings["sensor_retried"])
+                else:
+                    self.assertIn("stood still for", warnings["stood_still"])
+                    longest = max(run["tokens"], key=lambda token: token["duration_ms"])
+                    self.assertLessEqual(longest["energy_mj"] or 0,
+                                         5 * (longest["duration_ms"] - 1500) * 1.01)
+                self.assertLessEqual(len(self.started()), before + 2, "it was started anew")
+                self.assert_none_left()
+                (self.bin / "started").unlink()
+                (self.bin / "samples").unlink()
+
     def test_a_run_that_is_killed_takes_it_with_it(self):
         process = self.start()
         self.wait_for_samples(process, 3)
@@ -159,15 +190,26 @@ class Powermetrics(ProgramTest):
 
     def test_a_password_is_said_with_the_line_that_helps(self):
         self.program("sudo", NO_PASSWORD)
-        process = self.profile("--power", "powermetrics", env=self.env)
         line = (f"ALL=(root) NOPASSWD: {self.bin}/powermetrics -f plist -i 50 "
                 "--samplers cpu_power\\,gpu_power\\,thermal")
-        self.assert_fails(process, 1, "password-free sudo", line,
-                          f"{INSTALLED}/libexec/enprof/setup-power-access --apply")
+        said = ("password-free sudo", line,
+                f"{INSTALLED}/libexec/enprof/setup-power-access --apply")
+        process = self.profile("--power", "powermetrics", "--json", "-", env=self.env)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        run = json.loads(process.stdout)
+        self.assertEqual(run["status"], "completed")
+        self.assertIsNone(run["totals"]["energy_mj"])
+        warning = next(each for each in run["warnings"] if each["code"] == "power_failed")
+        for text in said:
+            self.assertIn(text, process.stderr)
+            self.assertIn(text, warning["message"] + warning["hint"])
+        strict = self.profile("--power", "powermetrics", "--strict", env=self.env)
+        self.assert_fails(strict, 1, *said)
         self.assertEqual(self.started(), [])
 
     def test_where_there_is_none_it_says_what_to_use(self):
-        process = self.profile("--power", "powermetrics", env={"ENPROF_POWERMETRICS_COMMAND": ""})
+        process = self.profile("--power", "powermetrics", "--strict",
+                               env={"ENPROF_POWERMETRICS_COMMAND": ""})
         self.assert_fails(process, 1, "There is no /usr/bin/powermetrics", "macOS only",
                           "--power estimate")
 

@@ -125,6 +125,32 @@ class Flags(ProgramTest):
         self.assertGreater(run["totals"]["decode_tokens_per_second"], 0)
         self.assertEqual(run["power"]["domains"], [])
 
+    def test_where_power_cannot_be_measured_times_remain_and_the_run_says_why(self):
+        (self.dir / "proc").mkdir()
+        nowhere = {"ENPROF_SYSFS_ROOT": str(self.dir / "none"), "ENPROF_NVML_LIBRARY": "/none",
+                   "ENPROF_PROCFS_ROOT": str(self.dir / "proc")}
+        zeros = "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n"
+        beyond = "cpu  18446744073709551615 0 0 18446744073709551615 0 0 0 0 0 0\n"
+        for power, stat in (("auto", zeros), ("auto", beyond), ("auto", ""), ("auto", "cpu -1\n"),
+                            ("auto", None), ("estimate", zeros), ("rapl", zeros), ("hwmon", zeros),
+                            ("battery", zeros), ("nvml", zeros)):
+            with self.subTest(power=power, stat=stat):
+                path = self.dir / "proc" / "stat"
+                path.unlink(missing_ok=True)
+                if stat is not None:
+                    path.write_text(stat)
+                process = self.profile("--power", power, "--baseline-s", 1, "--json", "-",
+                                       env=nowhere)
+                self.assertEqual(process.returncode, 0, process.stderr)
+                self.assertIn("no power is measured, times are", process.stderr)
+                run = json.loads(process.stdout)
+                warning = next(each for each in run["warnings"] if each["code"] == "power_failed")
+                self.assertTrue(warning["message"])
+                self.assertTrue(warning["hint"])
+                self.assertIsNone(run["totals"]["energy_mj"])
+                self.assertGreater(run["totals"]["decode_tokens_per_second"], 0)
+        self.assert_fails(self.profile("--strict", "--power", "rapl", env=nowhere), 1, "powercap")
+
     def test_an_estimate_is_called_one(self):
         run = self.profile_json("--power", "estimate", "--tdp-watts", 100, "--idle-watts", 20, "-n", 64)
         self.assertEqual(run["totals"]["quality"]["method"], "estimated")
@@ -211,10 +237,12 @@ class Flags(ProgramTest):
     def test_log(self):
         process = self.profile("--power", f"replay:{replay(50)}", "-v")
         for text in (f"Connected to profiling database at {self.db}",
-                     "PowerMonitor started successfully with 10ms sampling interval",
+                     "PowerMonitor started successfully with 10ms sampling interval\n",
                      "Starting profiling run", "saved to database"):
             self.assertIn(text, process.stderr)
-        self.assertNotIn("PowerMonitor", self.profile("--power", "none").stderr)
+        self.assertNotIn("PowerMonitor", self.profile("--power", "none", "-v").stderr)
+        estimate = self.profile("--power", "estimate", "--tdp-watts", 100, "-v").stderr
+        self.assertIn("PowerMonitor started successfully with 100ms sampling interval\n", estimate)
 
     def test_the_detailed_log_counts_layers_and_samples(self):
         process = self.profile("--power", f"replay:{replay(50)}", "--depth", "module", "-vv")

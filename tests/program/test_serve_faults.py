@@ -108,6 +108,30 @@ class ServeFaults(ServeTest):
         while self.component("power")["state"] != "ok":  # plugged in again
             time.sleep(0.1)
 
+    def test_power_that_cannot_be_measured_is_said_and_tried_again(self):
+        sensor = self.dir / "sensor.py"
+        sensor.write_text(SENSOR, encoding="utf-8")
+        (self.dir / "pulled").touch()
+        self.serve("-v", "--power", "powermetrics",
+                   env={"ENPROF_POWERMETRICS_COMMAND": f"{sys.executable} -S {sensor} "
+                                                         "-f plist -i 50"})
+        self.assertIn("Failed to start power monitoring: ", self.said)
+        self.assertIn("enprof: no power is measured: ", self.said)
+        self.assertIn("See what it says by hand: ", self.said)
+        run = self.wait_for(self.generate())
+        self.assertEqual(run["status"], "completed")
+        self.assertIsNone(run["totals"]["energy_mj"])
+        warning = next(each for each in run["warnings"] if each["code"] == "power_failed")
+        self.assertIn("unplugged", warning["message"])
+        self.assertTrue(warning["hint"])
+        self.assertEqual(self.ask("/api/power/status")[1]["warnings"][0]["code"], "power_failed")
+        (self.dir / "pulled").unlink()
+        while self.component("power")["state"] != "ok":
+            time.sleep(0.1)
+        run = self.wait_for(self.generate(max_tokens=200))
+        self.assertIsNotNone(run["totals"]["energy_mj"])
+        self.assertNotIn("power_failed", self.codes(run))
+
     @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
     def test_a_disk_that_is_full_for_a_while_costs_nothing(self):
         with self.small_disk():

@@ -18,9 +18,9 @@ struct MachineRoots {
 [[nodiscard]] std::optional<std::uint64_t> usable_memory(const MachineRoots& roots = {});
 
 /// The number of threads that computes fastest as a rule: one for each physical core among the CPUs
-/// that this process may run on (its affinity), no more than the control group's CPU quota, at
-/// least one. Matrix products saturate a core's units, so a second hardware thread only gets in the
-/// way.
+/// that this process may run on (its affinity), no more than the control group's CPU quota (cgroup
+/// v2 or v1, the lowest on the way up) rounded down, at least one. Matrix products saturate a
+/// core's units, so a second hardware thread only gets in the way.
 [[nodiscard]] int default_threads(const MachineRoots& roots = {});
 
 }  // namespace enprof

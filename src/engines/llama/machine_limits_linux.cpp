@@ -39,33 +39,55 @@ std::optional<std::uint64_t> leading_number(std::string_view text) {
   return value;
 }
 
+/// Some sandboxes show 0, or -1 as an unsigned number, where they do not know.
+bool is_amount(std::uint64_t value) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 53U;
+  return value > 0 && value <= kMost;
+}
+
 std::optional<std::uint64_t> physical_memory(const fs::path& procfs) {
   constexpr std::string_view kLabel = "MemTotal:";
   std::ifstream in(procfs / "meminfo");
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with(kLabel)) {
       const auto kibibytes = leading_number(std::string_view(line).substr(kLabel.size()));
-      return kibibytes ? std::optional(*kibibytes * 1024) : std::nullopt;
+      return kibibytes && is_amount(*kibibytes) ? std::optional(*kibibytes * 1024) : std::nullopt;
     }
   }
   return std::nullopt;
 }
 
-/// The group's directory and those above it: a limit anywhere on the way holds.
-std::vector<fs::path> with_ancestors(const fs::path& mount, std::string_view group) {
-  std::vector<fs::path> result;
-  for (fs::path below = fs::path(group).relative_path(); !below.empty();
-       below = below.parent_path()) {
-    result.push_back(mount / below);
+/// The group's directory and those above it: a limit anywhere on the way holds. The mount itself is
+/// among them: in a container it is often the group, whose path then names a place on the host. A
+/// group outside of our namespace has a path that climbs ("/../other"): only the mount is ours
+/// then.
+void add_with_ancestors(const fs::path& mount, std::string_view group,
+                        std::vector<fs::path>& groups) {
+  const fs::path inside = fs::path(group).relative_path().lexically_normal();
+  if (!inside.empty() && *inside.begin() != "..") {
+    for (fs::path below = inside; !below.empty(); below = below.parent_path()) {
+      groups.push_back(mount / below);
+    }
   }
-  result.push_back(mount);
-  return result;
+  groups.push_back(mount);
 }
 
 struct Groups {
   std::vector<fs::path> unified;  // cgroup v2
   std::vector<fs::path> memory;   // cgroup v1
+  std::vector<fs::path> cpu;      // likewise
 };
+
+/// Version 1 is mounted once for each set of controllers, with links for each one of them, but not
+/// everywhere.
+void add_version_1(const fs::path& mount, const std::string& controllers,
+                   const std::string& controller, std::string_view group,
+                   std::vector<fs::path>& groups) {
+  add_with_ancestors(mount / controller, group, groups);
+  if (controllers != controller) {
+    add_with_ancestors(mount / controllers, group, groups);
+  }
+}
 
 Groups own_groups(const MachineRoots& roots) {
   Groups result;
@@ -77,32 +99,54 @@ Groups own_groups(const MachineRoots& roots) {
     if (first == std::string::npos || second == std::string::npos) {
       continue;
     }
-    const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
+    const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::string_view group = std::string_view(line).substr(second + 1);
-    if (controllers == ",,") {
-      result.unified = with_ancestors(mount, group);
-    } else if (controllers.find(",memory,") != std::string::npos) {
-      result.memory = with_ancestors(mount / "memory", group);
+    const auto has = [list = ',' + controllers + ','](std::string_view controller) {
+      return list.find(fmt::format(",{},", controller)) != std::string::npos;
+    };
+    if (controllers.empty()) {
+      add_with_ancestors(mount, group, result.unified);
+      add_with_ancestors(mount / "unified", group, result.unified);  // beside version 1
+    }
+    if (has("memory")) {
+      add_version_1(mount, controllers, "memory", group, result.memory);
+    }
+    if (has("cpu")) {
+      add_version_1(mount, controllers, "cpu", group, result.cpu);
     }
   }
   return result;
 }
 
-/// CPUs that the group's quota allows, "MICROSECONDS PERIOD" in cpu.max; empty where unlimited.
-std::optional<int> quota_cpus(const std::vector<fs::path>& groups) {
-  std::optional<int> result;
-  for (const fs::path& group : groups) {
-    const std::string line = first_line(group / "cpu.max").value_or("");
-    const auto quota = leading_number(line);
-    const auto period =
-        leading_number(std::string_view(line).substr(std::min(line.find(' '), line.size())));
-    if (quota && period && *period > 0) {
-      const int cpus =
-          static_cast<int>(std::ceil(static_cast<double>(*quota) / static_cast<double>(*period)));
-      result = std::min(result.value_or(cpus), cpus);
-    }
+/// Keeps the lower of two quotas, in CPUs.
+void take_quota(std::optional<std::uint64_t> quota, std::optional<std::uint64_t> period,
+                std::optional<double>& least) {
+  if (quota && *quota > 0 && period && *period > 0) {
+    const double cpus = static_cast<double>(*quota) / static_cast<double>(*period);
+    least = std::min(least.value_or(cpus), cpus);
   }
-  return result;
+}
+
+/// Threads that the groups' quotas keep busy; empty where there is none. Rounded down: a thread
+/// more than the quota has time for is one that all others wait for, in each operation, while the
+/// group is throttled.
+std::optional<int> quota_threads(const Groups& groups) {
+  std::optional<double> cpus;
+  for (const fs::path& group : groups.unified) {  // "MICROSECONDS PERIOD"
+    const std::string line = first_line(group / "cpu.max").value_or("");
+    take_quota(leading_number(line),
+               leading_number(std::string_view(line).substr(std::min(line.find(' '), line.size()))),
+               cpus);
+  }
+  for (const fs::path& group : groups.cpu) {  // -1: none
+    take_quota(leading_number(first_line(group / "cpu.cfs_quota_us").value_or("")),
+               leading_number(first_line(group / "cpu.cfs_period_us").value_or("")), cpus);
+  }
+  if (!cpus) {
+    return std::nullopt;
+  }
+  constexpr double kMost = 1 << 20;
+  return std::max(static_cast<int>(std::floor(std::min(*cpus, kMost))), 1);
 }
 
 }  // namespace
@@ -111,7 +155,7 @@ std::optional<std::uint64_t> usable_memory(const MachineRoots& roots) {
   std::optional<std::uint64_t> result = physical_memory(roots.procfs);
   const auto limit_by = [&result](const fs::path& file) {
     if (const auto line = first_line(file)) {
-      if (const auto limit = leading_number(*line)) {
+      if (const auto limit = leading_number(*line); limit && is_amount(*limit)) {
         result = std::min(result.value_or(*limit), *limit);
       }
     }
@@ -144,7 +188,7 @@ int default_threads(const MachineRoots& roots) {
   } else {  // more CPUs than the set holds
     threads = static_cast<int>(std::thread::hardware_concurrency());
   }
-  if (const auto quota = quota_cpus(own_groups(roots).unified)) {
+  if (const auto quota = quota_threads(own_groups(roots))) {
     threads = std::min(threads, *quota);
   }
   return std::max(threads, 1);

@@ -85,6 +85,71 @@ TEST_F(FakeMachine, AQuotaLimitsTheThreads) {
   EXPECT_EQ(default_threads(roots()), cpus);
 }
 
+TEST_F(FakeMachine, AQuotaIsRoundedDown) {
+  write("proc/self/cgroup", "0::/box\n");
+  write("sys/fs/cgroup/box/cpu.max", "199999 100000\n");
+  EXPECT_EQ(default_threads(roots()), 1) << "a second thread would be waited for";
+}
+
+TEST_F(FakeMachine, TheLowestQuotaOnTheWayUpHolds) {
+  write("proc/self/cgroup", "0::/pod/box\n");
+  write("sys/fs/cgroup/pod/box/cpu.max", "90000000 100000\n");
+  write("sys/fs/cgroup/pod/cpu.max", "100000 100000\n");
+  EXPECT_EQ(default_threads(roots()), 1);
+}
+
+TEST_F(FakeMachine, AQuotaOfTheOldKindLimitsTheThreadsToo) {
+  write("proc/self/cgroup", "4:cpu,cpuacct:/pod/box\n0::/\n");
+  const int cpus = default_threads(roots());
+  write("sys/fs/cgroup/cpu,cpuacct/pod/box/cpu.cfs_period_us", "100000\n");
+  write("sys/fs/cgroup/cpu,cpuacct/pod/box/cpu.cfs_quota_us", "-1\n");
+  EXPECT_EQ(default_threads(roots()), cpus);
+  write("sys/fs/cgroup/cpu,cpuacct/pod/box/cpu.cfs_quota_us", "150000\n");
+  EXPECT_EQ(default_threads(roots()), 1);
+  write("sys/fs/cgroup/cpu,cpuacct/pod/box/cpu.cfs_quota_us", "90000000\n");
+  EXPECT_EQ(default_threads(roots()), cpus);
+  write("sys/fs/cgroup/cpu,cpuacct/pod/cpu.cfs_period_us", "100000\n");  // of the group above
+  write("sys/fs/cgroup/cpu,cpuacct/pod/cpu.cfs_quota_us", "100000\n");
+  EXPECT_EQ(default_threads(roots()), 1);
+}
+
+TEST_F(FakeMachine, InAContainerTheMountIsTheGroup) {
+  // Docker without a namespace of control groups: the path is the host's.
+  write("proc/self/cgroup", "7:cpuacct,cpu:/docker/abc\n5:memory:/docker/abc\n");
+  write("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+  write("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "120000\n");
+  write("sys/fs/cgroup/memory/memory.limit_in_bytes", "1048576\n");
+  EXPECT_EQ(default_threads(roots()), 1);
+  EXPECT_EQ(usable_memory(roots()), kMiB);
+}
+
+TEST_F(FakeMachine, AGroupOutsideOfTheNamespaceIsNotLookedForElsewhere) {
+  write("proc/self/cgroup", "0::/../../other\n");
+  write("sys/other/memory.max", "4096\n");
+  write("sys/fs/other/memory.max", "4096\n");
+  write("sys/fs/cgroup/memory.max", "1048576\n");
+  EXPECT_EQ(usable_memory(roots()), kMiB);
+}
+
+TEST_F(FakeMachine, TheNewKindBesideTheOldOneIsMountedBelow) {
+  write("proc/self/cgroup", "1:name=systemd:/box\n0::/box\n");
+  write("sys/fs/cgroup/unified/box/cpu.max", "100000 100000\n");
+  EXPECT_EQ(default_threads(roots()), 1);
+}
+
+TEST_F(FakeMachine, NumbersThatAreNoneAreNoLimits) {
+  const int cpus = default_threads(roots());
+  write("proc/self/cgroup", "garbage\n3:cpu\n0::/box\n");
+  write("sys/fs/cgroup/box/cpu.max", "0 0\n");
+  write("sys/fs/cgroup/box/memory.max", "0\n");
+  EXPECT_EQ(default_threads(roots()), cpus);
+  EXPECT_EQ(usable_memory(roots()), 8 * kMiB);
+  write("proc/meminfo", "MemTotal:    18446744073709551615 kB\n");
+  EXPECT_EQ(usable_memory(roots()), std::nullopt);
+  write("proc/meminfo", "MemTotal:    0 kB\n");
+  EXPECT_EQ(usable_memory(roots()), std::nullopt);
+}
+
 #endif
 
 }  // namespace

@@ -1,0 +1,107 @@
+"""A program that is stopped and continued: its run says so, and no token has the energy of that time."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+from program import ENPROF, ProgramTest, enprof, main, model, replay
+
+STOP_S = 1.5  # the time itself is what is tested
+
+
+def wait_for_state(pid, *states):
+    while pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in states:
+        time.sleep(0.01)
+
+
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+class Stop(ProgramTest):
+    def stopped_run(self, *arguments, env=None):
+        """A run that is stopped for a while in mid-run, as JSON."""
+        command = [str(ENPROF), "run", "-v", "-m", str(model()), "-p", "The quick brown fox", "-n",
+                   str(self.tokens_in(4)), "--ignore-eos", "--baseline-s", "0", "--db",
+                   str(self.db), "--json", "-", *map(str, arguments)]
+        process = subprocess.Popen(command, env={**os.environ, **(env or {})},
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        log = []
+        while not log or "Starting profiling run" not in log[-1]:
+            log.append(process.stderr.readline())
+            self.assertTrue(log[-1], f"it ended before its run began: {log}")
+        begun = cpu_ticks(process.pid)
+        while cpu_ticks(process.pid) - begun < 50:  # it has come to its tokens
+            time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)
+        wait_for_state(process.pid, "T")
+        time.sleep(STOP_S)
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, err)
+        return json.loads(out)
+
+    def check_times(self, run):
+        """What each stopped run says; gives the token that it fell into."""
+        warnings = {warning["code"]: warning for warning in run["warnings"]}
+        self.assertIn("stood_still", warnings)
+        told = re.search(r"stood still for ([\d.]+) s of the run", warnings["stood_still"]["message"])
+        self.assertGreaterEqual(float(told[1]), STOP_S - 0.1)
+        self.assertTrue(warnings["stood_still"]["hint"])
+        self.assertNotIn("rate_deviation", warnings)
+        longest = max(run["tokens"], key=lambda token: token["duration_ms"])
+        self.assertGreaterEqual(longest["duration_ms"], 1e3 * STOP_S, "its time is the run's")
+        self.assertIn(f"token {longest['index']};", warnings["stood_still"]["message"])
+        return longest
+
+    def check_energies(self, run, watts):
+        longest = self.check_times(run)
+        most = watts * (longest["duration_ms"] - 1e3 * STOP_S)
+        self.assertLessEqual(longest["energy_mj"] or 0, most * 1.01 + 1e-6)
+        if run["power"]["peak"]:  # there is none where windows are longer than what was left whole
+            self.assertLessEqual(run["power"]["peak"]["power_mw"], 1e3 * watts * 1.01)
+        totals = run["totals"]
+        ran = totals["duration_ms"] - 1e3 * STOP_S
+        self.assertLessEqual(totals["energy_mj"], watts * ran * 1.01)
+        self.assertAlmostEqual(totals["mean_power_mw"], 1e3 * watts, delta=10 * watts)
+        decode = next(phase for phase in run["phases"] if phase["phase"] == "decode")
+        self.assertLessEqual(totals["energy_per_output_token_mj"],
+                             watts * (decode["duration_ms"] - 1e3 * STOP_S)
+                             / (totals["output_tokens"] - 1) * 1.01)
+
+    def test_windows_that_are_known_beforehand(self):
+        for step in (100, 20_000):
+            with self.subTest(step_ms=step):
+                path = replay(50, step_ms=step)
+                self.check_energies(self.stopped_run("--power", f"replay:{path}"), 50)
+
+    def test_an_estimate(self):
+        proc = self.dir / "proc"
+        proc.mkdir()
+        (proc / "stat").write_text("cpu  1000 0 0 5000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+        (proc / "cpuinfo").write_text("")
+        run = self.stopped_run("--power", "estimate", "--tdp-watts", 100, "--idle-watts", 20,
+                               env={"ENPROF_PROCFS_ROOT": str(proc)})
+        self.check_energies(run, 20)
+
+    def test_without_power(self):
+        self.check_times(self.stopped_run("--power", "none"))
+
+    def test_a_run_that_goes_on_all_the_time_says_nothing(self):
+        run = self.profile_json("--power", "none")
+        self.assertNotIn("stood_still", [warning["code"] for warning in run["warnings"]])
+
+    def test_it_is_part_of_what_is_missing(self):
+        run = self.stopped_run("--power", "none", "--tag", "stopped")
+        shown = enprof("show", run["run_id"], "--db", self.db)
+        self.assertIn("stood still for", shown.stdout)
+
+
+if __name__ == "__main__":
+    main()
