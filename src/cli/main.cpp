@@ -66,8 +66,9 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
   // `enprof help db check` is `enprof db check --help`, and so is `enprof db help check`.
   const auto help = std::ranges::find(words, "help");
   const bool is_command =
-      help != words.end() && (help == words.begin() || (help == words.begin() + 1 &&
-                                                        (words[0] == "db" || words[0] == "model")));
+      help != words.end() && std::all_of(words.begin(), help, [](const std::string& word) {
+        return word.starts_with('-') || word == "db" || word == "model";
+      });
   if (is_command) {
     words.erase(help);
     words.emplace_back("--help");
