@@ -119,10 +119,10 @@ void DbCommand::declare(CLI::App& program) {
   prune_ = app_->add_subcommand("prune", "Delete old runs; without --yes only say which");
   prune_->add_option("--max-age-days", max_age_days_, "Runs that began longer ago than this go")
       ->type_name("N")
-      ->check(whole_number(0, 1'000'000));
+      ->transform(whole_number(0, 1'000'000));
   prune_->add_option("--max-runs", max_runs_, "Of the others the newest so many stay")
       ->type_name("N")
-      ->check(whole_number(0, 1'000'000'000));
+      ->transform(whole_number(0, 1'000'000'000));
   prune_->add_flag("--yes", yes_, "Delete them");
   prune_->footer(
       "Examples:\n"

@@ -20,7 +20,7 @@ void ExportCommand::declare(CLI::App& program) {
   app_->add_option("RUN", run_, kRunHelp)->required();
   app_->add_option("--format", format_, "Format of the file")
       ->type_name("FORMAT")
-      ->check(one_of({"json", "csv"}))
+      ->transform(one_of({"json", "csv"}))
       ->capture_default_str();
   app_->add_option("-o,--output", output_,
                    "File to write, - is standard output; for csv the directory of its files")

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -84,6 +85,15 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
     text += option->get_required() ? " " + shown : fmt::format(" [{}]", shown);
   }
   return wrap(text, columns_, 2) + "\n";
+}
+
+std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
+                                     CLI::AppFormatMode mode) const {
+  std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+  for (auto gap = text.find("\n\n\n"); gap != std::string::npos; gap = text.find("\n\n\n", gap)) {
+    text.erase(gap, 1);  // one blank line between groups will do
+  }
+  return text;
 }
 
 std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {

@@ -136,6 +136,12 @@ int run_program(int argc, char** argv) {
     command->declare(program);
   }
   program.add_subcommand("help", "The help of a command: enprof help run");
+  for (CLI::App* command : program.get_subcommands([](CLI::App*) { return true; })) {
+    command->group("Commands");
+    for (CLI::App* nested : command->get_subcommands([](CLI::App*) { return true; })) {
+      nested->group("Commands");
+    }
+  }
   program.footer(kFooter);  // not before: commands would inherit it
   try {
     program.parse(arguments_of(argc, argv));

@@ -27,12 +27,12 @@ void ModelCommand::declare(CLI::App& program) {
       ->check(not_empty());
   synth.add_option("--arch", options_.architecture, "Architecture")
       ->type_name("NAME")
-      ->check(one_of(synth_architectures()))
+      ->transform(one_of(synth_architectures()))
       ->capture_default_str();
   const auto size = [&](const char* flag, int& value, const char* help) {
     synth.add_option(flag, value, help)
         ->type_name("N")
-        ->check(whole_number(0, 16'777'216))
+        ->transform(whole_number(0, 16'777'216))
         ->capture_default_str();
   };
   size("--layers", options_.layers, "Layers");
@@ -45,11 +45,12 @@ void ModelCommand::declare(CLI::App& program) {
   size("--experts-used", options_.experts_used, "Experts at work for a token");
   synth.add_option("--type", options_.type, "Type of the weights")
       ->type_name("TYPE")
-      ->check(one_of(synth_types()))
+      ->transform(one_of(synth_types()))
       ->capture_default_str();
   synth.add_option("--seed", options_.seed, "Seed of the weights")
       ->type_name("N")
-      ->check(whole_number(0, std::numeric_limits<std::int64_t>::max()).description("0 or more"))
+      ->transform(
+          whole_number(0, std::numeric_limits<std::int64_t>::max()).description("0 or more"))
       ->capture_default_str();
   synth.add_option("--name", options_.name, "Name in the file; empty: made up from the shape")
       ->type_name("NAME");

@@ -11,6 +11,9 @@
 
 namespace enprof {
 
+// Those of numbers and words go to Option::transform, as they write a value as CLI11 reads it
+// (010 is ten, Deep is deep); not_empty goes to Option::check.
+
 /// A decimal number without a fraction within these bounds.
 [[nodiscard]] CLI::Validator whole_number(std::int64_t least, std::int64_t most);
 

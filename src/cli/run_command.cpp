@@ -8,7 +8,7 @@
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
-#include "engines/llama/gguf_check.hpp"
+#include "engines/llama/trained_context.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 
@@ -56,7 +56,7 @@ void RunCommand::declare(CLI::App& program) {
       "saved), 130 cancelled by Ctrl-C.\n"
       "Examples:\n"
       "  enprof run model.gguf \"Why is the sky blue?\"        profile a prompt\n"
-      "  enprof run gemma -f prompt.txt -n 256 --chat         a model by a part of its name\n"
+      "  enprof run gemma -f prompt.txt -n 256 --chat        a model by a part of its name\n"
       "  enprof run -m model.gguf -p \"Hi\" --depth deep       down to each operation\n"
       "  enprof run model.gguf \"Hi\" --json - | jq .totals    for a script\n");
   CLI::App& app = *app_;
@@ -73,17 +73,17 @@ void RunCommand::declare(CLI::App& program) {
   app.add_option("--ctx", generate_.context,
                  "Context in tokens; 0: as many as prompt and output need")
       ->type_name("N")
-      ->check(whole_number(0, 16'777'216))
+      ->transform(whole_number(0, 16'777'216))
       ->capture_default_str()
       ->group("Model");
   app.add_option("--threads", generate_.threads, "CPU threads; 0: one for each CPU of ours")
       ->type_name("N")
-      ->check(whole_number(0, 4096))
+      ->transform(whole_number(0, 4096))
       ->capture_default_str()
       ->group("Model");
   app.add_option("--ngl,--gpu-layers", load_.gpu_layers, "Layers to offload to the GPU; -1: all")
       ->type_name("N")
-      ->check(whole_number(-1, 100'000))
+      ->transform(whole_number(-1, 100'000))
       ->capture_default_str()
       ->group("Model");
   app.add_flag("--no-warmup", no_warm_up_, "Do not run the model once before measuring")
@@ -101,27 +101,27 @@ void RunCommand::declare(CLI::App& program) {
       ->group("Prompt");
   output_option_ = app.add_option("-n", generate_.max_tokens, "Output tokens at most")
                        ->type_name("N")
-                       ->check(whole_number(1, 1'000'000))
+                       ->transform(whole_number(1, 1'000'000))
                        ->capture_default_str()
                        ->group("Prompt");
   app.add_option("--temp", generate_.temperature, "Temperature; 0 is greedy: runs repeat")
       ->type_name("T")
-      ->check(number(0.0, 100.0))
+      ->transform(number(0.0, 100.0))
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--top-k", generate_.top_k, "Sample from the K likeliest; 0: all")
       ->type_name("K")
-      ->check(whole_number(0, 1'000'000))
+      ->transform(whole_number(0, 1'000'000))
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--top-p", generate_.top_p, "Sample from the likeliest that make up this share")
       ->type_name("P")
-      ->check(number_above(0.0, 1.0))  // 0 would leave nothing to sample from
+      ->transform(number_above(0.0, 1.0))  // 0 would leave nothing to sample from
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--seed", generate_.seed, "Seed of the sampler")
       ->type_name("N")
-      ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()))
+      ->transform(whole_number(0, std::numeric_limits<std::uint32_t>::max()))
       ->capture_default_str()
       ->group("Prompt");
   app.add_flag("--ignore-eos", generate_.ignore_eos, "Go on after the end of generation, to -n")
@@ -135,12 +135,12 @@ void RunCommand::declare(CLI::App& program) {
   app.add_option("--power-lock", power_lock_,
                  "Read energy counters at their own steps (on), or whenever it is time (off)")
       ->type_name("on|off")
-      ->check(one_of({"on", "off"}).description(""))
+      ->transform(one_of({"on", "off"}).description(""))
       ->capture_default_str()
       ->group("Power");
   app.add_option("--baseline-s", baseline_s_, "Seconds of idle measurement before the run; 0: none")
       ->type_name("S")
-      ->check(number(0.0, 3600.0))
+      ->transform(number(0.0, 3600.0))
       ->capture_default_str()
       ->group("Power");
   app.add_flag("--baseline-force", baseline_force_,
@@ -151,11 +151,11 @@ void RunCommand::declare(CLI::App& program) {
       ->group("Power");
   app.add_option("--tdp-watts", tdp_watts_, "CPU power at full load, for estimate")
       ->type_name("W")
-      ->check(number(0.1, 100'000.0))
+      ->transform(number(0.1, 100'000.0))
       ->group("Power");
   app.add_option("--idle-watts", idle_watts_, "CPU power when idle, for estimate")
       ->type_name("W")
-      ->check(number(0.0, 100'000.0))
+      ->transform(number(0.0, 100'000.0))
       ->group("Power");
   app.add_option("--record-power", record_power_, "Write the readings to a file for replay:FILE")
       ->type_name("FILE")
@@ -166,19 +166,19 @@ void RunCommand::declare(CLI::App& program) {
                  "How fine: phases and tokens (minimal); layers and components (module); each "
                  "operation, and values on some tokens (deep)")
       ->type_name("DEPTH")
-      ->check(one_of({"minimal", "module", "deep"}).description(""))
+      ->transform(one_of({"minimal", "module", "deep"}).description(""))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--values-every", generate_.values_every,
                  "With --depth deep: look at the values of one token in so many; 0: none")
       ->type_name("N")
-      ->check(whole_number(0, 1'000'000'000))
+      ->transform(whole_number(0, 1'000'000'000))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--sparsity-threshold", generate_.sparsity_threshold,
                  "Values and attention weights below it count as none")
       ->type_name("X")
-      ->check(number(0.0, 1e30).description("0 or more"))
+      ->transform(number(0.0, 1e30).description("0 or more"))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--tag", tags_, "Tag the run; may be given more than once")
@@ -193,12 +193,12 @@ void RunCommand::declare(CLI::App& program) {
       ->group("Result");
   app.add_option("--price", economics_.price_usd_per_kwh, "Price of energy, USD/kWh")
       ->type_name("USD")
-      ->check(number(0.0, 1000.0))
+      ->transform(number(0.0, 1000.0))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--carbon", economics_.carbon_g_per_kwh, "Carbon intensity, g CO2/kWh")
       ->type_name("G")
-      ->check(number(0.0, 100'000.0))
+      ->transform(number(0.0, 100'000.0))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--json", json_, "Write the run as JSON; - is standard output, without the report")
@@ -270,12 +270,8 @@ Result<void> RunCommand::check_output_length() const {
     }
     return {};
   }
-  const auto checked = check_model(model_);
-  if (!checked) {
-    return {};  // loading says why
-  }
-  const auto trained = checked->metadata.integer(checked->metadata.own_key("context_length"));
-  if (trained && *trained > 0 && generate_.max_tokens > *trained) {
+  const auto trained = trained_context(model_);
+  if (trained && generate_.max_tokens > *trained) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("-n {} is more than the context of {} holds: it was trained with {} "
                             "positions",

@@ -40,16 +40,16 @@ void RunsCommand::declare(CLI::App& program) {
       ->check(not_empty());
   app_->add_option("--sort", sort_, "By what; the newest, longest or costliest first")
       ->type_name("KEY")
-      ->check(one_of({"date", "duration", "energy", "joules-per-token"}))
+      ->transform(one_of({"date", "duration", "energy", "joules-per-token"}))
       ->capture_default_str();
   app_->add_flag("--ascending", filter_.ascending, "The oldest, shortest or cheapest first");
   app_->add_option("--limit", filter_.limit, "At most this many")
       ->type_name("N")
-      ->check(whole_number(1, 1'000'000))
+      ->transform(whole_number(1, 1'000'000))
       ->capture_default_str();
   app_->add_option("--offset", filter_.offset, "Leave out this many first")
       ->type_name("N")
-      ->check(whole_number(0, 1'000'000'000))
+      ->transform(whole_number(0, 1'000'000'000))
       ->capture_default_str();
   app_->add_flag("--json", json_, "Print JSON");
   app_->footer(

@@ -46,7 +46,7 @@ void ServeCommand::declare(CLI::App& program) {
       ->capture_default_str();
   app.add_option("--port", port_, "Port to listen on; 0: any that is free")
       ->type_name("PORT")
-      ->check(whole_number(0, 65'535))
+      ->transform(whole_number(0, 65'535))
       ->capture_default_str();
   app.add_option("--models-dir", models_dir_, "Directory whose GGUF files clients may run")
       ->type_name("DIR")
@@ -59,15 +59,15 @@ void ServeCommand::declare(CLI::App& program) {
       ->envname("ENPROF_TOKEN");
   app.add_option("--queue", queue_, "Runs that may wait")
       ->type_name("N")
-      ->check(whole_number(1, 10'000))
+      ->transform(whole_number(1, 10'000))
       ->capture_default_str();
   app.add_option("--threads", engine_.threads, "CPU threads; 0: one for each CPU of ours")
       ->type_name("N")
-      ->check(whole_number(0, 4096))
+      ->transform(whole_number(0, 4096))
       ->capture_default_str();
   app.add_option("--ngl,--gpu-layers", engine_.gpu_layers, "Layers to offload to the GPU; -1: all")
       ->type_name("N")
-      ->check(whole_number(-1, 100'000))
+      ->transform(whole_number(-1, 100'000))
       ->capture_default_str();
   app.add_option("--power", power_, "Power source: " + PowerMonitor::source_names())
       ->type_name("SOURCE")
@@ -75,7 +75,7 @@ void ServeCommand::declare(CLI::App& program) {
   power_interval_.declare(app);
   app.add_option("--baseline-s", baseline_s_, "Seconds of idle measurement at the start; 0: none")
       ->type_name("S")
-      ->check(number(0.0, 3600.0))
+      ->transform(number(0.0, 3600.0))
       ->capture_default_str();
   app.add_flag("--baseline-force", baseline_force_,
                "Measure the baseline even where the machine is not idle");

@@ -92,7 +92,7 @@ CLI::Option* PowerIntervalOption::declare(CLI::App& app) {
                       "{:g} % of a CPU]",
                       to_ms(PowerMonitor::kDefaultInterval), PowerMonitor::kCpuShare * 100))
       ->type_name("N")
-      ->check(number(0.1, 60'000.0));
+      ->transform(number(0.1, 60'000.0));
 }
 
 std::optional<Nanoseconds> PowerIntervalOption::interval() const {

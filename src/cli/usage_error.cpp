@@ -176,9 +176,13 @@ Error usage_error(const CLI::App& program, const CLI::ParseError& error) {
   if (const auto option = std::ranges::find_if(rest, is_option); option != rest.end()) {
     return unknown_option(program, *option);
   }
-  if (!rest.empty() && error.get_name() == "ExtrasError") {
+  // Not its name, which is that of the command.
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
+    const std::string_view message = error.what();
+    const std::string word{rest.empty() ? message.substr(message.find(": ") + 2) : rest.front()};
     return {ErrorCode::invalid_argument,
-            fmt::format("\"{}\" is one word too many for {}", rest.front(), chosen_name(program)),
+            fmt::format("\"{}\" is one word too many for {}: several words go in quotes", word,
+                        chosen_name(program)),
             see(program)};
   }
   return in_words(program, error);

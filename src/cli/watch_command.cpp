@@ -173,7 +173,7 @@ void WatchCommand::declare(CLI::App& program) {
                  "Begin after event SEQ; 0: with all that the server still has. Else a view begins "
                  "with 0, and lines begin with what happens next")
       ->type_name("SEQ")
-      ->check(whole_number(0, std::numeric_limits<std::int64_t>::max()).description(""));
+      ->transform(whole_number(0, std::numeric_limits<std::int64_t>::max()).description(""));
   app.add_flag("--json", json_, "Print the events as they come, a JSON object a line");
   app.add_flag("--wait", wait_, "Where no server is there yet, try until one is");
 }

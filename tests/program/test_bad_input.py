@@ -347,11 +347,11 @@ class WordsOfRun(ProgramTest):
     """`enprof run MODEL PROMPT`, and what is wrong with others."""
 
     def run_words(self, *words, **options):
-        return enprof("run", *words, "-n", 1, "--power", "none", "--no-warmup", "--db", self.db,
+        return enprof("run", "-n", 1, "--power", "none", "--no-warmup", "--db", self.db, *words,
                       **options)
 
     def prompt_of(self, *words, **options):
-        process = self.run_words(*words, "--json", "-", **options)
+        process = self.run_words("--json", "-", *words, **options)
         self.assertEqual(process.returncode, 0, process.stderr)
         return json.loads(process.stdout)["prompt"]
 

@@ -17,6 +17,11 @@ def width(line):
                for c in line)
 
 
+def fits(line, columns):
+    """A word that is longer than a line, such as a path to be copied, has one of its own."""
+    return width(line) <= columns or " " not in line.strip()
+
+
 def on_terminal(arguments, columns=100, env=None, cwd=None):
     """Runs the program on a pseudo-terminal and returns what it wrote there."""
     master, slave = pty.openpty()
@@ -102,13 +107,13 @@ class OnATerminal(ProgramTest):
             stats = on_terminal(("db", "stats", "--db", "profiles.db"), columns=columns,
                                 env={"NO_COLOR": "1"}, cwd=self.dir)
             for line in [*listed.splitlines(), *shown.splitlines(), *stats.splitlines()]:
-                self.assertLessEqual(width(line), columns, line)
+                self.assertTrue(fits(line, columns), f"{columns}: {line}")
 
     def test_help_fits(self):
         for columns in (40, 80, 200):
             for command in ("run", "db", "watch"):
                 for line in on_terminal((command, "--help"), columns=columns).splitlines():
-                    self.assertLessEqual(width(line), columns, line)
+                    self.assertTrue(fits(line, columns), f"{columns}: {line}")
 
 
 class InAPipe(ProgramTest):
