@@ -16,7 +16,7 @@ namespace enprof {
 namespace {
 
 constexpr std::size_t kDefaultWidth = 100;
-constexpr std::size_t kNarrowest = 40;
+constexpr std::size_t kNarrowest = 20;
 constexpr std::size_t kBarWidth = 24;
 
 std::size_t width_of(int descriptor) {
@@ -24,12 +24,17 @@ std::size_t width_of(int descriptor) {
   if (ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     return std::max<std::size_t>(size.ws_col, kNarrowest);
   }
-  return kDefaultWidth;
+  const char* columns = std::getenv("COLUMNS");  // NOLINT(concurrency-mt-unsafe): read at start
+  const long wanted = columns == nullptr ? 0 : std::strtol(columns, nullptr, 10);
+  return wanted > 0 ? std::clamp<std::size_t>(static_cast<std::size_t>(wanted), kNarrowest, 10'000)
+                    : kDefaultWidth;
 }
 
+/// Whether escape sequences would be shown as they are: a terminal that does not say what it is can
+/// do no more than one that says so.
 bool is_dumb() {
   const char* term = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): read at start
-  return term != nullptr && std::string_view{term} == "dumb";
+  return term == nullptr || *term == '\0' || std::string_view{term} == "dumb";
 }
 
 Terminal terminal_of(int descriptor) {
@@ -42,7 +47,6 @@ Terminal terminal_of(int descriptor) {
 
 Terminal stdout_terminal() { return terminal_of(STDOUT_FILENO); }
 Terminal stderr_terminal() { return terminal_of(STDERR_FILENO); }
-bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 bool stdout_can_redraw() { return isatty(STDOUT_FILENO) == 1 && !is_dumb(); }
 
 TerminalSize stdout_size() {
@@ -72,7 +76,7 @@ void print_note(std::string_view text) {
   fmt::print(stderr, "enprof: {}\n", printable_lines(text));
 }
 
-StatusLine::StatusLine() : enabled_(stderr_is_terminal()), width_(stderr_terminal().width) {}
+StatusLine::StatusLine() : enabled_(isatty(STDERR_FILENO) == 1 && !is_dumb()) {}
 
 StatusLine::~StatusLine() { clear(); }
 
@@ -80,20 +84,27 @@ void StatusLine::show(const std::string& text) {
   if (!enabled_) {
     return;
   }
-  std::string line = printable(text);
-  while (display_width(line) >= width_ && !line.empty()) {
-    line.pop_back();  // almost all of it is ASCII: byte by byte will do
-  }
+  const std::string line = cut(printable(text), columns());
   fmt::print(stderr, "\r{}\x1b[K", line);
   std::fflush(stderr);
   shown_ = true;
 }
 
+std::size_t StatusLine::columns() {
+  // The last one is left free: some terminals wrap a line that ends there.
+  return width_of(STDERR_FILENO) - 1;
+}
+
 void StatusLine::show_progress(std::string_view label, double share) {
   const double bounded = std::clamp(share, 0.0, 1.0);
   const auto filled = static_cast<std::size_t>(std::lround(bounded * kBarWidth));
-  show(fmt::format("{} [{}{}] {:3.0f} %", label, std::string(filled, '#'),
-                   std::string(kBarWidth - filled, '.'), 100.0 * bounded));
+  const std::string bar = fmt::format(" [{}{}] {:3.0f} %", std::string(filled, '#'),
+                                      std::string(kBarWidth - filled, '.'), 100.0 * bounded);
+  const std::size_t room = columns();
+  // A long name is cut, and not how far it has come.
+  const std::size_t beside = bar.size() + 8 < room ? bar.size() : 6;
+  show(cut(printable(label), room - beside) +
+       (beside == bar.size() ? bar : fmt::format(" {:3.0f} %", 100.0 * bounded)));
 }
 
 void StatusLine::clear() {

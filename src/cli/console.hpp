@@ -11,11 +11,11 @@
 namespace enprof {
 
 /// Whether stdout or stderr is a terminal, how wide it is, and whether it wants colours (NO_COLOR,
-/// TERM=dumb).
+/// no TERM, TERM=dumb).
 [[nodiscard]] Terminal stdout_terminal();
 [[nodiscard]] Terminal stderr_terminal();
-[[nodiscard]] bool stderr_is_terminal();
-/// Whether stdout is a terminal that a view can be drawn on and redrawn: no pipe, nor TERM=dumb.
+/// Whether stdout is a terminal that a view can be drawn on and redrawn: no pipe, and one that
+/// says by TERM what it is and is not dumb.
 [[nodiscard]] bool stdout_can_redraw();
 /// Columns and lines of the terminal at stdout, as they are now, however few.
 struct TerminalSize {
@@ -31,7 +31,8 @@ void print_error(const Error& error);
 /// Writes a line to stderr: "enprof: …".
 void print_note(std::string_view text);
 
-/// One line on stderr that is written over and over; silent where stderr is no terminal.
+/// One line on stderr that is written over and over; silent where stderr is no terminal that
+/// can.
 /// Threads: one at a time.
 class StatusLine {
  public:
@@ -45,11 +46,14 @@ class StatusLine {
   /// Shows a bar for a share 0–1 after a label.
   void show_progress(std::string_view label, double share);
   void clear();
+  /// Whether what is shown is to be seen.
+  [[nodiscard]] bool is_shown() const { return enabled_; }
+  /// So many columns there are now.
+  [[nodiscard]] static std::size_t columns();
 
  private:
   bool enabled_;
   bool shown_ = false;
-  std::size_t width_;
 };
 
 }  // namespace enprof

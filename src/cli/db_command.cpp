@@ -3,6 +3,7 @@
 #include "base/format_bytes.hpp"
 #include "base/printable.hpp"
 #include "cli/console.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "profile/run_recovery.hpp"
 #include "report/format.hpp"
@@ -99,28 +100,50 @@ void DbCommand::declare(CLI::App& program) {
 
   stats_ = app_->add_subcommand("stats", "How large it is and what is in it");
   stats_->add_flag("--json", json_, "Print JSON");
+  stats_->footer(
+      "Example:\n"
+      "  enprof db stats --json | jq .file_bytes\n");
 
   check_ = app_->add_subcommand("check", "Look for damage; save what can be read");
   check_->add_option("--salvage", salvage_, "Copy what can be read into this new file")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
+  check_->footer(
+      "Exit codes: 0 good, 1 damaged.\n"
+      "Examples:\n"
+      "  enprof db check\n"
+      "  enprof db check --salvage saved.db        of a damaged one\n");
 
   vacuum_ = app_->add_subcommand("vacuum", "Give unused space back to the disk");
 
   prune_ = app_->add_subcommand("prune", "Delete old runs; without --yes only say which");
-  auto* age =
-      prune_->add_option("--max-age-days", max_age_days_, "Runs that began longer ago than this go")
-          ->check(CLI::Range(0, 1'000'000));
-  auto* runs = prune_->add_option("--max-runs", max_runs_, "Of the others the newest so many stay")
-                   ->check(CLI::Range(std::size_t{0}, std::size_t{1'000'000'000}));
-  static_cast<void>(age);
-  static_cast<void>(runs);
+  prune_->add_option("--max-age-days", max_age_days_, "Runs that began longer ago than this go")
+      ->type_name("N")
+      ->transform(whole_number(0, 1'000'000));
+  prune_->add_option("--max-runs", max_runs_, "Of the others the newest so many stay")
+      ->type_name("N")
+      ->transform(whole_number(0, 1'000'000'000));
   prune_->add_flag("--yes", yes_, "Delete them");
+  prune_->footer(
+      "Examples:\n"
+      "  enprof db prune --max-age-days 90          which runs would go\n"
+      "  enprof db prune --max-runs 1000 --yes      delete all but the newest thousand\n");
 
   backup_ = app_->add_subcommand("backup", "Copy it as it is now, also while it is in use");
-  backup_->add_option("FILE", target_, "File to write; must not exist")->required();
+  backup_->add_option("FILE", target_, "File to write; must not exist")
+      ->required()
+      ->check(not_empty());
+  backup_->footer(
+      "Example:\n"
+      "  enprof db backup profiles-of-today.db\n");
 
   import_ = app_->add_subcommand(
       "import", "Bring in runs that could not be saved, and close interrupted ones");
+  app_->footer(
+      "Examples:\n"
+      "  enprof db stats                            how large it is\n"
+      "  enprof db backup copy.db                   a copy, also while runs are written\n"
+      "  enprof db prune --max-age-days 90          which runs are that old\n");
 }
 
 int DbCommand::run() {

@@ -1,6 +1,7 @@
 #include "cli/export_command.hpp"
 
 #include "cli/console.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/stored_run.hpp"
 #include "report/run_csv.hpp"
@@ -18,12 +19,20 @@ void ExportCommand::declare(CLI::App& program) {
   database_.declare(*app_);
   app_->add_option("RUN", run_, kRunHelp)->required();
   app_->add_option("--format", format_, "Format of the file")
-      ->check(CLI::IsMember({"json", "csv"}))
+      ->type_name("FORMAT")
+      ->transform(one_of({"json", "csv"}))
       ->capture_default_str();
   app_->add_option("-o,--output", output_,
                    "File to write, - is standard output; for csv the directory of its files")
       ->type_name("FILE")
+      ->check(not_empty())
       ->capture_default_str();
+  app_->add_flag("--force", force_, "Write over files that exist");
+  app_->footer(
+      "Examples:\n"
+      "  enprof export last -o run.json              for `enprof import` on another machine\n"
+      "  enprof export last --format csv -o run/     a CSV file a table\n"
+      "  enprof export last | jq .totals.energy_mj\n");
 }
 
 /// One file a table, in a directory that is made where it is missing.
@@ -33,6 +42,13 @@ Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
                 "Name a directory for them: -o DIRECTORY.");
   }
   const std::filesystem::path directory = output_;
+  const std::vector<CsvTable> tables = run_to_csv(run);
+  const auto file_of = [&](const CsvTable& table) { return directory / (table.name() + ".csv"); };
+  for (const CsvTable& table : tables) {
+    if (auto free = force_ ? Result<void>{} : check_not_there(file_of(table)); !free) {
+      return free;
+    }
+  }
   std::error_code failed;
   std::filesystem::create_directories(directory, failed);
   if (failed) {
@@ -40,8 +56,8 @@ Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
                 fmt::format("Cannot make the directory {}: {}", output_, failed.message()),
                 "Name one where you may write.");
   }
-  for (const CsvTable& table : run_to_csv(run)) {
-    if (auto written = write_output(directory / (table.name() + ".csv"), table.text()); !written) {
+  for (const CsvTable& table : tables) {
+    if (auto written = write_output(file_of(table), table.text()); !written) {
       return written;
     }
   }
@@ -49,6 +65,12 @@ Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
 }
 
 int ExportCommand::run() {
+  if (format_ == "json" && !force_) {
+    if (const auto free = check_not_there(output_); !free) {
+      print_error(free.error());
+      return exit_failed;
+    }
+  }
   const auto run = stored_run(database_, run_);
   if (!run) {
     print_error(run.error());

@@ -20,6 +20,7 @@ class ExportCommand final : public Command {
   std::string run_;
   std::string format_ = "json";
   std::string output_ = "-";
+  bool force_ = false;
 };
 
 }  // namespace enprof

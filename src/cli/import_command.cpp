@@ -1,6 +1,7 @@
 #include "cli/import_command.hpp"
 
 #include "base/printable.hpp"
+#include "base/text_encoding.hpp"
 #include "cli/console.hpp"
 #include "report/run_from_json.hpp"
 
@@ -32,7 +33,13 @@ Result<ProfiledRun> read_run(const std::string& path) {
   if (!text) {
     return std::unexpected(text.error());
   }
-  auto run = run_from_json(*text);
+  if (const auto encoding = wide_encoding(*text)) {
+    return fail(
+        ErrorCode::malformed, fmt::format("{} is not UTF-8, but {}", path, iconv_name(*encoding)),
+        fmt::format("Convert it on its way: {}{} | enprof import -", path == "-" ? "… | " : "",
+                    conversion_command(iconv_name(*encoding), path)));
+  }
+  auto run = run_from_json(without_byte_order_mark(*text));
   if (!run) {
     run.error().message = fmt::format("{}: {}", path, run.error().message);
   } else if (run->status == RunStatus::running) {
@@ -52,6 +59,10 @@ void ImportCommand::declare(CLI::App& program) {
   app_->add_option("FILE", files_, "What enprof export or --json has written; - is standard input")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app_->footer(
+      "Examples:\n"
+      "  enprof import run.json                    a run of another machine\n"
+      "  ssh box enprof export last | enprof import -\n");
 }
 
 int ImportCommand::run() {

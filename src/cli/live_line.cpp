@@ -4,15 +4,55 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
 namespace enprof {
 namespace {
 
 constexpr Nanoseconds kRefresh = std::chrono::milliseconds{100};
 
+/// Whole seconds and tenths: more digits would only flicker.
+std::string elapsed_text(Nanoseconds elapsed) {
+  return seconds(elapsed) < 100.0 ? fmt::format("{:.1f} s", seconds(elapsed))
+                                  : format_duration(elapsed);
+}
+
 }  // namespace
 
-LiveLine::LiveLine(InferencePipelineProfiler& profiler) {
-  if (stderr_is_terminal()) {  // a listener costs a thread: none where nobody would see it
+std::string live_line(const LiveFigures& figures, std::size_t columns) {
+  // In the order of the line, each with its place in the order of leaving: 0 stays the longest.
+  std::array<std::pair<std::string, int>, 7> parts{{
+      {std::string{to_string(figures.phase)}, 6},
+      {figures.most_tokens > 0 ? fmt::format("{}/{} tokens", figures.tokens, figures.most_tokens)
+                               : fmt::format("{} tokens", figures.tokens),
+       1},
+      {elapsed_text(figures.elapsed), 4},
+      {figures.tokens_per_second ? fmt::format("{:.1f} tokens/s", *figures.tokens_per_second) : "",
+       3},
+      {format_energy(figures.energy), 0},
+      {figures.energy_per_token ? format_energy(figures.energy_per_token) + "/token" : "", 5},
+      {format_power(figures.power), 2},
+  }};
+  for (int leaving = 6;; --leaving) {
+    std::string line;
+    for (const auto& [text, place] : parts) {
+      if (!text.empty() && place <= leaving) {
+        line += (line.empty() ? "" : " · ") + text;
+      }
+    }
+    if (leaving == 0 || display_width(line) <= columns) {
+      return line;
+    }
+  }
+}
+
+LiveLine::LiveLine(InferencePipelineProfiler& profiler, std::size_t most_tokens) {
+  figures_.most_tokens = most_tokens;
+  if (status_.is_shown()) {  // a listener costs a thread: none where nobody would see it
     profiler.on([this](const Event& event) { hear(event); });
   }
 }
@@ -20,21 +60,21 @@ LiveLine::LiveLine(InferencePipelineProfiler& profiler) {
 void LiveLine::hear(const Event& event) {
   switch (event.type) {
     case EventType::section_start:
-      phase_ = event.phase;
+      figures_.phase = event.phase;
       break;
     case EventType::token_complete:
-      ++tokens_;
+      ++figures_.tokens;
       last_token_ = event.at;
-      if (tokens_ == 1) {
+      if (figures_.tokens == 1) {
         first_token_ = event.at;
       }
       break;
     case EventType::power_sample:
-      power_ = event.power;
-      energy_ = event.energy;
-      if (tokens_ > 0 && !energy_at_first_) {
-        energy_at_first_ = energy_;
-        tokens_at_first_ = tokens_;
+      figures_.power = event.power;
+      figures_.energy = event.energy;
+      if (figures_.tokens > 0 && !energy_at_first_) {
+        energy_at_first_ = figures_.energy;
+        tokens_at_first_ = figures_.tokens;
       }
       break;
     case EventType::inference_complete:
@@ -48,22 +88,20 @@ void LiveLine::hear(const Event& event) {
     case EventType::operation_metrics:
       break;
   }
+  figures_.elapsed = std::max(figures_.elapsed, event.at);
   if (event.at - last_shown_ < kRefresh) {
     return;
   }
   last_shown_ = event.at;
-  std::string text = fmt::format("{} · {} tokens", to_string(phase_), tokens_);
-  if (tokens_ > 1 && last_token_ > first_token_) {
-    const auto decoded = static_cast<double>(tokens_ - 1);
-    text += fmt::format(" · {:.1f} tokens/s", decoded / seconds(last_token_ - first_token_));
-    if (energy_ && energy_at_first_ && tokens_ > tokens_at_first_) {
-      text += fmt::format(" · {}/token",
-                          format_energy((*energy_ - *energy_at_first_) /
-                                        static_cast<double>(tokens_ - tokens_at_first_)));
+  if (figures_.tokens > 1 && last_token_ > first_token_) {
+    figures_.tokens_per_second =
+        static_cast<double>(figures_.tokens - 1) / seconds(last_token_ - first_token_);
+    if (figures_.energy && energy_at_first_ && figures_.tokens > tokens_at_first_) {
+      figures_.energy_per_token = (*figures_.energy - *energy_at_first_) /
+                                  static_cast<double>(figures_.tokens - tokens_at_first_);
     }
   }
-  text += fmt::format(" · {}", format_power(power_));
-  status_.show(text);
+  status_.show(live_line(figures_, status_.columns()));
 }
 
 }  // namespace enprof

@@ -7,26 +7,41 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 
 namespace enprof {
 
-/// While it exists, shows phase, tokens/s, watts and joules per token of the profiler's run on
-/// stderr, where that is a terminal. Must be made before the run, and outlive it.
+/// How far a run has come.
+struct LiveFigures {
+  Phase phase = Phase::pre_inference;
+  std::size_t tokens = 0;
+  std::size_t most_tokens = 0;  ///< 0: not known
+  Nanoseconds elapsed{0};
+  std::optional<double> tokens_per_second{};
+  std::optional<Watts> power{};
+  std::optional<Joules> energy{};            ///< since the run's begin
+  std::optional<Joules> energy_per_token{};  ///< of a token decoded
+};
+
+/// The figures on one line of at most so many columns. Where there is no room for all, energy and
+/// tokens stay, and what can be told from others goes first.
+[[nodiscard]] std::string live_line(const LiveFigures& figures, std::size_t columns);
+
+/// While it exists, shows phase, tokens, time, energy and watts of the profiler's run on stderr,
+/// where that is a terminal that a line can be redrawn on. Must be made before the run, and outlive
+/// it. `most_tokens`: at most so many come.
 class LiveLine {
  public:
-  explicit LiveLine(InferencePipelineProfiler& profiler);
+  LiveLine(InferencePipelineProfiler& profiler, std::size_t most_tokens);
 
  private:
   void hear(const Event& event);
 
   StatusLine status_;
-  Phase phase_ = Phase::pre_inference;
-  std::size_t tokens_ = 0;
+  LiveFigures figures_;
   Nanoseconds first_token_{0};
   Nanoseconds last_token_{0};
   Nanoseconds last_shown_{0};
-  std::optional<Watts> power_;
-  std::optional<Joules> energy_;
   // At the first power sample of the decode phase: energy per token counts from there.
   std::optional<Joules> energy_at_first_;
   std::size_t tokens_at_first_ = 0;

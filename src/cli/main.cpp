@@ -6,6 +6,7 @@
 #include "cli/db_command.hpp"
 #include "cli/doctor_command.hpp"
 #include "cli/export_command.hpp"
+#include "cli/help_formatter.hpp"
 #include "cli/import_command.hpp"
 #include "cli/model_command.hpp"
 #include "cli/rm_command.hpp"
@@ -13,6 +14,7 @@
 #include "cli/runs_command.hpp"
 #include "cli/serve_command.hpp"
 #include "cli/show_command.hpp"
+#include "cli/usage_error.hpp"
 #include "cli/watch_command.hpp"
 
 #include <fmt/format.h>
@@ -31,7 +33,7 @@ namespace {
 
 constexpr const char* kFooter =
     "Examples:\n"
-    "  enprof run -m model.gguf -p \"Why is the sky blue?\"    profile a prompt\n"
+    "  enprof run model.gguf \"Why is the sky blue?\"          profile a prompt\n"
     "  enprof runs                                           what was profiled before\n"
     "  enprof show last                                      the last report again\n"
     "  enprof doctor                                         what works on this machine\n";
@@ -58,22 +60,54 @@ Result<void> set_up_log(const LogOptions& options) {
   return options.file.empty() ? Result<void>{} : set_log_file(options.file);
 }
 
-/// CLI11's message, in the voice of the program, with where to look further.
-int usage_error(const CLI::App& program, const CLI::ParseError& error) {
-  std::string command = "enprof";
-  std::string message = error.what();
-  for (const CLI::App* chosen : program.get_subcommands()) {
-    command += " " + chosen->get_name();
-    for (const CLI::App* nested : chosen->get_subcommands()) {
-      command += " " + nested->get_name();
-    }
+/// The command line as CLI11 takes it, the last word first.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  // `enprof help db check` is `enprof db check --help`, and so is `enprof db help check`.
+  const auto help = std::ranges::find(words, "help");
+  const bool is_command =
+      help != words.end() && std::all_of(words.begin(), help, [](const std::string& word) {
+        return word.starts_with('-') || word == "db" || word == "model";
+      });
+  if (is_command) {
+    words.erase(help);
+    words.emplace_back("--help");
   }
-  // CLI11 would say of a mistyped command that there is none.
-  if (const auto rest = program.remaining(); program.get_subcommands().empty() && !rest.empty()) {
-    message = fmt::format("Unknown command \"{}\"", rest.front());
-  }
-  print_error({ErrorCode::invalid_argument, message, fmt::format("See {} --help.", command)});
+  // llama.cpp's own spelling, which CLI11 would take for -n with the value "gl".
+  std::ranges::replace(words, std::string{"-ngl"}, std::string{"--ngl"});
+  std::ranges::reverse(words);
+  return words;
+}
+
+int failed_usage(const Error& error) {
+  print_error(error);
   return exit_usage;
+}
+
+/// Help that nobody asked for, instead of a complaint that a command is missing.
+int show_commands(const CLI::App& program) {
+  return print(program.help()) ? exit_usage : exit_failed;
+}
+
+/// Help and version that were asked for, or what is wrong.
+int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
+  const bool is_asked_for = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+  if (const auto unknown = unknown_command(program)) {
+    return failed_usage(*unknown);  // the help of what there is not would be that of another
+  }
+  if (error.get_name() == "CallForVersion") {
+    return print("enprof " ENPROF_VERSION "\n") ? exit_done : exit_failed;
+  }
+  if (is_asked_for) {
+    return print(program.help()) ? exit_done : exit_failed;
+  }
+  const CLI::App& chosen = chosen_app(program);
+  const bool lacks_command =
+      error.get_name() == "RequiredError" && chosen.get_require_subcommand_min() > 0;
+  if (lacks_command && program.remaining(true).empty()) {
+    return show_commands(program);
+  }
+  return failed_usage(usage_error(program, error));
 }
 
 int run_program(int argc, char** argv) {
@@ -81,8 +115,9 @@ int run_program(int argc, char** argv) {
 
   CLI::App program{"Energy profiler for LLM inference: joules by phase, token and machine",
                    "enprof"};
-  program.footer(kFooter);
-  program.set_version_flag("--version", "enprof " ENPROF_VERSION);
+  program.formatter(std::make_shared<HelpFormatter>(stdout_terminal().width));
+  program.set_help_flag("-h,--help", "Print this help");
+  program.set_version_flag("-V,--version", "enprof " ENPROF_VERSION, "Print the version");
   program.require_subcommand(1);
   program.fallthrough();
   program.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -100,18 +135,18 @@ int run_program(int argc, char** argv) {
   for (const auto& command : commands) {
     command->declare(program);
   }
-
-  // llama.cpp's own spelling, which CLI11 would take for -n with the value "gl".
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  std::ranges::replace(arguments, std::string{"-ngl"}, std::string{"--ngl"});
-  std::ranges::reverse(arguments);  // as CLI11 wants a vector: the last one first
-  try {
-    program.parse(std::move(arguments));
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return program.exit(error);  // --help, --version
+  program.add_subcommand("help", "The help of a command: enprof help run");
+  for (CLI::App* command : program.get_subcommands([](CLI::App*) { return true; })) {
+    command->group("Commands");
+    for (CLI::App* nested : command->get_subcommands([](CLI::App*) { return true; })) {
+      nested->group("Commands");
     }
-    return usage_error(program, error);
+  }
+  program.footer(kFooter);  // not before: commands would inherit it
+  try {
+    program.parse(arguments_of(argc, argv));
+  } catch (const CLI::ParseError& error) {
+    return end_of_parsing(program, error);
   }
   if (const auto ready = set_up_log(log); !ready) {
     print_error(ready.error());

@@ -3,10 +3,14 @@
 #include "base/format_bytes.hpp"
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/option_values.hpp"
 #include "cli/shared_options.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
+
+#include <cstdint>
+#include <limits>
 
 namespace enprof {
 
@@ -17,12 +21,19 @@ void ModelCommand::declare(CLI::App& program) {
       "synth",
       "Write a GGUF model of a shape, with dummy weights and a real tokenizer: its text means "
       "nothing, its energy does");
-  synth.add_option("-o,--output", output_, "File to write")->required()->type_name("FILE");
+  synth.add_option("-o,--output", output_, "File to write")
+      ->required()
+      ->type_name("FILE")
+      ->check(not_empty());
   synth.add_option("--arch", options_.architecture, "Architecture")
-      ->check(CLI::IsMember(synth_architectures()))
+      ->type_name("NAME")
+      ->transform(one_of(synth_architectures()))
       ->capture_default_str();
   const auto size = [&](const char* flag, int& value, const char* help) {
-    synth.add_option(flag, value, help)->check(CLI::Range(0, 16'777'216))->capture_default_str();
+    synth.add_option(flag, value, help)
+        ->type_name("N")
+        ->transform(whole_number(0, 16'777'216))
+        ->capture_default_str();
   };
   size("--layers", options_.layers, "Layers");
   size("--embd", options_.embd, "Width of the residual stream");
@@ -33,9 +44,14 @@ void ModelCommand::declare(CLI::App& program) {
   size("--experts", options_.experts, "Experts; 0: what the architecture needs");
   size("--experts-used", options_.experts_used, "Experts at work for a token");
   synth.add_option("--type", options_.type, "Type of the weights")
-      ->check(CLI::IsMember(synth_types()))
+      ->type_name("TYPE")
+      ->transform(one_of(synth_types()))
       ->capture_default_str();
-  synth.add_option("--seed", options_.seed, "Seed of the weights")->capture_default_str();
+  synth.add_option("--seed", options_.seed, "Seed of the weights")
+      ->type_name("N")
+      ->transform(
+          whole_number(0, std::numeric_limits<std::int64_t>::max()).description("0 or more"))
+      ->capture_default_str();
   synth.add_option("--name", options_.name, "Name in the file; empty: made up from the shape")
       ->type_name("NAME");
   synth
@@ -44,6 +60,14 @@ void ModelCommand::declare(CLI::App& program) {
                   "architecture's own")
       ->type_name("NAME|FILE");
   synth.add_flag("--force", options_.overwrite, "Write over a file that exists");
+  synth.footer(
+      "Examples:\n"
+      "  enprof model synth -o m.gguf                              64 million parameters or so\n"
+      "  enprof model synth -o m.gguf --layers 16 --embd 2048 --ff 8192 --heads 32 --kv-heads 8\n"
+      "  enprof model synth -o m.gguf --arch qwen3 --type q4_k     another kind\n");
+  app_->footer(
+      "Example:\n"
+      "  enprof model synth -o m.gguf && enprof run m.gguf \"Once upon a time\"\n");
 }
 
 Result<std::filesystem::path> ModelCommand::vocabulary() const {

@@ -87,4 +87,34 @@ Result<void> check_output(const std::filesystem::path& path) {
   return {};
 }
 
+Result<void> check_not_there(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (path != "-" && std::filesystem::is_regular_file(path, failed)) {
+    return fail(ErrorCode::invalid_argument, fmt::format("{} exists already", path.string()),
+                "Choose another name, or allow it to be replaced: --force");
+  }
+  return {};
+}
+
+Result<void> check_by_product(const std::filesystem::path& path) {
+  if (auto writable = check_output(path); !writable) {
+    return writable;
+  }
+  std::error_code failed;
+  if (path == "-" || !std::filesystem::is_regular_file(path, failed)) {
+    return {};
+  }
+  const File file{std::fopen(path.c_str(), "rb")};
+  int first = file ? std::fgetc(file.get()) : EOF;
+  while (first == ' ' || first == '\n' || first == '\r' || first == '\t') {
+    first = std::fgetc(file.get());
+  }
+  if (first != EOF && first != '{') {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} exists and is no JSON: it is not written over", path.string()),
+                "Choose another name, or remove it first.");
+  }
+  return {};
+}
+
 }  // namespace enprof

@@ -14,4 +14,13 @@ namespace enprof {
 /// Whether write_output to this path has a chance: asked before hours of work depend on it.
 [[nodiscard]] Result<void> check_output(const std::filesystem::path& path);
 
+/// Whether the path is free, or what is there is no regular file. Asked by commands whose only
+/// purpose is the file: what was there before is lost only where --force says so.
+[[nodiscard]] Result<void> check_not_there(const std::filesystem::path& path);
+
+/// check_output for what a run leaves beside its report (--json, --record-power). The same command
+/// is often given again, so what it wrote before is written over; a file that it cannot have
+/// written, which begins otherwise than with a JSON object, is not.
+[[nodiscard]] Result<void> check_by_product(const std::filesystem::path& path);
+
 }  // namespace enprof

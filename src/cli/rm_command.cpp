@@ -14,6 +14,11 @@ void RmCommand::declare(CLI::App& program) {
   app_->add_option("RUN", runs_, kRunHelp)
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app_->footer(
+      "Examples:\n"
+      "  enprof rm last                the newest run\n"
+      "  enprof rm 915eafb8 24b1c0     two runs, by how their ids begin\n"
+      "Old ones at once: enprof db prune\n");
 }
 
 int RmCommand::run() {

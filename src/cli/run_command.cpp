@@ -1,10 +1,13 @@
 #include "cli/run_command.hpp"
 
-#include "base/utf8.hpp"
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
+#include "cli/model_file.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
+#include "cli/prompt_text.hpp"
+#include "engines/llama/trained_context.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 
@@ -12,10 +15,11 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iostream>
-#include <sstream>
+#include <cstdint>
+#include <limits>
 #include <string_view>
+#include <unistd.h>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -42,75 +46,81 @@ bool is_refusal(const Error& error) {
          error.code == ErrorCode::unsupported;
 }
 
-/// What can be said of a prompt before a model is loaded.
-Result<void> check_prompt(const std::string& prompt) {
-  if (prompt.empty()) {
-    return fail(ErrorCode::invalid_argument, "The prompt is empty",
-                "Pass one with -p \"…\", or -f FILE.");
-  }
-  if (const auto bad = first_invalid_utf8(prompt)) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("The prompt is not UTF-8: byte {} is 0x{:02x}", *bad,
-                            static_cast<unsigned char>(prompt[*bad])),
-                "Convert it first, for example: iconv -f latin1 -t utf-8 FILE");
-  }
-  return {};
-}
-
 }  // namespace
 
 void RunCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("run", "Profile a prompt on a GGUF model");
   app_->footer(
       "Exit codes: 0 done, 1 failed, 2 usage, 3 done but degraded (under --strict, or not "
-      "saved), 130 cancelled by Ctrl-C.");
+      "saved), 130 cancelled by Ctrl-C.\n"
+      "Examples:\n"
+      "  enprof run model.gguf \"Why is the sky blue?\"        profile a prompt\n"
+      "  enprof run gemma -f prompt.txt -n 256 --chat        a model by a part of its name\n"
+      "  enprof run -m model.gguf -p \"Hi\" --depth deep       down to each operation\n"
+      "  enprof run model.gguf \"Hi\" --json - | jq .totals    for a script\n");
   CLI::App& app = *app_;
 
-  app.add_option("-m,--model", model_, "Model file (GGUF)")
-      ->required()
-      ->type_name("FILE")
+  app.add_option("MODEL", model_word_,
+                 "Model file (GGUF), or a part of its name: it is looked for here, in "
+                 "$ENPROF_MODELS_DIR, ~/models and the caches of llama.cpp, Hugging Face and LM "
+                 "Studio");
+  app.add_option("PROMPT", prompt_word_, "Prompt; - reads it from standard input");
+  app.add_option("-m,--model", model_, "The same as MODEL")
+      ->type_name("FILE|NAME")
+      ->check(not_empty())
       ->group("Model");
   app.add_option("--ctx", generate_.context,
                  "Context in tokens; 0: as many as prompt and output need")
-      ->check(CLI::Range(0, 16'777'216))
+      ->type_name("N")
+      ->transform(whole_number(0, 16'777'216))
       ->capture_default_str()
       ->group("Model");
   app.add_option("--threads", generate_.threads, "CPU threads; 0: one for each CPU of ours")
-      ->check(CLI::Range(0, 4096))
+      ->type_name("N")
+      ->transform(whole_number(0, 4096))
       ->capture_default_str()
       ->group("Model");
   app.add_option("--ngl,--gpu-layers", load_.gpu_layers, "Layers to offload to the GPU; -1: all")
-      ->check(CLI::Range(-1, 100'000))
+      ->type_name("N")
+      ->transform(whole_number(-1, 100'000))
       ->capture_default_str()
       ->group("Model");
   app.add_flag("--no-warmup", no_warm_up_, "Do not run the model once before measuring")
       ->group("Model");
 
-  auto* prompt =
-      app.add_option("-p,--prompt", prompt_, "Prompt")->type_name("TEXT")->group("Prompt");
+  prompt_option_ = app.add_option("-p,--prompt", prompt_, "The same as PROMPT")
+                       ->type_name("TEXT")
+                       ->group("Prompt");
   app.add_option("-f,--file", prompt_file_, "Read the prompt from a file; - is standard input")
       ->type_name("FILE")
-      ->excludes(prompt)
+      ->check(not_empty())
+      ->excludes(prompt_option_)
       ->group("Prompt");
   app.add_flag("--chat", generate_.chat, "Wrap the prompt in the model's chat template")
       ->group("Prompt");
-  app.add_option("-n", generate_.max_tokens, "Output tokens at most")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str()
-      ->group("Prompt");
+  output_option_ = app.add_option("-n", generate_.max_tokens, "Output tokens at most")
+                       ->type_name("N")
+                       ->transform(whole_number(1, 1'000'000))
+                       ->capture_default_str()
+                       ->group("Prompt");
   app.add_option("--temp", generate_.temperature, "Temperature; 0 is greedy: runs repeat")
-      ->check(CLI::Range(0.0, 100.0))
+      ->type_name("T")
+      ->transform(number(0.0, 100.0))
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--top-k", generate_.top_k, "Sample from the K likeliest; 0: all")
-      ->check(CLI::Range(0, 1'000'000))
+      ->type_name("K")
+      ->transform(whole_number(0, 1'000'000))
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--top-p", generate_.top_p, "Sample from the likeliest that make up this share")
-      ->check(CLI::Range(1e-6, 1.0))  // 0 would leave nothing to sample from
+      ->type_name("P")
+      ->transform(number_above(0.0, 1.0))  // 0 would leave nothing to sample from
       ->capture_default_str()
       ->group("Prompt");
   app.add_option("--seed", generate_.seed, "Seed of the sampler")
+      ->type_name("N")
+      ->transform(whole_number(0, std::numeric_limits<std::uint32_t>::max()))
       ->capture_default_str()
       ->group("Prompt");
   app.add_flag("--ignore-eos", generate_.ignore_eos, "Go on after the end of generation, to -n")
@@ -123,11 +133,13 @@ void RunCommand::declare(CLI::App& program) {
   power_interval_.declare(app)->group("Power");
   app.add_option("--power-lock", power_lock_,
                  "Read energy counters at their own steps (on), or whenever it is time (off)")
-      ->check(CLI::IsMember({"on", "off"}))
+      ->type_name("on|off")
+      ->transform(one_of({"on", "off"}).description(""))
       ->capture_default_str()
       ->group("Power");
-  app.add_option("--baseline-s", baseline_s_, "Idle measurement before the run; 0: none")
-      ->check(CLI::Range(0.0, 3600.0))
+  app.add_option("--baseline-s", baseline_s_, "Seconds of idle measurement before the run; 0: none")
+      ->type_name("S")
+      ->transform(number(0.0, 3600.0))
       ->capture_default_str()
       ->group("Power");
   app.add_flag("--baseline-force", baseline_force_,
@@ -137,48 +149,60 @@ void RunCommand::declare(CLI::App& program) {
                "Read sensors at realtime priority (needs CAP_SYS_NICE)")
       ->group("Power");
   app.add_option("--tdp-watts", tdp_watts_, "CPU power at full load, for estimate")
-      ->check(CLI::Range(0.1, 100'000.0))
+      ->type_name("W")
+      ->transform(number(0.1, 100'000.0))
       ->group("Power");
   app.add_option("--idle-watts", idle_watts_, "CPU power when idle, for estimate")
-      ->check(CLI::Range(0.0, 100'000.0))
+      ->type_name("W")
+      ->transform(number(0.0, 100'000.0))
       ->group("Power");
   app.add_option("--record-power", record_power_, "Write the readings to a file for replay:FILE")
       ->type_name("FILE")
+      ->check(not_empty())
       ->group("Power");
 
   app.add_option("--depth", depth_,
                  "How fine: phases and tokens (minimal); layers and components (module); each "
                  "operation, and values on some tokens (deep)")
-      ->check(CLI::IsMember({"minimal", "module", "deep"}))
+      ->type_name("DEPTH")
+      ->transform(one_of({"minimal", "module", "deep"}).description(""))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--values-every", generate_.values_every,
                  "With --depth deep: look at the values of one token in so many; 0: none")
-      ->check(CLI::Range(0, 1 << 30))
+      ->type_name("N")
+      ->transform(whole_number(0, 1'000'000'000))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--sparsity-threshold", generate_.sparsity_threshold,
                  "Values and attention weights below it count as none")
-      ->check(CLI::Range(0.0, 1e30))
+      ->type_name("X")
+      ->transform(number(0.0, 1e30).description("0 or more"))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--tag", tags_, "Tag the run; may be given more than once")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)  // what follows may be the model
       ->type_name("TAG")
+      ->check(not_empty())
       ->group("Result");
   app.add_option("--experiment", experiment_, "Experiment that the run belongs to")
       ->type_name("NAME")
+      ->check(not_empty())
       ->group("Result");
   app.add_option("--price", economics_.price_usd_per_kwh, "Price of energy, USD/kWh")
-      ->check(CLI::Range(0.0, 1000.0))
+      ->type_name("USD")
+      ->transform(number(0.0, 1000.0))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--carbon", economics_.carbon_g_per_kwh, "Carbon intensity, g CO2/kWh")
-      ->check(CLI::Range(0.0, 100'000.0))
+      ->type_name("G")
+      ->transform(number(0.0, 100'000.0))
       ->capture_default_str()
       ->group("Result");
   app.add_option("--json", json_, "Write the run as JSON; - is standard output, without the report")
       ->type_name("FILE")
+      ->check(not_empty())
       ->group("Result");
   app.add_flag("--no-save", no_save_, "Do not keep the run in the database")->group("Result");
   app.add_flag("--strict", strict_,
@@ -188,25 +212,75 @@ void RunCommand::declare(CLI::App& program) {
   database_.declare(app);
 }
 
+Result<void> RunCommand::take_words() {
+  const auto refuse = [](std::string message, std::string hint) {
+    return fail(ErrorCode::invalid_argument, std::move(message), std::move(hint));
+  };
+  if (!model_.empty() && !model_word_.empty()) {
+    if (!prompt_word_.empty()) {
+      return refuse(fmt::format("The model is named twice: {} and {}", model_, model_word_),
+                    "Leave one of them out; a prompt of several words goes in quotes.");
+    }
+    prompt_word_ = std::exchange(model_word_, {});  // after -m the first word is the prompt
+  } else if (model_.empty()) {
+    model_ = std::exchange(model_word_, {});
+  }
+  if (model_.empty()) {
+    return refuse("No model is named: MODEL or --model is missing",
+                  "For example: enprof run model.gguf \"Hello\". See enprof run --help.");
+  }
+  if (!prompt_word_.empty() && (prompt_option_->count() > 0 || !prompt_file_.empty())) {
+    return refuse(fmt::format("The prompt is given twice: \"{}\" and with {}", prompt_word_,
+                              prompt_file_.empty() ? "-p" : "-f"),
+                  "Leave one of them out.");
+  }
+  if (prompt_word_ == "-") {
+    prompt_file_ = std::exchange(prompt_word_, {});
+  } else if (!prompt_word_.empty()) {
+    prompt_ = std::exchange(prompt_word_, {});
+  }
+  return {};
+}
+
 Result<void> RunCommand::read_prompt() {
-  if (prompt_file_.empty()) {
+  if (!prompt_file_.empty()) {
+    if (prompt_file_ == "-" && isatty(STDIN_FILENO) == 1) {
+      print_note("type the prompt; Ctrl-D on a line of its own ends it");
+    }
+    auto read = read_prompt_file(prompt_file_);
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    prompt_ = *std::move(read);
+  }
+  return {};
+}
+
+/// That -n asks for more than a context holds is known before the model is loaded.
+Result<void> RunCommand::check_output_length() const {
+  if (output_option_->count() == 0) {
     return {};
   }
-  if (prompt_file_ == "-") {
-    std::ostringstream text;
-    text << std::cin.rdbuf();
-    prompt_ = std::move(text).str();
+  if (generate_.context > 0) {
+    if (generate_.max_tokens > generate_.context) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("-n {} is more than the context of --ctx {} holds",
+                              generate_.max_tokens, generate_.context),
+                  fmt::format("Pass a larger --ctx, or -n {} less the prompt's tokens.",
+                              generate_.context));
+    }
     return {};
   }
-  std::error_code failed;
-  std::ifstream in(prompt_file_, std::ios::binary);
-  if (!in || std::filesystem::is_directory(prompt_file_, failed)) {
-    return fail(ErrorCode::not_found, fmt::format("Cannot read the prompt from {}", prompt_file_),
-                "Name a text file that exists and that you may read.");
+  const auto trained = trained_context(model_);
+  if (trained && generate_.max_tokens > *trained) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("-n {} is more than the context of {} holds: it was trained with {} "
+                            "positions",
+                            generate_.max_tokens, model_, *trained),
+                fmt::format("Pass -n {} less the prompt's tokens; or a --ctx that holds both, "
+                            "beyond which its text may be nonsense.",
+                            *trained));
   }
-  std::ostringstream text;
-  text << in.rdbuf();
-  prompt_ = std::move(text).str();
   return {};
 }
 
@@ -275,16 +349,10 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
   return has_warning(run, kNotSaved) || (strict_ && is_degraded(run)) ? exit_degraded : exit_done;
 }
 
-/// A run that was cancelled before it began is kept as such: nobody has to wonder where it went.
-int RunCommand::save_cancelled(PowerMonitor* monitor, ProfileDatabase* database,
-                               const Interrupt& interrupt) const {
-  if (monitor != nullptr && !monitor->is_running()) {
-    monitor = nullptr;
-  }
-  InferencePipelineProfiler profiler{monitor, database, {.economics = economics_}};
-  RunScope run = profiler.run(request(1));
-  run.set_finish_reason("cancelled");
-  return report(run.finish(RunStatus::cancelled), interrupt);
+/// Before anything was inferred there is no run to keep: it would be the `last` one.
+int RunCommand::cancelled_before(const Interrupt& interrupt) {
+  print_note("cancelled before the run began: there is nothing to keep");
+  return interrupt.exit_code();
 }
 
 int RunCommand::run() {
@@ -293,18 +361,38 @@ int RunCommand::run() {
     return exit_failed;
   };
 
+  const auto wrong = [&](const Error& error) {
+    print_error(error);
+    return error.code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
+  };
+
   // What can be wrong with the request is found before anything slow begins.
+  if (const auto words = take_words(); !words) {
+    return wrong(words.error());
+  }
+  const auto model = find_model(model_, usual_model_places());
+  if (!model) {
+    return wrong(model.error());
+  }
+  if (*model != model_) {
+    model_ = model->string();
+    print_note("the model is " + model_);
+  }
   if (const auto read = read_prompt(); !read) {
     return failed(read.error());
   }
   // From here on Ctrl-C ends the program in order; before, it ends a wait for standard input.
   const Interrupt interrupt;
-  if (const auto valid = check_prompt(prompt_); !valid) {
-    print_error(valid.error());
-    return exit_usage;
+  auto text = prompt_text(prompt_, {.is_argument = prompt_file_.empty(), .file = prompt_file_});
+  if (!text) {
+    return wrong(text.error());
   }
-  if (!json_.empty()) {
-    if (const auto writable = check_output(json_); !writable) {
+  prompt_ = *std::move(text);
+  if (const auto fits = check_output_length(); !fits) {
+    return wrong(fits.error());
+  }
+  for (const std::string& file : {json_, record_power_}) {
+    if (const auto writable = file.empty() ? Result<void>{} : check_by_product(file); !writable) {
       return failed(writable.error());
     }
   }
@@ -329,7 +417,7 @@ int RunCommand::run() {
 
   auto engine = load_model(interrupt);
   if (interrupt.requested()) {
-    return save_cancelled(power.monitor(), store, interrupt);
+    return cancelled_before(interrupt);
   }
   if (!engine) {
     return failed(engine.error());
@@ -338,7 +426,7 @@ int RunCommand::run() {
     return failed(started.error());
   }
   if (interrupt.requested()) {
-    return save_cancelled(power.monitor(), store, interrupt);
+    return cancelled_before(interrupt);
   }
 
   InferencePipelineProfiler profiler{
@@ -349,8 +437,9 @@ int RunCommand::run() {
        .on_trouble = [](const Warning& warning) {
          print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
        }}};
-  LiveLine live(profiler);
-  RunScope run = profiler.run(request(engine->most_output_tokens(generate_)));
+  const std::size_t most_output = engine->most_output_tokens(generate_);
+  LiveLine live(profiler, most_output);
+  RunScope run = profiler.run(request(most_output));
   for (const Warning& warning : power.warnings()) {
     run.warn(warning);
   }

@@ -25,16 +25,22 @@ class RunCommand final : public Command {
   int run() override;
 
  private:
+  /// Model and prompt from the words that belong to no option.
+  [[nodiscard]] Result<void> take_words();
   [[nodiscard]] Result<void> read_prompt();
+  [[nodiscard]] Result<void> check_output_length() const;
   [[nodiscard]] PowerEnvironment environment() const;
   [[nodiscard]] RunPower::Options power_options() const;
   [[nodiscard]] Result<LlamaEngine> load_model(const Interrupt& interrupt) const;
   /// `output_tokens`: at most so many.
   [[nodiscard]] RunRequest request(std::size_t output_tokens) const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
-  [[nodiscard]] int save_cancelled(PowerMonitor* monitor, ProfileDatabase* database,
-                                   const Interrupt& interrupt) const;
+  [[nodiscard]] static int cancelled_before(const Interrupt& interrupt);
 
+  CLI::Option* prompt_option_ = nullptr;  // all of them owned by the program
+  CLI::Option* output_option_ = nullptr;
+  std::string model_word_;
+  std::string prompt_word_;
   std::string model_;
   std::string prompt_;
   std::string prompt_file_;

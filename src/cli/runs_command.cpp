@@ -1,6 +1,7 @@
 #include "cli/runs_command.hpp"
 
 #include "cli/console.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "model/moment.hpp"
 #include "report/run_list.hpp"
@@ -12,31 +13,50 @@ namespace enprof {
 void RunsCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("runs", "List the runs in the database");
   database_.declare(*app_);
-  app_->add_option("--model", filter_.model, "Only runs of this model")->type_name("NAME");
-  app_->add_option("--tag", filter_.tag, "Only runs with this tag")->type_name("TAG");
+  app_->add_option("--model", filter_.model, "Only runs of this model")
+      ->type_name("NAME")
+      ->check(not_empty());
+  app_->add_option("--tag", filter_.tag, "Only runs with this tag")
+      ->type_name("TAG")
+      ->check(not_empty());
   app_->add_option("--experiment", filter_.experiment, "Only runs of this experiment")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(not_empty());
   app_->add_option("--engine", filter_.engine, "Only runs of this engine, with or without version")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(not_empty());
   app_->add_option("--text", filter_.prompt_text, "Only runs with this in their prompt")
-      ->type_name("TEXT");
+      ->type_name("TEXT")
+      ->check(not_empty());
   app_->add_option("--from", from_,
                    "Only runs that began on this day or at this time (UTC), or "
                    "later")
-      ->type_name("DATE");
+      ->type_name("DATE")
+      ->check(not_empty());
   app_->add_option("--to", to_,
                    "Only runs that began up to the end of this day, or before this "
                    "time (UTC)")
-      ->type_name("DATE");
+      ->type_name("DATE")
+      ->check(not_empty());
   app_->add_option("--sort", sort_, "By what; the newest, longest or costliest first")
-      ->check(CLI::IsMember({"date", "duration", "energy", "joules-per-token"}))
+      ->type_name("KEY")
+      ->transform(one_of({"date", "duration", "energy", "joules-per-token"}))
       ->capture_default_str();
   app_->add_flag("--ascending", filter_.ascending, "The oldest, shortest or cheapest first");
   app_->add_option("--limit", filter_.limit, "At most this many")
-      ->check(CLI::Range(1, 1'000'000))
+      ->type_name("N")
+      ->transform(whole_number(1, 1'000'000))
       ->capture_default_str();
-  app_->add_option("--offset", filter_.offset, "Leave out this many first")->capture_default_str();
+  app_->add_option("--offset", filter_.offset, "Leave out this many first")
+      ->type_name("N")
+      ->transform(whole_number(0, 1'000'000'000))
+      ->capture_default_str();
   app_->add_flag("--json", json_, "Print JSON");
+  app_->footer(
+      "Examples:\n"
+      "  enprof runs                                   the newest\n"
+      "  enprof runs --sort energy --limit 10          the costliest\n"
+      "  enprof runs --model gemma --from 2026-11-01   of some models, of this month\n");
 }
 
 int RunsCommand::run() {

@@ -3,6 +3,7 @@
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/option_values.hpp"
 #include "live/event_hub.hpp"
 #include "server/access_policy.hpp"
 #include "server/dashboard_assets.hpp"
@@ -33,13 +34,22 @@ void ServeCommand::declare(CLI::App& program) {
   CLI::App& app = *app_;
   app.footer(
       "The dashboard is at http://HOST:PORT/. On another address than this machine's own, clients "
-      "need the token.");
+      "need the token.\n"
+      "Examples:\n"
+      "  enprof serve --models-dir ~/models        then open http://127.0.0.1:8000/\n"
+      "  enprof serve --host 0.0.0.0 --port 9000   from other machines, with the token it "
+      "prints\n");
   app.add_option("--host", host_, "Address to listen on")
       ->type_name("ADDRESS")
+      ->check(not_empty())
       ->capture_default_str();
-  app.add_option("--port", port_, "Port to listen on; 0: any that is free")->capture_default_str();
+  app.add_option("--port", port_, "Port to listen on; 0: any that is free")
+      ->type_name("PORT")
+      ->transform(whole_number(0, 65'535))
+      ->capture_default_str();
   app.add_option("--models-dir", models_dir_, "Directory whose GGUF files clients may run")
       ->type_name("DIR")
+      ->check(not_empty())
       ->capture_default_str();
   app.add_option("--token", token_,
                  "What clients must send; made up and printed where it is needed and not given. "
@@ -47,20 +57,24 @@ void ServeCommand::declare(CLI::App& program) {
       ->type_name("TOKEN")
       ->envname("ENPROF_TOKEN");
   app.add_option("--queue", queue_, "Runs that may wait")
-      ->check(CLI::Range(1, 10'000))
+      ->type_name("N")
+      ->transform(whole_number(1, 10'000))
       ->capture_default_str();
   app.add_option("--threads", engine_.threads, "CPU threads; 0: one for each CPU of ours")
-      ->check(CLI::Range(0, 4096))
+      ->type_name("N")
+      ->transform(whole_number(0, 4096))
       ->capture_default_str();
   app.add_option("--ngl,--gpu-layers", engine_.gpu_layers, "Layers to offload to the GPU; -1: all")
-      ->check(CLI::Range(-1, 100'000))
+      ->type_name("N")
+      ->transform(whole_number(-1, 100'000))
       ->capture_default_str();
   app.add_option("--power", power_, "Power source: " + PowerMonitor::source_names())
       ->type_name("SOURCE")
       ->capture_default_str();
   power_interval_.declare(app);
-  app.add_option("--baseline-s", baseline_s_, "Idle measurement at the start; 0: none")
-      ->check(CLI::Range(0.0, 3600.0))
+  app.add_option("--baseline-s", baseline_s_, "Seconds of idle measurement at the start; 0: none")
+      ->type_name("S")
+      ->transform(number(0.0, 3600.0))
       ->capture_default_str();
   app.add_flag("--baseline-force", baseline_force_,
                "Measure the baseline even where the machine is not idle");

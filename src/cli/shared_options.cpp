@@ -4,6 +4,7 @@
 
 #include "base/program_path.hpp"
 #include "cli/console.hpp"
+#include "cli/option_values.hpp"
 #include "profile/run_recovery.hpp"
 
 #include <fmt/format.h>
@@ -50,7 +51,8 @@ std::optional<std::string> environment_variable(const char* name) {
 
 void DatabaseOption::declare(CLI::App& app) {
   app.add_option("--db", path_, "Database file [$XDG_DATA_HOME/enprof/profiles.db]")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->check(not_empty());
 }
 
 Result<std::filesystem::path> DatabaseOption::path() const {
@@ -86,11 +88,11 @@ CLI::Option* PowerIntervalOption::declare(CLI::App& app) {
   return app
       .add_option(
           "--power-interval-ms", milliseconds_,
-          fmt::format("Between readings [{:g}, or more where reading would take over {:g} % "
-                      "of a CPU]",
+          fmt::format("Milliseconds between readings [{:g}; more where reading would take over "
+                      "{:g} % of a CPU]",
                       to_ms(PowerMonitor::kDefaultInterval), PowerMonitor::kCpuShare * 100))
       ->type_name("N")
-      ->check(CLI::Range(0.1, 60'000.0));
+      ->transform(number(0.1, 60'000.0));
 }
 
 std::optional<Nanoseconds> PowerIntervalOption::interval() const {

@@ -13,6 +13,11 @@ void ShowCommand::declare(CLI::App& program) {
   database_.declare(*app_);
   app_->add_option("RUN", run_, kRunHelp)->required();
   app_->add_flag("--json", json_, "Print JSON");
+  app_->footer(
+      "Examples:\n"
+      "  enprof show last                          the report of the newest run\n"
+      "  enprof show 915eafb8                      of the one whose id begins so\n"
+      "  enprof show last --json | jq .totals      its figures\n");
 }
 
 int ShowCommand::run() {

@@ -3,12 +3,15 @@
 #include "cli/console.hpp"
 #include "cli/event_line.hpp"
 #include "cli/live_screen.hpp"
+#include "cli/option_values.hpp"
 #include "cli/shared_options.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
+#include <limits>
 #include <poll.h>
 #include <random>
 #include <system_error>
@@ -156,7 +159,7 @@ void WatchCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("watch", "Watch a running `enprof serve` from a terminal");
   CLI::App& app = *app_;
   app.footer(kFooter);
-  app.add_option("url", url_text_, "The server: http://HOST:PORT, as `enprof serve` prints it")
+  app.add_option("URL", url_text_, "The server: http://HOST:PORT, as `enprof serve` prints it")
       ->type_name("URL")
       ->capture_default_str();
   app.add_option("--token", token_,
@@ -164,11 +167,13 @@ void WatchCommand::declare(CLI::App& program) {
                  "[ENPROF_TOKEN]")
       ->type_name("TOKEN");
   app.add_option("--run", run_id_, "Only this run, from its begin; ends when it has ended")
-      ->type_name("ID");
+      ->type_name("ID")
+      ->check(not_empty());
   app.add_option("--since", since_,
                  "Begin after event SEQ; 0: with all that the server still has. Else a view begins "
                  "with 0, and lines begin with what happens next")
-      ->type_name("SEQ");
+      ->type_name("SEQ")
+      ->transform(whole_number(0, std::numeric_limits<std::int64_t>::max()).description(""));
   app.add_flag("--json", json_, "Print the events as they come, a JSON object a line");
   app.add_flag("--wait", wait_, "Where no server is there yet, try until one is");
 }

@@ -1,6 +1,7 @@
 #include "power/power_sources.hpp"
 
 #include "base/log.hpp"
+#include "base/nearest_name.hpp"
 #include "power/battery_source.hpp"
 #include "power/estimate_source.hpp"
 #include "power/hwmon_source.hpp"
@@ -15,8 +16,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace enprof {
 namespace {
@@ -84,6 +87,17 @@ const SourceKind* find_kind(std::string_view name) {
   return kind == kMachineSources.end() ? nullptr : kind;
 }
 
+/// "; did you mean rapl?" where a name is near.
+std::string did_you_mean(std::string_view name) {
+  std::vector<std::string_view> known{"auto", "none", "replay:FILE"};
+  for (const SourceKind& kind : kMachineSources) {
+    known.push_back(kind.name);
+  }
+  const auto meant = name.starts_with("replay") ? std::optional<std::string_view>{"replay:FILE"}
+                                                : nearest_name(name, known);
+  return meant ? fmt::format("; did you mean {}?", *meant) : std::string{};
+}
+
 /// Opens what a list of names asks for, one after the other.
 class Opening {
  public:
@@ -121,7 +135,8 @@ class Opening {
     }
     const SourceKind* const kind = find_kind(name);
     if (kind == nullptr) {
-      return fail(ErrorCode::invalid_argument, fmt::format("There is no power source '{}'", name),
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("There is no power source '{}'{}", name, did_you_mean(name)),
                   fmt::format("Choose one of: {}; or several of them, with commas between",
                               power_source_names()));
     }

@@ -1,5 +1,7 @@
 #include "power/replay_file.hpp"
 
+#include "base/text_encoding.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -30,6 +32,8 @@ constexpr double kMostMj = 3.6e18;
 constexpr double kMostStampErrorMs = 4294.0;
 constexpr std::size_t kMostDomains = 4096;
 constexpr std::size_t kShownOfAValue = 60;
+/// So many bytes tell the encoding; a multiple of every unit.
+constexpr std::size_t kLookedAt = 4096;
 
 /// What is wrong with a line, without where it is.
 using Complaint = std::unexpected<std::string>;
@@ -227,10 +231,7 @@ Result<ReplayFile> parse_replay(std::istream& in, std::string_view name) {
   Parser parser;
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
-    std::string_view text = line;
-    if (constexpr std::string_view kMark = "\xEF\xBB\xBF"; number == 1 && text.starts_with(kMark)) {
-      text.remove_prefix(kMark.size());
-    }
+    const std::string_view text = number == 1 ? without_byte_order_mark(line) : line;
     const auto first = text.find_first_not_of(" \t\r");
     if (first == std::string_view::npos || text[first] == '#') {
       continue;
@@ -264,6 +265,19 @@ Result<ReplayFile> read_replay_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     return refuse(errno != 0 ? errno : EIO);
+  }
+  if (std::filesystem::is_regular_file(path, ignored)) {  // a pipe cannot be read twice
+    std::string head(kLookedAt, '\0');
+    in.read(head.data(), static_cast<std::streamsize>(head.size()));
+    head.resize(static_cast<std::size_t>(in.gcount()));
+    if (const auto encoding = wide_encoding(head)) {
+      return fail(ErrorCode::malformed,
+                  fmt::format("{} is not UTF-8, but {}", path.string(), iconv_name(*encoding)),
+                  fmt::format("Convert it first: {} > replay.jsonl",
+                              conversion_command(iconv_name(*encoding), path.string())));
+    }
+    in.clear();
+    in.seekg(0);
   }
   return parse_replay(in, path.string());
 }

@@ -194,5 +194,20 @@ TEST(ReplayFile, ADomainIsOfOneMethodAndScope) {
   EXPECT_THAT(complaint(line(0, R"("stamp_error_ms":1e5)")), HasSubstr("more than 4294"));
 }
 
+TEST(ReplayFile, OtherEncodingsAreNamed) {
+  const testing::TempDir directory;
+  std::string wide = "\xFF\xFE";
+  for (const char* c = kGood; *c != '\0'; ++c) {
+    wide += {*c, '\0'};
+  }
+  const auto file = read_replay_file(directory.write("my power.jsonl", wide));
+  ASSERT_FALSE(file);
+  EXPECT_THAT(file.error().message, AllOf(HasSubstr("my power.jsonl"), HasSubstr("utf-16le")));
+  EXPECT_THAT(file.error().hint, HasSubstr("iconv -f utf-16le -t utf-8 '"));
+  const auto marked =
+      read_replay_file(directory.write("marked.jsonl", std::string("\xEF\xBB\xBF") + kGood));
+  EXPECT_TRUE(marked) << marked.error().message;
+}
+
 }  // namespace
 }  // namespace enprof

@@ -114,6 +114,17 @@ class ComponentSection {
     columns.push_back(Align::right);
     head.emplace_back("pJ/byte");  // of the last phase, which is decode in a run that got there
     TextTable table(std::move(columns));
+    constexpr std::size_t kNarrowName = 8;
+    table.may_cut(0, kNarrowName);
+    // First what a byte costs, then shares, then the phase that costs least to leave out.
+    std::vector<std::size_t> droppable{head.size() - 1};
+    for (std::size_t phase = 0; phase < phases_.size(); ++phase) {
+      droppable.push_back(2 * phase + 2);
+    }
+    for (std::size_t phase = 0; phase + 1 < phases_.size(); ++phase) {
+      droppable.push_back(2 * phase + 1);
+    }
+    table.may_drop(std::move(droppable));
     table.row(std::move(head), Style::dim);
     const auto add = [&](const std::string& name, const ByPhase& parts, Style style) {
       std::vector<std::string> cells{shortened(name, kNameColumns)};
@@ -227,6 +238,8 @@ class ComponentSection {
     sorted.resize(std::min(sorted.size(), kOperations));
     TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right,
                      Align::right, Align::right});
+    table.may_drop({3, 6, 2, 5});
+    table.may_cut(1, 8);
     table.row(
         {"phase", "operation", "", "count", by_energy_ ? "energy" : "time", "share", "pJ/byte"},
         Style::dim);

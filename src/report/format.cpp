@@ -2,6 +2,7 @@
 
 #include "base/printable.hpp"
 #include "base/utf8.hpp"
+#include "report/character_columns.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -22,19 +23,6 @@ std::string significant(double value, int digits) {
     ++whole;
   }
   return fmt::format("{:.{}f}", value, digits - whole);
-}
-
-/// Two for East Asian wide characters and emoji, none for combining marks.
-std::size_t columns_of(char32_t c) {
-  const auto in = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
-  if (in(0x300, 0x36F) || in(0x200B, 0x200F) || in(0xFE00, 0xFE0F) || in(0x20D0, 0x20FF)) {
-    return 0;
-  }
-  const bool wide = in(0x1100, 0x115F) || in(0x2E80, 0x303E) || in(0x3041, 0xA4CF) ||
-                    in(0xAC00, 0xD7A3) || in(0xF900, 0xFAFF) || in(0xFE30, 0xFE6F) ||
-                    in(0xFF00, 0xFF60) || in(0xFFE0, 0xFFE6) || in(0x1F300, 0x1F64F) ||
-                    in(0x1F680, 0x1F6FF) || in(0x1F900, 0x1FAFF) || in(0x20000, 0x3FFFD);
-  return wide ? 2 : 1;
 }
 
 }  // namespace
@@ -126,6 +114,24 @@ std::string quote(std::string_view text, std::size_t columns) {
     used += width;
   }
   return result + "\"";
+}
+
+std::string cut(std::string_view text, std::size_t columns) {
+  if (display_width(text) <= columns) {
+    return std::string{text};
+  }
+  std::string result;
+  std::size_t used = 1;  // the ellipsis
+  while (!text.empty()) {
+    const std::string_view piece = text.substr(0, first_code_point(text).length);
+    used += display_width(piece);
+    if (used > columns) {
+      break;
+    }
+    result += piece;
+    text.remove_prefix(piece.size());
+  }
+  return columns == 0 ? std::string{} : result + "…";
 }
 
 namespace {

@@ -36,6 +36,9 @@ inline constexpr std::string_view kAbsent = "–";
 /// replaced, cut to this many columns with an ellipsis, in quotes.
 [[nodiscard]] std::string quote(std::string_view text, std::size_t columns);
 
+/// A text cut to this many columns, with an ellipsis where anything is cut. It must be printable.
+[[nodiscard]] std::string cut(std::string_view text, std::size_t columns);
+
 /// A text cut into lines of at most this many columns, between words, and not before "%" or "·"; a
 /// word that is longer has a line of its own. Each line but the first begins with `indent` blanks,
 /// which count.

@@ -90,5 +90,14 @@ TEST(Format, DisplayWidth) {
   EXPECT_EQ(display_width("🙂"), 2U);
 }
 
+TEST(Cut, KeepsWhatFitsAndMarksWhatIsCut) {
+  EXPECT_EQ(cut("gemma.gguf", 10), "gemma.gguf");
+  EXPECT_EQ(cut("gemma.gguf", 9), "gemma.gg…");
+  EXPECT_EQ(cut("漢字漢字", 6), "漢字…");
+  EXPECT_EQ(cut("漢字漢字", 8), "漢字漢字");
+  EXPECT_EQ(cut("abc", 1), "…");
+  EXPECT_EQ(cut("abc", 0), "");
+}
+
 }  // namespace
 }  // namespace enprof

@@ -18,7 +18,7 @@ void ReportPage::line(std::string_view label, const std::string& value) {
 }
 
 void ReportPage::heading(const std::string& text) {
-  text_ += "\n" + styled(terminal_, Style::bold, text) + "\n";
+  text_ += "\n" + styled(terminal_, Style::bold, wrap(text, terminal_.width, 0)) + "\n";
 }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {

@@ -34,8 +34,10 @@ struct Point {
 };
 
 /// pJ/FLOP against FLOP/byte, both logarithmic, with the roof as dots.
-std::string chart(const std::vector<Point>& points, const EnergyRoof& roof) {
-  constexpr int kColumns = 60;
+std::string chart(const std::vector<Point>& points, const EnergyRoof& roof, std::size_t width) {
+  constexpr int kMostColumns = 60;
+  constexpr int kAxis = 12;  // columns of the labels and the line beside them
+  const int columns = std::clamp(static_cast<int>(width) - kAxis, 10, kMostColumns);
   constexpr int kRows = 12;
   constexpr double kMargin = 1.25;  // a factor on each side
   const auto [left, right] = std::ranges::minmax(points, {}, &Point::intensity);
@@ -50,17 +52,17 @@ std::string chart(const std::vector<Point>& points, const EnergyRoof& roof) {
   const double low_y = std::log(least / kMargin);
   const double high_y = std::log(most * kMargin);
 
-  std::vector<std::string> rows(kRows, std::string(kColumns, ' '));
+  std::vector<std::string> rows(kRows, std::string(static_cast<std::size_t>(columns), ' '));
   const auto put = [&](double intensity, double joules, char mark) {
     const double x = (std::log(intensity) - low_x) / (high_x - low_x);
     const double y = (std::log(joules) - low_y) / (high_y - low_y);
-    const auto column = std::clamp(static_cast<int>(x * kColumns), 0, kColumns - 1);
+    const auto column = std::clamp(static_cast<int>(x * columns), 0, columns - 1);
     const auto row = kRows - 1 - std::clamp(static_cast<int>(y * kRows), 0, kRows - 1);
     char& cell = rows[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)];
     cell = cell == ' ' || cell == '.' ? mark : '*';
   };
-  for (int column = 0; column < kColumns; ++column) {
-    const double intensity = std::exp(low_x + (column + 0.5) / kColumns * (high_x - low_x));
+  for (int column = 0; column < columns; ++column) {
+    const double intensity = std::exp(low_x + (column + 0.5) / columns * (high_x - low_x));
     put(intensity, roof.at(intensity), '.');
   }
   for (const Point& point : points) {
@@ -79,9 +81,9 @@ std::string chart(const std::vector<Point>& points, const EnergyRoof& roof) {
   }
   const std::string first = fmt::format("{:.3g}", std::exp(low_x));
   const std::string last = fmt::format("{:.3g} FLOP/byte", std::exp(high_x));
-  text += fmt::format("           +{}\n", std::string(kColumns, '-'));
+  text += fmt::format("           +{}\n", std::string(static_cast<std::size_t>(columns), '-'));
   text +=
-      fmt::format("            {}{:>{}}\n", first, last, kColumns - static_cast<int>(first.size()));
+      fmt::format("            {}{:>{}}\n", first, last, columns - static_cast<int>(first.size()));
   return text;
 }
 
@@ -140,6 +142,8 @@ void write_roofline(ReportPage& page, const ProfiledRun& run) {
   page.heading("Energy per work");
   TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right, Align::right,
                    Align::right, Align::right});
+  table.may_drop({5, 6, 1, 3});
+  table.may_cut(2, 10);
   table.row({"", "phase", "operation", "FLOP/B", "pJ/FLOP", "± ", "pJ/B", "× roof"}, Style::dim);
   std::vector<Point> points;
   for (std::size_t index = 0; index < sorted.size(); ++index) {
@@ -165,7 +169,7 @@ void write_roofline(ReportPage& page, const ProfiledRun& run) {
   }
   page.table(table);
   if (!points.empty()) {
-    page.add("\n" + chart(points, *roof));
+    page.add("\n" + chart(points, *roof, page.terminal().width));
   }
   page.add(
       "  " +

@@ -14,7 +14,21 @@ using Align = TextTable::Align;
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kShortId = 8;
-constexpr std::size_t kFixedColumns = 96;  // what the columns before the prompt take at most
+constexpr std::size_t kMostOfPrompt = 100;  // a line in a pipe is no page
+constexpr std::size_t kWide = 120;          // room for whole times and statuses
+constexpr std::size_t kNarrow = 60;
+
+/// The time as precise as there is room for: to the second, to the minute, without the year.
+std::string started(WallTime time, std::size_t columns) {
+  const std::string whole = format_wall_time(time);
+  return columns >= kWide ? whole : columns >= kNarrow ? whole.substr(0, 16) : whole.substr(5, 11);
+}
+
+std::string status(const RunSummary& run, std::size_t columns) {
+  const bool is_usual = run.status == RunStatus::completed;
+  return (is_usual && columns < kWide ? "ok" : std::string{to_string(run.status)}) +
+         (run.warnings > 0 ? fmt::format(" !{}", run.warnings) : "");
+}
 
 }  // namespace
 
@@ -26,23 +40,31 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
   }
   TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right, Align::right,
                    Align::right, Align::left, Align::left});
-  table.row({"run", "started", "model", "in", "out", "energy", "J/token", "status", "prompt"},
+  table.row({"run", terminal.width >= kWide ? "started" : "started UTC", "model", "in", "out",
+             "energy", "J/token", "status", "prompt"},
             Style::dim);
-  const std::size_t room =
-      terminal.width > kFixedColumns + 16 ? terminal.width - kFixedColumns : 16;
+  constexpr std::size_t kStarted = 1;
+  constexpr std::size_t kModel = 2;
+  constexpr std::size_t kIn = 3;
+  constexpr std::size_t kOut = 4;
+  constexpr std::size_t kEach = 6;
+  constexpr std::size_t kStatus = 7;
+  constexpr std::size_t kPrompt = 8;
+  table.may_cut(kModel, 10);
+  table.may_cut(kPrompt, 12);
+  table.may_cut(kStatus, 7);
+  table.may_drop({kIn, kPrompt, kOut, kEach, kStarted, kStatus});
   for (const RunSummary& run : list.runs) {
     // An estimate is never shown as if it were measured.
     const auto shown = [&](const std::optional<Joules>& energy) {
       const bool estimated = energy && run.method == Method::estimated;
       return (estimated ? "~" : "") + format_energy(energy);
     };
-    table.row({run.run_id.substr(0, kShortId), format_wall_time(run.started_at),
+    table.row({run.run_id.substr(0, kShortId), started(run.started_at, terminal.width),
                run.model + (run.quantization.empty() ? "" : " " + run.quantization),
                fmt::format("{}", run.prompt_tokens), fmt::format("{}", run.output_tokens),
-               shown(run.energy), shown(run.energy_per_output_token),
-               std::string{to_string(run.status)} +
-                   (run.warnings > 0 ? fmt::format(" !{}", run.warnings) : ""),
-               quote(run.prompt, room)},
+               shown(run.energy), shown(run.energy_per_output_token), status(run, terminal.width),
+               quote(run.prompt, kMostOfPrompt)},
               run.status == RunStatus::completed ? Style::plain : Style::warning);
   }
   std::string text = table.text(terminal, 0);

@@ -1,11 +1,18 @@
 #include "report/run_list.hpp"
 
+#include "report/format.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
 
 namespace enprof {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -36,6 +43,33 @@ TEST(RunList, NamesCannotDriveTheTerminal) {
   RunList list = list_of(Method::measured, Joules{25.0});
   list.runs[0].model = "evil\x1b[2J\n";
   EXPECT_THAT(run_list(list, {}, {}), HasSubstr(" evil\\x1b[2J\\n "));
+}
+
+TEST(RunList, IsALineARunOnEveryTerminal) {
+  RunList list = list_of(Method::estimated, Joules{1234.5});
+  list.runs[0].model = "Meta-Llama-3.1-8B-Instruct-漢字-Q4_K_M.gguf";
+  list.runs[0].prompt = "Why is the sky blue, and the grass green? " + std::string(200, 'x');
+  list.runs[0].prompt_tokens = 12345;
+  list.runs[0].output_tokens = 4096;
+  list.runs[0].warnings = 3;
+  list.runs.push_back(list.runs[0]);
+  list.runs[1].status = RunStatus::interrupted;
+  list.total = 2;
+  for (std::size_t width = 40; width <= 200; ++width) {
+    const std::string text = run_list(list, {}, {.width = width});
+    EXPECT_EQ(std::ranges::count(text, '\n'), 3) << text;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(display_width(line), width) << text;
+    }
+    EXPECT_THAT(text, HasSubstr("01234567")) << width;
+    EXPECT_THAT(text, HasSubstr("~1.234 kJ")) << width;
+    EXPECT_THAT(text, HasSubstr("Meta-Llam")) << width;
+    EXPECT_THAT(text, HasSubstr("inter")) << width;
+  }
+  EXPECT_THAT(run_list(list, {}, {.width = 80}), HasSubstr("1970-01-01 00:00"));
+  EXPECT_THAT(run_list(list, {}, {.width = 140}),
+              AllOf(HasSubstr("1970-01-01 00:00:00 UTC"), HasSubstr("\"Why is")));
 }
 
 }  // namespace

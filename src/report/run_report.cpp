@@ -158,6 +158,7 @@ class RunReport {
     TextTable table({Align::left, Align::right, Align::left, Align::left, Align::right});
     TextTable above({Align::left, Align::right, Align::left});
     TextTable below({Align::left, Align::right});
+    above.may_cut(2, 6);
     const auto row = [&](const std::array<std::string, 5>& cells) {
       table.row({cells.begin(), cells.end()});
       above.row({cells[0], cells[1], cells[2]});
@@ -234,7 +235,9 @@ class RunReport {
     constexpr std::size_t kShare = 4;
     constexpr std::size_t kDynamic = 5;
     constexpr std::size_t kPower = 6;
-    table.may_drop({kShare, kCount, kDynamic, kPower});
+    constexpr std::size_t kError = 7;
+    table.may_drop({kShare, kCount, kDynamic, kPower, kError});
+    table.may_cut(0, 10);
     table.row({"phase / section", "count", "time", "energy", "share", "dynamic", "power", "± "},
               Style::dim);
     const std::optional<Joules>& total = run_.totals.figure.total;
@@ -283,6 +286,8 @@ class RunReport {
     page_.heading("Costliest tokens");
     TextTable table(
         {Align::right, Align::right, Align::right, Align::right, Align::right, Align::left});
+    table.may_drop({4, 2});
+    table.may_cut(5, 8);
     table.row({"token", "energy", "± ", "time", "windows", "text"}, Style::dim);
     for (const TokenFigure* token : costliest) {
       const Quality& quality = token->figure.quality;

@@ -63,29 +63,61 @@ std::size_t TextTable::width(std::size_t indent) const {
   return columns_.empty() ? result : result - kGap;
 }
 
-std::string TextTable::text(const Terminal& terminal, std::size_t indent) const {
-  const std::vector<std::size_t> widths = this->widths();
-  std::vector<bool> shown(columns_.size(), true);
-  std::size_t total = width(indent);
+std::vector<std::optional<std::size_t>> TextTable::fitted_widths(std::size_t room) const {
+  const std::vector<std::size_t> natural = widths();
+  std::vector<std::optional<std::size_t>> result(natural.begin(), natural.end());
+  const auto total = [&] {
+    std::size_t sum = 0;
+    for (const auto& width : result) {
+      sum += width ? *width + (sum == 0 ? 0 : kGap) : 0;
+    }
+    return sum;
+  };
+  const auto could_be_cut = [&] {
+    std::size_t sum = 0;
+    for (const auto& [column, least] : cuttable_) {
+      sum += result[column] && *result[column] > least ? *result[column] - least : 0;
+    }
+    return sum;
+  };
   for (const std::size_t column : droppable_) {
-    if (total > terminal.width) {
-      shown[column] = false;
-      total -= widths[column] + kGap;
+    if (total() > room + could_be_cut()) {
+      result[column].reset();
     }
   }
+  // The widest first, so that none is short where another one is long.
+  for (std::size_t sum = total(); sum > room; --sum) {
+    std::optional<std::size_t>* widest = nullptr;
+    for (const auto& [column, least] : cuttable_) {
+      auto& width = result[column];
+      if (width && *width > least && (widest == nullptr || *width > **widest)) {
+        widest = &width;
+      }
+    }
+    if (widest == nullptr) {
+      break;
+    }
+    --**widest;
+  }
+  return result;
+}
+
+std::string TextTable::text(const Terminal& terminal, std::size_t indent) const {
+  const auto shown = fitted_widths(terminal.width - std::min(terminal.width, indent));
   std::string result;
   for (const Row& row : rows_) {
     std::string line;
-    for (std::size_t column = 0; column < widths.size(); ++column) {
+    for (std::size_t column = 0; column < shown.size(); ++column) {
       if (!shown[column]) {
         continue;
       }
-      const std::string& cell = row.cells[column];
-      const std::string pad(widths[column] - display_width(cell), ' ');
+      const std::string cell = cut(row.cells[column], *shown[column]);
+      const std::string pad(*shown[column] - display_width(cell), ' ');
       line += columns_[column] == Align::right ? pad + cell : cell + pad;
       line.append(kGap, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
+    line = cut(std::string(indent, ' ') + line, terminal.width).substr(indent);
     result += std::string(indent, ' ') + styled(terminal, row.style, line) + "\n";
   }
   return result;

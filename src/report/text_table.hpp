@@ -1,7 +1,9 @@
 // Columns that line up.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,12 +30,16 @@ class TextTable {
 
   /// Columns that may be left out, the first first, where the table is wider than the terminal.
   void may_drop(std::vector<std::size_t> columns) { droppable_ = std::move(columns); }
+  /// Texts in this column may be cut to so many columns, with an ellipsis, rather than that a
+  /// column is left out. Numbers are not cut: half of one is another.
+  void may_cut(std::size_t column, std::size_t least) { cuttable_.emplace_back(column, least); }
   /// Cells are made safe to print. Those beyond the columns are dropped; missing ones are empty.
   void row(std::vector<std::string> cells, Style style = Style::plain);
   [[nodiscard]] bool empty() const { return rows_.empty(); }
   /// Blanks and letters across, all columns shown.
   [[nodiscard]] std::size_t width(std::size_t indent = 2) const;
-  /// Each line begins with `indent` blanks and ends with a newline, without trailing blanks.
+  /// Each line begins with `indent` blanks and ends with a newline, without trailing blanks. One
+  /// that does not fit the terminal, whatever was cut and left out, is cut at its end.
   [[nodiscard]] std::string text(const Terminal& terminal, std::size_t indent = 2) const;
 
  private:
@@ -42,9 +48,12 @@ class TextTable {
     Style style;
   };
   [[nodiscard]] std::vector<std::size_t> widths() const;
+  /// Those of the columns that are shown where there is so much room; empty: left out.
+  [[nodiscard]] std::vector<std::optional<std::size_t>> fitted_widths(std::size_t room) const;
 
   std::vector<Align> columns_;
   std::vector<std::size_t> droppable_;
+  std::vector<std::pair<std::size_t, std::size_t>> cuttable_;  // column, least width
   std::vector<Row> rows_;
 };
 

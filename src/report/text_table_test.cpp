@@ -1,5 +1,7 @@
 #include "report/text_table.hpp"
 
+#include "report/format.hpp"
+
 #include <gtest/gtest.h>
 
 namespace enprof {
@@ -44,7 +46,34 @@ TEST(TextTable, ColumnsAreLeftOutWhereThereIsNoRoom) {
   EXPECT_EQ(table.text({.width = 28}), "  name  first  never  second\n");
   EXPECT_EQ(table.text({.width = 27}), "  name  never  second\n");
   EXPECT_EQ(table.text({.width = 20}), "  name  never\n");
-  EXPECT_EQ(table.text({.width = 1}), "  name  never\n");
+  EXPECT_EQ(table.text({.width = 12}), "  name  nev…\n");
+}
+
+TEST(TextTable, TextsAreCutBeforeColumnsAreLeftOut) {
+  TextTable table({Align::left, Align::right, Align::left});
+  table.row({"a long name", "12345", "漢字漢字漢字"});
+  table.may_cut(0, 4);
+  table.may_cut(2, 6);
+  table.may_drop({2});
+  EXPECT_EQ(table.text({.width = 80}, 0), "a long name  12345  漢字漢字漢字\n");
+  EXPECT_EQ(table.text({.width = 28}, 0), "a long n…  12345  漢字漢字…\n");
+  EXPECT_EQ(table.text({.width = 19}, 0), "a l…  12345  漢字…\n");
+  EXPECT_EQ(table.text({.width = 18}, 0), "a long name  12345\n");
+  EXPECT_EQ(table.text({.width = 12}, 0), "a lo…  12345\n");
+}
+
+TEST(TextTable, NoLineIsWiderThanTheTerminal) {
+  TextTable table({Align::left, Align::right, Align::right, Align::left});
+  table.row({"name", "123456789", "12345", "quite a long text"});
+  table.row({"漢字", "1", "2", "漢字漢字漢字"});
+  table.may_drop({2});
+  table.may_cut(3, 5);
+  for (std::size_t width = 20; width < 60; ++width) {
+    const std::string text = table.text({.width = width});
+    for (std::size_t begin = 0; begin < text.size(); begin = text.find('\n', begin) + 1) {
+      EXPECT_LE(display_width(text.substr(begin, text.find('\n', begin) - begin)), width) << text;
+    }
+  }
 }
 
 }  // namespace

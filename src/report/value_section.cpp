@@ -112,9 +112,11 @@ void write_values(ReportPage& page, const ProfiledRun& run) {
 
   using Align = TextTable::Align;
   TextTable table({Align::left, Align::left});
+  std::vector<std::pair<std::string, std::string>> texts;
   const auto row = [&](const std::string& name, const Summary& summary) {
     if (!summary.empty()) {
       table.row({name, summary.text()});
+      texts.emplace_back(name, summary.text());
     }
   };
   row(fmt::format("sparsity, |x| < {:g}", values.sparsity_threshold), sparsity);
@@ -124,7 +126,13 @@ void write_values(ReportPage& page, const ProfiledRun& run) {
   row("norm variance ratio", variance_ratio);
   row("routing entropy, nats", routing);
   row("expert load balance", balance);
-  page.table(table);
+  if (table.width() <= page.terminal().width) {
+    page.table(table);
+    return;
+  }
+  for (const auto& [name, text] : texts) {  // one below the other
+    page.add("  " + name + "\n    " + wrap(text, page.terminal().width, 4) + "\n");
+  }
 }
 
 }  // namespace enprof

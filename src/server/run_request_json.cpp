@@ -1,6 +1,6 @@
 #include "server/run_request_json.hpp"
 
-#include "server/nearest_name.hpp"
+#include "base/nearest_name.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 #include "store/database_file.hpp"
 
-#include "store/shell_quote.hpp"
+#include "base/shell_quote.hpp"
 
 #include <fmt/format.h>
 

@@ -1,10 +1,10 @@
 #include "store/housekeeping.hpp"
 
+#include "base/shell_quote.hpp"
 #include "store/database_file.hpp"
 #include "store/run_index.hpp"
 #include "store/run_journal.hpp"
 #include "store/schema.hpp"
-#include "store/shell_quote.hpp"
 #include "store/sqlite_error.hpp"
 
 #include <SQLiteCpp/Backup.h>

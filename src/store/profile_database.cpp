@@ -1,6 +1,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "base/log.hpp"
+#include "base/shell_quote.hpp"
 #include "store/circuit_breaker.hpp"
 #include "store/connection.hpp"
 #include "store/database_file.hpp"
@@ -12,7 +13,6 @@
 #include "store/run_steps.hpp"
 #include "store/run_writer.hpp"
 #include "store/salvage.hpp"
-#include "store/shell_quote.hpp"
 
 #include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>

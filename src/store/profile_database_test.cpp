@@ -1,7 +1,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "base/log.hpp"
-#include "store/shell_quote.hpp"
+#include "base/shell_quote.hpp"
 #include "support/german_locale.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"

@@ -1,5 +1,6 @@
 #include "store/run_index.hpp"
 
+#include "base/nearest_name.hpp"
 #include "store/column_visitors.hpp"
 #include "store/row_columns.hpp"
 
@@ -7,8 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <limits>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -226,7 +229,12 @@ Result<std::string> resolve_run(SQLite::Database& database, std::string_view id_
   std::size_t count = 0;
   std::vector<std::string> ids = ids_with_prefix(database, id_or_prefix, kNamed, count);
   if (ids.empty()) {
-    return fail(ErrorCode::not_found, fmt::format("There is no run {}", id_or_prefix), kList);
+    constexpr std::array<std::string_view, 1> kLast{"last"};
+    const bool is_typo = nearest_name(id_or_prefix, kLast).has_value();
+    return fail(
+        ErrorCode::not_found,
+        fmt::format("There is no run {}{}", id_or_prefix, is_typo ? "; did you mean last?" : ""),
+        kList);
   }
   if (count == 1) {
     return std::move(ids.front());

@@ -1,7 +1,7 @@
 #include "store/run_steps.hpp"
 
+#include "base/shell_quote.hpp"
 #include "store/column_visitors.hpp"
-#include "store/shell_quote.hpp"
 
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>

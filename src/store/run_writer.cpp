@@ -1,10 +1,10 @@
 #include "store/run_writer.hpp"
 
+#include "base/shell_quote.hpp"
 #include "store/column_visitors.hpp"
 #include "store/operation_columns.hpp"
 #include "store/operation_events.hpp"
 #include "store/row_columns.hpp"
-#include "store/shell_quote.hpp"
 
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>

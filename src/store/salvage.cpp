@@ -1,8 +1,8 @@
 #include "store/salvage.hpp"
 
+#include "base/shell_quote.hpp"
 #include "store/connection.hpp"
 #include "store/schema.hpp"
-#include "store/shell_quote.hpp"
 #include "store/sqlite_error.hpp"
 
 #include <SQLiteCpp/Exception.h>

@@ -3,7 +3,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "base/log.hpp"
-#include "store/shell_quote.hpp"
+#include "base/shell_quote.hpp"
 
 #include <SQLiteCpp/Statement.h>
 #include <SQLiteCpp/Transaction.h>

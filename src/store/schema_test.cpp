@@ -2,8 +2,8 @@
 
 #include "enprof/store/profile_database.hpp"
 
+#include "base/shell_quote.hpp"
 #include "store/schema_scripts.hpp"
-#include "store/shell_quote.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 

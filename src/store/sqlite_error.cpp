@@ -1,9 +1,9 @@
 #include "store/sqlite_error.hpp"
 
 #include "base/format_bytes.hpp"
+#include "base/shell_quote.hpp"
 #include "store/busy_wait.hpp"
 #include "store/database_file.hpp"
-#include "store/shell_quote.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <fmt/format.h>

@@ -1,11 +1,13 @@
 """Every wrong input gives one clear message, the right exit code, and leaves nothing behind."""
 
+import json
 import os
 import pathlib
 import struct
+import subprocess
 import unittest
 
-from program import ProgramTest, enprof, main, model, replay
+from program import ENPROF, ProgramTest, enprof, main, model, replay
 
 FAILED, USAGE = 1, 2
 
@@ -64,6 +66,41 @@ class BadModel(ProgramTest):
         self.assert_fails(self.run_model(path), FAILED, path, "memory")
 
 
+class SplitModel(ProgramTest):
+    """The keys of a part of a split model are in its first one alone."""
+
+    def part(self, name, number, count, tensor="w"):
+        def string(text):
+            return struct.pack("<Q", len(text)) + text.encode()
+        keys = [string("split.no") + struct.pack("<IH", 2, number),
+                string("split.count") + struct.pack("<IH", 2, count),
+                string("split.tensors.count") + struct.pack("<Ii", 5, count)]
+        if number == 0:
+            keys.append(string("general.architecture") + struct.pack("<I", 8) + string("llama"))
+        header = (b"GGUF" + struct.pack("<IQQ", 3, 1, len(keys)) + b"".join(keys) +
+                  string(tensor) + struct.pack("<IQIQ", 1, 64, 0, 0))
+        path = self.dir / name
+        path.write_bytes(header + b"\0" * (-len(header) % 32) + b"w" * 256)
+        return path
+
+    def run_model(self, path):
+        return enprof("run", path, "x", "--power", "none", "--no-save")
+
+    def test_a_later_part_names_the_first(self):
+        second = self.part("my m-00002-of-00002.gguf", 1, 2)
+        first = self.dir / "my m-00001-of-00002.gguf"
+        self.assert_fails(self.run_model(second), FAILED, "part 2 of 2", "Download", f"'{first}'")
+        self.part(first.name, 0, 2, "a")
+        self.assert_fails(self.run_model(second), FAILED, f"Pass the first part: -m '{first}'")
+
+    def test_parts_of_other_models_are_refused(self):
+        first = self.part("m-00001-of-00002.gguf", 0, 2, "a")
+        second = self.part("m-00002-of-00002.gguf", 1, 3, "b")
+        self.assert_fails(self.run_model(first), FAILED, second, "it says part 2 of 3")
+        second.unlink()
+        self.assert_fails(self.run_model(first), FAILED, second, "missing")
+
+
 class BadPrompt(ProgramTest):
     def run_prompt(self, prompt, *arguments):
         return enprof("run", "-m", model(), "-p", prompt, "--power", "none", "--baseline-s", 0,
@@ -78,6 +115,40 @@ class BadPrompt(ProgramTest):
         path.write_bytes(b"caf\xe9 au lait")
         process = enprof("run", "-m", model(), "-f", path, "--power", "none", "--db", self.db)
         self.assert_fails(process, USAGE, "UTF-8", "3")
+
+    def test_a_byte_order_mark_is_no_part_of_it(self):
+        for mark in (b"", b"\xef\xbb\xbf"):
+            path = self.dir / "prompt.txt"
+            path.write_bytes(mark + "Grüße".encode())
+            process = enprof("run", model(), "-f", path, "-n", 1, "--power", "none", "--no-save",
+                             "--json", "-")
+            self.assertEqual(json.loads(process.stdout)["prompt"], "Grüße")
+
+    def test_other_encodings_are_named_with_the_command_that_helps(self):
+        path = self.dir / "my prompt.txt"
+        for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"):
+            for mark in ("", "\ufeff"):
+                with self.subTest(codec=codec, mark=mark):
+                    path.write_bytes((mark + "Hello, world\n").encode(codec))
+                    process = enprof("run", model(), "-f", path, "--power", "none", "--db", self.db)
+                    command = f"iconv -f {codec[:6]}{codec[7:]} -t utf-8"
+                    self.assert_fails(process, USAGE, "UTF-", f"{command} '{path}'")
+                    converted = subprocess.run(f"{command} '{path}'", shell=True, check=True,
+                                               capture_output=True).stdout
+                    ran = subprocess.run([ENPROF, "run", model(), "-f", "-", "-n", "1", "--power",
+                                          "none", "--no-save", "--json", "-"], input=converted,
+                                         capture_output=True, check=True)
+                    self.assertEqual(json.loads(ran.stdout)["prompt"], "Hello, world\n")
+        process = subprocess.run([ENPROF, "run", model(), "-f", "-", "--no-save"],
+                                 input="Hello".encode("utf-16"), capture_output=True)
+        self.assertEqual(process.returncode, USAGE)
+        self.assertIn("| iconv -f utf-16le -t utf-8 | enprof run", process.stderr.decode())
+
+    def test_bytes_that_are_no_text(self):
+        path = self.dir / "zero.txt"
+        path.write_bytes(b"Hello\0, world")
+        process = enprof("run", model(), "-f", path, "--power", "none", "--db", self.db)
+        self.assert_fails(process, USAGE, "byte 5 is zero", "tr -d")
 
     def test_longer_than_the_context(self):
         process = self.run_prompt("word " * 500, "--ctx", 64)
@@ -150,6 +221,31 @@ class BadOutput(ProgramTest):
         self.assert_fails(self.profile("--power", "none", "--json", path), FAILED, path)
         self.assertFalse(self.db.exists())
 
+    def test_what_a_run_cannot_have_written_is_not_written_over(self):
+        for flag in ("--json", "--record-power"):
+            path = self.dir / "notes.txt"
+            path.write_text("mine", encoding="utf-8")
+            self.assert_fails(self.profile("--power", "none", flag, path), FAILED, path)
+            self.assertEqual(path.read_text(encoding="utf-8"), "mine")
+        path = self.dir / "run.json"
+        for _ in range(2):  # the same command again
+            self.assertEqual(self.profile("--power", "none", "--json", path).returncode, 0)
+
+    def test_export_asks_before_it_writes_over_a_file(self):
+        self.profile_json("--power", "none", "-n", 1)
+        path = self.dir / "run.json"
+        tables = self.dir / "tables"
+        for arguments, file in ((("-o", path), path),
+                                (("--format", "csv", "-o", tables), tables / "run.csv")):
+            export = ("export", "last", "--db", self.db, *arguments)
+            self.assertEqual(enprof(*export).returncode, 0)
+            self.assertTrue(file.exists(), list(self.dir.rglob("*.csv")))
+            file.write_text("{}", encoding="utf-8")
+            self.assert_fails(enprof(*export), FAILED, file.parent if file != path else path, "--force")
+            self.assertEqual(file.read_text(encoding="utf-8"), "{}")
+            self.assertEqual(enprof(*export, "--force").returncode, 0)
+            self.assertNotEqual(file.read_text(encoding="utf-8"), "{}")
+
     def test_a_full_disk(self):
         process = self.profile("--power", "none", "--json", "/dev/full")
         self.assertEqual(process.returncode, FAILED)
@@ -164,8 +260,6 @@ class BadOutput(ProgramTest):
 
 
 def enprof_to(descriptor, *arguments):
-    import subprocess
-    from program import ENPROF
     process = subprocess.run([str(ENPROF), *arguments], stdout=descriptor, stderr=subprocess.PIPE,
                              text=True, timeout=60)
     os.close(descriptor)
@@ -174,20 +268,128 @@ def enprof_to(descriptor, *arguments):
 
 class Usage(ProgramTest):
     def test_wrong_commands(self):
-        self.assert_fails(enprof(), USAGE, "--help")
         self.assert_fails(enprof("fly"), USAGE, "fly")
         self.assert_fails(enprof("run"), USAGE, "--model", "enprof run --help")
         self.assert_fails(enprof("show"), USAGE, "RUN")
         self.assert_fails(self.profile("--no-such-flag"), USAGE, "--no-such-flag")
         self.assert_fails(self.profile("--depth", "abyss"), USAGE, "abyss", "minimal")
 
+    def test_typos_get_a_suggestion(self):
+        for arguments, meant in ((("rnu",), "run"), (("Runs",), "runs"), (("shwo", "last"), "show"),
+                                 (("list",), "runs"), (("delete", "last"), "rm"),
+                                 (("db", "chekc"), "check"), (("model", "synt"), "synth"),
+                                 (("run", "--detph", "deep"), "--depth"),
+                                 (("run", "m.gguf", "x", "--ntokens=3"), "--help"),
+                                 (("runs", "--sotr", "energy"), "--sort"),
+                                 (("runs", "--sort", "enregy"), "energy"),
+                                 (("db", "prune", "--max-run", "3"), "--max-runs"),
+                                 (("export", "last", "--format", "jsno"), "json"),
+                                 (("model", "synth", "-o", "m", "--arch", "lama"), "llama"),
+                                 (("help", "rnu"), "run"), (("rnu", "--help"), "run")):
+            with self.subTest(arguments=arguments):
+                self.assert_fails(enprof(*arguments), USAGE, meant)
+        self.assert_fails(self.profile("--depth", "depe"), USAGE, "did you mean deep?")
+        self.assert_fails(self.profile("--power", "rpal"), USAGE, "did you mean rapl?")
+        self.assert_fails(self.profile("--power", "replay"), USAGE, "replay:FILE")
+
+    def test_a_run_that_is_not_there_may_be_the_last_one(self):
+        self.profile_json("--power", "none", "-n", 1)
+        for name in ("lsat", "LAST", "latest"):
+            self.assert_fails(enprof("show", name, "--db", self.db), FAILED, name, "last?")
+
+    def test_an_option_in_the_wrong_place_is_told_where_it_belongs(self):
+        self.assert_fails(enprof("--db", self.db, "runs"), USAGE, "enprof runs --db")
+        self.assert_fails(enprof("-p", "hi", "-m", model()), USAGE, "enprof run -p")
+        self.assert_fails(enprof(model(), "hi"), USAGE, f"enprof run {model()}")
+
+    def test_upper_case_is_no_fault(self):
+        self.assertEqual(self.profile_json("--power", "none", "--depth", "Deep", "-n", 1)["depth"],
+                         "deep")
+
+    def test_what_is_empty_is_not_the_default(self):
+        for arguments in (("run", "-m", "", "-p", "x"), ("run", "-m", model(), "-f", ""),
+                          ("runs", "--db", ""), ("export", "last", "-o", ""),
+                          ("runs", "--tag", ""), ("model", "synth", "-o", ""),
+                          ("db", "backup", "")):
+            with self.subTest(arguments=arguments):
+                self.assert_fails(enprof(*arguments), USAGE, "empty")
+
     def test_help_and_version(self):
-        for command in ((), ("run",), ("runs",), ("show",), ("export",), ("rm",), ("doctor",),
-                        ("model",), ("model", "synth")):
-            process = enprof(*command, "--help")
-            self.assertEqual(process.returncode, 0, command)
-            self.assertIn("Usage:", process.stdout)
+        commands = ((), ("run",), ("runs",), ("show",), ("export",), ("import",), ("rm",),
+                    ("serve",), ("watch",), ("doctor",), ("model",), ("model", "synth"), ("db",),
+                    ("db", "stats"), ("db", "check"), ("db", "vacuum"), ("db", "prune"),
+                    ("db", "backup"), ("db", "import"))
+        for command in commands:
+            with self.subTest(command=command):
+                process = enprof(*command, "--help")
+                self.assertEqual(process.returncode, 0)
+                self.assertIn(" ".join(("Usage: enprof", *command)), process.stdout)
+                for jargon in ("INT", "UINT", "FLOAT", "TEXT:", "e-06", "e+", "REQUIRED"):
+                    self.assertNotIn(jargon, process.stdout)
+                for line in process.stdout.splitlines():
+                    self.assertLessEqual(len(line), 100)
+                    if line.startswith("  enprof ") and command:  # its examples are its own
+                        self.assertIn(" ".join(("enprof", *command)), line)
+                self.assertEqual(enprof("help", *command).stdout, process.stdout)
+                self.assertEqual(enprof(*command, "-h").stdout, process.stdout)
         self.assertRegex(enprof("--version").stdout, r"^enprof \d+\.\d+\.\d+\n$")
+        self.assertEqual(enprof("-V").stdout, enprof("--version").stdout)
+        self.assertIn("Output tokens at most (1 to 1,000,000) [128]", enprof("run", "-h").stdout)
+
+    def test_without_a_command_there_is_help(self):
+        for command in ((), ("db",), ("model",)):
+            process = enprof(*command)
+            self.assertEqual(process.returncode, USAGE)
+            self.assertEqual(process.stdout, enprof(*command, "--help").stdout)
+
+
+class WordsOfRun(ProgramTest):
+    """`enprof run MODEL PROMPT`, and what is wrong with others."""
+
+    def run_words(self, *words, **options):
+        return enprof("run", "-n", 1, "--power", "none", "--no-warmup", "--db", self.db, *words,
+                      **options)
+
+    def prompt_of(self, *words, **options):
+        process = self.run_words("--json", "-", *words, **options)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        return json.loads(process.stdout)["prompt"]
+
+    def test_model_and_prompt(self):
+        self.assertEqual(self.prompt_of(model(), "hi there"), "hi there")
+        self.assertEqual(self.prompt_of("-m", model(), "hi"), "hi")
+        self.assertEqual(self.prompt_of(model(), "-p", "hi"), "hi")
+        self.assertEqual(self.prompt_of("--tag", "a", model(), "hi"), "hi")
+        self.assertEqual(self.prompt_of(model(), "-p", "-5 degrees"), "-5 degrees")
+        self.assertEqual(self.prompt_of(model(), "--", "--hi"), "--hi")
+        self.assertEqual(self.prompt_of(model(), "-", stdin="from a pipe"), "from a pipe")
+
+    def test_conflicts(self):
+        self.assert_fails(self.run_words(model(), "hi", "there"), USAGE, "there", "one word too many")
+        self.assert_fails(self.run_words(model(), "hi", "-p", "ho"), USAGE, "given twice", "hi")
+        self.assert_fails(self.run_words(model(), "hi", "-f", "p.txt"), USAGE, "given twice")
+        self.assert_fails(self.run_words("-m", model(), model(), "hi"), USAGE, "named twice")
+        self.assert_fails(self.run_words(model()), USAGE, "empty", "-p")
+
+    def test_a_model_is_found_by_a_part_of_its_name(self):
+        models = self.dir / "models of mine"
+        models.mkdir()
+        (models / "Gemma-3-1b-it-Q8_0.gguf").symlink_to(model())
+        env = {"ENPROF_MODELS_DIR": str(models), "HOME": str(self.dir)}
+        process = self.run_words("gemma", "hi", env=env, cwd=self.dir)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("Gemma-3-1b-it-Q8_0.gguf", process.stderr)
+        self.assert_fails(self.run_words("gmema", "hi", env=env, cwd=self.dir), FAILED, "gmema")
+        (self.dir / "gemma-2.gguf").write_bytes(model().read_bytes())
+        self.assert_fails(self.run_words("gemma", "hi", env=env, cwd=self.dir), USAGE,
+                          "-m gemma-2.gguf", "-m '" + str(models))
+        self.assertEqual(self.run_words("gemma-2", "hi", env=env, cwd=self.dir).returncode, 0)
+
+    def test_more_output_than_the_context_holds_is_told_at_once(self):
+        for words in (("-n", 65, "--ctx", 64), ("-n", 4097)):
+            process = enprof("run", model(), "hi", *words, "--db", self.db)
+            self.assert_fails(process, USAGE, f"-n {words[1]}", "context")
+            self.assertFalse(self.db.exists())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class Store(ProgramTest):
     def start(self, *arguments):
         """`enprof run` with more tokens than anybody waits for."""
         return subprocess.Popen(
-            [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "-n", "100000",
+            [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "-n", "4096",
              "--ignore-eos", "--ctx", "4096", "--baseline-s", "0", "--db", str(self.db),
              "--power", f"replay:{replay(50)}", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -40,6 +40,16 @@ class Store(ProgramTest):
         listed = enprof("runs", "--json", "--db", self.db, *arguments)
         self.assertEqual(listed.returncode, 0, listed.stderr)
         return json.loads(listed.stdout)["runs"]
+
+    def test_what_windows_writes_is_imported_or_named(self):
+        text = self.profile("--json", "-", "--power", "none", "-n", 1, "--no-save").stdout
+        path = self.dir / "my run.json"
+        path.write_text(text, encoding="utf-8-sig")
+        self.assertEqual(enprof("import", path, "--db", self.db).returncode, 0)
+        for codec, name in (("utf-16", "utf-16le"), ("utf-16-be", "utf-16be")):
+            path.write_text(text, encoding=codec)
+            self.assert_fails(enprof("import", path, "--db", self.db), 1, name,
+                              f"iconv -f {name} -t utf-8 '{path}' | enprof import -")
 
     def test_a_run_that_is_killed_is_kept_as_interrupted(self):
         process = self.start()

@@ -6,11 +6,23 @@ import re
 import select
 import subprocess
 import time
+import unicodedata
 
-from program import ENPROF, ProgramTest, main, model, replay
+from program import ENPROF, ProgramTest, enprof, main, model, replay
 
 
-def on_terminal(arguments, columns=100, env=None):
+def width(line):
+    """Columns that a line takes on a terminal."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+               for c in line)
+
+
+def fits(line, columns):
+    """A word that is longer than a line, such as a path to be copied, has one of its own."""
+    return width(line) <= columns or " " not in line.strip()
+
+
+def on_terminal(arguments, columns=100, env=None, cwd=None):
     """Runs the program on a pseudo-terminal and returns what it wrote there."""
     master, slave = pty.openpty()
     import fcntl
@@ -19,7 +31,7 @@ def on_terminal(arguments, columns=100, env=None):
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     process = subprocess.Popen([str(ENPROF), *map(str, arguments)], stdin=slave, stdout=slave,
-                               stderr=slave, env={**environment, "TERM": "xterm", **(env or {})})
+                               stderr=slave, cwd=cwd, env={**environment, "TERM": "xterm", **(env or {})})
     os.close(slave)
     output = b""
     deadline = time.monotonic() + 120
@@ -57,6 +69,51 @@ class OnATerminal(ProgramTest):
         for piece in re.split(r"[\r\n]", output):
             if piece.endswith("\x1b[K"):
                 self.assertLess(len(piece.removesuffix("\x1b[K")), 40, piece)
+
+
+    def test_a_dumb_terminal_gets_no_escapes(self):
+        for term in ("dumb", ""):
+            with self.subTest(term=term):
+                output = on_terminal(self.arguments(), env={"TERM": term})
+                self.assertNotIn("\x1b", output)
+                self.assertIn("Energy", output)
+                for command in (("runs",), ("show", "last"), ("doctor",), ("show", "nonsense"),
+                                ("db", "stats")):
+                    shown = on_terminal((*command, "--db", self.db), env={"TERM": term})
+                    self.assertNotIn("\x1b", shown, command)
+
+    def test_the_live_line_says_of_how_many_and_keeps_the_energy(self):
+        for columns in (40, 80, 200):
+            output = on_terminal(self.arguments("-n", 1500, "--ignore-eos"), columns=columns)
+            lines = [piece.removesuffix("\x1b[K") for piece in re.split(r"[\r\n]", output)
+                     if "/1500 tokens" in piece]
+            self.assertTrue(lines, output)
+            for line in lines:
+                self.assertLess(len(line), columns)
+            self.assertRegex(lines[-1], r"\d+/1500 tokens.* · [\d.]+ [mk]?J")
+
+    def test_tables_fit(self):
+        model_name = self.dir / "Meta-Llama-3.1-8B-Instruct-漢字漢字-imatrix.gguf"
+        model_name.symlink_to(model())
+        for prompt in ("Why is the sky blue, and the grass green? " * 3, "漢字" * 60):
+            process = enprof("run", model_name, prompt, "-n", 12, "--baseline-s", 0, "--depth",
+                             "deep", "--power", f"replay:{replay(50)}", "--db", self.db)
+            self.assertEqual(process.returncode, 0, process.stderr)
+        for columns in (40, 60, 80, 100, 200):
+            listed = on_terminal(("runs", "--db", self.db), columns=columns, env={"NO_COLOR": "1"})
+            self.assertEqual(len(listed.splitlines()), 3, listed)
+            shown = on_terminal(("show", "last", "--db", self.db), columns=columns,
+                                env={"NO_COLOR": "1"})
+            stats = on_terminal(("db", "stats", "--db", "profiles.db"), columns=columns,
+                                env={"NO_COLOR": "1"}, cwd=self.dir)
+            for line in [*listed.splitlines(), *shown.splitlines(), *stats.splitlines()]:
+                self.assertTrue(fits(line, columns), f"{columns}: {line}")
+
+    def test_help_fits(self):
+        for columns in (40, 80, 200):
+            for command in ("run", "db", "watch"):
+                for line in on_terminal((command, "--help"), columns=columns).splitlines():
+                    self.assertTrue(fits(line, columns), f"{columns}: {line}")
 
 
 class InAPipe(ProgramTest):

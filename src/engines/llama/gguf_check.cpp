@@ -1,8 +1,10 @@
 #include "engines/llama/gguf_check.hpp"
 
 #include "base/format_bytes.hpp"
+#include "base/shell_quote.hpp"
 #include "engines/llama/llama_guard.hpp"
 #include "engines/llama/llama_log.hpp"
+#include "engines/llama/split_model.hpp"
 
 #include <fmt/format.h>
 #include <llama.h>
@@ -95,8 +97,9 @@ std::unexpected<Error> directory_error(const fs::path& path) {
   }
   return fail(ErrorCode::invalid_argument,
               fmt::format("{} is a directory, not a model file", path.string()),
-              candidate.empty() ? "Pass the .gguf file itself."
-                                : fmt::format("Pass a file in it: -m {}", candidate.string()));
+              candidate.empty()
+                  ? "Pass the .gguf file itself."
+                  : fmt::format("Pass a file in it: -m {}", shell_quote(candidate.string())));
 }
 
 /// Whether the file can be opened at all; the file where it can.
@@ -104,9 +107,10 @@ Result<FilePtr> open_model(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
-    return fail(ErrorCode::not_found, fmt::format("There is no file {}", path.string()),
-                "Check the path; to try enprof without a model: enprof model synth -o " +
-                    (path.extension() == ".gguf" ? path.filename().string() : "model.gguf"));
+    return fail(
+        ErrorCode::not_found, fmt::format("There is no file {}", path.string()),
+        "Check the path; to try enprof without a model: enprof model synth -o " +
+            (path.extension() == ".gguf" ? shell_quote(path.filename().string()) : "model.gguf"));
   }
   if (error) {
     return fail(error_code_from_errno(error.value()),
@@ -123,10 +127,11 @@ Result<FilePtr> open_model(const fs::path& path) {
   FilePtr file(std::fopen(path.c_str(), "rb"));
   if (!file) {
     const int number = errno;
-    return fail(
-        error_code_from_errno(number),
-        fmt::format("Cannot read {}: {}", path.string(), std::strerror(number)),
-        number == EACCES ? "Give yourself the right to read it: chmod u+r " + path.string() : "");
+    return fail(error_code_from_errno(number),
+                fmt::format("Cannot read {}: {}", path.string(), std::strerror(number)),
+                number == EACCES
+                    ? "Give yourself the right to read it: chmod u+r " + shell_quote(path.string())
+                    : "");
   }
   return file;
 }
@@ -248,41 +253,6 @@ Result<CheckedPart> check_part(const fs::path& path) {
   return CheckedPart{std::move(*metadata), file_bytes, *weights};
 }
 
-/// All parts' paths, by llama.cpp's naming: NAME-00001-of-00003.gguf.
-Result<std::vector<fs::path>> split_paths(const fs::path& path, const GgufMetadata& metadata) {
-  constexpr std::int64_t kMostParts = 99'999;  // what the name can say
-  const std::int64_t count = metadata.integer("split.count").value_or(1);
-  if (count <= 1) {
-    return std::vector{path};
-  }
-  const std::int64_t number = metadata.integer("split.no").value_or(0);
-  const std::string text = path.string();
-  std::string prefix(text.size() + 1, '\0');
-  const std::int32_t length =
-      count > kMostParts || number < 0 || number >= count
-          ? 0
-          : llama_split_prefix(prefix.data(), prefix.size(), text.c_str(),
-                               static_cast<std::int32_t>(number), static_cast<std::int32_t>(count));
-  if (length <= 0) {
-    return fail(
-        ErrorCode::invalid_argument,
-        fmt::format("{} says that it is part {} of {} of a split model, but its name does not",
-                    text, number + 1, count),
-        fmt::format("Name the parts NAME-00001-of-{:05}.gguf and so on, in one directory.", count));
-  }
-  prefix.resize(static_cast<std::size_t>(length));
-  std::vector<fs::path> parts;
-  for (std::int64_t part = 1; part <= count; ++part) {
-    parts.emplace_back(fmt::format("{}-{:05}-of-{:05}.gguf", prefix, part, count));
-  }
-  if (number != 0) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} is part {} of {} of a split model", text, number + 1, count),
-                fmt::format("Pass the first part: -m {}", parts.front().string()));
-  }
-  return parts;
-}
-
 std::unexpected<Error> missing_part(const std::vector<fs::path>& parts, std::size_t index) {
   return fail(ErrorCode::not_found,
               fmt::format("Part {} of {} of the split model is missing: {}", index + 1,
@@ -298,18 +268,20 @@ Result<CheckedModel> check_model(const fs::path& path) {
   if (!first) {
     return std::unexpected(first.error());
   }
+  // Later parts of a split model say nothing but that.
+  Result<std::vector<fs::path>> parts = split_paths(path, first->metadata);
+  if (!parts) {
+    return std::unexpected(parts.error());
+  }
   if (first->metadata.architecture().empty()) {
     return fail(
         ErrorCode::corrupt,
         fmt::format("{} does not say its architecture (general.architecture)", path.string()),
         "It may be an adapter or a part of something else: pass the model itself.");
   }
-  Result<std::vector<fs::path>> parts = split_paths(path, first->metadata);
-  if (!parts) {
-    return std::unexpected(parts.error());
-  }
   CheckedModel model{std::move(*parts), std::move(first->metadata), first->file_bytes,
                      first->weight_bytes};
+  PartsCheck together(model.parts, model.metadata);
   for (std::size_t index = 1; index < model.parts.size(); ++index) {
     std::error_code ignored;
     if (!fs::exists(model.parts[index], ignored)) {
@@ -319,8 +291,14 @@ Result<CheckedModel> check_model(const fs::path& path) {
     if (!part) {
       return std::unexpected(part.error());
     }
+    if (auto belongs = together.add(index, part->metadata); !belongs) {
+      return std::unexpected(belongs.error());
+    }
     model.file_bytes += part->file_bytes;
     model.weight_bytes += part->weight_bytes;
+  }
+  if (auto whole = together.finish(); !whole) {
+    return std::unexpected(whole.error());
   }
   if (model.weight_bytes == 0) {
     return fail(ErrorCode::unsupported,

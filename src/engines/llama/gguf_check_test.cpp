@@ -58,6 +58,19 @@ std::string small_gguf(const std::string& more_keys = "", std::int64_t more = 0)
   return text + std::string(64 * sizeof(float), 'w');
 }
 
+/// A part of a split model with one tensor, as gguf-split writes it: all keys are in the first one.
+std::string part_of_model(std::uint16_t number, std::uint16_t count, std::int32_t tensors,
+                          std::string_view tensor) {
+  const std::string split = short_key("split.no", number) + short_key("split.count", count) +
+                            gguf_string("split.tensors.count") +
+                            bytes_of(std::int32_t{GGUF_TYPE_INT32}) + bytes_of(tensors);
+  std::string text =
+      number == 0 ? header(3, 1, 4) + text_key("general.architecture", "llama") : header(3, 1, 3);
+  text += split + tensor_info(tensor, 64, 0);
+  text.resize((text.size() + 31) / 32 * 32);
+  return text + std::string(64 * sizeof(float), 'w');
+}
+
 class GgufCheck : public ::testing::Test {
  protected:
   [[nodiscard]] Error error_of(std::string_view content, const char* name = "model.gguf") const {
@@ -217,31 +230,83 @@ TEST_F(GgufCheck, NoArchitectureOrNoWeights) {
 }
 
 TEST_F(GgufCheck, SplitModels) {
-  const auto part = [](std::uint16_t number) {
-    return small_gguf(short_key("split.count", 3) + short_key("split.no", number), 2);
-  };
-  const auto first = directory_.write("m-00001-of-00003.gguf", part(0));
-  directory_.write("m-00003-of-00003.gguf", part(2));
+  const auto first = directory_.write("m-00001-of-00003.gguf", part_of_model(0, 3, 3, "a"));
+  directory_.write("m-00003-of-00003.gguf", part_of_model(2, 3, 3, "c"));
   const auto lacking = check_model(first);
   ASSERT_FALSE(lacking);
   EXPECT_EQ(lacking.error().code, ErrorCode::not_found);
   EXPECT_THAT(lacking.error().message, HasSubstr("m-00002-of-00003.gguf"));
 
-  const auto second = directory_.write("m-00002-of-00003.gguf", part(1));
+  const std::string whole = part_of_model(1, 3, 3, "b");
+  directory_.write("m-00002-of-00003.gguf", whole);
   const auto checked = check_model(first);
   ASSERT_TRUE(checked) << checked.error().message;
   EXPECT_THAT(checked->parts, SizeIs(3));
   EXPECT_EQ(checked->weight_bytes, 3 * 256U);
 
-  const Error later = error_at(second);
-  EXPECT_EQ(later.code, ErrorCode::invalid_argument);
-  EXPECT_THAT(later.hint, HasSubstr(first.string()));
-  EXPECT_EQ(error_of(part(0), "renamed.gguf").code, ErrorCode::invalid_argument);
-
-  directory_.write("m-00002-of-00003.gguf", part(1).substr(0, part(1).size() - 1));
+  directory_.write("m-00002-of-00003.gguf", whole.substr(0, whole.size() - 1));
   const auto cut = check_model(first);
   ASSERT_FALSE(cut);
   EXPECT_THAT(cut.error().message, AllOf(HasSubstr("00002"), HasSubstr("truncated")));
+}
+
+TEST_F(GgufCheck, ALaterPartNamesTheFirst) {
+  const auto first = directory_.path() / "my m-00001-of-00002.gguf";
+  const auto later = directory_.write("my m-00002-of-00002.gguf", part_of_model(1, 2, 2, "b"));
+  const Error lacking = error_at(later);
+  EXPECT_EQ(lacking.code, ErrorCode::invalid_argument);
+  EXPECT_THAT(lacking.message, HasSubstr("part 2 of 2"));
+  EXPECT_THAT(lacking.hint, AllOf(HasSubstr("Download"), HasSubstr("'" + first.string() + "'")));
+
+  directory_.write(first.filename().c_str(), part_of_model(0, 2, 2, "a"));
+  EXPECT_THAT(error_at(later).hint, HasSubstr("Pass the first part: -m '" + first.string() + "'"));
+
+  // Called otherwise: what it is stands in it.
+  const Error renamed = error_of(part_of_model(1, 2, 2, "b"), "second.gguf");
+  EXPECT_EQ(renamed.code, ErrorCode::invalid_argument);
+  EXPECT_THAT(renamed.hint, HasSubstr("Pass the first part: -m '" + first.string() + "'"));
+}
+
+TEST_F(GgufCheck, ALaterPartFindsAFirstOneOfAnotherName) {
+  const auto first = directory_.write("first.gguf", part_of_model(0, 2, 2, "a"));
+  directory_.write("other.gguf", part_of_model(0, 2, 77, "a"));
+  const auto later = directory_.write("m-00002-of-00002.gguf", part_of_model(1, 2, 2, "b"));
+  const std::string right = (directory_.path() / "m-00001-of-00002.gguf").string();
+  EXPECT_THAT(error_at(later).hint,
+              AllOf(HasSubstr("mv " + first.string() + " " + right), HasSubstr("-m " + right)));
+}
+
+TEST_F(GgufCheck, AFirstPartOfAnotherNameSaysHowToNameIt) {
+  const auto path = directory_.write("renamed.gguf", part_of_model(0, 2, 2, "a"));
+  const Error error = error_at(path);
+  EXPECT_EQ(error.code, ErrorCode::invalid_argument);
+  EXPECT_THAT(error.hint, HasSubstr("mv " + path.string() + " " +
+                                    (directory_.path() / "renamed-00001-of-00002.gguf").string()));
+}
+
+TEST_F(GgufCheck, PartsOfOtherModelsAreRefused) {
+  const auto first = directory_.write("m-00001-of-00002.gguf", part_of_model(0, 2, 2, "a"));
+  const std::array<std::pair<std::string, const char*>, 6> cases{{
+      {small_gguf(), "no part of a split model"},
+      {part_of_model(0, 2, 2, "b"), "it says part 1 of 2"},
+      {part_of_model(1, 3, 2, "b"), "it says part 2 of 3"},
+      {part_of_model(1, 2, 5, "b"), "tensors in all"},
+      {part_of_model(1, 2, 2, "a"), "both have the tensor a"},
+      {part_of_model(9, 2, 2, "a"), "it says part 10 of 2"},
+  }};
+  for (const auto& [content, reason] : cases) {
+    directory_.write("m-00002-of-00002.gguf", content);
+    const auto checked = check_model(first);
+    ASSERT_FALSE(checked) << reason;
+    EXPECT_EQ(checked.error().code, ErrorCode::corrupt);
+    EXPECT_THAT(checked.error().message,
+                AllOf(HasSubstr("m-00002-of-00002.gguf"), HasSubstr(reason)));
+  }
+  directory_.write("m-00001-of-00002.gguf", part_of_model(0, 2, 3, "a"));
+  directory_.write("m-00002-of-00002.gguf", part_of_model(1, 2, 3, "b"));
+  const auto lacking = check_model(first);
+  ASSERT_FALSE(lacking);
+  EXPECT_THAT(lacking.error().message, HasSubstr("have 2 tensors together, the model has 3"));
 }
 
 TEST(FitsMemory, ComparesAndSaysBothSizes) {

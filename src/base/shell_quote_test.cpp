@@ -1,4 +1,4 @@
-#include "store/shell_quote.hpp"
+#include "base/shell_quote.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "server/nearest_name.hpp"
+#include "base/nearest_name.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,6 +14,15 @@ TEST(NearestName, IsTheOneThatTheFewestStepsLeadTo) {
   EXPECT_EQ(nearest_name("maxtokens", kKnown), "max_tokens");
   EXPECT_EQ(nearest_name("tag", kKnown), "tags");
   EXPECT_EQ(nearest_name("topp", kKnown), "top_p");
+}
+
+TEST(NearestName, SwappedLettersAreOneStepAndCaseIsNone) {
+  constexpr std::array<std::string_view, 3> kCommands{"runs", "run", "rm"};
+  EXPECT_EQ(nearest_name("rnu", kCommands), "run");
+  EXPECT_EQ(nearest_name("RUN", kCommands), "run");
+  constexpr std::array<std::string_view, 1> kLast{"last"};
+  EXPECT_EQ(nearest_name("lsat", kLast), "last");
+  EXPECT_EQ(nearest_name("alst", kLast), "last");
 }
 
 TEST(NearestName, IsNoneWhereNothingIsNear) {

@@ -1,0 +1,33 @@
+// The pages of --help.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstddef>
+#include <string>
+
+namespace enprof {
+
+/// Options with what they take, what it may be and what it is without them, in lines that fit the
+/// terminal.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  explicit HelpFormatter(std::size_t columns);
+
+  [[nodiscard]] std::string make_description(const CLI::App* app) const override;
+  [[nodiscard]] std::string make_usage(const CLI::App* app, std::string name) const override;
+  [[nodiscard]] std::string make_help(const CLI::App* app, std::string name,
+                                      CLI::AppFormatMode mode) const override;
+  [[nodiscard]] std::string make_option(const CLI::Option* option,
+                                        bool is_positional) const override;
+  [[nodiscard]] std::string make_subcommand(const CLI::App* command) const override;
+  [[nodiscard]] std::string make_footer(const CLI::App* app) const override;
+
+ private:
+  /// A name and, beside it or below it, what it is.
+  [[nodiscard]] std::string entry(const std::string& name, const std::string& text) const;
+
+  std::size_t columns_;
+};
+
+}  // namespace enprof

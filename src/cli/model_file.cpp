@@ -1,0 +1,197 @@
+#include "cli/model_file.hpp"
+
+#include "base/nearest_name.hpp"
+#include "base/shell_quote.hpp"
+#include "cli/shared_options.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kSuffix = ".gguf";
+constexpr std::size_t kMostEntries = 20'000;  // looked at in one place
+constexpr std::size_t kNamedAtMost = 12;      // in a message
+
+std::string lower(std::string_view text) {
+  std::string result{text};
+  for (char& c : result) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return result;
+}
+
+bool is_later_part(std::string_view stem) {
+  constexpr std::string_view kShape = "-00000-of-00000";
+  if (stem.size() <= kShape.size()) {
+    return false;
+  }
+  const std::string_view end = stem.substr(stem.size() - kShape.size());
+  const auto is_alike = [](char shape, char c) {
+    return shape == '0' ? c >= '0' && c <= '9' : shape == c;
+  };
+  return std::ranges::equal(kShape, end, is_alike) && end.substr(1, 5) != "00001";
+}
+
+bool is_model(const fs::path& path) {
+  const std::string name = lower(path.filename().string());
+  return name.ends_with(kSuffix) && !name.starts_with("mmproj") &&
+         !is_later_part(std::string_view{name}.substr(0, name.size() - kSuffix.size()));
+}
+
+/// Models below a directory; what cannot be read is passed over.
+void collect(const ModelPlace& place, std::vector<fs::path>& models) {
+  std::error_code error;
+  const auto options = fs::directory_options::skip_permission_denied |
+                       fs::directory_options::follow_directory_symlink;
+  fs::recursive_directory_iterator entry(place.directory, options, error);
+  std::size_t seen = 0;
+  for (const fs::recursive_directory_iterator end; !error && entry != end && ++seen < kMostEntries;
+       entry.increment(error)) {
+    if (entry.depth() >= place.levels) {
+      entry.disable_recursion_pending();
+    }
+    std::error_code unusable;
+    if (is_model(entry->path()) && entry->is_regular_file(unusable)) {
+      models.push_back(place.directory == "." ? entry->path().filename() : entry->path());
+    }
+  }
+}
+
+/// The same file by way of two places, or of a link, is one.
+void drop_doubles(std::vector<fs::path>& models) {
+  std::vector<fs::path> kept;
+  std::vector<fs::path> real;
+  for (fs::path& model : models) {
+    std::error_code ignored;
+    fs::path canonical = fs::canonical(model, ignored);
+    if (std::ranges::find(real, canonical) == real.end()) {
+      real.push_back(std::move(canonical));
+      kept.push_back(std::move(model));
+    }
+  }
+  models = std::move(kept);
+}
+
+std::vector<fs::path> models_that(const std::vector<fs::path>& models, const auto& fits) {
+  std::vector<fs::path> result;
+  std::ranges::copy_if(models, std::back_inserter(result), [&](const fs::path& model) {
+    return fits(lower(model.filename().string()));
+  });
+  drop_doubles(result);
+  std::ranges::sort(result);
+  return result;
+}
+
+std::string one_a_line(const std::vector<fs::path>& models) {
+  std::string text;
+  for (std::size_t index = 0; index < models.size() && index < kNamedAtMost; ++index) {
+    text += fmt::format("\n  -m {}", shell_quote(models[index].string()));
+  }
+  return text + (models.size() > kNamedAtMost
+                     ? fmt::format("\n  and {} more", models.size() - kNamedAtMost)
+                     : "");
+}
+
+std::unexpected<Error> no_such_model(const std::string& name, const std::vector<ModelPlace>& places,
+                                     const std::vector<fs::path>& models) {
+  std::vector<std::string> looked_in;
+  for (const ModelPlace& place : places) {
+    looked_in.push_back(place.directory == "." ? "this directory" : place.directory.string());
+  }
+  // With and without their ending: the name may have none.
+  std::vector<std::string> names;
+  for (const fs::path& model : models) {
+    names.push_back((name.ends_with(kSuffix) ? model.filename() : model.stem()).string());
+  }
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const auto meant = nearest_name(name, views);
+  std::string hint;
+  if (meant) {
+    const auto index = static_cast<std::size_t>(std::ranges::find(views, *meant) - views.begin());
+    hint = fmt::format("Did you mean -m {}?", shell_quote(models[index].string()));
+  } else if (!models.empty()) {
+    hint = fmt::format("There are:{}", one_a_line(models));
+  } else {
+    hint = fmt::format("Check the path; to try enprof without a model: enprof model synth -o {}",
+                       name.ends_with(kSuffix) ? shell_quote(name) : "model.gguf");
+  }
+  return fail(ErrorCode::not_found,
+              fmt::format("There is no file {}, nor a model with that in its name in {}", name,
+                          fmt::join(looked_in, ", ")),
+              hint);
+}
+
+}  // namespace
+
+std::vector<ModelPlace> usual_model_places() {
+  std::vector<ModelPlace> places{{.directory = ".", .levels = 0}};
+  const auto add = [&](fs::path directory, int levels) {
+    std::error_code ignored;
+    if (fs::is_directory(directory, ignored)) {
+      places.push_back({.directory = std::move(directory), .levels = levels});
+    }
+  };
+  add("models", 1);
+  if (const auto chosen = environment_variable("ENPROF_MODELS_DIR")) {
+    add(*chosen, 2);
+  }
+  if (const auto cache = environment_variable("LLAMA_CACHE")) {
+    add(*cache, 1);
+  }
+  if (const auto cache = environment_variable("HF_HOME")) {
+    add(fs::path{*cache} / "hub", 4);
+  }
+  if (const auto home = environment_variable("HOME")) {
+    const fs::path directory = *home;
+    add(directory / "models", 2);
+    add(directory / ".cache/llama.cpp", 1);
+    add(directory / "Library/Caches/llama.cpp", 1);
+    add(directory / ".cache/huggingface/hub", 4);
+    add(directory / ".lmstudio/models", 3);
+    add(directory / ".cache/lm-studio/models", 3);
+  }
+  return places;
+}
+
+Result<fs::path> find_model(const std::string& name, const std::vector<ModelPlace>& places) {
+  std::error_code ignored;
+  if (name.find('/') != std::string::npos || fs::exists(name, ignored)) {
+    return fs::path{name};  // what is wrong with it is said by who opens it
+  }
+  std::vector<fs::path> models;
+  for (const ModelPlace& place : places) {
+    collect(place, models);
+  }
+  const std::string wanted = lower(name);
+  auto found = models_that(models, [&](const std::string& file) {
+    return file == wanted || file == wanted + std::string{kSuffix};
+  });
+  if (found.empty()) {
+    found = models_that(
+        models, [&](const std::string& file) { return file.find(wanted) != std::string::npos; });
+  }
+  if (found.empty()) {
+    drop_doubles(models);
+    std::ranges::sort(models);
+    return no_such_model(name, places, models);
+  }
+  if (found.size() > 1) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} models have \"{}\" in their names", found.size(), name),
+                "Name the one that is meant:" + one_a_line(found));
+  }
+  return found.front();
+}
+
+}  // namespace enprof
