@@ -1,6 +1,9 @@
 // The program: chooses a subcommand and maps its outcome to an exit code.
 #include "enprof/base/log.hpp"
 
+#include "base/last_words.hpp"
+#include "base/say.hpp"
+#include "base/standard_streams.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
@@ -9,6 +12,7 @@
 #include "cli/help_formatter.hpp"
 #include "cli/import_command.hpp"
 #include "cli/model_command.hpp"
+#include "cli/output_file.hpp"
 #include "cli/rm_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/runs_command.hpp"
@@ -24,7 +28,10 @@
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -84,9 +91,13 @@ int failed_usage(const Error& error) {
   return exit_usage;
 }
 
-/// Help that nobody asked for, instead of a complaint that a command is missing.
-int show_commands(const CLI::App& program) {
-  return print(program.help()) ? exit_usage : exit_failed;
+/// Help and version: a result, which a reader waits for.
+int print_result(std::string_view text, int exit_code) {
+  if (const auto written = write_output("-", text); !written) {
+    print_error(written.error());
+    return exit_failed;
+  }
+  return exit_code;
 }
 
 /// Help and version that were asked for, or what is wrong.
@@ -96,22 +107,25 @@ int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
     return failed_usage(*unknown);  // the help of what there is not would be that of another
   }
   if (error.get_name() == "CallForVersion") {
-    return print("enprof " ENPROF_VERSION "\n") ? exit_done : exit_failed;
+    return print_result("enprof " ENPROF_VERSION "\n", exit_done);
   }
   if (is_asked_for) {
-    return print(program.help()) ? exit_done : exit_failed;
+    return print_result(program.help(), exit_done);
   }
   const CLI::App& chosen = chosen_app(program);
   const bool lacks_command =
       error.get_name() == "RequiredError" && chosen.get_require_subcommand_min() > 0;
   if (lacks_command && program.remaining(true).empty()) {
-    return show_commands(program);
+    // Help that was not asked for, instead of a complaint that a command is missing.
+    return print_result(program.help(), exit_usage);
   }
   return failed_usage(usage_error(program, error));
 }
 
 int run_program(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is a failed write, not our death
+  // A reader that goes away, or a file at its limit (ulimit -f), is a failed write, not our death.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 
   CLI::App program{"Energy profiler for LLM inference: joules by phase, token and machine",
                    "enprof"};
@@ -160,16 +174,42 @@ int run_program(int argc, char** argv) {
   return exit_usage;
 }
 
+/// Says what was thrown. To say it may need memory that there is not.
+int report_failure() noexcept {
+  try {
+    try {
+      throw;
+    } catch (const std::bad_alloc&) {
+      print_error(
+          {ErrorCode::too_large, "There is no memory left",
+           "Use a smaller model or a smaller --ctx; or raise the limit, where there is one: "
+           "ulimit -v unlimited"});
+    } catch (const std::system_error& error) {
+      const bool refused = error.code() == std::errc::resource_unavailable_try_again;
+      print_error({refused ? ErrorCode::unavailable : ErrorCode::internal,
+                   fmt::format("The system refused what is needed: {}", error.what()),
+                   refused ? "Raise the limits on threads and memory: ulimit -u, ulimit -v"
+                           : "Please report it, with the output of the same command and -vv."});
+    } catch (const std::exception& error) {
+      print_error({ErrorCode::internal,
+                   fmt::format("Something went wrong that should not: {}", error.what()),
+                   "Please report it, with the output of the same command and -vv."});
+    }
+  } catch (...) {
+    say("enprof: error: there is no memory left\n");
+  }
+  return exit_failed;
+}
+
 }  // namespace
 }  // namespace enprof
 
 int main(int argc, char** argv) {
+  enprof::reserve_standard_streams();
+  enprof::install_last_words();
   try {
     return enprof::run_program(argc, argv);
-  } catch (const std::exception& error) {
-    enprof::print_error({enprof::ErrorCode::internal,
-                         fmt::format("Something went wrong that should not: {}", error.what()),
-                         "Please report it, with the output of the same command and -vv."});
-    return enprof::exit_failed;
+  } catch (...) {
+    return enprof::report_failure();
   }
 }

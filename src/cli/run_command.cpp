@@ -1,5 +1,6 @@
 #include "cli/run_command.hpp"
 
+#include "base/last_words.hpp"
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
@@ -8,6 +9,8 @@
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
 #include "engines/llama/trained_context.hpp"
+#include "profile/run_attempt.hpp"
+#include "profile/run_id.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 
@@ -44,6 +47,18 @@ bool is_degraded(const ProfiledRun& run) {
 bool is_refusal(const Error& error) {
   return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large ||
          error.code == ErrorCode::unsupported;
+}
+
+/// So that a model that ends the program is named by the next one. Empty where nothing is kept.
+std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunRequest& request) {
+  if (store == nullptr) {
+    return std::nullopt;
+  }
+  auto attempt = RunAttempt::begin(store->path(), request);
+  if (!attempt) {  // a full disk, say: the run says so itself, if that lasts
+    return std::nullopt;
+  }
+  return *std::move(attempt);
 }
 
 }  // namespace
@@ -338,7 +353,8 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
   }
   if (!written) {
     print_error(written.error());
-    return exit_failed;
+    // A terminal that was closed is what interrupted it, and what cannot be written to.
+    return interrupt.requested() ? interrupt.exit_code() : exit_failed;
   }
   if (interrupt.requested()) {
     print_note(no_save_ || has_warning(run, kNotSaved)
@@ -415,7 +431,10 @@ int RunCommand::run() {
   }
   ProfileDatabase* const store = database ? &*database : nullptr;
 
-  auto engine = load_model(interrupt);
+  auto engine = [&] {
+    const Undertaking undertaking(model_, "", -1);
+    return load_model(interrupt);
+  }();
   if (interrupt.requested()) {
     return cancelled_before(interrupt);
   }
@@ -439,7 +458,12 @@ int RunCommand::run() {
        }}};
   const std::size_t most_output = engine->most_output_tokens(generate_);
   LiveLine live(profiler, most_output);
-  RunScope run = profiler.run(request(most_output));
+  RunRequest request = this->request(most_output);
+  request.run_id = make_run_id();
+  const auto attempt = begin_attempt(store, request);
+  const Undertaking undertaking(model_, attempt ? request.run_id : "",
+                                attempt ? attempt->descriptor() : -1);
+  RunScope run = profiler.run(std::move(request));
   for (const Warning& warning : power.warnings()) {
     run.warn(warning);
   }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <poll.h>
 #include <random>
@@ -82,13 +83,10 @@ class WatchCommand::ScreenOutput final : public Output {
   }
   ~ScreenOutput() override {
     static_cast<void>(print("\x1b[?25h\x1b[?1049l"));
-    // What was seen last stays to be read.
-    if (!run_.run_id().empty()) {
-      std::string text;
-      for (const std::string& line : lines()) {
-        text += line + "\n";
-      }
-      static_cast<void>(print(text));
+    try {
+      leave_last_view();
+    } catch (const std::exception&) {
+      static_cast<void>(print("There is no memory left to show what was seen last\n"));
     }
   }
 
@@ -112,6 +110,18 @@ class WatchCommand::ScreenOutput final : public Output {
   }
 
  private:
+  /// What was seen last stays to be read.
+  void leave_last_view() const {
+    if (run_.run_id().empty()) {
+      return;
+    }
+    std::string text;
+    for (const std::string& line : lines()) {
+      text += line + "\n";
+    }
+    static_cast<void>(print(text));
+  }
+
   [[nodiscard]] std::vector<std::string> lines() const {
     const TerminalSize size = stdout_size();
     // The last column is left free: some terminals wrap a line that ends there.
