@@ -19,6 +19,7 @@ struct LlamaEngine::Impl {
   bool offloaded = false;                     // some of it lies in a GPU's memory
   std::optional<std::uint64_t> memory_bytes;  // what the process may use
   std::size_t longest_piece = 0;              // bytes of the longest token's text
+  std::size_t graph_nodes = 0;                // as the warm-up saw them; 0 without one
 
   [[nodiscard]] const llama_vocab* vocab() const noexcept {
     return llama_model_get_vocab(model.get());
