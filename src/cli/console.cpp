@@ -54,6 +54,12 @@ TerminalSize stdout_size() {
 }
 
 bool print(std::string_view text) {
+  // Whatever was overlooked before: what reaches a terminal does not drive it.
+  if (isatty(STDOUT_FILENO) == 1) {
+    const std::string safe = printable_page(text);
+    return std::fwrite(safe.data(), 1, safe.size(), stdout) == safe.size() &&
+           std::fflush(stdout) == 0;
+  }
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
          std::fflush(stdout) == 0;
 }

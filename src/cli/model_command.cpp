@@ -1,6 +1,7 @@
 #include "cli/model_command.hpp"
 
 #include "base/format_bytes.hpp"
+#include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/shared_options.hpp"
@@ -84,8 +85,9 @@ int ModelCommand::run() {
     print_error(made.error());
     return made.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
   }
-  return print(fmt::format("{}: {}, {} parameters, {}\n", made->path.string(), made->name,
-                           format_count(made->parameters), format_bytes(made->bytes)))
+  return print(fmt::format("{}: {}, {} parameters, {}\n", printable(made->path.string()),
+                           printable(made->name), format_count(made->parameters),
+                           format_bytes(made->bytes)))
              ? exit_done
              : exit_failed;
 }
