@@ -61,6 +61,12 @@ TerminalSize stdout_size() {
 }
 
 bool print(std::string_view text) {
+  // Whatever was overlooked before: what reaches a terminal does not drive it.
+  std::string safe;
+  if (isatty(STDOUT_FILENO) == 1) {
+    safe = printable_page(text);
+    text = safe;
+  }
   while (!text.empty()) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {

@@ -43,31 +43,31 @@ std::string stats_json(const DatabaseStats& stats) {
   const auto time = [](const std::optional<WallTime>& at) {
     return at ? Json(at->time_since_epoch().count()) : Json(nullptr);
   };
-  return Json{{"path", stats.path.string()},
-              {"schema_version", stats.schema_version},
-              {"file_bytes", stats.file_bytes},
-              {"log_bytes", stats.log_bytes},
-              {"free_bytes", stats.free_bytes},
-              {"runs", stats.runs},
-              {"runs_by_status", statuses},
-              {"oldest_at_ms", time(stats.oldest)},
-              {"newest_at_ms", time(stats.newest)},
-              {"journals", stats.journals},
-              {"rows", rows}}
-             .dump(2, ' ', false, Json::error_handler_t::replace) +
+  return printable_json(Json{
+             {"path", stats.path.string()},
+             {"schema_version", stats.schema_version},
+             {"file_bytes", stats.file_bytes},
+             {"log_bytes", stats.log_bytes},
+             {"free_bytes", stats.free_bytes},
+             {"runs", stats.runs},
+             {"runs_by_status", statuses},
+             {"oldest_at_ms", time(stats.oldest)},
+             {"newest_at_ms", time(stats.newest)},
+             {"journals", stats.journals},
+             {"rows", rows}}.dump(2, ' ', false, Json::error_handler_t::replace)) +
          "\n";
 }
 
 std::string stats_text(const DatabaseStats& stats) {
   std::string text =
-      fmt::format("{}, schema version {}\n", stats.path.string(), stats.schema_version);
+      fmt::format("{}, schema version {}\n", printable(stats.path.string()), stats.schema_version);
   text += fmt::format("{}, of which {} unused; {} in the log beside it\n",
                       format_bytes(stats.file_bytes), format_bytes(stats.free_bytes),
                       format_bytes(stats.log_bytes));
   text += fmt::format("{} runs", stats.runs);
   std::string_view separator = ": ";
   for (const auto& [status, count] : stats.runs_by_status) {
-    text += fmt::format("{}{} {}", separator, count, status);
+    text += fmt::format("{}{} {}", separator, count, printable(status));
     separator = ", ";
   }
   if (stats.oldest && stats.newest) {
@@ -184,7 +184,7 @@ int DbCommand::check() {
     if (!report) {
       return failed(report.error());
     }
-    std::string text = fmt::format("Saved into {}:\n", salvage_);
+    std::string text = fmt::format("Saved into {}:\n", printable(salvage_));
     TextTable table({TextTable::Align::left, TextTable::Align::right});
     for (const auto& [name, rows] : report->rows) {
       if (rows > 0) {
@@ -193,14 +193,14 @@ int DbCommand::check() {
     }
     text += table.text(stdout_terminal(), 2);
     for (const std::string& table_name : report->damaged) {
-      text += fmt::format("Rows of {} were lost.\n", table_name);
+      text += fmt::format("Rows of {} were lost.\n", printable(table_name));
     }
     if (report->orphans > 0) {
       text +=
           fmt::format("{} rows were left out: what they belong to was lost.\n", report->orphans);
     }
-    text +=
-        fmt::format("Use it with --db {}, or put it in the place of the damaged one.\n", salvage_);
+    text += fmt::format("Use it with --db {}, or put it in the place of the damaged one.\n",
+                        printable(salvage_));
     return shown(text);
   }
   auto database = database_.open_existing(Recovery::no);
@@ -212,7 +212,7 @@ int DbCommand::check() {
     return failed(report.error());
   }
   if (report->good()) {
-    return shown(fmt::format("{} is good.\n", path->string()));
+    return shown(fmt::format("{} is good.\n", printable(path->string())));
   }
   std::string text;
   for (const std::string& problem : report->problems) {
@@ -240,7 +240,7 @@ int DbCommand::vacuum() {
   if (!before || !after) {
     return failed(before ? after.error() : before.error());
   }
-  return shown(fmt::format("{}: {} before, {} now\n", database->path().string(),
+  return shown(fmt::format("{}: {} before, {} now\n", printable(database->path().string()),
                            format_bytes(before->file_bytes + before->log_bytes),
                            format_bytes(after->file_bytes + after->log_bytes)));
 }
@@ -289,7 +289,8 @@ int DbCommand::backup() {
   if (const auto copied = database->backup(target_); !copied) {
     return failed(copied.error());
   }
-  return shown(fmt::format("Copied {} to {}\n", database->path().string(), target_));
+  return shown(
+      fmt::format("Copied {} to {}\n", printable(database->path().string()), printable(target_)));
 }
 
 int DbCommand::import() {

@@ -2,6 +2,7 @@
 
 #include "enprof/base/clock.hpp"
 
+#include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "cli/machine_diagnosis.hpp"
 #include "cli/output_file.hpp"
@@ -78,10 +79,11 @@ std::string sign(const Terminal& terminal, State state) {
 std::string fix_text(const Terminal& terminal, std::string_view fix, std::size_t indent) {
   std::string result;
   for (bool first = true; !fix.empty(); first = false) {
-    const std::string_view line = fix.substr(0, fix.find('\n'));
-    fix.remove_prefix(std::min(fix.size(), line.size() + 1));
+    const std::string_view raw = fix.substr(0, fix.find('\n'));
+    fix.remove_prefix(std::min(fix.size(), raw.size() + 1));
+    const std::string line = printable(raw);
     result += std::string(indent, ' ') + (first ? "→ " : "  ");
-    result += line.starts_with("  ") ? styled(terminal, Style::bold, std::string(line.substr(2)))
+    result += line.starts_with("  ") ? styled(terminal, Style::bold, line.substr(2))
                                      : wrap(line, terminal.width, indent + 2);
     result += "\n";
   }
@@ -168,7 +170,7 @@ std::string DoctorCommand::text(const std::vector<Group>& groups, const std::str
     for (const Diagnosis& diagnosis : group.diagnoses) {
       result += fmt::format("{}  {}{}  {}\n", sign(terminal, diagnosis.state), diagnosis.what,
                             std::string(width - diagnosis.what.size(), ' '),
-                            wrap(diagnosis.detail, terminal.width, indent));
+                            wrap(printable(diagnosis.detail), terminal.width, indent));
       result += fix_text(terminal, diagnosis.fix, indent);
     }
     result += "\n";
@@ -190,7 +192,9 @@ std::string DoctorCommand::json(const std::vector<Group>& groups) {
                                                     : nlohmann::ordered_json(diagnosis.fix)}});
     }
   }
-  return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return printable_json(
+             list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) +
+         "\n";
 }
 
 int DoctorCommand::run() {

@@ -1,14 +1,30 @@
 #include "cli/event_line.hpp"
 
+#include "base/printable.hpp"
+#include "base/utf8.hpp"
+
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
 
 namespace enprof {
 namespace {
 
 std::string dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return printable_json(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+/// A text of somebody else's without blanks, and without what could drive a terminal.
+std::string as_word(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const CodePoint point = first_code_point(text);
+    const std::string_view bytes = text.substr(0, point.length);
+    text.remove_prefix(point.length);
+    result += point.valid && is_printable(point.value) && bytes != " " ? bytes : "_";
+  }
+  return result;
 }
 
 /// A word of the envelope: never with a blank, never empty.
@@ -17,13 +33,7 @@ std::string word(const Json& event, const char* key) {
   if (found == event.end() || found->is_null() || *found == "") {
     return "-";
   }
-  std::string text = found->is_string() ? found->get<std::string>() : dump(*found);
-  for (char& character : text) {
-    if (static_cast<unsigned char>(character) <= ' ' || character == '\x7F') {
-      character = '_';
-    }
-  }
-  return text;
+  return as_word(found->is_string() ? found->get<std::string>() : dump(*found));
 }
 
 void append_rails(std::string& line, const Json& rails) {
@@ -47,9 +57,9 @@ std::string event_line(const Json& event) {
     if (key == "rails" && value.is_array()) {
       append_rails(line, value);
     } else if (value.is_structured()) {
-      line += fmt::format(" {}={}", key, value.size());
+      line += fmt::format(" {}={}", as_word(key), value.size());
     } else {
-      line += fmt::format(" {}={}", key, dump(value));
+      line += fmt::format(" {}={}", as_word(key), dump(value));
     }
   }
   return line;

@@ -33,6 +33,15 @@ TEST(EventLine, IsOneLineOfPlainFieldsWhateverTheEventHolds) {
   EXPECT_EQ(event_line(Json::parse(R"({"seq":1,"run_id":"a b\n","type":"x\u001b[2J","t_ms":1,
                                        "data":{"text":"\n\u001b[2J\u0007"}})")),
             R"(1 a_b_ 1 x_[2J text="\n\u001b[2J\u0007")");
+  EXPECT_EQ(event_line(Json{{"seq", 1},
+                            {"run_id", "\u009B2J\u202E"},
+                            {"type", "t\x7F\u2028"},
+                            {"t_ms", 1},
+                            {"data",
+                             {{"ke y\x1b[2J\u009B", "\u009B\x7F\u200F"},
+                              {"list\x1b", {1}},
+                              {"rails", {{{"name", "\x1b\u0090"}, {"power_mw", 1}}}}}}}),
+            R"(1 _2J_ 1 t__ ke_y_[2J_="\u009b\u007f\u200f" list_=1 rail.___mw=1)");
   EXPECT_EQ(event_line(Json::parse("{}")), "- - - -");
   EXPECT_EQ(event_line(Json::parse(R"({"data":3})")), "- - - -");
 }

@@ -1,5 +1,6 @@
 #include "cli/live_screen.hpp"
 
+#include "base/printable.hpp"
 #include "base/utf8.hpp"
 #include "report/format.hpp"
 
@@ -21,24 +22,17 @@ constexpr std::string_view kEstimate = "~";  // as before an energy in `enprof r
 
 /// The next character of a text, as it may be printed; "\n" stands for a line's end.
 std::string take_character(std::string_view& text) {
-  const std::size_t length = std::max<std::size_t>(1, utf8_sequence_length(text));
-  const std::string_view bytes = text.substr(0, length);
-  text.remove_prefix(length);
-  const auto first = static_cast<unsigned char>(bytes.front());
-  if (length == 1) {
-    return bytes == "\n"                      ? "\n"
-           : first < 0x20 || first == 0x7F    ? " "
-           : utf8_sequence_length(bytes) == 0 ? "\xEF\xBF\xBD"
-                                              : std::string(bytes);
+  const CodePoint point = first_code_point(text);
+  const std::string_view bytes = text.substr(0, point.length);
+  text.remove_prefix(point.length);
+  if (!point.valid) {
+    return "\xEF\xBF\xBD";
   }
-  const auto second = static_cast<unsigned char>(bytes[1]);
-  if (first == 0xC2 && second < 0xA0) {
-    return " ";  // a C1 control
+  if (bytes == "\n" || is_printable(point.value)) {
+    return std::string(bytes);
   }
-  // Bidi controls could reorder what stands on the line.
-  const bool is_bidi = bytes >= "\xE2\x80\xAA" && bytes <= "\xE2\x80\xAE";
-  const bool is_isolate = bytes >= "\xE2\x81\xA6" && bytes <= "\xE2\x81\xA9";
-  return length == 3 && (is_bidi || is_isolate) ? std::string{} : std::string(bytes);
+  // A control may have stood for a gap; one that reorders the line leaves none.
+  return point.value < 0xA0 ? " " : "";
 }
 
 /// A text on one line, cut with an ellipsis where it is too long.

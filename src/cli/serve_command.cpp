@@ -11,6 +11,7 @@
 #include "server/http_server.hpp"
 #include "server/model_directory.hpp"
 #include "server/profiling_api.hpp"
+#include "server/reachable_hosts.hpp"
 #include "server/run_worker.hpp"
 #include "server/server_url.hpp"
 
@@ -56,6 +57,11 @@ void ServeCommand::declare(CLI::App& program) {
                  "Other users of this machine see options: better in the variable")
       ->type_name("TOKEN")
       ->envname("ENPROF_TOKEN");
+  app.add_option("--allow-host", allowed_hosts_,
+                 "Another name of this server, as a tunnel's or a proxy's clients write it; may be "
+                 "repeated. With a token every name is allowed")
+      ->type_name("NAME[:PORT]")
+      ->allow_extra_args(false);
   app.add_option("--queue", queue_, "Runs that may wait")
       ->type_name("N")
       ->transform(whole_number(1, 10'000))
@@ -93,6 +99,31 @@ Result<void> ServeCommand::choose_token() {
   return {};
 }
 
+Result<std::vector<AccessPolicy::Host>> ServeCommand::allowed_hosts() const {
+  std::vector<AccessPolicy::Host> result;
+  for (const std::string& text : allowed_hosts_) {
+    auto host = AccessPolicy::parse_host(text);
+    if (!host) {
+      return std::unexpected(std::move(host.error()));
+    }
+    result.push_back(*std::move(host));
+  }
+  return result;
+}
+
+void ServeCommand::print_addresses(std::uint16_t port) const {
+  std::string label = dashboard_assets().empty() ? "serving without a dashboard on" : "serving";
+  for (const std::string& host : reachable_hosts(host_, interface_addresses())) {
+    const ServerUrl url{.host = host, .port = port, .token = token_};
+    print_note(fmt::format("{} {}", label, url.text_with_token()));
+    label = "    or";
+  }
+  if (is_every_address(host_)) {
+    print_note(fmt::format("listening on every address of this machine: {}",
+                           ServerUrl{.host = host_, .port = port}.text()));
+  }
+}
+
 ServerPower::Options ServeCommand::power_options(const RunQueue* const& queue) const {
   ServerPower::Options options{
       .open = [this] { return PowerMonitor::open(power_, power_environment()); },
@@ -117,9 +148,20 @@ int ServeCommand::run() {
   if (const auto chosen = choose_token(); !chosen) {
     return failed(chosen.error());
   }
+  auto allowed = allowed_hosts();
+  if (!allowed) {
+    print_error(allowed.error());
+    return exit_usage;
+  }
   const ModelDirectory models(models_dir_);
-  if (const auto list = models.list(); !list) {
-    return failed(list.error());
+  if (auto list = models.list(); !list) {
+    Error error = std::move(list.error());
+    error.message += ": " + models.path().string();  // which clients are not told
+    return failed(error);
+  }
+  for (const std::string& stray : models.strays()) {
+    print_note(fmt::format("{} is not offered: it is a link that leads out of {}", stray,
+                           models.path().string()));
   }
   auto store = database_.open();
   if (!store) {
@@ -169,7 +211,7 @@ int ServeCommand::run() {
                                     .queued_runs = queue.waiting()};
                               }});
   auto server = HttpServer::open(
-      {.host = host_, .port = port_, .token = token_},
+      {.host = host_, .port = port_, .token = token_, .allowed_hosts = *std::move(allowed)},
       [&](const HttpRequest& request) { return api.handle(request); }, hub);
   if (!server) {
     return failed(server.error());
@@ -184,10 +226,7 @@ int ServeCommand::run() {
   const std::unique_ptr<ServerPower, void (*)(ServerPower*)> measuring(
       &power, [](ServerPower* ending) { ending->stop(); });
 
-  const ServerUrl url{.host = host_, .port = serving->port(), .token = token_};
-  print_note(fmt::format("serving {}{}",
-                         dashboard_assets().empty() ? "without a dashboard on " : "",
-                         url.text_with_token()));
+  print_addresses(serving->port());
   print_note(fmt::format("models: {} · runs: {} · Ctrl-C ends", models.path().string(),
                          store->path().string()));
   PeriodicThread signals;

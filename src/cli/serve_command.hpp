@@ -4,12 +4,14 @@
 #include "cli/command.hpp"
 #include "cli/llama_run_engine.hpp"
 #include "cli/shared_options.hpp"
+#include "server/access_policy.hpp"
 #include "server/run_queue.hpp"
 #include "server/server_power.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace enprof {
 
@@ -20,6 +22,9 @@ class ServeCommand final : public Command {
 
  private:
   [[nodiscard]] Result<void> choose_token();
+  [[nodiscard]] Result<std::vector<AccessPolicy::Host>> allowed_hosts() const;
+  /// Says where the server is reached, with the token.
+  void print_addresses(std::uint16_t port) const;
   /// Opened and started as the options say; `queue` is there once it is asked for.
   [[nodiscard]] ServerPower::Options power_options(const RunQueue* const& queue) const;
 
@@ -28,6 +33,7 @@ class ServeCommand final : public Command {
   std::uint16_t port_ = 8000;
   std::string models_dir_ = ".";
   std::string token_;
+  std::vector<std::string> allowed_hosts_;
   std::string power_ = "auto";
   PowerIntervalOption power_interval_;
   double baseline_s_ = 2.0;

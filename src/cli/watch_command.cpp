@@ -1,5 +1,6 @@
 #include "cli/watch_command.hpp"
 
+#include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "cli/event_line.hpp"
 #include "cli/live_screen.hpp"
@@ -143,8 +144,8 @@ class WatchCommand::LineOutput final : public Output {
 
   void tell(const std::string& state) override { print_note(state); }
   void take(const Json& event) override {
-    lines_ +=
-        json_ ? event.dump(-1, ' ', false, Json::error_handler_t::replace) : event_line(event);
+    lines_ += json_ ? printable_json(event.dump(-1, ' ', false, Json::error_handler_t::replace))
+                    : event_line(event);
     lines_ += '\n';
   }
   bool flush() override {

@@ -1,5 +1,7 @@
 #include "live/event_hub.hpp"
 
+#include "base/printable.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -9,7 +11,8 @@ namespace enprof {
 namespace {
 
 std::string json_string(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return printable_json(
+      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::string envelope(const LiveEvent& event, Nanoseconds at, std::string_view data) {

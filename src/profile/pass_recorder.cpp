@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace enprof {
+namespace {
+
+/// Room is made for passes of so many times the usual operations before the run begins: of a large
+/// model it would otherwise be made, and first touched, in the middle of it.
+constexpr std::size_t kRoomFactor = 4;
+
+}  // namespace
 
 PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes,
                            PassRing* more_passes)
@@ -11,7 +18,7 @@ PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRin
       followed_{passes, more_passes},
       capacity_(capacity),
       passes_(std::make_unique<PassRecord[]>(capacity.passes)) {
-  grow(capacity_.passes * kUsualOperations);
+  grow(capacity_.passes * kUsualOperations * kRoomFactor);
 }
 
 void PassRecorder::grow(std::size_t stamps) {

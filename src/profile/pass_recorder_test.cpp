@@ -116,7 +116,7 @@ TEST_F(PassRecorderTest, ALargerPlanFindsRoomWhenItIsAdded) {
   PassRecorder recorder{{.passes = 2, .operations = 1U << 20U}, clock_};
   const std::uint32_t small = recorder.add_plan(plan_of(3));
   make_pass(recorder, small, 3);
-  const std::size_t many = 2 * PassRecorder::kUsualOperations + 5;
+  const std::size_t many = 9 * PassRecorder::kUsualOperations + 5;
   const std::uint32_t large = recorder.add_plan(plan_of(many));
   make_pass(recorder, large, many);
   recorder.end();

@@ -1,5 +1,6 @@
 #include "report/operation_json.hpp"
 
+#include "base/printable.hpp"
 #include "report/component_section.hpp"
 #include "report/roofline_section.hpp"
 #include "report/value_section.hpp"
@@ -144,7 +145,7 @@ Json values_json(const ProfiledRun& run) {
 
 std::string operation_table_text(const ProfiledRun& run) {
   const auto compact = [](const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
   };
   std::string out = fmt::format("{{\n    \"coverage\": {},\n    \"operations\": [",
                                 compact(nullable(operation_coverage(run))));

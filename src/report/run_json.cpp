@@ -1,5 +1,6 @@
 #include "report/run_json.hpp"
 
+#include "base/printable.hpp"
 #include "report/json_figures.hpp"
 #include "report/operation_json.hpp"
 #include "report/power_json.hpp"
@@ -138,7 +139,7 @@ void add_tail(Json& json, const ProfiledRun& run) {
 
 /// Text that is not UTF-8 has its bad bytes replaced.
 std::string dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+  return printable_json(json.dump(indent, ' ', false, Json::error_handler_t::replace));
 }
 
 /// An object without its braces, indented.

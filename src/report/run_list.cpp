@@ -1,5 +1,6 @@
 #include "report/run_list.hpp"
 
+#include "base/printable.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
@@ -99,7 +100,7 @@ std::string run_list_to_json(const RunList& list) {
          {"warnings", run.warnings}});
   }
   const Json object{{"total", list.total}, {"runs", std::move(runs)}};
-  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return printable_json(object.dump(2, ' ', false, Json::error_handler_t::replace)) + "\n";
 }
 
 }  // namespace enprof

@@ -1,11 +1,11 @@
 #include "server/access_policy.hpp"
 
+#include "server/http_request.hpp"
 #include "server/problem.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <charconv>
 #include <exception>
@@ -17,41 +17,77 @@ namespace enprof {
 namespace {
 
 constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kHttpsPort = 443;
 
-struct Authority {
-  std::string host;  // lower case, without the brackets of IPv6
-  std::uint16_t port = kHttpPort;
-};
+std::string_view without_blanks(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return text;
+}
 
-std::optional<Authority> parse_authority(std::string_view text) {
-  Authority result;
+/// What names of hosts and addresses of IPv4 are made of.
+bool is_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' || c == '_';
+  });
+}
+
+bool is_ipv6(std::string_view text) {
+  return text.find(':') != std::string_view::npos &&
+         text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+}
+
+std::optional<AccessPolicy::Host> parse_authority(std::string_view text) {
+  AccessPolicy::Host result;
+  std::string_view name;
   std::string_view rest;
   if (text.starts_with('[')) {
     const auto end = text.find(']');
-    if (end == std::string_view::npos) {
+    if (end == std::string_view::npos || !is_ipv6(text.substr(1, end - 1))) {
       return std::nullopt;
     }
-    result.host = text.substr(1, end - 1);
+    name = text.substr(1, end - 1);
     rest = text.substr(end + 1);
   } else {
     const auto colon = text.find(':');
-    result.host = text.substr(0, colon);
+    name = text.substr(0, colon);
     rest = colon == std::string_view::npos ? std::string_view{} : text.substr(colon);
-  }
-  if (!rest.empty()) {
-    const auto [end, error] =
-        std::from_chars(rest.data() + 1, rest.data() + rest.size(), result.port);
-    if (rest.front() != ':' || error != std::errc{} || end != rest.data() + rest.size()) {
+    if (!is_name(name)) {
       return std::nullopt;
     }
   }
-  std::ranges::transform(result.host, result.host.begin(), [](char c) {
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  });
-  if (result.host.ends_with('.')) {
-    result.host.pop_back();
+  if (!rest.empty()) {
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), port);
+    if (rest.front() != ':' || error != std::errc{} || end != rest.data() + rest.size()) {
+      return std::nullopt;
+    }
+    result.port = port;
   }
-  return result.host.empty() ? std::nullopt : std::optional{result};
+  result.name = lower_case(name);
+  if (result.name.ends_with('.')) {
+    result.name.pop_back();
+  }
+  return result.name.empty() ? std::nullopt : std::optional{result};
+}
+
+struct Origin {
+  AccessPolicy::Host host;
+  std::uint16_t port = 0;  // with that of its scheme, where it names none
+};
+
+std::optional<Origin> parse_origin(std::string_view text) {
+  const auto of_scheme = [&](std::string_view scheme,
+                             std::uint16_t usual) -> std::optional<Origin> {
+    auto host = text.starts_with(scheme) ? parse_authority(text.substr(scheme.size()))
+                                         : std::optional<AccessPolicy::Host>{};
+    if (!host) {
+      return std::nullopt;
+    }
+    const std::uint16_t port = host->port.value_or(usual);
+    return Origin{.host = *std::move(host), .port = port};
+  };
+  auto plain = of_scheme("http://", kHttpPort);
+  return plain ? plain : of_scheme("https://", kHttpsPort);
 }
 
 bool same_secret(std::string_view a, std::string_view b) {
@@ -64,25 +100,24 @@ bool same_secret(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-AccessPolicy::AccessPolicy(std::string host, std::uint16_t port, std::string token)
-    : host_(std::move(host)), port_(port), token_(std::move(token)) {}
+AccessPolicy::AccessPolicy(std::string host, std::uint16_t port, std::string token,
+                           std::vector<Host> allowed)
+    : host_(std::move(host)), port_(port), token_(std::move(token)), allowed_(std::move(allowed)) {}
 
 std::optional<HttpResponse> AccessPolicy::refusal(const HttpRequest& request) const {
-  const std::string_view host = request.header("host");
-  if (!is_ours(host)) {
-    return problem({ErrorCode::permission_denied,
-                    fmt::format("The Host header '{}' does not name this server", host),
-                    fmt::format("Use http://{}:{}/", host_, port_)});
-  }
-  if (const std::string_view origin = request.header("origin"); !origin.empty()) {
-    constexpr std::string_view kScheme = "http://";
-    if (!origin.starts_with(kScheme) || !is_ours(origin.substr(kScheme.size()))) {
+  const std::string_view name = request.header("host");
+  const auto host = parse_authority(name);
+  if (token_.empty()) {
+    if (!host || !is_allowed(*host)) {
       return problem({ErrorCode::permission_denied,
-                      fmt::format("Pages of {} may not use this server", origin),
-                      "Open the server's own page."});
+                      fmt::format("The Host header '{}' does not name this server", name),
+                      fmt::format("Use http://{}:{}/; or start the server with --allow-host NAME, "
+                                  "or with a --token, which works by every name.",
+                                  host_, port_)});
     }
-  }
-  if (!is_page(request) && !has_token(request)) {
+  } else if (is_page(request)) {
+    return std::nullopt;  // it is the same for everybody
+  } else if (!has_token(request)) {
     HttpResponse answer =
         problem(401, {ErrorCode::permission_denied, "The token is missing or wrong",
                       "Send it as 'Authorization: Bearer TOKEN', or as ?token=TOKEN; enprof serve "
@@ -90,23 +125,49 @@ std::optional<HttpResponse> AccessPolicy::refusal(const HttpRequest& request) co
     answer.headers.emplace_back("WWW-Authenticate", "Bearer");
     return answer;
   }
+  if (const std::string_view origin = request.header("origin");
+      !origin.empty() && !is_own_page(origin, host)) {
+    return problem({ErrorCode::permission_denied,
+                    fmt::format("Pages of {} may not use this server", origin),
+                    "Open the server's own page. Where that is what you did, a proxy hides the "
+                    "name that it was asked for: let it pass on the Host header, or start the "
+                    "server with --allow-host NAME."});
+  }
   return std::nullopt;
 }
 
-bool AccessPolicy::is_ours(std::string_view text) const {
-  const auto authority = parse_authority(text);
-  if (!authority || authority->port != port_) {
+bool AccessPolicy::is_allowed(const Host& host) const {
+  return is_loopback(host.name) || std::ranges::any_of(allowed_, [&](const Host& allowed) {
+           return allowed.name == host.name && (!allowed.port || allowed.port == host.port);
+         });
+}
+
+bool AccessPolicy::is_own_page(std::string_view text, const std::optional<Host>& host) const {
+  const auto origin = parse_origin(text);
+  if (!origin) {
     return false;
   }
-  if (is_loopback(authority->host)) {
-    return true;  // whoever can send this sits at the machine, or has the token
+  const bool was_allowed = std::ranges::any_of(allowed_, [&](const Host& allowed) {
+    return allowed.name == origin->host.name && (!allowed.port || *allowed.port == origin->port);
+  });
+  if (was_allowed) {
+    return true;
   }
-  if (is_loopback(host_)) {
+  if (!host || origin->host.name != host->name) {
     return false;
   }
-  // Names that a machine on a network goes by are many; with a token, which no foreign page knows,
-  // the name matters no more.
-  return authority->host == host_ || !token_.empty();
+  return !token_.empty() || (host->port ? *host->port == origin->port
+                                        : origin->port == kHttpPort || origin->port == kHttpsPort);
+}
+
+Result<AccessPolicy::Host> AccessPolicy::parse_host(std::string_view text) {
+  auto host = parse_authority(text);
+  if (!host) {
+    return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not the name of a host", text),
+                "Pass one as it stands in an address, without its scheme: --allow-host box.lan, "
+                "or box.lan:8443 for that port alone.");
+  }
+  return *std::move(host);
 }
 
 bool AccessPolicy::is_page(const HttpRequest& request) {
@@ -119,14 +180,12 @@ bool AccessPolicy::has_token(const HttpRequest& request) const {
   if (token_.empty()) {
     return true;
   }
-  constexpr std::string_view kBearer = "Bearer ";
-  std::string_view given = request.header("authorization");
-  if (given.starts_with(kBearer)) {
-    given.remove_prefix(kBearer.size());
-  } else {
-    given = request.parameter("token");
+  const std::string_view given = request.header("authorization");
+  const auto blank = given.find(' ');
+  if (blank != std::string_view::npos && lower_case(given.substr(0, blank)) == "bearer") {
+    return same_secret(without_blanks(given.substr(blank)), token_);
   }
-  return same_secret(given, token_);
+  return same_secret(request.parameter("token"), token_);  // a proxy may have its own credentials
 }
 
 bool AccessPolicy::is_loopback(std::string_view host) {

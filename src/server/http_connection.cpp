@@ -4,10 +4,12 @@
 #include "server/coroutine.hpp"
 #include "server/http_request.hpp"
 #include "server/problem.hpp"
+#include "server/router.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
@@ -18,6 +20,7 @@
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
@@ -33,6 +36,7 @@ using boost::system::error_code;
 constexpr Logger kLog{"server"};
 /// How long a refused client may go on sending.
 constexpr std::chrono::seconds kLinger{1};
+constexpr std::array<std::string_view, 1> kWatchParameters{"since"};
 
 }  // namespace
 
@@ -53,7 +57,13 @@ asio::awaitable<void> HttpConnection::run() {
     stream_.expires_after(service_.limits.idle);
     error_code error;
     is_asking_ = true;
-    co_await http::async_read(stream_, buffer, parser, no_throw(error));
+    co_await http::async_read_header(stream_, buffer, parser, no_throw(error));
+    if (!error && !parser.is_done()) {
+      if (expects_continue(parser.get()) && !co_await invite_body(parser.get())) {
+        break;
+      }
+      co_await http::async_read(stream_, buffer, parser, no_throw(error));
+    }
     is_asking_ = false;
     if (error) {
       co_await refuse(error);
@@ -79,6 +89,20 @@ asio::awaitable<void> HttpConnection::run() {
     }
   }
   static_cast<void>(stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored));
+}
+
+asio::awaitable<bool> HttpConnection::invite_body(const WireRequest& head) {
+  // Who may not would otherwise send it all to be told so.
+  if (auto refusal = service_.policy.refusal(plain(head))) {
+    WireResponse response = wire(*std::move(refusal), head);
+    response.keep_alive(false);  // whether the body comes all the same is not known
+    co_await send(std::move(response));
+    co_return false;
+  }
+  constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
+  error_code error;
+  co_await asio::async_write(stream_, asio::buffer(kGoOn), no_throw(error));
+  co_return !error;
 }
 
 void HttpConnection::stop() {
@@ -200,6 +224,8 @@ asio::awaitable<void> HttpConnection::watch(WireRequest request) {
   } else if (asked.path != service_.live_path) {
     refusal = problem(404, {ErrorCode::not_found, "There is no WebSocket at " + asked.path,
                             "Connect to " + service_.live_path});
+  } else if (const auto wrong = wrong_parameter(asked, kWatchParameters)) {
+    refusal = problem(*wrong);
   } else if (watchers.is_full()) {
     refusal = problem(
         503, {ErrorCode::busy, fmt::format("There are {} watchers already", watchers.count()),

@@ -55,6 +55,9 @@ class HttpConnection {
   [[nodiscard]] WireResponse too_often(Nanoseconds wait, const WireRequest& request) const;
   /// False where the connection is of no more use, as with send_file().
   boost::asio::awaitable<bool> send(WireResponse response);
+  /// Says that the body may come; or, to who may not, that it need not. False where the connection
+  /// is of no more use.
+  boost::asio::awaitable<bool> invite_body(const WireRequest& head);
   /// As much as the client takes at a time: the rest stays on the disk.
   boost::asio::awaitable<bool> send_file(HttpResponse answered, const WireRequest& request);
   /// False where it could not be written whole.

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,8 @@ namespace enprof {
 struct HttpRequest {
   std::string method;                                       ///< GET, POST, …
   std::string path;                                         ///< percent-decoded, without the query
-  std::map<std::string, std::string, std::less<>> query;    ///< decoded; the last of a name counts
+  std::map<std::string, std::string, std::less<>> query;    ///< decoded
+  std::set<std::string, std::less<>> repeated;              ///< names that the query has twice
   std::map<std::string, std::string, std::less<>> headers;  ///< names in lower case
   std::string body;
 

@@ -14,8 +14,24 @@ TEST(ParseTarget, DecodesPathAndQuery) {
   EXPECT_EQ(request.parameter("none"), "");
 }
 
+TEST(ParseTarget, WhatComesTwiceIsKnown) {
+  EXPECT_TRUE(parse_target("/?x=1&y=2").repeated.empty());
+  EXPECT_EQ(parse_target("/?x=1&y=2&%78=3").repeated.count("x"), 1U);
+}
+
+TEST(ParseTarget, AWholeUrlNamesItsHostToo) {
+  const HttpRequest request = parse_target("HTTP://box.lan:8000/api/run?x=1");
+  EXPECT_EQ(request.path, "/api/run");
+  EXPECT_EQ(request.parameter("x"), "1");
+  EXPECT_EQ(request.header("host"), "box.lan:8000");
+  EXPECT_EQ(parse_target("http://user:word@[::1]:80").header("host"), "[::1]:80");
+  EXPECT_EQ(parse_target("https://box.lan?x=1").path, "/");
+  EXPECT_EQ(parse_target("/api").header("host"), "");
+}
+
 TEST(ParseTarget, WhatIsNoUrlHasNoPath) {
-  for (const char* target : {"", "*", "http://[", "/%zz", "/a b", "\xff"}) {
+  for (const char* target : {"", "*", "http://[", "/%zz", "/a b", "\xff", "ftp://box.lan/",
+                             "http:/api", "http:///api", "box.lan:80"}) {
     EXPECT_EQ(parse_target(target).path, "") << target;
   }
 }

@@ -12,6 +12,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -40,7 +41,7 @@ class AsioServer final : public HttpServer {
       : options_(std::move(options)),
         handler_(std::move(handler)),
         hub_(hub),
-        policy_(options_.host, options_.port, options_.token) {}
+        policy_(options_.host, options_.port, options_.token, options_.allowed_hosts) {}
 
   ~AsioServer() override {
     workers_.stop();
@@ -61,6 +62,11 @@ class AsioServer final : public HttpServer {
     if (!error) {
       static_cast<void>(acceptor_.set_option(asio::socket_base::reuse_address(true), error));
     }
+    if (!error && address.is_v6() && address.is_unspecified()) {
+      // "::" is every address, those of IPv4 among them, whatever the system's default is.
+      error_code ignored;
+      static_cast<void>(acceptor_.set_option(asio::ip::v6_only(false), ignored));
+    }
     if (!error) {
       static_cast<void>(acceptor_.bind(endpoint, error));
     }
@@ -76,7 +82,7 @@ class AsioServer final : public HttpServer {
                         : "Pass another address or port: --host, --port");
     }
     options_.port = acceptor_.local_endpoint().port();
-    policy_ = AccessPolicy(options_.host, options_.port, options_.token);
+    policy_ = AccessPolicy(options_.host, options_.port, options_.token, options_.allowed_hosts);
     return {};
   }
 

@@ -4,6 +4,7 @@
 #include "enprof/base/error.hpp"
 
 #include "live/event_hub.hpp"
+#include "server/access_policy.hpp"
 #include "server/http_limits.hpp"
 #include "server/http_message.hpp"
 
@@ -13,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace enprof {
 
@@ -34,6 +36,7 @@ class HttpServer {
     std::string host = "127.0.0.1";
     std::uint16_t port = 8000;  ///< 0: any that is free
     std::string token;
+    std::vector<AccessPolicy::Host> allowed_hosts;  ///< see AccessPolicy
     std::string live_path = "/ws/profiling";
     HttpLimits limits;
   };

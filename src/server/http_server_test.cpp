@@ -1,5 +1,6 @@
 #include "server/http_server.hpp"
 
+#include "base/utf8.hpp"
 #include "support/socket_client.hpp"
 
 #include <gmock/gmock.h>
@@ -50,8 +51,8 @@ class HttpServerTest : public ::testing::Test {
     }
   }
 
-  void start(HttpLimits limits = {}) {
-    auto opened = HttpServer::open({.port = 0, .limits = limits}, echo, hub_);
+  void start(HttpLimits limits = {}, const std::string& token = "") {
+    auto opened = HttpServer::open({.port = 0, .token = token, .limits = limits}, echo, hub_);
     ASSERT_TRUE(opened) << opened.error().message;
     server_ = std::move(*opened);
     thread_ = std::thread([this] { server_->run(); });
@@ -129,6 +130,71 @@ TEST_F(HttpServerTest, StrangersAreRefused) {
               StartsWith("HTTP/1.1 403"));
 }
 
+TEST_F(HttpServerTest, AWholeUrlIsATargetToo) {
+  start();
+  const std::string here = "localhost:" + std::to_string(server_->port());
+  SocketClient client(server_->port());
+  client.send("GET http://" + here + "/a?q=1 HTTP/1.1\r\nHost: elsewhere\r\n\r\n");
+  EXPECT_THAT(client.answer(), HasSubstr("\r\n\r\nGET /a 1 "));
+  client.send("GET http://evil.example/a HTTP/1.1\r\nHost: " + here + "\r\n\r\n");
+  EXPECT_THAT(client.answer(), StartsWith("HTTP/1.1 403"));
+}
+
+TEST_F(HttpServerTest, ASecondHostHeaderIsNotTheOneThatCounts) {
+  start();
+  SocketClient client(server_->port());
+  EXPECT_THAT(client.get("/a", "Host: evil.example\r\n"), StartsWith("HTTP/1.1 403"));
+}
+
+TEST_F(HttpServerTest, AClientThatWaitsToSendItsBodyIsInvited) {
+  start({.body_bytes = 100});
+  const auto head = [&](const std::string& host, std::size_t length) {
+    return "POST /p HTTP/1.1\r\nHost: " + host + ":" + std::to_string(server_->port()) +
+           "\r\nExpect: 100-Continue\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+  };
+  SocketClient client(server_->port());
+  for (int time = 0; time < 2; ++time) {
+    client.send(head("localhost", 5));
+    EXPECT_EQ(client.answer(), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("hello");
+    EXPECT_THAT(client.answer(), HasSubstr("POST /p  hello"));
+  }
+  // Who may not, or sends too much, is told so before the body comes.
+  SocketClient stranger(server_->port());
+  stranger.send(head("evil.example", 5));
+  EXPECT_THAT(stranger.answer(), StartsWith("HTTP/1.1 403"));
+  SocketClient large(server_->port());
+  large.send(head("localhost", 101));
+  EXPECT_THAT(large.answer(), StartsWith("HTTP/1.1 413"));
+}
+
+TEST_F(HttpServerTest, TheTokenOpensByEveryNameAndForPagesBehindAProxy) {
+  start({}, "s3cret");
+  SocketClient client(server_->port());
+  const auto ask = [&](const std::string& headers) {
+    client.send("GET /api/models HTTP/1.1\r\n" + headers + "\r\n");
+    return client.answer();
+  };
+  EXPECT_THAT(ask("Host: box.lan\r\n"), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(ask("Host: box.lan\r\nAuthorization: bearer s3cret\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("Host: box.lan\r\nOrigin: https://box.lan\r\nAuthorization: Bearer s3cret\r\n"),
+              StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(ask("Host: box.lan\r\nOrigin: https://evil.example\r\n"
+                  "Authorization: Bearer s3cret\r\n"),
+              StartsWith("HTTP/1.1 403"));
+  const auto upgrade = [&](const std::string& host, const std::string& token) {
+    SocketClient watcher(server_->port());
+    watcher.send(
+        "GET /ws/profiling?token=" + token + " HTTP/1.1\r\nHost: " + host +
+        "\r\nOrigin: https://box.lan\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    return watcher.answer();
+  };
+  EXPECT_THAT(upgrade("box.lan", "s3cret"), StartsWith("HTTP/1.1 101"));
+  EXPECT_THAT(upgrade("box.lan", "wrong"), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(upgrade("other.lan", "s3cret"), StartsWith("HTTP/1.1 403"));
+}
+
 TEST_F(HttpServerTest, LargeAndBrokenRequestsAreRefused) {
   start({.body_bytes = 100, .header_bytes = 1000});
   SocketClient body(server_->port());
@@ -198,6 +264,21 @@ TEST_F(HttpServerTest, ASubscriptionNarrowsAndAWrongOneEnds) {
   const auto end = client.frame();
   EXPECT_EQ(end.opcode, 8);
   EXPECT_THAT(end.payload, HasSubstr("not a subscription"));
+  SocketClient mistyped(server_->port());
+  mistyped.upgrade("/ws/profiling");
+  ASSERT_TRUE(mistyped.say(R"({"subscribe":{"types":["eror"]}})"));
+  EXPECT_THAT(mistyped.frame().payload, HasSubstr("Did you mean 'error'?"));
+  // A reason that is cut does not end in the middle of a character.
+  SocketClient long_name(server_->port());
+  long_name.upgrade("/ws/profiling");
+  std::string name;
+  for (int count = 0; count < 60; ++count) {
+    name += "\xE2\x82\xAC";
+  }
+  ASSERT_TRUE(long_name.say(R"({"subscribe":{"types":[")" + name + R"("]}})"));
+  const auto cut = long_name.frame();
+  EXPECT_EQ(cut.opcode, 8);
+  EXPECT_FALSE(first_invalid_utf8(std::string_view(cut.payload).substr(2)));
 }
 
 TEST_F(HttpServerTest, WhoHasSubscribedToATypeIsCounted) {
@@ -229,6 +310,10 @@ TEST_F(HttpServerTest, WrongPlacesForAWatcherAreRefused) {
   EXPECT_THAT(elsewhere.upgrade("/ws/other"), StartsWith("HTTP/1.1 404"));
   SocketClient wrong(server_->port());
   EXPECT_THAT(wrong.upgrade("/ws/profiling?since=x"), StartsWith("HTTP/1.1 400"));
+  SocketClient mistyped(server_->port());
+  const std::string refusal = mistyped.upgrade("/ws/profiling?sinc=3");
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(refusal, HasSubstr("Did you mean 'since'?"));
   SocketClient first(server_->port());
   EXPECT_THAT(first.upgrade("/ws/profiling"), StartsWith("HTTP/1.1 101"));
   SocketClient second(server_->port());

@@ -3,6 +3,7 @@
 #include "server/http_request.hpp"
 
 #include <boost/beast/core/file.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/verb.hpp>
@@ -26,7 +27,7 @@ http::response<Body> head_of(const HttpResponse& plain_response, const WireReque
   // No page of ours loads anything from elsewhere, nor may another frame it.
   response.set("Content-Security-Policy",
                "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-               "frame-ancestors 'none'; base-uri 'none'");
+               "object-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'");
   response.set("X-Content-Type-Options", "nosniff");
   response.set("Referrer-Policy", "no-referrer");
   response.set(http::field::cache_control, "no-store");
@@ -42,12 +43,24 @@ http::response<Body> head_of(const HttpResponse& plain_response, const WireReque
 HttpRequest plain(const WireRequest& request) {
   HttpRequest result = parse_target({request.target().data(), request.target().size()});
   result.method = std::string(request.method_string());
+  const bool names_host = result.headers.contains("host");  // the target does, and counts
   for (const auto& field : request) {
-    const auto name = field.name_string();
-    result.headers[lower_case({name.data(), name.size()})] = std::string(field.value());
+    const std::string name = lower_case({field.name_string().data(), field.name_string().size()});
+    if (names_host && name == "host") {
+      continue;
+    }
+    // Of one that comes twice neither is the right one: together they are none (RFC 9110, 5.2).
+    const auto [entry, is_new] = result.headers.try_emplace(name, std::string(field.value()));
+    if (!is_new) {
+      entry->second += ", " + std::string(field.value());
+    }
   }
   result.body = request.body();
   return result;
+}
+
+bool expects_continue(const WireRequest& request) {
+  return request.version() >= 11 && beast::iequals(request[http::field::expect], "100-continue");
 }
 
 WireRequest unread_request() {

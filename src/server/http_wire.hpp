@@ -15,6 +15,8 @@ using WireResponse = boost::beast::http::response<boost::beast::http::string_bod
 using WireFile = boost::beast::http::response<boost::beast::http::file_body>;
 
 [[nodiscard]] HttpRequest plain(const WireRequest& request);
+/// Whether the client waits for "100 Continue" before it sends the body (RFC 9110, 10.1.1).
+[[nodiscard]] bool expects_continue(const WireRequest& request);
 /// Stands for a request that was not read: its connection is closed after the answer.
 [[nodiscard]] WireRequest unread_request();
 /// With the headers that all answers carry. To HEAD there is the length, and no body.

@@ -1,9 +1,14 @@
 #include "server/live_frame.hpp"
 
+#include "server/choices.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <array>
 #include <map>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -37,12 +42,49 @@ Result<std::set<std::string, std::less<>>> names(const Json& object, const char*
   return result;
 }
 
+Result<void> refuse_others(const Json& object, std::span<const std::string_view> known) {
+  for (const auto& [name, value] : object.items()) {
+    if (std::ranges::find(known, name) == known.end()) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("There is no '{}' in a subscription", name),
+                  say_choices(name, known));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
+std::span<const std::string_view> live_event_types() {
+  static constexpr std::array<std::string_view, 14> kTypes{"model_loading",
+                                                           "run_started",
+                                                           "section_start",
+                                                           "section_end",
+                                                           "token_complete",
+                                                           "power_sample",
+                                                           "inference_complete",
+                                                           "energy_settled",
+                                                           "layer_metrics",
+                                                           "component_metrics",
+                                                           "operation_metrics",
+                                                           "warning",
+                                                           "error",
+                                                           "gap"};
+  return kTypes;
+}
+
 Result<LiveFilter> parse_subscription(std::string_view message) {
+  constexpr std::array<std::string_view, 1> kMembers{"subscribe"};
+  constexpr std::array<std::string_view, 2> kLists{"runs", "types"};
   const Json json = Json::parse(message, nullptr, false);
   if (!json.is_object() || !json.contains("subscribe") || !json["subscribe"].is_object()) {
     return malformed("The message is not a subscription");
+  }
+  if (auto others = refuse_others(json, kMembers); !others) {
+    return std::unexpected(std::move(others.error()));
+  }
+  if (auto others = refuse_others(json["subscribe"], kLists); !others) {
+    return std::unexpected(std::move(others.error()));
   }
   auto runs = names(json["subscribe"], "runs");
   if (!runs) {
@@ -51,6 +93,13 @@ Result<LiveFilter> parse_subscription(std::string_view message) {
   auto types = names(json["subscribe"], "types");
   if (!types) {
     return std::unexpected(types.error());
+  }
+  const auto known = live_event_types();
+  for (const std::string& type : *types) {
+    if (std::ranges::find(known, type) == known.end()) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("There are no events of type '{}'", type), say_choices(type, known));
+    }
   }
   return LiveFilter{.runs = std::move(*runs), .types = std::move(*types)};
 }

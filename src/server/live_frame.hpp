@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,8 +28,12 @@ struct LiveFilter {
   }
 };
 
+/// The types of events that there are.
+[[nodiscard]] std::span<const std::string_view> live_event_types();
+
 /// Reads {"subscribe":{"runs":["…"],"types":["…"]}}; a member that is absent means everything.
-/// Errors: malformed, where it is no such message or names more than kMostNames.
+/// Errors: malformed, where it is no such message or names more than kMostNames; invalid_argument,
+/// with the one that was probably meant, for another member or a type that there is not.
 [[nodiscard]] Result<LiveFilter> parse_subscription(std::string_view message);
 inline constexpr std::size_t kMostNames = 64;
 

@@ -1,5 +1,7 @@
 #include "server/live_frame.hpp"
 
+#include "enprof/model/event.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -93,6 +95,28 @@ TEST(ParseSubscription, RefusesAnythingElse) {
     const auto parsed = parse_subscription(message);
     ASSERT_FALSE(parsed) << message;
     EXPECT_EQ(parsed.error().code, ErrorCode::malformed);
+  }
+}
+
+TEST(ParseSubscription, ATypeThatThereIsNotIsRefusedWithTheOneThatWasMeant) {
+  const auto wrong = parse_subscription(R"({"subscribe":{"types":["token_completed"]}})");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(wrong.error().message, "There are no events of type 'token_completed'");
+  EXPECT_EQ(wrong.error().hint.find("Did you mean 'token_complete'? "), 0U);
+  for (const char* message : {R"({"subscribe":{"type":["error"]}})",
+                              R"({"subscribe":{},"since":3})", R"({"subscribe":{"types":[""]}})"}) {
+    EXPECT_EQ(parse_subscription(message).error().code, ErrorCode::invalid_argument) << message;
+  }
+}
+
+TEST(ParseSubscription, EveryTypeThatThereIsCanBeAskedFor) {
+  for (const std::string_view type : live_event_types()) {
+    EXPECT_TRUE(parse_subscription(R"({"subscribe":{"types":[")" + std::string(type) + R"("]}})"))
+        << type;
+  }
+  for (int type = 0; type <= static_cast<int>(EventType::operation_metrics); ++type) {
+    EXPECT_THAT(live_event_types(), ::testing::Contains(to_string(static_cast<EventType>(type))));
   }
 }
 

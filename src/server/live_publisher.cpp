@@ -1,5 +1,6 @@
 #include "server/live_publisher.hpp"
 
+#include "base/printable.hpp"
 #include "base/utf8.hpp"
 #include "report/json_figures.hpp"
 
@@ -12,7 +13,7 @@ namespace enprof {
 namespace {
 
 std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 Json figure(const Figure& figure) {

@@ -1,6 +1,7 @@
 #include "server/live_watcher.hpp"
 
 #include "base/log.hpp"
+#include "base/utf8.hpp"
 #include "server/coroutine.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -77,7 +78,8 @@ asio::awaitable<void> LiveWatcher::hear() {
       watchers_.count_types(filter_.types, filter->types);
       filter_ = std::move(*filter);
     } else {
-      say_goodbye(websocket::close_code::bad_payload, filter.error().message);
+      say_goodbye(websocket::close_code::bad_payload,
+                  filter.error().message + ". " + filter.error().hint);
     }
   }
   watchers_.count_types(filter_.types, {});
@@ -156,7 +158,9 @@ asio::awaitable<void> LiveWatcher::sleep(std::chrono::nanoseconds duration) {
 
 void LiveWatcher::say_goodbye(websocket::close_code code, std::string_view why) {
   constexpr std::size_t kLongestReason = 123;  // RFC 6455, 5.5
-  goodbye_ = websocket::close_reason(code, beast::string_view(why.substr(0, kLongestReason)));
+  std::string_view reason = why.substr(0, kLongestReason);
+  reason.remove_suffix(unfinished_utf8(reason));  // a close frame with half a character is none
+  goodbye_ = websocket::close_reason(code, beast::string_view(reason));
 }
 
 void LiveWatcher::drop(const char* reason) {

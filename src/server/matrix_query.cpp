@@ -1,5 +1,6 @@
 #include "server/matrix_query.hpp"
 
+#include "server/choices.hpp"
 #include "server/known_sum.hpp"
 
 #include <fmt/format.h>
@@ -47,13 +48,19 @@ constexpr std::array<Metric, 5> kMetrics{{
 
 }  // namespace
 
+std::span<const std::string_view> metric_names() {
+  static constexpr std::array<std::string_view, 12> kNames{
+      "energy",      "duration",        "power",          "pj_per_byte",
+      "pj_per_flop", "activation_mean", "activation_std", "activation_max",
+      "sparsity",    "kill_ratio",      "variance_ratio", "attention_entropy"};
+  return kNames;
+}
+
 Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells, std::string_view name) {
   const auto* const metric = std::ranges::find(kMetrics, name, &Metric::name);
   if (metric == kMetrics.end()) {
     return fail(ErrorCode::invalid_argument, fmt::format("There is no metric '{}'", name),
-                "Choose one of: energy, duration, power, pj_per_byte, pj_per_flop, "
-                "activation_mean, activation_std, activation_max, sparsity, kill_ratio, "
-                "variance_ratio, attention_entropy");
+                say_choices(name, metric_names()));
   }
   MetricMatrix result{.metric = std::string(name),
                       .unit = std::string(metric->unit),

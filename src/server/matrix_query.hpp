@@ -8,6 +8,7 @@
 #include "server/pass_range.hpp"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ struct MetricMatrix {
     return values[layer * components.size() + component];
   }
 };
+
+/// All metrics there are; the first is the usual one.
+[[nodiscard]] std::span<const std::string_view> metric_names();
 
 /// Metrics of time and energy: energy, duration, power, pj_per_byte, pj_per_flop. Errors:
 /// invalid_argument, for another one.

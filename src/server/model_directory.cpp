@@ -1,81 +1,265 @@
 #include "server/model_directory.hpp"
 
+#include "base/log.hpp"
+#include "base/utf8.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <optional>
+#include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#include <sys/param.h>
+#endif
 
 namespace enprof {
 namespace {
 
+constexpr Logger kLog{"server"};
 constexpr std::string_view kSuffix = ".gguf";
 constexpr std::size_t kNamedAtMost = 10;  // in a message
 
-std::unexpected<Error> cannot_read(const std::filesystem::path& path,
-                                   const std::error_code& error) {
-  return fail(error_code_from_errno(error.value()),
-              fmt::format("Cannot read {}: {}", path.string(), error.message()),
+// To look at what a name stands for without opening it: opening a device may do something.
+#ifdef __APPLE__
+constexpr int kLook = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+#else
+constexpr int kLook = O_PATH | O_CLOEXEC;
+#endif
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) {
+      ::close(number_);
+    }
+  }
+  [[nodiscard]] int get() const { return number_; }
+  [[nodiscard]] bool is_open() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+std::filesystem::path handle(int descriptor) { return fmt::format("/proc/self/fd/{}", descriptor); }
+
+/// Where an open file lies; empty where the system does not say.
+std::filesystem::path real_path(int descriptor) {
+#ifdef __APPLE__
+  std::array<char, MAXPATHLEN> path{};
+  return ::fcntl(descriptor, F_GETPATH, path.data()) == 0 ? std::filesystem::path(path.data())
+                                                          : std::filesystem::path{};
+#else
+  std::error_code error;
+  auto path = std::filesystem::read_symlink(handle(descriptor), error);
+  return error ? std::filesystem::path{} : path;
+#endif
+}
+
+/// The file that an O_PATH descriptor stands for, to be read; below zero with errno where it
+/// cannot.
+int open_to_read(int descriptor) {
+#ifdef __APPLE__
+  return ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+#else
+  return ::open(handle(descriptor).c_str(), O_RDONLY | O_CLOEXEC);
+#endif
+}
+
+bool is_model_name(std::string_view name) {
+  return !name.empty() &&
+         name.find_first_of(std::string_view{"/\\\0", 3}) == std::string_view::npos &&
+         !name.starts_with('.') && name.ends_with(kSuffix) && !first_invalid_utf8(name);
+}
+
+/// NAME-00002-of-00003.gguf: it is run by its first part.
+bool is_later_part(std::string_view name) {
+  constexpr std::string_view kFirst = "-00001-of-";
+  constexpr std::string_view kOf = "-of-";
+  constexpr std::size_t kDigits = 5;
+  constexpr std::size_t kEnd = 1 + kDigits + kOf.size() + kDigits;
+  name.remove_suffix(std::min(kSuffix.size(), name.size()));
+  if (name.size() <= kEnd) {
+    return false;
+  }
+  const std::string_view end = name.substr(name.size() - kEnd);
+  const auto is_digits = [](std::string_view text) {
+    return text.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  return end.starts_with('-') && is_digits(end.substr(1, kDigits)) &&
+         end.substr(1 + kDigits, kOf.size()) == kOf && is_digits(end.substr(kEnd - kDigits)) &&
+         !end.starts_with(kFirst);
+}
+
+bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  return std::ranges::mismatch(directory, path).in1 == directory.end();
+}
+
+/// Whether a file that lies there belongs to the models of a directory; both without links.
+bool belongs(const std::filesystem::path& file, const std::filesystem::path& home) {
+  constexpr const char* kBlobs = "blobs";
+  const auto parent = file.parent_path();
+  return is_within(file, home) || parent == home.parent_path() / kBlobs ||
+         parent == home.parent_path().parent_path() / kBlobs;
+}
+
+std::unexpected<Error> cannot_read(const std::filesystem::path& directory, int number) {
+  const std::string reason = std::generic_category().message(number);
+  kLog.error("Cannot read the models' directory {}: {}", directory.string(), reason);
+  return fail(error_code_from_errno(number),
+              fmt::format("The server cannot read its models' directory: {}", reason),
               "Start the server with a --models-dir that exists and that it may read.");
+}
+
+enum class Obstacle : std::uint8_t { absent, stray, unreadable };
+
+std::expected<OpenModelFile, Obstacle> open_in(int directory, const std::string& name) {
+  const Descriptor look(::openat(directory, name.c_str(), kLook));
+  struct stat status{};
+  if (!look.is_open() || ::fstat(look.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    return std::unexpected(look.is_open() || errno != EACCES ? Obstacle::absent
+                                                             : Obstacle::unreadable);
+  }
+  auto real = real_path(look.get());
+  const auto home = real_path(directory);
+  if (real.empty() || home.empty() || !belongs(real, home)) {
+    return std::unexpected(Obstacle::stray);
+  }
+  const int descriptor = open_to_read(look.get());
+  if (descriptor < 0) {
+    return std::unexpected(Obstacle::unreadable);
+  }
+  return OpenModelFile(descriptor, std::move(real), static_cast<std::uint64_t>(status.st_size));
+}
+
+/// Names that may be models', in order.
+std::expected<std::vector<std::string>, int> names_in(const std::filesystem::path& directory) {
+  std::vector<std::string> result;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::string name = entry->path().filename().string();
+    if (is_model_name(name)) {
+      result.push_back(std::move(name));
+    }
+  }
+  if (error) {
+    return std::unexpected(error.value());
+  }
+  std::ranges::sort(result);
+  return result;
 }
 
 }  // namespace
 
+OpenModelFile::OpenModelFile(OpenModelFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      real_(std::move(other.real_)),
+      bytes_(other.bytes_) {}
+
+OpenModelFile& OpenModelFile::operator=(OpenModelFile&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(real_, other.real_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+OpenModelFile::~OpenModelFile() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+}
+
+std::filesystem::path OpenModelFile::path() const {
+#ifdef __APPLE__
+  return real_;
+#else
+  return handle(descriptor_);
+#endif
+}
+
 Result<std::vector<ModelDirectory::Entry>> ModelDirectory::list() const {
-  std::error_code error;
+  const Descriptor directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) {
+    return cannot_read(directory_, errno);
+  }
+  const auto names = names_in(directory_);
+  if (!names) {
+    return cannot_read(directory_, names.error());
+  }
   std::vector<Entry> result;
-  for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end;
-       entry.increment(error)) {
-    std::error_code unusable;  // a broken link, say: it is not a model
-    if (entry->path().extension() == kSuffix && entry->is_regular_file(unusable)) {
-      const auto bytes = entry->file_size(unusable);
-      if (!unusable) {
-        result.push_back({.name = entry->path().filename().string(), .bytes = bytes});
-      }
+  for (const std::string& name : *names) {
+    if (is_later_part(name)) {
+      continue;
+    }
+    if (const auto file = open_in(directory.get(), name)) {
+      result.push_back({.name = name, .bytes = file->bytes()});
     }
   }
-  if (error) {
-    return cannot_read(directory_, error);
-  }
-  std::ranges::sort(result, {}, &Entry::name);
   return result;
 }
 
-Result<std::filesystem::path> ModelDirectory::find(std::string_view name) const {
-  if (name.empty() || name.find_first_of(std::string_view{"/\\\0", 3}) != std::string_view::npos ||
-      name.starts_with('.') || !name.ends_with(kSuffix)) {
+std::vector<std::string> ModelDirectory::strays() const {
+  const Descriptor directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto names = names_in(directory_);
+  std::vector<std::string> result;
+  for (const std::string& name :
+       directory.is_open() && names ? *names : std::vector<std::string>{}) {
+    if (const auto file = open_in(directory.get(), name);
+        !file && file.error() == Obstacle::stray) {
+      result.push_back(name);
+    }
+  }
+  return result;
+}
+
+Result<OpenModelFile> ModelDirectory::open(std::string_view name) const {
+  if (!is_model_name(name)) {
     return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not the name of a model", name),
                 "Name a file of GET /api/models, without its directory.");
   }
-  const std::filesystem::path path = directory_ / name;
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
-    const auto models = list();
-    if (!models) {
-      return std::unexpected(models.error());
+  const Descriptor directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) {
+    return cannot_read(directory_, errno);
+  }
+  auto file = open_in(directory.get(), std::string(name));
+  if (file) {
+    return std::move(*file);
+  }
+  switch (file.error()) {
+    case Obstacle::stray:
+      return fail(ErrorCode::permission_denied,
+                  fmt::format("{} is a link that leads out of the models' directory", name),
+                  "Put the file itself there, or into a directory 'blobs' beside it.");
+    case Obstacle::unreadable:
+      return fail(ErrorCode::permission_denied,
+                  fmt::format("The server may not read the model {}", name),
+                  "Give its user the right to read the file.");
+    case Obstacle::absent:
+      break;
+  }
+  const auto models = list();
+  if (!models) {
+    return std::unexpected(models.error());
+  }
+  std::vector<std::string> names;
+  for (const Entry& entry : *models) {
+    if (names.size() < kNamedAtMost) {
+      names.push_back(entry.name);
     }
-    std::vector<std::string> names;
-    for (const Entry& entry : *models) {
-      if (names.size() < kNamedAtMost) {
-        names.push_back(entry.name);
-      }
-    }
-    return fail(ErrorCode::not_found, fmt::format("There is no model {}", name),
-                names.empty()
-                    ? "There is none at all: put GGUF files into the server's --models-dir."
-                    : fmt::format("There are: {}", fmt::join(names, ", ")));
   }
-  auto real = std::filesystem::canonical(path, error);
-  const auto home = error ? std::filesystem::path{} : std::filesystem::canonical(directory_, error);
-  if (error) {
-    return cannot_read(path, error);
-  }
-  if (real.parent_path() != home) {
-    return fail(ErrorCode::permission_denied,
-                fmt::format("{} is a link that leads out of the models' directory", name),
-                "Put the file itself there.");
-  }
-  return real;
+  return fail(ErrorCode::not_found, fmt::format("There is no model {}", name),
+              names.empty() ? "There is none at all: put GGUF files into the server's --models-dir."
+                            : fmt::format("There are: {}", fmt::join(names, ", ")));
 }
 
 }  // namespace enprof

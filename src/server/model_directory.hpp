@@ -7,12 +7,44 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace enprof {
 
+/// A model's file that is held open: whatever becomes of its name, this is what was looked at.
+/// Threads: one at a time.
+class OpenModelFile {
+ public:
+  OpenModelFile(int descriptor, std::filesystem::path real, std::uint64_t bytes)
+      : descriptor_(descriptor), real_(std::move(real)), bytes_(bytes) {}
+  OpenModelFile(OpenModelFile&& other) noexcept;
+  OpenModelFile& operator=(OpenModelFile&& other) noexcept;
+  OpenModelFile(const OpenModelFile&) = delete;
+  OpenModelFile& operator=(const OpenModelFile&) = delete;
+  ~OpenModelFile();
+
+  /// By which this very file is opened, for as long as this lives. On a system without /proc
+  /// (macOS) where it lay when it was opened.
+  [[nodiscard]] std::filesystem::path path() const;
+  /// Where it lay, without links.
+  [[nodiscard]] const std::filesystem::path& real() const { return real_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  int descriptor_;
+  std::filesystem::path real_;
+  std::uint64_t bytes_;
+};
+
 /// The GGUF files of one directory, by name alone: whoever may start a run may not thereby read any
-/// file of this machine. Threads: any, const; the directory is read anew each time.
+/// file of this machine. A link is followed where it ends in the directory, or, as model hubs and
+/// registries lay their files out, in a directory "blobs" beside it or beside the one that it is in
+/// (snapshots/REVISION/m.gguf → ../../blobs/HASH). A file is opened first, and what was opened is
+/// looked at: a link that is changed meanwhile changes nothing.
+///
+/// Clients see its messages: they name no path. Threads: any, const; the directory is read again
+/// each time.
 class ModelDirectory {
  public:
   struct Entry {
@@ -22,11 +54,15 @@ class ModelDirectory {
 
   explicit ModelDirectory(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  /// By name. Errors: those of the directory.
+  /// What open() opens, by name, without the later parts of split models. Errors: those of the
+  /// directory.
   [[nodiscard]] Result<std::vector<Entry>> list() const;
   /// The file of that name. Errors: invalid_argument, for what is no plain name; not_found, which
-  /// names those that there are; permission_denied, for a link that leads out of the directory.
-  [[nodiscard]] Result<std::filesystem::path> find(std::string_view name) const;
+  /// names those that there are; permission_denied, for a link that leads elsewhere and for a file
+  /// that the server may not read.
+  [[nodiscard]] Result<OpenModelFile> open(std::string_view name) const;
+  /// Names of links that lead elsewhere: the server's user may wonder where they are.
+  [[nodiscard]] std::vector<std::string> strays() const;
 
   [[nodiscard]] const std::filesystem::path& path() const { return directory_; }
 

@@ -1,5 +1,7 @@
 #include "server/problem.hpp"
 
+#include "base/printable.hpp"
+
 #include <nlohmann/json.hpp>
 
 namespace enprof {
@@ -15,7 +17,7 @@ HttpResponse problem(int status, const Error& error) {
                   {"hint", error.hint.empty() ? Json(nullptr) : Json(error.hint)}};
   return {.status = status,
           .content_type = "application/problem+json",
-          .body = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+          .body = printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n",
           .headers = {}};
 }
 

@@ -1,10 +1,12 @@
 #include "server/profiling_api.hpp"
 
+#include "base/printable.hpp"
 #include "model/moment.hpp"
 #include "profile/run_id.hpp"
 #include "report/json_figures.hpp"
 #include "report/run_json.hpp"
 #include "report/run_list.hpp"
+#include "server/choices.hpp"
 #include "server/dashboard_assets.hpp"
 #include "server/existing_run.hpp"
 #include "server/matrix_query.hpp"
@@ -18,32 +20,45 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <limits>
 #include <optional>
+#include <span>
 #include <utility>
 
 namespace enprof {
 namespace {
 
 constexpr std::size_t kLargestPage = 1000;
-constexpr std::size_t kMostCompared = 10;
 
 HttpResponse json(const Json& body, int status = 200) {
   return {.status = status,
           .content_type = "application/json",
-          .body = body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n",
+          .body = printable_json(body.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n",
           .headers = {}};
+}
+
+template <class... Results>
+std::optional<Error> first_error(const Results&... results) {
+  std::optional<Error> first;
+  const auto look = [&](const auto& result) {
+    if (!first && !result) {
+      first = result.error();
+    }
+  };
+  (look(results), ...);
+  return first;
 }
 
 /// A whole number of the query within bounds; `otherwise` where it is absent.
 Result<std::int64_t> whole_number(const HttpRequest& request, const char* name,
                                   std::int64_t otherwise, std::int64_t least, std::int64_t most) {
-  const std::string_view text = request.parameter(name);
-  if (text.empty()) {
+  if (!request.query.contains(name)) {
     return otherwise;
   }
+  const std::string_view text = request.parameter(name);
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
@@ -56,10 +71,10 @@ Result<std::int64_t> whole_number(const HttpRequest& request, const char* name,
 
 /// A day, from its begin, or an instant: see parse_moment().
 Result<std::optional<WallTime>> instant(const HttpRequest& request, const char* name) {
-  const std::string_view text = request.parameter(name);
-  if (text.empty()) {
+  if (!request.query.contains(name)) {
     return std::optional<WallTime>{};
   }
+  const std::string_view text = request.parameter(name);
   const auto moment = parse_moment(text, DayPart::begin);
   if (!moment) {
     return fail(ErrorCode::invalid_argument, fmt::format("{}={} is no date", name, text),
@@ -68,32 +83,61 @@ Result<std::optional<WallTime>> instant(const HttpRequest& request, const char* 
   return std::optional{*moment};
 }
 
-Result<RunOrder> order_of(std::string_view name) {
-  if (name.empty() || name == "date") {
-    return RunOrder::date;
+/// One of the names that a parameter may be; the first of them where it is absent.
+Result<std::size_t> choice(const HttpRequest& request, const char* name,
+                           std::span<const std::string_view> known) {
+  if (!request.query.contains(name)) {
+    return 0;
   }
-  if (name == "duration") {
-    return RunOrder::duration;
+  const std::string_view given = request.parameter(name);
+  const auto found = std::ranges::find(known, given);
+  if (found == known.end()) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{}={} is none of the choices", name, given),
+                say_choices(given, known));
   }
-  if (name == "energy") {
-    return RunOrder::energy;
-  }
-  if (name == "joules_per_token") {
-    return RunOrder::joules_per_token;
-  }
-  return fail(ErrorCode::invalid_argument, fmt::format("Runs cannot be sorted by '{}'", name),
-              "Choose one of: date, duration, energy, joules_per_token");
+  return static_cast<std::size_t>(found - known.begin());
+}
+
+/// ?sort_by=; by date where the query says nothing.
+Result<RunOrder> order_of(const HttpRequest& request) {
+  constexpr std::array<std::string_view, 4> kNames{"date", "duration", "energy",
+                                                   "joules_per_token"};
+  constexpr std::array kOrders{RunOrder::date, RunOrder::duration, RunOrder::energy,
+                               RunOrder::joules_per_token};
+  const auto chosen = choice(request, "sort_by", kNames);
+  return chosen ? Result<RunOrder>{kOrders.at(*chosen)} : std::unexpected(chosen.error());
+}
+
+/// ?order=; false where the query says nothing.
+Result<bool> is_ascending(const HttpRequest& request) {
+  constexpr std::array<std::string_view, 2> kNames{"desc", "asc"};
+  const auto chosen = choice(request, "order", kNames);
+  return chosen ? Result<bool>{*chosen == 1} : std::unexpected(chosen.error());
 }
 
 /// Empty where the query names none.
 Result<std::optional<Phase>> phase_of(const HttpRequest& request) {
-  const std::string_view name = request.parameter("phase");
-  const auto phase = phase_from_string(name);
-  if (!phase && !name.empty()) {
-    return fail(ErrorCode::invalid_argument, fmt::format("There is no phase '{}'", name),
-                "Choose one of: pre_inference, prefill, decode, post_inference");
+  constexpr std::array<std::string_view, 4> kNames{"pre_inference", "prefill", "decode",
+                                                   "post_inference"};
+  if (!request.query.contains("phase")) {
+    return std::optional<Phase>{};
   }
-  return phase;
+  const auto chosen = choice(request, "phase", kNames);
+  if (!chosen) {
+    return std::unexpected(chosen.error());
+  }
+  return phase_from_string(kNames.at(*chosen));
+}
+
+/// A text that has an older name, as the system before this one called it.
+Result<std::string> text_of(const HttpRequest& request, const char* name, const char* older) {
+  if (request.query.contains(name) && request.query.contains(older)) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("The parameters '{}' and '{}' are the same", name, older),
+                fmt::format("Pass '{}' alone.", name));
+  }
+  return std::string(request.parameter(request.query.contains(older) ? older : name));
 }
 
 /// The passes that ?phase=, ?from= and ?to= name; all of them where they are absent.
@@ -102,8 +146,8 @@ Result<PassRange> passes_of(const HttpRequest& request) {
   const auto first = whole_number(request, "from", -1, -1, kLast);
   const auto last = whole_number(request, "to", kLast, -1, kLast);
   const auto phase = phase_of(request);
-  if (!first || !last || !phase) {
-    return std::unexpected(!first ? first.error() : !last ? last.error() : phase.error());
+  if (const auto wrong = first_error(first, last, phase)) {
+    return std::unexpected(*wrong);
   }
   return PassRange{.phase = *phase,
                    .first = static_cast<std::int32_t>(*first),
@@ -123,30 +167,41 @@ HttpResponse ProfilingApi::handle(const HttpRequest& request) const {
 
 void ProfilingApi::add_routes() {
   using Request = const HttpRequest&;
-  const auto add = [this](const char* method, const char* pattern, auto handler) {
-    router_.add(method, pattern, std::move(handler));
+  using Accepts = Router::Accepts;
+  const auto add = [this](const char* method, const char* pattern, auto handler,
+                          Accepts accepts = {}) {
+    router_.add(method, pattern, std::move(handler), std::move(accepts));
   };
-  add("POST", "/api/profiling/generate", [this](Request r, auto&) { return generate(r); });
-  add("GET", "/api/profiling/runs", [this](Request r, auto&) { return list_runs(r); });
+  const Accepts body{.body = true};
+  const Accepts passes{.parameters = {"phase", "from", "to"}};
+  add("POST", "/api/profiling/generate", [this](Request r, auto&) { return generate(r); }, body);
+  add("GET", "/api/profiling/runs", [this](Request r, auto&) { return list_runs(r); },
+      {.parameters = {"model", "tag", "experiment", "engine", "text", "date_from", "date_to",
+                      "sort_by", "order", "limit", "offset", "tags", "inference_engine"}});
   add("GET", "/api/profiling/run/{id}",
-      [this](Request r, const Captures& c) { return get_run(c[0], r); });
+      [this](Request r, const Captures& c) { return get_run(c[0], r); },
+      {.parameters = {"include"}});
   add("GET", "/api/profiling/run/{id}/summary",
       [this](Request, const Captures& c) { return summary(c[0]); });
   add("GET", "/api/profiling/run/{id}/pipeline",
       [this](Request, const Captures& c) { return pipeline(c[0]); });
   add("GET", "/api/profiling/run/{id}/power",
-      [this](Request r, const Captures& c) { return power(c[0], r); });
+      [this](Request r, const Captures& c) { return power(c[0], r); }, {.parameters = {"points"}});
   add("GET", "/api/profiling/run/{id}/matrix",
-      [this](Request r, const Captures& c) { return matrix(c[0], r); });
-  add("GET", "/api/profiling/run/{id}/operations",
-      [this](Request r, const Captures& c) { return operations(c[0], r); });
+      [this](Request r, const Captures& c) { return matrix(c[0], r); },
+      {.parameters = {"metric", "phase", "from", "to"}});
+  add(
+      "GET", "/api/profiling/run/{id}/operations",
+      [this](Request r, const Captures& c) { return operations(c[0], r); }, passes);
   add("GET", "/api/profiling/export/{id}",
-      [this](Request r, const Captures& c) { return export_run(parts_.store, c[0], r); });
+      [this](Request r, const Captures& c) { return export_run(parts_.store, c[0], r); },
+      {.parameters = {"format", "table"}});
   add("DELETE", "/api/profiling/run/{id}",
       [this](Request, const Captures& c) { return delete_run(c[0]); });
-  add("PATCH", "/api/profiling/run/{id}",
-      [this](Request r, const Captures& c) { return edit_run(c[0], r); });
-  add("POST", "/api/profiling/compare", [this](Request r, auto&) { return compare(r); });
+  add(
+      "PATCH", "/api/profiling/run/{id}",
+      [this](Request r, const Captures& c) { return edit_run(c[0], r); }, body);
+  add("POST", "/api/profiling/compare", [this](Request r, auto&) { return compare(r); }, body);
   add("GET", "/api/models", [this](Request, auto&) { return list_models(); });
   add("GET", "/api/power/status", [this](Request, auto&) { return power_status(); });
   add("GET", "/api/profiling/powermetrics/status",
@@ -174,9 +229,10 @@ void ProfilingApi::add_routes() {
     return HttpResponse{.content_type = "application/json",
                         .body = std::string(openapi_document())};
   });
-  add("GET", "/", [this](Request r, auto&) { return page(r); });
+  const Accepts anything{.any_parameter = true};
+  add("GET", "/", [this](Request r, auto&) { return page(r); }, anything);
   for (const DashboardAsset& asset : dashboard_assets()) {
-    router_.add("GET", asset.path, [this](Request r, auto&) { return page(r); });
+    router_.add("GET", asset.path, [this](Request r, auto&) { return page(r); }, anything);
   }
 }
 
@@ -185,7 +241,7 @@ HttpResponse ProfilingApi::generate(const HttpRequest& request) const {
   if (!task) {
     return problem(task.error());
   }
-  if (const auto model = parts_.models.find(task->model); !model) {
+  if (const auto model = parts_.models.open(task->model); !model) {
     return problem(model.error());
   }
   task->run_id = make_run_id();
@@ -200,45 +256,43 @@ HttpResponse ProfilingApi::generate(const HttpRequest& request) const {
 }
 
 HttpResponse ProfilingApi::list_runs(const HttpRequest& request) const {
-  RunFilter filter{.model = std::string(request.parameter("model")),
-                   .tag = std::string(request.parameter("tag")),
-                   .experiment = std::string(request.parameter("experiment")),
-                   .engine = std::string(request.parameter("engine")),
-                   .prompt_text = std::string(request.parameter("text"))};
-  if (filter.tag.empty()) {  // as the system before this one called it
-    filter.tag = request.parameter("tags");
-  }
-  if (filter.engine.empty()) {
-    filter.engine = request.parameter("inference_engine");
-  }
+  const auto tag = text_of(request, "tag", "tags");
+  const auto engine = text_of(request, "engine", "inference_engine");
   const auto limit = whole_number(request, "limit", 50, 1, kLargestPage);
   const auto offset = whole_number(request, "offset", 0, 0, INT64_MAX);
   const auto from = instant(request, "date_from");
   const auto to = instant(request, "date_to");
-  const auto order = order_of(request.parameter("sort_by"));
-  if (!limit || !offset || !from || !to || !order) {
-    return problem(!limit    ? limit.error()
-                   : !offset ? offset.error()
-                   : !from   ? from.error()
-                   : !to     ? to.error()
-                             : order.error());
+  const auto order = order_of(request);
+  const auto ascending = is_ascending(request);
+  if (const auto wrong = first_error(tag, engine, limit, offset, from, to, order, ascending)) {
+    return problem(*wrong);
   }
-  filter.limit = static_cast<std::size_t>(*limit);
-  filter.offset = static_cast<std::size_t>(*offset);
-  filter.from = *from;
-  filter.to = *to;
-  filter.order = *order;
-  filter.ascending = request.parameter("order") == "asc";
+  const RunFilter filter{.model = std::string(request.parameter("model")),
+                         .tag = *tag,
+                         .experiment = std::string(request.parameter("experiment")),
+                         .engine = *engine,
+                         .prompt_text = std::string(request.parameter("text")),
+                         .from = *from,
+                         .to = *to,
+                         .order = *order,
+                         .ascending = *ascending,
+                         .limit = static_cast<std::size_t>(*limit),
+                         .offset = static_cast<std::size_t>(*offset)};
   const auto list = parts_.store.list_runs(filter);
   return list ? HttpResponse{.body = run_list_to_json(*list)} : problem(list.error());
 }
 
 HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& request) const {
+  constexpr std::array<std::string_view, 1> kParts{"operations"};
+  const auto part = choice(request, "include", kParts);
+  if (!part) {
+    return problem(part.error());
+  }
   if (const auto state = parts_.queue.state(id)) {
     return json(
         {{"run_id", id}, {"status", *state == RunQueue::State::running ? "running" : "queued"}});
   }
-  const bool whole = request.parameter("include") == "operations";
+  const bool whole = request.query.contains("include");
   // A million events are not for a page.
   auto run = existing_run(parts_.store, id,
                           {.operation_events = whole, .values = whole, .power_samples = whole});
@@ -297,13 +351,13 @@ HttpResponse ProfilingApi::power(const std::string& id, const HttpRequest& reque
 }
 
 HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& request) const {
-  const std::string metric =
-      request.parameter("metric").empty() ? "energy" : std::string(request.parameter("metric"));
+  const auto chosen = choice(request, "metric", metric_names());
   const auto passes = passes_of(request);
-  if (!passes) {
-    return problem(passes.error());
+  if (const auto wrong = first_error(chosen, passes)) {
+    return problem(*wrong);
   }
-  const bool by_tokens = !request.parameter("from").empty() || !request.parameter("to").empty();
+  const std::string metric{metric_names()[*chosen]};
+  const bool by_tokens = request.query.contains("from") || request.query.contains("to");
   std::optional<MetricMatrix> values;
   if (value_matrix({}, metric)) {
     const auto run = existing_run(
@@ -404,18 +458,14 @@ HttpResponse ProfilingApi::edit_run(const std::string& id, const HttpRequest& re
 }
 
 HttpResponse ProfilingApi::compare(const HttpRequest& request) const {
-  const Json body = Json::parse(request.body, nullptr, false);
-  const Json ids = body.is_object() && body.contains("run_ids") ? body["run_ids"] : Json();
-  if (!ids.is_array() || ids.size() < 2 || ids.size() > kMostCompared ||
-      !std::ranges::all_of(ids, [](const Json& id) { return id.is_string(); })) {
-    return problem({ErrorCode::invalid_argument,
-                    fmt::format("'run_ids' is not a list of 2 to {} ids", kMostCompared),
-                    R"(Send for example {"run_ids":["0123456789abcdef","fedcba9876543210"]})"});
+  const auto ids = parse_run_ids(request.body);
+  if (!ids) {
+    return problem(ids.error());
   }
   std::string runs;
-  for (const Json& id : ids) {
+  for (const std::string& id : *ids) {
     const auto run = existing_run(
-        parts_.store, id.get<std::string>(),
+        parts_.store, id,
         {.tokens = false, .operations = false, .values = false, .power_samples = false});
     if (!run) {
       return problem(run.error());

@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,10 @@ class ProfilingApi {
   /// Method and pattern of all that it answers, the dashboard's files among them.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> routes() const {
     return router_.routes();
+  }
+  /// What one of them accepts beside its path.
+  [[nodiscard]] Router::Accepts accepts(std::string_view method, std::string_view pattern) const {
+    return router_.accepts(method, pattern);
   }
 
  private:

@@ -138,6 +138,77 @@ TEST_F(ProfilingApiTest, AnIdThatMayHoldAnythingMakesAPlainFileName) {
               MatchesRegex("attachment; filename=\"enprof-[0-9A-Za-z_-]+\\.json\""));
 }
 
+TEST_F(ProfilingApiTest, TheDocumentDescribesEveryParameterAndNoOther) {
+  const ProfilingApi served = api();
+  const auto document = nlohmann::json::parse(openapi_document());
+  for (const auto& [path, operations] : document["paths"].items()) {
+    for (const auto& [method, operation] : operations.items()) {
+      std::string upper = method;
+      std::ranges::transform(upper, upper.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      const Router::Accepts accepts = served.accepts(upper, path);
+      std::set<std::string_view> documented;
+      for (const auto& parameter : operation.value("parameters", nlohmann::json::array())) {
+        if (parameter["in"] == "query") {
+          documented.insert(parameter["name"].get_ref<const std::string&>());
+        }
+      }
+      EXPECT_EQ(std::set(accepts.parameters.begin(), accepts.parameters.end()), documented)
+          << upper << " " << path;
+      EXPECT_EQ(accepts.body, operation.contains("requestBody")) << upper << " " << path;
+      EXPECT_TRUE(operation["responses"].contains("400")) << upper << " " << path;
+    }
+  }
+}
+
+TEST_F(ProfilingApiTest, AParameterThatIsNotKnownOrNotValidIsRefusedWithTheOneThatWasMeant) {
+  const ProfiledRun run = testing::sample_run();
+  ASSERT_TRUE(store_->save_run(run));
+  const ProfilingApi served = api();
+  const std::string path = "/api/profiling/run/" + run.run_id;
+  const auto hint = [&](const std::string& target) {
+    const HttpResponse response = get(served, target);
+    EXPECT_EQ(response.status, 400) << target;
+    EXPECT_EQ(response.content_type, "application/problem+json") << target;
+    const auto problem = nlohmann::json::parse(response.body);
+    return problem["hint"].is_string() ? problem["hint"].get<std::string>() : "";
+  };
+  const std::string runs = "/api/profiling/runs";
+  const std::vector<std::pair<std::string, std::string>> wrong{
+      {runs + "?order=foo", "asc"},
+      {runs + "?order=DESC", "desc"},
+      {runs + "?order=", "asc"},
+      {runs + "?sort_by=enrgy", "'energy'"},
+      {runs + "?sort=energy", "'sort_by'"},
+      {runs + "?limits=3", "'limit'"},
+      {runs + "?limit=", ""},
+      {runs + "?limit=1&limit=2", "once"},
+      {runs + "?offset=-1", ""},
+      {runs + "?date_from=", "2026-11-24"},
+      {runs + "?tag=a&tags=a", "'tag'"},
+      {path + "?include=operation", "'operations'"},
+      {path + "?includes=operations", "'include'"},
+      {path + "/summary?include=operations", "none"},
+      {path + "/power?point=3", "'points'"},
+      {path + "/matrix?metric=enegry", "'energy'"},
+      {path + "/matrix?metrics=energy", "'metric'"},
+      {path + "/matrix?phase=decod", "'decode'"},
+      {path + "/operations?metric=energy", "phase"},
+      {path + "/operations?from=x", ""},
+      {"/api/profiling/export/" + run.run_id + "?format=josn", "'json'"},
+      {"/api/profiling/export/" + run.run_id + "?format=csv&table=token", "'tokens'"},
+      {"/api/models?x=1", "none"},
+      {"/api/health?verbose=1", "none"},
+      {"/healthz?x", "none"},
+      {"/metrics?name=x", "none"},
+      {"/api/openapi.json?pretty", "none"}};
+  for (const auto& [target, meant] : wrong) {
+    EXPECT_THAT(hint(target), HasSubstr(meant)) << target;
+  }
+  EXPECT_EQ(get(served, runs + "?token=s3cret&order=asc&text=").status, 200);
+  EXPECT_EQ(get(served, "/?run=1").status, 200);  // a page's own
+}
+
 TEST_F(ProfilingApiTest, TheDocumentDescribesEveryPathOfTheApiAndNoOther) {
   const ProfilingApi served = api();
   std::set<std::pair<std::string, std::string>> routes;

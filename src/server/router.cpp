@@ -1,10 +1,12 @@
 #include "server/router.hpp"
 
+#include "server/choices.hpp"
 #include "server/problem.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <utility>
@@ -43,11 +45,50 @@ std::optional<Router::Captures> match(const std::vector<std::string>& pattern,
   return captures;
 }
 
+/// An object without members is how some clients write nothing.
+bool is_empty(std::string_view body) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const auto first = body.find_first_not_of(kBlanks);
+  return first == std::string_view::npos ||
+         body.substr(first, body.find_last_not_of(kBlanks) - first + 1) == "{}";
+}
+
+std::optional<Error> what_is_wrong(const HttpRequest& request, const Router::Accepts& accepts) {
+  if (!accepts.body && !is_empty(request.body)) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{} {} takes no body", request.method, request.path),
+                 "Leave it out; GET /api/openapi.json describes the request."};
+  }
+  return accepts.any_parameter ? std::nullopt : wrong_parameter(request, accepts.parameters);
+}
+
 }  // namespace
 
-void Router::add(std::string method, std::string_view pattern, Handler handler) {
-  routes_.push_back(
-      {.method = std::move(method), .segments = split(pattern), .handler = std::move(handler)});
+std::optional<Error> wrong_parameter(const HttpRequest& request,
+                                     std::span<const std::string_view> known) {
+  if (!request.repeated.empty()) {
+    return Error{
+        ErrorCode::invalid_argument,
+        fmt::format("The parameter '{}' is given more than once", *request.repeated.begin()),
+        "Pass it once."};
+  }
+  for (const auto& [name, value] : request.query) {
+    if (name == Router::kToken || std::ranges::find(known, name) != known.end()) {
+      continue;
+    }
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{} has no parameter '{}'", request.path, name),
+                 known.empty() ? std::string{"It has none; GET /api/openapi.json describes it."}
+                               : say_choices(name, known)};
+  }
+  return std::nullopt;
+}
+
+void Router::add(std::string method, std::string_view pattern, Handler handler, Accepts accepts) {
+  routes_.push_back({.method = std::move(method),
+                     .segments = split(pattern),
+                     .handler = std::move(handler),
+                     .accepts = std::move(accepts)});
 }
 
 HttpResponse Router::route(const HttpRequest& request) const {
@@ -58,6 +99,9 @@ HttpResponse Router::route(const HttpRequest& request) const {
   for (const Route& route : routes_) {
     if (const auto captures = match(route.segments, path)) {
       if (route.method == method) {
+        if (const auto wrong = what_is_wrong(request, route.accepts)) {
+          return problem(*wrong);
+        }
         return route.handler(request, *captures);
       }
       methods.insert(route.method);
@@ -73,6 +117,14 @@ HttpResponse Router::route(const HttpRequest& request) const {
                     fmt::format("Possible: {}", fmt::join(methods, ", "))});
   response.headers.emplace_back("Allow", fmt::format("{}", fmt::join(methods, ", ")));
   return response;
+}
+
+Router::Accepts Router::accepts(std::string_view method, std::string_view pattern) const {
+  const auto segments = split(pattern);
+  const auto found = std::ranges::find_if(routes_, [&](const Route& route) {
+    return route.method == method && route.segments == segments;
+  });
+  return found == routes_.end() ? Accepts{} : found->accepts;
 }
 
 std::vector<std::pair<std::string, std::string>> Router::routes() const {

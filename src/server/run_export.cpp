@@ -3,14 +3,15 @@
 #include "report/run_archive.hpp"
 #include "report/run_csv.hpp"
 #include "report/run_json.hpp"
+#include "server/choices.hpp"
 #include "server/existing_run.hpp"
 #include "server/problem.hpp"
 #include "store/run_lock.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -46,20 +47,22 @@ Result<UnnamedFile> write_tables(const ProfiledRun& run, std::string_view table)
 }  // namespace
 
 HttpResponse export_run(ProfileDatabase& store, const std::string& id, const HttpRequest& request) {
+  constexpr std::array<std::string_view, 2> kFormats{"json", "csv"};
   const std::string_view format = request.parameter("format");
   const std::string_view table = request.parameter("table");
   const bool is_csv = format == "csv";
-  if (!format.empty() && format != "json" && !is_csv) {
+  if (request.query.contains("format") && std::ranges::find(kFormats, format) == kFormats.end()) {
     return problem({ErrorCode::invalid_argument,
                     fmt::format("There is no export format '{}'", format),
-                    "Choose one of: json, csv"});
+                    say_choices(format, kFormats)});
   }
   const auto names = csv_table_names();
-  if (!table.empty() && (!is_csv || std::ranges::find(names, table) == names.end())) {
+  if (request.query.contains("table") &&
+      (!is_csv || std::ranges::find(names, table) == names.end())) {
     return problem({ErrorCode::invalid_argument,
                     is_csv ? fmt::format("There is no table '{}'", table)
                            : fmt::format("table={} goes with format=csv alone", table),
-                    fmt::format("With format=csv, choose one of: {}", fmt::join(names, ", "))});
+                    "With format=csv: " + say_choices(table, names)});
   }
   const auto run = existing_run(store, id);
   if (!run) {

@@ -1,13 +1,16 @@
 #include "server/run_request_json.hpp"
 
 #include "base/nearest_name.hpp"
+#include "server/choices.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -23,10 +26,48 @@ constexpr std::string_view kHint = "GET /api/openapi.json describes the request.
 /// Zero would leave nothing to sample from.
 constexpr double kLeastTopP = 1e-6;
 
+/// An object; a member that comes twice makes it none, as which of both was meant is not known.
+struct ParsedObject {
+  Json json;
+  std::optional<std::string> repeated;
+};
+
+ParsedObject parse_object(std::string_view text) {
+  ParsedObject result;
+  std::set<std::string> names;
+  const auto note = [&](int depth, Json::parse_event_t event, const Json& parsed) {
+    if (event == Json::parse_event_t::key && depth == 1 &&
+        !names.insert(parsed.get<std::string>()).second && !result.repeated) {
+      result.repeated = parsed.get<std::string>();
+    }
+    return true;
+  };
+  result.json = Json::parse(text, note, false);
+  return result;
+}
+
 /// Reads members, and keeps the first thing that was wrong.
 class Reader {
  public:
-  explicit Reader(const Json& json) : json_(json) {}
+  /// The object outlives it.
+  explicit Reader(const ParsedObject& object) : json_(object.json) {
+    if (object.repeated) {
+      complain(fmt::format("'{}' is given more than once", *object.repeated), "Pass it once.");
+    }
+  }
+
+  /// A member that is read elsewhere.
+  void know(const char* name) { known_.emplace_back(name); }
+  /// The name of a member, which may have an older one: that which is there.
+  const char* either(const char* name, const char* older) {
+    know(name);
+    know(older);
+    if (json_.contains(name) && json_.contains(older)) {
+      complain(fmt::format("'{}' and '{}' are the same", name, older),
+               fmt::format("Pass '{}' alone.", name));
+    }
+    return json_.contains(older) ? older : name;
+  }
 
   void text(const char* name, std::string& value, std::size_t longest) {
     const Json* const member = find(name);
@@ -116,13 +157,14 @@ class Reader {
 }  // namespace
 
 Result<std::vector<std::string>> parse_tags(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("tags")) {
+  const ParsedObject object = parse_object(text);
+  // A null would be no tags, and so delete those that there are.
+  if (!object.json.is_object() || !object.json.contains("tags") || object.json["tags"].is_null()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object with 'tags'",
                 R"(Send for example {"tags":["baseline","q8"]})");
   }
   std::vector<std::string> tags;
-  Reader reader(json);
+  Reader reader(object);
   reader.texts("tags", tags);
   reader.refuse_others();
   if (reader.problem()) {
@@ -131,31 +173,46 @@ Result<std::vector<std::string>> parse_tags(std::string_view text) {
   return tags;
 }
 
+Result<std::vector<std::string>> parse_run_ids(std::string_view text) {
+  const ParsedObject object = parse_object(text);
+  const Json ids = object.json.is_object() ? object.json.value("run_ids", Json()) : Json();
+  Reader reader(object);
+  reader.know("run_ids");
+  if (object.json.is_object()) {
+    reader.refuse_others();
+  }
+  if (!ids.is_array() || ids.size() < 2 || ids.size() > kMostCompared ||
+      !std::ranges::all_of(ids, [](const Json& id) { return id.is_string(); })) {
+    reader.complain(fmt::format("'run_ids' is not a list of 2 to {} ids", kMostCompared),
+                    R"(Send for example {"run_ids":["0123456789abcdef","fedcba9876543210"]})");
+  }
+  if (reader.problem()) {
+    return std::unexpected(*reader.problem());
+  }
+  return ids.get<std::vector<std::string>>();
+}
+
 Result<RunTask> parse_run_request(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) {
+  const ParsedObject object = parse_object(text);
+  if (!object.json.is_object()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object",
                 R"(Send for example {"model":"m.gguf","prompt":"Why is the sky blue?"})");
   }
   RunTask task;
   constexpr std::size_t kLongestPrompt = std::size_t{1} << 20U;
-  std::string depth;
-  Reader reader(json);
+  std::string depth{to_string(task.depth)};
+  Reader reader(object);
   reader.text("prompt", task.prompt, kLongestPrompt);
-  reader.text("model_path", task.model, kLongestName);
-  reader.text("model", task.model, kLongestName);
-  reader.text("profiling_depth", depth, kLongestName);
-  reader.text("depth", depth, kLongestName);
-  reader.number("max_length", task.max_tokens, 1, 1e6);
-  reader.number("max_tokens", task.max_tokens, 1, 1e6);
+  reader.text(reader.either("model", "model_path"), task.model, kLongestName);
+  reader.text(reader.either("depth", "profiling_depth"), depth, kLongestName);
+  reader.number(reader.either("max_tokens", "max_length"), task.max_tokens, 1, 1e6);
   reader.number("temperature", task.temperature, 0, 100);
   reader.number("top_k", task.top_k, 0, 1e6);
   reader.number("top_p", task.top_p, kLeastTopP, 1);
   reader.number("seed", task.seed, 0, 4294967295.0);
   reader.flag("chat", task.chat);
   reader.texts("tags", task.tags);
-  reader.text("experiment_name", task.experiment, kLongestName);
-  reader.text("experiment", task.experiment, kLongestName);
+  reader.text(reader.either("experiment", "experiment_name"), task.experiment, kLongestName);
   int sequences = 1;
   reader.number("batch_size", sequences, 1, 1e6);
   if (sequences != 1) {
@@ -168,13 +225,12 @@ Result<RunTask> parse_run_request(std::string_view text) {
   if (task.model.empty()) {
     reader.complain("No model is named");
   }
-  if (!depth.empty()) {
-    // What is now called module was standard before.
-    if (const auto known = depth_from_string(depth == "standard" ? "module" : depth)) {
-      task.depth = *known;
-    } else {
-      reader.complain(fmt::format("There is no depth '{}': minimal, module, deep", depth));
-    }
+  // What is now called module was standard before.
+  if (const auto known = depth_from_string(depth == "standard" ? "module" : depth)) {
+    task.depth = *known;
+  } else {
+    constexpr std::array<std::string_view, 3> kDepths{"minimal", "module", "deep"};
+    reader.complain(fmt::format("There is no depth '{}'", depth), say_choices(depth, kDepths));
   }
   if (reader.problem()) {
     return std::unexpected(*reader.problem());

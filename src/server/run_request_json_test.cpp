@@ -62,11 +62,45 @@ TEST(ParseRunRequest, RefusesWhatItDoesNotKnowAndSaysWhatWasMeant) {
   EXPECT_EQ(parse_tags(R"({"tags":[],"tag":"a"})").error().code, ErrorCode::invalid_argument);
 }
 
+TEST(ParseRunRequest, RefusesAMemberThatComesTwiceOrUnderBothOfItsNames) {
+  for (const char* member : {R"("seed":1,"seed":2)", R"("model_path":"n.gguf")",
+                             R"("model":"m.gguf")", R"("max_tokens":3,"max_length":3)"}) {
+    const auto task =
+        parse_run_request(std::string(R"({"prompt":"p","model":"m.gguf",)") + member + "}");
+    ASSERT_FALSE(task) << member;
+    EXPECT_EQ(task.error().code, ErrorCode::invalid_argument);
+  }
+  EXPECT_TRUE(parse_run_request(R"({"prompt":"{\"seed\":1,\"seed\":2}","model":"m.gguf"})"));
+  EXPECT_FALSE(parse_tags(R"({"tags":["a"],"tags":[]})"));
+}
+
+TEST(ParseRunRequest, ADepthThatWasMistypedIsToldWhichWasMeant) {
+  const auto task = parse_run_request(R"({"prompt":"p","model":"m.gguf","depth":"depp"})");
+  ASSERT_FALSE(task);
+  EXPECT_EQ(task.error().hint, "Did you mean 'deep'? Choose one of: minimal, module, deep");
+}
+
+TEST(ParseRunIds, TakesTwoToTen) {
+  EXPECT_EQ(parse_run_ids(R"({"run_ids":["a","b"]})"), (std::vector<std::string>{"a", "b"}));
+  for (const char* text :
+       {"", "[]", "{}", R"({"run_ids":null})", R"({"run_ids":["a"]})", R"({"run_ids":["a",1]})",
+        R"({"run_ids":["a","b"],"runs":[]})", R"({"run_ids":["a","b"],"run_ids":["c","d"]})",
+        R"({"run_ids":["1","2","3","4","5","6","7","8","9","10","11"]})"}) {
+    const auto ids = parse_run_ids(text);
+    ASSERT_FALSE(ids) << text;
+    EXPECT_EQ(ids.error().code, ErrorCode::invalid_argument) << text;
+    EXPECT_FALSE(ids.error().hint.empty());
+  }
+  EXPECT_NE(parse_run_ids(R"({"runids":["a","b"]})").error().hint.find("'run_ids'"),
+            std::string::npos);
+}
+
 TEST(ParseTags, TakesAListOfTexts) {
   EXPECT_EQ(parse_tags(R"({"tags":["a","b c"]})"), (std::vector<std::string>{"a", "b c"}));
   EXPECT_EQ(parse_tags(R"({"tags":[]})"), std::vector<std::string>{});
   EXPECT_EQ(parse_tags("[]").error().code, ErrorCode::malformed);
   EXPECT_EQ(parse_tags("{}").error().code, ErrorCode::malformed);
+  EXPECT_EQ(parse_tags(R"({"tags":null})").error().code, ErrorCode::malformed);
   EXPECT_EQ(parse_tags(R"({"tags":"a"})").error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(parse_tags(R"({"tags":[1]})").error().code, ErrorCode::invalid_argument);
 }

@@ -150,6 +150,9 @@ class OpenApi(ServeTest):
             self.check(200, pattern)
 
         # What is wrong.
+        for method, pattern in operations:
+            body = None if method in ("GET", "DELETE") else {"tags": [], "run_ids": runs} | order
+            self.check(400, pattern, method, query="?luck=1", body=body, id=runs[0])
         self.check_each(403, operations, headers=FOREIGN)
         self.check_each(404, [(method, pattern) for method, pattern in operations
                               if "{id}" in pattern])

@@ -2,12 +2,16 @@
 
 import csv
 import io
+import itertools
 import json
+import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import zipfile
 
@@ -192,8 +196,78 @@ class Serve(ServeTest):
         token = line.strip().rsplit("token=", 1)[1]
         self.assertEqual(self.ask("/api/models")[0], 401)
         self.assertEqual(self.ask(f"/api/models?token={token}")[0], 200)
-        self.assertEqual(self.ask("/api/models",
-                                  headers={"Authorization": f"Bearer {token}"})[0], 200)
+        for headers in ({}, {"Host": "localhost:9000"}, {"Host": "box.lan"},
+                        {"Host": "box.example", "Origin": "https://box.example"}):
+            headers["Authorization"] = f"Bearer {token}"
+            self.assertEqual(self.ask("/api/models", headers=headers)[0], 200, headers)
+
+    def test_every_address_is_told_as_those_that_can_be_used(self):
+        line = self.serve("--host", "0.0.0.0", "--token", "s3cret")
+        self.assertIn(f"http://127.0.0.1:{self.port}/?token=s3cret", line)
+        rest = ""
+        while "Ctrl-C" not in rest:
+            rest += self.server.stderr.readline()
+        self.assertIn(f"listening on every address of this machine: http://0.0.0.0:{self.port}\n",
+                      rest)
+        for other in re.findall(r" or http://([0-9.]+):", rest):
+            with socket.create_connection((other, self.port), timeout=60):
+                pass
+
+    def test_names_can_be_allowed(self):
+        self.serve("--allow-host", "box.lan", "--allow-host", "box.example:8443")
+        for host, status in (("box.lan", 200), ("box.lan:80", 200), ("box.example:8443", 200),
+                             ("box.example", 403), ("evil.example", 403)):
+            self.assertEqual(self.ask("/api/models", headers={"Host": host})[0], status, host)
+        wrong = enprof("serve", "--allow-host", "https://box.lan", "--db", self.db)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("is not the name of a host", wrong.stderr)
+
+    def test_what_a_model_hub_lays_out_is_listed_and_runs(self):
+        snapshot = self.dir / "hub" / "snapshots" / "1a2b"
+        blobs = self.dir / "hub" / "blobs"
+        for directory in (snapshot, blobs):
+            directory.mkdir(parents=True)
+        shutil.copy(model(), blobs / "5e1f00")
+        (snapshot / "hub.gguf").symlink_to("../../blobs/5e1f00")
+        (snapshot / "secret.gguf").symlink_to("/etc/passwd")
+        self.models = snapshot
+        self.serve()
+        listed = self.ask("/api/models")[1]["models"]
+        self.assertEqual([entry["name"] for entry in listed], ["hub.gguf"])
+        run = self.wait_for(self.generate(model="hub.gguf"))
+        self.assertEqual((run["status"], run["model"]["path"]), ("completed", "hub.gguf"))
+        status, refused = self.ask("/api/profiling/generate", {"model": "secret.gguf", "prompt": "x"})
+        self.assertEqual((status, refused["code"]), (403, "permission_denied"))
+        self.assertNotIn(str(self.dir), json.dumps(refused))
+
+    def test_a_link_that_is_changed_all_the_time_loads_nothing_from_elsewhere(self):
+        os.link(model(1, 64, 64), self.dir / "elsewhere.gguf")
+        done = threading.Event()
+
+        def change():
+            for turn in itertools.count():
+                if done.is_set():
+                    return
+                (self.models / "next").symlink_to(("m.gguf", "../elsewhere.gguf")[turn % 2])
+                os.replace(self.models / "next", self.models / "raced.gguf")
+
+        changing = threading.Thread(target=change)
+        changing.start()
+        self.addCleanup(changing.join)
+        self.addCleanup(done.set)
+        self.serve("--power", "none")
+        ended = []
+        while len(ended) < 60 or "completed" not in ended:
+            status, answer = self.ask("/api/profiling/generate",
+                                      {"model": "raced.gguf", "prompt": "x", "max_tokens": 1})
+            if status == 202:
+                run = self.wait_for(answer["run_id"])
+                if run["status"] == "completed":
+                    self.assertEqual(run["model"]["layers"], 8)
+                ended.append(run["status"])
+            else:
+                self.assertIn(status, (403, 404), answer)
+                ended.append(status)
 
     def test_a_run_is_cancelled_and_sigterm_saves_the_one_under_way(self):
         self.serve()

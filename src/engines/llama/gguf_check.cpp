@@ -104,10 +104,15 @@ std::unexpected<Error> directory_error(const fs::path& path) {
                   : fmt::format("Pass a file in it: -m {}", shell_quote(candidate.string())));
 }
 
-/// Whether the file can be opened at all; the file where it can.
-Result<FilePtr> open_model(const fs::path& path) {
+fs::path opened_as(const fs::path& path, const OpenAs& open_as) {
+  return open_as ? open_as(path) : path;
+}
+
+/// Whether the file can be opened at all; the file where it can. Here as below it is opened by
+/// `opened`, and messages call it `path`.
+Result<FilePtr> open_model(const fs::path& path, const fs::path& opened) {
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
+  const fs::file_status status = fs::status(opened, error);
   if (status.type() == fs::file_type::not_found) {
     return fail(
         ErrorCode::not_found, fmt::format("There is no file {}", path.string()),
@@ -126,7 +131,7 @@ Result<FilePtr> open_model(const fs::path& path) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} is not a regular file", path.string()),
                 "Pass a GGUF file on a disk: llama.cpp maps it into memory.");
   }
-  FilePtr file(std::fopen(path.c_str(), "rb"));
+  FilePtr file(std::fopen(opened.c_str(), "rb"));
   if (!file) {
     const int number = errno;
     return fail(error_code_from_errno(number),
@@ -186,10 +191,11 @@ bool ran_out(const LlamaLogCapture& log) {
   });
 }
 
-Result<GgufMetadata> read_metadata(const fs::path& path) {
+Result<GgufMetadata> read_metadata(const fs::path& path, const fs::path& opened) {
   const LlamaLogCapture log;
-  Result<gguf_context*> gguf = guarded(
-      [&path] { return gguf_init_from_file(path.c_str(), {.no_alloc = true, .ctx = nullptr}); });
+  Result<gguf_context*> gguf = guarded([&opened] {
+    return gguf_init_from_file(opened.c_str(), {.no_alloc = true, .ctx = nullptr});
+  });
   if (gguf && *gguf != nullptr) {
     return GgufMetadata(GgufPtr(*gguf));
   }
@@ -240,8 +246,9 @@ struct CheckedPart {
   std::optional<int> learned_positions{};
 };
 
-Result<CheckedPart> check_part(const fs::path& path) {
-  Result<FilePtr> file = open_model(path);
+Result<CheckedPart> check_part(const fs::path& path, const OpenAs& open_as) {
+  const fs::path opened = opened_as(path, open_as);
+  Result<FilePtr> file = open_model(path, opened);
   if (!file) {
     return std::unexpected(file.error());
   }
@@ -249,12 +256,12 @@ Result<CheckedPart> check_part(const fs::path& path) {
     return std::unexpected(beginning.error());
   }
   std::error_code error;
-  const std::uint64_t file_bytes = fs::file_size(path, error);
+  const std::uint64_t file_bytes = fs::file_size(opened, error);
   if (error) {
     return fail(error_code_from_errno(error.value()),
                 fmt::format("Cannot look at {}: {}", path.string(), error.message()));
   }
-  Result<GgufMetadata> metadata = read_metadata(path);
+  Result<GgufMetadata> metadata = read_metadata(path, opened);
   if (!metadata) {
     return std::unexpected(metadata.error());
   }
@@ -278,9 +285,9 @@ std::unexpected<Error> missing_part(const std::vector<fs::path>& parts, std::siz
 
 }  // namespace
 
-Result<CheckedModel> check_model(const fs::path& path) {
+Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
   start_llama();
-  Result<CheckedPart> first = check_part(path);
+  Result<CheckedPart> first = check_part(path, open_as);
   if (!first) {
     return std::unexpected(first.error());
   }
@@ -303,10 +310,10 @@ Result<CheckedModel> check_model(const fs::path& path) {
   PartsCheck together(model.parts, model.metadata);
   for (std::size_t index = 1; index < model.parts.size(); ++index) {
     std::error_code ignored;
-    if (!fs::exists(model.parts[index], ignored)) {
+    if (!fs::exists(opened_as(model.parts[index], open_as), ignored)) {
       return missing_part(model.parts, index);
     }
-    const Result<CheckedPart> part = check_part(model.parts[index]);
+    const Result<CheckedPart> part = check_part(model.parts[index], open_as);
     if (!part) {
       return std::unexpected(part.error());
     }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,11 +28,16 @@ struct CheckedModel {
 /// The tensor that has them.
 inline constexpr const char* kPositionTable = "position_embd.weight";
 
+/// By which path a file is opened that goes by another one: by the one of its descriptor, for a
+/// file that is held open already. A path that there is not, where it may not be opened.
+using OpenAs = std::function<std::filesystem::path(const std::filesystem::path&)>;
+
 /// Reads the header of each part, never the weights. Errors: not_found, permission_denied,
 /// invalid_argument (a directory, a device, a later part of a split model), malformed (not GGUF),
 /// unsupported (a version of GGUF that llama.cpp does not read; a file without weights), corrupt
 /// (empty, truncated, metadata that contradict themselves).
-[[nodiscard]] Result<CheckedModel> check_model(const std::filesystem::path& path);
+[[nodiscard]] Result<CheckedModel> check_model(const std::filesystem::path& path,
+                                               const OpenAs& open_as = {});
 
 /// Error too_large where `needed` bytes do not fit into `available`; no answer about the memory is
 /// no error. `what` names the bytes in the message: "the weights of model.gguf".

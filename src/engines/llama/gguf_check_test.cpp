@@ -309,6 +309,25 @@ TEST_F(GgufCheck, PartsOfOtherModelsAreRefused) {
   EXPECT_THAT(lacking.error().message, HasSubstr("have 2 tensors together, the model has 3"));
 }
 
+TEST_F(GgufCheck, AFileIsOpenedByAnotherPathThanTheOneThatItGoesBy) {
+  for (const std::uint16_t number : {0, 1, 2}) {
+    directory_.write("held-" + std::to_string(number + 1),
+                     part_of_model(number, 3, 3, std::string(1, "abc"[number])));
+  }
+  const OpenAs held = [&](const std::filesystem::path& name) {
+    return directory_.path() / ("held-" + name.string().substr(6, 1));
+  };
+  const auto checked = check_model("m-00001-of-00003.gguf", held);
+  ASSERT_TRUE(checked) << checked.error().message;
+  EXPECT_THAT(checked->parts, SizeIs(3));
+  EXPECT_EQ(checked->parts[2], "m-00003-of-00003.gguf");
+  directory_.write("held-2", "GGUF");
+  const auto damaged = check_model("m-00001-of-00003.gguf", held);
+  ASSERT_FALSE(damaged);
+  EXPECT_THAT(damaged.error().message, HasSubstr("m-00002-of-00003.gguf"));
+  EXPECT_EQ(damaged.error().message.find("held"), std::string::npos);
+}
+
 TEST(FitsMemory, ComparesAndSaysBothSizes) {
   EXPECT_TRUE(check_fits_memory("The weights", 100, 100, ""));
   EXPECT_TRUE(check_fits_memory("The weights", 100, std::nullopt, ""));

@@ -274,11 +274,16 @@ std::size_t count_stamps(GraphNodes nodes, bool fusion) {
   return count;
 }
 
-PlanRoom::PlanRoom(std::size_t graphs, std::size_t nodes) : plans(graphs), made(nodes) {
-  for (GraphPlan& plan : plans) {
-    make_touched_room(plan.plan.operations, nodes);
-    make_touched_room(plan.nodes, nodes);
-    make_touched_room(plan.component_ends, nodes);
+void PlanRoom::add(std::size_t nodes) {
+  GraphPlan& plan = plans.emplace_back();
+  make_touched_room(plan.plan.operations, nodes);
+  make_touched_room(plan.nodes, nodes);
+  make_touched_room(plan.component_ends, nodes);
+}
+
+PlanRoom::PlanRoom(std::size_t graphs, std::size_t nodes) : made(nodes) {
+  for (std::size_t graph = 0; graph < graphs; ++graph) {
+    add(nodes);
   }
   place_of.reserve(nodes);
   // To touch its memory; a plan clears it before use.

@@ -53,6 +53,8 @@ struct PlanRoom {
   PlanRoom() = default;
   /// For so many graphs of up to so many nodes; others find room as they come.
   PlanRoom(std::size_t graphs, std::size_t nodes);
+  /// For one more graph.
+  void add(std::size_t nodes);
 
   std::vector<GraphPlan> plans;    ///< each graph takes one of them
   std::vector<NodeIdentity> made;  ///< by node

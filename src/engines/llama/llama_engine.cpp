@@ -92,6 +92,25 @@ std::string why_not_generating(const GgufMetadata& metadata, const llama_model* 
   return {};
 }
 
+llama_model* load_parts(const std::vector<std::filesystem::path>& parts, const OpenAs& open_as,
+                        llama_model_params params) {
+  if (!open_as) {
+    return llama_model_load_from_file(parts.front().c_str(), params);
+  }
+  std::vector<std::string> opened;
+  for (const std::filesystem::path& part : parts) {
+    opened.push_back(open_as(part).string());
+  }
+  if (opened.size() == 1) {
+    return llama_model_load_from_file(opened.front().c_str(), params);
+  }
+  std::vector<const char*> names;  // llama.cpp would look for the parts by the first one's name
+  for (const std::string& path : opened) {
+    names.push_back(path.c_str());
+  }
+  return llama_model_load_from_splits(names.data(), names.size(), params);
+}
+
 std::size_t longest_piece(const llama_vocab* vocab) {
   std::size_t longest = 0;
   for (llama_token token = 0; token < llama_vocab_n_tokens(vocab); ++token) {
@@ -100,10 +119,32 @@ std::size_t longest_piece(const llama_vocab* vocab) {
   return longest;
 }
 
+/// Counts the nodes of the graphs that a context computes; lets none of them be looked at.
+class GraphCounter {
+ public:
+  void attach(llama_context_params& params) noexcept {
+    params.cb_eval = [](ggml_tensor*, bool ask, void* counter) {
+      if (ask) {
+        auto& self = *static_cast<GraphCounter*>(counter);
+        self.largest_ = std::max(self.largest_, ++self.present_);
+      }
+      return !ask;
+    };
+    params.cb_eval_user_data = this;
+  }
+  /// Before each graph.
+  void begin() noexcept { present_ = 0; }
+  [[nodiscard]] std::size_t largest() const noexcept { return largest_; }
+
+ private:
+  std::size_t present_ = 0;
+  std::size_t largest_ = 0;
+};
+
 /// A pass over a batch and one over a single token, as prefill and decode make them. The first on
 /// this thread alone: a model on which llama.cpp asserts while it computes is then an error, and
-/// not the end of the program.
-void warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
+/// not the end of the program. Gives how many nodes their graphs have.
+std::size_t warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
   constexpr std::uint32_t kPositions = 256;
   constexpr std::uint32_t kBatch = 8;
   llama_context_params params = llama_context_default_params();
@@ -112,21 +153,25 @@ void warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
   params.n_ubatch = kBatch;
   params.n_threads = 1;
   params.n_threads_batch = 1;
+  GraphCounter counter;
+  counter.attach(params);
   const LlamaContextPtr context(llama_init_from_model(model, params));
   if (!context || llama_get_memory(context.get()) == nullptr) {
-    return;  // generate() says why
+    return 0;  // generate() says why
   }
   const llama_vocab* vocab = llama_model_get_vocab(model);
   const llama_token begin = std::max(llama_vocab_bos(vocab), 0);
   std::array<llama_token, 2> prompt{begin, begin};
   for (const std::int32_t count : {std::int32_t{2}, std::int32_t{1}}) {
+    counter.begin();
     if (is_set(cancel) ||
         llama_decode(context.get(), llama_batch_get_one(prompt.data(), count)) != 0) {
-      return;
+      break;
     }
     llama_synchronize(context.get());
     llama_set_n_threads(context.get(), threads, threads);
   }
+  return counter.largest();
 }
 
 std::unexpected<Error> cannot_compute(const std::filesystem::path& path, const Error& error) {
@@ -162,7 +207,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
     return std::unexpected(checked.error());
   }
   const Instant begin = monotonic_clock().now();
-  Result<CheckedModel> file = check_model(path);
+  Result<CheckedModel> file = check_model(path, options.open_as);
   if (!file) {
     return std::unexpected(file.error());
   }
@@ -188,7 +233,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   params.progress_callback_user_data = &progress;
   const LlamaLogCapture log;
   Result<llama_model*> loaded =
-      guarded([&] { return llama_model_load_from_file(path.c_str(), params); });
+      guarded([&] { return load_parts(file->parts, options.open_as, params); });
   if (!loaded) {
     return std::unexpected(loaded.error());
   }
@@ -210,12 +255,14 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
                                               : std::min(options.gpu_layers, most_layers);
   const std::size_t longest = longest_piece(llama_model_get_vocab(model.get()));
   const int threads = options.threads > 0 ? options.threads : default_threads();
+  std::size_t graph_nodes = 0;
   if (options.warm_up) {
-    if (const auto warmed = guarded([&] { warm_up(model.get(), threads, options.cancel); });
-        !warmed) {
+    const auto warmed = guarded([&] { return warm_up(model.get(), threads, options.cancel); });
+    if (!warmed) {
       return warmed.error().code == ErrorCode::too_large ? std::unexpected(warmed.error())
                                                          : cannot_compute(path, warmed.error());
     }
+    graph_nodes = *warmed;
     if (is_set(options.cancel)) {
       return load_cancelled(path);
     }
@@ -230,7 +277,8 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
                                                  .threads = threads,
                                                  .offloaded = offloaded,
                                                  .memory_bytes = memory,
-                                                 .longest_piece = longest}));
+                                                 .longest_piece = longest,
+                                                 .graph_nodes = graph_nodes}));
 }
 
 const ModelFacts& LlamaEngine::facts() const noexcept { return impl_->facts; }

@@ -22,6 +22,7 @@ struct LlamaEngine::Impl {
   bool offloaded = false;                     // some of it lies in a GPU's memory
   std::optional<std::uint64_t> memory_bytes;  // what the process may use
   std::size_t longest_piece = 0;              // bytes of the longest token's text
+  std::size_t graph_nodes = 0;                // as the warm-up saw them; 0 without one
 
   /// As many positions as the model was trained with, and at most those that it has learned.
   [[nodiscard]] int longest_context() const noexcept {

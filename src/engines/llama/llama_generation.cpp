@@ -268,7 +268,8 @@ void LlamaGeneration::set_up_clock() {
                  OperationClock::Options{.mode = mode,
                                          .fusion = !is_fusion_disabled(),
                                          .cancel = options_.cancel,
-                                         .sampler = sampled_values_ ? &*sampled_values_ : nullptr});
+                                         .sampler = sampled_values_ ? &*sampled_values_ : nullptr,
+                                         .graph_nodes = impl_.graph_nodes});
 }
 
 void LlamaGeneration::describe_run() {

@@ -15,11 +15,14 @@ namespace {
 
 constexpr Logger kLog{"llama"};
 
-/// Nodes for which room is made beforehand: 100 layers of 40. More find room as they come.
+/// Nodes of all parts of a pass for which room is made beforehand: 100 layers of 40. More find room
+/// as they come.
 constexpr std::size_t kUsualNodes = 4096;
-/// Graphs whose plans have room made beforehand, prefill's and decode's, and their operations.
-constexpr std::size_t kUsualGraphs = 2;
-constexpr std::size_t kUsualOperations = 1024;
+/// Graphs whose plans have room made beforehand: prefill's, decode's, and decode's next one. Where
+/// one of them is used, room for another is made after the pass.
+constexpr std::size_t kUsualGraphs = 3;
+/// Nodes of a graph, where the model's are not known.
+constexpr std::size_t kUsualGraphNodes = 1024;
 /// No plan of the run: a pass of it is counted as one that did not follow its plan.
 constexpr std::uint32_t kNoPlan = std::numeric_limits<std::uint32_t>::max();
 
@@ -31,18 +34,30 @@ bool abort_callback(void* clock) { return static_cast<OperationClock*>(clock)->o
 }  // namespace
 
 OperationClock::OperationClock(RunScope& run, const Options& options, const Clock& clock)
-    : run_(run), options_(options), clock_(clock), mode_(options.mode) {
+    : run_(run),
+      options_(options),
+      clock_(clock),
+      mode_(options.mode),
+      usual_nodes_(std::max(options.graph_nodes, kUsualGraphNodes)) {
+  const std::size_t most = std::max(options.graph_nodes, kUsualNodes);
   if (mode_ != ClockMode::off) {
-    room_ = PlanRoom(kUsualGraphs, kUsualOperations);
+    room_ = PlanRoom(0, usual_nodes_);
+    graphs_.reserve(kMostGraphs);
     for (std::size_t graph = 0; graph < kUsualGraphs; ++graph) {
-      spare_.push_back(std::make_unique<KnownGraph>());
-      make_touched_room(spare_.back()->fingerprints, kUsualOperations);
-      make_touched_room(spare_.back()->component_end, kUsualOperations);
+      make_spare();
     }
+    make_touched_room(nodes_, most);
+    make_touched_room(end_nodes_, most);  // it may fall back to components
   }
-  nodes_.reserve(kUsualNodes);
-  ends_.resize(kUsualNodes);
-  end_nodes_.reserve(mode_ == ClockMode::components ? kUsualNodes : 0);
+  ends_.resize(most);
+}
+
+/// Makes room for one more graph and touches it, while nothing is being computed.
+void OperationClock::make_spare() {
+  room_.add(usual_nodes_);
+  spare_.push_back(std::make_unique<KnownGraph>());
+  make_touched_room(spare_.back()->fingerprints, usual_nodes_);
+  make_touched_room(spare_.back()->component_end, usual_nodes_);
 }
 
 OperationClock::~OperationClock() = default;
@@ -92,6 +107,9 @@ void OperationClock::end_pass(bool completed) {
   }
   last_phase_ = phase_;
   pass_ = PassKind::ignored;
+  if (spare_.empty() && mode_ != ClockMode::off && graphs_.size() < kMostGraphs) {
+    make_spare();  // here and not where the next graph is learned: it is being computed then
+  }
   if (!trouble_.empty()) {
     fall_back();
   }
@@ -216,10 +234,10 @@ void OperationClock::close_segment() {
     resolve();
   }
   if (stamps_ != expected_) {
-    add_pass(graph_ != nullptr ? graph_->plan_id : kNoPlan, stamps_);
+    add_pass(graph_ != nullptr ? operations_of(*graph_) : kNoPlan, stamps_);
     mismatch(stamps_, expected_);
   } else if (graph_ != nullptr) {
-    add_pass(graph_->plan_id, stamps_);
+    add_pass(operations_of(*graph_), stamps_);
     last_ = graph_;
   } else if (expected_ != 0) {
     add_pass(kNoPlan, 0);
@@ -275,7 +293,7 @@ void OperationClock::end_sampled() {
   const bool complete = follows_ != nullptr && follows_->values && !several_graphs_ &&
                         follows_->fingerprints.size() == nodes_.size();
   options_.sampler->end(complete);
-  add_pass(last_ != nullptr ? last_->plan_id : kNoPlan, 0);
+  add_pass(last_ != nullptr ? last_->plan_id.value_or(kNoPlan) : kNoPlan, 0);
   if (!complete) {
     last_ = nullptr;
   }
@@ -316,12 +334,18 @@ OperationClock::KnownGraph* OperationClock::learn() {
   }
   known->component_ends = std::move(graph.component_ends);
   known->plan = std::make_shared<const OperationPlan>(std::move(graph.plan));
-  if (mode_ == ClockMode::operations) {
-    known->plan_id = run_.add_plan(known->plan);
-  }
   fewest_nodes_ = graphs_.empty() ? nodes_.size() : std::min(fewest_nodes_, nodes_.size());
   graphs_.push_back(std::move(known));
   return graphs_.back().get();
+}
+
+/// The run is told of a plan when the first pass of it is over: what that takes is no part of the
+/// graph.
+std::uint32_t OperationClock::operations_of(KnownGraph& graph) {
+  if (!graph.plan_id) {
+    graph.plan_id = run_.add_plan(graph.plan);
+  }
+  return *graph.plan_id;
 }
 
 std::uint32_t OperationClock::components_of(KnownGraph& graph) {

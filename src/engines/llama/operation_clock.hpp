@@ -52,6 +52,7 @@ class OperationClock {
     bool fusion = true;  ///< whether the CPU backend fuses: !is_fusion_disabled()
     const std::atomic<bool>* cancel = nullptr;  ///< when set, a graph that is running ends soon
     ValueSampler* sampler = nullptr;            ///< looks at values on some passes
+    std::size_t graph_nodes = 0;  ///< of the model's, where they are known: room is made for them
   };
   /// Kinds of graph that are kept apart: 128 Ki positions.
   static constexpr std::size_t kMostGraphs = 512;
@@ -80,7 +81,7 @@ class OperationClock {
   /// A kind of graph that has been seen.
   struct KnownGraph {
     SharedPlan plan;
-    std::uint32_t plan_id = 0;                   // the run's
+    std::optional<std::uint32_t> plan_id;        // the run's
     std::optional<std::uint32_t> components_id;  // the run's id of its components
     std::vector<std::uint32_t> component_ends;   // among its operations
     std::vector<bool> component_end;             // by node
@@ -99,6 +100,8 @@ class OperationClock {
   void add_pass(std::uint32_t plan, std::size_t stamps) noexcept;
   [[nodiscard]] KnownGraph* find() const;
   [[nodiscard]] KnownGraph* learn();
+  void make_spare();
+  [[nodiscard]] std::uint32_t operations_of(KnownGraph& graph);
   [[nodiscard]] std::uint32_t components_of(KnownGraph& graph);
   void mismatch(std::size_t stamps, std::size_t expected);
   void fall_back_to(ClockMode mode, std::string reason);
@@ -110,6 +113,7 @@ class OperationClock {
   const Clock& clock_;
   ClockMode mode_;
   PassKind pass_ = PassKind::ignored;
+  std::size_t usual_nodes_;  // of a graph: what room is made for
   PlanRoom room_;
   std::vector<std::unique_ptr<KnownGraph>> spare_;  // with room for a graph
   std::vector<std::unique_ptr<KnownGraph>> graphs_;

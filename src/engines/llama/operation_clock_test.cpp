@@ -4,6 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string>
 #include <utility>
 #include <vector>
@@ -186,6 +191,44 @@ TEST_F(OperationClockTest, SeveralGraphsInOneDecode) {
   EXPECT_THAT(run.operation_table.events, SizeIs(2 * Graph::kStamps));
   EXPECT_THAT(warnings(run), IsEmpty());
 }
+
+#ifdef __GLIBC__
+/// Bytes that the program has from the allocator; those that a sanitizer hands out are not counted.
+std::int64_t allocated_bytes() {
+  const auto info = mallinfo2();
+  return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+}
+
+TEST_F(OperationClockTest, WhileAGraphIsComputedNoRoomIsMadeForTheRunsStamps) {
+  constexpr std::size_t kOperations = 1500;  // more than usual
+  RunScope run = profiler_.run({.prompt = "p", .depth = Depth::deep, .max_output_tokens = 1000});
+  const GgmlContextPtr context(ggml_init({.mem_size = 2 * kOperations * ggml_tensor_overhead(),
+                                          .mem_buffer = nullptr,
+                                          .no_alloc = true}));
+  std::vector<ggml_tensor*> nodes{ggml_new_tensor_1d(context.get(), GGML_TYPE_F32, 8)};
+  while (nodes.size() <= kOperations) {
+    nodes.push_back(ggml_sqr(context.get(), nodes.back()));
+    nodes.back()->flags |= GGML_TENSOR_FLAG_COMPUTE;
+  }
+  nodes.erase(nodes.begin());  // the input
+  for (const std::size_t known : {kOperations, std::size_t{0}}) {
+    OperationClock clock(run, {.graph_nodes = known});
+    const SectionScope section = run.section(Phase::decode, "forward");
+    clock.begin_pass(Phase::decode, 0);
+    const std::int64_t before = allocated_bytes();
+    for (ggml_tensor* node : nodes) {
+      EXPECT_FALSE(clock.on_node(node, true));
+    }
+    for (std::size_t stamp = 0; stamp < kOperations; ++stamp) {
+      EXPECT_FALSE(clock.on_executed());
+    }
+    // Stamps of 1000 passes are 12 MB.
+    EXPECT_LT(allocated_bytes() - before, std::int64_t{1} << 20U);
+    clock.end_pass(true);
+  }
+  EXPECT_THAT(run.finish().operation_table.events, SizeIs(2 * kOperations));
+}
+#endif
 
 /// None of these may end up under a name.
 class OperationClockMismatch : public OperationClockTest,
