@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace enprof {
 
@@ -27,7 +29,7 @@ void ExportCommand::declare(CLI::App& program) {
 }
 
 /// One file a table, in a directory that is made where it is missing.
-Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
+Result<void> ExportCommand::write_tables(RunSource& run) const {
   if (output_ == "-") {
     return fail(ErrorCode::invalid_argument, "CSV is several files, one a table",
                 "Name a directory for them: -o DIRECTORY.");
@@ -40,23 +42,33 @@ Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
                 fmt::format("Cannot make the directory {}: {}", output_, failed.message()),
                 "Name one where you may write.");
   }
-  for (const CsvTable& table : run_to_csv(run)) {
-    if (auto written = write_output(directory / (table.name() + ".csv"), table.text()); !written) {
+  for (const std::string_view name : csv_table_names()) {
+    RunCsv table(run, name);
+    if (auto written = write_output(directory / fmt::format("{}.csv", name), table); !written) {
       return written;
     }
   }
   return {};
 }
 
-int ExportCommand::run() {
-  const auto run = stored_run(database_, run_);
-  if (!run) {
-    print_error(run.error());
-    return exit_failed;
+Result<void> ExportCommand::write() const {
+  auto database = database_.open_existing();
+  if (!database) {
+    return std::unexpected(database.error());
   }
-  const auto written =
-      format_ == "csv" ? write_tables(*run) : write_output(output_, run_to_json(*run));
-  if (!written) {
+  auto run = stored_run(*database, run_);
+  if (!run) {
+    return std::unexpected(run.error());
+  }
+  if (format_ == "csv") {
+    return write_tables(**run);
+  }
+  RunJson json(*std::move(run));
+  return write_output(output_, json);
+}
+
+int ExportCommand::run() {
+  if (const auto written = write(); !written) {
     print_error(written.error());
     return exit_failed;
   }
