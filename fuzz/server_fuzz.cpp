@@ -8,6 +8,7 @@
 #include "server/matrix_query.hpp"
 #include "server/router.hpp"
 #include "server/run_request_json.hpp"
+#include "tests/support/operation_sums.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -133,8 +134,10 @@ void ask_for_matrix(const HttpRequest& request) {
   };
   const std::string_view metric = request.parameter("metric");
   if (!value_matrix(run.values, metric)) {
-    const auto matrix = metric_matrix(
-        cells_of_tokens(run, {.phase = {}, .first = number("from"), .last = number("to")}), metric);
+    const auto matrix =
+        metric_matrix(cells_of_passes(testing::sums_of(
+                          run, {.phase = {}, .first = number("from"), .last = number("to")})),
+                      metric);
     check(!matrix ? says_why(matrix.error())
                   : matrix->values.size() == matrix->layers.size() * matrix->components.size(),
           "a matrix is whole, or refused");

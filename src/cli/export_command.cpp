@@ -10,7 +10,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace enprof {
 
@@ -36,16 +38,17 @@ void ExportCommand::declare(CLI::App& program) {
 }
 
 /// One file a table, in a directory that is made where it is missing.
-Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
+Result<void> ExportCommand::write_tables(RunSource& run) const {
   if (output_ == "-") {
     return fail(ErrorCode::invalid_argument, "CSV is several files, one a table",
                 "Name a directory for them: -o DIRECTORY.");
   }
   const std::filesystem::path directory = output_;
-  const std::vector<CsvTable> tables = run_to_csv(run);
-  const auto file_of = [&](const CsvTable& table) { return directory / (table.name() + ".csv"); };
-  for (const CsvTable& table : tables) {
-    if (auto free = force_ ? Result<void>{} : check_not_there(file_of(table)); !free) {
+  const auto file_of = [&](std::string_view name) {
+    return directory / fmt::format("{}.csv", name);
+  };
+  for (const std::string_view name : csv_table_names()) {
+    if (auto free = force_ ? Result<void>{} : check_not_there(file_of(name)); !free) {
       return free;
     }
   }
@@ -56,29 +59,38 @@ Result<void> ExportCommand::write_tables(const ProfiledRun& run) const {
                 fmt::format("Cannot make the directory {}: {}", output_, failed.message()),
                 "Name one where you may write.");
   }
-  for (const CsvTable& table : tables) {
-    if (auto written = write_output(file_of(table), table.text()); !written) {
+  for (const std::string_view name : csv_table_names()) {
+    RunCsv table(run, name);
+    if (auto written = write_output(file_of(name), table); !written) {
       return written;
     }
   }
   return {};
 }
 
-int ExportCommand::run() {
+Result<void> ExportCommand::write() const {
   if (format_ == "json" && !force_) {
-    if (const auto free = check_not_there(output_); !free) {
-      print_error(free.error());
-      return exit_failed;
+    if (auto free = check_not_there(output_); !free) {
+      return free;
     }
   }
-  const auto run = stored_run(database_, run_);
-  if (!run) {
-    print_error(run.error());
-    return exit_failed;
+  auto database = database_.open_existing();
+  if (!database) {
+    return std::unexpected(database.error());
   }
-  const auto written =
-      format_ == "csv" ? write_tables(*run) : write_output(output_, run_to_json(*run));
-  if (!written) {
+  auto run = stored_run(*database, run_);
+  if (!run) {
+    return std::unexpected(run.error());
+  }
+  if (format_ == "csv") {
+    return write_tables(**run);
+  }
+  RunJson json(*std::move(run));
+  return write_output(output_, json);
+}
+
+int ExportCommand::run() {
+  if (const auto written = write(); !written) {
     print_error(written.error());
     return exit_failed;
   }

@@ -3,6 +3,7 @@
 
 #include "cli/command.hpp"
 #include "cli/shared_options.hpp"
+#include "report/run_source.hpp"
 
 #include <string>
 
@@ -14,7 +15,8 @@ class ExportCommand final : public Command {
   int run() override;
 
  private:
-  [[nodiscard]] Result<void> write_tables(const ProfiledRun& run) const;
+  [[nodiscard]] Result<void> write() const;
+  [[nodiscard]] Result<void> write_tables(RunSource& run) const;
 
   DatabaseOption database_;
   std::string run_;

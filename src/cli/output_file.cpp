@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -22,6 +23,7 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 
 constexpr const char* kAnotherFile =
     "Name a file in a directory that exists and that you may write to, with room left.";
+constexpr const char* kSomewhereElse = "Send it to where there is room, for example: > FILE";
 
 std::unexpected<Error> cannot_write(const std::filesystem::path& path, int error_number,
                                     const char* hint = kAnotherFile) {
@@ -39,16 +41,51 @@ bool must_write_in_place(const std::filesystem::path& path) {
   return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
 }
 
-}  // namespace
+/// A text that is there already.
+class WholeText final : public TextStream {
+ public:
+  explicit WholeText(std::string_view text) : text_(text) {}
 
-Result<void> write_output(const std::filesystem::path& path, std::string_view text) {
-  if (path == "-") {
-    if (!print(text) && errno != EPIPE) {  // a reader that has seen enough is no error
-      return cannot_write("standard output", errno,
-                          "Send it to where there is room, for example: > FILE");
-    }
-    return {};
+  Result<bool> next(std::string& text) override {
+    text += text_.substr(0, kPiece);
+    text_.remove_prefix(std::min(kPiece, text_.size()));
+    return !text_.empty();
   }
+
+ private:
+  std::string_view text_;
+};
+
+/// Hands the text over piece by piece, until `take` says no and leaves the reason in errno.
+template <class Take>
+Result<void> pass_on(const std::filesystem::path& path, const char* hint, TextStream& text,
+                     Take take) {
+  std::string piece;
+  for (bool more = true; more;) {
+    piece.clear();
+    const auto made = text.next(piece);
+    if (!made) {
+      return std::unexpected(made.error());
+    }
+    more = *made;
+    if (!take(piece)) {
+      return cannot_write(path, errno, hint);
+    }
+  }
+  return {};
+}
+
+Result<void> print_pieces(TextStream& text) {
+  bool has_seen_enough = false;
+  auto written = pass_on("standard output", kSomewhereElse, text, [&](std::string_view piece) {
+    const bool done = print(piece);
+    has_seen_enough = !done && errno == EPIPE;
+    return done;
+  });
+  return has_seen_enough ? Result<void>{} : written;
+}
+
+Result<void> write_file(const std::filesystem::path& path, TextStream& text) {
   const bool in_place = must_write_in_place(path);
   const std::filesystem::path target =
       in_place ? path : std::filesystem::path{path.string() + ".partial"};
@@ -56,22 +93,31 @@ Result<void> write_output(const std::filesystem::path& path, std::string_view te
   if (!file) {
     return cannot_write(path, errno);
   }
-  const bool written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size() &&
-                       std::fflush(file.get()) == 0;
-  const int error_number = errno;
+  auto written = pass_on(path, kAnotherFile, text, [&](std::string_view piece) {
+    return std::fwrite(piece.data(), 1, piece.size(), file.get()) == piece.size();
+  });
+  if (written && std::fflush(file.get()) != 0) {
+    written = cannot_write(path, errno);
+  }
   file.reset();
-  if (!written) {
-    if (!in_place) {
-      std::remove(target.c_str());
-    }
-    return cannot_write(path, error_number);
+  if (written && !in_place && std::rename(target.c_str(), path.c_str()) != 0) {
+    written = cannot_write(path, errno);
   }
-  if (!in_place && std::rename(target.c_str(), path.c_str()) != 0) {
-    const int rename_error = errno;
+  if (!written && !in_place) {
     std::remove(target.c_str());
-    return cannot_write(path, rename_error);
   }
-  return {};
+  return written;
+}
+
+}  // namespace
+
+Result<void> write_output(const std::filesystem::path& path, std::string_view text) {
+  WholeText whole(text);
+  return write_output(path, whole);
+}
+
+Result<void> write_output(const std::filesystem::path& path, TextStream& text) {
+  return path == "-" ? print_pieces(text) : write_file(path, text);
 }
 
 Result<void> check_output(const std::filesystem::path& path) {

@@ -3,6 +3,8 @@
 
 #include "enprof/base/error.hpp"
 
+#include "base/text_stream.hpp"
+
 #include <filesystem>
 #include <string_view>
 
@@ -10,6 +12,8 @@ namespace enprof {
 
 /// Writes a text to PATH by way of a temporary file beside it, or to stdout where PATH is "-".
 [[nodiscard]] Result<void> write_output(const std::filesystem::path& path, std::string_view text);
+/// The same while the text is made, piece by piece. Errors: those of the text as well.
+[[nodiscard]] Result<void> write_output(const std::filesystem::path& path, TextStream& text);
 
 /// Whether write_output to this path has a chance: asked before hours of work depend on it.
 [[nodiscard]] Result<void> check_output(const std::filesystem::path& path);

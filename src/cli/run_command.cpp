@@ -20,6 +20,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string_view>
 #include <unistd.h>
 #include <utility>
@@ -349,7 +350,8 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
     written = write_output("-", run_report(run, stdout_terminal()));
   }
   if (written && !json_.empty()) {
-    written = write_output(json_, run_to_json(run));
+    RunJson json(std::make_unique<RunInMemory>(run));
+    written = write_output(json_, json);
   }
   if (!written) {
     print_error(written.error());

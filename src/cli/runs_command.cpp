@@ -7,6 +7,7 @@
 #include "report/run_list.hpp"
 
 #include <tuple>
+#include <utility>
 
 namespace enprof {
 
@@ -80,18 +81,25 @@ int RunsCommand::run() {
     print_error(database.error());
     return exit_failed;
   }
-  const auto list = database->list_runs(filter_);
-  if (!list) {
-    print_error(list.error());
-    return exit_failed;
-  }
-  const std::string text =
-      json_ ? run_list_to_json(*list) : run_list(*list, filter_, stdout_terminal());
-  if (const auto written = write_output("-", text); !written) {
+  if (const auto written = write(*database); !written) {
     print_error(written.error());
     return exit_failed;
   }
   return exit_done;
+}
+
+Result<void> RunsCommand::write(ProfileDatabase& database) const {
+  if (json_) {
+    auto runs = database.find_runs(filter_);
+    if (!runs) {
+      return std::unexpected(runs.error());
+    }
+    RunListJson json(database, *std::move(runs));
+    return write_output("-", json);
+  }
+  const auto list = database.list_runs(filter_);
+  return list ? write_output("-", run_list(*list, filter_, stdout_terminal()))
+              : std::unexpected(list.error());
 }
 
 }  // namespace enprof

@@ -1,6 +1,8 @@
 // enprof runs
 #pragma once
 
+#include "enprof/store/profile_database.hpp"
+
 #include "cli/command.hpp"
 #include "cli/shared_options.hpp"
 
@@ -14,6 +16,8 @@ class RunsCommand final : public Command {
   int run() override;
 
  private:
+  [[nodiscard]] Result<void> write(ProfileDatabase& database) const;
+
   DatabaseOption database_;
   RunFilter filter_;
   std::string from_;

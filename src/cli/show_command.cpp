@@ -6,6 +6,8 @@
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 
+#include <utility>
+
 namespace enprof {
 
 void ShowCommand::declare(CLI::App& program) {
@@ -20,14 +22,29 @@ void ShowCommand::declare(CLI::App& program) {
       "  enprof show last --json | jq .totals      its figures\n");
 }
 
-int ShowCommand::run() {
-  const auto run = stored_run(database_, run_);
-  if (!run) {
-    print_error(run.error());
-    return exit_failed;
+/// The report needs much of the run at once; JSON is made piece by piece.
+Result<void> ShowCommand::write() const {
+  if (!json_) {
+    // What may be millions of rows is not in the report.
+    const auto run =
+        stored_run(database_, run_, {.operation_events = false, .power_samples = false});
+    return run ? write_output("-", run_report(*run, stdout_terminal()))
+               : std::unexpected(run.error());
   }
-  const std::string text = json_ ? run_to_json(*run) : run_report(*run, stdout_terminal());
-  if (const auto written = write_output("-", text); !written) {
+  auto database = database_.open_existing();
+  if (!database) {
+    return std::unexpected(database.error());
+  }
+  auto run = stored_run(*database, run_);
+  if (!run) {
+    return std::unexpected(run.error());
+  }
+  RunJson json(*std::move(run));
+  return write_output("-", json);
+}
+
+int ShowCommand::run() {
+  if (const auto written = write(); !written) {
     print_error(written.error());
     return exit_failed;
   }

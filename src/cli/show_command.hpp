@@ -14,6 +14,8 @@ class ShowCommand final : public Command {
   int run() override;
 
  private:
+  [[nodiscard]] Result<void> write() const;
+
   DatabaseOption database_;
   std::string run_;
   bool json_ = false;

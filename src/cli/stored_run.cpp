@@ -3,8 +3,16 @@
 #include <fmt/format.h>
 
 namespace enprof {
+namespace {
 
-Result<ProfiledRun> stored_run(const DatabaseOption& option, const std::string& name) {
+std::unexpected<Error> is_gone(const std::string& run_id) {
+  return fail(ErrorCode::not_found, fmt::format("Run {} is gone", run_id));
+}
+
+}  // namespace
+
+Result<ProfiledRun> stored_run(const DatabaseOption& option, const std::string& name,
+                               const RunParts& parts) {
   auto database = option.open_existing();
   if (!database) {
     return std::unexpected(database.error());
@@ -13,14 +21,26 @@ Result<ProfiledRun> stored_run(const DatabaseOption& option, const std::string& 
   if (!run_id) {
     return std::unexpected(run_id.error());
   }
-  auto run = database->get_run(*run_id);
+  auto run = database->get_run(*run_id, parts);
   if (!run) {
     return std::unexpected(run.error());
   }
   if (!*run) {  // deleted by another process since it was resolved
-    return fail(ErrorCode::not_found, fmt::format("Run {} is gone", *run_id));
+    return is_gone(*run_id);
   }
   return std::move(**run);
+}
+
+Result<std::unique_ptr<RunInStore>> stored_run(ProfileDatabase& database, const std::string& name) {
+  const auto run_id = database.resolve(name);
+  if (!run_id) {
+    return std::unexpected(run_id.error());
+  }
+  auto run = RunInStore::open(database, *run_id);
+  if (run && !*run) {
+    return is_gone(*run_id);
+  }
+  return run;
 }
 
 }  // namespace enprof

@@ -263,16 +263,24 @@ class ComponentSection {
 
 }  // namespace
 
-std::optional<double> operation_coverage(const ProfiledRun& run) {
-  Nanoseconds all{0};
-  Nanoseconds untimed{0};
-  for (const ComponentFigure& component : run.components) {
-    all += component.figure.duration;
-    if (component.component == kUntimedComponent) {
-      untimed += component.figure.duration;
-    }
+void OperationCoverage::add(const ComponentFigure& component) {
+  all_ += component.figure.duration;
+  if (component.component == kUntimedComponent) {
+    untimed_ += component.figure.duration;
   }
-  return all > Nanoseconds{0} ? std::optional{1.0 - seconds(untimed) / seconds(all)} : std::nullopt;
+}
+
+std::optional<double> OperationCoverage::share() const {
+  return all_ > Nanoseconds{0} ? std::optional{1.0 - seconds(untimed_) / seconds(all_)}
+                               : std::nullopt;
+}
+
+std::optional<double> operation_coverage(const ProfiledRun& run) {
+  OperationCoverage coverage;
+  for (const ComponentFigure& component : run.components) {
+    coverage.add(component);
+  }
+  return coverage.share();
 }
 
 std::string sparkline(const std::vector<std::optional<double>>& values, std::size_t columns) {

@@ -11,8 +11,18 @@
 
 namespace enprof {
 
-/// Share (0–1) of the passes' time whose operations are told apart; empty where there are no
-/// passes. What is missing is in the component (untimed).
+/// Share (0–1) of the passes' time whose operations are told apart. What is missing is in the
+/// component (untimed).
+class OperationCoverage {
+ public:
+  void add(const ComponentFigure& component);
+  /// Of the components that were added; empty where they took no time.
+  [[nodiscard]] std::optional<double> share() const;
+
+ private:
+  Nanoseconds all_{0};
+  Nanoseconds untimed_{0};
+};
 [[nodiscard]] std::optional<double> operation_coverage(const ProfiledRun& run);
 
 /// One character for each value, as high as it is against the highest: ▁▂▃▄▅▆▇█; "·" where one is

@@ -9,14 +9,13 @@
 
 namespace enprof {
 
-CsvTable::CsvTable(std::string name, std::initializer_list<std::string_view> columns, Sink sink)
-    : name_(std::move(name)), sink_(std::move(sink)) {
+CsvTable::CsvTable(std::string name, std::initializer_list<std::string_view> columns)
+    : name_(std::move(name)) {
   header(columns);
 }
 
-CsvTable CsvTable::with_figure(std::string name, std::initializer_list<std::string_view> columns,
-                               Sink sink) {
-  CsvTable table(std::move(name), columns, std::move(sink));
+CsvTable CsvTable::with_figure(std::string name, std::initializer_list<std::string_view> columns) {
+  CsvTable table(std::move(name), columns);
   table.header({"duration_ms", "energy_mj", "baseline_energy_mj", "dynamic_energy_mj",
                 "mean_power_mw", "sensor", "method", "coverage", "resolution", "standard_error_mj",
                 "dynamic_standard_error_mj", "foreign_cpu_share"});
@@ -30,21 +29,9 @@ void CsvTable::header(std::initializer_list<std::string_view> columns) {
 }
 
 CsvTable& CsvTable::row() {
-  if (sink_ && text_.size() >= kPiece) {
-    sink_(text_);
-    text_.clear();
-  }
   text_ += "\r\n";
   first_ = true;
   return *this;
-}
-
-void CsvTable::finish() {
-  row();
-  if (sink_) {
-    sink_(text_);
-    text_.clear();
-  }
 }
 
 CsvTable& CsvTable::field(std::string_view text) {

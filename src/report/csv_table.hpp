@@ -7,12 +7,12 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace enprof {
 
@@ -20,21 +20,15 @@ namespace enprof {
 /// that are not UTF-8, and NUL, which many readers stop at, become U+FFFD.
 class CsvTable {
  public:
-  /// Takes the text piece by piece, in pieces of at least kPiece bytes but for the last.
-  using Sink = std::function<void(std::string_view)>;
-  static constexpr std::size_t kPiece = std::size_t{64} << 10U;
-
-  /// Without a sink the text is kept, for text().
-  CsvTable(std::string name, std::initializer_list<std::string_view> columns, Sink sink = {});
+  CsvTable(std::string name, std::initializer_list<std::string_view> columns);
   /// The same with the columns of a figure after the others.
   [[nodiscard]] static CsvTable with_figure(std::string name,
-                                            std::initializer_list<std::string_view> columns,
-                                            Sink sink = {});
+                                            std::initializer_list<std::string_view> columns);
 
   /// Ends a row and begins the next.
   CsvTable& row();
-  /// Ends the last row, and gives the sink what is left.
-  void finish();
+  /// Ends the last row.
+  void finish() { row(); }
   CsvTable& add(std::string_view text);
   CsvTable& add(const char* text) { return add(std::string_view{text}); }
   CsvTable& add(double number);
@@ -60,6 +54,8 @@ class CsvTable {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& text() const { return text_; }
+  /// What was added since the last call.
+  [[nodiscard]] std::string take_text() { return std::exchange(text_, {}); }
 
  private:
   void header(std::initializer_list<std::string_view> columns);
@@ -67,7 +63,6 @@ class CsvTable {
 
   std::string name_;
   std::string text_;
-  Sink sink_;
   bool first_ = true;  // in its row
 };
 

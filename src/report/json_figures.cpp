@@ -1,6 +1,31 @@
 #include "report/json_figures.hpp"
 
+#include "base/printable.hpp"
+
 namespace enprof {
+
+std::string indented(const Json& json) {
+  return printable_json(json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+std::string on_one_line(const Json& json) {
+  return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+void append_indented(std::string& text, const Json& json, std::size_t depth) {
+  const std::string value = indented(json);
+  for (std::size_t begin = 0; begin < value.size();) {
+    // No text has a line break in it: theirs are escaped.
+    const std::size_t end = value.find('\n', begin);
+    text.append(value, begin, end - begin);
+    if (end == std::string::npos) {
+      break;
+    }
+    text += '\n';
+    text.append(2 * depth, ' ');
+    begin = end + 1;
+  }
+}
 
 Json quality_json(const Quality& quality) {
   return {{"sensor", text(quality.sensor)},

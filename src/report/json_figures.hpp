@@ -6,8 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace enprof {
@@ -35,6 +37,12 @@ template <class T>
 [[nodiscard]] inline Json layer_json(std::int32_t layer) {
   return layer == OperationInfo::kNoLayer ? Json(nullptr) : Json(layer);
 }
+
+/// Indented by two, or on one line; text that is not UTF-8 has its bad bytes replaced.
+[[nodiscard]] std::string indented(const Json& json);
+[[nodiscard]] std::string on_one_line(const Json& json);
+/// Adds a value that stands so many levels deep in an indented document.
+void append_indented(std::string& text, const Json& json, std::size_t depth);
 
 [[nodiscard]] Json quality_json(const Quality& quality);
 /// The keys of a figure, put beside those of what it is the figure of.

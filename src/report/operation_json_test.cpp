@@ -1,8 +1,14 @@
 #include "report/operation_json.hpp"
 
+#include "report/run_from_json.hpp"
 #include "report/run_json.hpp"
+#include "support/sample_run.hpp"
 
 #include <gtest/gtest.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
 
 namespace enprof {
 namespace {
@@ -109,6 +115,32 @@ TEST(OperationJson, ARunWithoutPassesHasEmptyLists) {
   EXPECT_TRUE(json["operation_table"]["events"].empty());
   EXPECT_TRUE(json["values"]["activations"].empty());
   EXPECT_TRUE(json["layers"].empty());
+}
+
+TEST(RunJson, IsMadePieceByPieceAndReadsAsTheWhole) {
+  ProfiledRun run = testing::sample_run();
+  testing::lengthen(run);
+  RunJson json(std::make_unique<RunInMemory>(run));
+  std::string text;
+  int pieces = 1;
+  for (std::size_t before = 0; json.next(text).value(); before = text.size()) {
+    EXPECT_LT(text.size() - before, 4 * TextStream::kPiece);
+    ++pieces;
+  }
+  EXPECT_GT(pieces, 20);
+  EXPECT_TRUE(text == run_to_json(run));
+  const auto back = run_from_json(text);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->operation_table, run.operation_table);
+  EXPECT_EQ(back->values, run.values);
+  EXPECT_TRUE(run_to_json(*back) == text);
+  // Indented as one document: the rows of the table of operations alone stand on one line each.
+  auto document = nlohmann::ordered_json::parse(text);
+  const auto begin = text.find("  \"operation_table\": {");
+  const auto end = text.find("  \"values\": {");
+  document["operation_table"] = 0;
+  EXPECT_TRUE(text.substr(0, begin) + "  \"operation_table\": 0,\n" + text.substr(end) ==
+              document.dump(2) + "\n");
 }
 
 }  // namespace

@@ -48,24 +48,25 @@ Json power_json(const PowerFigures& power) {
             {"window_ms", to_ms(power.peak->window)},
             {"domains_mw", std::move(by_domain)}};
   }
-  Json samples = Json::array();
-  for (const PowerSample& sample : power.samples) {
-    samples.push_back({{"domain", power.domains[sample.domain].domain.name},
-                       {"begin_ms", to_ms(sample.begin)},
-                       {"end_ms", to_ms(sample.end)},
-                       {"energy_mj", to_mj(sample.energy)}});
-  }
-  Json readings = Json::array();
-  for (const PowerReading& reading : power.readings) {
-    readings.push_back({{"domain", power.domains[reading.domain].domain.name},
-                        {"quantity", to_string(reading.quantity)},
-                        {"at_ms", to_ms(reading.at)},
-                        {"value", reading.value}});
-  }
-  return {{"sources", power.sources},       {"interval_ms", to_ms(power.interval)},
-          {"domains", domains_json(power)}, {"baseline", std::move(baseline)},
-          {"peak", std::move(peak)},        {"samples", std::move(samples)},
-          {"readings", std::move(readings)}};
+  return {{"sources", power.sources},
+          {"interval_ms", to_ms(power.interval)},
+          {"domains", domains_json(power)},
+          {"baseline", std::move(baseline)},
+          {"peak", std::move(peak)}};
+}
+
+Json power_sample_json(const PowerFigures& power, const PowerSample& sample) {
+  return {{"domain", power.domains[sample.domain].domain.name},
+          {"begin_ms", to_ms(sample.begin)},
+          {"end_ms", to_ms(sample.end)},
+          {"energy_mj", to_mj(sample.energy)}};
+}
+
+Json power_reading_json(const PowerFigures& power, const PowerReading& reading) {
+  return {{"domain", power.domains[reading.domain].domain.name},
+          {"quantity", to_string(reading.quantity)},
+          {"at_ms", to_ms(reading.at)},
+          {"value", reading.value}};
 }
 
 }  // namespace enprof

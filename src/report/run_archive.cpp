@@ -8,9 +8,9 @@
 #include <archive_entry.h>
 #include <chrono>
 #include <cstddef>
-#include <memory>
-#include <string>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -20,51 +20,75 @@ struct FreeArchive {
   void operator()(archive_entry* value) const { archive_entry_free(value); }
 };
 
-class Writer {
- public:
-  explicit Writer(UnnamedFile& file) : file_(file), archive_(archive_write_new()) {}
+}  // namespace
 
-  Result<void> write(const ProfiledRun& run) {
+class RunArchive::Impl {
+ public:
+  explicit Impl(std::unique_ptr<RunSource> source)
+      : source_(std::move(source)), archive_(archive_write_new()) {
     archive* const zip = archive_.get();
     check(archive_write_set_format_zip(zip));
     check(archive_write_set_bytes_in_last_block(zip, 1));  // no padding
-    check(archive_write_open(zip, this, nullptr, &Writer::take, nullptr));
-    for (const std::string_view name : csv_table_names()) {
-      add(run, name);
+    check(archive_write_open(zip, this, nullptr, &Impl::take, nullptr));
+  }
+
+  Result<bool> next(std::string& text) {
+    bool more = true;
+    while (more && made_.size() < kPiece) {
+      more = step();
+      if (!result_) {
+        return std::unexpected(result_.error());
+      }
     }
-    check(archive_write_close(zip));
-    return result_;
+    text += std::exchange(made_, {});
+    return more;
   }
 
  private:
-  /// What cannot be written is swallowed and told at the end: libarchive 3.6 leaks its compressor
-  /// where an entry is left unfinished, as it must be after a failed write.
-  static la_ssize_t take(archive* /*zip*/, void* writer, const void* bytes, std::size_t size) {
-    auto& self = *static_cast<Writer*>(writer);
-    if (self.result_) {
-      self.result_ = self.file_.append({static_cast<const char*>(bytes), size});
-    }
+  /// Never fails: libarchive 3.6 leaks its compressor where an entry cannot be finished.
+  static la_ssize_t take(archive* /*zip*/, void* self, const void* bytes, std::size_t size) {
+    static_cast<Impl*>(self)->made_.append(static_cast<const char*>(bytes), size);
     return static_cast<la_ssize_t>(size);
   }
 
-  void add(const ProfiledRun& run, std::string_view name) {
-    if (!result_) {
-      return;
+  /// Adds some rows; false where the file is whole.
+  bool step() {
+    const auto names = csv_table_names();
+    if (!table_) {
+      if (next_table_ == names.size()) {
+        check(archive_write_close(archive_.get()));
+        return false;
+      }
+      begin(names[next_table_++]);
     }
+    std::string rows;
+    const auto more = table_->next(rows);
+    if (!more) {
+      result_ = std::unexpected(more.error());
+      return false;
+    }
+    if (archive_write_data(archive_.get(), rows.data(), rows.size()) < 0) {
+      fail_now();
+    }
+    if (!*more) {
+      check(archive_write_finish_entry(archive_.get()));
+      table_.reset();
+    }
+    return true;
+  }
+
+  void begin(std::string_view name) {
     const std::unique_ptr<archive_entry, FreeArchive> entry{archive_entry_new()};
     archive_entry_set_pathname(entry.get(), fmt::format("{}.csv", name).c_str());
     archive_entry_set_filetype(entry.get(), AE_IFREG);
     archive_entry_set_perm(entry.get(), 0644);
-    archive_entry_set_mtime(
-        entry.get(),
-        std::chrono::floor<std::chrono::seconds>(run.started_at).time_since_epoch().count(), 0);
+    archive_entry_set_mtime(entry.get(),
+                            std::chrono::floor<std::chrono::seconds>(source_->head().started_at)
+                                .time_since_epoch()
+                                .count(),
+                            0);
     check(archive_write_header(archive_.get(), entry.get()));
-    static_cast<void>(write_csv_table(run, name, [this](std::string_view text) {
-      if (result_ && archive_write_data(archive_.get(), text.data(), text.size()) < 0) {
-        fail_now();
-      }
-    }));
-    check(archive_write_finish_entry(archive_.get()));
+    table_.emplace(*source_, name);
   }
 
   void check(int status) {
@@ -79,15 +103,18 @@ class Writer {
                                                     why == nullptr ? "no reason is given" : why));
   }
 
-  UnnamedFile& file_;
-  std::unique_ptr<archive, FreeArchive> archive_;
+  std::unique_ptr<RunSource> source_;
+  std::string made_;  // taken by nobody yet
+  std::optional<RunCsv> table_;
+  std::size_t next_table_ = 0;
   Result<void> result_;
+  std::unique_ptr<archive, FreeArchive> archive_;  // ends what was begun, into what stands above
 };
 
-}  // namespace
+RunArchive::RunArchive(std::unique_ptr<RunSource> source)
+    : impl_(std::make_unique<Impl>(std::move(source))) {}
+RunArchive::~RunArchive() = default;
 
-Result<void> write_csv_archive(const ProfiledRun& run, UnnamedFile& file) {
-  return Writer(file).write(run);
-}
+Result<bool> RunArchive::next(std::string& text) { return impl_->next(text); }
 
 }  // namespace enprof

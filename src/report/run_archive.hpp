@@ -1,16 +1,26 @@
 // All tables of a run in one file.
 #pragma once
 
-#include "enprof/base/error.hpp"
-#include "enprof/model/profiled_run.hpp"
+#include "base/text_stream.hpp"
+#include "report/run_source.hpp"
 
-#include "base/unnamed_file.hpp"
+#include <memory>
+#include <string>
 
 namespace enprof {
 
-/// Appends a ZIP file with one NAME.csv for each table of run_to_csv(). Rows go through a buffer of
-/// CsvTable::kPiece bytes, so that it takes no more memory for a run of a million operations than
-/// for one of ten. Errors: those of the file; internal.
-[[nodiscard]] Result<void> write_csv_archive(const ProfiledRun& run, UnnamedFile& file);
+/// A ZIP file with one NAME.csv for each of csv_table_names(), made piece by piece. Errors: those
+/// of the source; internal.
+class RunArchive final : public TextStream {
+ public:
+  explicit RunArchive(std::unique_ptr<RunSource> source);
+  ~RunArchive() override;
+
+  [[nodiscard]] Result<bool> next(std::string& text) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;  // libarchive keeps its address
+};
 
 }  // namespace enprof

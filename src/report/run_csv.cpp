@@ -1,11 +1,15 @@
 #include "report/run_csv.hpp"
 
+#include "report/csv_table.hpp"
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,8 +17,8 @@ namespace enprof {
 namespace {
 
 /// One row a fact: a run has more of them than a table wants columns.
-CsvTable facts(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("run", {"key", "value"}, sink);
+CsvTable facts(const ProfiledRun& run) {
+  CsvTable table("run", {"key", "value"});
   const auto text = [&](const char* key, std::string_view value) {
     table.row().add(key).text_or_absent(value);
   };
@@ -116,16 +120,16 @@ CsvTable facts(const ProfiledRun& run, const CsvTable::Sink& sink) {
   return table;
 }
 
-CsvTable phases(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table = CsvTable::with_figure("phases", {"phase", "begin_ms"}, sink);
+CsvTable phases(const ProfiledRun& run) {
+  CsvTable table = CsvTable::with_figure("phases", {"phase", "begin_ms"});
   for (const PhaseFigure& phase : run.phases) {
     table.row().add(phase.phase).add(phase.begin).figure(phase.figure);
   }
   return table;
 }
 
-CsvTable sections(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table = CsvTable::with_figure("sections", {"phase", "name", "count", "begin_ms"}, sink);
+CsvTable sections(const ProfiledRun& run) {
+  CsvTable table = CsvTable::with_figure("sections", {"phase", "name", "count", "begin_ms"});
   for (const SectionFigure& section : run.sections) {
     table.row()
         .add(section.phase)
@@ -137,154 +141,11 @@ CsvTable sections(const ProfiledRun& run, const CsvTable::Sink& sink) {
   return table;
 }
 
-CsvTable tokens(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table = CsvTable::with_figure("tokens", {"index", "text", "phase", "begin_ms"}, sink);
-  for (const TokenFigure& token : run.tokens) {
-    table.row()
-        .add(token.index)
-        .add(token.text)
-        .add(token.phase)
-        .add(token.begin)
-        .figure(token.figure);
-  }
-  return table;
-}
-
-CsvTable layers(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table = CsvTable::with_figure("layers", {"phase", "layer", "count"}, sink);
-  for (const LayerFigure& layer : run.layers) {
-    table.row().add(layer.phase).index(layer.layer).add(layer.count).figure(layer.figure);
-  }
-  return table;
-}
-
-CsvTable components(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table = CsvTable::with_figure(
-      "components", {"phase", "layer", "component", "count", "flops", "bytes"}, sink);
-  for (const ComponentFigure& component : run.components) {
-    table.row()
-        .add(component.phase)
-        .index(component.layer)
-        .add(component.component)
-        .add(component.count)
-        .add(component.flops)
-        .add(component.bytes)
-        .figure(component.figure);
-  }
-  return table;
-}
-
-CsvTable operations(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table = CsvTable::with_figure(
-      "operations", {"phase", "component", "op", "count", "flops", "bytes"}, sink);
-  for (const OperationFigure& operation : run.operations) {
-    table.row()
-        .add(operation.phase)
-        .add(operation.component)
-        .add(operation.op)
-        .add(operation.count)
-        .add(operation.flops)
-        .add(operation.bytes)
-        .figure(operation.figure);
-  }
-  return table;
-}
-
-CsvTable operation_kinds(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("operation_kinds",
-                 {"operation", "layer", "component", "op", "name", "shape_0", "shape_1", "shape_2",
-                  "shape_3", "flops", "bytes"},
-                 sink);
-  std::size_t index = 0;
-  for (const OperationInfo& info : run.operation_table.operations) {
-    table.row().add(index++).index(info.layer).add(info.component).add(info.op).add(info.name);
-    for (const std::int64_t width : info.shape) {
-      table.add(width);
-    }
-    table.add(info.flops).add(info.bytes);
-  }
-  return table;
-}
-
-CsvTable operation_events(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("operation_events",
-                 {"begin_ms", "duration_ms", "energy_mj", "operation", "token", "phase"}, sink);
-  for (const OperationEvent& event : run.operation_table.events) {
-    table.row()
-        .add(event.begin)
-        .add(Nanoseconds{event.duration_ns})
-        .add(event.energy())
-        .add(event.operation)
-        .index(event.token)
-        .add(event.phase);
-  }
-  return table;
-}
-
-CsvTable activations(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("activations",
-                 {"phase", "token", "layer", "component", "mean", "standard_deviation", "maximum",
-                  "sparsity", "kill_ratio", "variance_ratio"},
-                 sink);
-  for (const ActivationValues& values : run.values.activations) {
-    table.row()
-        .add(values.phase)
-        .index(values.token)
-        .index(values.layer)
-        .add(values.component)
-        .add(values.mean)
-        .add(values.standard_deviation)
-        .add(values.maximum)
-        .add(values.sparsity)
-        .add(values.kill_ratio)
-        .add(values.variance_ratio);
-  }
-  return table;
-}
-
-CsvTable attention(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("attention",
-                 {"phase", "token", "layer", "head", "entropy_nats", "maximum_weight", "sparsity"},
-                 sink);
-  for (const AttentionValues& values : run.values.attention) {
-    table.row()
-        .add(values.phase)
-        .index(values.token)
-        .add(values.layer)
-        .add(values.head)
-        .add(values.entropy_nats)
-        .add(values.maximum_weight)
-        .add(values.sparsity);
-  }
-  return table;
-}
-
-/// One row an expert that was chosen.
-CsvTable experts(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("experts",
-                 {"phase", "token", "layer", "rank", "expert", "weight", "routing_entropy_nats"},
-                 sink);
-  for (const ExpertActivation& routing : run.values.experts) {
-    for (std::size_t rank = 0; rank < routing.experts.size(); ++rank) {
-      table.row()
-          .add(routing.phase)
-          .index(routing.token)
-          .add(routing.layer)
-          .add(rank)
-          .add(routing.experts[rank])
-          .add(static_cast<double>(routing.weights[rank]))
-          .add(routing.routing_entropy_nats);
-    }
-  }
-  return table;
-}
-
-CsvTable power_domains(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table = CsvTable::with_figure(
-      "power_domains",
-      {"name", "kind", "scope", "device", "within", "source", "source_method", "period_ms",
-       "stamp_error_ms", "idle_power_mw", "idle_spread_mw", "peak_power_mw"},
-      sink);
+CsvTable power_domains(const ProfiledRun& run) {
+  CsvTable table =
+      CsvTable::with_figure("power_domains", {"name", "kind", "scope", "device", "within", "source",
+                                              "source_method", "period_ms", "stamp_error_ms",
+                                              "idle_power_mw", "idle_spread_mw", "peak_power_mw"});
   const auto& domains = run.power.domains;
   for (std::size_t index = 0; index < domains.size(); ++index) {
     const Domain& domain = domains[index].domain;
@@ -303,32 +164,8 @@ CsvTable power_domains(const ProfiledRun& run, const CsvTable::Sink& sink) {
   return table;
 }
 
-CsvTable power_samples(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("power_samples", {"domain", "begin_ms", "end_ms", "energy_mj"}, sink);
-  for (const PowerSample& sample : run.power.samples) {
-    table.row()
-        .add(run.power.domains[sample.domain].domain.name)
-        .add(sample.begin)
-        .add(sample.end)
-        .add(sample.energy);
-  }
-  return table;
-}
-
-CsvTable sensor_readings(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("sensor_readings", {"domain", "quantity", "at_ms", "value"}, sink);
-  for (const PowerReading& reading : run.power.readings) {
-    table.row()
-        .add(run.power.domains[reading.domain].domain.name)
-        .add(reading.quantity)
-        .add(reading.at)
-        .add(reading.value);
-  }
-  return table;
-}
-
-CsvTable warnings(const ProfiledRun& run, const CsvTable::Sink& sink) {
-  CsvTable table("warnings", {"component", "code", "message", "hint"}, sink);
+CsvTable warnings(const ProfiledRun& run) {
+  CsvTable table("warnings", {"component", "code", "message", "hint"});
   for (const Warning& warning : run.warnings) {
     table.row()
         .add(warning.component)
@@ -339,54 +176,264 @@ CsvTable warnings(const ProfiledRun& run, const CsvTable::Sink& sink) {
   return table;
 }
 
-struct Maker {
+/// A list that may be long: what its table is called, and how its rows are added to it.
+struct RowsTable {
   std::string_view name;
-  CsvTable (*make)(const ProfiledRun&, const CsvTable::Sink&);
+  RunRows list;
+  CsvTable (*make)();
+  /// `index` is the row's place in the whole list.
+  void (*add)(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t index,
+              const ProfiledRun& head);
 };
-constexpr std::array kMakers{Maker{"run", facts},
-                             Maker{"phases", phases},
-                             Maker{"sections", sections},
-                             Maker{"tokens", tokens},
-                             Maker{"layers", layers},
-                             Maker{"components", components},
-                             Maker{"operations", operations},
-                             Maker{"operation_kinds", operation_kinds},
-                             Maker{"operation_events", operation_events},
-                             Maker{"activations", activations},
-                             Maker{"attention", attention},
-                             Maker{"experts", experts},
-                             Maker{"power_domains", power_domains},
-                             Maker{"power_samples", power_samples},
-                             Maker{"sensor_readings", sensor_readings},
-                             Maker{"warnings", warnings}};
+
+CsvTable tokens() {
+  return CsvTable::with_figure("tokens", {"index", "text", "phase", "begin_ms"});
+}
+void add_token(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+               const ProfiledRun&) {
+  const TokenFigure& token = run.tokens[row];
+  table.row()
+      .add(token.index)
+      .add(token.text)
+      .add(token.phase)
+      .add(token.begin)
+      .figure(token.figure);
+}
+
+CsvTable layers() { return CsvTable::with_figure("layers", {"phase", "layer", "count"}); }
+void add_layer(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+               const ProfiledRun&) {
+  const LayerFigure& layer = run.layers[row];
+  table.row().add(layer.phase).index(layer.layer).add(layer.count).figure(layer.figure);
+}
+
+CsvTable components() {
+  return CsvTable::with_figure("components",
+                               {"phase", "layer", "component", "count", "flops", "bytes"});
+}
+void add_component(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+                   const ProfiledRun&) {
+  const ComponentFigure& component = run.components[row];
+  table.row()
+      .add(component.phase)
+      .index(component.layer)
+      .add(component.component)
+      .add(component.count)
+      .add(component.flops)
+      .add(component.bytes)
+      .figure(component.figure);
+}
+
+CsvTable operations() {
+  return CsvTable::with_figure("operations",
+                               {"phase", "component", "op", "count", "flops", "bytes"});
+}
+void add_operation(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+                   const ProfiledRun&) {
+  const OperationFigure& operation = run.operations[row];
+  table.row()
+      .add(operation.phase)
+      .add(operation.component)
+      .add(operation.op)
+      .add(operation.count)
+      .add(operation.flops)
+      .add(operation.bytes)
+      .figure(operation.figure);
+}
+
+CsvTable operation_kinds() {
+  return {"operation_kinds",
+          {"operation", "layer", "component", "op", "name", "shape_0", "shape_1", "shape_2",
+           "shape_3", "flops", "bytes"}};
+}
+void add_kind(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t index,
+              const ProfiledRun&) {
+  const OperationInfo& info = run.operation_table.operations[row];
+  table.row().add(index).index(info.layer).add(info.component).add(info.op).add(info.name);
+  for (const std::int64_t width : info.shape) {
+    table.add(width);
+  }
+  table.add(info.flops).add(info.bytes);
+}
+
+CsvTable operation_events() {
+  return {"operation_events",
+          {"begin_ms", "duration_ms", "energy_mj", "operation", "token", "phase"}};
+}
+void add_event(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+               const ProfiledRun&) {
+  const OperationEvent& event = run.operation_table.events[row];
+  table.row()
+      .add(event.begin)
+      .add(Nanoseconds{event.duration_ns})
+      .add(event.energy())
+      .add(event.operation)
+      .index(event.token)
+      .add(event.phase);
+}
+
+CsvTable activations() {
+  return {"activations",
+          {"phase", "token", "layer", "component", "mean", "standard_deviation", "maximum",
+           "sparsity", "kill_ratio", "variance_ratio"}};
+}
+void add_activation(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+                    const ProfiledRun&) {
+  const ActivationValues& values = run.values.activations[row];
+  table.row()
+      .add(values.phase)
+      .index(values.token)
+      .index(values.layer)
+      .add(values.component)
+      .add(values.mean)
+      .add(values.standard_deviation)
+      .add(values.maximum)
+      .add(values.sparsity)
+      .add(values.kill_ratio)
+      .add(values.variance_ratio);
+}
+
+CsvTable attention() {
+  return {"attention",
+          {"phase", "token", "layer", "head", "entropy_nats", "maximum_weight", "sparsity"}};
+}
+void add_attention(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+                   const ProfiledRun&) {
+  const AttentionValues& values = run.values.attention[row];
+  table.row()
+      .add(values.phase)
+      .index(values.token)
+      .add(values.layer)
+      .add(values.head)
+      .add(values.entropy_nats)
+      .add(values.maximum_weight)
+      .add(values.sparsity);
+}
+
+/// One row an expert that was chosen.
+CsvTable experts() {
+  return {"experts",
+          {"phase", "token", "layer", "rank", "expert", "weight", "routing_entropy_nats"}};
+}
+void add_experts(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+                 const ProfiledRun&) {
+  const ExpertActivation& routing = run.values.experts[row];
+  for (std::size_t rank = 0; rank < routing.experts.size(); ++rank) {
+    table.row()
+        .add(routing.phase)
+        .index(routing.token)
+        .add(routing.layer)
+        .add(rank)
+        .add(routing.experts[rank])
+        .add(static_cast<double>(routing.weights[rank]))
+        .add(routing.routing_entropy_nats);
+  }
+}
+
+CsvTable power_samples() {
+  return {"power_samples", {"domain", "begin_ms", "end_ms", "energy_mj"}};
+}
+void add_sample(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+                const ProfiledRun& head) {
+  const PowerSample& sample = run.power.samples[row];
+  table.row()
+      .add(head.power.domains[sample.domain].domain.name)
+      .add(sample.begin)
+      .add(sample.end)
+      .add(sample.energy);
+}
+
+CsvTable sensor_readings() { return {"sensor_readings", {"domain", "quantity", "at_ms", "value"}}; }
+void add_reading(CsvTable& table, const ProfiledRun& run, std::size_t row, std::size_t,
+                 const ProfiledRun& head) {
+  const PowerReading& reading = run.power.readings[row];
+  table.row()
+      .add(head.power.domains[reading.domain].domain.name)
+      .add(reading.quantity)
+      .add(reading.at)
+      .add(reading.value);
+}
+
+/// A list that is always short, or the facts.
+struct HeadTable {
+  std::string_view name;
+  CsvTable (*make)(const ProfiledRun&);
+};
+constexpr std::array kHeadTables{
+    HeadTable{"run", facts}, HeadTable{"phases", phases}, HeadTable{"sections", sections},
+    HeadTable{"power_domains", power_domains}, HeadTable{"warnings", warnings}};
+constexpr std::array kRowsTables{
+    RowsTable{"tokens", RunRows::tokens, tokens, add_token},
+    RowsTable{"layers", RunRows::layers, layers, add_layer},
+    RowsTable{"components", RunRows::components, components, add_component},
+    RowsTable{"operations", RunRows::operations, operations, add_operation},
+    RowsTable{"operation_kinds", RunRows::operation_kinds, operation_kinds, add_kind},
+    RowsTable{"operation_events", RunRows::operation_events, operation_events, add_event},
+    RowsTable{"activations", RunRows::activations, activations, add_activation},
+    RowsTable{"attention", RunRows::attention, attention, add_attention},
+    RowsTable{"experts", RunRows::experts, experts, add_experts},
+    RowsTable{"power_samples", RunRows::power_samples, power_samples, add_sample},
+    RowsTable{"sensor_readings", RunRows::sensor_readings, sensor_readings, add_reading}};
+
+constexpr std::array<std::string_view, 16> kNames{
+    "run",        "phases",     "sections",        "tokens",           "layers",
+    "components", "operations", "operation_kinds", "operation_events", "activations",
+    "attention",  "experts",    "power_domains",   "power_samples",    "sensor_readings",
+    "warnings"};
+static_assert(kNames.size() == kHeadTables.size() + kRowsTables.size());
 
 }  // namespace
 
-std::vector<std::string_view> csv_table_names() {
-  std::vector<std::string_view> names;
-  names.reserve(kMakers.size());
-  for (const Maker& maker : kMakers) {
-    names.push_back(maker.name);
-  }
-  return names;
-}
+std::span<const std::string_view> csv_table_names() { return kNames; }
 
-bool write_csv_table(const ProfiledRun& run, std::string_view name, const CsvTable::Sink& sink) {
-  const auto* const maker = std::ranges::find(kMakers, name, &Maker::name);
-  if (maker == kMakers.end()) {
+/// The rows of one list, page by page.
+class RunCsv::Rows {
+ public:
+  explicit Rows(const RowsTable& table) : table_(&table), csv_(table.make()) {}
+
+  Result<bool> next(RunSource& source, std::string& text) {
+    const auto slice = source.next(table_->list);
+    if (!slice) {
+      return std::unexpected(slice.error());
+    }
+    for (std::size_t row = slice->begin; row < slice->end; ++row) {
+      table_->add(csv_, *slice->run, row, index_++, source.head());
+    }
+    if (slice->empty()) {
+      csv_.finish();
+    }
+    text += csv_.take_text();
+    return !slice->empty();
+  }
+
+ private:
+  const RowsTable* table_;
+  CsvTable csv_;
+  std::size_t index_ = 0;
+};
+
+RunCsv::RunCsv(RunSource& source, std::string_view table) : source_(source), table_(table) {
+  if (const auto* const found = std::ranges::find(kRowsTables, table, &RowsTable::name);
+      found != kRowsTables.end()) {
+    rows_ = std::make_unique<Rows>(*found);
+  }
+}
+RunCsv::~RunCsv() = default;
+
+Result<bool> RunCsv::next(std::string& text) {
+  if (!rows_) {
+    const auto* const found = std::ranges::find(kHeadTables, table_, &HeadTable::name);
+    CsvTable table = found->make(source_.head());
+    table.finish();
+    text += table.take_text();
     return false;
   }
-  maker->make(run, sink).finish();
-  return true;
-}
-
-std::vector<CsvTable> run_to_csv(const ProfiledRun& run) {
-  std::vector<CsvTable> tables;
-  for (const Maker& maker : kMakers) {
-    tables.push_back(maker.make(run, {}));
-    tables.back().finish();
+  const std::size_t begin = text.size();
+  Result<bool> more = true;
+  while (more && *more && text.size() - begin < kPiece) {
+    more = rows_->next(source_, text);
   }
-  return tables;
+  return more;
 }
 
 }  // namespace enprof

@@ -1,23 +1,34 @@
 // A run as tables, for spreadsheets and data frames.
 #pragma once
 
-#include "enprof/model/profiled_run.hpp"
+#include "base/text_stream.hpp"
+#include "report/run_source.hpp"
 
-#include "report/csv_table.hpp"
-
+#include <memory>
+#include <span>
+#include <string>
 #include <string_view>
-#include <vector>
 
 namespace enprof {
 
-/// All of a run, one table a list; a list that is empty is a table with a header alone. Columns
-/// have the names and units of the JSON.
-[[nodiscard]] std::vector<CsvTable> run_to_csv(const ProfiledRun& run);
-/// The names of the tables that every run has.
-[[nodiscard]] std::vector<std::string_view> csv_table_names();
-/// One of the tables, given to `sink` piece by piece: a run of a million operations need not be in
-/// memory as text. False where there is no table of that name.
-[[nodiscard]] bool write_csv_table(const ProfiledRun& run, std::string_view name,
-                                   const CsvTable::Sink& sink);
+/// The names of the tables that every run has, one a list.
+[[nodiscard]] std::span<const std::string_view> csv_table_names();
+
+/// One of the tables; of a list that is empty, a header alone. Columns have the names and units of
+/// the JSON. Takes no more memory for a run of a million operations than for one of ten.
+class RunCsv final : public TextStream {
+ public:
+  /// `table` is one of csv_table_names(). The source outlives it.
+  RunCsv(RunSource& source, std::string_view table);
+  ~RunCsv() override;
+
+  [[nodiscard]] Result<bool> next(std::string& text) override;
+
+ private:
+  class Rows;
+  RunSource& source_;
+  std::string table_;
+  std::unique_ptr<Rows> rows_;  // null for what is short in any run
+};
 
 }  // namespace enprof

@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace enprof {
@@ -48,34 +50,43 @@ Rows parse(const std::string& text) {
   return rows;
 }
 
-Rows table(const std::vector<CsvTable>& tables, std::string_view name) {
-  const auto found = std::ranges::find(tables, name, &CsvTable::name);
-  EXPECT_NE(found, tables.end()) << name;
-  return found == tables.end() ? Rows{} : parse(found->text());
+/// The text of one table, however many pieces it is made of.
+std::string text_of(const ProfiledRun& run, std::string_view name) {
+  RunInMemory source(run);
+  RunCsv csv(source, name);
+  std::string text;
+  for (bool more = true; more;) {
+    const std::size_t before = text.size();
+    more = csv.next(text).value();
+    EXPECT_LT(text.size() - before, 2 * TextStream::kPiece) << name;
+  }
+  return text;
 }
 
+Rows table(const ProfiledRun& run, std::string_view name) { return parse(text_of(run, name)); }
+
 TEST(RunCsv, EveryTableIsRectangularAndHasTheRowsOfItsList) {
-  const ProfiledRun run = testing::sample_run();
-  const auto tables = run_to_csv(run);
-  for (const CsvTable& each : tables) {
-    const Rows rows = parse(each.text());
-    ASSERT_GE(rows.size(), 2U) << each.name() << ": the sample run has something for each";
+  ProfiledRun run = testing::sample_run();
+  for (const std::string_view name : csv_table_names()) {
+    const Rows rows = table(run, name);
+    ASSERT_GE(rows.size(), 2U) << name << ": the sample run has something for each";
     for (const auto& row : rows) {
-      EXPECT_EQ(row.size(), rows[0].size()) << each.name();
+      EXPECT_EQ(row.size(), rows[0].size()) << name;
     }
+    EXPECT_EQ(table({.run_id = "bare"}, name)[0], rows[0]) << name;
   }
-  EXPECT_EQ(table(tables, "tokens").size(), run.tokens.size() + 1);
-  EXPECT_EQ(table(tables, "operation_events").size(), run.operation_table.events.size() + 1);
-  EXPECT_EQ(table(tables, "power_samples").size(), run.power.samples.size() + 1);
-  for (const CsvTable& each : run_to_csv({.run_id = "bare"})) {
-    EXPECT_GE(parse(each.text()).size(), 1U);
-  }
+  testing::lengthen(run);
+  EXPECT_EQ(table(run, "tokens").size(), run.tokens.size() + 1);
+  EXPECT_EQ(table(run, "operation_events").size(), run.operation_table.events.size() + 1);
+  EXPECT_EQ(table(run, "power_samples").size(), run.power.samples.size() + 1);
+  const Rows kinds = table(run, "operation_kinds");
+  ASSERT_EQ(kinds.size(), run.operation_table.operations.size() + 1);
+  EXPECT_EQ(kinds[2001][0], "2000") << "rows are counted through";
 }
 
 TEST(RunCsv, ValuesAreThoseOfTheRunInTheUnitsOfTheColumns) {
   const ProfiledRun run = testing::sample_run();
-  const auto tables = run_to_csv(run);
-  const Rows rows = table(tables, "tokens");
+  const Rows rows = table(run, "tokens");
   const auto value = [&](std::size_t row, std::string_view column) {
     const auto at = std::ranges::find(rows[0], column) - rows[0].begin();
     return rows[row][static_cast<std::size_t>(at)];
@@ -86,7 +97,7 @@ TEST(RunCsv, ValuesAreThoseOfTheRunInTheUnitsOfTheColumns) {
     EXPECT_EQ(std::stod(value(index + 1, "begin_ms")), to_ms(run.tokens[index].begin));
   }
   // Absent is empty, never zero: the fifth event has no energy, and the prompt is no token.
-  const Rows events = table(tables, "operation_events");
+  const Rows events = table(run, "operation_events");
   EXPECT_EQ(events[5][2], "");
   EXPECT_EQ(events[1][4], "");
   EXPECT_EQ(events[7][4], "0");
@@ -97,22 +108,23 @@ TEST(RunCsv, AnyTextIsAField) {
   run.tokens[0].text = "a,\"b\"\r\nc;";
   run.tokens[1].text = std::string("x\0y", 3) + "\xFF";
   run.tokens[2].text = "";
-  const Rows rows = table(run_to_csv(run), "tokens");
+  const Rows rows = table(run, "tokens");
   EXPECT_EQ(rows[1][1], run.tokens[0].text);
   EXPECT_EQ(rows[2][1], "x\xEF\xBF\xBDy\xEF\xBF\xBD");
   EXPECT_EQ(rows[3][1], "");
-  const auto tables = run_to_csv(run);
-  EXPECT_NE(std::ranges::find(tables, "tokens", &CsvTable::name)->text().find("\r\n2,\"\",decode"),
-            std::string::npos)
+  EXPECT_NE(text_of(run, "tokens").find("\r\n2,\"\",decode"), std::string::npos)
       << "an empty text is not absent";
 }
 
 TEST(RunCsv, DecimalCommasChangeNothing) {
-  const auto before = run_to_csv(testing::sample_run());
+  const ProfiledRun run = testing::sample_run();
+  std::vector<std::string> before;
+  for (const std::string_view name : csv_table_names()) {
+    before.push_back(text_of(run, name));
+  }
   const testing::GermanLocale german;
-  const auto after = run_to_csv(testing::sample_run());
   for (std::size_t index = 0; index < before.size(); ++index) {
-    EXPECT_EQ(after[index].text(), before[index].text());
+    EXPECT_EQ(text_of(run, csv_table_names()[index]), before[index]);
   }
   if (!german.whole()) {
     GTEST_SKIP() << testing::GermanLocale::kWhyNot;

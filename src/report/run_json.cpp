@@ -1,13 +1,17 @@
 #include "report/run_json.hpp"
 
-#include "base/printable.hpp"
+#include "report/component_section.hpp"
 #include "report/json_figures.hpp"
 #include "report/operation_json.hpp"
 #include "report/power_json.hpp"
+#include "report/value_section.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <functional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace enprof {
@@ -82,16 +86,12 @@ Json sections_json(const std::vector<SectionFigure>& sections) {
   return list;
 }
 
-Json tokens_json(const ProfiledRun& run) {
-  Json list = Json::array();
-  for (const TokenFigure& token : run.tokens) {
-    list.push_back(with_figure({{"index", token.index},
-                                {"text", token.text},
-                                {"phase", to_string(token.phase)},
-                                {"begin_ms", to_ms(token.begin)}},
-                               token.figure));
-  }
-  return list;
+Json token_json(const TokenFigure& token) {
+  return with_figure({{"index", token.index},
+                      {"text", token.text},
+                      {"phase", to_string(token.phase)},
+                      {"begin_ms", to_ms(token.begin)}},
+                     token.figure);
 }
 
 Json warnings_json(const ProfiledRun& run) {
@@ -125,65 +125,233 @@ Json head_json(const ProfiledRun& run) {
           {"sections", sections_json(run.sections)}};
 }
 
-void add_sums(Json& json, const ProfiledRun& run) {
-  json["layers"] = layers_json(run);
-  json["components"] = components_json(run);
-  json["operations"] = operations_json(run);
+template <class Row>
+Json list_json(const std::vector<Row>& rows, Json (*element)(const Row&)) {
+  Json list = Json::array();
+  for (const Row& row : rows) {
+    list.push_back(element(row));
+  }
+  return list;
 }
 
-void add_tail(Json& json, const ProfiledRun& run) {
-  json["power"] = power_json(run.power);
-  json["quality"] = quality_json(run.totals.figure.quality);
-  json["warnings"] = warnings_json(run);
+/// The members of an object, without its braces.
+std::string members(const Json& object, std::size_t depth) {
+  std::string text;
+  append_indented(text, object, depth - 1);
+  const std::size_t begin = text.find('\n') + 1;
+  return text.substr(begin, text.rfind('\n') - begin);
 }
-
-/// Text that is not UTF-8 has its bad bytes replaced.
-std::string dump(const Json& json, int indent) {
-  return printable_json(json.dump(indent, ' ', false, Json::error_handler_t::replace));
-}
-
-/// An object without its braces, indented.
-std::string members(const Json& object) {
-  const std::string text = dump(object, 2);
-  return text.substr(2, text.size() - 4);  // "{\n" and "\n}"
-}
-
-constexpr int kOneLine = -1;
 
 }  // namespace
 
+/// The document as steps, each of which is taken until it is done.
+class RunJson::Impl {
+ public:
+  explicit Impl(std::unique_ptr<RunSource> source)
+      : source_(std::move(source)), experts_(source_->head().model.experts) {
+    write([this](std::string& text) { text += "{\n" + members(head_json(source_->head()), 1); });
+    list("tokens", RunRows::tokens, 1, [](std::string& text, const ProfiledRun& run, auto row) {
+      append_indented(text, token_json(run.tokens[row]), 2);
+    });
+    list("layers", RunRows::layers, 1, [](std::string& text, const ProfiledRun& run, auto row) {
+      append_indented(text, layer_figure_json(run.layers[row]), 2);
+    });
+    list("components", RunRows::components, 1,
+         [this](std::string& text, const ProfiledRun& run, auto row) {
+           coverage_.add(run.components[row]);
+           append_indented(text, component_json(run.components[row]), 2);
+         });
+    list("operations", RunRows::operations, 1,
+         [](std::string& text, const ProfiledRun& run, auto row) {
+           append_indented(text, operation_json(run.operations[row]), 2);
+         });
+    add_operation_table();
+    add_values();
+    add_power();
+    write([this](std::string& text) {
+      const ProfiledRun& run = source_->head();
+      const Json tail{{"quality", quality_json(run.totals.figure.quality)},
+                      {"warnings", warnings_json(run)}};
+      text += ",\n" + members(tail, 1) + "\n}\n";
+    });
+  }
+
+  Result<bool> next(std::string& text) {
+    const std::size_t begin = text.size();
+    while (step_ < steps_.size() && text.size() - begin < kPiece) {
+      const auto done = steps_[step_](text);
+      if (!done) {
+        return std::unexpected(done.error());
+      }
+      step_ += *done ? 1 : 0;
+    }
+    return step_ < steps_.size();
+  }
+
+ private:
+  using Step = std::function<Result<bool>(std::string&)>;  // whether it is done
+
+  template <class Body>
+  void write(Body body) {
+    steps_.emplace_back([body = std::move(body)](std::string& text) -> Result<bool> {
+      body(text);
+      return true;
+    });
+  }
+
+  /// A member of the document that is a list, `depth` levels deep. `element` writes one row.
+  template <class Element>
+  void list(std::string_view name, RunRows rows, std::size_t depth, Element element) {
+    const std::string indent(2 * depth, ' ');
+    steps_.emplace_back([this, rows, element = std::move(element), indent,
+                         begin = fmt::format(",\n{}\"{}\": [", indent, name),
+                         count = std::size_t{0}](std::string& text) mutable -> Result<bool> {
+      const auto slice = source_->next(rows);
+      if (!slice) {
+        return std::unexpected(slice.error());
+      }
+      text += std::exchange(begin, {});
+      if (slice->empty()) {
+        text += count == 0 ? "]" : "\n" + indent + "]";
+        return true;
+      }
+      for (std::size_t row = slice->begin; row < slice->end; ++row) {
+        text += count++ == 0 ? "\n" : ",\n";
+        text += indent;
+        text += "  ";
+        element(text, *slice->run, row);
+      }
+      return false;
+    });
+  }
+
+  /// {coverage, operations[], event_columns[], events[]}, on one line for each operation and event:
+  /// a million events fit into 60 MB.
+  void add_operation_table() {
+    write([this](std::string& text) {
+      text += fmt::format(",\n  \"operation_table\": {{\n    \"coverage\": {}",
+                          on_one_line(nullable(coverage_.share())));
+    });
+    list("operations", RunRows::operation_kinds, 2,
+         [](std::string& text, const ProfiledRun& run, auto row) {
+           text += on_one_line(operation_kind_json(run.operation_table.operations[row]));
+         });
+    write([](std::string& text) {
+      text += fmt::format(",\n    \"event_columns\": {}", kEventColumns);
+    });
+    list("events", RunRows::operation_events, 2,
+         [](std::string& text, const ProfiledRun& run, auto row) {
+           append_event(text, run.operation_table.events[row]);
+         });
+    write([](std::string& text) { text += "\n  }"; });
+  }
+
+  void add_values() {
+    write([this](std::string& text) {
+      const SampledValues& values = source_->head().values;
+      const Json facts{{"every", values.every},
+                       {"passes", values.passes},
+                       {"sparsity_threshold", values.sparsity_threshold}};
+      text += ",\n  \"values\": {\n" + members(facts, 2);
+    });
+    list("activations", RunRows::activations, 2,
+         [](std::string& text, const ProfiledRun& run, auto row) {
+           append_indented(text, activation_json(run.values.activations[row]), 3);
+         });
+    list("attention", RunRows::attention, 2,
+         [](std::string& text, const ProfiledRun& run, auto row) {
+           append_indented(text, attention_json(run.values.attention[row]), 3);
+         });
+    list("experts", RunRows::experts, 2,
+         [this](std::string& text, const ProfiledRun& run, auto row) {
+           experts_.add(run.values.experts[row]);
+           append_indented(text, expert_json(run.values.experts[row]), 3);
+         });
+    write([this](std::string& text) {
+      Json last = Json::object();
+      last["expert_balance"] = list_json(experts_.balances(), balance_json);
+      text += ",\n" + members(last, 2) + "\n  }";
+    });
+  }
+
+  void add_power() {
+    write([this](std::string& text) {
+      text += ",\n  \"power\": {\n" + members(power_json(source_->head().power), 2);
+    });
+    list("samples", RunRows::power_samples, 2,
+         [this](std::string& text, const ProfiledRun& run, auto row) {
+           append_indented(text, power_sample_json(source_->head().power, run.power.samples[row]),
+                           3);
+         });
+    list("readings", RunRows::sensor_readings, 2,
+         [this](std::string& text, const ProfiledRun& run, auto row) {
+           append_indented(text, power_reading_json(source_->head().power, run.power.readings[row]),
+                           3);
+         });
+    write([](std::string& text) { text += "\n  }"; });
+  }
+
+  std::unique_ptr<RunSource> source_;
+  OperationCoverage coverage_;
+  ExpertCount experts_;
+  std::vector<Step> steps_;
+  std::size_t step_ = 0;
+};
+
+RunJson::RunJson(std::unique_ptr<RunSource> source)
+    : impl_(std::make_unique<Impl>(std::move(source))) {}
+RunJson::~RunJson() = default;
+
+Result<bool> RunJson::next(std::string& text) { return impl_->next(text); }
+
 std::string run_to_json(const ProfiledRun& run) {
-  Json head = head_json(run);
-  head["tokens"] = tokens_json(run);
-  add_sums(head, run);
-  Json tail{{"values", values_json(run)}};
-  add_tail(tail, run);
-  // The table may have millions of rows: it is written as text, not built as a tree.
-  return "{\n" + members(head) + ",\n  \"operation_table\": " + operation_table_text(run) + ",\n" +
-         members(tail) + "\n}\n";
+  std::string text;
+  RunJson json(std::make_unique<RunInMemory>(run));
+  while (json.next(text).value_or(false)) {  // in memory nothing can fail
+  }
+  return text;
 }
 
 std::string run_head_to_json(const ProfiledRun& run) {
   Json head = head_json(run);
-  add_tail(head, run);
-  head["power"].erase("samples");
-  head["power"].erase("readings");
-  return dump(head, kOneLine) + "\n";
+  head["power"] = power_json(run.power);
+  head["quality"] = quality_json(run.totals.figure.quality);
+  head["warnings"] = warnings_json(run);
+  return on_one_line(head) + "\n";
 }
 
 std::string run_sums_to_json(const ProfiledRun& run) {
+  const SampledValues& values = run.values;
   Json sums = head_json(run);
-  add_sums(sums, run);
-  sums["values"] = values_json(run);
-  add_tail(sums, run);
-  return dump(sums, kOneLine) + "\n";
+  sums["layers"] = list_json(run.layers, layer_figure_json);
+  sums["components"] = list_json(run.components, component_json);
+  sums["operations"] = list_json(run.operations, operation_json);
+  sums["values"] = {{"every", values.every},
+                    {"passes", values.passes},
+                    {"sparsity_threshold", values.sparsity_threshold},
+                    {"activations", list_json(values.activations, activation_json)},
+                    {"attention", list_json(values.attention, attention_json)},
+                    {"experts", list_json(values.experts, expert_json)},
+                    {"expert_balance", list_json(expert_balances(run), balance_json)}};
+  Json power = power_json(run.power);
+  power["samples"] = Json::array();
+  power["readings"] = Json::array();
+  for (const PowerSample& sample : run.power.samples) {
+    power["samples"].push_back(power_sample_json(run.power, sample));
+  }
+  for (const PowerReading& reading : run.power.readings) {
+    power["readings"].push_back(power_reading_json(run.power, reading));
+  }
+  sums["power"] = std::move(power);
+  sums["quality"] = quality_json(run.totals.figure.quality);
+  sums["warnings"] = warnings_json(run);
+  return on_one_line(sums) + "\n";
 }
 
 std::string pipeline_to_json(const std::string& run_id, const RunPipeline& pipeline) {
-  return dump({{"run_id", run_id},
-               {"phases", phases_json(pipeline.phases)},
-               {"sections", sections_json(pipeline.sections)}},
-              kOneLine) +
+  return on_one_line({{"run_id", run_id},
+                      {"phases", phases_json(pipeline.phases)},
+                      {"sections", sections_json(pipeline.sections)}}) +
          "\n";
 }
 

@@ -2,17 +2,17 @@
 
 #include "base/printable.hpp"
 #include "report/format.hpp"
+#include "report/json_figures.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <span>
 
 namespace enprof {
 namespace {
 
 using Align = TextTable::Align;
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kShortId = 8;
 constexpr std::size_t kMostOfPrompt = 100;  // a line in a pipe is no page
@@ -29,6 +29,25 @@ std::string status(const RunSummary& run, std::size_t columns) {
   const bool is_usual = run.status == RunStatus::completed;
   return (is_usual && columns < kWide ? "ok" : std::string{to_string(run.status)}) +
          (run.warnings > 0 ? fmt::format(" !{}", run.warnings) : "");
+}
+
+Json summary_json(const RunSummary& run) {
+  return {{"run_id", run.run_id},
+          {"status", to_string(run.status)},
+          {"started_at_ms", run.started_at.time_since_epoch().count()},
+          {"depth", to_string(run.depth)},
+          {"model", run.model},
+          {"quantization", run.quantization},
+          {"experiment", run.experiment},
+          {"tags", run.tags},
+          {"prompt", run.prompt},
+          {"duration_ms", to_ms(run.duration)},
+          {"prompt_tokens", run.prompt_tokens},
+          {"output_tokens", run.output_tokens},
+          {"energy_mj", mj(run.energy)},
+          {"energy_per_output_token_mj", mj(run.energy_per_output_token)},
+          {"method", run.method ? Json(to_string(*run.method)) : Json(nullptr)},
+          {"warnings", run.warnings}};
 }
 
 }  // namespace
@@ -77,30 +96,24 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
   return text;
 }
 
-std::string run_list_to_json(const RunList& list) {
-  Json runs = Json::array();
-  for (const RunSummary& run : list.runs) {
-    runs.push_back(
-        {{"run_id", run.run_id},
-         {"status", to_string(run.status)},
-         {"started_at_ms", run.started_at.time_since_epoch().count()},
-         {"depth", to_string(run.depth)},
-         {"model", run.model},
-         {"quantization", run.quantization},
-         {"experiment", run.experiment},
-         {"tags", run.tags},
-         {"prompt", run.prompt},
-         {"duration_ms", to_ms(run.duration)},
-         {"prompt_tokens", run.prompt_tokens},
-         {"output_tokens", run.output_tokens},
-         {"energy_mj", run.energy ? Json(to_mj(*run.energy)) : Json(nullptr)},
-         {"energy_per_output_token_mj",
-          run.energy_per_output_token ? Json(to_mj(*run.energy_per_output_token)) : Json(nullptr)},
-         {"method", run.method ? Json(to_string(*run.method)) : Json(nullptr)},
-         {"warnings", run.warnings}});
+Result<bool> RunListJson::next(std::string& text) {
+  if (!std::exchange(has_begun_, true)) {
+    text += fmt::format("{{\n  \"total\": {},\n  \"runs\": [", runs_.total);
   }
-  const Json object{{"total", list.total}, {"runs", std::move(runs)}};
-  return printable_json(object.dump(2, ' ', false, Json::error_handler_t::replace)) + "\n";
+  const auto found = store_.summaries(std::span{runs_.ids}.subspan(next_), kPiece);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  next_ += found->asked;
+  for (const RunSummary& run : found->runs) {
+    text += written_++ == 0 ? "\n    " : ",\n    ";
+    append_indented(text, summary_json(run), 2);
+  }
+  if (next_ < runs_.ids.size()) {
+    return true;
+  }
+  text += written_ == 0 ? "]\n}\n" : "\n  ]\n}\n";
+  return false;
 }
 
 }  // namespace enprof

@@ -48,31 +48,38 @@ class Summary {
 
 }  // namespace
 
-std::vector<ExpertBalance> expert_balances(const ProfiledRun& run) {
-  struct Layer {
-    std::vector<std::size_t> chosen;  // by expert
-    std::size_t positions = 0;
-  };
-  const auto experts = static_cast<std::size_t>(std::max(run.model.experts.value_or(0), 0));
-  std::map<std::pair<Phase, std::int32_t>, Layer> layers;
-  for (const ExpertActivation& activation : run.values.experts) {
-    Layer& layer = layers[{activation.phase, activation.layer}];
-    layer.chosen.resize(std::max(layer.chosen.size(), experts));
-    ++layer.positions;
-    for (const std::uint16_t expert : activation.experts) {
-      layer.chosen.resize(std::max<std::size_t>(layer.chosen.size(), expert + std::size_t{1}));
-      ++layer.chosen[expert];
-    }
+ExpertCount::ExpertCount(std::optional<std::int32_t> experts)
+    // Their numbers have 16 bits; the model's is whatever the document of an imported run says.
+    : experts_(static_cast<std::size_t>(std::clamp(experts.value_or(0), 0, 0x1'0000))) {}
+
+void ExpertCount::add(const ExpertActivation& activation) {
+  Layer& layer = layers_[{activation.phase, activation.layer}];
+  layer.chosen.resize(std::max(layer.chosen.size(), experts_));
+  ++layer.positions;
+  for (const std::uint16_t expert : activation.experts) {
+    layer.chosen.resize(std::max<std::size_t>(layer.chosen.size(), expert + std::size_t{1}));
+    ++layer.chosen[expert];
   }
+}
+
+std::vector<ExpertBalance> ExpertCount::balances() const {
   std::vector<ExpertBalance> result;
-  result.reserve(layers.size());
-  for (const auto& [key, layer] : layers) {
+  result.reserve(layers_.size());
+  for (const auto& [key, layer] : layers_) {
     result.push_back({.phase = key.first,
                       .layer = key.second,
                       .positions = layer.positions,
                       .load_balance = expert_load_balance(layer.chosen)});
   }
   return result;
+}
+
+std::vector<ExpertBalance> expert_balances(const ProfiledRun& run) {
+  ExpertCount count(run.model.experts);
+  for (const ExpertActivation& activation : run.values.experts) {
+    count.add(activation);
+  }
+  return count.balances();
 }
 
 void write_values(ReportPage& page, const ProfiledRun& run) {

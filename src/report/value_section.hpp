@@ -5,8 +5,11 @@
 
 #include "report/report_page.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace enprof {
@@ -19,7 +22,23 @@ struct ExpertBalance {
   /// 1 − σ / mean of the times that each expert was chosen; see expert_load_balance().
   std::optional<double> load_balance;
 };
-/// By phase and layer. The number of experts is the model's, or at least the highest seen.
+/// Counts how often each expert was chosen.
+class ExpertCount {
+ public:
+  /// `experts` is the model's number of them; a choice of a higher one shows that there are more.
+  explicit ExpertCount(std::optional<std::int32_t> experts);
+  void add(const ExpertActivation& activation);
+  /// By phase and layer.
+  [[nodiscard]] std::vector<ExpertBalance> balances() const;
+
+ private:
+  struct Layer {
+    std::vector<std::size_t> chosen;  // by expert
+    std::size_t positions = 0;
+  };
+  std::size_t experts_;
+  std::map<std::pair<Phase, std::int32_t>, Layer> layers_;
+};
 [[nodiscard]] std::vector<ExpertBalance> expert_balances(const ProfiledRun& run);
 
 /// Nothing where no values were looked at.

@@ -11,6 +11,14 @@ Error no_run(const std::string& id) {
           "GET /api/profiling/runs lists them."};
 }
 
+Result<std::unique_ptr<RunInStore>> existing_run(ProfileDatabase& store, const std::string& id) {
+  auto run = RunInStore::open(store, id);
+  if (run && !*run) {
+    return std::unexpected(no_run(id));
+  }
+  return run;
+}
+
 Result<ProfiledRun> existing_run(ProfileDatabase& store, const std::string& id,
                                  const RunParts& parts) {
   auto run = store.get_run(id, parts);

@@ -8,6 +8,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/socket_base.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -15,6 +16,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -37,6 +39,8 @@ constexpr Logger kLog{"server"};
 /// How long a refused client may go on sending.
 constexpr std::chrono::seconds kLinger{1};
 constexpr std::array<std::string_view, 1> kWatchParameters{"since"};
+/// An answer up to this size is sent at once, and waits for nothing but the socket.
+constexpr std::size_t kLarge = std::size_t{64} << 10U;
 
 }  // namespace
 
@@ -82,9 +86,7 @@ asio::awaitable<void> HttpConnection::run() {
     }
     HttpRequest asked = plain(request);
     HttpResponse answered = co_await answer(asked);
-    const bool goes_on = answered.file ? co_await send_file(std::move(answered), request)
-                                       : co_await send(wire(std::move(answered), request));
-    if (!goes_on) {
+    if (!co_await reply(std::move(answered), request)) {
       break;
     }
   }
@@ -119,7 +121,8 @@ void HttpConnection::turn_away(Tcp::socket& socket, std::size_t connections) {
   WireResponse message = wire(std::move(response), unread_request());
   error_code ignored;  // it is closed in any case
   static_cast<void>(socket.non_blocking(true, ignored));
-  http::write(socket, message, ignored);
+  const std::string text = head_text(message) + message.body();
+  asio::write(socket, asio::buffer(text), ignored);
   static_cast<void>(socket.shutdown(Tcp::socket::shutdown_send, ignored));
 }
 
@@ -133,32 +136,98 @@ WireResponse HttpConnection::too_often(Nanoseconds wait, const WireRequest& requ
   return wire(std::move(response), request);
 }
 
-asio::awaitable<bool> HttpConnection::send(WireResponse response) {
-  http::response_serializer<http::string_body> serializer{response};
-  co_return co_await write(serializer) && !response.need_eof();
-}
-
-asio::awaitable<bool> HttpConnection::send_file(HttpResponse answered, const WireRequest& request) {
-  error_code error;
-  WireFile response = wire_file(std::move(answered), request, error);
-  if (error) {
-    co_return false;
+asio::awaitable<bool> HttpConnection::reply(HttpResponse answered, const WireRequest& request) {
+  const bool is_large = answered.stream || answered.body.size() > kLarge;
+  std::optional<AnswerRoom::Place> place;
+  if (is_large && request.method() != http::verb::head) {
+    place = service_.room.take(answered.body.size());
+    if (!place) {
+      kLog.warning("An answer is refused: {} large ones are on their way ({} bytes of them wait)",
+                   service_.room.answers(), service_.room.bytes());
+      answered = too_many_answers();
+    }
   }
-  http::response_serializer<http::file_body> serializer{response};
-  serializer.split(request.method() == http::verb::head);
-  co_return co_await write(serializer) && !response.need_eof();
+  if (answered.stream) {
+    if (!place) {  // HEAD
+      const std::string head = stream_head_text(answered, request);
+      co_return co_await write(head) && request.version() >= 11 && request.keep_alive();
+    }
+    co_return co_await send_stream(std::move(answered), request, *std::move(place));
+  }
+  co_return co_await send(wire(std::move(answered), request));
 }
 
-template <class Serializer>
-asio::awaitable<bool> HttpConnection::write(Serializer& serializer) {
+HttpResponse HttpConnection::too_many_answers() const {
+  HttpResponse response = problem(
+      503, {ErrorCode::busy,
+            fmt::format("{} large answers are on their way already", service_.room.answers()),
+            "Read them to their end, or wait as long as Retry-After says, and try again."});
+  response.headers.emplace_back("Retry-After", "2");
+  return response;
+}
+
+asio::awaitable<bool> HttpConnection::send(WireResponse response) {
+  std::string text = head_text(response);
+  const bool is_small = response.body().size() <= kLarge;
+  if (is_small) {
+    text += response.body();
+  }
+  bool sent = co_await write(text);
+  if (sent && !is_small) {
+    sent = co_await write(response.body());
+  }
+  co_return sent && !response.need_eof();
+}
+
+asio::awaitable<bool> HttpConnection::send_stream(HttpResponse answered, const WireRequest& request,
+                                                  AnswerRoom::Place place) {
+  const bool in_chunks = request.version() >= 11;
+  std::string text = stream_head_text(answered, request);
+  std::string piece = std::move(answered.body);
+  bool more = true;
+  while (true) {
+    if (in_chunks && !piece.empty()) {
+      text += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+    } else {
+      text += piece;
+    }
+    if (in_chunks && !more) {
+      text += "0\r\n\r\n";
+    }
+    piece = std::string{};  // one that was long leaves no room behind
+    place.hold(text.size());
+    if (!co_await write(text)) {
+      kLog.debug("An answer was given up: its client went away, or took nothing for too long");
+      co_return false;
+    }
+    if (!more) {
+      co_return in_chunks&& request.keep_alive();
+    }
+    text = std::string{};
+    const Result<bool> made = co_await make_piece(*answered.stream, piece);
+    if (!made) {  // its client sees that the end is missing
+      kLog.error("An answer ends in its middle: {}", made.error().message);
+      error_code ignored;
+      static_cast<void>(stream_.socket().set_option(asio::socket_base::linger(true, 0), ignored));
+      stream_.close();
+      co_return false;
+    }
+    more = *made;
+  }
+}
+
+asio::awaitable<bool> HttpConnection::write(std::string_view text) {
   error_code error;
-  const auto is_over = [&] {
-    return serializer.is_done() || (serializer.split() && serializer.is_header_done());
-  };
-  while (!error && !is_over()) {
-    stream_.expires_after(
-        service_.limits.idle);  // of each piece: all of a large one may take longer
-    co_await http::async_write_some(stream_, serializer, no_throw(error));
+  while (!error && !text.empty()) {
+    // Of each part: all of a long one may take longer.
+    std::string_view part = text.substr(0, kLarge);
+    text.remove_prefix(part.size());
+    stream_.expires_after(service_.limits.idle);
+    while (!error && !part.empty()) {
+      const std::size_t count = co_await stream_.async_write_some(
+          asio::buffer(part.data(), part.size()), no_throw(error));
+      part.remove_prefix(count);
+    }
   }
   co_return !error;
 }
@@ -175,10 +244,8 @@ asio::awaitable<void> HttpConnection::refuse(error_code reason) {
   } else {
     co_return;  // it went away, or said nothing in time
   }
-  WireResponse message = wire(std::move(response), unread_request());
+  co_await send(wire(std::move(response), unread_request()));
   error_code ignored;  // it was going to be closed in any case
-  stream_.expires_after(service_.limits.stalled);
-  co_await http::async_write(stream_, message, no_throw(ignored));
   // To close amid what is still being sent would take the answer from the client, too.
   static_cast<void>(stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored));
   stream_.expires_after(kLinger);
@@ -199,13 +266,43 @@ asio::awaitable<HttpResponse> HttpConnection::answer(const HttpRequest& request)
     response = handle(request);
     co_return;
   };
-  co_await asio::co_spawn(service_.workers, work, asio::use_awaitable);
+  const bool is_quick =
+      std::ranges::find(service_.quick_paths, request.path) != service_.quick_paths.end();
+  asio::thread_pool& workers = is_quick ? service_.quick_worker : service_.workers;
+  co_await asio::co_spawn(workers, work, asio::use_awaitable);
   co_return response;
+}
+
+void HttpConnection::begin(HttpResponse& response) {
+  while (response.stream && response.body.size() <= kLarge) {
+    const auto more = response.stream->next(response.body);
+    if (!more) {
+      response = problem(more.error());
+    } else if (!*more) {
+      response.stream.reset();
+    }
+  }
+}
+
+asio::awaitable<Result<bool>> HttpConnection::make_piece(TextStream& stream, std::string& piece) {
+  Result<bool> more = false;
+  const auto work = [&stream, &piece, &more]() -> asio::awaitable<void> {
+    try {
+      more = stream.next(piece);
+    } catch (const std::exception& error) {
+      more = fail(ErrorCode::internal, error.what());
+    }
+    co_return;
+  };
+  co_await asio::co_spawn(service_.workers, work, asio::use_awaitable);
+  co_return more;
 }
 
 HttpResponse HttpConnection::handle(const HttpRequest& request) const {
   try {
-    return service_.handler(request);
+    HttpResponse response = service_.handler(request);
+    begin(response);
+    return response;
   } catch (const std::exception& error) {
     kLog.error("{} {} failed: {}", request.method, request.path, error.what());
   }
@@ -237,9 +334,7 @@ asio::awaitable<void> HttpConnection::watch(WireRequest request) {
               "Pass the seq of the last event that was seen, or leave it out."});
   }
   if (!since) {
-    WireResponse response = wire(std::move(refusal), request);
-    error_code ignored;  // it was going to be closed in any case
-    co_await http::async_write(stream_, response, no_throw(ignored));
+    co_await send(wire(std::move(refusal), request));
     co_return;
   }
   co_await watchers.watch(std::move(stream_), std::move(request), *since, last);

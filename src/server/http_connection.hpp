@@ -4,6 +4,7 @@
 #include "enprof/base/units.hpp"
 
 #include "server/access_policy.hpp"
+#include "server/answer_room.hpp"
 #include "server/http_limits.hpp"
 #include "server/http_message.hpp"
 #include "server/http_wire.hpp"
@@ -19,6 +20,8 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace enprof {
 
@@ -31,6 +34,10 @@ struct HttpService {
   RateLimiter& limiter;
   LiveWatchers& watchers;
   boost::asio::thread_pool& workers;  ///< run the handler
+  /// Runs it for these paths, which are answered however busy the others are.
+  boost::asio::thread_pool& quick_worker;
+  const std::vector<std::string>& quick_paths;
+  AnswerRoom& room;
   bool stopping = false;
 };
 
@@ -52,22 +59,28 @@ class HttpConnection {
   static void turn_away(boost::asio::ip::tcp::socket& socket, std::size_t connections);
 
  private:
+  [[nodiscard]] HttpResponse too_many_answers() const;
   [[nodiscard]] WireResponse too_often(Nanoseconds wait, const WireRequest& request) const;
-  /// False where the connection is of no more use, as with send_file().
+  /// False where the connection is of no more use.
+  boost::asio::awaitable<bool> reply(HttpResponse answered, const WireRequest& request);
   boost::asio::awaitable<bool> send(WireResponse response);
   /// Says that the body may come; or, to who may not, that it need not. False where the connection
   /// is of no more use.
   boost::asio::awaitable<bool> invite_body(const WireRequest& head);
-  /// As much as the client takes at a time: the rest stays on the disk.
-  boost::asio::awaitable<bool> send_file(HttpResponse answered, const WireRequest& request);
-  /// False where it could not be written whole.
-  template <class Serializer>
-  boost::asio::awaitable<bool> write(Serializer& serializer);
+  /// The body as it is made, a piece when the one before was taken.
+  boost::asio::awaitable<bool> send_stream(HttpResponse answered, const WireRequest& request,
+                                           AnswerRoom::Place place);
+  /// False where it could not be written whole. The text outlives the call.
+  boost::asio::awaitable<bool> write(std::string_view text);
   /// Answers a request that could not be read, where it is the client's doing.
   boost::asio::awaitable<void> refuse(boost::system::error_code reason);
   /// Runs the handler on a worker, and comes back. The request outlives the call.
   boost::asio::awaitable<HttpResponse> answer(const HttpRequest& request);
   [[nodiscard]] HttpResponse handle(const HttpRequest& request) const;
+  /// Makes as much of the body as is no large answer, which may be all of it.
+  static void begin(HttpResponse& response);
+  /// Has the next piece made on a worker. Both outlive the call.
+  boost::asio::awaitable<Result<bool>> make_piece(TextStream& stream, std::string& piece);
   boost::asio::awaitable<void> watch(WireRequest request);
 
   HttpService& service_;

@@ -2,9 +2,10 @@
 // sockets can be called by a test.
 #pragma once
 
-#include "base/unnamed_file.hpp"
+#include "base/text_stream.hpp"
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,7 +39,7 @@ struct HttpResponse {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  ///< beside the content type
-  std::optional<UnnamedFile> file;  ///< instead of `body`, where it is too large for memory
+  std::unique_ptr<TextStream> stream;  ///< what follows `body`, where it is too large for memory
 };
 
 }  // namespace enprof

@@ -45,7 +45,9 @@ class AsioServer final : public HttpServer {
 
   ~AsioServer() override {
     workers_.stop();
+    quick_worker_.stop();
     workers_.join();
+    quick_worker_.join();
   }
 
   Result<void> listen() {
@@ -165,8 +167,11 @@ class AsioServer final : public HttpServer {
   Handler handler_;
   EventHub& hub_;
   AccessPolicy policy_;
+  AnswerRoom room_{options_.limits.large_answers,
+                   options_.limits.large_answer_bytes};  // outlives what waits in the context
   asio::io_context context_{1};
   asio::thread_pool workers_{kWorkers};
+  asio::thread_pool quick_worker_{1};
   Tcp::acceptor acceptor_{context_};
   Timer idle_{context_};
   Timer farewell_{context_};
@@ -181,7 +186,10 @@ class AsioServer final : public HttpServer {
                        .policy = policy_,
                        .limiter = limiter_,
                        .watchers = watchers_,
-                       .workers = workers_};
+                       .workers = workers_,
+                       .quick_worker = quick_worker_,
+                       .quick_paths = options_.quick_paths,
+                       .room = room_};
   std::list<HttpConnection> connections_;
 };
 

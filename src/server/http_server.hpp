@@ -20,12 +20,15 @@ namespace enprof {
 
 /// Listens, answers requests through one handler, and feeds watchers from a hub.
 ///
-/// A connection beyond the limits is told 503 and closed.
+/// A connection beyond the limits is told 503 and closed, as is a large answer beyond them. Large
+/// answers are sent while they are made: a client that takes nothing holds a piece of its own in
+/// memory, and is dropped after a while.
 ///
 /// Requests are handled on a few worker threads, so that a slow one (a large query) holds up
-/// neither the others nor the watchers. A watcher that falls behind gets merged power samples; one
-/// that takes nothing for `stalled`, or for which the hub has forgotten events twice in a row, is
-/// dropped with a reason in its close frame; the hub and other watchers do not notice.
+/// neither the others nor the watchers; who asks after the server's health has a thread apart. A
+/// watcher that falls behind gets merged power samples; one that takes nothing for `stalled`, or
+/// for which the hub has forgotten events twice in a row, is dropped with a reason in its close
+/// frame; the hub and other watchers do not notice.
 ///
 /// Threads: any thread may call anything.
 class HttpServer {
@@ -38,6 +41,8 @@ class HttpServer {
     std::string token;
     std::vector<AccessPolicy::Host> allowed_hosts;  ///< see AccessPolicy
     std::string live_path = "/ws/profiling";
+    /// Answered by a thread of their own; their handler waits for nothing.
+    std::vector<std::string> quick_paths{"/healthz", "/api/health", "/metrics"};
     HttpLimits limits;
   };
 

@@ -7,10 +7,14 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
 #include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -22,17 +26,75 @@ using ::testing::HasSubstr;
 using testing::SocketClient;
 using ::testing::StartsWith;
 
-constexpr std::size_t kFileBytes = 5'000'000;
+/// So many pieces of so many bytes; one that fails has no last piece.
+class Pieces final : public TextStream {
+ public:
+  Pieces(std::size_t pieces, std::size_t bytes, bool fails)
+      : pieces_(pieces), bytes_(bytes), fails_(fails) {
+    ++alive;
+  }
+  ~Pieces() override { --alive; }
+
+  Result<bool> next(std::string& text) override {
+    if (pieces_ == 0 && fails_) {
+      return fail(ErrorCode::not_found, "Run x was deleted while it was read", "");
+    }
+    text.append(bytes_, static_cast<char>('a' + pieces_ % 26));
+    ++made;
+    return --pieces_ > 0 || fails_;
+  }
+
+  static inline std::atomic<int> alive{0};
+  static inline std::atomic<std::size_t> made{0};
+
+ private:
+  std::size_t pieces_;
+  std::size_t bytes_;
+  bool fails_;
+};
+
+std::size_t number(const HttpRequest& request, const char* name) {
+  return std::stoul(std::string(request.parameter(name)));
+}
+
+/// What chunks hold; `is_whole` becomes whether the last one has come.
+std::string unchunked(std::string_view body, bool& is_whole) {
+  std::string result;
+  is_whole = false;
+  while (!is_whole && !body.empty()) {
+    const std::size_t count =
+        std::stoul(std::string(body.substr(0, body.find("\r\n"))), nullptr, 16);
+    body.remove_prefix(body.find("\r\n") + 2);
+    result += body.substr(0, count);
+    body.remove_prefix(std::min(body.size(), count + 2));
+    is_whole = count == 0;
+  }
+  return result;
+}
+
+std::string expected_pieces(std::size_t pieces, std::size_t bytes) {
+  std::string result;
+  for (; pieces > 0; --pieces) {
+    result.append(bytes, static_cast<char>('a' + pieces % 26));
+  }
+  return result;
+}
+
+std::atomic<bool> may_go_on{false};
+std::atomic<int> waiting{0};
 
 HttpResponse echo(const HttpRequest& request) {
+  if (request.path == "/wait") {
+    ++waiting;
+    may_go_on.wait(false);
+  }
   if (request.path == "/throw") {
     throw std::runtime_error("on purpose");
   }
-  if (request.path == "/file") {
-    auto file = UnnamedFile::create(UnnamedFile::usual_directory());
-    EXPECT_TRUE(file && file->append(std::string(kFileBytes, 'x')));
+  if (request.path == "/stream") {
     HttpResponse response{.content_type = "text/csv"};
-    response.file = std::move(*file);
+    response.stream = std::make_unique<Pieces>(number(request, "pieces"), number(request, "bytes"),
+                                               !request.parameter("fails").empty());
     return response;
   }
   return {.status = 200,
@@ -60,6 +122,11 @@ class HttpServerTest : public ::testing::Test {
   [[nodiscard]] std::string post(const std::string& body) const {
     return "POST /p HTTP/1.1\r\nHost: localhost:" + std::to_string(server_->port()) +
            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+  [[nodiscard]] std::string request(const std::string& target,
+                                    const std::string& method = "GET") const {
+    return method + " " + target +
+           " HTTP/1.1\r\nHost: localhost:" + std::to_string(server_->port()) + "\r\n\r\n";
   }
   void publish(int count, const std::string& type = "token_complete") {
     for (int index = 0; index < count; ++index) {
@@ -104,18 +171,146 @@ TEST_F(HttpServerTest, AHandlerThatThrowsIsA500) {
   EXPECT_THAT(client.get("/fine"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(HttpServerTest, AFileIsSentFromTheDiskAndTheConnectionGoesOn) {
+TEST_F(HttpServerTest, ALargeAnswerIsSentInChunksAndTheConnectionGoesOn) {
   start();
   SocketClient client(server_->port());
-  const std::string answer = client.get("/file");
-  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(answer, HasSubstr("Content-Type: text/csv"));
-  EXPECT_TRUE(answer.ends_with("\r\n\r\n" + std::string(kFileBytes, 'x')));
-  client.send("HEAD /file HTTP/1.1\r\nHost: localhost:" + std::to_string(server_->port()) +
-              "\r\nConnection: close\r\n\r\n");
-  const std::string head = client.answer();
-  EXPECT_THAT(head, HasSubstr("Content-Length: " + std::to_string(kFileBytes)));
-  EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+  client.send(request("/stream?pieces=100&bytes=40000"));
+  const std::string head = client.head();
+  EXPECT_THAT(head, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(head, HasSubstr("Content-Type: text/csv"));
+  EXPECT_THAT(head, HasSubstr("Transfer-Encoding: chunked"));
+  EXPECT_THAT(head, ::testing::Not(HasSubstr("Content-Length")));
+  bool is_whole = false;
+  const std::string body = unchunked(client.until("\r\n0\r\n\r\n"), is_whole);
+  EXPECT_TRUE(is_whole);
+  EXPECT_TRUE(body == expected_pieces(100, 40'000));
+  client.send(request("/stream?pieces=100&bytes=40000", "HEAD"));
+  EXPECT_THAT(client.head(), HasSubstr("Transfer-Encoding: chunked"));
+  EXPECT_THAT(client.get("/after"), HasSubstr("GET /after"));
+  EXPECT_EQ(Pieces::alive, 0);
+}
+
+TEST_F(HttpServerTest, ASmallAnswerHasItsLengthHoweverItIsMade) {
+  start();
+  SocketClient client(server_->port());
+  const std::string answer = client.get("/stream?pieces=100&bytes=5");
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 500\r\n"));
+  EXPECT_TRUE(answer.ends_with("\r\n\r\n" + expected_pieces(100, 5)));
+  client.send(request("/stream?pieces=100&bytes=5", "HEAD"));
+  EXPECT_THAT(client.head(), HasSubstr("Content-Length: 500\r\n"));
+  EXPECT_THAT(client.get("/after"), HasSubstr("GET /after"));
+}
+
+TEST_F(HttpServerTest, AClientThatKnowsNoChunksIsSentAllUntilTheConnectionEnds) {
+  start();
+  SocketClient client(server_->port());
+  client.send("GET /stream?pieces=100&bytes=40000 HTTP/1.0\r\nHost: localhost:" +
+              std::to_string(server_->port()) + "\r\n\r\n");
+  const std::string head = client.head();
+  EXPECT_THAT(head, ::testing::Not(HasSubstr("chunked")));
+  EXPECT_TRUE(client.rest() == expected_pieces(100, 40'000));
+}
+
+TEST_F(HttpServerTest, AnAnswerThatFailsAtItsBeginIsAnErrorAndLaterAnEndThatIsMissing) {
+  start();
+  SocketClient client(server_->port());
+  const std::string answer = client.get("/stream?pieces=3&bytes=10&fails=1");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(answer, HasSubstr("was deleted while it was read"));
+  client.send(request("/stream?pieces=30&bytes=10000&fails=1"));
+  EXPECT_THAT(client.head(), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(client.rest(), ::testing::Not(HasSubstr("\r\n0\r\n")));
+  while (Pieces::alive > 0) {
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(HttpServerTest, AClientThatGoesAwayAmidAnAnswerLeavesNothingBehind) {
+  start();
+  Pieces::made = 0;
+  {
+    SocketClient slow(server_->port());
+    slow.take_little();
+    slow.send(request("/stream?pieces=4000&bytes=40000"));
+    EXPECT_THAT(slow.head(), StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(Pieces::alive, 1);
+  }
+  while (Pieces::alive > 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_LT(Pieces::made, 1000U) << "no more is made than the socket takes";
+}
+
+TEST_F(HttpServerTest, AClientThatTakesNothingIsDroppedAfterAWhile) {
+  start({.idle = std::chrono::seconds{1}});
+  SocketClient slow(server_->port());
+  slow.take_little();
+  slow.send(request("/stream?pieces=4000&bytes=40000"));
+  EXPECT_THAT(slow.head(), StartsWith("HTTP/1.1 200"));
+  while (Pieces::alive > 0) {  // else the test never ends
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(HttpServerTest, LargeAnswersBeyondTheLimitAreRefusedAndOthersAreNot) {
+  start({.large_answers = 3});
+  std::vector<std::unique_ptr<SocketClient>> readers;
+  for (int count = 0; count < 3; ++count) {
+    readers.push_back(std::make_unique<SocketClient>(server_->port()));
+    readers.back()->take_little();
+    readers.back()->send(request("/stream?pieces=4000&bytes=40000"));
+    EXPECT_THAT(readers.back()->head(), StartsWith("HTTP/1.1 200"));
+  }
+  SocketClient fourth(server_->port());
+  const std::string answer = fourth.get("/stream?pieces=4000&bytes=40000");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(answer, HasSubstr("Retry-After: 2\r\n"));
+  EXPECT_THAT(answer, HasSubstr("3 large answers are on their way already"));
+  EXPECT_THAT(fourth.get("/stream?pieces=1&bytes=5"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(fourth.get("/healthz"), StartsWith("HTTP/1.1 200"));
+  readers.pop_back();
+  std::string head = "HTTP/1.1 503";
+  while (head.starts_with("HTTP/1.1 503")) {  // once the server has seen it go
+    SocketClient next(server_->port());
+    next.take_little();
+    next.send(request("/stream?pieces=4000&bytes=40000"));
+    head = next.head();
+  }
+  EXPECT_THAT(head, StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, LargeAnswersHaveSoManyBytesTogether) {
+  start({.large_answer_bytes = 1'000'000});
+  SocketClient first(server_->port());
+  first.take_little();
+  first.send(request("/stream?pieces=2&bytes=30000000"));  // pieces far too large
+  EXPECT_THAT(first.head(), StartsWith("HTTP/1.1 200"));
+  SocketClient second(server_->port());
+  EXPECT_THAT(second.get("/stream?pieces=3&bytes=50000"), StartsWith("HTTP/1.1 503"));
+}
+
+TEST_F(HttpServerTest, HealthIsToldWhileAllWorkersAreBusy) {
+  start();
+  std::vector<std::unique_ptr<SocketClient>> busy;
+  for (int count = 0; count < 8; ++count) {
+    busy.push_back(std::make_unique<SocketClient>(server_->port()));
+    busy.back()->send(request("/wait"));
+  }
+  while (waiting < 2) {
+    std::this_thread::yield();
+  }
+  for (const char* path : {"/healthz", "/api/health", "/metrics"}) {
+    SocketClient client(server_->port());
+    EXPECT_THAT(client.get(path), StartsWith("HTTP/1.1 200")) << path;
+  }
+  SocketClient head(server_->port());
+  head.send(request("/healthz", "HEAD"));
+  EXPECT_THAT(head.head(), StartsWith("HTTP/1.1 200"));
+  may_go_on = true;
+  may_go_on.notify_all();
+  for (const auto& client : busy) {
+    EXPECT_THAT(client->answer(), StartsWith("HTTP/1.1 200"));
+  }
 }
 
 TEST_F(HttpServerTest, StrangersAreRefused) {

@@ -2,20 +2,22 @@
 
 #include "server/http_request.hpp"
 
-#include <boost/beast/core/file.hpp>
 #include <boost/beast/core/string.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/verb.hpp>
+#include <boost/beast/http/write.hpp>
 
+#include <locale>
+#include <sstream>
 #include <string>
 #include <utility>
 
 namespace enprof {
 namespace {
 
-namespace beast = boost::beast;
-namespace http = beast::http;
+namespace http = boost::beast::http;
 
 /// All of a message but its body.
 template <class Body>
@@ -36,6 +38,14 @@ http::response<Body> head_of(const HttpResponse& plain_response, const WireReque
   }
   response.keep_alive(request.keep_alive());
   return response;
+}
+
+template <class Fields>
+std::string text_of(const http::header<false, Fields>& header) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text << header;
+  return std::move(text).str();
 }
 
 }  // namespace
@@ -80,14 +90,16 @@ WireResponse wire(HttpResponse&& plain_response, const WireRequest& request) {
   return response;
 }
 
-WireFile wire_file(HttpResponse&& plain_response, const WireRequest& request,
-                   boost::system::error_code& error) {
-  auto response = head_of<http::file_body>(plain_response, request);
-  beast::file file;
-  file.native_handle(plain_response.file->release());
-  response.body().reset(std::move(file), error);
-  response.prepare_payload();
-  return response;
+std::string head_text(const WireResponse& response) { return text_of(response.base()); }
+
+std::string stream_head_text(const HttpResponse& plain_response, const WireRequest& request) {
+  auto response = head_of<http::empty_body>(plain_response, request);
+  if (request.version() >= 11) {
+    response.chunked(true);
+  } else {
+    response.keep_alive(false);
+  }
+  return text_of(response.base());
 }
 
 }  // namespace enprof

@@ -1,6 +1,7 @@
 // Sums of what may be unknown.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 namespace enprof {
@@ -9,6 +10,11 @@ namespace enprof {
 template <class T>
 void add_known(std::optional<T>& sum, const std::optional<T>& more) {
   sum = sum && more ? std::optional{*sum + *more} : std::nullopt;
+}
+
+/// What so many of them are together.
+inline std::optional<double> times(const std::optional<double>& each, std::size_t count) {
+  return each ? std::optional{*each * static_cast<double>(count)} : std::nullopt;
 }
 
 }  // namespace enprof

@@ -73,8 +73,8 @@ Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells, std::strin
   return result;
 }
 
-LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, const PassRange& range) {
-  const auto& operations = run.operation_table.operations;
+LayerComponentMatrix cells_of_passes(const OperationSums& sums) {
+  const auto& operations = sums.operations;
   std::set<std::int32_t> layers;
   LayerComponentMatrix result;
   std::map<std::string_view, std::size_t> columns;
@@ -94,26 +94,22 @@ LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, const PassRange& ra
                          result.components.size() +
                      columns[operation.component]);
   }
-  for (const OperationEvent& event : run.operation_table.events) {
-    if (!range.has(event.phase, event.token)) {
-      continue;
-    }
-    const OperationInfo& operation = operations[event.operation];
-    auto& cell = result.cells[places[event.operation]];
+  for (const OperationSum& sum : sums.sums) {
+    const OperationInfo& operation = operations[sum.operation];
+    auto& cell = result.cells[places[sum.operation]];
     if (!cell) {
       cell = Cell{.energy = Joules{0}, .flops = 0.0, .bytes = 0.0};
     }
-    ++cell->count;
-    cell->duration += Nanoseconds{event.duration_ns};
-    add_known(cell->energy, event.energy());
-    add_known(cell->flops, operation.flops);
-    add_known(cell->bytes, operation.bytes);
+    cell->count += sum.count;
+    cell->duration += sum.duration;
+    add_known(cell->energy, sum.energy);
+    add_known(cell->flops, times(operation.flops, sum.count));
+    add_known(cell->bytes, times(operation.bytes, sum.count));
   }
   return result;
 }
 
-std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::string_view metric,
-                                         const PassRange& range) {
+std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::string_view metric) {
   using Pick = std::optional<double> (*)(const ActivationValues&);
   struct ValueMetric {
     std::string_view name;
@@ -148,9 +144,6 @@ std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::strin
   if (metric == "attention_entropy") {
     result.unit = "nat";
     for (const AttentionValues& head : values.attention) {
-      if (!range.has(head.phase, head.token)) {
-        continue;
-      }
       take(head.layer, fmt::format("head {}", head.head), head.entropy_nats);
     }
   } else {
@@ -160,8 +153,7 @@ std::optional<MetricMatrix> value_matrix(const SampledValues& values, std::strin
     }
     result.unit = known->unit;
     for (const ActivationValues& activation : values.activations) {
-      const auto value = known->pick(activation);
-      if (value && range.has(activation.phase, activation.token)) {
+      if (const auto value = known->pick(activation)) {
         take(activation.layer, activation.component, *value);
       }
     }

@@ -5,8 +5,6 @@
 #include "enprof/model/profiled_run.hpp"
 #include "enprof/store/run_query.hpp"
 
-#include "server/pass_range.hpp"
-
 #include <optional>
 #include <span>
 #include <string>
@@ -35,13 +33,11 @@ struct MetricMatrix {
 /// invalid_argument, for another one.
 [[nodiscard]] Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells,
                                                  std::string_view metric);
-/// The cells of these passes, from a run's operation events.
-[[nodiscard]] LayerComponentMatrix cells_of_tokens(const ProfiledRun& run, const PassRange& range);
-/// Metrics of sampled values, means over those of these passes that were looked at:
-/// activation_mean, activation_std, activation_max, sparsity, kill_ratio, variance_ratio,
-/// attention_entropy. Empty where it is no metric of these.
+/// The cells of the passes that these sums are of.
+[[nodiscard]] LayerComponentMatrix cells_of_passes(const OperationSums& sums);
+/// Metrics of sampled values, means over them: activation_mean, activation_std, activation_max,
+/// sparsity, kill_ratio, variance_ratio, attention_entropy. Empty where it is no metric of these.
 [[nodiscard]] std::optional<MetricMatrix> value_matrix(const SampledValues& values,
-                                                       std::string_view metric,
-                                                       const PassRange& range = {});
+                                                       std::string_view metric);
 
 }  // namespace enprof

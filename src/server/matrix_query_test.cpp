@@ -1,5 +1,7 @@
 #include "server/matrix_query.hpp"
 
+#include "support/operation_sums.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +9,7 @@ namespace enprof {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::sums_of;
 using namespace std::chrono_literals;
 
 ProfiledRun run_of_two_tokens() {
@@ -30,8 +33,8 @@ ProfiledRun run_of_two_tokens() {
   return run;
 }
 
-TEST(CellsOfTokens, AddsUpWhatTheRangeHolds) {
-  const auto cells = cells_of_tokens(run_of_two_tokens(), {.first = 0, .last = 0});
+TEST(CellsOfPasses, AddsUpWhatTheRangeHolds) {
+  const auto cells = cells_of_passes(sums_of(run_of_two_tokens(), {.first = 0, .last = 0}));
   EXPECT_THAT(cells.layers, ElementsAre(OperationInfo::kNoLayer, 1));
   EXPECT_THAT(cells.components, ElementsAre("q_proj", "lm_head"));
   ASSERT_TRUE(cells.at(1, 0));
@@ -42,25 +45,26 @@ TEST(CellsOfTokens, AddsUpWhatTheRangeHolds) {
   EXPECT_FALSE(cells.at(0, 0));         // not in that layer
 }
 
-TEST(CellsOfTokens, ThePromptIsTokenMinusOneAndUnknownEnergyStaysUnknown) {
-  const auto cells = cells_of_tokens(run_of_two_tokens(), {.first = -1, .last = -1});
+TEST(CellsOfPasses, ThePromptIsTokenMinusOneAndUnknownEnergyStaysUnknown) {
+  const auto cells = cells_of_passes(sums_of(run_of_two_tokens(), {.first = -1, .last = -1}));
   ASSERT_TRUE(cells.at(0, 1));
   EXPECT_FALSE(cells.at(0, 1)->energy);
   EXPECT_EQ(cells.at(0, 1)->duration, 5ns);
 }
 
-TEST(CellsOfTokens, KeepsToThePhase) {
-  const auto prefill = cells_of_tokens(run_of_two_tokens(), {.phase = Phase::prefill});
+TEST(CellsOfPasses, KeepsToThePhase) {
+  const auto prefill = cells_of_passes(sums_of(run_of_two_tokens(), {.phase = Phase::prefill}));
   ASSERT_TRUE(prefill.at(0, 1));
   EXPECT_EQ(prefill.at(0, 1)->count, 1U);
   EXPECT_FALSE(prefill.at(1, 0));
-  const auto decode = cells_of_tokens(run_of_two_tokens(), {.phase = Phase::decode, .last = 0});
+  const auto decode =
+      cells_of_passes(sums_of(run_of_two_tokens(), {.phase = Phase::decode, .last = 0}));
   EXPECT_EQ(decode.at(0, 1)->count, 1U);
   EXPECT_EQ(decode.at(1, 0)->count, 2U);
 }
 
 TEST(MetricMatrix, DividesAndScales) {
-  const auto cells = cells_of_tokens(run_of_two_tokens(), {.first = 0, .last = 1});
+  const auto cells = cells_of_passes(sums_of(run_of_two_tokens(), {.first = 0, .last = 1}));
   EXPECT_EQ(metric_matrix(cells, "energy")->at(1, 0), 2000.0);
   EXPECT_EQ(metric_matrix(cells, "duration")->at(1, 0), 4.0);
   EXPECT_EQ(metric_matrix(cells, "power")->at(1, 0), 500'000.0);
@@ -86,22 +90,6 @@ TEST(ValueMatrix, AveragesOverPasses) {
   EXPECT_THAT(ratio->components, ElementsAre("norm"));
   EXPECT_EQ(value_matrix(values, "attention_entropy")->components.front(), "head 1");
   EXPECT_FALSE(value_matrix(values, "energy"));
-}
-
-TEST(ValueMatrix, KeepsToThePhaseAndTheTokens) {
-  SampledValues values;
-  values.activations = {
-      {.phase = Phase::prefill, .token = -1, .layer = 0, .component = "up_proj", .mean = 7.0},
-      {.token = 0, .layer = 0, .component = "up_proj", .mean = 1.0},
-      {.token = 64, .layer = 0, .component = "up_proj", .mean = 3.0}};
-  values.attention = {
-      {.phase = Phase::prefill, .token = -1, .layer = 0, .head = 0, .entropy_nats = 2.0},
-      {.token = 64, .layer = 0, .head = 0, .entropy_nats = 4.0}};
-  EXPECT_EQ(value_matrix(values, "activation_mean", {.phase = Phase::prefill})->at(0, 0), 7.0);
-  EXPECT_EQ(value_matrix(values, "activation_mean", {.phase = Phase::decode})->at(0, 0), 2.0);
-  EXPECT_EQ(value_matrix(values, "activation_mean", {.first = 1})->at(0, 0), 3.0);
-  EXPECT_EQ(value_matrix(values, "attention_entropy", {.last = 63})->at(0, 0), 2.0);
-  EXPECT_TRUE(value_matrix(values, "sparsity", {.first = 65})->layers.empty());
 }
 
 }  // namespace

@@ -5,37 +5,21 @@
 #include <map>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 namespace enprof {
 
-std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run, const PassRange& range) {
-  const auto& operations = run.operation_table.operations;
+std::vector<LayerOperation> operations_by_layer(const OperationSums& sums) {
   std::map<std::string_view, std::size_t> ranks;  // components in the order of the graph
-  for (const OperationInfo& operation : operations) {
+  for (const OperationInfo& operation : sums.operations) {
     ranks.try_emplace(operation.component, ranks.size());
   }
-  // A million events: looked up by number, named only at the end.
-  std::map<std::pair<Phase, std::uint32_t>, LayerOperation> by_operation;
-  LayerOperation* current = nullptr;
-  std::pair<Phase, std::uint32_t> place{};
-  for (const OperationEvent& event : run.operation_table.events) {
-    if (!range.has(event.phase, event.token)) {
-      continue;
-    }
-    if (const std::pair next{event.phase, event.operation}; current == nullptr || next != place) {
-      place = next;
-      current = &by_operation.try_emplace(place, LayerOperation{.energy = Joules{0}}).first->second;
-    }
-    ++current->count;
-    current->duration += Nanoseconds{event.duration_ns};
-    add_known(current->energy, event.energy());
-  }
   std::map<std::tuple<Phase, std::int32_t, std::size_t, std::string_view>, LayerOperation> merged;
-  for (const auto& [key, found] : by_operation) {
-    const OperationInfo& operation = operations[key.second];
+  for (const OperationSum& found : sums.sums) {
+    const OperationInfo& operation = sums.operations[found.operation];
     const auto [entry, is_new] =
-        merged.try_emplace({key.first, operation.layer, ranks[operation.component], operation.op},
-                           LayerOperation{.phase = key.first,
+        merged.try_emplace({found.phase, operation.layer, ranks[operation.component], operation.op},
+                           LayerOperation{.phase = found.phase,
                                           .layer = operation.layer,
                                           .component = operation.component,
                                           .op = operation.op,
@@ -46,11 +30,8 @@ std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run, const Pa
     sum.count += found.count;
     sum.duration += found.duration;
     add_known(sum.energy, found.energy);
-    const auto times = [&](const std::optional<double>& each) {
-      return each ? std::optional{*each * static_cast<double>(found.count)} : std::nullopt;
-    };
-    add_known(sum.flops, times(operation.flops));
-    add_known(sum.bytes, times(operation.bytes));
+    add_known(sum.flops, times(operation.flops, found.count));
+    add_known(sum.bytes, times(operation.bytes, found.count));
   }
   std::vector<LayerOperation> result;
   result.reserve(merged.size());

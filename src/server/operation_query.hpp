@@ -1,9 +1,7 @@
 // What the operations of a deep run took, told apart by phase, layer and component.
 #pragma once
 
-#include "enprof/model/profiled_run.hpp"
-
-#include "server/pass_range.hpp"
+#include "enprof/store/run_query.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +24,7 @@ struct LayerOperation {
   std::optional<double> bytes;
 };
 
-/// Those of these passes; by phase, layer, and the place that the component has in the graph.
-[[nodiscard]] std::vector<LayerOperation> operations_by_layer(const ProfiledRun& run,
-                                                              const PassRange& range);
+/// By phase, layer, and the place that the component has in the graph.
+[[nodiscard]] std::vector<LayerOperation> operations_by_layer(const OperationSums& sums);
 
 }  // namespace enprof

@@ -1,10 +1,13 @@
 #include "server/operation_query.hpp"
 
+#include "support/operation_sums.hpp"
+
 #include <gtest/gtest.h>
 
 namespace enprof {
 namespace {
 
+using testing::sums_of;
 using namespace std::chrono_literals;
 
 /// Two matrix products in one component of layer 1, and one outside the layers; two tokens, of
@@ -30,7 +33,7 @@ ProfiledRun run_of_two_tokens() {
 }
 
 TEST(OperationsByLayer, AddsUpOneKindInOneComponentOfOneLayer) {
-  const auto found = operations_by_layer(run_of_two_tokens(), {.phase = Phase::decode});
+  const auto found = operations_by_layer(sums_of(run_of_two_tokens(), {.phase = Phase::decode}));
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].layer, OperationInfo::kNoLayer);
   EXPECT_EQ(found[0].component, "lm_head");
@@ -45,14 +48,14 @@ TEST(OperationsByLayer, AddsUpOneKindInOneComponentOfOneLayer) {
 }
 
 TEST(OperationsByLayer, TakesPhasesApartAndKeepsToTheTokensAskedFor) {
-  const auto all = operations_by_layer(run_of_two_tokens(), {});
+  const auto all = operations_by_layer(sums_of(run_of_two_tokens(), {}));
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0].phase, Phase::prefill);
   EXPECT_FALSE(all[0].energy);
-  const auto second = operations_by_layer(run_of_two_tokens(), {.first = 1, .last = 1});
+  const auto second = operations_by_layer(sums_of(run_of_two_tokens(), {.first = 1, .last = 1}));
   ASSERT_EQ(second.size(), 2U);
   EXPECT_EQ(second[1].count, 2U);
-  EXPECT_TRUE(operations_by_layer({}, {}).empty());
+  EXPECT_TRUE(operations_by_layer({}).empty());
 }
 
 }  // namespace

@@ -7,11 +7,13 @@
 #include "report/run_json.hpp"
 #include "report/run_list.hpp"
 #include "server/choices.hpp"
+#include "server/compared_runs.hpp"
 #include "server/dashboard_assets.hpp"
 #include "server/existing_run.hpp"
 #include "server/matrix_query.hpp"
 #include "server/openapi.hpp"
 #include "server/operation_query.hpp"
+#include "server/power_timeline_json.hpp"
 #include "server/problem.hpp"
 #include "server/run_export.hpp"
 #include "server/run_request_json.hpp"
@@ -24,6 +26,7 @@
 #include <charconv>
 #include <chrono>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -36,7 +39,7 @@ constexpr std::size_t kLargestPage = 1000;
 HttpResponse json(const Json& body, int status = 200) {
   return {.status = status,
           .content_type = "application/json",
-          .body = printable_json(body.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n",
+          .body = on_one_line(body) + "\n",
           .headers = {}};
 }
 
@@ -278,8 +281,13 @@ HttpResponse ProfilingApi::list_runs(const HttpRequest& request) const {
                          .ascending = *ascending,
                          .limit = static_cast<std::size_t>(*limit),
                          .offset = static_cast<std::size_t>(*offset)};
-  const auto list = parts_.store.list_runs(filter);
-  return list ? HttpResponse{.body = run_list_to_json(*list)} : problem(list.error());
+  auto runs = parts_.store.find_runs(filter);
+  if (!runs) {
+    return problem(runs.error());
+  }
+  HttpResponse response;
+  response.stream = std::make_unique<RunListJson>(parts_.store, *std::move(runs));
+  return response;
 }
 
 HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& request) const {
@@ -292,17 +300,16 @@ HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& req
     return json(
         {{"run_id", id}, {"status", *state == RunQueue::State::running ? "running" : "queued"}});
   }
-  const bool whole = request.query.contains("include");
-  // A million events are not for a page.
-  auto run = existing_run(parts_.store, id,
-                          {.operation_events = whole, .values = whole, .power_samples = whole});
+  auto run = existing_run(parts_.store, id);
   if (!run) {
     return problem(run.error());
   }
-  if (!whole) {
-    run->operation_table = {};
+  if (!request.query.contains("include")) {
+    (*run)->leave_out_details();  // a million events are not for a page
   }
-  return {.body = run_to_json(*run)};
+  HttpResponse response;
+  response.stream = std::make_unique<RunJson>(*std::move(run));
+  return response;
 }
 
 HttpResponse ProfilingApi::summary(const std::string& id) const {
@@ -323,31 +330,26 @@ HttpResponse ProfilingApi::power(const std::string& id, const HttpRequest& reque
   if (!points) {
     return problem(points.error());
   }
-  const auto timeline = parts_.store.power_timeline(id, static_cast<std::size_t>(*points));
+  auto timeline = parts_.store.power_timeline(id, static_cast<std::size_t>(*points));
   if (!timeline) {
     return problem(timeline.error());
   }
   if (!*timeline) {
     return problem(no_run(id));
   }
-  const auto series = [](const std::vector<PowerPoint>& list) {
-    Json result = Json::array();
-    for (const PowerPoint& point : list) {
-      result.push_back({to_ms(point.begin), to_ms(point.end), to_mw(point.power)});
-    }
-    return result;
-  };
-  Json domains = Json::array();
-  for (const PowerSeries& domain : (*timeline)->domains) {
-    domains.push_back({{"name", domain.domain},
-                       {"kind", to_string(domain.kind)},
-                       {"is_root", domain.is_root},
-                       {"points", series(domain.points)}});
+  HttpResponse response;
+  response.stream = std::make_unique<PowerTimelineJson>(id, **std::move(timeline));
+  return response;
+}
+
+/// Read from these passes alone: a token's matrix costs a token's work.
+Result<std::optional<LayerComponentMatrix>> ProfilingApi::cells_of(const std::string& id,
+                                                                   const PassRange& passes) const {
+  const auto sums = parts_.store.operation_sums(id, passes);
+  if (!sums) {
+    return std::unexpected(sums.error());
   }
-  return json({{"run_id", id},
-               {"point_columns", {"begin_ms", "end_ms", "power_mw"}},
-               {"domains", std::move(domains)},
-               {"total", series((*timeline)->total)}});
+  return *sums ? std::optional{cells_of_passes(**sums)} : std::nullopt;
 }
 
 HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& request) const {
@@ -360,31 +362,18 @@ HttpResponse ProfilingApi::matrix(const std::string& id, const HttpRequest& requ
   const bool by_tokens = request.query.contains("from") || request.query.contains("to");
   std::optional<MetricMatrix> values;
   if (value_matrix({}, metric)) {
-    const auto run = existing_run(
-        parts_.store, id,
-        {.tokens = false, .layers = false, .operations = false, .power_samples = false});
-    if (!run) {
-      return problem(run.error());
+    const auto sampled = parts_.store.sampled_values(id, *passes);
+    if (!sampled || !*sampled) {
+      return problem(sampled ? no_run(id) : sampled.error());
     }
-    values = value_matrix(run->values, metric, *passes);
+    values = value_matrix(**sampled, metric);
   } else {
-    std::optional<LayerComponentMatrix> cells;
-    if (by_tokens) {
-      const auto run =
-          existing_run(parts_.store, id,
-                       {.tokens = false, .layers = false, .values = false, .power_samples = false});
-      if (!run) {
-        return problem(run.error());
-      }
-      cells = cells_of_tokens(*run, *passes);
-    } else {
-      auto stored = parts_.store.layer_components(id, passes->phase);
-      if (!stored || !*stored) {
-        return problem(stored ? no_run(id) : stored.error());
-      }
-      cells = std::move(**stored);
+    auto cells =
+        by_tokens ? cells_of(id, *passes) : parts_.store.layer_components(id, passes->phase);
+    if (!cells || !*cells) {
+      return problem(cells ? no_run(id) : cells.error());
     }
-    auto computed = metric_matrix(*cells, metric);
+    auto computed = metric_matrix(**cells, metric);
     if (!computed) {
       return problem(computed.error());
     }
@@ -413,25 +402,28 @@ HttpResponse ProfilingApi::operations(const std::string& id, const HttpRequest& 
   if (!passes) {
     return problem(passes.error());
   }
-  const auto run =
-      existing_run(parts_.store, id,
-                   {.tokens = false, .layers = false, .values = false, .power_samples = false});
-  if (!run) {
-    return problem(run.error());
+  const auto sums = parts_.store.operation_sums(id, *passes);
+  if (!sums || !*sums) {
+    return problem(sums ? no_run(id) : sums.error());
   }
-  Json list = Json::array();
-  for (const LayerOperation& operation : operations_by_layer(*run, *passes)) {
-    list.push_back({{"phase", to_string(operation.phase)},
-                    {"layer", layer_json(operation.layer)},
-                    {"component", operation.component},
-                    {"op", operation.op},
-                    {"count", operation.count},
-                    {"duration_ms", to_ms(operation.duration)},
-                    {"energy_mj", mj(operation.energy)},
-                    {"flops", nullable(operation.flops)},
-                    {"bytes", nullable(operation.bytes)}});
+  // As text: a tree of them would be several times as large.
+  HttpResponse response;
+  response.body = fmt::format("{{\"run_id\":{},\"operations\":[", on_one_line(id));
+  std::string_view separator;
+  for (const LayerOperation& operation : operations_by_layer(**sums)) {
+    response.body += std::exchange(separator, ",");
+    response.body += on_one_line({{"phase", to_string(operation.phase)},
+                                  {"layer", layer_json(operation.layer)},
+                                  {"component", operation.component},
+                                  {"op", operation.op},
+                                  {"count", operation.count},
+                                  {"duration_ms", to_ms(operation.duration)},
+                                  {"energy_mj", mj(operation.energy)},
+                                  {"flops", nullable(operation.flops)},
+                                  {"bytes", nullable(operation.bytes)}});
   }
-  return json({{"run_id", id}, {"operations", std::move(list)}});
+  response.body += "]}\n";
+  return response;
 }
 
 HttpResponse ProfilingApi::delete_run(const std::string& id) const {
@@ -462,17 +454,16 @@ HttpResponse ProfilingApi::compare(const HttpRequest& request) const {
   if (!ids) {
     return problem(ids.error());
   }
-  std::string runs;
-  for (const std::string& id : *ids) {
-    const auto run = existing_run(
-        parts_.store, id,
-        {.tokens = false, .operations = false, .values = false, .power_samples = false});
-    if (!run) {
-      return problem(run.error());
+  for (const std::string& id : *ids) {  // one that is missing is found before the others are sent
+    const auto summary = parts_.store.summary(id);
+    if (!summary || !*summary) {
+      return problem(summary ? no_run(id) : summary.error());
     }
-    runs += (runs.empty() ? "" : ",") + run_sums_to_json(*run);
   }
-  return {.body = fmt::format("{{\"runs\":[{}]}}\n", runs)};
+  HttpResponse response;
+  response.stream =
+      std::make_unique<ComparedRuns>(parts_.store, *ids);
+  return response;
 }
 
 HttpResponse ProfilingApi::list_models() const {

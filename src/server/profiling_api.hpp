@@ -12,6 +12,7 @@
 #include "server/server_metrics.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,6 +60,8 @@ class ProfilingApi {
   [[nodiscard]] HttpResponse pipeline(const std::string& id) const;
   [[nodiscard]] HttpResponse power(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse matrix(const std::string& id, const HttpRequest& request) const;
+  [[nodiscard]] Result<std::optional<LayerComponentMatrix>> cells_of(const std::string& id,
+                                                                     const PassRange& passes) const;
   [[nodiscard]] HttpResponse operations(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse delete_run(const std::string& id) const;
   [[nodiscard]] HttpResponse edit_run(const std::string& id, const HttpRequest& request) const;

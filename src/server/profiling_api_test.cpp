@@ -1,8 +1,11 @@
 #include "server/profiling_api.hpp"
 
+#include "report/run_csv.hpp"
+#include "report/run_json.hpp"
 #include "server/dashboard_assets.hpp"
 #include "server/http_request.hpp"
 #include "server/openapi.hpp"
+#include "server/problem.hpp"
 #include "support/fake_source.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
@@ -45,7 +48,20 @@ class ProfilingApiTest : public ::testing::Test {
   static HttpResponse get(const ProfilingApi& api, const std::string& target) {
     HttpRequest request = parse_target(target);
     request.method = "GET";
-    return api.handle(request);
+    return read_whole(api.handle(request));
+  }
+  /// With all of its body.
+  static HttpResponse read_whole(HttpResponse response) {
+    while (response.stream) {
+      const auto more = response.stream->next(response.body);
+      if (!more) {
+        return problem(more.error());
+      }
+      if (!*more) {
+        response.stream.reset();
+      }
+    }
+    return response;
   }
   /// How GET /api/health says that the store does.
   static std::string store_state(const ProfilingApi& api) {
@@ -118,13 +134,100 @@ TEST_F(ProfilingApiTest, PartsOfARunAreWhatTheWholeHas) {
   HttpRequest compare = parse_target("/api/profiling/compare");
   compare.method = "POST";
   compare.body = Json{{"run_ids", {run.run_id, run.run_id}}}.dump();
-  const Json compared = Json::parse(served.handle(compare).body);
+  const Json compared = Json::parse(read_whole(served.handle(compare)).body);
   ASSERT_EQ(compared["runs"].size(), 2U);
   EXPECT_EQ(compared["runs"][0], compared["runs"][1]);
   EXPECT_EQ(compared["runs"][1]["components"], whole["components"]);
   EXPECT_EQ(compared["runs"][1]["totals"], whole["totals"]);
   EXPECT_FALSE(compared["runs"][1].contains("tokens"));
   EXPECT_FALSE(compared["runs"][1].contains("operation_table"));
+}
+
+TEST_F(ProfilingApiTest, WhatIsStreamedIsWhatTheRunHas) {
+  ProfiledRun run = testing::sample_run();
+  testing::lengthen(run);
+  ASSERT_TRUE(store_->save_run(run));
+  const ProfilingApi served = api();
+  const std::string path = "/api/profiling/run/" + run.run_id;
+  const std::string json = run_to_json(run);
+  EXPECT_GT(json.size(), 10 * TextStream::kPiece);
+  EXPECT_TRUE(get(served, path + "?include=operations").body == json);
+  const std::string exported = "/api/profiling/export/" + run.run_id;
+  EXPECT_TRUE(get(served, exported).body == json);
+  RunInMemory memory(run);
+  for (const std::string_view table : csv_table_names()) {
+    RunCsv csv(memory, table);
+    std::string text;
+    while (csv.next(text).value()) {
+    }
+    EXPECT_TRUE(get(served, exported + "?format=csv&table=" + std::string(table)).body == text)
+        << table;
+  }
+  run.operation_table = {};
+  run.values = {};
+  run.power.samples.clear();
+  run.power.readings.clear();
+  EXPECT_TRUE(get(served, path).body == run_to_json(run));
+}
+
+TEST_F(ProfilingApiTest, ARunThatIsDeletedWhileItIsReadHasNoEnd) {
+  ProfiledRun run = testing::sample_run();
+  testing::lengthen(run);
+  ASSERT_TRUE(store_->save_run(run));
+  HttpRequest request = parse_target("/api/profiling/run/" + run.run_id);
+  request.method = "GET";
+  HttpResponse response = api().handle(request);
+  ASSERT_TRUE(response.stream->next(response.body).value());
+  ASSERT_TRUE(store_->delete_run(run.run_id).value());
+  const auto more = response.stream->next(response.body);
+  ASSERT_FALSE(more);
+  EXPECT_THAT(more.error().message, HasSubstr("was deleted or replaced while it was read"));
+}
+
+TEST_F(ProfilingApiTest, ATokensMatrixIsThatOfItsOwnPasses) {
+  using Json = nlohmann::json;
+  const ProfiledRun run = testing::sample_run();
+  ASSERT_TRUE(store_->save_run(run));
+  const ProfilingApi served = api();
+  const std::string matrix = "/api/profiling/run/" + run.run_id + "/matrix?metric=duration";
+  const Json all = Json::parse(get(served, matrix + "&from=-1").body);
+  const Json first = Json::parse(get(served, matrix + "&from=0&to=0").body);
+  EXPECT_EQ(first["layers"], all["layers"]);
+  EXPECT_EQ(first["components"], all["components"]);
+  // Each operation of the sample run happens once a pass, and it has three passes of equal length.
+  EXPECT_NEAR(first["values"][0][0].get<double>() * 3, all["values"][0][0].get<double>(), 1e-9);
+  EXPECT_EQ(get(served, "/api/profiling/run/none/matrix?from=0&to=0").status, 404);
+  EXPECT_EQ(get(served, "/api/profiling/run/none/matrix?metric=sparsity").status, 404);
+  EXPECT_EQ(get(served, "/api/profiling/run/none/operations").status, 404);
+}
+
+TEST_F(ProfilingApiTest, AMissingRunIsFoundBeforeTheOthersAreCompared) {
+  const ProfiledRun run = testing::sample_run();
+  ASSERT_TRUE(store_->save_run(run));
+  HttpRequest compare = parse_target("/api/profiling/compare");
+  compare.method = "POST";
+  compare.body = nlohmann::json{{"run_ids", {run.run_id, "none"}}}.dump();
+  EXPECT_EQ(api().handle(compare).status, 404);
+}
+
+TEST_F(ProfilingApiTest, AListOfRunsWithLongPromptsIsMadeRunByRun) {
+  for (const char* const id : {"a", "b", "c"}) {
+    ProfiledRun run = testing::sample_run(id);
+    run.prompt = std::string(200'000, *id);
+    ASSERT_TRUE(store_->save_run(run));
+  }
+  HttpRequest request = parse_target("/api/profiling/runs?limit=2");
+  request.method = "GET";
+  HttpResponse response = api().handle(request);
+  ASSERT_TRUE(response.stream);
+  EXPECT_TRUE(response.stream->next(response.body).value());
+  EXPECT_LT(response.body.size(), 250'000U) << "one prompt at a time";
+  response = read_whole(std::move(response));
+  const auto json = nlohmann::json::parse(response.body);
+  EXPECT_EQ(json["total"], 3);
+  ASSERT_EQ(json["runs"].size(), 2U);
+  EXPECT_EQ(json["runs"][1]["prompt"],
+            std::string(200'000, json["runs"][1]["run_id"].get<std::string>()[0]));
 }
 
 TEST_F(ProfilingApiTest, AnIdThatMayHoldAnythingMakesAPlainFileName) {

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -23,26 +24,18 @@ void save_as(HttpResponse& response, const std::string& name) {
                                 fmt::format("attachment; filename=\"{}\"", name));
 }
 
-Result<UnnamedFile> write_tables(const ProfiledRun& run, std::string_view table) {
-  auto file = UnnamedFile::create(UnnamedFile::usual_directory());
-  if (!file) {
-    return file;
-  }
-  Result<void> written;
-  if (table.empty()) {
-    written = write_csv_archive(run, *file);
-  } else {
-    static_cast<void>(write_csv_table(run, table, [&](std::string_view text) {
-      if (written) {
-        written = file->append(text);
-      }
-    }));
-  }
-  if (!written) {
-    return std::unexpected(std::move(written.error()));
-  }
-  return file;
-}
+/// One table, and the run that it is of.
+class TableOfRun final : public TextStream {
+ public:
+  TableOfRun(std::unique_ptr<RunSource> run, std::string_view table)
+      : run_(std::move(run)), csv_(*run_, table) {}
+
+  Result<bool> next(std::string& text) override { return csv_.next(text); }
+
+ private:
+  std::unique_ptr<RunSource> run_;
+  RunCsv csv_;
+};
 
 }  // namespace
 
@@ -64,27 +57,22 @@ HttpResponse export_run(ProfileDatabase& store, const std::string& id, const Htt
                            : fmt::format("table={} goes with format=csv alone", table),
                     "With format=csv: " + say_choices(table, names)});
   }
-  const auto run = existing_run(store, id);
+  auto run = existing_run(store, id);
   if (!run) {
     return problem(run.error());
   }
   const std::string stem = file_stem(id);  // an id may hold anything, a header may not
   HttpResponse response;
   if (!is_csv) {
-    response.body = run_to_json(*run);
+    response.stream = std::make_unique<RunJson>(*std::move(run));
     save_as(response, fmt::format("enprof-{}.json", stem));
-    return response;
-  }
-  auto file = write_tables(*run, table);
-  if (!file) {
-    return problem(500, file.error());  // the server's disk, not the client's doing
-  }
-  response.file = std::move(*file);
-  if (table.empty()) {
+  } else if (table.empty()) {
     response.content_type = "application/zip";
+    response.stream = std::make_unique<RunArchive>(*std::move(run));
     save_as(response, fmt::format("enprof-{}-csv.zip", stem));
   } else {
     response.content_type = "text/csv; charset=utf-8";
+    response.stream = std::make_unique<TableOfRun>(*std::move(run), table);
     save_as(response, fmt::format("enprof-{}-{}.csv", stem, table));
   }
   return response;

@@ -63,6 +63,27 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   return connection;
 }
 
+Result<std::unique_ptr<Connection>> Connection::open_to_read(const std::filesystem::path& path,
+                                                             const DatabaseOptions& options) {
+  const StoreAction opening{.path = path, .what = kOpening, .busy_timeout = options.busy_timeout};
+  return guarded(opening, [&]() -> Result<std::unique_ptr<Connection>> {
+    SQLite::Database database(std::filesystem::absolute(path).string(), SQLite::OPEN_READWRITE);
+    return std::unique_ptr<Connection>(new Connection(std::move(database), path, options));
+  });
+}
+
+Result<void> Connection::prepare_to_read() {
+  const Nanoseconds patience = busy_.limit();
+  set_patience(Nanoseconds{0});  // who has another connection waits with that
+  auto ready = guarded(action("read the database"), [&]() -> Result<void> {
+    database_.exec("PRAGMA query_only = ON");
+    static_cast<void>(database_.execAndGet("SELECT count(*) FROM sqlite_schema"));
+    return {};
+  });
+  set_patience(patience);
+  return ready;
+}
+
 bool Connection::lost() {
   int moved = 0;
   const int code =

@@ -21,12 +21,19 @@ class Connection {
   /// See ProfileDatabase::connect.
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::filesystem::path& path,
                                                                 const DatabaseOptions& options);
+  /// One more connection to a file that another one has open. Looks at nothing in the file yet:
+  /// see prepare_to_read(). Errors: as open(), save that nothing is made where it is missing.
+  [[nodiscard]] static Result<std::unique_ptr<Connection>> open_to_read(
+      const std::filesystem::path& path, const DatabaseOptions& options);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] SQLite::Database& database() { return database_; }
   /// Whether the file that is open is no longer the one at its path: deleted, moved or replaced.
   [[nodiscard]] bool lost();
+
+  /// Refuses to write from now on. Errors: where the file cannot be read.
+  [[nodiscard]] Result<void> prepare_to_read();
 
   /// How long to wait for locks from now on.
   void set_patience(Nanoseconds limit) { busy_.set_limit(limit); }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <limits>
 #include <memory>
 #include <new>
 #include <string>
@@ -228,17 +229,36 @@ void write_operation_events(SQLite::Database& database, std::int64_t run_key,
       kModule));
 }
 
+void check_operation(std::int64_t operation, std::size_t operations) {
+  if (operation < 0 || static_cast<std::uint64_t>(operation) >= operations) {
+    throw SQLite::Exception(
+        fmt::format("an event names operation {}, and there are {}", operation, operations),
+        SQLITE_CORRUPT);
+  }
+}
+
 std::vector<OperationEvent> read_operation_events(SQLite::Database& database, std::int64_t run_key,
                                                   std::size_t operations) {
+  RunPlace end;
+  return read_operation_events(database, run_key, operations, {},
+                               std::numeric_limits<std::size_t>::max(), end);
+}
+
+std::vector<OperationEvent> read_operation_events(SQLite::Database& database, std::int64_t run_key,
+                                                  std::size_t operations, const RunPlace& from,
+                                                  std::size_t most, RunPlace& next) {
   std::vector<OperationEvent> events;
+  next = from;
   SQLite::Statement passes(database,
                            "SELECT pass_key, phase, token, begin_ns FROM operation_passes "
-                           "WHERE run_key = ? ORDER BY pass_key");
+                           "WHERE run_key = ? AND pass_key >= ? ORDER BY pass_key");
   passes.bind(1, run_key);
+  passes.bind(2, from.row);
   SQLite::Statement rows(database,
-                         "SELECT operation, gap_ns, duration_ns, energy_j FROM operation_metrics "
-                         "WHERE pass_key = ? ORDER BY position");
-  while (passes.executeStep()) {
+                         "SELECT operation, gap_ns, duration_ns, energy_j, position "
+                         "FROM operation_metrics WHERE pass_key = ? AND position >= ? "
+                         "ORDER BY position");
+  while (events.size() < most && passes.executeStep()) {
     OperationEvent event;
     std::int64_t key = 0;
     ColumnReader pass(passes);
@@ -246,9 +266,18 @@ std::vector<OperationEvent> read_operation_events(SQLite::Database& database, st
     pass("phase", event.phase);
     pass.index_or_null("token", event.token);
     pass("begin_ns", event.begin);
-    std::uint64_t end = bits(event.begin);
+    const bool goes_on = key == from.row && from.within > 0;
+    std::uint64_t end = bits(goes_on ? from.end : event.begin);
     rows.bind(1, key);
+    rows.bind(2, goes_on ? from.within : 0);
+    next = {.row = key + 1, .within = 0, .end = {}};
     while (rows.executeStep()) {
+      if (events.size() == most) {  // the page is full amid a pass
+        next = {.row = key,
+                .within = rows.getColumn(4).getInt64(),
+                .end = Nanoseconds{static_cast<std::int64_t>(end)}};
+        break;
+      }
       ColumnReader row(rows);
       std::int64_t operation = 0;
       std::int64_t gap = 0;
@@ -256,11 +285,7 @@ std::vector<OperationEvent> read_operation_events(SQLite::Database& database, st
       row("gap_ns", gap);
       row("duration_ns", event.duration_ns);
       row.number_or_null("energy_j", event.energy_j);
-      if (operation < 0 || static_cast<std::uint64_t>(operation) >= operations) {
-        throw SQLite::Exception(
-            fmt::format("an event names operation {}, and there are {}", operation, operations),
-            SQLITE_CORRUPT);
-      }
+      check_operation(operation, operations);
       event.operation = static_cast<std::uint32_t>(operation);
       event.begin = Nanoseconds{static_cast<std::int64_t>(end + static_cast<std::uint64_t>(gap))};
       events.push_back(event);

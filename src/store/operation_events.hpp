@@ -3,9 +3,11 @@
 #pragma once
 
 #include "enprof/model/operation.hpp"
+#include "enprof/store/run_query.hpp"
 
 #include <SQLiteCpp/Database.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -22,5 +24,14 @@ void write_operation_events(SQLite::Database& database, std::int64_t run_key,
 [[nodiscard]] std::vector<OperationEvent> read_operation_events(SQLite::Database& database,
                                                                 std::int64_t run_key,
                                                                 std::size_t operations);
+/// At most so many of them, from a place on, and where it goes on from there. Throws likewise.
+[[nodiscard]] std::vector<OperationEvent> read_operation_events(SQLite::Database& database,
+                                                                std::int64_t run_key,
+                                                                std::size_t operations,
+                                                                const RunPlace& from,
+                                                                std::size_t most, RunPlace& next);
+
+/// Throws SQLite::Exception (corrupt) where an event's operation is not among so many.
+void check_operation(std::int64_t operation, std::size_t operations);
 
 }  // namespace enprof

@@ -8,7 +8,9 @@
 #include "store/housekeeping.hpp"
 #include "store/layer_matrix.hpp"
 #include "store/power_timeline.hpp"
+#include "store/reading_connections.hpp"
 #include "store/run_index.hpp"
+#include "store/run_pages.hpp"
 #include "store/run_reader.hpp"
 #include "store/run_steps.hpp"
 #include "store/run_writer.hpp"
@@ -56,33 +58,34 @@ class ProfileDatabase::Impl {
       : connection_(std::move(connection)),
         path_(std::move(path)),
         options_(options),
+        readers_(path_, options_),
         breaker_(fmt::format("The database {}", path_.string()),
-                 options.clock != nullptr ? *options.clock : monotonic_clock()) {}
+                 options.clock != nullptr ? *options.clock : monotonic_clock()) {
+    readers_.follow(*connection_);
+  }
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
   [[nodiscard]] StoreHealth health() const {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(state_mutex_);
     StoreHealth health = breaker_.health();
     health.read_error = read_error_;
     return health;
   }
 
-  /// Runs a body that reads, in one snapshot.
+  /// Runs a body that reads, in one snapshot, beside whoever writes.
   template <class Body>
   [[nodiscard]] auto read(std::string what, Body&& body)
       -> std::invoke_result_t<Body, Connection&> {
-    using Outcome = std::invoke_result_t<Body, Connection&>;
-    const std::lock_guard lock(mutex_);
-    Outcome outcome = [&]() -> Outcome {
-      if (auto connected = connect(); !connected) {
-        return std::unexpected(std::move(connected.error()));
+    auto outcome = [&] {
+      if (auto reader = readers_.take()) {
+        auto found = read_with(*reader, std::move(what), std::forward<Body>(body));
+        readers_.give_back(std::move(reader));
+        return found;
       }
-      return guarded(connection_->action(std::move(what)), [&] {
-        const SQLite::Transaction snapshot(connection_->database());
-        return std::forward<Body>(body)(*connection_);
-      });
+      return read_between_writes(std::move(what), std::forward<Body>(body));
     }();
+    const std::lock_guard lock(state_mutex_);
     read_error_ =
         !outcome && is_trouble(outcome.error()) ? std::optional{outcome.error()} : std::nullopt;
     return outcome;
@@ -98,7 +101,7 @@ class ProfileDatabase::Impl {
       -> std::invoke_result_t<Body, SQLite::Database&> {
     using Outcome = std::invoke_result_t<Body, SQLite::Database&>;
     const std::lock_guard lock(mutex_);
-    if (auto allowed = breaker_.allow(); !allowed && when == Try::if_healthy) {
+    if (auto allowed = may_write(); !allowed && when == Try::if_healthy) {
       return std::unexpected(std::move(allowed.error()));
     }
     Outcome outcome = [&]() -> Outcome {
@@ -144,6 +147,26 @@ class ProfileDatabase::Impl {
   }
 
  private:
+  template <class Body>
+  [[nodiscard]] static auto read_with(Connection& connection, std::string what, Body&& body)
+      -> std::invoke_result_t<Body, Connection&> {
+    return guarded(connection.action(std::move(what)), [&] {
+      const SQLite::Transaction snapshot(connection.database());
+      return std::forward<Body>(body)(connection);
+    });
+  }
+
+  /// With the connection that writes: it is there where no other can be had, and connects anew.
+  template <class Body>
+  [[nodiscard]] auto read_between_writes(std::string what, Body&& body)
+      -> std::invoke_result_t<Body, Connection&> {
+    const std::lock_guard lock(mutex_);
+    if (auto connected = connect(); !connected) {
+      return std::unexpected(std::move(connected.error()));
+    }
+    return read_with(*connection_, std::move(what), std::forward<Body>(body));
+  }
+
   /// Connects anew where the connection was lost before; says so where it is lost now.
   Result<void> connect() {
     if (!connection_) {
@@ -153,6 +176,7 @@ class ProfileDatabase::Impl {
         return std::unexpected(std::move(opened.error()));
       }
       connection_ = *std::move(opened);
+      readers_.follow(*connection_);
       kLog.info("Connected to profiling database at {} again", path_.string());
       return {};
     }
@@ -160,6 +184,7 @@ class ProfileDatabase::Impl {
       return {};
     }
     connection_.reset();
+    readers_.stop();
     Error error{
         ErrorCode::io,
         fmt::format("The connection to the database {} is lost: the file was deleted, moved "
@@ -172,21 +197,34 @@ class ProfileDatabase::Impl {
     return std::unexpected(std::move(error));
   }
 
+  [[nodiscard]] Result<void> may_write() const {
+    const std::lock_guard lock(state_mutex_);
+    return breaker_.allow();
+  }
+
   void note(const Error* error) {
-    if (error == nullptr) {
-      breaker_.succeeded();
-    } else if (is_trouble(*error)) {
-      breaker_.failed(*error);
-      if (error->code == ErrorCode::too_large && connection_) {
-        connection_->drain_log("TRUNCATE");
+    if (error != nullptr && !is_trouble(*error)) {
+      return;
+    }
+    {
+      const std::lock_guard lock(state_mutex_);
+      if (error == nullptr) {
+        breaker_.succeeded();
+      } else {
+        breaker_.failed(*error);
       }
+    }
+    if (error != nullptr && error->code == ErrorCode::too_large && connection_) {
+      connection_->drain_log("TRUNCATE");
     }
   }
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;                        // of who writes; guards the connection
   std::unique_ptr<Connection> connection_;  // null after it was lost
   std::filesystem::path path_;
   DatabaseOptions options_;
+  ReadingConnections readers_;
+  mutable std::mutex state_mutex_;  // guards what follows; held for no longer than it takes to copy
   CircuitBreaker breaker_;
   std::optional<Error> read_error_;  // of the last read
 };
@@ -302,6 +340,55 @@ Result<std::optional<ProfiledRun>> ProfileDatabase::get_run(std::string_view run
                      });
 }
 
+Result<std::optional<RunHead>> ProfileDatabase::run_head(std::string_view run_id) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<RunHead>> {
+                       return read_head(connection.database(), run_id);
+                     });
+}
+
+Result<RunPage> ProfileDatabase::read_page(const RunHead& head, RunRows list, const RunPlace& from,
+                                           std::size_t rows) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(
+      fmt::format("read run {}", head.run.run_id), [&](Connection& connection) -> Result<RunPage> {
+        if (auto page = enprof::read_page(connection.database(), head, list, from, rows)) {
+          return *std::move(page);
+        }
+        return fail(
+            ErrorCode::not_found,
+            fmt::format("Run {} was deleted or replaced while it was read", head.run.run_id),
+            "Read it again from the start, where it is still there: enprof runs");
+      });
+}
+
+Result<std::optional<OperationSums>> ProfileDatabase::operation_sums(std::string_view run_id,
+                                                                     const PassRange& range) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<OperationSums>> {
+                       return sum_operations(connection.database(), run_id, range);
+                     });
+}
+
+Result<std::optional<SampledValues>> ProfileDatabase::sampled_values(std::string_view run_id,
+                                                                     const PassRange& range) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read(fmt::format("read run {}", run_id),
+                     [&](Connection& connection) -> Result<std::optional<SampledValues>> {
+                       return read_values(connection.database(), run_id, range);
+                     });
+}
+
 Result<std::optional<RunSummary>> ProfileDatabase::summary(std::string_view run_id) {
   if (!impl_) {
     return not_connected();
@@ -358,7 +445,26 @@ Result<RunList> ProfileDatabase::list_runs(const RunFilter& filter) {
     return not_connected();
   }
   return impl_->read("list the runs", [&](Connection& connection) -> Result<RunList> {
-    return find_runs(connection.database(), filter);
+    return enprof::find_runs(connection.database(), filter);
+  });
+}
+
+Result<RunIds> ProfileDatabase::find_runs(const RunFilter& filter) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read("list the runs", [&](Connection& connection) -> Result<RunIds> {
+    return find_run_ids(connection.database(), filter);
+  });
+}
+
+Result<RunSummaries> ProfileDatabase::summaries(std::span<const std::string> run_ids,
+                                                std::size_t bytes) {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->read("list the runs", [&](Connection& connection) -> Result<RunSummaries> {
+    return read_summaries(connection.database(), run_ids, bytes);
   });
 }
 

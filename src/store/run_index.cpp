@@ -157,24 +157,56 @@ std::optional<std::string> newest_run(SQLite::Database& database) {
   return select.getColumn(0).getString();
 }
 
-}  // namespace
-
-RunList find_runs(SQLite::Database& database, const RunFilter& filter) {
+/// Some column of the runs of a page, in order; `total` becomes the number of all that match.
+SQLite::Statement select_runs(SQLite::Database& database, std::string_view column,
+                              const RunFilter& filter, std::size_t& total) {
   const Condition condition(filter);
-  RunList list;
   SQLite::Statement count(database, fmt::format("SELECT count(*) FROM runs {}", condition.text()));
   condition.bind(count);
   count.executeStep();
-  list.total = static_cast<std::size_t>(count.getColumn(0).getInt64());
+  total = static_cast<std::size_t>(count.getColumn(0).getInt64());
 
-  // The keys first: a sort would carry the prompts of all runs along.
-  SQLite::Statement select(database, fmt::format("SELECT run_key FROM runs {} {} LIMIT ? OFFSET ?",
-                                                 condition.text(), order_of(filter)));
+  SQLite::Statement select(database, fmt::format("SELECT {} FROM runs {} {} LIMIT ? OFFSET ?",
+                                                 column, condition.text(), order_of(filter)));
   const int next = condition.bind(select);
   select.bind(next, to_sql(filter.limit));
   select.bind(next + 1, to_sql(filter.offset));
-  list.runs = read_summaries(database, read_keys(select));
-  return list;
+  return select;
+}
+
+}  // namespace
+
+RunList find_runs(SQLite::Database& database, const RunFilter& filter) {
+  // The keys first: a sort would carry the prompts of all runs along.
+  std::size_t total = 0;
+  SQLite::Statement select = select_runs(database, "run_key", filter, total);
+  return {.runs = read_summaries(database, read_keys(select)), .total = total};
+}
+
+RunIds find_run_ids(SQLite::Database& database, const RunFilter& filter) {
+  RunIds found;
+  SQLite::Statement select = select_runs(database, "run_id", filter, found.total);
+  while (select.executeStep()) {
+    found.ids.push_back(select.getColumn(0).getString());
+  }
+  return found;
+}
+
+RunSummaries read_summaries(SQLite::Database& database, std::span<const std::string> run_ids,
+                            std::size_t bytes) {
+  RunSummaries found;
+  std::size_t taken = 0;
+  for (const std::string& id : run_ids) {
+    if (taken >= bytes) {
+      break;
+    }
+    ++found.asked;
+    if (auto run = read_summary(database, id)) {
+      taken += sizeof(RunSummary) + run->prompt.size();
+      found.runs.push_back(*std::move(run));
+    }
+  }
+  return found;
 }
 
 std::vector<RunSummary> read_summaries(SQLite::Database& database,

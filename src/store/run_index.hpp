@@ -6,6 +6,7 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,6 +18,13 @@ namespace enprof {
 
 /// See ProfileDatabase::list_runs. The caller holds a transaction. Throws SQLite::Exception.
 [[nodiscard]] RunList find_runs(SQLite::Database& database, const RunFilter& filter);
+
+/// See ProfileDatabase::find_runs. Throws SQLite::Exception.
+[[nodiscard]] RunIds find_run_ids(SQLite::Database& database, const RunFilter& filter);
+
+/// See ProfileDatabase::summaries. Throws SQLite::Exception.
+[[nodiscard]] RunSummaries read_summaries(SQLite::Database& database,
+                                          std::span<const std::string> run_ids, std::size_t bytes);
 
 /// See ProfileDatabase::summary. Throws SQLite::Exception.
 [[nodiscard]] std::optional<RunSummary> read_summary(SQLite::Database& database,

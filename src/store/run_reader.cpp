@@ -91,15 +91,6 @@ void check_domains(const PowerFigures& power) {
   }
 }
 
-std::optional<std::int64_t> key_of(SQLite::Database& database, std::string_view run_id) {
-  SQLite::Statement select(database, "SELECT run_key FROM runs WHERE run_id = ?");
-  select.bind(1, std::string{run_id});
-  if (!select.executeStep()) {
-    return std::nullopt;
-  }
-  return select.getColumn(0).getInt64();
-}
-
 void read_power(const ListReader& list, const RunParts& parts, PowerFigures& power) {
   list.read(power.sources, "power_sources", "position", kSourceColumns);
   list.read(power.domains, "power_domains", "domain", kDomainColumns);
@@ -115,9 +106,18 @@ void read_power(const ListReader& list, const RunParts& parts, PowerFigures& pow
 
 }  // namespace
 
+std::optional<std::int64_t> find_run_key(SQLite::Database& database, std::string_view run_id) {
+  SQLite::Statement select(database, "SELECT run_key FROM runs WHERE run_id = ?");
+  select.bind(1, std::string{run_id});
+  if (!select.executeStep()) {
+    return std::nullopt;
+  }
+  return select.getColumn(0).getInt64();
+}
+
 std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view run_id,
                                     const RunParts& parts) {
-  const auto run_key = key_of(database, run_id);
+  const auto run_key = find_run_key(database, run_id);
   if (!run_key) {
     return std::nullopt;
   }
@@ -152,7 +152,7 @@ std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view
 }
 
 std::optional<RunPipeline> read_pipeline(SQLite::Database& database, std::string_view run_id) {
-  const auto run_key = key_of(database, run_id);
+  const auto run_key = find_run_key(database, run_id);
   if (!run_key) {
     return std::nullopt;
   }

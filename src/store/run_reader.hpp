@@ -6,6 +6,7 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -16,6 +17,10 @@ namespace enprof {
 [[nodiscard]] std::optional<ProfiledRun> read_run(SQLite::Database& database,
                                                   std::string_view run_id,
                                                   const RunParts& parts = {});
+
+/// The number that the run's rows have.
+[[nodiscard]] std::optional<std::int64_t> find_run_key(SQLite::Database& database,
+                                                       std::string_view run_id);
 
 [[nodiscard]] std::optional<RunPipeline> read_pipeline(SQLite::Database& database,
                                                        std::string_view run_id);

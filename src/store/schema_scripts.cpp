@@ -500,6 +500,14 @@ std::string figure_errors_v3() {
   return text;
 }
 
+// ---- version 4: a token's rows are found without reading those of the others -------------------
+
+constexpr std::string_view kTokensV4 = R"sql(
+CREATE INDEX operation_passes_by_token ON operation_passes (run_key, token);
+CREATE INDEX activation_metrics_by_token ON activation_metrics (run_key, token);
+CREATE INDEX attention_metrics_by_token ON attention_metrics (run_key, token);
+)sql";
+
 /// The parts of a version as one script.
 template <class... Parts>
 std::string script(const Parts&... parts) {
@@ -519,9 +527,9 @@ std::string script(const Parts&... parts) {
 }  // namespace
 
 std::span<const std::string> schema_migrations() {
-  static const std::array<std::string, 3> scripts{
+  static const std::array<std::string, 4> scripts{
       script(kRunsV1, kLevelsV1, kPowerV1), script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2),
-      script(kErrorsV3) + figure_errors_v3()};
+      script(kErrorsV3) + figure_errors_v3(), script(kTokensV4)};
   static_assert(std::tuple_size_v<decltype(scripts)> == ProfileDatabase::kSchemaVersion);
   return scripts;
 }

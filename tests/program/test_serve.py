@@ -127,9 +127,8 @@ class Serve(ServeTest):
         self.serve()
         run = self.generate(depth="deep")
         self.wait_for(run)
-        kind, name, length, packed = self.download(f"/api/profiling/export/{run}?format=csv")
-        self.assertEqual((kind, name, length),
-                         ("application/zip", f"enprof-{run}-csv.zip", len(packed)))
+        kind, name, packed = self.download(f"/api/profiling/export/{run}?format=csv")
+        self.assertEqual((kind, name), ("application/zip", f"enprof-{run}-csv.zip"))
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             self.assertIsNone(archive.testzip())
             files = {entry: archive.read(entry) for entry in archive.namelist()}
@@ -138,10 +137,8 @@ class Serve(ServeTest):
         self.assertEqual(made.returncode, 0, made.stderr)
         self.assertEqual(files, {path.name: path.read_bytes()
                                  for path in (self.dir / "csv").iterdir()})
-        kind, name, length, text = self.download(
-            f"/api/profiling/export/{run}?format=csv&table=tokens")
-        self.assertEqual((kind, name, length),
-                         ("text/csv; charset=utf-8", f"enprof-{run}-tokens.csv", len(text)))
+        kind, name, text = self.download(f"/api/profiling/export/{run}?format=csv&table=tokens")
+        self.assertEqual((kind, name), ("text/csv; charset=utf-8", f"enprof-{run}-tokens.csv"))
         self.assertEqual(text, files["tokens.csv"])
         self.assertEqual(len(list(csv.reader(io.StringIO(text.decode())))), 9)
         for query in ("format=xml", "format=csv&table=luck", "table=tokens"):
@@ -149,14 +146,81 @@ class Serve(ServeTest):
             self.assertEqual((status, answer["code"]), (400, "invalid_argument"), query)
         self.assertEqual(self.ask("/api/profiling/export/none?format=csv")[0], 404)
 
-    def test_an_export_without_room_for_it_says_where_room_is_missing(self):
-        self.serve(env={"TMPDIR": str(self.dir / "gone")})
-        run = self.generate()
-        self.wait_for(run)
-        status, answer = self.ask(f"/api/profiling/export/{run}?format=csv")
-        self.assertEqual((status, answer["code"]), (500, "not_found"))
-        self.assertIn(str(self.dir / "gone"), answer["message"])
-        self.assertIn("TMPDIR", answer["hint"])
+    def make_a_long_run(self, tokens=800):
+        """A run whose JSON has some MB; from a file, as to make it takes longer."""
+        model_run = self.dir / "short.json"
+        made = enprof("run", "-m", model(), "-p", "Hello", "-n", "8", "--depth", "module",
+                      "--power", f"replay:{replay(50)}", "--baseline-s", "0", "--no-save",
+                      "--json", model_run)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        run = json.loads(model_run.read_text())
+        run["run_id"] = "1ong" * 4
+        events, table = run["operation_table"]["events"], run["operation_table"]
+        last = [event for event in events if event[4] == 6]
+        table["events"] += [[begin + 10.0 * index, duration, energy, operation, 7 + index, phase]
+                            for index in range(tokens)
+                            for begin, duration, energy, operation, _, phase in last]
+        run["tokens"] += [run["tokens"][-1] | {"index": 8 + index} for index in range(tokens)]
+        long_run = self.dir / "long.json"
+        long_run.write_text(json.dumps(run))
+        made = enprof("import", long_run, "--db", self.db)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        return run
+
+    def peak_memory_mb(self):
+        status = pathlib.Path(f"/proc/{self.server.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+    def test_forty_who_read_nothing_cost_little_and_health_is_told(self):
+        run = self.make_a_long_run()
+        self.serve()
+        target = f"/api/profiling/run/{run['run_id']}?include=operations"
+        status, whole = self.ask(target)
+        self.assertEqual(status, 200)
+        self.assertEqual(whole["operation_table"]["events"], run["operation_table"]["events"])
+        self.assertEqual(len(whole["tokens"]), len(run["tokens"]))
+        size = len(json.dumps(whole))
+        self.assertGreater(size, 5_000_000)
+        before = self.peak_memory_mb()
+        readers = []
+        for _ in range(40):
+            reader = socket.socket()
+            self.addCleanup(reader.close)
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.settimeout(60)
+            reader.connect(("127.0.0.1", self.port))
+            reader.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost:{self.port}\r\n\r\n".encode())
+            readers.append(reader)
+        for reader in readers:
+            self.assertTrue(reader.recv(9).startswith(b"HTTP/1.1 "))
+            for path in ("/healthz", "/api/health", "/metrics"):
+                self.assertEqual(self.ask(path)[0], 200)
+        self.assertLess(self.peak_memory_mb() - before, 40 * size / 1e6 / 4)
+        # Who writes is in nobody's way, nor is anybody in its.
+        self.assertEqual(self.ask(f"/api/profiling/run/{run['run_id']}", {"tags": ["slow"]},
+                                  method="PATCH")[0], 200)
+        self.assertEqual(self.ask(f"/api/profiling/run/{run['run_id']}/pipeline")[0], 200)
+
+    def test_a_run_that_is_deleted_while_it_is_sent_has_no_end(self):
+        run = self.make_a_long_run()
+        self.serve()
+        path = f"/api/profiling/run/{run['run_id']}"
+        reader = socket.socket()
+        self.addCleanup(reader.close)
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.settimeout(60)
+        reader.connect(("127.0.0.1", self.port))
+        reader.sendall(f"GET {path}?include=operations HTTP/1.1\r\n"
+                       f"Host: localhost:{self.port}\r\n\r\n".encode())
+        self.assertTrue(reader.recv(9).startswith(b"HTTP/1.1 "))
+        self.assertEqual(self.ask(path, method="DELETE")[0], 200)
+        received = b""
+        try:
+            while more := reader.recv(1 << 20):
+                received += more
+        except ConnectionResetError:
+            pass
+        self.assertFalse(received.endswith(b"\r\n0\r\n\r\n"))
 
     def test_what_is_wrong_is_told(self):
         self.serve()

@@ -230,4 +230,27 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
   return run;
 }
 
+/// Gives each of its lists so many rows that it is read in several pieces.
+inline void lengthen(ProfiledRun& run, std::size_t rows = 3000) {
+  const auto repeat = [&](auto& list) {
+    for (std::size_t row = list.size(); row < rows; ++row) {
+      list.push_back(list[row % 7 % list.size()]);
+    }
+  };
+  repeat(run.tokens);
+  repeat(run.layers);
+  repeat(run.components);
+  repeat(run.operations);
+  repeat(run.operation_table.operations);
+  repeat(run.operation_table.events);
+  repeat(run.values.activations);
+  repeat(run.values.attention);
+  repeat(run.values.experts);
+  repeat(run.power.samples);
+  repeat(run.power.readings);
+  for (std::size_t token = 0; token < run.tokens.size(); ++token) {
+    run.tokens[token].index = token;
+  }
+}
+
 }  // namespace enprof::testing

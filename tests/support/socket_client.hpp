@@ -1,6 +1,7 @@
 // A client on a bare socket: what a test sends is what arrives, well-formed or not.
 #pragma once
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cstdint>
 #include <netinet/in.h>
@@ -60,6 +61,29 @@ class SocketClient {
         return take(received_.size());
       }
     }
+  }
+
+  /// Status line and headers of an answer, whose body follows.
+  std::string head() { return until("\r\n\r\n"); }
+  /// What comes to the end of a mark; what came, where the server closes before.
+  std::string until(std::string_view mark) {
+    std::size_t searched = 0;
+    while (true) {
+      const auto at = received_.find(mark, searched);
+      if (at != std::string::npos) {
+        return take(at + mark.size());
+      }
+      searched = received_.size() - std::min(received_.size(), mark.size());
+      if (!receive()) {
+        return take(received_.size());
+      }
+    }
+  }
+  /// What comes until the server closes.
+  std::string rest() {
+    while (receive()) {
+    }
+    return take(received_.size());
   }
 
   /// Asks for a page with the usual headers and returns the answer.

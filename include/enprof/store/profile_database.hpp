@@ -46,8 +46,9 @@ struct RunStep {
 /// (disk full), permission_denied, and unavailable, where writing failed so often that it is left
 /// alone for a while: see health(). A call that fails has changed nothing.
 ///
-/// Threads: any; calls on one object take turns. Several objects, also in other processes, may have
-/// the same file open.
+/// Threads: any. Calls that write take turns; those that read have connections of their own, and
+/// wait neither for each other nor for who writes. health() waits for nothing. Several objects,
+/// also in other processes, may have the same file open.
 class ENPROF_API ProfileDatabase {
  public:
   /// Opens the file, creating it and its directories (for the user alone) where they are missing,
@@ -69,7 +70,7 @@ class ENPROF_API ProfileDatabase {
   /// As it was given to connect().
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// PRAGMA user_version of the schema that this program writes.
-  static constexpr int kSchemaVersion = 3;
+  static constexpr int kSchemaVersion = 4;
 
   // ---- writing
   // -----------------------------------------------------------------------------------
@@ -99,6 +100,19 @@ class ENPROF_API ProfileDatabase {
   /// Empty where there is no such run. This and what follows.
   [[nodiscard]] Result<std::optional<ProfiledRun>> get_run(std::string_view run_id,
                                                            const RunParts& parts = {});
+  /// For runs that are too long for memory: all but the lists of RunRows.
+  [[nodiscard]] Result<std::optional<RunHead>> run_head(std::string_view run_id);
+  /// About so many rows of a list, from a place on. Nothing is held between two calls, so that
+  /// whoever reads slowly is in nobody's way. Errors: not_found, where the run was deleted or
+  /// replaced since its head was read.
+  [[nodiscard]] Result<RunPage> read_page(const RunHead& head, RunRows list, const RunPlace& from,
+                                          std::size_t rows);
+  /// What the operations of these passes took. Reads those passes alone.
+  [[nodiscard]] Result<std::optional<OperationSums>> operation_sums(std::string_view run_id,
+                                                                    const PassRange& range = {});
+  /// Activations and attention of these passes, without the choices of experts.
+  [[nodiscard]] Result<std::optional<SampledValues>> sampled_values(std::string_view run_id,
+                                                                    const PassRange& range = {});
   [[nodiscard]] Result<std::optional<RunSummary>> summary(std::string_view run_id);
   [[nodiscard]] Result<std::optional<RunPipeline>> pipeline(std::string_view run_id);
   /// With at most so many points a series, chosen by largest triangle three buckets so that peaks
@@ -115,6 +129,11 @@ class ENPROF_API ProfileDatabase {
   [[nodiscard]] Result<std::string> resolve(std::string_view id_or_prefix);
   /// Sorted as the filter says, and only then cut to offset and limit.
   [[nodiscard]] Result<RunList> list_runs(const RunFilter& filter = {});
+  /// The same without what the runs are: prompts may be long.
+  [[nodiscard]] Result<RunIds> find_runs(const RunFilter& filter = {});
+  /// The lines of some of these runs, from the first on, until their texts have so many bytes.
+  [[nodiscard]] Result<RunSummaries> summaries(std::span<const std::string> run_ids,
+                                               std::size_t bytes);
 
   /// Ids of the runs whose status is `running`, also those that nobody writes any more.
   [[nodiscard]] Result<std::vector<std::string>> unfinished_runs();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,6 +65,84 @@ struct RunParts {
   bool operation_events = true;  ///< of the operations; they may be millions
   bool values = true;
   bool power_samples = true;  ///< and readings
+};
+
+/// The lists of a run that may be long: see ProfileDatabase::read_page().
+enum class RunRows : std::uint8_t {
+  tokens,
+  layers,
+  components,
+  operations,
+  operation_kinds,   ///< OperationTable::operations
+  operation_events,  ///< OperationTable::events
+  activations,
+  attention,
+  experts,
+  power_samples,
+  sensor_readings,
+};
+
+/// A stored run without the lists of RunRows, and what finds those.
+struct RunHead {
+  ProfiledRun run;
+  std::int64_t key = 0;        ///< the store's own number of the run
+  std::size_t operations = 0;  ///< how many kinds of operation it has
+};
+
+/// Where reading a list goes on. As it is made: at its begin.
+struct RunPlace {
+  std::int64_t row = 0;
+  std::int64_t within = 0;  ///< the row's own part that comes next
+  Nanoseconds end{0};       ///< of the part before
+
+  friend bool operator==(const RunPlace&, const RunPlace&) = default;
+};
+
+/// Some rows of one list.
+struct RunPage {
+  ProfiledRun run;   ///< holds these rows, and nothing else
+  std::size_t rows;  ///< none: the list has ended
+  RunPlace next;
+};
+
+/// Some of the runs that were asked for by their ids.
+struct RunSummaries {
+  std::vector<RunSummary> runs;  ///< those that are still there
+  std::size_t asked = 0;         ///< how many of the ids were looked up
+};
+
+/// The ids of the runs of a page, and how many match in all.
+struct RunIds {
+  std::vector<std::string> ids;
+  std::size_t total = 0;
+};
+
+/// Those passes of a run that worked for the output tokens first to last, in one phase or in all.
+/// The prompt's own passes are token −1.
+struct PassRange {
+  std::optional<Phase> phase{};
+  std::int32_t first = -1;
+  std::int32_t last = std::numeric_limits<std::int32_t>::max();
+
+  [[nodiscard]] bool has(Phase its_phase, std::int32_t token) const {
+    return token >= first && token <= last && (!phase || its_phase == *phase);
+  }
+};
+
+/// What one operation took in one phase, over some passes.
+struct OperationSum {
+  Phase phase = Phase::decode;
+  std::uint32_t operation = 0;  ///< index into OperationSums::operations
+  std::size_t count = 0;
+  Nanoseconds duration{0};
+  std::optional<Joules> energy;  ///< empty where a part of it is not known
+
+  friend bool operator==(const OperationSum&, const OperationSum&) = default;
+};
+
+struct OperationSums {
+  std::vector<OperationInfo> operations;  ///< all that the run has
+  std::vector<OperationSum> sums;         ///< by phase, then operation
 };
 
 /// The phases of a run and the sections in them.

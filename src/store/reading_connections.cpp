@@ -1,0 +1,79 @@
+#include "store/reading_connections.hpp"
+
+#include "base/log.hpp"
+
+#include <sys/stat.h>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"store"};
+
+}  // namespace
+
+void ReadingConnections::follow(Connection& main) {
+  auto file = file_at_path();
+  if (main.lost()) {
+    file.reset();  // it was replaced in this moment
+  }
+  const std::lock_guard lock(mutex_);
+  file_ = file;
+}
+
+void ReadingConnections::stop() {
+  std::vector<std::unique_ptr<Connection>> ended;
+  const std::lock_guard lock(mutex_);
+  file_.reset();
+  ended.swap(idle_);
+}
+
+std::unique_ptr<Connection> ReadingConnections::take() {
+  std::unique_ptr<Connection> connection;
+  std::optional<FileId> file;
+  {
+    const std::lock_guard lock(mutex_);
+    file = file_;
+    if (file && !idle_.empty()) {
+      connection = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!file || file_at_path() != file) {
+    return nullptr;
+  }
+  if (connection && !connection->lost()) {
+    return connection;
+  }
+  connection.reset();  // of the file that lay here before
+  auto opened = Connection::open_to_read(path_, options_);
+  // Before the first look into it: a log that belongs to another file would be taken for its own.
+  if (opened && file_at_path() == file && !(*opened)->lost()) {
+    const auto ready = (*opened)->prepare_to_read();
+    if (ready) {
+      return *std::move(opened);
+    }
+    opened = std::unexpected(ready.error());
+  }
+  kLog.debug("{} is read by the connection that writes it{}", path_.string(),
+             opened ? std::string{} : ": " + opened.error().message);
+  return nullptr;
+}
+
+void ReadingConnections::give_back(std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  if (file_ && idle_.size() < kMostIdle) {
+    idle_.push_back(std::move(connection));
+  }
+}
+
+std::optional<ReadingConnections::FileId> ReadingConnections::file_at_path() const {
+  struct stat status{};
+  if (::stat(path_.c_str(), &status) != 0) {
+    return std::nullopt;
+  }
+  return FileId{.device = static_cast<std::uintmax_t>(status.st_dev),
+                .inode = static_cast<std::uintmax_t>(status.st_ino)};
+}
+
+}  // namespace enprof
