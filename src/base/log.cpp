@@ -1,13 +1,16 @@
 #include "base/log.hpp"
 
 #include "base/printable.hpp"
+#include "base/say.hpp"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <string>
 
 namespace enprof {
 namespace {
@@ -30,19 +33,40 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::off;
 }
 
+/// spdlog's own sink throws where stderr cannot be written.
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    say({line.data(), line.size()});
+  }
+  void flush_() override {}
+};
+
+/// A log file that takes nothing any more (a full disk) is told of once. spdlog would print a line
+/// a second, in its own words.
+void on_log_failure(const std::string& what) {
+  static std::atomic<bool> told{false};
+  if (!told.exchange(true)) {
+    say("enprof: the log cannot be written, lines of it are missing: " + printable(what) + "\n");
+  }
+}
+
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("enprof", std::move(sink));
   logger->set_pattern(kPattern);
   logger->set_level(spdlog::level::warn);
   logger->flush_on(spdlog::level::info);
+  logger->set_error_handler(on_log_failure);
   return logger;
 }
 
 /// The one logger of the process. shared_ptr because spdlog's sinks are shared by design. It is
 /// never destroyed: a thread that a hanging driver holds may log when the program ends.
 std::shared_ptr<spdlog::logger>& logger() {
-  static auto* const instance = new std::shared_ptr<spdlog::logger>(
-      make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  static auto* const instance =
+      new std::shared_ptr<spdlog::logger>(make_logger(std::make_shared<StderrSink>()));
   return *instance;
 }
 
@@ -64,7 +88,13 @@ Result<void> set_log_file(const std::filesystem::path& path) {
   }
 }
 
-bool log_enabled(LogLevel level) noexcept { return logger()->should_log(to_spdlog(level)); }
+bool log_enabled(LogLevel level) noexcept {
+  try {
+    return logger()->should_log(to_spdlog(level));
+  } catch (...) {  // made at the first call, when there was no memory for it
+    return false;
+  }
+}
 
 void log_line(LogLevel level, std::string_view component, std::string_view message) noexcept {
   try {

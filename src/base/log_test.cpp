@@ -37,6 +37,21 @@ TEST(Log, AMessageIsOneLineAndCannotDriveTheTerminal) {
   set_log_level(LogLevel::off);
 }
 
+TEST(Log, AFileThatTakesNothingChangesNothing) {
+  ASSERT_TRUE(set_log_file("/dev/full"));
+  set_log_level(LogLevel::info);
+  constexpr Logger log{"power"};
+  ::testing::internal::CaptureStderr();
+  log.info("first");
+  log.info("second");
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("enprof: the log cannot be written, lines of it are missing: "),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(said.find("lines of it", said.find("lines of it") + 1), std::string::npos) << said;
+  set_log_level(LogLevel::off);
+}
+
 TEST(Log, AFileThatCannotBeOpenedIsAnErrorWithItsPath) {
   const auto result = set_log_file("/proc/no/such/enprof.log");
   ASSERT_FALSE(result);

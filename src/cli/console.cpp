@@ -1,14 +1,17 @@
 #include "cli/console.hpp"
 
 #include "base/printable.hpp"
+#include "base/say.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -54,22 +57,39 @@ TerminalSize stdout_size() {
 }
 
 bool print(std::string_view text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-         std::fflush(stdout) == 0;
-}
-
-void print_error(const Error& error) {
-  const Terminal terminal = stderr_terminal();
-  std::string text =
-      "enprof: " + styled(terminal, Style::bad, "error: ") + printable_lines(error.message) + "\n";
-  if (!error.hint.empty()) {
-    text += "  " + printable_lines(error.hint) + "\n";
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {  // a pipe that someone has set not to wait
+      pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+      poll(&out, 1, -1);
+    } else if (errno != EINTR) {
+      return false;
+    }
   }
-  std::fputs(text.c_str(), stderr);
+  return true;
 }
 
-void print_note(std::string_view text) {
-  fmt::print(stderr, "enprof: {}\n", printable_lines(text));
+void print_error(const Error& error) noexcept {
+  try {
+    std::string text = "enprof: " + styled(stderr_terminal(), Style::bad, "error: ") +
+                       printable_lines(error.message) + "\n";
+    if (!error.hint.empty()) {
+      text += "  " + printable_lines(error.hint) + "\n";
+    }
+    say(text);
+  } catch (const std::exception&) {
+    say("enprof: error: there is no memory left to say which\n");
+  }
+}
+
+void print_note(std::string_view text) noexcept {
+  try {
+    say("enprof: " + printable_lines(text) + "\n");
+  } catch (const std::exception&) {
+    say("enprof: there is no memory left to say something\n");
+  }
 }
 
 StatusLine::StatusLine() : enabled_(stderr_is_terminal()), width_(stderr_terminal().width) {}
@@ -84,8 +104,7 @@ void StatusLine::show(const std::string& text) {
   while (display_width(line) >= width_ && !line.empty()) {
     line.pop_back();  // almost all of it is ASCII: byte by byte will do
   }
-  fmt::print(stderr, "\r{}\x1b[K", line);
-  std::fflush(stderr);
+  say("\r" + line + "\x1b[K");
   shown_ = true;
 }
 
@@ -96,10 +115,9 @@ void StatusLine::show_progress(std::string_view label, double share) {
                    std::string(kBarWidth - filled, '.'), 100.0 * bounded));
 }
 
-void StatusLine::clear() {
+void StatusLine::clear() noexcept {
   if (shown_) {
-    std::fputs("\r\x1b[K", stderr);
-    std::fflush(stderr);
+    say("\r\x1b[K");
     shown_ = false;
   }
 }

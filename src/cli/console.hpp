@@ -26,10 +26,11 @@ struct TerminalSize {
 
 /// Writes to stdout. False where it could not: a closed pipe, a full disk.
 [[nodiscard]] bool print(std::string_view text);
-/// Writes a line to stderr: "enprof: error: …", and the hint below it.
-void print_error(const Error& error);
-/// Writes a line to stderr: "enprof: …".
-void print_note(std::string_view text);
+/// Writes a line to stderr: "enprof: error: …", and the hint below it. As with say(), whether it
+/// can be written changes nothing.
+void print_error(const Error& error) noexcept;
+/// Writes a line to stderr: "enprof: …", in the same way.
+void print_note(std::string_view text) noexcept;
 
 /// One line on stderr that is written over and over; silent where stderr is no terminal.
 /// Threads: one at a time.
@@ -44,7 +45,7 @@ class StatusLine {
   void show(const std::string& text);
   /// Shows a bar for a share 0–1 after a label.
   void show_progress(std::string_view label, double share);
-  void clear();
+  void clear() noexcept;
 
  private:
   bool enabled_;

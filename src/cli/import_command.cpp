@@ -2,6 +2,7 @@
 
 #include "base/printable.hpp"
 #include "cli/console.hpp"
+#include "cli/output_file.hpp"
 #include "report/run_from_json.hpp"
 
 #include <fmt/format.h>
@@ -75,7 +76,9 @@ int ImportCommand::run() {
       print_error(saved.error());
       return exit_failed;
     }
-    if (!print(fmt::format("Imported run {}\n", printable(run.run_id)))) {
+    const auto written = write_output("-", fmt::format("Imported run {}\n", printable(run.run_id)));
+    if (!written) {
+      print_error(written.error());
       return exit_failed;
     }
   }

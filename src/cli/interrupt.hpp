@@ -5,8 +5,9 @@
 
 namespace enprof {
 
-/// While one exists, the first SIGINT or SIGTERM sets a flag instead of ending the program; the
-/// second ends it as usual. At most one at a time.
+/// While one exists, the first SIGINT, SIGTERM or SIGHUP (a terminal or an SSH connection that was
+/// closed; not under `nohup`) sets a flag instead of ending the program; the second of the first
+/// two ends it as usual. At most one at a time.
 class Interrupt {
  public:
   Interrupt();
@@ -19,6 +20,9 @@ class Interrupt {
   [[nodiscard]] bool requested() const { return flag().load(); }
   /// 128 + the signal that came, as shells expect; 0 where none came.
   [[nodiscard]] int exit_code() const;
+
+ private:
+  bool hears_hangup_;
 };
 
 }  // namespace enprof

@@ -1,6 +1,9 @@
 // The program: chooses a subcommand and maps its outcome to an exit code.
 #include "enprof/base/log.hpp"
 
+#include "base/last_words.hpp"
+#include "base/say.hpp"
+#include "base/standard_streams.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
@@ -8,6 +11,7 @@
 #include "cli/export_command.hpp"
 #include "cli/import_command.hpp"
 #include "cli/model_command.hpp"
+#include "cli/output_file.hpp"
 #include "cli/rm_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/runs_command.hpp"
@@ -22,7 +26,10 @@
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <new>
+#include <sstream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -76,8 +83,21 @@ int usage_error(const CLI::App& program, const CLI::ParseError& error) {
   return exit_usage;
 }
 
+/// --help, --version: what CLI11 would print, where it can be printed.
+int show_help(const CLI::App& program, const CLI::ParseError& error) {
+  std::ostringstream text;
+  program.exit(error, text, text);
+  if (const auto written = write_output("-", std::move(text).str()); !written) {
+    print_error(written.error());
+    return exit_failed;
+  }
+  return exit_done;
+}
+
 int run_program(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is a failed write, not our death
+  // A reader that goes away, or a file at its limit (ulimit -f), is a failed write, not our death.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 
   CLI::App program{"Energy profiler for LLM inference: joules by phase, token and machine",
                    "enprof"};
@@ -109,7 +129,7 @@ int run_program(int argc, char** argv) {
     program.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return program.exit(error);  // --help, --version
+      return show_help(program, error);
     }
     return usage_error(program, error);
   }
@@ -125,16 +145,42 @@ int run_program(int argc, char** argv) {
   return exit_usage;
 }
 
+/// Says what was thrown. To say it may need memory that there is not.
+int report_failure() noexcept {
+  try {
+    try {
+      throw;
+    } catch (const std::bad_alloc&) {
+      print_error(
+          {ErrorCode::too_large, "There is no memory left",
+           "Use a smaller model or a smaller --ctx; or raise the limit, where there is one: "
+           "ulimit -v unlimited"});
+    } catch (const std::system_error& error) {
+      const bool refused = error.code() == std::errc::resource_unavailable_try_again;
+      print_error({refused ? ErrorCode::unavailable : ErrorCode::internal,
+                   fmt::format("The system refused what is needed: {}", error.what()),
+                   refused ? "Raise the limits on threads and memory: ulimit -u, ulimit -v"
+                           : "Please report it, with the output of the same command and -vv."});
+    } catch (const std::exception& error) {
+      print_error({ErrorCode::internal,
+                   fmt::format("Something went wrong that should not: {}", error.what()),
+                   "Please report it, with the output of the same command and -vv."});
+    }
+  } catch (...) {
+    say("enprof: error: there is no memory left\n");
+  }
+  return exit_failed;
+}
+
 }  // namespace
 }  // namespace enprof
 
 int main(int argc, char** argv) {
+  enprof::reserve_standard_streams();
+  enprof::install_last_words();
   try {
     return enprof::run_program(argc, argv);
-  } catch (const std::exception& error) {
-    enprof::print_error({enprof::ErrorCode::internal,
-                         fmt::format("Something went wrong that should not: {}", error.what()),
-                         "Please report it, with the output of the same command and -vv."});
-    return enprof::exit_failed;
+  } catch (...) {
+    return enprof::report_failure();
   }
 }

@@ -3,6 +3,7 @@
 #include "base/format_bytes.hpp"
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/output_file.hpp"
 #include "cli/shared_options.hpp"
 #include "report/format.hpp"
 
@@ -84,10 +85,14 @@ int ModelCommand::run() {
     print_error(made.error());
     return made.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
   }
-  return print(fmt::format("{}: {}, {} parameters, {}\n", made->path.string(), made->name,
-                           format_count(made->parameters), format_bytes(made->bytes)))
-             ? exit_done
-             : exit_failed;
+  const auto written =
+      write_output("-", fmt::format("{}: {}, {} parameters, {}\n", made->path.string(), made->name,
+                                    format_count(made->parameters), format_bytes(made->bytes)));
+  if (!written) {
+    print_error(written.error());
+    return exit_failed;
+  }
+  return exit_done;
 }
 
 }  // namespace enprof

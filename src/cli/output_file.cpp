@@ -20,11 +20,16 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-std::unexpected<Error> cannot_write(const std::filesystem::path& path, int error_number) {
-  return fail(error_code_from_errno(error_number),
-              fmt::format("Cannot write {}: {}", path.string(),
-                          std::generic_category().message(error_number)),
-              "Name a file in a directory that exists and that you may write to, with room left.");
+constexpr const char* kAnotherFile =
+    "Name a file in a directory that exists and that you may write to, with room left.";
+
+std::unexpected<Error> cannot_write(const std::filesystem::path& path, int error_number,
+                                    const char* hint = kAnotherFile) {
+  return fail(
+      error_code_from_errno(error_number),
+      fmt::format("Cannot write {}: {}", path.string(),
+                  std::generic_category().message(error_number)),
+      error_number == EFBIG ? "Files may not be that large here: ulimit -f unlimited" : hint);
 }
 
 /// Anything that exists and is no regular file (/dev/stdout, a pipe) must be written as it is.
@@ -39,7 +44,8 @@ bool must_write_in_place(const std::filesystem::path& path) {
 Result<void> write_output(const std::filesystem::path& path, std::string_view text) {
   if (path == "-") {
     if (!print(text) && errno != EPIPE) {  // a reader that has seen enough is no error
-      return cannot_write("standard output", errno);
+      return cannot_write("standard output", errno,
+                          "Send it to where there is room, for example: > FILE");
     }
     return {};
   }

@@ -2,6 +2,7 @@
 
 #include "base/printable.hpp"
 #include "cli/console.hpp"
+#include "cli/output_file.hpp"
 #include "cli/stored_run.hpp"
 
 #include <fmt/format.h>
@@ -39,8 +40,12 @@ int RmCommand::run() {
       print_error(deleted.error());
       return exit_failed;
     }
-    if (*deleted && !print(fmt::format("Deleted run {}\n", printable(id)))) {
-      return exit_failed;
+    if (*deleted) {
+      const auto written = write_output("-", fmt::format("Deleted run {}\n", printable(id)));
+      if (!written) {
+        print_error(written.error());
+        return exit_failed;
+      }
     }
   }
   return exit_done;

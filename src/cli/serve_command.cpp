@@ -1,6 +1,7 @@
 #include "cli/serve_command.hpp"
 
 #include "base/log.hpp"
+#include "base/periodic_thread.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
@@ -16,7 +17,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 namespace enprof {
@@ -177,18 +177,25 @@ int ServeCommand::run() {
                          url.text_with_token()));
   print_note(fmt::format("models: {} · runs: {} · Ctrl-C ends", models.path().string(),
                          store->path().string()));
-  std::thread signals([&] {
-    while (!interrupt.requested()) {
-      std::this_thread::sleep_for(kSignalPeriod);
-    }
-    const std::string run = queue.running();
-    print_note(run.empty() ? "stopping"
-                           : fmt::format("stopping: run {} is cancelled and saved", run));
-    queue.stop();
-    serving->stop();
-  });
+  PeriodicThread signals;
+  const auto listening = signals.start(
+      {.name = "enprof-signals", .purpose = "stop the server", .period = kSignalPeriod},
+      [&, stopped = false]() mutable {
+        if (!interrupt.requested() || stopped) {
+          return;
+        }
+        const std::string run = queue.running();
+        print_note(run.empty() ? "stopping"
+                               : fmt::format("stopping: run {} is cancelled and saved", run));
+        queue.stop();
+        serving->stop();
+        stopped = true;
+      });
+  if (!listening) {
+    return failed(listening.error());
+  }
   serving->run();
-  signals.join();
+  signals.stop();
   if (monitor) {
     monitor->stop();
   }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <poll.h>
 #include <random>
 #include <system_error>
@@ -79,13 +80,10 @@ class WatchCommand::ScreenOutput final : public Output {
   }
   ~ScreenOutput() override {
     static_cast<void>(print("\x1b[?25h\x1b[?1049l"));
-    // What was seen last stays to be read.
-    if (!run_.run_id().empty()) {
-      std::string text;
-      for (const std::string& line : lines()) {
-        text += line + "\n";
-      }
-      static_cast<void>(print(text));
+    try {
+      leave_last_view();
+    } catch (const std::exception&) {
+      static_cast<void>(print("There is no memory left to show what was seen last\n"));
     }
   }
 
@@ -109,6 +107,18 @@ class WatchCommand::ScreenOutput final : public Output {
   }
 
  private:
+  /// What was seen last stays to be read.
+  void leave_last_view() const {
+    if (run_.run_id().empty()) {
+      return;
+    }
+    std::string text;
+    for (const std::string& line : lines()) {
+      text += line + "\n";
+    }
+    static_cast<void>(print(text));
+  }
+
   [[nodiscard]] std::vector<std::string> lines() const {
     const TerminalSize size = stdout_size();
     // The last column is left free: some terminals wrap a line that ends there.

@@ -170,7 +170,7 @@ Result<std::unique_ptr<NvmlLibrary>> NvmlLibrary::open(const std::filesystem::pa
 NvmlLibrary::~NvmlLibrary() {
   if (functions_.shutdown != nullptr) {
     if (const Return result = functions_.shutdown(); result != Return::success) {
-      kLog.debug("NVML stays loaded, as it did not shut down: {}", describe(result));
+      kLog.debug("NVML stays loaded, as it did not shut down: error {}", static_cast<int>(result));
       return;
     }
   }

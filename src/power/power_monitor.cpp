@@ -123,8 +123,13 @@ PowerMonitor& PowerMonitor::operator=(PowerMonitor&& other) noexcept {
 }
 
 PowerMonitor::~PowerMonitor() {
-  if (impl_) {
+  if (!impl_) {
+    return;
+  }
+  try {
     impl_->sampler->stop();
+  } catch (const std::exception& error) {  // out of memory
+    kLog.error("Power monitoring could not be stopped in order: {}", error.what());
   }
 }
 

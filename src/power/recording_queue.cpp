@@ -44,6 +44,14 @@ struct RecordingQueue::State {
                 "another one. The recording ends here."};
   }
 
+  [[nodiscard]] Error no_memory(const std::exception& thrown) const noexcept {
+    try {
+      return stuck(thrown.what());
+    } catch (const std::exception&) {
+      return {.code = ErrorCode::too_large, .message = "No memory left", .hint = {}};
+    }
+  }
+
   const std::filesystem::path path;
   std::mutex mutex;  // of what follows; nobody holds it while he writes
   std::condition_variable wake;
@@ -95,8 +103,8 @@ void RecordingQueue::work(State& state, WindowRecorder& recorder,
           written = recorder.write(domains, batch.windows, batch.origin);
         }
       }
-    } catch (const std::exception& error) {  // out of memory
-      written = std::unexpected(state.stuck(error.what()));
+    } catch (const std::exception& error) {  // out of memory, perhaps for these words too
+      written = std::unexpected(state.no_memory(error));
     }
     lock.lock();
     state.waiting -= under_way;

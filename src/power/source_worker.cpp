@@ -22,6 +22,17 @@ constexpr Nanoseconds kLongestSleep = std::chrono::hours{1};
 /// How soon one who waits notices that a thread in time trouble has gone into a call.
 constexpr std::chrono::milliseconds kGlance{1};
 
+/// Where memory ran out there may be none for the words either; these need none.
+Error read_no_longer(const std::exception& thrown) noexcept {
+  try {
+    return {.code = ErrorCode::internal,
+            .message = fmt::format("It is read no longer: {}", thrown.what()),
+            .hint = {}};
+  } catch (const std::exception&) {
+    return {.code = ErrorCode::too_large, .message = "No memory left", .hint = {}};
+  }
+}
+
 }  // namespace
 
 SourceWorker::SourceWorker(std::unique_ptr<PowerSource> source, SampleBook::Place place,
@@ -187,13 +198,15 @@ void SourceWorker::work() {
       }));
     }
   } catch (const std::exception& error) {  // out of memory
-    failure = Error{.code = ErrorCode::internal,
-                    .message = fmt::format("It is read no longer: {}", error.what()),
-                    .hint = {}};
+    failure = read_no_longer(error);
   }
   const std::lock_guard lock(mutex_);
   if (failure) {
-    health_.failed(*failure);
+    try {
+      health_.failed(*failure);
+    } catch (const std::exception& error) {  // an exception that leaves a thread ends the program
+      kLog.error("{} is read no longer: {}", label_, error.what());
+    }
     start_error_ = std::move(failure);
   }
   is_busy_ = false;

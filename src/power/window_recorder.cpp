@@ -57,9 +57,23 @@ Result<void> WindowRecorder::write(const std::vector<Domain>& domains,
   // Flushed each time: a full disk shows at once, and a crash leaves whole lines.
   errno = 0;
   if (!out_.write(text.data(), static_cast<std::streamsize>(text.size())).flush()) {
-    return cannot_write(path_, "Make room, or name another file. The recording ends here.");
+    const auto failed = cannot_write(
+        path_, errno == EFBIG ? "Files may not be that large here: ulimit -f unlimited. The "
+                                "recording ends here."
+                              : "Make room, or name another file. The recording ends here.");
+    drop_half_line();
+    return failed;
   }
+  whole_bytes_ += text.size();
   return {};
+}
+
+void WindowRecorder::drop_half_line() {
+  out_.close();
+  std::error_code failed;
+  if (std::filesystem::is_regular_file(path_, failed)) {
+    std::filesystem::resize_file(path_, whole_bytes_, failed);
+  }
 }
 
 }  // namespace enprof

@@ -5,6 +5,7 @@
 #include "enprof/model/domain.hpp"
 #include "enprof/model/energy_window.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -30,9 +31,11 @@ class WindowRecorder {
  private:
   WindowRecorder(std::filesystem::path path, std::ofstream out)
       : path_(std::move(path)), out_(std::move(out)) {}
+  void drop_half_line();
 
   std::filesystem::path path_;
   std::ofstream out_;
+  std::uintmax_t whole_bytes_ = 0;  // of windows that are written whole
 };
 
 }  // namespace enprof

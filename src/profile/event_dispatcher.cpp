@@ -17,7 +17,13 @@ constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
 
 }  // namespace
 
-EventDispatcher::~EventDispatcher() { end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt); }
+EventDispatcher::~EventDispatcher() {
+  try {
+    end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt);
+  } catch (const std::exception& error) {  // out of memory
+    kLog.error("Listeners do not hear of the end of run {}: {}", run_id_, error.what());
+  }
+}
 
 EventRing* EventDispatcher::make_ring(std::size_t capacity) {
   ring_ = listeners_.empty() ? nullptr : std::make_unique<EventRing>(capacity);

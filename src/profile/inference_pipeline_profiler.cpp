@@ -97,8 +97,13 @@ InferencePipelineProfiler::InferencePipelineProfiler(Result<PowerMonitor>& monit
 }
 
 InferencePipelineProfiler::~InferencePipelineProfiler() {
-  if (impl_->started_power) {
+  if (!impl_->started_power) {
+    return;
+  }
+  try {
     impl_->power->stop();
+  } catch (const std::exception& error) {  // out of memory
+    kLog.error("Power monitoring could not be stopped in order: {}", error.what());
   }
 }
 

@@ -19,10 +19,11 @@ class NumberList {
     text_ += ",\"";
     text_ += key;
     text_ += "\":[";
+    keep_room();
   }
   NumberList(const NumberList&) = delete;
   NumberList& operator=(const NumberList&) = delete;
-  ~NumberList() { text_ += ']'; }
+  ~NumberList() { text_ += ']'; }  // keep_room() has made room for it
 
   template <class... Numbers>
   void add(Numbers... numbers) {
@@ -43,12 +44,20 @@ class NumberList {
   void write(const char* word) {
     separate();
     text_ += word;
+    keep_room();
   }
   void write(auto number) {
     separate();
     std::array<char, 32> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
     text_.append(digits.data(), end);
+    keep_room();
+  }
+  /// For the bracket at the end, which must not fail where there is no memory.
+  void keep_room() {
+    if (text_.size() == text_.capacity()) {
+      text_.reserve(2 * text_.size());
+    }
   }
   void separate() {
     if (!first_) {

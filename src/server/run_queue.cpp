@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"server"};
+/// Until an order that could not be begun is tried again.
+constexpr std::chrono::milliseconds kPause{100};
 
 }  // namespace
 
@@ -101,9 +104,15 @@ void RunQueue::work_until_stopped() {
     if (stopping_) {
       return;
     }
+    try {
+      running_ = orders_.front().run_id;
+    } catch (const std::exception& error) {  // out of memory: it stays, and is tried again
+      kLog.error("The next run cannot be begun yet: {}", error.what());
+      changed_.wait_for(lock, kPause, [this] { return stopping_; });
+      continue;
+    }
     const RunTask order = std::move(orders_.front());
     orders_.pop_front();
-    running_ = order.run_id;
     cancel_.store(false);
     lock.unlock();
     try {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <fcntl.h>
 #include <optional>
 #include <ranges>
@@ -165,8 +166,12 @@ DatabasePlace::~DatabasePlace() {
   }
   std::error_code failed;
   if (made_file_ && is_blank(absolute_)) {
-    for (const char* const suffix : {"-wal", "-shm", "-journal", ""}) {
-      fs::remove(beside(absolute_, suffix), failed);
+    try {
+      for (const char* const suffix : {"-wal", "-shm", "-journal", ""}) {
+        fs::remove(beside(absolute_, suffix), failed);
+      }
+    } catch (const std::exception&) {
+      return;  // no memory for the paths: an empty file stays
     }
   }
   for (const fs::path& directory : std::views::reverse(made_)) {

@@ -23,7 +23,9 @@ std::unexpected<Error> failed(std::string_view what, const fs::path& path, int e
   return fail(error_code_from_errno(error_number),
               fmt::format("Cannot {} the journal {}: {}", what, path.string(),
                           std::generic_category().message(error_number)),
-              "See to it that there is room in that directory and that you may write to it.");
+              error_number == EFBIG
+                  ? "Files may not be that large here: ulimit -f unlimited"
+                  : "See to it that there is room in that directory and that you may write to it.");
 }
 
 /// 0, or what went wrong.

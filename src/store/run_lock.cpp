@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <exception>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -117,7 +118,11 @@ void RunLock::release() noexcept {
   }
   unlink(path_.c_str());  // before the lock goes: who gets it then sees that the file is another
   ::close(std::exchange(descriptor_, -1));
-  rmdir(path_.parent_path().c_str());  // only where it is empty
+  try {
+    rmdir(path_.parent_path().c_str());  // only where it is empty
+  } catch (const std::exception&) {
+    return;  // no memory for the path: an empty directory stays
+  }
 }
 
 }  // namespace enprof

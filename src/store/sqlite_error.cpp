@@ -81,6 +81,11 @@ bool out_of_space(const StoreAction& action) {
   return number == ENOSPC || number == EDQUOT;
 }
 
+/// The shell's limit on the size of a file (ulimit -f).
+bool beyond_file_limit(const StoreAction& action) {
+  return action.handle != nullptr && sqlite3_system_errno(action.handle) == EFBIG;
+}
+
 Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
   const char* const detail = exception.what();
   const auto plain = [&](ErrorCode code, std::string hint = {}) {
@@ -110,6 +115,11 @@ Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
     case SQLITE_IOERR:
       if (out_of_space(action)) {
         return disk_full(action);
+      }
+      if (beyond_file_limit(action)) {
+        return plain(ErrorCode::too_large,
+                     "The database is as it was before. Files may not be that large here: ulimit "
+                     "-f unlimited");
       }
       return plain(ErrorCode::io, "Look for disk errors in the system's log: dmesg | tail");
     case SQLITE_TOOBIG:

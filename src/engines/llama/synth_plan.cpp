@@ -110,7 +110,9 @@ Result<void> write_hollow(const fs::path& path, gguf_context* gguf) {
   return fail(error ? error_code_from_errno(error.value()) : ErrorCode::io,
               fmt::format("Cannot write {}{}{}", path.string(), error ? ": " : "",
                           error ? error.message() : ""),
-              "Check that the directory is writable and its disk not full.");
+              error == std::errc::file_too_large
+                  ? "Files may not be that large here: ulimit -f unlimited"
+                  : "Check that the directory is writable and its disk not full.");
 }
 
 /// Whether llama.cpp loads a model with just these tensors.
