@@ -276,9 +276,10 @@ int DbCommand::import() {
   }
   const RecoveryReport report = recover_runs(*database);
   std::string text;
-  for (const auto& [run_id, status, from_journal] : report.runs) {
-    text += fmt::format("{} run {}: {}\n", from_journal ? "Brought in" : "Closed",
-                        printable(run_id), to_string(status));
+  for (const auto& [run_id, status, from_journal, reason] : report.runs) {
+    text += fmt::format("{} run {}: {}{}{}\n", from_journal ? "Brought in" : "Closed",
+                        printable(run_id), to_string(status), reason.empty() ? "" : ": ",
+                        printable(reason));
   }
   if (report.already_there > 0) {
     text +=

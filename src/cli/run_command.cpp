@@ -1,11 +1,14 @@
 #include "cli/run_command.hpp"
 
+#include "base/last_words.hpp"
 #include "base/utf8.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
 #include "cli/output_file.hpp"
+#include "profile/run_attempt.hpp"
+#include "profile/run_id.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 
@@ -56,6 +59,18 @@ Result<void> check_prompt(const std::string& prompt) {
                 "Convert it first, for example: iconv -f latin1 -t utf-8 FILE");
   }
   return {};
+}
+
+/// So that a model that ends the program is named by the next one. Empty where nothing is kept.
+std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunRequest& request) {
+  if (store == nullptr) {
+    return std::nullopt;
+  }
+  auto attempt = RunAttempt::begin(store->path(), request);
+  if (!attempt) {  // a full disk, say: the run says so itself, if that lasts
+    return std::nullopt;
+  }
+  return *std::move(attempt);
 }
 
 }  // namespace
@@ -268,7 +283,8 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
   }
   if (!written) {
     print_error(written.error());
-    return exit_failed;
+    // A terminal that was closed is what interrupted it, and what cannot be written to.
+    return interrupt.requested() ? interrupt.exit_code() : exit_failed;
   }
   if (interrupt.requested()) {
     print_note(no_save_ || has_warning(run, kNotSaved)
@@ -331,7 +347,10 @@ int RunCommand::run() {
   }
   ProfileDatabase* const store = database ? &*database : nullptr;
 
-  auto engine = load_model(interrupt);
+  auto engine = [&] {
+    const Undertaking undertaking(model_, "", -1);
+    return load_model(interrupt);
+  }();
   if (interrupt.requested()) {
     return save_cancelled(&*monitor, store, interrupt);
   }
@@ -355,7 +374,12 @@ int RunCommand::run() {
          print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
        }}};
   LiveLine live(profiler);
-  RunScope run = profiler.run(request(engine->most_output_tokens(generate_)));
+  RunRequest request = this->request(engine->most_output_tokens(generate_));
+  request.run_id = make_run_id();
+  const auto attempt = begin_attempt(store, request);
+  const Undertaking undertaking(model_, attempt ? request.run_id : "",
+                                attempt ? attempt->descriptor() : -1);
+  RunScope run = profiler.run(std::move(request));
   if (*power) {
     run.warn(**power);
   }

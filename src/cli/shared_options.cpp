@@ -22,7 +22,12 @@ Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery reco
     return database;
   }
   const RecoveryReport report = recover_runs(*database);
-  for (const auto& [run_id, status, from_journal] : report.runs) {
+  for (const auto& [run_id, status, from_journal, reason] : report.runs) {
+    if (!reason.empty()) {
+      print_note(fmt::format("run {} failed: it ended the program: {}. What there is of it is kept",
+                             run_id, reason));
+      continue;
+    }
     print_note(from_journal
                    ? fmt::format("run {}, which could not be saved when it ended, is in "
                                  "the database now",

@@ -1,6 +1,7 @@
 #include "profile/run_recovery.hpp"
 
 #include "base/log.hpp"
+#include "profile/run_attempt.hpp"
 #include "profile/step_reader.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
@@ -8,7 +9,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace enprof {
@@ -25,6 +28,10 @@ class Recovery {
   explicit Recovery(ProfileDatabase& database) : database_(database) {}
 
   RecoveryReport run() {
+    for (LeftAttempt& attempt : take_left_attempts(database_.path())) {
+      const std::string run_id = attempt.run.run_id;
+      attempts_.insert_or_assign(run_id, std::move(attempt));
+    }
     if (const auto unfinished = database_.unfinished_runs()) {
       for (const std::string& run_id : *unfinished) {
         note(close(run_id));
@@ -34,6 +41,9 @@ class Recovery {
     }
     for (const fs::path& journal : list_journals(database_.path())) {
       note(bring_in(journal));
+    }
+    while (!attempts_.empty()) {
+      note(keep(attempts_.begin()->first));
     }
     return std::move(report_);
   }
@@ -144,20 +154,59 @@ class Recovery {
     return save(*std::move(recorded), journal);
   }
 
+  /// A run that its program died of before it was in the database: while its model was loaded.
+  Result<void> keep(std::string run_id) {  // a copy: the attempt that it names goes
+    auto locked = lock(run_id);
+    if (!locked || !*locked) {
+      attempts_.at(run_id).file.leave();
+      attempts_.erase(run_id);
+      return locked ? Result<void>{} : std::unexpected(std::move(locked.error()));
+    }
+    Result<void> kept;
+    const auto there = database_.get_run(run_id, kOnlyTheRun);
+    if (!there) {
+      kept = std::unexpected(there.error());
+    } else if (!*there) {
+      RecordedRun recorded;
+      recorded.run = attempts_.at(run_id).run;
+      kept = save(std::move(recorded), {});
+    }
+    if (const auto attempt = attempts_.find(run_id); attempt != attempts_.end()) {
+      if (!kept || (*there && (*there)->status == RunStatus::running)) {
+        attempt->second.file.leave();  // the next program tries again
+      }
+      attempts_.erase(attempt);
+    }
+    return kept;
+  }
+
   /// `journal` is empty where there is none.
   Result<void> save(RecordedRun recorded, const fs::path& journal) {
-    const ProfiledRun run = assemble_recorded(std::move(recorded));
+    ProfiledRun run = assemble_recorded(std::move(recorded));
+    std::string reason;
+    const auto attempt = attempts_.find(run.run_id);
+    if (attempt != attempts_.end()) {
+      tell_end(attempt->second, run);
+      reason = attempt->second.reason;
+    }
     if (auto saved = database_.save_run(run); !saved) {
       return saved;
     }
+    if (attempt != attempts_.end()) {
+      attempts_.erase(attempt);
+    }
     kLog.info("Run {} is in the database: {}", run.run_id, to_string(run.status));
     report_.runs.push_back(
-        {.run_id = run.run_id, .status = run.status, .from_journal = !journal.empty()});
+        {.run_id = run.run_id,
+         .status = run.status,
+         .from_journal = !journal.empty(),
+         .reason = run.status == RunStatus::failed ? std::move(reason) : std::string{}});
     return journal.empty() ? Result<void>{} : remove_journal(journal);
   }
 
   ProfileDatabase& database_;
   RecoveryReport report_;
+  std::map<std::string, LeftAttempt> attempts_;  // by run, of those that are not dealt with
 };
 
 }  // namespace

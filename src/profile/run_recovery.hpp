@@ -17,6 +17,7 @@ struct RecoveryReport {
     std::string run_id;
     RunStatus status = RunStatus::interrupted;
     bool from_journal = false;
+    std::string reason{};  ///< of the program's end, where it could say it
   };
   std::vector<Recovered> runs;    ///< that are in the database now
   std::size_t already_there = 0;  ///< journals of runs that the database has: taken away
@@ -27,7 +28,8 @@ struct RecoveryReport {
 };
 
 /// Closes the runs in the database that say `running` and that no process writes any more, and
-/// brings in the journals beside it: works out their figures from their steps, by the same way as
+/// brings in the journals beside it and the runs that their program did not live to begin (see
+/// RunAttempt): works out their figures from their steps, by the same way as
 /// those of a run that was not interrupted, and saves them. Whatever it is called how often, each
 /// run is there once. Cheap where there is nothing to do.
 [[nodiscard]] RecoveryReport recover_runs(ProfileDatabase& database);

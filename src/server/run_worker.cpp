@@ -1,6 +1,8 @@
 #include "server/run_worker.hpp"
 
+#include "base/last_words.hpp"
 #include "base/log.hpp"
+#include "profile/run_attempt.hpp"
 
 #include <fmt/format.h>
 
@@ -33,6 +35,11 @@ RunRequest request_of(const RunTask& task, std::size_t most_output_tokens) {
 
 void RunWorker::work(const RunTask& task, const std::atomic<bool>& cancel) {
   try {
+    const auto attempt = RunAttempt::begin(parts_.store.path(), request_of(task, 0));
+    if (!attempt) {
+      kLog.warning("{}", attempt.error().message);
+    }
+    const Undertaking undertaking(task.model, task.run_id, attempt ? attempt->descriptor() : -1);
     profile(task, cancel);
   } catch (const std::exception& error) {
     end_failed(task,

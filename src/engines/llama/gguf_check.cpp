@@ -1,6 +1,7 @@
 #include "engines/llama/gguf_check.hpp"
 
 #include "base/format_bytes.hpp"
+#include "engines/llama/gguf_hyperparameters.hpp"
 #include "engines/llama/llama_guard.hpp"
 #include "engines/llama/llama_log.hpp"
 
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -217,10 +219,20 @@ Result<std::uint64_t> check_tensors(const fs::path& path, const gguf_context* gg
   return sum;
 }
 
+std::optional<int> learned_positions(const gguf_context* gguf) {
+  const std::int64_t id = gguf_find_tensor(gguf, kPositionTable);
+  if (id < 0) {
+    return std::nullopt;
+  }
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+  return static_cast<int>(std::clamp<std::int64_t>(gguf_get_tensor_ne(gguf, id)[1], 0, kMost));
+}
+
 struct CheckedPart {
   GgufMetadata metadata;
   std::uint64_t file_bytes = 0;
   std::uint64_t weight_bytes = 0;
+  std::optional<int> learned_positions{};
 };
 
 Result<CheckedPart> check_part(const fs::path& path) {
@@ -245,7 +257,11 @@ Result<CheckedPart> check_part(const fs::path& path) {
   if (!weights) {
     return std::unexpected(weights.error());
   }
-  return CheckedPart{std::move(*metadata), file_bytes, *weights};
+  if (auto computable = check_weight_types(path, metadata->gguf()); !computable) {
+    return std::unexpected(computable.error());
+  }
+  const auto positions = learned_positions(metadata->gguf());
+  return CheckedPart{std::move(*metadata), file_bytes, *weights, positions};
 }
 
 /// All parts' paths, by llama.cpp's naming: NAME-00001-of-00003.gguf.
@@ -308,8 +324,11 @@ Result<CheckedModel> check_model(const fs::path& path) {
   if (!parts) {
     return std::unexpected(parts.error());
   }
+  if (auto sound = check_hyperparameters(path, first->metadata); !sound) {
+    return std::unexpected(sound.error());
+  }
   CheckedModel model{std::move(*parts), std::move(first->metadata), first->file_bytes,
-                     first->weight_bytes};
+                     first->weight_bytes, first->learned_positions};
   for (std::size_t index = 1; index < model.parts.size(); ++index) {
     std::error_code ignored;
     if (!fs::exists(model.parts[index], ignored)) {
@@ -321,6 +340,9 @@ Result<CheckedModel> check_model(const fs::path& path) {
     }
     model.file_bytes += part->file_bytes;
     model.weight_bytes += part->weight_bytes;
+    if (part->learned_positions) {
+      model.learned_positions = part->learned_positions;
+    }
   }
   if (model.weight_bytes == 0) {
     return fail(ErrorCode::unsupported,

@@ -19,7 +19,13 @@ struct CheckedModel {
   GgufMetadata metadata;                     ///< of the first part
   std::uint64_t file_bytes = 0;              ///< of all parts
   std::uint64_t weight_bytes = 0;            ///< of all tensors
+  /// Positions that the model has an embedding for, where it looks them up in a table; empty where
+  /// it works them out (rotary and the like).
+  std::optional<int> learned_positions{};
 };
+
+/// The tensor that has them.
+inline constexpr const char* kPositionTable = "position_embd.weight";
 
 /// Reads the header of each part, never the weights. Errors: not_found, permission_denied,
 /// invalid_argument (a directory, a device, a later part of a split model), malformed (not GGUF),

@@ -8,6 +8,13 @@
 namespace enprof {
 namespace {
 
+template <class Real>
+Real load_real(const void* data, std::size_t index) {
+  Real value{};
+  std::memcpy(&value, static_cast<const char*>(data) + index * sizeof(Real), sizeof(Real));
+  return value;
+}
+
 template <class Number>
 std::int64_t load(const void* data, std::size_t index) {
   Number value{};
@@ -101,6 +108,27 @@ std::vector<std::int64_t> GgufMetadata::integers(const std::string& key) const {
       return {};
     }
     result.push_back(*value);
+  }
+  return result;
+}
+
+std::vector<double> GgufMetadata::reals(const std::string& key) const {
+  const std::int64_t id = find(key);
+  if (id < 0) {
+    return {};
+  }
+  const bool is_array = gguf_get_kv_type(gguf_.get(), id) == GGUF_TYPE_ARRAY;
+  const gguf_type type =
+      is_array ? gguf_get_arr_type(gguf_.get(), id) : gguf_get_kv_type(gguf_.get(), id);
+  if (type != GGUF_TYPE_FLOAT32 && type != GGUF_TYPE_FLOAT64) {
+    return {};
+  }
+  const void* const data =
+      is_array ? gguf_get_arr_data(gguf_.get(), id) : gguf_get_val_data(gguf_.get(), id);
+  std::vector<double> result(is_array ? gguf_get_arr_n(gguf_.get(), id) : 1);
+  for (std::size_t index = 0; index < result.size(); ++index) {
+    result[index] = type == GGUF_TYPE_FLOAT32 ? static_cast<double>(load_real<float>(data, index))
+                                              : load_real<double>(data, index);
   }
   return result;
 }

@@ -25,6 +25,9 @@ class GgufMetadata {
   /// An array of integers, or one integer as an array of one; empty where it is neither.
   [[nodiscard]] std::vector<std::int64_t> integers(const std::string& key) const;
 
+  /// The same of floating-point numbers.
+  [[nodiscard]] std::vector<double> reals(const std::string& key) const;
+
   /// general.architecture; empty where it is missing.
   [[nodiscard]] std::string architecture() const;
   /// "llama.block_count" for "block_count".

@@ -71,6 +71,14 @@ TEST_F(Metadata, ReadsArraysAndSingleNumbersAlike) {
   EXPECT_THAT(metadata_.integers("missing"), IsEmpty());
 }
 
+TEST_F(Metadata, ReadsRealsAndNothingElseAsReals) {
+  EXPECT_THAT(metadata_.reals("f32"), ElementsAre(1.5));
+  EXPECT_THAT(metadata_.reals("reals"), ElementsAre(1.0, 2.0));
+  for (const char* key : {"u8", "bool", "heads", "words", "general.architecture", "missing"}) {
+    EXPECT_THAT(metadata_.reals(key), IsEmpty()) << key;
+  }
+}
+
 TEST_F(Metadata, KnowsItsArchitecture) {
   EXPECT_EQ(metadata_.architecture(), "llama");
   EXPECT_EQ(metadata_.own_key("block_count"), "llama.block_count");

@@ -60,7 +60,10 @@ std::unexpected<Error> load_error(const std::filesystem::path& path, const std::
         "The model is newer than this build, or no language model: build enprof with a "
         "newer llama.cpp.");
   }
-  if (reason.find("unable to allocate") != std::string::npos) {
+  constexpr std::array kNoMemory{"unable to allocate", "failed to allocate", "bad_alloc",
+                                 "Cannot allocate memory"};
+  if (std::ranges::any_of(
+          kNoMemory, [&](const char* words) { return reason.find(words) != std::string::npos; })) {
     return fail(ErrorCode::too_large,
                 fmt::format("There is no memory for {}: {}", path.string(), reason),
                 "Offload fewer layers (-ngl), or use a smaller quantization of the model.");
@@ -97,7 +100,9 @@ std::size_t longest_piece(const llama_vocab* vocab) {
   return longest;
 }
 
-/// A pass over a batch and one over a single token, as prefill and decode make them.
+/// A pass over a batch and one over a single token, as prefill and decode make them. The first on
+/// this thread alone: a model on which llama.cpp asserts while it computes is then an error, and
+/// not the end of the program.
 void warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
   constexpr std::uint32_t kPositions = 256;
   constexpr std::uint32_t kBatch = 8;
@@ -105,8 +110,8 @@ void warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
   params.n_ctx = kPositions;
   params.n_batch = kBatch;
   params.n_ubatch = kBatch;
-  params.n_threads = threads;
-  params.n_threads_batch = threads;
+  params.n_threads = 1;
+  params.n_threads_batch = 1;
   const LlamaContextPtr context(llama_init_from_model(model, params));
   if (!context || llama_get_memory(context.get()) == nullptr) {
     return;  // generate() says why
@@ -120,7 +125,19 @@ void warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
       return;
     }
     llama_synchronize(context.get());
+    llama_set_n_threads(context.get(), threads, threads);
   }
+}
+
+std::unexpected<Error> cannot_compute(const std::filesystem::path& path, const Error& error) {
+  std::string_view reason = error.message;
+  if (reason.starts_with(kLlamaFailed)) {
+    reason.remove_prefix(kLlamaFailed.size());
+  }
+  return fail(
+      ErrorCode::corrupt, fmt::format("llama.cpp cannot compute {}: {}", path.string(), reason),
+      "The file is damaged or was made by a faulty converter: use another conversion of the "
+      "model.");
 }
 
 Result<void> check_options(const LoadOptions& options) {
@@ -196,7 +213,8 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   if (options.warm_up) {
     if (const auto warmed = guarded([&] { warm_up(model.get(), threads, options.cancel); });
         !warmed) {
-      kLog.warning("The warm-up failed: {}", warmed.error().message);
+      return warmed.error().code == ErrorCode::too_large ? std::unexpected(warmed.error())
+                                                         : cannot_compute(path, warmed.error());
     }
     if (is_set(options.cancel)) {
       return load_cancelled(path);
@@ -208,6 +226,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   return LlamaEngine(std::make_unique<Impl>(Impl{.model = std::move(model),
                                                  .metadata = std::move(file->metadata),
                                                  .facts = std::move(facts),
+                                                 .learned_positions = file->learned_positions,
                                                  .threads = threads,
                                                  .offloaded = offloaded,
                                                  .memory_bytes = memory,
@@ -217,9 +236,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
 const ModelFacts& LlamaEngine::facts() const noexcept { return impl_->facts; }
 
 std::size_t LlamaEngine::most_output_tokens(const GenerateOptions& options) const noexcept {
-  const int context = options.context > 0
-                          ? options.context
-                          : impl_->facts.context_trained.value_or(std::numeric_limits<int>::max());
+  const int context = options.context > 0 ? options.context : impl_->longest_context();
   // The last token is not decoded any more, and a prompt has a token at least.
   return static_cast<std::size_t>(std::max(std::min(options.max_tokens, context), 0));
 }
@@ -300,6 +317,7 @@ Result<std::string> LlamaEngine::apply_chat_template(std::string_view prompt) co
 
 Result<GenerateResult> LlamaEngine::generate(RunScope& run, const GenerateOptions& options) {
   try {
+    const LlamaGuard guard;
     LlamaGeneration generation(*this, run, options);
     return generation.perform();
   } catch (const std::bad_alloc&) {

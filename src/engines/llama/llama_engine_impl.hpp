@@ -5,8 +5,10 @@
 #include "engines/llama/llama_engine.hpp"
 #include "engines/llama/llama_handles.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 namespace enprof {
@@ -15,11 +17,17 @@ struct LlamaEngine::Impl {
   LlamaModelPtr model;
   GgufMetadata metadata;
   ModelFacts facts;
+  std::optional<int> learned_positions;  // see CheckedModel
   int threads = 1;
   bool offloaded = false;                     // some of it lies in a GPU's memory
   std::optional<std::uint64_t> memory_bytes;  // what the process may use
   std::size_t longest_piece = 0;              // bytes of the longest token's text
 
+  /// As many positions as the model was trained with, and at most those that it has learned.
+  [[nodiscard]] int longest_context() const noexcept {
+    constexpr int kAny = std::numeric_limits<int>::max();
+    return std::min(facts.context_trained.value_or(kAny), learned_positions.value_or(kAny));
+  }
   [[nodiscard]] const llama_vocab* vocab() const noexcept {
     return llama_model_get_vocab(model.get());
   }

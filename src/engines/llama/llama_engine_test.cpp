@@ -134,11 +134,26 @@ TEST_F(LlamaEngineTest, QuotesLlamasOwnReason) {
 }
 
 TEST_F(LlamaEngineTest, SurvivesAnAssertionInLlama) {
-  const auto engine = LlamaEngine::load(
-      with_key(make(), [](gguf_context* gguf) { gguf_set_val_u32(gguf, "llama.block_count", 0); }));
+  const auto engine = LlamaEngine::load(with_key(make(), [](gguf_context* gguf) {
+    gguf_set_val_str(gguf, "llama.rope.scaling.type", "nonsense");
+  }));
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, ErrorCode::corrupt);
   EXPECT_THAT(engine.error().message, HasSubstr("GGML_ASSERT"));
+}
+
+/// What no key shows: llama.cpp cannot multiply by a norm of half precision, and asserts on a
+/// thread that computes.
+TEST_F(LlamaEngineTest, AModelThatCannotBeComputedIsAnError) {
+  const auto engine = LlamaEngine::load(with_key(make(), [](gguf_context* gguf) {
+    gguf_set_tensor_type(gguf, "blk.0.attn_norm.weight", GGML_TYPE_F16);
+  }));
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, ErrorCode::corrupt);
+  EXPECT_THAT(engine.error().message,
+              AllOf(HasSubstr("llama.cpp cannot compute"), HasSubstr("changed.gguf"),
+                    HasSubstr("unsupported types")));
+  EXPECT_THAT(engine.error().hint, HasSubstr("another conversion"));
 }
 
 TEST_F(LlamaEngineTest, RefusesModelsThatDoNotGenerate) {

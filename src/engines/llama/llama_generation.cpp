@@ -140,18 +140,33 @@ Result<void> LlamaGeneration::tokenize() {
 }
 
 Result<void> LlamaGeneration::size_context() {
-  const std::uint64_t trained = static_cast<std::uint64_t>(
-      impl_.facts.context_trained.value_or(std::numeric_limits<int>::max()));
+  const auto trained = static_cast<std::uint64_t>(impl_.longest_context());
   const std::uint64_t wanted = prompt_.size() + static_cast<std::uint64_t>(options_.max_tokens);
   const std::uint64_t context = options_.context > 0 ? static_cast<std::uint64_t>(options_.context)
                                                      : std::min(wanted, trained);
+  // Beyond them there is nothing to look up: llama.cpp would end the program.
+  const auto learned =
+      static_cast<std::uint64_t>(impl_.learned_positions.value_or(std::numeric_limits<int>::max()));
+  if (context > learned) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("A context of {} positions is not possible: {} has learned {} of them "
+                            "({}), and has none beyond",
+                            context, impl_.facts.name, learned, kPositionTable),
+                fmt::format("Pass --ctx {} or less, or leave it out.", learned));
+  }
   if (prompt_.size() > context) {
-    return fail(
-        ErrorCode::too_large,
-        fmt::format("The prompt has {} tokens, the context holds {}", prompt_.size(), context),
-        fmt::format("Shorten the prompt, or pass --ctx {} or more; the model was trained "
-                    "with {} positions.",
-                    wanted, trained));
+    const std::string message =
+        fmt::format("The prompt has {} tokens, the context holds {}", prompt_.size(), context);
+    if (prompt_.size() >= learned) {
+      return fail(
+          ErrorCode::too_large, message,
+          fmt::format("Shorten the prompt: {} has learned {} positions, and has none beyond.",
+                      impl_.facts.name, learned));
+    }
+    return fail(ErrorCode::too_large, message,
+                fmt::format("Shorten the prompt, or pass --ctx {} or more; the model was trained "
+                            "with {} positions.",
+                            std::min(wanted, learned), trained));
   }
   if (context > trained) {
     run_.warn({"engine", "context_beyond_training",
@@ -270,6 +285,7 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(Phase phase, llama_b
   clock_->begin_pass(phase,
                      phase == Phase::decode ? static_cast<std::int32_t>(output_.size()) : -1);
   try {
+    const LlamaGuard guard(threads_ > 1 ? LlamaGuard::Threads::many : LlamaGuard::Threads::one);
     code = llama_decode(context_.get(), batch);
     llama_synchronize(context_.get());  // a GPU computes on after the call returns
     clock_->end_pass(code == 0);

@@ -203,6 +203,27 @@ TEST_F(LlamaGenerationTest, RefusesAPromptLongerThanTheContext) {
   EXPECT_THAT(error.hint, AllOf(HasSubstr("--ctx 13"), HasSubstr("128")));
 }
 
+/// GPT-2 looks its positions up in a table: beyond its end llama.cpp would end the program.
+TEST_F(LlamaGenerationTest, RefusesAContextBeyondLearnedPositions) {
+  SynthOptions shape = testing::tiny_shape(directory_.path() / "gpt2.gguf", "gpt2");
+  shape.vocabulary = testing::vocabulary_path("gpt-2");
+  shape.kv_heads = shape.heads;
+  auto engine = LlamaEngine::load(testing::make_model(shape), {.threads = 1, .warm_up = false});
+  ASSERT_TRUE(engine) << engine.error().message;
+  const Generated beyond =
+      enprof::generate(*engine, {.prompt = "Hello", .max_tokens = 500, .context = 256});
+  ASSERT_FALSE(beyond.result);
+  EXPECT_EQ(beyond.result.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(beyond.result.error().message,
+              AllOf(HasSubstr("256 positions"), HasSubstr("learned 128")));
+  EXPECT_THAT(beyond.result.error().hint, HasSubstr("--ctx 128"));
+  EXPECT_EQ(engine->most_output_tokens({.max_tokens = 500}), 128U);
+  const Generated all =
+      enprof::generate(*engine, {.prompt = "Hello", .max_tokens = 500, .ignore_eos = true});
+  ASSERT_TRUE(all.result) << all.result.error().message;
+  EXPECT_EQ(all.result->finish_reason, "context_full");
+}
+
 TEST_F(LlamaGenerationTest, RefusesAKvCacheLargerThanMemory) {
   auto engine = LlamaEngine::load(directory_.path() / "m.gguf",
                                   {.warm_up = false, .memory_bytes = 16U << 20U});

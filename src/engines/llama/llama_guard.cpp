@@ -1,16 +1,34 @@
 #include "engines/llama/llama_guard.hpp"
 
-#include "base/log.hpp"
+#include "base/last_words.hpp"
 
+#include <llama.h>
+
+#include <array>
+#include <cstdio>
 #include <stdexcept>
 #include <string_view>
+
+// Of OpenMP, where llama.cpp was built with it: how many parallel regions the thread is in.
+extern "C" __attribute__((weak)) int omp_get_level();
 
 namespace enprof {
 namespace {
 
-constexpr Logger kLog{"llama"};
-
 thread_local int guards = 0;
+thread_local int parallel_guards = 0;
+
+bool computes_with_openmp() {
+  static const bool answer =
+      omp_get_level != nullptr &&
+      std::string_view(llama_print_system_info()).find("OPENMP = 1") != std::string_view::npos;
+  return answer;
+}
+
+/// Whether this thread may be amid a graph with others, which wait for it at the next barrier.
+bool is_computing_with_others() {
+  return computes_with_openmp() ? omp_get_level() > 0 : parallel_guards > 0;
+}
 
 /// "/build/place/src/file.cpp:12: text" → "file.cpp:12: text".
 std::string_view without_directory(std::string_view message) {
@@ -21,15 +39,24 @@ std::string_view without_directory(std::string_view message) {
 
 }  // namespace
 
-LlamaGuard::LlamaGuard() noexcept { ++guards; }
-LlamaGuard::~LlamaGuard() { --guards; }
+LlamaGuard::LlamaGuard(Threads threads) noexcept : threads_(threads) {
+  ++guards;
+  parallel_guards += threads_ == Threads::many ? 1 : 0;
+}
+LlamaGuard::~LlamaGuard() {
+  --guards;
+  parallel_guards -= threads_ == Threads::many ? 1 : 0;
+}
 
 void on_llama_abort(const char* message) {
   const std::string_view text = without_directory(message == nullptr ? "" : message);
-  if (guards > 0) {
+  if (guards > 0 && !is_computing_with_others()) {
     throw std::runtime_error(std::string(text));
   }
-  kLog.error("llama.cpp gave up: {}", text);
+  std::array<char, 1024> reason{};
+  std::snprintf(reason.data(), reason.size(), "llama.cpp gave up: %.*s",
+                static_cast<int>(text.size()), text.data());
+  end_with_last_words(reason.data());
 }
 
 }  // namespace enprof

@@ -2,6 +2,7 @@
 
 #include "engines/llama/llama_log.hpp"
 
+#include <ggml-cpu.h>
 #include <ggml.h>
 #include <gmock/gmock.h>
 
@@ -36,11 +37,43 @@ TEST(LlamaGuard, TurnsAFailedAssertionIntoAnError) {
   EXPECT_EQ(failed.error().message, "llama.cpp failed: file.c:3: GGML_ASSERT(x > 0) failed");
 }
 
-TEST(LlamaGuardDeathTest, WithoutAGuardItStillAborts) {
+TEST(LlamaGuardDeathTest, WithoutAGuardTheProgramEndsAndSaysWhy) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   start_llama();
-  EXPECT_DEATH(ggml_abort("/some/where/file.c", 3, "broken"),
-               "llama.cpp gave up: file.c:3: broken");
+  EXPECT_EXIT(ggml_abort("/some/where/file.c", 3, "broken"), ::testing::ExitedWithCode(1),
+              "enprof: error: llama.cpp gave up: file.c:3: broken");
+}
+
+/// A graph of which one thread fails while the others wait for it.
+TEST(LlamaGuardDeathTest, AThreadThatComputesWithOthersEndsTheProgramAndSaysWhy) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  start_llama();
+  const auto compute = [] {
+    const LlamaGuard guard(LlamaGuard::Threads::many);
+    ggml_init_params params{.mem_size = 1U << 20U, .mem_buffer = nullptr, .no_alloc = false};
+    ggml_context* context = ggml_init(params);
+    ggml_tensor* rows = ggml_new_tensor_2d(context, GGML_TYPE_F32, 64, 64);
+    ggml_tensor* normed = ggml_rms_norm(context, rows, -1.0F);  // which ggml asserts on
+    ggml_cgraph* graph = ggml_new_graph(context);
+    ggml_build_forward_expand(graph, normed);
+    ggml_graph_compute_with_ctx(context, graph, 2);
+  };
+  EXPECT_EXIT(compute(), ::testing::ExitedWithCode(1), "llama.cpp gave up: .*eps >= 0");
+}
+
+TEST(LlamaGuard, AGraphThatOneThreadComputesComesBackAsAnError) {
+  start_llama();
+  const auto failed = guarded([] {
+    ggml_init_params params{.mem_size = 1U << 20U, .mem_buffer = nullptr, .no_alloc = false};
+    ggml_context* context = ggml_init(params);
+    ggml_tensor* rows = ggml_new_tensor_2d(context, GGML_TYPE_F32, 64, 64);
+    ggml_tensor* normed = ggml_rms_norm(context, rows, -1.0F);
+    ggml_cgraph* graph = ggml_new_graph(context);
+    ggml_build_forward_expand(graph, normed);
+    ggml_graph_compute_with_ctx(context, graph, 1);
+  });
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().message, HasSubstr("eps >= 0"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "engines/llama/llama_log.hpp"
 
+#include "base/last_words.hpp"
 #include "base/log.hpp"
 #include "engines/llama/llama_guard.hpp"
 
@@ -24,12 +25,18 @@ thread_local PendingLine pending;
 thread_local LlamaLogCapture* innermost = nullptr;
 
 void on_log(ggml_log_level level, const char* text, void* /*user_data*/) {
-  if (text == nullptr || (!LlamaLogCapture::active() && !log_enabled(LogLevel::debug))) {
+  if (text == nullptr) {
     return;
   }
   try {
     if (level != GGML_LOG_LEVEL_CONT) {
       pending.level = std::max(level, pending.text.empty() ? level : pending.level);
+    }
+    const bool is_trouble =
+        pending.level == GGML_LOG_LEVEL_WARN || pending.level == GGML_LOG_LEVEL_ERROR;
+    if (!is_trouble && !LlamaLogCapture::active() && !log_enabled(LogLevel::debug)) {
+      pending.text.clear();
+      return;
     }
     pending.text += text;
     for (std::size_t end = pending.text.find('\n'); end != std::string::npos;
@@ -38,6 +45,9 @@ void on_log(ggml_log_level level, const char* text, void* /*user_data*/) {
       pending.text.erase(0, end + 1);
       if (!line.empty()) {
         kLog.debug("{}", line);
+        if (is_trouble) {
+          remember_line(line);
+        }
         LlamaLogCapture::deliver(pending.level, line);
       }
     }
