@@ -78,11 +78,18 @@ std::string stats_text(const DatabaseStats& stats) {
   if (stats.journals > 0) {
     text += fmt::format("{} journals beside it wait for: enprof db import\n", stats.journals);
   }
+  const Terminal terminal = stdout_terminal();
+  std::string wrapped;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    wrapped += wrap(line, terminal.width, 2) + "\n";
+    rest.remove_prefix(line.size() + 1);
+  }
   TextTable table({TextTable::Align::left, TextTable::Align::right});
   for (const auto& [name, count] : stats.rows) {
     table.row({name, fmt::format("{}", count)});
   }
-  return text + table.text(stdout_terminal(), 2);
+  return wrapped + table.text(terminal, 2);
 }
 
 /// The line for a run that goes.

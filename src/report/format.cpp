@@ -161,6 +161,7 @@ std::string wrap(std::string_view text, std::size_t columns, std::size_t indent)
     const std::size_t width = display_width(word);
     const bool first = used == indent;
     if (!first && used + 1 + width > columns) {
+      result.erase(result.find_last_not_of(' ') + 1);  // no blanks at a line's end
       result += "\n" + std::string(indent, ' ');
       used = indent + width;
     } else {

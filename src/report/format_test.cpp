@@ -90,6 +90,8 @@ TEST(Format, DisplayWidth) {
   EXPECT_EQ(display_width("🙂"), 2U);
 }
 
+TEST(Wrap, LeavesNoBlanksAtALinesEnd) { EXPECT_EQ(wrap("aa  bb", 3, 0), "aa\nbb"); }
+
 TEST(Cut, KeepsWhatFitsAndMarksWhatIsCut) {
   EXPECT_EQ(cut("gemma.gguf", 10), "gemma.gguf");
   EXPECT_EQ(cut("gemma.gguf", 9), "gemma.gg…");

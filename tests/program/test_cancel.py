@@ -30,6 +30,8 @@ class Cancel(ProgramTest):
         rest = process.stderr.read()
         self.assertEqual(process.wait(timeout=60), code, rest)
         self.assertIn("cancelled", rest)
+        process.stdout.close()
+        process.stderr.close()
         return rest
 
     def assert_cancelled(self, process, code=130):
