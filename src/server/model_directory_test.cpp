@@ -66,7 +66,9 @@ TEST_F(ModelDirectoryTest, ListsModelsByName) {
 
 TEST_F(ModelDirectoryTest, WhatIsListedCanBeOpenedAndWhatIsNotCannot) {
   std::set<std::string> listed;
-  for (const auto& entry : *models_.list()) {
+  const auto list = models_.list();
+  ASSERT_TRUE(list);
+  for (const auto& entry : *list) {
     listed.insert(entry.name);
     const auto file = models_.open(entry.name);
     ASSERT_TRUE(file) << entry.name << ": " << file.error().message;
@@ -159,7 +161,9 @@ TEST_F(ModelDirectoryTest, AFileThatMayNotBeReadIsNotOffered) {
   }
   EXPECT_TRUE(models_.open("a.gguf"));
   EXPECT_EQ(models_.open("b.gguf").error().code, ErrorCode::permission_denied);
-  for (const auto& entry : *models_.list()) {
+  const auto list = models_.list();
+  ASSERT_TRUE(list);
+  for (const auto& entry : *list) {
     EXPECT_NE(entry.name, "b.gguf");
   }
 }

@@ -251,7 +251,8 @@ TEST_F(ProfilingApiTest, TheDocumentDescribesEveryParameterAndNoOther) {
                              [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
       const Router::Accepts accepts = served.accepts(upper, path);
       std::set<std::string_view> documented;
-      for (const auto& parameter : operation.value("parameters", nlohmann::json::array())) {
+      const auto parameters = operation.value("parameters", nlohmann::json::array());
+      for (const auto& parameter : parameters) {
         if (parameter["in"] == "query") {
           documented.insert(parameter["name"].get_ref<const std::string&>());
         }
@@ -282,7 +283,7 @@ TEST_F(ProfilingApiTest, AParameterThatIsNotKnownOrNotValidIsRefusedWithTheOneTh
       {runs + "?order=DESC", "desc"},
       {runs + "?order=", "asc"},
       {runs + "?sort_by=enrgy", "'energy'"},
-      {runs + "?sort=energy", "'sort_by'"},
+      {runs + "?sortby=energy", "'sort_by'"},
       {runs + "?limits=3", "'limit'"},
       {runs + "?limit=", ""},
       {runs + "?limit=1&limit=2", "once"},

@@ -4,10 +4,10 @@
 #include "enprof/base/error.hpp"
 
 #include "engines/llama/gguf_metadata.hpp"
+#include "engines/llama/open_as.hpp"
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,10 +27,6 @@ struct CheckedModel {
 
 /// The tensor that has them.
 inline constexpr const char* kPositionTable = "position_embd.weight";
-
-/// By which path a file is opened that goes by another one: by the one of its descriptor, for a
-/// file that is held open already. A path that there is not, where it may not be opened.
-using OpenAs = std::function<std::filesystem::path(const std::filesystem::path&)>;
 
 /// Reads the header of each part, never the weights. Errors: not_found, permission_denied,
 /// invalid_argument (a directory, a device, a later part of a split model), malformed (not GGUF),

@@ -5,7 +5,7 @@
 #include "enprof/model/model_facts.hpp"
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
-#include "engines/llama/gguf_check.hpp"
+#include "engines/llama/open_as.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -29,7 +29,7 @@ struct LoadOptions {
   std::function<void(float)> progress{};        ///< 0–1, on the loading thread
   const std::atomic<bool>* cancel = nullptr;    ///< when set, loading ends soon
   std::optional<std::uint64_t> memory_bytes{};  ///< instead of usable_memory(), for tests
-  OpenAs open_as{};                             ///< see gguf_check.hpp; by its own path if empty
+  OpenAs open_as{};                             ///< see open_as.hpp; by its own path if empty
 };
 
 struct GenerateOptions {

@@ -2,6 +2,8 @@
 
 #include "engines/llama/gguf_check.hpp"
 
+#include <algorithm>
+
 namespace enprof {
 
 std::optional<std::int64_t> trained_context(const std::filesystem::path& model) {
@@ -9,8 +11,15 @@ std::optional<std::int64_t> trained_context(const std::filesystem::path& model) 
   if (!checked) {
     return std::nullopt;
   }
-  const auto positions = checked->metadata.integer(checked->metadata.own_key("context_length"));
-  return positions && *positions > 0 ? positions : std::nullopt;
+  auto positions = checked->metadata.integer(checked->metadata.own_key("context_length"));
+  if (positions && *positions <= 0) {
+    positions.reset();
+  }
+  if (checked->learned_positions && *checked->learned_positions > 0) {  // there are no more
+    positions = std::min<std::int64_t>(positions.value_or(*checked->learned_positions),
+                                       *checked->learned_positions);
+  }
+  return positions;
 }
 
 }  // namespace enprof
