@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 namespace enprof {
 namespace {
 
@@ -11,9 +13,9 @@ constexpr Nanoseconds kRefresh = std::chrono::milliseconds{100};
 
 }  // namespace
 
-LiveLine::LiveLine(InferencePipelineProfiler& profiler) {
+void LiveLine::follow(InferencePipelineProfiler& profiler) {
   if (stderr_is_terminal()) {  // a listener costs a thread: none where nobody would see it
-    profiler.on([this](const Event& event) { hear(event); });
+    profiler.on([line = std::make_shared<LiveLine>()](const Event& event) { line->hear(event); });
   }
 }
 

@@ -10,11 +10,13 @@
 
 namespace enprof {
 
-/// While it exists, shows phase, tokens/s, watts and joules per token of the profiler's run on
-/// stderr, where that is a terminal. Must be made before the run, and outlive it.
+/// Shows phase, tokens/s, watts and joules per token of the profiler's run on stderr, where that is
+/// a terminal. It belongs to the profiler's listener, which a terminal that takes nothing may hold
+/// longer than the run.
 class LiveLine {
  public:
-  explicit LiveLine(InferencePipelineProfiler& profiler);
+  /// Before the run.
+  static void follow(InferencePipelineProfiler& profiler);
 
  private:
   void hear(const Event& event);

@@ -33,6 +33,7 @@ class RunCommand final : public Command {
   /// `output_tokens`: at most so many.
   [[nodiscard]] RunRequest request(std::size_t output_tokens) const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
+  void keep_as_json(const ProfiledRun& run) const;
   [[nodiscard]] int save_cancelled(PowerMonitor* monitor, ProfileDatabase* database,
                                    const Interrupt& interrupt) const;
 

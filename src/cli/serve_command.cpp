@@ -1,6 +1,7 @@
 #include "cli/serve_command.hpp"
 
 #include "base/log.hpp"
+#include "base/periodic_thread.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
@@ -25,6 +26,9 @@ namespace {
 constexpr Logger kLog{"server"};
 /// How soon a signal is noticed.
 constexpr std::chrono::milliseconds kSignalPeriod{50};
+
+/// How soon a run that could not be saved is tried again, and a database at rest is closed.
+constexpr std::chrono::seconds kTendPeriod{1};
 
 }  // namespace
 
@@ -187,7 +191,17 @@ int ServeCommand::run() {
     queue.stop();
     serving->stop();
   });
+  PeriodicThread tending;  // of the database
+  if (const auto tended = tending.start({.name = "enprof-tending",
+                                         .purpose = "look after the database",
+                                         .period = kTendPeriod,
+                                         .first = kTendPeriod},
+                                        [&] { store->tend(); });
+      !tended) {
+    kLog.error("{}", tended.error().message);
+  }
   serving->run();
+  tending.stop();
   signals.join();
   if (monitor) {
     monitor->stop();

@@ -5,7 +5,7 @@
 namespace enprof {
 
 Result<ProfiledRun> stored_run(const DatabaseOption& option, const std::string& name) {
-  auto database = option.open_existing();
+  auto database = option.open_to_read();
   if (!database) {
     return std::unexpected(database.error());
   }

@@ -73,11 +73,12 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
                                         warn(warning);
                                         parts_.metrics.count_error(warning.component, warning.code);
                                       }}};
-  profiler.on([&](const Event& event) {
+  // It may outlive this call: nothing of it is referred to.
+  profiler.on([this, begun, run_id = task.run_id](const Event& event) {
     parts_.publisher.publish(event);
     if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters
       for (const Warning& warning : parts_.power->warnings(begun)) {
-        warn(warning);
+        parts_.publisher.warn(run_id, monotonic_clock().now() - begun, warning);
       }
     }
   });

@@ -5,9 +5,14 @@
 #include "store/connection.hpp"
 #include "store/database_file.hpp"
 #include "store/housekeeping.hpp"
+#include "store/kept_runs.hpp"
 #include "store/layer_matrix.hpp"
+#include "store/log_owner.hpp"
 #include "store/power_timeline.hpp"
+#include "store/restore.hpp"
 #include "store/run_index.hpp"
+#include "store/run_journal.hpp"
+#include "store/run_lock.hpp"
 #include "store/run_reader.hpp"
 #include "store/run_steps.hpp"
 #include "store/run_writer.hpp"
@@ -17,9 +22,12 @@
 #include <SQLiteCpp/Transaction.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace enprof {
 namespace {
@@ -57,7 +65,19 @@ class ProfileDatabase::Impl {
         path_(std::move(path)),
         options_(options),
         breaker_(fmt::format("The database {}", path_.string()),
-                 options.clock != nullptr ? *options.clock : monotonic_clock()) {}
+                 options.clock != nullptr ? *options.clock : monotonic_clock()),
+        clock_(options.clock != nullptr ? *options.clock : monotonic_clock()) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    save_kept();
+    for (const KeptRuns::Entry& entry : kept_.entries()) {
+      if (entry.journal.empty()) {
+        kLog.error("Run {} could not be saved up to the end of this program: it is lost",
+                   entry.run_id);
+      }
+    }
+  }
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -65,14 +85,29 @@ class ProfileDatabase::Impl {
     const std::lock_guard lock(mutex_);
     StoreHealth health = breaker_.health();
     health.read_error = read_error_;
+    health.unsaved_runs = kept_.size();
     return health;
+  }
+
+  /// Runs a body that reads of one run, wherever it is, in one snapshot.
+  template <class Body>
+  [[nodiscard]] auto read_of(std::string_view run_id, Body&& body)
+      -> std::invoke_result_t<Body, SQLite::Database&> {
+    {
+      const std::lock_guard lock(mutex_);
+      if (kept_.has(run_id)) {
+        return guarded({.path = path_, .what = fmt::format("read run {}", run_id)},
+                       [&] { return body(kept_.database()); });
+      }
+    }
+    return read(fmt::format("read run {}", run_id), std::forward<Body>(body));
   }
 
   /// Runs a body that reads, in one snapshot.
   template <class Body>
   [[nodiscard]] auto read(std::string what, Body&& body)
-      -> std::invoke_result_t<Body, Connection&> {
-    using Outcome = std::invoke_result_t<Body, Connection&>;
+      -> std::invoke_result_t<Body, SQLite::Database&> {
+    using Outcome = std::invoke_result_t<Body, SQLite::Database&>;
     const std::lock_guard lock(mutex_);
     Outcome outcome = [&]() -> Outcome {
       if (auto connected = connect(); !connected) {
@@ -80,7 +115,7 @@ class ProfileDatabase::Impl {
       }
       return guarded(connection_->action(std::move(what)), [&] {
         const SQLite::Transaction snapshot(connection_->database());
-        return std::forward<Body>(body)(*connection_);
+        return std::forward<Body>(body)(connection_->database());
       });
     }();
     read_error_ =
@@ -135,6 +170,65 @@ class ProfileDatabase::Impl {
                    [&] { return std::forward<Body>(body)(*connection_); });
   }
 
+  /// Where the caller holds the lock: in a body.
+  [[nodiscard]] KeptRuns& kept() { return kept_; }
+
+  [[nodiscard]] bool keep(const ProfiledRun& run, std::unique_ptr<RunLock> run_lock,
+                          std::filesystem::path journal) {
+    const std::lock_guard lock(mutex_);
+    if (const auto added = kept_.add(run, std::move(run_lock), std::move(journal)); !added) {
+      kLog.error("{}", added.error().message);
+      return false;
+    }
+    retry_at_ = clock_.now() + kRetryPause;
+    return true;
+  }
+
+  /// True where it was kept.
+  [[nodiscard]] bool forget_kept(std::string_view run_id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(kept_.entries(), run_id, &KeptRuns::Entry::run_id);
+    if (found == kept_.entries().end()) {
+      return false;
+    }
+    const std::filesystem::path journal = found->journal;
+    kept_.remove(run_id);
+    drop_journal(journal);
+    return true;
+  }
+
+  void tend() {
+    bool due = false;
+    {
+      const std::lock_guard lock(mutex_);
+      due = !kept_.empty() && clock_.now() >= retry_at_ && worth_a_try();
+    }
+    if (due) {
+      save_kept();
+    }
+    rest();
+  }
+
+  [[nodiscard]] bool keeps(std::string_view run_id) const {
+    const std::lock_guard lock(mutex_);
+    return kept_.has(run_id);
+  }
+
+  /// Tries to save what is kept, oldest first, until one is not taken. Those that are saved now.
+  std::vector<std::string> save_kept() {
+    std::vector<std::string> run_ids;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const KeptRuns::Entry& entry : kept_.entries()) {
+        run_ids.push_back(entry.run_id);
+      }
+    }
+    const auto first_left =
+        std::ranges::find_if(run_ids, [this](const std::string& id) { return !save_kept(id); });
+    run_ids.erase(first_left, run_ids.end());
+    return run_ids;
+  }
+
   /// Puts what was committed on disk for good.
   void drain_log() {
     const std::lock_guard lock(mutex_);
@@ -144,30 +238,117 @@ class ProfileDatabase::Impl {
   }
 
  private:
+  static constexpr Nanoseconds kRetryPause = std::chrono::seconds{2};
+  /// Where the disk was full and has as little room as then.
+  static constexpr Nanoseconds kFullPause = std::chrono::seconds{15};
+  static constexpr Nanoseconds kRestAfter = std::chrono::seconds{1};
+  static constexpr Nanoseconds kSavePatience = std::chrono::seconds{1};
+
+  static void drop_journal(const std::filesystem::path& journal) {
+    if (!journal.empty()) {
+      if (const auto removed = remove_journal(journal); !removed) {
+        kLog.warning("{}", removed.error().message);
+      }
+    }
+  }
+
+  [[nodiscard]] std::optional<std::uintmax_t> free_bytes() const {
+    std::error_code unknown;
+    const auto space = std::filesystem::space(directory_of(follow_links(path_)), unknown);
+    return unknown ? std::nullopt : std::optional{space.available};
+  }
+
+  /// To write a whole run only to see that there is as little room as before is work for nothing.
+  [[nodiscard]] bool worth_a_try() const {
+    return !full_with_ || free_bytes() != full_with_ || clock_.now() >= retry_at_ + kFullPause;
+  }
+
+  /// False where the database does not take it now.
+  bool save_kept(const std::string& run_id) {
+    Result<ProfiledRun> run = [&] {
+      const std::lock_guard lock(mutex_);
+      return kept_.to_save(run_id);
+    }();
+    if (!run) {
+      kLog.error("{}", run.error().message);
+      return true;
+    }
+    const auto saved = write(
+        fmt::format("save run {}", run_id), bytes_to_save(*run),
+        [&](SQLite::Database& database) { return replace_run(database, path_, *run); }, Try::anyway,
+        kSavePatience);
+    if (!saved && saved.error().code != ErrorCode::invalid_argument) {
+      const std::lock_guard lock(mutex_);
+      retry_at_ = clock_.now() + kRetryPause;
+      full_with_ = saved.error().code == ErrorCode::too_large ? free_bytes() : std::nullopt;
+      return false;
+    }
+    if (saved) {
+      drain_log();
+      kLog.info("Profiling run {} saved to database", run_id);
+    } else {
+      kLog.warning("{}", saved.error().message);  // it is there: somebody brought its journal in
+    }
+    static_cast<void>(forget_kept(run_id));
+    drop_journal(journal_path(path_, run_id));
+    return true;
+  }
+
+  /// Closes a file that nobody has used for a while: then SQLite leaves nothing beside it, and
+  /// whoever puts another in its place does no harm.
+  void rest() {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock() || !connection_ || clock_.now() - used_at_ < kRestAfter) {
+      return;
+    }
+    if (connection_->lost()) {
+      Connection::part(std::move(connection_));
+    }
+    connection_.reset();
+    rested_ = FileIdentity::of(path_);
+  }
+
+  Result<void> open_again() {
+    const auto now_there = FileIdentity::of(path_);
+    auto opened = Connection::open(path_, options_);
+    if (!opened) {
+      kLog.error("Database connection failed: {}", opened.error().message);
+      return std::unexpected(std::move(opened.error()));
+    }
+    connection_ = *std::move(opened);
+    if (!rested_) {
+      kLog.info("Connected to profiling database at {} again", path_.string());
+    } else if (now_there != rested_) {
+      kLog.warning("{} while it was not in use: runs of before are where it was moved to",
+                   now_there ? fmt::format("Another file has taken the place of {}", path_.string())
+                             : fmt::format("The database {} was taken away, and a new one is made",
+                                           path_.string()));
+    }
+    rested_.reset();
+    return {};
+  }
+
   /// Connects anew where the connection was lost before; says so where it is lost now.
   Result<void> connect() {
+    used_at_ = clock_.now();
     if (!connection_) {
-      auto opened = Connection::open(path_, options_);
-      if (!opened) {
-        kLog.error("Database connection failed: {}", opened.error().message);
-        return std::unexpected(std::move(opened.error()));
-      }
-      connection_ = *std::move(opened);
-      kLog.info("Connected to profiling database at {} again", path_.string());
-      return {};
+      return open_again();
     }
     if (!connection_->lost()) {
       return {};
     }
-    connection_.reset();
+    Connection::part(std::move(connection_));
+    const std::string file = shell_quote(path_.string());
     Error error{
         ErrorCode::io,
         fmt::format("The connection to the database {} is lost: the file was deleted, moved "
                     "or replaced while it was open",
                     path_.string()),
-        fmt::format("Put it back, or leave it: the next attempt connects anew, and makes a "
-                    "new file where there is none (ls -l {}).",
-                    shell_quote(path_.string()))};
+        fmt::format("A file that was moved is whole where it is now. To have its runs here again, "
+                    "also while programs use this place: enprof db restore FILE --db {0}. Or leave "
+                    "it: the next attempt connects anew, and makes a new file where there is none "
+                    "(ls -l {0}).",
+                    file)};
     kLog.error("Database connection failed: {}", error.message);
     return std::unexpected(std::move(error));
   }
@@ -188,7 +369,13 @@ class ProfileDatabase::Impl {
   std::filesystem::path path_;
   DatabaseOptions options_;
   CircuitBreaker breaker_;
+  const Clock& clock_;
   std::optional<Error> read_error_;  // of the last read
+  KeptRuns kept_;
+  Instant retry_at_;                         // what is kept
+  std::optional<std::uintmax_t> full_with_;  // free bytes when the disk was full last
+  Instant used_at_;
+  std::optional<FileIdentity> rested_;  // the file that was closed because nobody used it
 };
 
 Result<ProfileDatabase> ProfileDatabase::connect(const std::filesystem::path& path,
@@ -273,9 +460,22 @@ Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->write(
+  const bool was_kept = impl_->forget_kept(run_id);
+  // What another program writes would be there again with its next step.
+  auto lock = RunLock::take(impl_->path(), run_id);
+  if (!lock && lock.error().code == ErrorCode::busy) {
+    return std::unexpected(std::move(lock.error()));
+  }
+  auto erased = impl_->write(
       fmt::format("delete run {}", run_id), 0,
       [&](SQLite::Database& database) -> Result<bool> { return erase_run(database, run_id); });
+  if (erased) {
+    if (auto removed = remove_journal(journal_path(impl_->path(), run_id)); !removed) {
+      return std::unexpected(std::move(removed.error()));
+    }
+    *erased = *erased || was_kept;
+  }
+  return erased;
 }
 
 Result<bool> ProfileDatabase::set_tags(std::string_view run_id, std::span<const std::string> tags) {
@@ -296,30 +496,30 @@ Result<std::optional<ProfiledRun>> ProfileDatabase::get_run(std::string_view run
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read(fmt::format("read run {}", run_id),
-                     [&](Connection& connection) -> Result<std::optional<ProfiledRun>> {
-                       return read_run(connection.database(), run_id, parts);
-                     });
+  return impl_->read_of(run_id,
+                        [&](SQLite::Database& database) -> Result<std::optional<ProfiledRun>> {
+                          return read_run(database, run_id, parts);
+                        });
 }
 
 Result<std::optional<RunSummary>> ProfileDatabase::summary(std::string_view run_id) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read(fmt::format("read run {}", run_id),
-                     [&](Connection& connection) -> Result<std::optional<RunSummary>> {
-                       return read_summary(connection.database(), run_id);
-                     });
+  return impl_->read_of(run_id,
+                        [&](SQLite::Database& database) -> Result<std::optional<RunSummary>> {
+                          return read_summary(database, run_id);
+                        });
 }
 
 Result<std::optional<RunPipeline>> ProfileDatabase::pipeline(std::string_view run_id) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read(fmt::format("read run {}", run_id),
-                     [&](Connection& connection) -> Result<std::optional<RunPipeline>> {
-                       return read_pipeline(connection.database(), run_id);
-                     });
+  return impl_->read_of(run_id,
+                        [&](SQLite::Database& database) -> Result<std::optional<RunPipeline>> {
+                          return read_pipeline(database, run_id);
+                        });
 }
 
 Result<std::optional<PowerTimeline>> ProfileDatabase::power_timeline(std::string_view run_id,
@@ -327,10 +527,10 @@ Result<std::optional<PowerTimeline>> ProfileDatabase::power_timeline(std::string
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read(fmt::format("read run {}", run_id),
-                     [&](Connection& connection) -> Result<std::optional<PowerTimeline>> {
-                       return read_power_timeline(connection.database(), run_id, points);
-                     });
+  return impl_->read_of(run_id,
+                        [&](SQLite::Database& database) -> Result<std::optional<PowerTimeline>> {
+                          return read_power_timeline(database, run_id, points);
+                        });
 }
 
 Result<std::optional<LayerComponentMatrix>> ProfileDatabase::layer_components(
@@ -338,18 +538,18 @@ Result<std::optional<LayerComponentMatrix>> ProfileDatabase::layer_components(
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read(fmt::format("read run {}", run_id),
-                     [&](Connection& connection) -> Result<std::optional<LayerComponentMatrix>> {
-                       return read_layer_components(connection.database(), run_id, phase);
-                     });
+  return impl_->read_of(
+      run_id, [&](SQLite::Database& database) -> Result<std::optional<LayerComponentMatrix>> {
+        return read_layer_components(database, run_id, phase);
+      });
 }
 
 Result<std::string> ProfileDatabase::resolve(std::string_view id_or_prefix) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read(fmt::format("look up run {}", id_or_prefix), [&](Connection& connection) {
-    return resolve_run(connection.database(), id_or_prefix);
+  return impl_->read(fmt::format("look up run {}", id_or_prefix), [&](SQLite::Database& database) {
+    return resolve_run(database, id_or_prefix);
   });
 }
 
@@ -357,8 +557,8 @@ Result<RunList> ProfileDatabase::list_runs(const RunFilter& filter) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read("list the runs", [&](Connection& connection) -> Result<RunList> {
-    return find_runs(connection.database(), filter);
+  return impl_->read("list the runs", [&](SQLite::Database& database) -> Result<RunList> {
+    return list_saved_and_kept(database, impl_->kept(), filter);
   });
 }
 
@@ -367,8 +567,12 @@ Result<std::vector<std::string>> ProfileDatabase::unfinished_runs() {
     return not_connected();
   }
   return impl_->read("list the unfinished runs",
-                     [](Connection& connection) -> Result<std::vector<std::string>> {
-                       return find_unfinished_runs(connection.database());
+                     [&](SQLite::Database& database) -> Result<std::vector<std::string>> {
+                       std::vector<std::string> runs = find_unfinished_runs(database);
+                       std::erase_if(runs, [&](const std::string& run_id) {
+                         return impl_->kept().has(run_id);  // it is over
+                       });
+                       return runs;
                      });
 }
 
@@ -376,10 +580,9 @@ Result<std::vector<RunStep>> ProfileDatabase::read_steps(std::string_view run_id
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read(fmt::format("read run {}", run_id),
-                     [&](Connection& connection) -> Result<std::vector<RunStep>> {
-                       return enprof::read_steps(connection.database(), run_id);
-                     });
+  return impl_->read_of(run_id, [&](SQLite::Database& database) -> Result<std::vector<RunStep>> {
+    return enprof::read_steps(database, run_id);
+  });
 }
 
 // ---- looking after it
@@ -392,8 +595,8 @@ Result<DatabaseStats> ProfileDatabase::stats() {
     return not_connected();
   }
   return impl_->read("count what is in the database",
-                     [&](Connection& connection) -> Result<DatabaseStats> {
-                       return count_all(connection.database(), impl_->path());
+                     [&](SQLite::Database& database) -> Result<DatabaseStats> {
+                       return count_all(database, impl_->path());
                      });
 }
 
@@ -401,8 +604,8 @@ Result<CheckReport> ProfileDatabase::check() {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->read("check the database", [&](Connection& connection) -> Result<CheckReport> {
-    return check_all(connection.database());
+  return impl_->read("check the database", [&](SQLite::Database& database) -> Result<CheckReport> {
+    return check_all(database);
   });
 }
 
@@ -426,8 +629,8 @@ Result<std::vector<RunSummary>> ProfileDatabase::prune(const PruneRule& rule, bo
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   if (!apply) {
     return impl_->read("look for old runs",
-                       [&](Connection& connection) -> Result<std::vector<RunSummary>> {
-                         return find_old_runs(connection.database(), rule, now);
+                       [&](SQLite::Database& database) -> Result<std::vector<RunSummary>> {
+                         return find_old_runs(database, rule, now);
                        });
   }
   return impl_->write("delete old runs", 0,
@@ -446,6 +649,30 @@ Result<void> ProfileDatabase::backup(const std::filesystem::path& target) {
   }
   return impl_->use("copy the database", 0,
                     [&](Connection& connection) { return back_up(connection.database(), target); });
+}
+
+Result<RestoreReport> ProfileDatabase::restore(const std::filesystem::path& path,
+                                               const std::filesystem::path& copy) {
+  return restore_database(path, copy);
+}
+
+void ProfileDatabase::tend() {
+  if (impl_) {
+    impl_->tend();
+  }
+}
+
+bool ProfileDatabase::is_unsaved(std::string_view run_id) const {
+  return impl_ && impl_->keeps(run_id);
+}
+
+std::vector<std::string> ProfileDatabase::save_unsaved_runs() {
+  return impl_ ? impl_->save_kept() : std::vector<std::string>{};
+}
+
+bool ProfileDatabase::keep_run(const ProfiledRun& run, std::unique_ptr<RunLock> lock,
+                               std::filesystem::path journal) {
+  return impl_ && impl_->keep(run, std::move(lock), std::move(journal));
 }
 
 Result<SalvageReport> ProfileDatabase::salvage(const std::filesystem::path& damaged,
