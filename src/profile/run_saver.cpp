@@ -28,11 +28,6 @@ std::string import_command(const ProfileDatabase& database) {
   return fmt::format("enprof db import --db {}", shell_quote(database.path().string()));
 }
 
-/// Whether another try may succeed.
-bool may_be_taken_later(const Error& refusal) {
-  return refusal.code != ErrorCode::invalid_argument && refusal.code != ErrorCode::not_running;
-}
-
 /// All of a run's recording in one step.
 RunStepData step_of(const Recording& recording) {
   RunStepData whole{.step = 0,
@@ -350,11 +345,7 @@ void RunSaver::finish(const Recording& recording, const PowerEvidence& power, Pr
     whole.complete = true;
     whole.warnings.assign(run.warnings.begin() + static_cast<std::ptrdiff_t>(late),
                           run.warnings.end());
-    const bool later = may_be_taken_later(saved.error());
-    auto place = to_journal_whole(saved.error(), whole, run);
-    if (later) {
-      keep(run, std::move(place));
-    }
+    keep(run, to_journal_whole(saved.error(), whole, run));
   } else if (journal_) {
     kLog.info("The database took run {} in the end: its journal is not needed", run.run_id);
     drop_journal();

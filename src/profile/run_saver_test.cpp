@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -396,8 +397,9 @@ TEST_F(RunSaverTest, WhatATendedDatabaseKeepsIsSavedByItself) {
 }
 
 TEST_F(RunSaverTest, WhereTheDiskIsFullTheRunGoesElsewhereAndCanBeBroughtIn) {
-  const testing::TempDir elsewhere;
-  const TemporaryDirectory set(elsewhere.path());
+  const fs::path elsewhere = dir_.path() / "elsewhere";
+  fs::create_directory(elsewhere);
+  const TemporaryDirectory set(elsewhere);
   ProfiledRun result;
   {
     ProfileDatabase database = connect();
@@ -410,7 +412,7 @@ TEST_F(RunSaverTest, WhereTheDiskIsFullTheRunGoesElsewhereAndCanBeBroughtIn) {
   }
   give_back(result.run_id);
   ASSERT_TRUE(has_warning(result, "saved_elsewhere"));
-  const fs::path file = elsewhere.path() / ("enprof-" + result.run_id + ".jsonl");
+  const fs::path file = elsewhere / ("enprof-" + result.run_id + ".jsonl");
   EXPECT_NE(result.warnings.back().message.find(file.string()), std::string::npos);
   EXPECT_NE(result.warnings.back().hint.find("enprof db import --db " + path_.string() + " " +
                                              file.string()),
@@ -426,7 +428,7 @@ TEST_F(RunSaverTest, WhereTheDiskIsFullTheRunGoesElsewhereAndCanBeBroughtIn) {
   expected.warnings.pop_back();
   EXPECT_EQ(**database.get_run(result.run_id), expected);
   EXPECT_FALSE(fs::exists(file));
-  EXPECT_TRUE(fs::exists(elsewhere.path()));
+  EXPECT_TRUE(fs::exists(elsewhere));
 }
 
 TEST_F(RunSaverTest, AJournalWithoutALineIsNoTrouble) {
@@ -481,7 +483,9 @@ TEST_F(RunSaverTest, ARunThatIsDeletedDoesNotComeBackFromItsJournal) {
 TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothingThatWasSaved) {
   for (std::size_t fill_after = 0; fill_after < 4; ++fill_after) {
     SCOPED_TRACE(fill_after);
+    std::optional<TemporaryDirectory> usual{std::in_place, "/tmp"};
     const testing::Tmpfs tmpfs("1m");
+    usual.reset();
     if (!tmpfs.mounted()) {
       GTEST_SKIP() << tmpfs.why_not();
     }
@@ -530,7 +534,9 @@ TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothingThatWasSaved) {
 
 /// The disk has no room for all of the run once more.
 TEST_F(RunSaverTest, AJournalThatCannotBeWrittenAnewKeepsWhatItHas) {
+  std::optional<TemporaryDirectory> usual{std::in_place, "/tmp"};
   const testing::Tmpfs tmpfs("4m");
+  usual.reset();
   if (!tmpfs.mounted()) {
     GTEST_SKIP() << tmpfs.why_not();
   }

@@ -53,6 +53,9 @@ bool KeptRuns::has(std::string_view run_id) const {
 }
 
 Result<void> KeptRuns::write(const ProfiledRun& run) {
+  if (auto good = check_run(run); !good) {
+    return good;
+  }
   return guarded(
       {.path = kInMemory, .what = "keep run " + run.run_id + " in memory"}, [&]() -> Result<void> {
         if (!database_) {

@@ -263,6 +263,16 @@ class ProfileDatabase::Impl {
     return !full_with_ || free_bytes() != full_with_ || clock_.now() >= retry_at_ + kFullPause;
   }
 
+  /// Whether the database has the run, and not only a part of it.
+  [[nodiscard]] bool is_over_there(const std::string& run_id) {
+    const auto there = read(fmt::format("look for run {}", run_id),
+                            [&](SQLite::Database& database) -> Result<std::optional<RunSummary>> {
+                              return read_summary(database, run_id);
+                            });
+    return there && *there && (*there)->status != RunStatus::running &&
+           (*there)->status != RunStatus::interrupted;
+  }
+
   /// False where the database does not take it now.
   bool save_kept(const std::string& run_id) {
     Result<ProfiledRun> run = [&] {
@@ -277,7 +287,7 @@ class ProfileDatabase::Impl {
         fmt::format("save run {}", run_id), bytes_to_save(*run),
         [&](SQLite::Database& database) { return replace_run(database, path_, *run); }, Try::anyway,
         kSavePatience);
-    if (!saved && saved.error().code != ErrorCode::invalid_argument) {
+    if (!saved && !is_over_there(run_id)) {
       const std::lock_guard lock(mutex_);
       retry_at_ = clock_.now() + kRetryPause;
       full_with_ = saved.error().code == ErrorCode::too_large ? free_bytes() : std::nullopt;
