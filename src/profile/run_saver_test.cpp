@@ -567,14 +567,13 @@ TEST_F(RunSaverTest, AJournalThatCannotBeWrittenAnewKeepsWhatItHas) {
   EXPECT_EQ((*database->get_run(run.id()))->status, result.status) << "from memory";
   EXPECT_FALSE(fs::exists(journal));
 
-  // As if the program had been killed instead.
-  ASSERT_EQ(database->delete_run(run.id()), true);
-  fs::create_directory(journal.parent_path());
-  std::ofstream(journal, std::ios::binary) << kept_lines;
-  const RecoveryReport again = recover_runs(*database);
+  // As if the program had been killed instead; where there is more room.
+  ProfileDatabase other = connect();
+  dir_.write(fs::relative(journal_path(path_, run.id()), dir_.path()), kept_lines);
+  const RecoveryReport again = recover_runs(other);
   ASSERT_EQ(again.runs.size(), 1U);
   EXPECT_TRUE(again.runs[0].from_journal);
-  const auto kept = database->get_run(run.id());
+  const auto kept = other.get_run(run.id());
   ASSERT_TRUE(kept && *kept);
   EXPECT_EQ((*kept)->status, RunStatus::interrupted);
   EXPECT_EQ((*kept)->tokens.size(), 8U);
