@@ -73,6 +73,7 @@ Connection::Connection(SQLite::Database database, std::filesystem::path path,
       path_(std::move(path)),
       named_(std::filesystem::absolute(path_)),
       file_(std::move(file)),
+      identity_(FileIdentity::of(named_)),
       reads_only_(options.access == Access::read_only) {
   busy_.install(open_->getHandle());
 }
@@ -214,7 +215,6 @@ Result<void> Connection::set_up() {
   auto current = bring_up_to_date(*open_, path_, schema_migrations());
   drain_log("PASSIVE");
   if (current) {
-    identity_ = FileIdentity::of(named_);
     log_ = FileIdentity::of(log_path());
     note_log_owner(file_);
   }
@@ -225,7 +225,6 @@ Result<void> Connection::set_up_to_read() {
   if (auto ours = check_owner(*open_, path_); !ours) {
     return ours;
   }
-  identity_ = FileIdentity::of(named_);
   const int newest = static_cast<int>(schema_migrations().size());
   if (const int version = schema_version(*open_); version < newest) {
     const std::string copy = shell_quote(path_.filename().string() + ".copy");

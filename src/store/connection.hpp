@@ -70,8 +70,8 @@ class Connection {
   std::filesystem::path path_;
   std::filesystem::path named_;  // the same, absolute
   std::filesystem::path file_;
-  bool reads_only_ = false;
   std::optional<FileIdentity> identity_;
+  bool reads_only_ = false;
   std::optional<FileIdentity> log_;  // empty where there is none
 };
 
