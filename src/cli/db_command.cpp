@@ -8,11 +8,13 @@
 #include "profile/run_recovery.hpp"
 #include "report/format.hpp"
 #include "report/text_table.hpp"
+#include "base/shell_quote.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <filesystem>
 
 namespace enprof {
 namespace {
@@ -144,8 +146,15 @@ void DbCommand::declare(CLI::App& program) {
       "Example:\n"
       "  enprof db backup profiles-of-today.db\n");
 
+  restore_ = app_->add_subcommand(
+      "restore", "Put a copy in its place, also while it is in use; what was there is kept");
+  restore_->add_option("FILE", copy_, "What enprof db backup has written")->required();
+
   import_ = app_->add_subcommand(
       "import", "Bring in runs that could not be saved, and close interrupted ones");
+  import_
+      ->add_option("FILE", journals_, "Journals of runs that lie elsewhere, as enprof named them")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_->footer(
       "Examples:\n"
       "  enprof db stats                            how large it is\n"
@@ -166,11 +175,14 @@ int DbCommand::run() {
   if (prune_->parsed()) {
     return prune();
   }
+  if (restore_->parsed()) {
+    return restore();
+  }
   return backup_->parsed() ? backup() : import();
 }
 
 int DbCommand::stats() {
-  auto database = database_.open_existing(Recovery::no);
+  auto database = database_.open_to_read(Recovery::no);
   if (!database) {
     return failed(database.error());
   }
@@ -206,11 +218,13 @@ int DbCommand::check() {
       text +=
           fmt::format("{} rows were left out: what they belong to was lost.\n", report->orphans);
     }
-    text += fmt::format("Use it with --db {}, or put it in the place of the damaged one.\n",
-                        printable(salvage_));
+    text += fmt::format(
+        "Use it with --db {0}, or put it in the place of the damaged one, also while that is in "
+        "use: enprof db restore --db {1} {0}\n",
+        printable(shell_quote(salvage_)), printable(shell_quote(path->string())));
     return shown(text);
   }
-  auto database = database_.open_existing(Recovery::no);
+  auto database = database_.open_to_read(Recovery::no);
   if (!database) {
     return failed(database.error());
   }
@@ -289,15 +303,35 @@ int DbCommand::prune() {
 }
 
 int DbCommand::backup() {
-  auto database = database_.open_existing(Recovery::no);
+  auto database = database_.open_to_read(Recovery::no);
   if (!database) {
     return failed(database.error());
   }
   if (const auto copied = database->backup(target_); !copied) {
     return failed(copied.error());
   }
-  return shown(
-      fmt::format("Copied {} to {}\n", printable(database->path().string()), printable(target_)));
+  return shown(fmt::format(
+      "Copied {} to {}\nTo put it back, also while the database is in use: enprof db restore --db "
+      "{} {}\n",
+      printable(database->path().string()), printable(target_),
+      printable(shell_quote(database->path().string())), printable(shell_quote(target_))));
+}
+
+int DbCommand::restore() {
+  const auto path = database_.path();
+  if (!path) {
+    return failed(path.error());
+  }
+  const auto report = ProfileDatabase::restore(*path, copy_);
+  if (!report) {
+    return failed(report.error());
+  }
+  std::string text = fmt::format("{} has the {} runs of {} now\n", printable(path->string()),
+                                 report->runs, printable(copy_));
+  if (report->kept) {
+    text += fmt::format("What was there before is in {}\n", printable(report->kept->string()));
+  }
+  return shown(text);
 }
 
 int DbCommand::import() {
@@ -305,7 +339,8 @@ int DbCommand::import() {
   if (!database) {
     return failed(database.error());
   }
-  const RecoveryReport report = recover_runs(*database);
+  const std::vector<std::filesystem::path> journals(journals_.begin(), journals_.end());
+  const RecoveryReport report = recover_runs(*database, journals);
   std::string text;
   for (const auto& [run_id, status, from_journal, reason] : report.runs) {
     text += fmt::format("{} run {}: {}{}{}\n", from_journal ? "Brought in" : "Closed",

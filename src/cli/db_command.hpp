@@ -6,10 +6,11 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace enprof {
 
-/// Looks after the database: stats, check, vacuum, prune, backup, import.
+/// Looks after the database: stats, check, vacuum, prune, backup, restore, import.
 class DbCommand final : public Command {
  public:
   void declare(CLI::App& program) override;
@@ -21,6 +22,7 @@ class DbCommand final : public Command {
   [[nodiscard]] int vacuum();
   [[nodiscard]] int prune();
   [[nodiscard]] int backup();
+  [[nodiscard]] int restore();
   [[nodiscard]] int import();
 
   CLI::App* stats_ = nullptr;
@@ -28,6 +30,7 @@ class DbCommand final : public Command {
   CLI::App* vacuum_ = nullptr;
   CLI::App* prune_ = nullptr;
   CLI::App* backup_ = nullptr;
+  CLI::App* restore_ = nullptr;
   CLI::App* import_ = nullptr;
   DatabaseOption database_;
   bool json_ = false;
@@ -36,6 +39,8 @@ class DbCommand final : public Command {
   std::optional<std::size_t> max_runs_;
   std::string salvage_;
   std::string target_;
+  std::string copy_;
+  std::vector<std::string> journals_;
 };
 
 }  // namespace enprof

@@ -74,7 +74,7 @@ Result<void> ExportCommand::write() const {
       return free;
     }
   }
-  auto database = database_.open_existing();
+  auto database = database_.open_to_read();
   if (!database) {
     return std::unexpected(database.error());
   }

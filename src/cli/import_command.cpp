@@ -5,6 +5,7 @@
 #include "cli/console.hpp"
 #include "cli/output_file.hpp"
 #include "report/run_from_json.hpp"
+#include "store/run_lock.hpp"
 
 #include <fmt/format.h>
 
@@ -83,6 +84,12 @@ int ImportCommand::run() {
     return exit_failed;
   }
   for (const ProfiledRun& run : runs) {
+    // It would take the place of a run that another program is writing.
+    const auto lock = RunLock::take(database->path(), run.run_id);
+    if (!lock && lock.error().code == ErrorCode::busy) {
+      print_error(lock.error());
+      return exit_failed;
+    }
     if (const auto saved = database->save_run(run); !saved) {
       print_error(saved.error());
       return exit_failed;

@@ -8,6 +8,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace enprof {
@@ -50,10 +51,11 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
   }
 }
 
-LiveLine::LiveLine(InferencePipelineProfiler& profiler, std::size_t most_tokens) {
-  figures_.most_tokens = most_tokens;
-  if (status_.is_shown()) {  // a listener costs a thread: none where nobody would see it
-    profiler.on([this](const Event& event) { hear(event); });
+void LiveLine::follow(InferencePipelineProfiler& profiler, std::size_t most_tokens) {
+  auto line = std::make_shared<LiveLine>();
+  line->figures_.most_tokens = most_tokens;
+  if (line->status_.is_shown()) {  // a listener costs a thread: none where nobody would see it
+    profiler.on([line = std::move(line)](const Event& event) { line->hear(event); });
   }
 }
 

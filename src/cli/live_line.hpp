@@ -27,12 +27,13 @@ struct LiveFigures {
 /// tokens stay, and what can be told from others goes first.
 [[nodiscard]] std::string live_line(const LiveFigures& figures, std::size_t columns);
 
-/// While it exists, shows phase, tokens, time, energy and watts of the profiler's run on stderr,
-/// where that is a terminal that a line can be redrawn on. Must be made before the run, and outlive
-/// it. `most_tokens`: at most so many come.
+/// Shows phase, tokens, time, energy and watts of the profiler's run on stderr, where that is a
+/// terminal that a line can be redrawn on. It belongs to the profiler's listener, which a terminal
+/// that takes nothing may hold longer than the run.
 class LiveLine {
  public:
-  LiveLine(InferencePipelineProfiler& profiler, std::size_t most_tokens);
+  /// Before the run. `most_tokens`: at most so many come.
+  static void follow(InferencePipelineProfiler& profiler, std::size_t most_tokens);
 
  private:
   void hear(const Event& event);

@@ -29,13 +29,18 @@ namespace enprof {
 namespace {
 
 /// Warnings that say something about the machine, not that data is missing.
-constexpr std::array<std::string_view, 6> kAdvice{"foreign_load",   "baseline_above_run",
-                                                  "rate_deviation", "realtime_refused",
-                                                  "dropped_events", "context_beyond_training"};
+constexpr std::array<std::string_view, 8> kAdvice{
+    "foreign_load",   "baseline_above_run",      "rate_deviation", "realtime_refused",
+    "dropped_events", "context_beyond_training", "listener_left",  "spans_cut"};
 constexpr std::string_view kNotSaved = "not_saved";
 
 bool has_warning(const ProfiledRun& run, std::string_view code) {
   return std::ranges::find(run.warnings, code, &Warning::code) != run.warnings.end();
+}
+
+/// Whether the database does not have it, and will not have it by itself.
+bool is_unsaved(const ProfiledRun& run) {
+  return has_warning(run, kNotSaved) || has_warning(run, "saved_elsewhere");
 }
 
 bool is_degraded(const ProfiledRun& run) {
@@ -345,6 +350,7 @@ RunRequest RunCommand::request(std::size_t output_tokens) const {
 }
 
 int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const {
+  keep_as_json(run);
   Result<void> written;
   if (json_ != "-") {
     written = write_output("-", run_report(run, stdout_terminal()));
@@ -359,12 +365,28 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
     return interrupt.requested() ? interrupt.exit_code() : exit_failed;
   }
   if (interrupt.requested()) {
-    print_note(no_save_ || has_warning(run, kNotSaved)
-                   ? "cancelled"
-                   : "cancelled; what there is was saved as " + run.run_id);
+    print_note(no_save_ || is_unsaved(run) ? "cancelled"
+                                           : "cancelled; what there is was saved as " + run.run_id);
     return interrupt.exit_code();
   }
-  return has_warning(run, kNotSaved) || (strict_ && is_degraded(run)) ? exit_degraded : exit_done;
+  return is_unsaved(run) || (strict_ && is_degraded(run)) ? exit_degraded : exit_done;
+}
+
+/// What is nowhere on disk would be gone with this program.
+void RunCommand::keep_as_json(const ProfiledRun& run) const {
+  if (!json_.empty() || no_save_ || !has_warning(run, kNotSaved)) {
+    return;
+  }
+  const std::string file = fmt::format("enprof-{}.json", run.run_id);
+  if (const auto written = write_output(file, run_to_json(run)); written) {
+    print_note(
+        fmt::format("the run is in {} instead; once there is room: enprof import {}", file, file));
+  } else {
+    print_note(
+        fmt::format("nor could the run be written here: {}. With --json FILE on a disk with "
+                    "room the next one is kept",
+                    written.error().message));
+  }
 }
 
 /// Before anything was inferred there is no run to keep: it would be the `last` one.
@@ -459,7 +481,7 @@ int RunCommand::run() {
          print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
        }}};
   const std::size_t most_output = engine->most_output_tokens(generate_);
-  LiveLine live(profiler, most_output);
+  LiveLine::follow(profiler, most_output);
   RunRequest request = this->request(most_output);
   request.run_id = make_run_id();
   const auto attempt = begin_attempt(store, request);
@@ -480,7 +502,8 @@ int RunCommand::run() {
     }
     run.set_finish_reason("error");
     const ProfiledRun& partial = run.finish(RunStatus::failed);
-    if (store != nullptr && !has_warning(partial, kNotSaved)) {
+    keep_as_json(partial);
+    if (store != nullptr && !is_unsaved(partial)) {
       print_note("what there is of the run was saved as " + partial.run_id);
     }
     return failed(generated.error());

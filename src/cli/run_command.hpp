@@ -35,6 +35,7 @@ class RunCommand final : public Command {
   /// `output_tokens`: at most so many.
   [[nodiscard]] RunRequest request(std::size_t output_tokens) const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
+  void keep_as_json(const ProfiledRun& run) const;
   [[nodiscard]] static int cancelled_before(const Interrupt& interrupt);
 
   CLI::Option* prompt_option_ = nullptr;  // all of them owned by the program

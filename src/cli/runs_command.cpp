@@ -76,7 +76,7 @@ int RunsCommand::run() {
       *moment = *parsed;
     }
   }
-  auto database = database_.open_existing();
+  auto database = database_.open_to_read();
   if (!database) {
     print_error(database.error());
     return exit_failed;

@@ -1,5 +1,6 @@
 #include "cli/serve_command.hpp"
 
+#include "base/log.hpp"
 #include "base/periodic_thread.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
@@ -26,6 +27,9 @@ namespace {
 
 /// How soon a signal is noticed.
 constexpr std::chrono::milliseconds kSignalPeriod{50};
+
+/// How soon a run that could not be saved is tried again, and a database at rest is closed.
+constexpr std::chrono::seconds kTendPeriod{1};
 
 }  // namespace
 
@@ -246,7 +250,17 @@ int ServeCommand::run() {
   if (!listening) {
     return failed(listening.error());
   }
+  PeriodicThread tending;  // of the database
+  if (const auto tended = tending.start({.name = "enprof-tending",
+                                         .purpose = "look after the database",
+                                         .period = kTendPeriod,
+                                         .first = kTendPeriod},
+                                        [&] { store->tend(); });
+      !tended) {
+    kLog.error("{}", tended.error().message);
+  }
   serving->run();
+  tending.stop();
   signals.stop();
   return exit_done;
 }

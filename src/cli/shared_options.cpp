@@ -6,6 +6,7 @@
 #include "cli/console.hpp"
 #include "cli/option_values.hpp"
 #include "profile/run_recovery.hpp"
+#include "store/database_file.hpp"
 
 #include <fmt/format.h>
 
@@ -81,12 +82,28 @@ Result<ProfileDatabase> DatabaseOption::open_existing(Recovery recovery) const {
     return std::unexpected(file.error());
   }
   std::error_code failed;
+  if (!std::filesystem::exists(*file, failed) && failed) {
+    return fail(
+        error_code_from_errno(failed.value()),
+        fmt::format("The database {} cannot be reached: {}", file->string(), failed.message()),
+        "A directory on its way may not be entered by this user. Name another file with "
+        "--db PATH.");
+  }
   if (!std::filesystem::exists(*file, failed)) {
     return fail(ErrorCode::not_found, fmt::format("There is no database at {} yet", file->string()),
                 "Profile something first: enprof run -m model.gguf -p \"…\"; or name another one "
                 "with --db PATH.");
   }
   return connect(*file, recovery);
+}
+
+Result<ProfileDatabase> DatabaseOption::open_to_read(Recovery recovery) const {
+  const auto file = path();
+  std::error_code failed;
+  if (file && std::filesystem::is_regular_file(*file, failed) && !may_write_database(*file)) {
+    return ProfileDatabase::connect(*file, {.access = Access::read_only});
+  }
+  return open_existing(recovery);
 }
 
 CLI::Option* PowerIntervalOption::declare(CLI::App& app) {

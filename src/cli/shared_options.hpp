@@ -31,6 +31,9 @@ class DatabaseOption {
   /// Opens it to look something up: a database that does not exist is an error, not created.
   [[nodiscard]] Result<ProfileDatabase> open_existing(Recovery recovery = Recovery::yes) const;
 
+  /// The same to read only: where the file may not be written it is opened all the same, as it is.
+  [[nodiscard]] Result<ProfileDatabase> open_to_read(Recovery recovery = Recovery::yes) const;
+
  private:
   std::string path_;
 };

@@ -31,7 +31,7 @@ Result<void> ShowCommand::write() const {
     return run ? write_output("-", run_report(*run, stdout_terminal()))
                : std::unexpected(run.error());
   }
-  auto database = database_.open_existing();
+  auto database = database_.open_to_read();
   if (!database) {
     return std::unexpected(database.error());
   }

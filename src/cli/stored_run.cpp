@@ -13,7 +13,7 @@ std::unexpected<Error> is_gone(const std::string& run_id) {
 
 Result<ProfiledRun> stored_run(const DatabaseOption& option, const std::string& name,
                                const RunParts& parts) {
-  auto database = option.open_existing();
+  auto database = option.open_to_read();
   if (!database) {
     return std::unexpected(database.error());
   }

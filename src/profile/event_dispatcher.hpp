@@ -4,13 +4,13 @@
 #include "enprof/model/event.hpp"
 #include "enprof/power/power_monitor.hpp"
 
-#include "base/periodic_thread.hpp"
 #include "profile/event_ring.hpp"
 #include "profile/run_recorder.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,20 +19,34 @@
 namespace enprof {
 
 /// Calls listeners on a thread of its own, so that a slow one holds up nobody but other listeners.
+/// One that hangs is left behind with its thread when the run is over: what it refers to must live
+/// as long as it does. Later runs do without it until it comes back.
 /// Threads: add before begin_run; begin_run and end_run from the run's thread; the ring is the hot
 /// path's.
 class EventDispatcher {
  public:
   using Listener = std::function<void(const Event&)>;
 
-  /// `monitor` may be null: then there are no power samples. For the others see ProfilerOptions.
-  EventDispatcher(const PowerMonitor* monitor, Nanoseconds period, std::function<bool()> is_watched)
-      : monitor_(monitor), period_(period), is_watched_(std::move(is_watched)) {}
+  struct Options {
+    Nanoseconds period{0};
+    std::function<bool()> is_watched{};  ///< see ProfilerOptions
+    /// How long the end of a run waits for a listener.
+    Nanoseconds patience = std::chrono::seconds{2};
+  };
+  /// What became of a run's events.
+  struct Outcome {
+    std::size_t lost = 0;               ///< since listeners were too slow, or hang
+    bool left_listener_behind = false;  ///< one did not come back from an event
+  };
+
+  /// `monitor` may be null: then there are no power samples.
+  EventDispatcher(const PowerMonitor* monitor, Options options)
+      : monitor_(monitor), options_(std::move(options)) {}
   EventDispatcher(const EventDispatcher&) = delete;
   EventDispatcher& operator=(const EventDispatcher&) = delete;
   ~EventDispatcher();
 
-  void add(Listener listener) { listeners_.push_back(std::move(listener)); }
+  void add(Listener listener);
 
   /// The ring that the run's recorder writes to; null where nobody listens.
   [[nodiscard]] EventRing* make_ring(std::size_t capacity);
@@ -42,32 +56,20 @@ class EventDispatcher {
   /// kMostPosted wait already, it is dropped, and counted. Threads: any, until end_run.
   void post(Event event);
   static constexpr std::size_t kMostPosted = 256;
-  /// Delivers what is left, then inference_complete, and ends the thread. Returns how many events
-  /// were lost because listeners were too slow.
-  std::size_t end_run(RunStatus status, Nanoseconds duration, std::optional<Joules> energy);
+  /// Delivers what is left, then inference_complete, and ends the thread; or leaves it behind.
+  /// After it nothing looks at the recorder or the monitor any more. Where no run has begun it does
+  /// nothing.
+  Outcome end_run(RunStatus status, Nanoseconds duration, std::optional<Joules> energy);
 
  private:
-  void look();
-  void drain();
-  void sample_power();
-  void deliver(const Event& event);
-  [[nodiscard]] Event event_at(EventType type, Instant at) const;
+  struct Slot;
+  class Delivery;
 
   const PowerMonitor* monitor_;
-  Nanoseconds period_;
-  std::function<bool()> is_watched_;
-  std::vector<Listener> listeners_;
-  std::unique_ptr<EventRing> ring_;
-  const RunRecorder* recorder_ = nullptr;  // null between runs
-  std::string run_id_;
-  Instant begin_;
-  bool is_new_ = false;  // nothing of the run is told yet
-  Instant last_sample_;
-  Joules energy_at_begin_;
-  std::mutex mutex_;  // of the posts
-  std::vector<Event> posted_;
-  std::size_t posts_lost_ = 0;
-  PeriodicThread thread_;
+  Options options_;
+  // Shared with threads that were left behind.
+  std::vector<std::shared_ptr<Slot>> slots_;
+  std::shared_ptr<Delivery> delivery_;  // null between runs
 };
 
 }  // namespace enprof

@@ -15,9 +15,13 @@
 #include "profile/run_saver.hpp"
 #include "profile/standstills.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <exception>
+#include <expected>
 #include <iterator>
+#include <string>
 #include <utility>
 
 namespace enprof {
@@ -51,7 +55,9 @@ class InferencePipelineProfiler::Impl {
       : power(monitor),
         store(database),
         options(std::move(profiler_options)),
-        dispatcher(monitor, options.event_period, options.is_watched) {
+        dispatcher(monitor, {.period = options.event_period,
+                             .is_watched = options.is_watched,
+                             .patience = options.listener_patience}) {
     if (store != nullptr) {
       static_cast<void>(recover_runs(*store));  // it logs what it does
     }
@@ -158,6 +164,9 @@ class RunScope::Impl {
     run_.totals.economics = profiler.options.economics;
     run_.warnings = profiler.standing_warnings;
     profiler.start_power(run_.warnings);
+    if (profiler.store != nullptr) {
+      static_cast<void>(profiler.store->save_unsaved_runs());  // while no clock runs
+    }
     kLog.info("Starting profiling run {} for model {}", run_.run_id, run_.model.name);
     if (profiler.power != nullptr) {
       profiler.power->sync();
@@ -165,25 +174,17 @@ class RunScope::Impl {
     cpu_load_.start();
     standstills_.start();
     recorder_.begin();
-    profiler.dispatcher.begin_run(run_.run_id, recorder_);
-    if (saver_) {
-      saver_->begin(run_, recorder_);
-    }
-    if (meter_) {
-      meter_->begin(run_.run_id, recorder_.begin_time());
-    }
-    if (profiler.power != nullptr) {
-      profiler.power->forget_before(recorder_.begin_time() - kLookBack);
+    try {
+      follow();
+    } catch (...) {
+      let_go();
+      throw;
     }
   }
 
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-  ~Impl() {
-    if (meter_) {
-      meter_->stop();  // it looks at what the recorders hold, which goes first
-    }
-  }
+  ~Impl() { let_go(); }
 
   const ProfiledRun& finish(RunStatus status) {
     if (recorder_.ended()) {
@@ -192,36 +193,50 @@ class RunScope::Impl {
     passes_.end();
     recorder_.end();
     run_.status = status;
-    Recording recording = recorder_.recording();
-    recording.passes = passes_.recording();
     if (saver_) {
       saver_->stop();
     }
-    const PowerEvidence power = evidence();
+    Recording recording;
+    PowerEvidence power;
+    std::size_t facts = run_.warnings.size();
+    const auto assembled = attempt([&] {
+      recording = recorder_.recording();
+      recording.passes = passes_.recording();
+      power = evidence();
+      facts = run_.warnings.size();
+      if (meter_) {
+        meter_->stop();
+      }
+      const std::size_t layer_timings = assemble_run(recording, power, run_);
+      if (run_.depth != Depth::minimal) {
+        kLog.debug("Captured {} layer timings during prefill", layer_timings);
+      }
+      if (run_.response.empty()) {
+        for (const TokenFigure& token : run_.tokens) {
+          run_.response += token.text;
+        }
+      }
+    });
     if (meter_) {
       meter_->stop();
     }
-    const std::size_t facts = run_.warnings.size();
-    const std::size_t layer_timings = assemble_run(recording, power, run_);
-    if (run_.depth != Depth::minimal) {
-      kLog.debug("Captured {} layer timings during prefill", layer_timings);
-    }
-    if (run_.response.empty()) {
-      for (const TokenFigure& token : run_.tokens) {
-        run_.response += token.text;
-      }
-    }
     const std::size_t late = run_.warnings.size();
-    const std::size_t lost =
-        profiler_.dispatcher.end_run(status, run_.totals.figure.duration, run_.totals.figure.total);
-    if (lost > 0) {
-      run_.warnings.push_back({"profile", "dropped_events",
-                               "Listeners were too slow: they missed " + std::to_string(lost) +
-                                   " events. The run itself is whole",
-                               ""});
+    if (!assembled) {
+      forget_figures(assembled.error());
     }
+    tell_end();
     if (saver_) {
-      saver_->finish(recording, power, run_, facts, late);
+      if (recording.spans.empty()) {
+        recording.spans.push_back(
+            {.begin = recorder_.begin_time(), .end = recorder_.end_time(), .level = Level::run});
+      }
+      const auto saved =
+          attempt([&] { saver_->finish(recording, power, run_, std::min(facts, late), late); });
+      if (!saved) {
+        kLog.error("Failed to save run to database: {}", saved.error());
+        run_.warnings.push_back(
+            {"store", "not_saved", "The run is not saved: " + saved.error(), ""});
+      }
     }
     return run_;
   }
@@ -237,8 +252,9 @@ class RunScope::Impl {
         saver_->abandon();
       }
       run_.status = RunStatus::failed;
-      profiler_.dispatcher.end_run(run_.status, recorder_.end_time() - recorder_.begin_time(),
-                                   std::nullopt);
+      told_end_ = true;
+      static_cast<void>(profiler_.dispatcher.end_run(
+          run_.status, recorder_.end_time() - recorder_.begin_time(), std::nullopt));
     }
   }
 
@@ -272,6 +288,100 @@ class RunScope::Impl {
   }
 
  private:
+  /// Runs what may throw; the error says what was thrown.
+  template <class Body>
+  static std::expected<void, std::string> attempt(Body&& body) {
+    try {
+      std::forward<Body>(body)();
+      return {};
+    } catch (const std::exception& error) {
+      return std::unexpected(std::string{error.what()});
+    } catch (...) {
+      return std::unexpected(std::string{"an exception of unknown type"});
+    }
+  }
+
+  /// Tells all who follow the run that it has begun.
+  void follow() {
+    profiler_.dispatcher.begin_run(run_.run_id, recorder_);
+    if (saver_) {
+      saver_->begin(run_, recorder_);
+    }
+    if (meter_) {
+      meter_->begin(run_.run_id, recorder_.begin_time());
+    }
+    if (profiler_.power != nullptr) {
+      profiler_.power->forget_before(recorder_.begin_time() - kLookBack);
+    }
+  }
+
+  /// Nobody looks at the recorders any more, however the run ended.
+  void let_go() noexcept {
+    if (meter_) {
+      meter_->stop();
+    }
+    if (saver_) {
+      saver_->stop();
+    }
+    if (!std::exchange(told_end_, true)) {
+      try {
+        static_cast<void>(
+            profiler_.dispatcher.end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt));
+      } catch (...) {
+        kLog.error("Listeners of run {} could not be told of its end", run_.run_id);
+      }
+    }
+  }
+
+  /// What is known of the run but for its figures stays.
+  void forget_figures(const std::string& reason) {
+    kLog.error("The figures of run {} could not be worked out: {}", run_.run_id, reason);
+    run_.status = RunStatus::failed;
+    run_.phases.clear();
+    run_.sections.clear();
+    run_.tokens.clear();
+    run_.layers.clear();
+    run_.components.clear();
+    run_.operations.clear();
+    run_.operation_table = {};
+    run_.power = {};
+    Totals totals;
+    totals.prompt_tokens = run_.totals.prompt_tokens;
+    totals.economics = run_.totals.economics;
+    totals.figure.duration = recorder_.end_time() - recorder_.begin_time();
+    run_.totals = totals;
+    run_.warnings.push_back({"profile", "figures_failed",
+                             "The run's figures could not be worked out: " + reason,
+                             "Please report it, with the log of the same run and -vv."});
+  }
+
+  void tell_end() {
+    told_end_ = true;
+    EventDispatcher::Outcome outcome;
+    const auto told = attempt([&] {
+      outcome = profiler_.dispatcher.end_run(run_.status, run_.totals.figure.duration,
+                                             run_.totals.figure.total);
+    });
+    if (!told) {
+      kLog.error("Listeners of run {} could not be told of its end: {}", run_.run_id, told.error());
+    }
+    if (outcome.left_listener_behind) {
+      run_.warnings.push_back(
+          {"profile", "listener_left",
+           fmt::format("A listener did not come back from an event within {:g} s, and was left "
+                       "behind. The run itself is whole",
+                       seconds(profiler_.options.listener_patience)),
+           "It waits for something, such as a terminal that was stopped with Ctrl-S."});
+    }
+    if (outcome.lost > 0) {
+      run_.warnings.push_back({"profile", "dropped_events",
+                               "Listeners were too slow: they missed " +
+                                   std::to_string(outcome.lost) +
+                                   " events. The run itself is whole",
+                               ""});
+    }
+  }
+
   [[nodiscard]] PowerEvidence evidence() {
     PowerEvidence result;
     result.cpu = cpu_load_.stop();
@@ -307,6 +417,7 @@ class RunScope::Impl {
   PassRecorder passes_;
   CpuLoadRecorder cpu_load_;
   int exceptions_ = std::uncaught_exceptions();
+  bool told_end_ = false;
 };
 
 RunScope InferencePipelineProfiler::run(RunRequest request) {
@@ -324,6 +435,8 @@ RunScope::~RunScope() {
     finish(impl_->unwinding() ? RunStatus::failed : RunStatus::completed);
   } catch (const std::exception& error) {
     kLog.error("Run {} could not be finished: {}", impl_->result().run_id, error.what());
+  } catch (...) {
+    kLog.error("Run {} could not be finished", impl_->result().run_id);
   }
 }
 

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <semaphore>
@@ -243,6 +245,66 @@ TEST_F(ProfilerTest, ASlowListenerMissesEventsAndTheRunSaysSo) {
     auto section = run.section(Phase::decode, "s");
   }
   EXPECT_TRUE(has_warning(run.finish(), "dropped_events"));
+}
+
+/// What a listener hangs on, shared with it: it is left behind.
+struct Gate {
+  std::promise<void> opened;
+  std::shared_future<void> open = opened.get_future().share();
+  std::atomic<int> heard{0};
+};
+
+TEST_F(ProfilerTest, AListenerThatHangsIsLeftBehindAndTheRunIsSaved) {
+  const auto gate = std::make_shared<Gate>();
+  const auto healthy = std::make_shared<std::vector<EventType>>();
+  {
+    InferencePipelineProfiler profiler{
+        nullptr, &*database_, {.event_period = 1ms, .listener_patience = 20ms}};
+    profiler.on([gate](const Event&) {
+      ++gate->heard;
+      gate->open.wait();
+    });
+    profiler.on([healthy](const Event& event) { healthy->push_back(event.type); });
+    std::string first;
+    {
+      RunScope run = profiler.run({.model_name = "m"});
+      first = run.id();
+      while (gate->heard == 0) {
+        std::this_thread::yield();
+      }
+      const ProfiledRun result = profile(run);
+      EXPECT_EQ(result.status, RunStatus::completed);
+      EXPECT_TRUE(has_warning(result, "listener_left"));
+      EXPECT_EQ(healthy->back(), EventType::inference_complete) << "others hear the rest";
+    }
+    EXPECT_EQ((*database_->summary(first))->status, RunStatus::completed);
+
+    // The next run does without it.
+    RunScope next = profiler.run({.model_name = "m"});
+    const ProfiledRun result = profile(next);
+    EXPECT_FALSE(has_warning(result, "listener_left"));
+    EXPECT_TRUE(has_warning(result, "dropped_events"));
+    EXPECT_EQ(gate->heard, 1);
+  }
+  gate->opened.set_value();  // it comes back when profiler and runs are gone
+  while (gate.use_count() > 1) {
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(ProfilerTest, APhaseThatCutsASectionIsAWarningAndTheTokenIsWhereItBelongs) {
+  InferencePipelineProfiler profiler{nullptr, nullptr};
+  RunScope run = profiler.run({.model_name = "m"});
+  auto section = run.section(Phase::prefill, "forward");
+  {
+    auto token = run.token(Phase::decode);
+    token.set_text("x");
+  }
+  section.end();
+  const ProfiledRun result = run.finish();
+  ASSERT_EQ(result.tokens.size(), 1U);
+  EXPECT_EQ(result.tokens[0].phase, Phase::decode);
+  EXPECT_TRUE(has_warning(result, "spans_cut"));
 }
 
 TEST_F(ProfilerTest, ARunHearsOfItsOwnPowerTroublesAlone) {

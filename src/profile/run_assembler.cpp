@@ -499,6 +499,13 @@ class Assembler {
            fmt::format("{} bytes of token text did not fit into the run's memory",
                        recording_.dropped_text_bytes));
     }
+    if (recording_.cut_spans > 0) {
+      warn("profile", "spans_cut",
+           fmt::format("{} sections or tokens were still open when another phase began, and end "
+                       "there",
+                       recording_.cut_spans),
+           "Close what belongs to a phase before the next one begins.");
+    }
     if (mended_spans_ > 0) {
       warn("profile", "mended_spans",
            fmt::format("{} spans lay outside their parent or across a sibling and were cut",

@@ -55,9 +55,6 @@ void RunRecorder::enter(Phase phase) noexcept {
 }
 
 void RunRecorder::enter_at(Phase phase, Instant at) noexcept {
-  if (open_count_ > 0) {
-    return;  // what is open belongs to the present phase, which must contain it
-  }
   const bool first = phase_span_ == Span::kNone;
   if (!first && phase <= spans_[static_cast<std::size_t>(phase_span_)].phase) {
     return;
@@ -68,6 +65,10 @@ void RunRecorder::enter_at(Phase phase, Instant at) noexcept {
                                       .phase = phase});
   if (opened == Span::kNone) {
     return;  // full: the present phase goes on
+  }
+  if (open_count_ > 0) {  // the present phase must contain it
+    cut_spans_ += open_count_;
+    close_at(open_[0], at);
   }
   if (!first) {
     spans_[static_cast<std::size_t>(phase_span_)].end = at;
@@ -156,15 +157,25 @@ void RunRecorder::set_text(std::int32_t span, std::string_view text) noexcept {
   if (token == Span::kNone) {
     return;
   }
-  // The last token may set its text anew; it lies at the end of the bytes in use.
+  if (!is_open(span)) {  // it has been told, and may be being read
+    dropped_text_bytes_ += text.size();
+    return;
+  }
   Text& entry = texts_[static_cast<std::size_t>(token)];
+  const bool lies_last = entry.offset + entry.length == text_count_;
+  if (!lies_last && text.size() > entry.length) {
+    entry.offset = text_count_;  // what follows its old place is the text of other tokens
+  }
+  const bool grows = lies_last || entry.offset == text_count_;
   const std::size_t room = capacity_.text_bytes - entry.offset;
   entry.length = std::min(text.size(), room);
   dropped_text_bytes_ += text.size() - entry.length;
   if (entry.length > 0) {
     std::memcpy(text_bytes_.get() + entry.offset, text.data(), entry.length);
   }
-  text_count_ = entry.offset + entry.length;
+  if (grows) {
+    text_count_ = entry.offset + entry.length;
+  }
 }
 
 void RunRecorder::discard_token(std::int32_t span) noexcept {
@@ -178,7 +189,10 @@ void RunRecorder::discard_token(std::int32_t span) noexcept {
     return;
   }
   --token_count_;
-  text_count_ = texts_[token_count_].offset;
+  if (const Text& text = texts_[token_count_];
+      text.length > 0 && text.offset + text.length == text_count_) {
+    text_count_ = text.offset;
+  }
   const std::int32_t token = discarded.token;
   for (auto index = static_cast<std::size_t>(span); index < span_count_; ++index) {
     if (spans_[index].token == token) {
@@ -273,6 +287,7 @@ Recording RunRecorder::recording() const {
   }
   result.dropped_spans = dropped_spans_;
   result.dropped_text_bytes = dropped_text_bytes_;
+  result.cut_spans = cut_spans_;
   return result;
 }
 

@@ -34,6 +34,7 @@ struct Recording {
   std::vector<std::string> token_texts;  ///< by token index
   std::size_t dropped_spans = 0;
   std::size_t dropped_text_bytes = 0;
+  std::size_t cut_spans = 0;  ///< that ended because another phase began
   PassRecording passes;
 };
 
@@ -63,12 +64,14 @@ class RunRecorder {
   /// Closes everything that is open, and the run. Later calls of any kind do nothing.
   void end() noexcept;
 
+  /// A later phase ends the present one and all that is open in it.
   void enter(Phase phase) noexcept;
   /// The span's index, or Span::kNone where it was dropped; to be given to close().
   [[nodiscard]] std::int32_t open_section(Phase phase, std::string_view name) noexcept;
   [[nodiscard]] std::int32_t open_token(Phase phase) noexcept;
   /// Closes a span and all that was opened after it. A span that is not open is left alone.
   void close(std::int32_t span) noexcept;
+  /// Of a token that is open; of others it is dropped, and counted.
   void set_text(std::int32_t span, std::string_view text) noexcept;
   void discard_token(std::int32_t span) noexcept;
 
@@ -129,6 +132,7 @@ class RunRecorder {
   std::int32_t phase_span_ = Span::kNone;
   std::size_t dropped_spans_ = 0;
   std::size_t dropped_text_bytes_ = 0;
+  std::size_t cut_spans_ = 0;
   bool ended_ = false;
 };
 

@@ -51,16 +51,61 @@ TEST_F(RunRecorderTest, AnEarlierPhaseIsThePresentOne) {
   EXPECT_EQ(recorder_.recording().spans.back().phase, Phase::decode);
 }
 
-TEST_F(RunRecorderTest, AnOpenSectionKeepsItsPhaseOpen) {
+TEST_F(RunRecorderTest, AnotherPhaseEndsWhatIsOpenAndCountsIt) {
   recorder_.begin();
   const auto outer = recorder_.open_section(Phase::prefill, "outer");
-  const auto inner = recorder_.open_section(Phase::decode, "inner");
-  recorder_.close(inner);
+  const auto inner = recorder_.open_section(Phase::prefill, "inner");
+  const auto token = recorder_.open_token(Phase::decode);
+  recorder_.set_text(token, "a");
+  recorder_.close(token);
+  recorder_.close(inner);  // too late: nothing happens
   recorder_.close(outer);
   recorder_.end();
   const Recording recording = recorder_.recording();
-  EXPECT_EQ(recording.spans.back().phase, Phase::prefill);
-  EXPECT_EQ(recording.spans.back().parent, outer);
+  EXPECT_EQ(recording.cut_spans, 2U);
+  const Span& decode = recording.spans[static_cast<std::size_t>(token)];
+  EXPECT_EQ(decode.phase, Phase::decode);
+  const Span& phase = recording.spans[static_cast<std::size_t>(decode.parent)];
+  EXPECT_EQ(phase.level, Level::phase);
+  EXPECT_EQ(phase.phase, Phase::decode);
+  for (const std::int32_t cut : {outer, inner}) {
+    EXPECT_EQ(recording.spans[static_cast<std::size_t>(cut)].end, phase.begin);
+    EXPECT_EQ(recording.spans[static_cast<std::size_t>(cut)].phase, Phase::prefill);
+  }
+  EXPECT_EQ(recording.token_texts, std::vector<std::string>{"a"});
+}
+
+TEST_F(RunRecorderTest, AnOlderTokensTextLeavesThoseOfLaterOnesAlone) {
+  recorder_.begin();
+  const auto first = recorder_.open_token(Phase::decode);
+  const auto second = recorder_.open_token(Phase::decode);
+  recorder_.set_text(second, "bb");
+  recorder_.set_text(first, "aaa");
+  recorder_.set_text(second, "BB");  // no longer the last in memory
+  recorder_.set_text(first, "AAAA");
+  const auto third = recorder_.open_token(Phase::decode);
+  recorder_.set_text(third, "cc");
+  recorder_.discard_token(third);
+  recorder_.close(third);
+  recorder_.set_text(second, "b");
+  recorder_.close(first);
+  recorder_.end();
+  const Recording recording = recorder_.recording();
+  EXPECT_EQ(recording.token_texts, (std::vector<std::string>{"AAAA", "b"}));
+  EXPECT_EQ(recording.dropped_text_bytes, 0U);
+}
+
+TEST_F(RunRecorderTest, TheTextOfATokenThatHasEndedIsNotTouched) {
+  recorder_.begin();
+  const auto outer = recorder_.open_section(Phase::decode, "outer");
+  const auto token = recorder_.open_token(Phase::decode);
+  recorder_.set_text(token, "told");
+  recorder_.close(outer);  // and the token with it, which listeners hear of
+  recorder_.set_text(token, "late");
+  recorder_.end();
+  const Recording recording = recorder_.recording();
+  EXPECT_EQ(recording.token_texts, std::vector<std::string>{"told"});
+  EXPECT_EQ(recording.dropped_text_bytes, 4U);
 }
 
 TEST_F(RunRecorderTest, TokensHaveNumbersAndTexts) {

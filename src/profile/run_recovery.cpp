@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace enprof {
@@ -27,10 +28,17 @@ class Recovery {
  public:
   explicit Recovery(ProfileDatabase& database) : database_(database) {}
 
-  RecoveryReport run() {
+  RecoveryReport run(std::span<const fs::path> elsewhere) {
     for (LeftAttempt& attempt : take_left_attempts(database_.path())) {
       const std::string run_id = attempt.run.run_id;
       attempts_.insert_or_assign(run_id, std::move(attempt));
+    }
+    for (const std::string& run_id : database_.save_unsaved_runs()) {
+      const auto saved = database_.summary(run_id);
+      report_.runs.push_back({.run_id = run_id,
+                              .status = saved && *saved ? (*saved)->status : RunStatus::completed,
+                              .from_journal = true,
+                              .reason = {}});
     }
     if (const auto unfinished = database_.unfinished_runs()) {
       for (const std::string& run_id : *unfinished) {
@@ -40,6 +48,9 @@ class Recovery {
       report_.errors.push_back(unfinished.error());
     }
     for (const fs::path& journal : list_journals(database_.path())) {
+      note(bring_in_or_set_aside(journal));
+    }
+    for (const fs::path& journal : elsewhere) {
       note(bring_in(journal));
     }
     while (!attempts_.empty()) {
@@ -92,7 +103,7 @@ class Recovery {
         kLog.warning("Run {}, step {}: {}", run_id, step.step, added.error().message);
       }
     }
-    const fs::path journal = journal_directory(database_.path()) / (file_stem(run_id) + ".jsonl");
+    const fs::path journal = journal_path(database_.path(), run_id);
     if (fs::exists(journal)) {
       if (auto added = add_lines(journal, reader); !added) {
         return added;
@@ -124,6 +135,29 @@ class Recovery {
     return {};
   }
 
+  Result<void> bring_in_or_set_aside(const fs::path& journal) {
+    if (const auto lines = read_journal(journal); lines && lines->empty()) {
+      // Whoever made it could not write a line: the disk was full.
+      const auto locked = RunLock::take_for_journal(journal);
+      return locked ? remove_journal(journal) : Result<void>{};
+    }
+    Result<void> outcome = bring_in(journal);
+    if (outcome || (outcome.error().code != ErrorCode::malformed &&
+                    outcome.error().code != ErrorCode::not_found)) {
+      return outcome;
+    }
+    // Who could not be understood once will not be the next time: no command shall complain for
+    // ever.
+    const fs::path aside = journal.string() + ".unreadable";
+    std::error_code failed;
+    fs::rename(journal, aside, failed);
+    if (!failed) {
+      outcome.error().hint +=
+          fmt::format(" It is {} now, and is left alone from here on.", aside.string());
+    }
+    return outcome;
+  }
+
   Result<void> bring_in(const fs::path& journal) {
     const auto in_it = [&](Error error) {
       error.message =
@@ -139,6 +173,9 @@ class Recovery {
       return in_it(std::move(recorded.error()));
     }
     const std::string run_id = recorded->run.run_id;
+    if (database_.is_unsaved(run_id)) {
+      return {};  // it is tried again from memory
+    }
     auto locked = lock(run_id);
     if (!locked || !*locked) {
       return locked ? Result<void>{} : in_it(std::move(locked.error()));
@@ -147,7 +184,9 @@ class Recovery {
     if (!there) {
       return std::unexpected(there.error());
     }
-    if (*there && (*there)->status != RunStatus::running) {
+    const bool is_over = *there && (*there)->status != RunStatus::running;
+    const bool is_left_behind = *there && (*there)->status == RunStatus::interrupted;
+    if (is_over && !(is_left_behind && recorded->complete)) {
       ++report_.already_there;
       return remove_journal(journal);
     }
@@ -211,6 +250,8 @@ class Recovery {
 
 }  // namespace
 
-RecoveryReport recover_runs(ProfileDatabase& database) { return Recovery(database).run(); }
+RecoveryReport recover_runs(ProfileDatabase& database, std::span<const fs::path> elsewhere) {
+  return Recovery(database).run(elsewhere);
+}
 
 }  // namespace enprof

@@ -7,6 +7,8 @@
 #include "enprof/store/profile_database.hpp"
 
 #include <cstddef>
+#include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,10 @@ struct RecoveryReport {
 /// RunAttempt): works out their figures from their steps, by the same way as
 /// those of a run that was not interrupted, and saves them. Whatever it is called how often, each
 /// run is there once. Cheap where there is nothing to do.
-[[nodiscard]] RecoveryReport recover_runs(ProfileDatabase& database);
+/// First of all tries again to save what the database keeps in memory. `elsewhere` are journals in
+/// other places. A journal beside the database that holds nothing is taken away, and one that
+/// cannot be understood gets another name, `….unreadable`: it is told once.
+[[nodiscard]] RecoveryReport recover_runs(ProfileDatabase& database,
+                                          std::span<const std::filesystem::path> elsewhere = {});
 
 }  // namespace enprof

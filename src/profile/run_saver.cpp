@@ -1,12 +1,14 @@
 #include "profile/run_saver.hpp"
 
 #include "base/log.hpp"
+#include "base/shell_quote.hpp"
 #include "profile/run_facts.hpp"
 #include "profile/standstills.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <utility>
 
@@ -24,7 +26,7 @@ constexpr Nanoseconds kLookBack = std::chrono::seconds{30};
 
 /// The command that brings journals in.
 std::string import_command(const ProfileDatabase& database) {
-  return fmt::format("enprof db import --db {}", database.path().string());
+  return fmt::format("enprof db import --db {}", shell_quote(database.path().string()));
 }
 
 /// All of a run's recording in one step.
@@ -35,6 +37,7 @@ RunStepData step_of(const Recording& recording) {
                     .plans = {},
                     .dropped_spans = recording.dropped_spans,
                     .dropped_text_bytes = recording.dropped_text_bytes,
+                    .cut_spans = recording.cut_spans,
                     .lost_passes = recording.passes.lost_passes};
   for (const Span& span : recording.spans) {
     whole.spans.push_back(
@@ -63,6 +66,11 @@ RunStepData step_of(const Recording& recording) {
 }
 
 }  // namespace
+
+std::filesystem::path temporary_directory() {
+  const char* const set = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): only read
+  return set != nullptr && *set != '\0' ? set : "/tmp";
+}
 
 RunSaver::RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Listener listener,
                    const Options& options)
@@ -280,14 +288,29 @@ Result<void> RunSaver::to_journal(const std::vector<std::string>& lines) {
       return std::unexpected(std::move(opened.error()));
     }
     journal_ = *std::move(opened);
-    if (lines.empty() || lines.front() != first_line_) {
-      if (auto first = journal_->append(std::span(&first_line_, 1)); !first) {
-        journal_.reset();
-        return first;
-      }
-    }
+    is_journal_empty_ = true;
   }
-  return journal_->append(lines);
+  Result<void> written;
+  if (is_journal_empty_ && (lines.empty() || lines.front() != first_line_)) {
+    written = journal_->append(std::span(&first_line_, 1));
+    is_journal_empty_ = !written;
+  }
+  if (written) {
+    written = journal_->append(lines);
+  }
+  if (written) {
+    is_journal_empty_ = false;
+  } else if (is_journal_empty_) {
+    drop_journal();  // nobody could say whose it is
+  }
+  return written;
+}
+
+void RunSaver::drop_journal() {
+  if (const auto removed = remove_journal(journal_->path()); !removed) {
+    kLog.warning("{}", removed.error().message);
+  }
+  journal_.reset();
 }
 
 void RunSaver::trim_pending() {
@@ -314,6 +337,8 @@ void RunSaver::tell(std::string code, std::string message, const Error& error) {
       listener_({"store", std::move(code), std::move(message), error.hint});
     } catch (const std::exception& thrown) {
       kLog.error("A listener failed on a warning: {}", thrown.what());
+    } catch (...) {
+      kLog.error("A listener failed on a warning with an exception of unknown type");
     }
   }
 }
@@ -334,18 +359,35 @@ void RunSaver::finish(const Recording& recording, const PowerEvidence& power, Pr
     whole.complete = true;
     whole.warnings.assign(run.warnings.begin() + static_cast<std::ptrdiff_t>(late),
                           run.warnings.end());
-    to_journal_whole(saved.error(), whole, run);
+    keep(run, to_journal_whole(saved.error(), whole, run));
   } else if (journal_) {
     kLog.info("The database took run {} in the end: its journal is not needed", run.run_id);
-    if (const auto removed = remove_journal(journal_->path()); !removed) {
-      kLog.warning("{}", removed.error().message);
-    }
+    drop_journal();
   }
   journal_.reset();
   lock_.reset();
 }
 
-void RunSaver::to_journal_whole(const Error& refusal, const RunStepData& whole, ProfiledRun& run) {
+void RunSaver::keep(const ProfiledRun& run, std::filesystem::path journal) {
+  std::unique_ptr<RunLock> kept_lock;
+  // What lies beside the database may be brought in by whoever comes first. For all else nobody may
+  // take what is in the database of it for a run that nobody writes any more.
+  if (journal != journal_path(database_.path(), run.run_id)) {
+    if (const auto locked = lock(); !locked) {
+      kLog.debug("{}", locked.error().message);
+    }
+    if (lock_) {
+      kept_lock = std::make_unique<RunLock>(*std::move(lock_));
+      lock_.reset();
+    }
+  }
+  if (database_.keep_run(run, std::move(kept_lock), std::move(journal))) {
+    kLog.warning("Run {} is kept in memory until the database takes it", run.run_id);
+  }
+}
+
+std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const RunStepData& whole,
+                                                 ProfiledRun& run) {
   const std::string line = step_to_json(whole);
   const bool has_steps = journal_.has_value();
   Result<void> written;
@@ -371,11 +413,21 @@ void RunSaver::to_journal_whole(const Error& refusal, const RunStepData& whole, 
                      "or at once with: {}",
                      refusal.hint, import_command(database_))});
     kLog.warning("Run {} is in {}", run.run_id, journal_->path().string());
-    return;
+    return journal_->path();
   }
   if (journal_ && !has_steps) {  // an empty one
-    static_cast<void>(remove_journal(journal_->path()));
-    journal_.reset();
+    drop_journal();
+  }
+  if (const auto place = to_file_elsewhere(line, run.run_id)) {
+    run.warnings.push_back(
+        {"store", "saved_elsewhere",
+         fmt::format("The run is not in the database, but in {}: {}", place->string(),
+                     refusal.message),
+         fmt::format("{} Nothing is lost: as soon as the database can be written, bring the run in "
+                     "with: {} {}",
+                     refusal.hint, import_command(database_), shell_quote(place->string()))});
+    kLog.warning("Run {} is in {}", run.run_id, place->string());
+    return *place;
   }
   // What was saved of it stays, and what came since may fit where a second copy of all does not.
   save_step();
@@ -383,23 +435,38 @@ void RunSaver::to_journal_whole(const Error& refusal, const RunStepData& whole, 
       {"store", "not_saved",
        fmt::format("The run is not saved: {}. And no journal can be written: {}", refusal.message,
                    written.error().message),
-       fmt::format("{} This run can still be kept with --json FILE, on another disk.",
+       fmt::format("{} As long as this program runs it keeps the run in memory, and tries again.",
                    refusal.hint)});
   kLog.error("Run {} is in memory only: {}", run.run_id, written.error().message);
+  return {};
+}
+
+std::optional<std::filesystem::path> RunSaver::to_file_elsewhere(const std::string& line,
+                                                                 const std::string& run_id) {
+  auto file = RunJournal::create_in(options_.elsewhere, run_id);
+  if (!file) {
+    kLog.debug("{}", file.error().message);
+    return std::nullopt;
+  }
+  if (const auto written = file->append(std::span(&line, 1)); !written) {
+    kLog.debug("{}", written.error().message);
+    static_cast<void>(remove_journal(file->path()));
+    return std::nullopt;
+  }
+  return file->path();
 }
 
 void RunSaver::abandon() {
   stop();
+  lock_.reset();  // what is being written cannot be deleted
   if (begun_) {
     if (const auto deleted = database_.delete_run(header_.run_id); !deleted) {
       kLog.warning("{}", deleted.error().message);
     }
   }
   if (journal_) {
-    static_cast<void>(remove_journal(journal_->path()));
+    drop_journal();
   }
-  journal_.reset();
-  lock_.reset();
 }
 
 }  // namespace enprof

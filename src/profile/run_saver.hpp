@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,10 +27,14 @@
 
 namespace enprof {
 
+/// $TMPDIR, where that is set, else /tmp.
+[[nodiscard]] std::filesystem::path temporary_directory();
+
 /// Writes a run into the database in steps, on a thread of its own, so that whatever ends the
 /// program leaves all but its last second. A step that the database does not take goes into the
 /// journal beside it; one that the journal does not take either is kept in memory and tried again
-/// with the next. The database is tried first every time.
+/// with the next. The database is tried first every time. A run that is over and that neither takes
+/// goes into a file elsewhere, and is kept in memory by the database, which tries again.
 /// Threads: the run's thread calls everything; the recorders push into spans() and passes().
 class RunSaver {
  public:
@@ -46,6 +51,8 @@ class RunSaver {
     std::size_t most_pending_bytes = std::size_t{64} << 20U;
     /// Null: the program never stands still.
     StandstillWatch* standstills = nullptr;
+    /// Where a run that is over goes that neither takes.
+    std::filesystem::path elsewhere = temporary_directory();
   };
 
   /// All that is passed must outlive it; `monitor` may be null.
@@ -74,7 +81,8 @@ class RunSaver {
   /// Saves the run that is over: in the database, else in the journal, from what its figures were
   /// worked out from. Of its warnings the first `facts` were there before that, and those from
   /// `late` on came up after it. A run that is not in the database gets one more that says where it
-  /// is: `journaled`, or `not_saved`; of the latter, what steps have saved stays.
+  /// is: `journaled`, `saved_elsewhere`, or `not_saved`; of the latter, what steps have saved
+  /// stays.
   void finish(const Recording& recording, const PowerEvidence& power, ProfiledRun& run,
               std::size_t facts, std::size_t late);
   /// Takes away what was saved: the run should not have begun.
@@ -91,7 +99,13 @@ class RunSaver {
   [[nodiscard]] Result<void> to_journal(const std::vector<std::string>& lines);
   void tell(std::string code, std::string message, const Error& error);
   void trim_pending();
-  void to_journal_whole(const Error& refusal, const RunStepData& whole, ProfiledRun& run);
+  /// Where the run is then; empty: nowhere on disk.
+  std::filesystem::path to_journal_whole(const Error& refusal, const RunStepData& whole,
+                                         ProfiledRun& run);
+  [[nodiscard]] std::optional<std::filesystem::path> to_file_elsewhere(const std::string& line,
+                                                                       const std::string& run_id);
+  void keep(const ProfiledRun& run, std::filesystem::path journal);
+  void drop_journal();
   [[nodiscard]] Result<void> lock();
 
   ProfileDatabase& database_;
@@ -115,6 +129,7 @@ class RunSaver {
   std::optional<RunLock> lock_;
   std::optional<RunJournal> journal_;
   std::string first_line_;  // of the journal: who the run is
+  bool is_journal_empty_ = false;
   std::vector<RunStep> pending_;
   std::int64_t next_step_ = 0;
   bool begun_ = false;

@@ -14,12 +14,15 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -35,6 +38,29 @@ std::unique_ptr<PowerMonitor> fake_monitor() {
                                                           std::make_shared<testing::FakeSensor>()));
   return std::make_unique<PowerMonitor>(std::move(sources));
 }
+
+/// Where runs go that nothing else takes, for one test.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(const fs::path& path) {
+    if (const char* const old = getenv("TMPDIR")) {
+      old_ = old;
+    }
+    setenv("TMPDIR", path.c_str(), 1);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    if (old_) {
+      setenv("TMPDIR", old_->c_str(), 1);
+    } else {
+      unsetenv("TMPDIR");
+    }
+  }
+
+ private:
+  std::optional<std::string> old_;
+};
 
 class RunSaverTest : public ::testing::Test {
  protected:
@@ -142,8 +168,19 @@ class RunSaverTest : public ::testing::Test {
     return run ? assemble_recorded(*std::move(run)).tokens.size() : 0;
   }
 
+  /// Neither the database nor the run's journal can be written until give_back().
+  void take_all_away(const std::string& run_id) const {
+    take_away();
+    fs::create_directories(journal_path(path_, run_id));
+  }
+  void give_back(const std::string& run_id) const {
+    put_back();
+    fs::remove(journal_path(path_, run_id));
+  }
+
   const testing::TempDir dir_;
   const fs::path path_ = dir_.path() / "profiles.db";
+  const TemporaryDirectory nowhere_{"/nowhere"};
   std::unique_ptr<PowerMonitor> monitor_ = fake_monitor();
   std::mutex mutex_;
   std::vector<Warning> trouble_;
@@ -232,8 +269,8 @@ TEST_F(RunSaverTest, WithoutTheDatabaseTheRunGoesIntoAJournalAndIsBroughtIn) {
   ProfiledRun expected = result;
   expected.warnings.pop_back();  // where it was is of no interest any more
   EXPECT_EQ(**again.get_run(run.id()), expected);
-  EXPECT_EQ(files(),
-            (std::vector<std::string>{"profiles.db", "profiles.db-shm", "profiles.db-wal"}));
+  EXPECT_EQ(files(), (std::vector<std::string>{"profiles.db", "profiles.db-owner",
+                                               "profiles.db-shm", "profiles.db-wal"}));
   EXPECT_TRUE(recover_runs(again).empty());
 }
 
@@ -290,16 +327,165 @@ TEST_F(RunSaverTest, WhereNeitherWorksTheRunIsInMemoryAndSaysSo) {
   ASSERT_TRUE(has_warning(result, "not_saved"));
   EXPECT_NE(result.warnings.back().message.find("Not a directory"), std::string::npos)
       << result.warnings.back().message;
-  EXPECT_NE(result.warnings.back().hint.find("--json"), std::string::npos);
+  EXPECT_NE(result.warnings.back().hint.find("keeps the run in memory"), std::string::npos);
   EXPECT_EQ(result.totals.output_tokens, 5U) << "the data is there";
   EXPECT_TRUE(result.totals.figure.total);
+
+  // It is read as it is, and saved as soon as that is possible.
+  EXPECT_TRUE(database.is_unsaved(run.id()));
+  EXPECT_EQ(database.health().unsaved_runs, 1U);
+  EXPECT_EQ(**database.get_run(run.id()), result);
+  EXPECT_EQ((*database.summary(run.id()))->status, RunStatus::completed);
+  EXPECT_EQ((*database.pipeline(run.id()))->phases, result.phases);
+  put_back();
+  fs::remove(path_.string() + ".journal");
+  EXPECT_EQ(recover_runs(database).runs.size(), 1U);
+  EXPECT_FALSE(database.is_unsaved(run.id()));
+  ProfiledRun expected = result;
+  expected.warnings.pop_back();
+  EXPECT_EQ(**connect().get_run(run.id()), expected);
+}
+
+TEST_F(RunSaverTest, ARunThatIsKeptIsListedOnceAndAsItIs) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  const auto profile = [&](const std::string& id, bool saved) {
+    RunScope run = saver->run({.run_id = id, .model_name = "m"});
+    decode(run, 1);
+    wait_until([&] { return !database.read_steps(id)->empty(); });
+    if (!saved) {
+      take_all_away(id);
+    }
+    run.finish();
+    if (!saved) {
+      give_back(id);
+    }
+  };
+  profile("first", true);
+  profile("kept", false);
+  profile("last", true);  // whose begin brings the kept one in
+  EXPECT_FALSE(database.is_unsaved("kept"));
+  profile("kept too", false);
+  ProfileDatabase other = connect();
+  EXPECT_EQ((*other.summary("kept too"))->status, RunStatus::running) << "as far as it is saved";
+  EXPECT_EQ(recover_runs(other).in_the_making, 1U) << "it is not taken for one left behind";
+  const auto list = database.list_runs();
+  ASSERT_TRUE(list) << list.error().message;
+  EXPECT_EQ(list->total, 4U);
+  ASSERT_EQ(list->runs.size(), 4U);
+  EXPECT_EQ(list->runs[0].run_id, "kept too");
+  EXPECT_EQ(list->runs[0].status, RunStatus::completed);
+  EXPECT_EQ(database.list_runs({.limit = 1, .offset = 1})->runs.at(0).run_id, "last");
+  EXPECT_EQ(database.delete_run("kept too"), true);
+  EXPECT_EQ(database.list_runs()->total, 3U);
+  EXPECT_EQ(other.list_runs()->total, 3U);
+}
+
+TEST_F(RunSaverTest, WhatATendedDatabaseKeepsIsSavedByItself) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  RunScope run = saver->run({.model_name = "m"});
+  take_all_away(run.id());
+  decode(run, 2);
+  run.finish();
+  give_back(run.id());
+  wait_until([&] {
+    database.tend();
+    return !database.is_unsaved(run.id());
+  });
+  EXPECT_EQ((*connect().summary(run.id()))->status, RunStatus::completed);
+}
+
+TEST_F(RunSaverTest, WhereTheDiskIsFullTheRunGoesElsewhereAndCanBeBroughtIn) {
+  const fs::path elsewhere = dir_.path() / "elsewhere";
+  fs::create_directory(elsewhere);
+  const TemporaryDirectory set(elsewhere);
+  ProfiledRun result;
+  {
+    ProfileDatabase database = connect();
+    const auto saver = profiler(database);
+    RunScope run = saver->run({.model_name = "m"});
+    wait_until([&] { return !database.read_steps(run.id())->empty(); });
+    take_all_away(run.id());
+    decode(run, 3);
+    result = run.finish();
+  }
+  give_back(result.run_id);
+  ASSERT_TRUE(has_warning(result, "saved_elsewhere"));
+  const fs::path file = elsewhere / ("enprof-" + result.run_id + ".jsonl");
+  EXPECT_NE(result.warnings.back().message.find(file.string()), std::string::npos);
+  EXPECT_NE(result.warnings.back().hint.find("enprof db import --db " + path_.string() + " " +
+                                             file.string()),
+            std::string::npos)
+      << result.warnings.back().hint;
+  // The program has ended; the next one closes what is in the database of it.
+  ProfileDatabase database = connect();
+  EXPECT_EQ(recover_runs(database).runs.size(), 1U);
+  EXPECT_EQ((*database.summary(result.run_id))->status, RunStatus::interrupted);
+  const std::vector<fs::path> files{file};
+  EXPECT_EQ(recover_runs(database, files).runs.size(), 1U);
+  ProfiledRun expected = result;
+  expected.warnings.pop_back();
+  EXPECT_EQ(**database.get_run(result.run_id), expected);
+  EXPECT_FALSE(fs::exists(file));
+  EXPECT_TRUE(fs::exists(elsewhere));
+}
+
+TEST_F(RunSaverTest, AJournalWithoutALineIsNoTrouble) {
+  ProfileDatabase database = connect();
+  const fs::path empty = dir_.write("profiles.db.journal/r.jsonl", "");
+  {
+    const auto lock = RunLock::take(path_, "r");
+    ASSERT_TRUE(lock);
+    EXPECT_TRUE(recover_runs(database).empty());
+    EXPECT_TRUE(fs::exists(empty)) << "a living program has it";
+  }
+  EXPECT_TRUE(recover_runs(database).empty());
+  EXPECT_FALSE(fs::exists(empty));
+}
+
+TEST_F(RunSaverTest, AJournalThatCannotBeUnderstoodIsToldOnce) {
+  ProfileDatabase database = connect();
+  const fs::path bad = dir_.write("profiles.db.journal/r.jsonl", "nonsense\n");
+  const RecoveryReport report = recover_runs(database);
+  ASSERT_EQ(report.errors.size(), 1U);
+  EXPECT_NE(report.errors[0].hint.find(bad.string() + ".unreadable"), std::string::npos)
+      << report.errors[0].hint;
+  EXPECT_TRUE(recover_runs(database).empty());
+  EXPECT_TRUE(fs::exists(bad.string() + ".unreadable"));
+}
+
+TEST_F(RunSaverTest, ARunThatIsBeingWrittenCannotBeDeletedByAnother) {
+  ProfileDatabase database = connect();
+  const auto saver = profiler(database);
+  RunScope run = saver->run({.model_name = "m"});
+  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  ProfileDatabase other = connect();
+  const auto refused = other.delete_run(run.id());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::busy);
+  run.finish();
+  EXPECT_EQ(other.delete_run(run.id()), true);
+  EXPECT_EQ(database.list_runs()->total, 0U);
+}
+
+TEST_F(RunSaverTest, ARunThatIsDeletedDoesNotComeBackFromItsJournal) {
+  ProfileDatabase database = connect();
+  ProfiledRun left;
+  left.run_id = "left";
+  ASSERT_TRUE(database.begin_run(left));
+  dir_.write("profiles.db.journal/left.jsonl", "{}\n");
+  EXPECT_EQ(database.delete_run("left"), true);
+  EXPECT_FALSE(fs::exists(journal_directory(path_)));
 }
 
 /// A disk that fills up at every step of a run, then has room again.
 TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothingThatWasSaved) {
   for (std::size_t fill_after = 0; fill_after < 4; ++fill_after) {
     SCOPED_TRACE(fill_after);
+    std::optional<TemporaryDirectory> usual{std::in_place, "/tmp"};
     const testing::Tmpfs tmpfs("1m");
+    usual.reset();
     if (!tmpfs.mounted()) {
       GTEST_SKIP() << tmpfs.why_not();
     }
@@ -323,8 +509,7 @@ TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothingThatWasSaved) {
       wait_until([&] { return !trouble().empty(); });
       result = run.finish();
     }
-    const bool journaled = has_warning(result, "journaled");
-    EXPECT_NE(journaled, has_warning(result, "not_saved"));
+    EXPECT_NE(has_warning(result, "journaled"), has_warning(result, "not_saved"));
     EXPECT_EQ(result.totals.output_tokens, 16U);
     // The database is as good as it was, and works again with the space.
     fs::remove(tmpfs.path() / "ballast");
@@ -337,16 +522,11 @@ TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothingThatWasSaved) {
     }
     const auto run = database->get_run(run_id);
     ASSERT_TRUE(run) << run.error().message;
-    if (journaled) {
-      ASSERT_TRUE(*run);
-      EXPECT_EQ((*run)->tokens.size(), 16U);
-      EXPECT_EQ((*run)->status, result.status);
-    } else if (fill_after > 0) {
-      // What was saved before the disk was full is still there.
-      ASSERT_TRUE(*run);
-      EXPECT_GE((*run)->tokens.size(), 4 * fill_after);
-      EXPECT_EQ((*run)->status, RunStatus::interrupted);
-    }
+    // In a journal or in memory: it is whole.
+    ASSERT_TRUE(*run);
+    EXPECT_EQ((*run)->tokens.size(), 16U);
+    EXPECT_EQ((*run)->status, result.status);
+    EXPECT_FALSE(fs::exists(journal_directory(tmpfs.path() / "profiles.db")));
     const std::lock_guard lock(mutex_);
     trouble_.clear();
   }
@@ -354,7 +534,9 @@ TEST_F(RunSaverTest, AFullDiskAtAnyStepLosesNothingThatWasSaved) {
 
 /// The disk has no room for all of the run once more.
 TEST_F(RunSaverTest, AJournalThatCannotBeWrittenAnewKeepsWhatItHas) {
+  std::optional<TemporaryDirectory> usual{std::in_place, "/tmp"};
   const testing::Tmpfs tmpfs("4m");
+  usual.reset();
   if (!tmpfs.mounted()) {
     GTEST_SKIP() << tmpfs.why_not();
   }
@@ -372,6 +554,8 @@ TEST_F(RunSaverTest, AJournalThatCannotBeWrittenAnewKeepsWhatItHas) {
   const ProfiledRun result = run.finish();
   EXPECT_TRUE(has_warning(result, "not_saved"));
   EXPECT_FALSE(has_warning(result, "journaled"));
+  const fs::path journal = list_journals(path).at(0);
+  const std::string kept_lines = testing::read_file(journal);
 
   fs::remove(tmpfs.path() / "ballast");
   put_back(path);
@@ -380,8 +564,16 @@ TEST_F(RunSaverTest, AJournalThatCannotBeWrittenAnewKeepsWhatItHas) {
     ADD_FAILURE() << error.message;
   }
   ASSERT_EQ(report.runs.size(), 1U);
-  EXPECT_TRUE(report.runs[0].from_journal);
-  const auto kept = database->get_run(run.id());
+  EXPECT_EQ((*database->get_run(run.id()))->status, result.status) << "from memory";
+  EXPECT_FALSE(fs::exists(journal));
+
+  // As if the program had been killed instead; where there is more room.
+  ProfileDatabase other = connect();
+  dir_.write(fs::relative(journal_path(path_, run.id()), dir_.path()), kept_lines);
+  const RecoveryReport again = recover_runs(other);
+  ASSERT_EQ(again.runs.size(), 1U);
+  EXPECT_TRUE(again.runs[0].from_journal);
+  const auto kept = other.get_run(run.id());
   ASSERT_TRUE(kept && *kept);
   EXPECT_EQ((*kept)->status, RunStatus::interrupted);
   EXPECT_EQ((*kept)->tokens.size(), 8U);

@@ -5,6 +5,7 @@
 
 #include "profile/pass_recorder.hpp"
 #include "profile/run_recorder.hpp"
+#include "profile/span_places.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,8 +36,8 @@ class RunSlicer {
   [[nodiscard]] std::size_t first_token() const { return first_token_; }
 
  private:
-  void add_spans(Instant end, std::map<std::int32_t, std::int32_t>& moved);
-  void add_passes(Instant end, const std::map<std::int32_t, std::int32_t>& moved);
+  void add_spans(Instant end, SpanPlaces& moved);
+  void add_passes(Instant end, const SpanPlaces& moved);
   void forget(Instant end);
 
   Instant begin_;

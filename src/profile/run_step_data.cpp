@@ -157,6 +157,7 @@ std::string step_to_json(const RunStepData& data) {
   };
   count("dropped_spans", data.dropped_spans);
   count("dropped_text_bytes", data.dropped_text_bytes);
+  count("cut_spans", data.cut_spans);
   count("lost_passes", data.lost_passes);
   if (data.complete) {
     rest["complete"] = true;

@@ -39,6 +39,7 @@ struct RunStepData {
   std::optional<std::vector<Warning>> power_warnings;
   std::size_t dropped_spans = 0;
   std::size_t dropped_text_bytes = 0;
+  std::size_t cut_spans = 0;
   std::size_t lost_passes = 0;
   /// The run is over, and this step alone is all of it. `warnings` came up after it was worked out.
   bool complete = false;

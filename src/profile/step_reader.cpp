@@ -1,6 +1,7 @@
 #include "profile/step_reader.hpp"
 
 #include "profile/run_facts.hpp"
+#include "profile/span_places.hpp"
 #include "store/row_columns.hpp"
 
 #include <fmt/format.h>
@@ -122,6 +123,7 @@ class Builder {
     add_power(step);
     count(step, "dropped_spans", recorded_.recording.dropped_spans);
     count(step, "dropped_text_bytes", recorded_.recording.dropped_text_bytes);
+    count(step, "cut_spans", recorded_.recording.cut_spans);
     count(step, "lost_passes", recorded_.recording.passes.lost_passes);
     if (step.contains("complete")) {
       recorded_.complete = true;
@@ -267,10 +269,10 @@ class Builder {
       return 0;
     }
     const auto parent = places_.find(span.parent);
-    if (parent == places_.end() || parent->second == 0) {
+    if (!parent || *parent == 0) {
       return std::nullopt;
     }
-    return parent->second;
+    return parent;
   }
 
   /// Spans whose place was lost are dropped, with their children; what is open ends with the last
@@ -306,7 +308,7 @@ class Builder {
       tokens = std::max(tokens, span.token + 1);
       recording.names.resize(std::max<std::size_t>(recording.names.size(), span.name + 1U),
                              "(unknown)");
-      places_[index] = static_cast<std::int32_t>(recording.spans.size());
+      places_.add(index);  // as the spans of the recording
       recording.spans.push_back(span);
     }
     for (const auto& [index, name] : names_) {
@@ -333,15 +335,14 @@ class Builder {
     for (auto& [index, entry] : passes_) {
       auto& [pass, ends] = entry;
       const auto parent = places_.find(pass.place.parent);
-      if (parent == places_.end()) {
+      if (!parent) {
         ++passes.lost_passes;
         continue;
       }
-      pass.place.parent = parent->second;
+      pass.place.parent = *parent;
       pass.place.spans_before = static_cast<std::uint32_t>(
-          std::distance(places_.begin(),
-                        places_.lower_bound(static_cast<std::int32_t>(std::min<std::uint32_t>(
-                            pass.place.spans_before, std::numeric_limits<std::int32_t>::max())))));
+          places_.count_before(static_cast<std::int32_t>(std::min<std::uint32_t>(
+              pass.place.spans_before, std::numeric_limits<std::int32_t>::max()))));
       if (pass.place.spans_before <= static_cast<std::uint32_t>(pass.place.parent)) {
         reject("a pass has no place among the spans");
       }
@@ -379,7 +380,7 @@ class Builder {
   std::map<std::int32_t, std::string> texts_;
   std::map<std::int32_t, SpanRecord> spans_;
   std::map<std::int32_t, std::pair<PassRecord, std::vector<Instant>>> passes_;
-  std::map<std::int32_t, std::int32_t> places_;  // of the spans that are there
+  SpanPlaces places_;  // of the spans that are there
 };
 
 }  // namespace

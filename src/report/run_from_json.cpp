@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -186,7 +187,12 @@ WallTime wall_time(const Node& node) {
   // Nanoseconds since 1970, which the clock counts in, end in 2262.
   constexpr int kFirstYear = 1970;
   constexpr int kLastYear = 2199;
-  if (!good || !date.ok() || parts[0] < kFirstYear || parts[0] > kLastYear) {
+  constexpr std::array<int, 3> kMostOfDay{23, 59,
+                                          59};  // hour, minute, second; as UTC of POSIX has them
+  const bool in_day =
+      std::ranges::equal(kMostOfDay, std::span(parts).subspan(3, 3),
+                         [](int most, int part_of_day) { return part_of_day <= most; });
+  if (!good || !date.ok() || !in_day || parts[0] < kFirstYear || parts[0] > kLastYear) {
     node.reject("is no time like 2026-09-21T14:13:20.123Z");
   }
   return std::chrono::sys_days{date} + std::chrono::hours{parts[3]} +

@@ -102,7 +102,14 @@ TEST(RunFromJson, WhatIsWrongIsNamedWithItsPlace) {
   says(message([](auto& d) { d["values"]["experts"][0]["weights"].erase(0); }), "weights");
   says(message([](auto& d) { d["model"]["layers"] = 1e9; }), ".model.layers is no whole number");
   says(message([](auto& d) { d["started_at"] = "3061-01-01T00:00:00.000Z"; }), ".started_at");
-  says(message([](auto& d) { d["started_at"] = "2026-13-41T00:00:00.000Z"; }), ".started_at");
+  for (const char* const none :
+       {"2026-13-41T00:00:00.000Z", "2026-11-24T99:99:99.000Z", "2026-11-24T24:00:00.000Z",
+        "2026-11-24T23:60:00.000Z", "2026-11-24T23:59:60.000Z", "2026-02-29T00:00:00.000Z",
+        "2100-02-29T00:00:00.000Z", "2026-04-31T00:00:00.000Z", "2026-00-10T00:00:00.000Z",
+        "2026-11-24T12:00:00.000+02:00", "2026-11-24T12:00:00.000", "2026-11-24 12:00:00.000Z",
+        "1969-12-31T23:59:59.000Z", "2026-11-24T-1:00:00.000Z", ""}) {
+    says(message([none](auto& d) { d["started_at"] = none; }), ".started_at");
+  }
   says(message([](auto& d) { d["power"]["domains"][1]["within"] = "core-0"; }),
        ".power.domains lie in each other");
   says(message([](auto& d) { d["totals"] = 3; }), ".totals is no object");

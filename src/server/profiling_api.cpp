@@ -538,6 +538,13 @@ StoreHealth ProfilingApi::look_at_store() const {
   StoreHealth store = parts_.store.health();
   if (const auto& error = store.last_error ? store.last_error : store.read_error) {
     parts_.health.failed("store", *error);
+  } else if (store.unsaved_runs > 0) {
+    parts_.health.failed(
+        "store", {ErrorCode::unavailable,
+                  fmt::format("{} runs that are over could not be saved yet: they are in memory",
+                              store.unsaved_runs),
+                  "They are saved as soon as the database takes them; the server's log says why it "
+                  "does not."});
   } else {
     parts_.health.ok("store");
   }
@@ -562,6 +569,7 @@ HttpResponse ProfilingApi::health() const {
         {"hint", component.error ? text(component.error->hint) : Json()}};
     if (component.name == "store") {
       entry["breaker"] = to_string(store.state);
+      entry["unsaved_runs"] = store.unsaved_runs;
     }
     components.push_back(std::move(entry));
   }

@@ -82,11 +82,12 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
                                         warn(warning);
                                         parts_.metrics.count_error(warning.component, warning.code);
                                       }}};
-  profiler.on([&](const Event& event) {
+  // It may outlive this call: nothing of it is referred to.
+  profiler.on([this, begun, run_id = task.run_id, monitor = power.monitor](const Event& event) {
     parts_.publisher.publish(event);
     if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters
-      for (const Warning& warning : power.monitor->warnings(begun)) {
-        warn(warning);
+      for (const Warning& warning : monitor->warnings(begun)) {
+        parts_.publisher.warn(run_id, monotonic_clock().now() - begun, warning);
       }
     }
   });

@@ -1,6 +1,7 @@
 #include "store/connection.hpp"
 
 #include "base/log.hpp"
+#include "base/shell_quote.hpp"
 #include "store/database_file.hpp"
 #include "store/schema.hpp"
 #include "store/schema_scripts.hpp"
@@ -10,6 +11,7 @@
 #include <sqlite3.h>
 
 #include <chrono>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -20,11 +22,21 @@ namespace {
 constexpr Logger kLog{"store"};
 
 constexpr const char* kOpening = "open the database";
+constexpr const char* kReading = "read the database";
 /// What a new file takes with its log and the memory that SQLite shares between programs.
 constexpr std::uintmax_t kBytesToOpen = 512 << 10;
 
 /// The log beside the file may stay this long when it has been read into the file.
 constexpr std::int64_t kLogBytes = 16 << 20;
+
+/// https://www.sqlite.org/uri.html
+std::string uri_of(const std::filesystem::path& file, std::string_view how) {
+  std::string uri = "file:";
+  for (const char c : file.string()) {
+    uri += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02X}", c) : std::string(1, c);
+  }
+  return fmt::format("{}?{}", uri, how);
+}
 
 bool enable_wal(SQLite::Database& database) {
   return database.execAndGet("PRAGMA journal_mode = WAL").getString() == "wal";
@@ -32,23 +44,57 @@ bool enable_wal(SQLite::Database& database) {
 
 }  // namespace
 
+SQLite::Database open_to_read(const std::filesystem::path& file, bool& skipped_log) {
+  const int flags = SQLite::OPEN_READONLY | SQLite::OPEN_URI;
+  std::filesystem::path log = file;
+  log += "-wal";
+  std::error_code failed;
+  const auto log_bytes = std::filesystem::file_size(log, failed);
+  const bool has_log = !failed && log_bytes > 0 && !has_foreign_log(file);
+  if (has_log) {
+    // Another program has the file open, or was killed. No index of the log is made here: it would
+    // be ours, and bar the way for the owner of the file.
+    try {
+      SQLite::Database database(uri_of(file, "mode=ro&readonly_shm=1"), flags);
+      database.execAndGet("SELECT count(*) FROM sqlite_schema");
+      return database;
+    } catch (const SQLite::Exception& exception) {
+      kLog.debug("{} is read without its log: {}", file.string(), exception.what());
+    }
+  }
+  skipped_log = has_log;
+  return {uri_of(file, "mode=ro&immutable=1"), flags};
+}
+
 Connection::Connection(SQLite::Database database, std::filesystem::path path,
-                       const DatabaseOptions& options)
-    : busy_(options.busy_timeout), database_(std::move(database)), path_(std::move(path)) {
-  busy_.install(database_.getHandle());
+                       std::filesystem::path file, const DatabaseOptions& options)
+    : busy_(options.busy_timeout),
+      open_(std::move(database)),
+      path_(std::move(path)),
+      named_(std::filesystem::absolute(path_)),
+      file_(std::move(file)),
+      identity_(FileIdentity::of(named_)),
+      reads_only_(options.access == Access::read_only) {
+  busy_.install(open_->getHandle());
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& path,
                                                      const DatabaseOptions& options) {
+  if (options.access == Access::read_only) {
+    return open_reading(path, options);
+  }
   auto place = DatabasePlace::prepare(path);
   if (!place) {
     return std::unexpected(std::move(place.error()));
   }
   const StoreAction opening{.path = path, .what = kOpening, .busy_timeout = options.busy_timeout};
+  const std::filesystem::path file = follow_links(place->absolute());
+  if (auto clear = set_aside_foreign_log(file); !clear) {
+    return std::unexpected(std::move(clear.error()));
+  }
   auto connection = guarded(opening, [&]() -> Result<std::unique_ptr<Connection>> {
-    SQLite::Database database(place->absolute().string(),
-                              SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    return std::unique_ptr<Connection>(new Connection(std::move(database), path, options));
+    SQLite::Database database(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    return std::unique_ptr<Connection>(new Connection(std::move(database), path, file, options));
   });
   if (!connection) {
     return connection;
@@ -63,39 +109,104 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   return connection;
 }
 
-Result<std::unique_ptr<Connection>> Connection::open_to_read(const std::filesystem::path& path,
+Result<std::unique_ptr<Connection>> Connection::open_another(const std::filesystem::path& path,
                                                              const DatabaseOptions& options) {
   const StoreAction opening{.path = path, .what = kOpening, .busy_timeout = options.busy_timeout};
   return guarded(opening, [&]() -> Result<std::unique_ptr<Connection>> {
-    SQLite::Database database(std::filesystem::absolute(path).string(), SQLite::OPEN_READWRITE);
-    return std::unique_ptr<Connection>(new Connection(std::move(database), path, options));
+    const std::filesystem::path file = follow_links(path);
+    SQLite::Database database(file.string(), SQLite::OPEN_READWRITE);
+    return std::unique_ptr<Connection>(new Connection(std::move(database), path, file, options));
   });
 }
 
 Result<void> Connection::prepare_to_read() {
   const Nanoseconds patience = busy_.limit();
   set_patience(Nanoseconds{0});  // who has another connection waits with that
-  auto ready = guarded(action("read the database"), [&]() -> Result<void> {
-    database_.exec("PRAGMA query_only = ON");
-    static_cast<void>(database_.execAndGet("SELECT count(*) FROM sqlite_schema"));
+  auto ready = guarded(action(kReading), [&]() -> Result<void> {
+    open_->exec("PRAGMA query_only = ON");
+    static_cast<void>(open_->execAndGet("SELECT count(*) FROM sqlite_schema"));
     return {};
   });
   set_patience(patience);
   return ready;
 }
 
+Result<std::unique_ptr<Connection>> Connection::open_reading(const std::filesystem::path& path,
+                                                             const DatabaseOptions& options) {
+  std::error_code failed;
+  if (!std::filesystem::exists(path, failed)) {
+    return fail(ErrorCode::not_found, fmt::format("There is no database at {}", path.string()),
+                "Name another file with --db PATH.");
+  }
+  const std::filesystem::path file = follow_links(path);
+  const StoreAction opening{.path = path, .what = kReading, .busy_timeout = options.busy_timeout};
+  return guarded(opening, [&]() -> Result<std::unique_ptr<Connection>> {
+    bool skipped_log = false;
+    std::unique_ptr<Connection> connection(
+        new Connection(enprof::open_to_read(file, skipped_log), path, file, options));
+    if (auto ready = connection->set_up_to_read(); !ready) {
+      return std::unexpected(std::move(ready.error()));
+    }
+    if (skipped_log) {
+      kLog.warning(
+          "The latest changes of {} lie in {}-wal, which cannot be read here: they are not shown. "
+          "They are as soon as who may write the database has opened it once more: enprof runs "
+          "--db {}",
+          path.string(), file.string(), shell_quote(path.string()));
+    }
+    return connection;
+  });
+}
+
+Connection::~Connection() {
+  open_.reset();  // the last one takes the log away
+  if (!reads_only_) {
+    forget_log_owner(file_);
+  }
+}
+
 bool Connection::lost() {
   int moved = 0;
-  const int code =
-      sqlite3_file_control(database_.getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-  return code == SQLITE_OK && moved != 0;
+  const int code = sqlite3_file_control(open_->getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  // By the path that was asked for, too: it may be a link that leads elsewhere now.
+  return (code == SQLITE_OK && moved != 0) || FileIdentity::of(named_) != identity_ ||
+         (log_ && FileIdentity::of(log_path()) != log_);
+}
+
+void Connection::part(std::unique_ptr<Connection> connection) {
+  if (connection->reads_only_) {
+    return;
+  }
+  // Through the files that are open, wherever they are now.
+  constexpr Nanoseconds kPatience = std::chrono::milliseconds{200};
+  connection->set_patience(kPatience);
+  connection->drain_log("TRUNCATE");
+  const std::filesystem::path file = connection->file_;
+  const bool log_stayed = connection->log_ &&
+                          FileIdentity::of(connection->log_path()) == connection->log_ &&
+                          FileIdentity::of(file) != connection->identity_;
+  connection.reset();
+  if (!log_stayed) {
+    return;
+  }
+  if (const auto aside = set_aside_log(file); !aside) {
+    kLog.error("{}", aside.error().message);
+  } else if (*aside) {
+    kLog.warning("The log of the file that was at {} is now {}", file.string(), (*aside)->string());
+  }
+}
+
+std::filesystem::path Connection::log_path() const {
+  std::filesystem::path log = file_;
+  log += "-wal";
+  return log;
 }
 
 StoreAction Connection::action(std::string what) {
   return {.path = path_,
           .what = std::move(what),
           .busy_timeout = busy_.limit(),
-          .handle = database_.getHandle()};
+          .handle = open_->getHandle()};
 }
 
 StoreAction Connection::action(std::string what, std::uintmax_t bytes_needed) {
@@ -110,32 +221,57 @@ StoreAction Connection::action(std::string what, std::uintmax_t bytes_needed) {
 }
 
 Result<void> Connection::set_up() {
-  if (sqlite3_db_readonly(database_.getHandle(), "main") != 0) {
+  if (sqlite3_db_readonly(open_->getHandle(), "main") != 0) {
     return std::unexpected(explain_refusal(path_, "it is read-only"));
   }
-  database_.exec("PRAGMA foreign_keys = ON");
-  if (database_.execAndGet("PRAGMA foreign_keys").getInt() != 1) {
+  open_->exec("PRAGMA foreign_keys = ON");
+  if (open_->execAndGet("PRAGMA foreign_keys").getInt() != 1) {
     return fail(ErrorCode::unsupported, "The SQLite library here was built without foreign keys",
                 "Link another: each Debian has one in libsqlite3-0.");
   }
-  if (auto ours = check_owner(database_, path_); !ours) {
+  if (auto ours = check_owner(*open_, path_); !ours) {
     return ours;
   }
   // Before the tables, so that with them all that is needed to use them has been found to work.
   choose_journal();
-  auto current = bring_up_to_date(database_, path_, schema_migrations());
+  auto current = bring_up_to_date(*open_, path_, schema_migrations());
   drain_log("PASSIVE");
+  if (current) {
+    log_ = FileIdentity::of(log_path());
+    note_log_owner(file_);
+  }
   return current;
+}
+
+Result<void> Connection::set_up_to_read() {
+  if (auto ours = check_owner(*open_, path_); !ours) {
+    return ours;
+  }
+  const int newest = static_cast<int>(schema_migrations().size());
+  if (const int version = schema_version(*open_); version < newest) {
+    const std::string copy = shell_quote(path_.filename().string() + ".copy");
+    return fail(ErrorCode::unsupported,
+                version == 0
+                    ? fmt::format("The database {} has no tables yet, and may only be read here",
+                                  path_.string())
+                    : fmt::format("The database {} has schema version {}; this program reads "
+                                  "version {}, and may not bring this file up to date",
+                                  path_.string(), version, newest),
+                fmt::format("Copy it to where you may write; the copy is brought up to date when "
+                            "it is opened: cp {} {} && enprof runs --db {}",
+                            shell_quote(path_.string()), copy, copy));
+  }
+  return check_newest(*open_, path_, newest);
 }
 
 /// Readers and a writer do not block each other in WAL mode, which the file remembers. Switching
 /// needs the file for a moment alone, and SQLite does not always wait for that by itself.
 void Connection::choose_journal() {
-  bool wal = database_.execAndGet("PRAGMA journal_mode").getString() == "wal";
+  bool wal = open_->execAndGet("PRAGMA journal_mode").getString() == "wal";
   const auto began = std::chrono::steady_clock::now();
   for (int attempts = 0; !wal; ++attempts) {
     try {
-      wal = enable_wal(database_);
+      wal = enable_wal(*open_);
       break;
     } catch (const SQLite::Exception& exception) {
       const Nanoseconds pause = busy_.pause(attempts, std::chrono::steady_clock::now() - began);
@@ -150,13 +286,13 @@ void Connection::choose_journal() {
                  path_.string());
   }
   // In WAL mode NORMAL loses at most the last transactions in a power cut, and never the file.
-  database_.exec(wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
-  database_.exec(fmt::format("PRAGMA journal_size_limit = {}", kLogBytes));
+  open_->exec(wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+  open_->exec(fmt::format("PRAGMA journal_size_limit = {}", kLogBytes));
 }
 
 void Connection::drain_log(const char* how) {
   const std::string command = fmt::format("PRAGMA wal_checkpoint({})", how);
-  if (const int code = database_.tryExec(command); code != SQLITE_OK) {
+  if (const int code = open_->tryExec(command); code != SQLITE_OK) {
     // Readers or a full disk are in the way: the log is as good a place.
     kLog.debug("The log of {} was not carried over: {}", path_.string(), sqlite3_errstr(code));
   }

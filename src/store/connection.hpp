@@ -4,6 +4,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "store/busy_wait.hpp"
+#include "store/log_owner.hpp"
 #include "store/sqlite_error.hpp"
 
 #include <SQLiteCpp/Database.h>
@@ -11,9 +12,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace enprof {
+
+/// Opens a file to read, and leaves no trace beside it: what SQLite takes for unchanging needs
+/// neither a log nor its index. Where there is a log with something in it, it is read too;
+/// `skipped_log` says where that was not possible. Throws SQLite::Exception.
+[[nodiscard]] SQLite::Database open_to_read(const std::filesystem::path& file, bool& skipped_log);
 
 /// Threads: one at a time.
 class Connection {
@@ -23,14 +30,21 @@ class Connection {
                                                                 const DatabaseOptions& options);
   /// One more connection to a file that another one has open. Looks at nothing in the file yet:
   /// see prepare_to_read(). Errors: as open(), save that nothing is made where it is missing.
-  [[nodiscard]] static Result<std::unique_ptr<Connection>> open_to_read(
+  [[nodiscard]] static Result<std::unique_ptr<Connection>> open_another(
       const std::filesystem::path& path, const DatabaseOptions& options);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+  ~Connection();
 
-  [[nodiscard]] SQLite::Database& database() { return database_; }
-  /// Whether the file that is open is no longer the one at its path: deleted, moved or replaced.
+  [[nodiscard]] SQLite::Database& database() { return *open_; }
+  /// Whether the file that is open, or its log, is no longer the one at its path: deleted, moved or
+  /// replaced.
   [[nodiscard]] bool lost();
+  /// Ends a connection that is lost. Its log is carried into the file that it belongs to, wherever
+  /// that is now; what lies in the log's place is put aside where it belongs to that file too.
+  static void part(std::unique_ptr<Connection> connection);
+  /// The file that is open, its links followed.
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 
   /// Refuses to write from now on. Errors: where the file cannot be read.
   [[nodiscard]] Result<void> prepare_to_read();
@@ -49,13 +63,23 @@ class Connection {
   void drain_log(const char* how);
 
  private:
-  Connection(SQLite::Database database, std::filesystem::path path, const DatabaseOptions& options);
+  Connection(SQLite::Database database, std::filesystem::path path, std::filesystem::path file,
+             const DatabaseOptions& options);
+  static Result<std::unique_ptr<Connection>> open_reading(const std::filesystem::path& path,
+                                                          const DatabaseOptions& options);
   Result<void> set_up();
+  Result<void> set_up_to_read();
   void choose_journal();
+  [[nodiscard]] std::filesystem::path log_path() const;
 
-  BusyWait busy_;  // outlives the connection that calls it
-  SQLite::Database database_;
+  BusyWait busy_;                         // outlives the connection that calls it
+  std::optional<SQLite::Database> open_;  // empty at the very end only
   std::filesystem::path path_;
+  std::filesystem::path named_;  // the same, absolute
+  std::filesystem::path file_;
+  std::optional<FileIdentity> identity_;
+  bool reads_only_ = false;
+  std::optional<FileIdentity> log_;  // empty where there is none
 };
 
 }  // namespace enprof

@@ -1,6 +1,7 @@
 #include "store/database_file.hpp"
 
 #include "base/shell_quote.hpp"
+#include "store/log_owner.hpp"
 
 #include <fmt/format.h>
 
@@ -10,12 +11,14 @@
 #include <exception>
 #include <fcntl.h>
 #include <optional>
+#include <pwd.h>
 #include <ranges>
 #include <string>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace enprof {
 namespace {
@@ -33,13 +36,58 @@ int refusal(const fs::path& path, int rights) {
   return faccessat(AT_FDCWD, path.c_str(), rights, AT_EACCESS) == 0 ? 0 : errno;
 }
 
+/// The name of another user to whom a file belongs; empty where it is ours, or gone.
+std::string other_owner(const fs::path& path) {
+  struct stat status{};
+  if (stat(path.c_str(), &status) != 0 || status.st_uid == geteuid()) {
+    return {};
+  }
+  constexpr std::size_t kRoom = 16384;
+  std::vector<char> room(kRoom);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(status.st_uid, &entry, room.data(), room.size(), &found) != 0 ||
+      found == nullptr) {
+    return fmt::format("the user with number {}", status.st_uid);
+  }
+  return fmt::format("user {}", found->pw_name);
+}
+
 /// A hint that gives back a right on a path, unless the whole file system refuses it.
 std::string hint_for(int error_number, const fs::path& path, std::string_view rights) {
   if (error_number == EROFS) {
     return fmt::format("Its file system is mounted read-only: {}.", kOther);
   }
-  return fmt::format("Give yourself the right (chmod {} {}, by its owner), or {}.", rights,
+  if (const std::string owner = other_owner(path); !owner.empty()) {
+    return fmt::format("It belongs to {}: {}, where you keep runs of your own.", owner, kOther);
+  }
+  return fmt::format("Give yourself the right (chmod {} {}), or {}.", rights,
                      shell_quote(path.string()), kOther);
+}
+
+/// What helps who may not read a database.
+std::string hint_for_reading(int error_number, const fs::path& database) {
+  if (const std::string owner = other_owner(database); !owner.empty()) {
+    return fmt::format(
+        "It belongs to {}, who can hand you runs (enprof export RUN, which enprof import takes), "
+        "or "
+        "let you read all of them (chmod o+r {}, by them). Or {}.",
+        owner, shell_quote(database.string()), kOther);
+  }
+  return hint_for(error_number, database, "u+rw");
+}
+
+/// What helps who may not write a database, or what lies beside it.
+std::string hint_for_writing(int error_number, const fs::path& refused, std::string_view rights,
+                             const fs::path& database) {
+  std::string hint = hint_for(error_number, refused, rights);
+  if (refusal(database, R_OK) == 0) {
+    hint += fmt::format(
+        " What is in it can be read as it is: enprof runs --db {} (show and export "
+        "likewise).",
+        shell_quote(database.string()));
+  }
+  return hint;
 }
 
 std::optional<Error> unsuitable(const fs::path& path) {
@@ -201,6 +249,12 @@ Result<void> DatabasePlace::make_directories() {
   return {};
 }
 
+bool may_write_database(const fs::path& path) {
+  // Links lead to where SQLite's own files lie.
+  const fs::path file = follow_links(path);
+  return refusal(file, R_OK | W_OK) == 0 && refusal(directory_of(file), W_OK | X_OK) == 0;
+}
+
 Error explain_refusal(const fs::path& path, std::string_view detail) {
   if (auto error = unsuitable(path)) {
     return *std::move(error);
@@ -210,12 +264,12 @@ Error explain_refusal(const fs::path& path, std::string_view detail) {
     if (const int number = refusal(path, R_OK)) {
       return {ErrorCode::permission_denied,
               fmt::format("The database {} cannot be read: {}", path.string(), reason(number)),
-              hint_for(number, path, "u+rw")};
+              hint_for_reading(number, path)};
     }
     if (const int number = refusal(path, W_OK)) {
       return {ErrorCode::permission_denied,
               fmt::format("The database {} cannot be written: {}", path.string(), reason(number)),
-              hint_for(number, path, "u+w")};
+              hint_for_writing(number, path, "u+w", path)};
     }
   }
   if (const int number = refusal(directory, W_OK | X_OK)) {
@@ -223,7 +277,7 @@ Error explain_refusal(const fs::path& path, std::string_view detail) {
             fmt::format("The directory {} cannot be written: {}. SQLite keeps files beside the "
                         "database {}",
                         directory.string(), reason(number), path.string()),
-            hint_for(number, directory, "u+wx")};
+            hint_for_writing(number, directory, "u+wx", path)};
   }
   return {ErrorCode::io, fmt::format("Cannot open the database {}: {}", path.string(), detail),
           fmt::format("Look whether it can be opened at all (sqlite3 {} .tables), or {}.",

@@ -41,6 +41,9 @@ class DatabasePlace {
   bool kept_ = false;
 };
 
+/// Whether this user may write the file, and what SQLite keeps beside it.
+[[nodiscard]] bool may_write_database(const std::filesystem::path& path);
+
 /// Why a file cannot be opened for reading and writing, or its directory cannot take SQLite's log.
 /// `detail` is said where no reason can be found.
 [[nodiscard]] Error explain_refusal(const std::filesystem::path& path, std::string_view detail);

@@ -2,7 +2,9 @@
 
 #include "enprof/store/profile_database.hpp"
 
+#include "store/connection.hpp"
 #include "store/database_file.hpp"
+#include "store/log_owner.hpp"
 #include "store/schema.hpp"
 #include "store/schema_scripts.hpp"
 #include "store/sqlite_error.hpp"
@@ -20,20 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// To be opened without a trace. Where nobody has the file open, SQLite is told that it does not
-/// change (https://www.sqlite.org/uri.html): it would leave a log and shared memory beside it.
-/// These are there already where others write, whose latest changes are in them.
-std::string uri_of(const fs::path& absolute) {
-  std::string uri = "file:";
-  for (const char c : absolute.string()) {
-    uri += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02X}", c) : std::string(1, c);
-  }
-  std::error_code failed;
-  const bool in_use = fs::exists(absolute.string() + "-wal", failed) ||
-                      fs::exists(absolute.string() + "-journal", failed);
-  return in_use ? uri : uri + "?immutable=1";
-}
-
 }  // namespace
 
 Result<DatabaseGlance> glance_at(const fs::path& path) {
@@ -49,8 +37,9 @@ Result<DatabaseGlance> glance_at(const fs::path& path) {
   const Nanoseconds patience = DatabaseOptions{}.busy_timeout;
   const StoreAction looking{.path = path, .what = "look at the database", .busy_timeout = patience};
   return guarded(looking, [&]() -> Result<DatabaseGlance> {
-    SQLite::Database database(
-        uri_of(place->absolute()), SQLite::OPEN_READONLY | SQLite::OPEN_URI,
+    bool skipped_log = false;
+    SQLite::Database database = open_to_read(follow_links(place->absolute()), skipped_log);
+    database.setBusyTimeout(
         static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count()));
     if (auto ours = check_owner(database, path); !ours) {
       return std::unexpected(ours.error());

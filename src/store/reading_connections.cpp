@@ -2,7 +2,6 @@
 
 #include "base/log.hpp"
 
-#include <sys/stat.h>
 #include <utility>
 
 namespace enprof {
@@ -13,7 +12,7 @@ constexpr Logger kLog{"store"};
 }  // namespace
 
 void ReadingConnections::follow(Connection& main) {
-  auto file = file_at_path();
+  auto file = FileIdentity::of(path_);
   if (main.lost()) {
     file.reset();  // it was replaced in this moment
   }
@@ -30,7 +29,7 @@ void ReadingConnections::stop() {
 
 std::unique_ptr<Connection> ReadingConnections::take() {
   std::unique_ptr<Connection> connection;
-  std::optional<FileId> file;
+  std::optional<FileIdentity> file;
   {
     const std::lock_guard lock(mutex_);
     file = file_;
@@ -39,16 +38,16 @@ std::unique_ptr<Connection> ReadingConnections::take() {
       idle_.pop_back();
     }
   }
-  if (!file || file_at_path() != file) {
+  if (!file || FileIdentity::of(path_) != file) {
     return nullptr;
   }
   if (connection && !connection->lost()) {
     return connection;
   }
   connection.reset();  // of the file that lay here before
-  auto opened = Connection::open_to_read(path_, options_);
+  auto opened = Connection::open_another(path_, options_);
   // Before the first look into it: a log that belongs to another file would be taken for its own.
-  if (opened && file_at_path() == file && !(*opened)->lost()) {
+  if (opened && FileIdentity::of(path_) == file && !(*opened)->lost()) {
     const auto ready = (*opened)->prepare_to_read();
     if (ready) {
       return *std::move(opened);
@@ -65,15 +64,6 @@ void ReadingConnections::give_back(std::unique_ptr<Connection> connection) {
   if (file_ && idle_.size() < kMostIdle) {
     idle_.push_back(std::move(connection));
   }
-}
-
-std::optional<ReadingConnections::FileId> ReadingConnections::file_at_path() const {
-  struct stat status{};
-  if (::stat(path_.c_str(), &status) != 0) {
-    return std::nullopt;
-  }
-  return FileId{.device = static_cast<std::uintmax_t>(status.st_dev),
-                .inode = static_cast<std::uintmax_t>(status.st_ino)};
 }
 
 }  // namespace enprof

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "store/connection.hpp"
+#include "store/log_owner.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -34,17 +34,10 @@ class ReadingConnections {
  private:
   static constexpr std::size_t kMostIdle = 4;
 
-  struct FileId {
-    std::uintmax_t device = 0;
-    std::uintmax_t inode = 0;
-    friend bool operator==(const FileId&, const FileId&) = default;
-  };
-  [[nodiscard]] std::optional<FileId> file_at_path() const;
-
   const std::filesystem::path path_;
   const DatabaseOptions options_;
   std::mutex mutex_;  // guards what follows; never held while a file is looked at
-  std::optional<FileId> file_;
+  std::optional<FileIdentity> file_;
   std::vector<std::unique_ptr<Connection>> idle_;
 };
 

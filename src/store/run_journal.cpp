@@ -63,9 +63,24 @@ void sync_directory(const fs::path& directory) {
 
 }  // namespace
 
+fs::path journal_path(const fs::path& database, std::string_view run_id) {
+  return journal_directory(database) / (file_stem(run_id) + ".jsonl");
+}
+
+Result<RunJournal> RunJournal::create_in(const fs::path& directory, std::string_view run_id) {
+  const fs::path path = directory / ("enprof-" + file_stem(run_id) + ".jsonl");
+  // Others may write to a directory for temporary files: no link of theirs is followed.
+  const int descriptor =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (descriptor < 0) {
+    return failed("make", path, errno);
+  }
+  return RunJournal{path, descriptor};
+}
+
 Result<RunJournal> RunJournal::open(const fs::path& database, std::string_view run_id) {
   const fs::path directory = journal_directory(database);
-  const fs::path path = directory / (file_stem(run_id) + ".jsonl");
+  const fs::path path = journal_path(database, run_id);
   if (mkdir(directory.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
     return failed("open", path, errno);
   }
@@ -166,7 +181,9 @@ Result<void> remove_journal(const fs::path& path) {
     return failed("remove", path, errno);
   }
   unlink((path.string() + ".partial").c_str());
-  rmdir(path.parent_path().c_str());  // only where it is empty
+  if (path.parent_path().extension() == ".journal") {
+    rmdir(path.parent_path().c_str());  // only where it is empty
+  }
   return {};
 }
 

@@ -11,6 +11,10 @@
 
 namespace enprof {
 
+/// Where a run's journal beside a database is, or would be.
+[[nodiscard]] std::filesystem::path journal_path(const std::filesystem::path& database,
+                                                 std::string_view run_id);
+
 /// `<db>.journal/RUN.jsonl`. What a line says is the caller's; it holds no line break. Threads: one
 /// at a time.
 class RunJournal {
@@ -18,6 +22,10 @@ class RunJournal {
   /// Makes it, or goes on with one that is there. Errors: those of the file.
   [[nodiscard]] static Result<RunJournal> open(const std::filesystem::path& database,
                                                std::string_view run_id);
+  /// Makes one for a whole run in another directory: `enprof-RUN.jsonl`, which is not there yet.
+  /// Errors: those of the file.
+  [[nodiscard]] static Result<RunJournal> create_in(const std::filesystem::path& directory,
+                                                    std::string_view run_id);
   RunJournal(RunJournal&& other) noexcept;
   RunJournal& operator=(RunJournal&& other) noexcept;
   ~RunJournal();

@@ -1,6 +1,7 @@
 #include "store/run_lock.hpp"
 
-#include "store/database_file.hpp"
+#include "store/log_owner.hpp"
+#include "base/shell_quote.hpp"
 
 #include <fmt/format.h>
 
@@ -36,7 +37,8 @@ bool same_file(int descriptor, const fs::path& path) {
 }  // namespace
 
 fs::path journal_directory(const fs::path& database) {
-  fs::path directory = database;
+  // Of one file, by whatever name it was opened.
+  fs::path directory = follow_links(database);
   directory += ".journal";
   return directory;
 }
@@ -64,8 +66,15 @@ std::string file_stem(std::string_view run_id) {
 }
 
 Result<RunLock> RunLock::take(const fs::path& database, std::string_view run_id) {
-  const fs::path directory = journal_directory(database);
-  const fs::path path = directory / (file_stem(run_id) + ".lock");
+  return take_file(journal_directory(database) / (file_stem(run_id) + ".lock"), run_id);
+}
+
+Result<RunLock> RunLock::take_for_journal(const fs::path& journal) {
+  return take_file(fs::path{journal}.replace_extension(".lock"), journal.stem().string());
+}
+
+Result<RunLock> RunLock::take_file(const fs::path& path, std::string_view run_id) {
+  const fs::path directory = path.parent_path();
   // Another process may take the directory or the file away between two of these steps.
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -85,8 +94,9 @@ Result<RunLock> RunLock::take(const fs::path& database, std::string_view run_id)
       if (number == EWOULDBLOCK) {
         return fail(ErrorCode::busy,
                     fmt::format("Run {} is being written by another process", run_id),
-                    fmt::format("Wait until it is over; this shows which it is: fuser -v {}",
-                                path.string()));
+                    fmt::format("Wait until it is over, or end that program; this shows which it "
+                                "is: fuser -v {}",
+                                shell_quote(path.string())));
       }
       return cannot_lock(path, number);
     }

@@ -25,6 +25,8 @@ class RunLock {
   /// Takes it. Errors: busy, where a living process has it; those of the file.
   [[nodiscard]] static Result<RunLock> take(const std::filesystem::path& database,
                                             std::string_view run_id);
+  /// The same by the name of the run's journal beside a database.
+  [[nodiscard]] static Result<RunLock> take_for_journal(const std::filesystem::path& journal);
   RunLock(RunLock&& other) noexcept;
   RunLock& operator=(RunLock&& other) noexcept;
   /// Takes the file away, and the directory where nothing else is in it.
@@ -33,6 +35,8 @@ class RunLock {
  private:
   RunLock(std::filesystem::path path, int descriptor)
       : path_(std::move(path)), descriptor_(descriptor) {}
+  [[nodiscard]] static Result<RunLock> take_file(const std::filesystem::path& path,
+                                                 std::string_view run_id);
   void release() noexcept;
 
   std::filesystem::path path_;

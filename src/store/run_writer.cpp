@@ -95,18 +95,19 @@ class ListWriter {
   NameWriter names_;
 };
 
-/// The key of a run that is there and in the making; empty where there is none of that id. Errors:
-/// invalid_argument, where it is over.
+/// The key of a run that is there and in the making, or otherwise in one of these states; empty
+/// where there is none of that id. Errors: invalid_argument, where it is over.
 Result<std::optional<std::int64_t>> key_in_the_making(SQLite::Database& database,
                                                       const std::filesystem::path& path,
-                                                      const std::string& run_id) {
-  SQLite::Statement select(database,
-                           "SELECT run_key, status = 'running' FROM runs WHERE run_id = ?");
+                                                      const std::string& run_id,
+                                                      std::string_view or_in_state = {}) {
+  SQLite::Statement select(database, "SELECT run_key, status FROM runs WHERE run_id = ?");
   select.bind(1, run_id);
   if (!select.executeStep()) {
     return std::nullopt;
   }
-  if (select.getColumn(1).getInt() == 0) {
+  if (const std::string status = select.getColumn(1).getString();
+      status != to_string(RunStatus::running) && status != or_in_state) {
     return fail(
         ErrorCode::invalid_argument, fmt::format("Run {} is in {} already", run_id, path.string()),
         fmt::format("Delete it first: enprof rm {} --db {}", run_id, shell_quote(path.string())));
@@ -222,7 +223,11 @@ std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
 
 Result<void> replace_run(SQLite::Database& database, const std::filesystem::path& path,
                          const ProfiledRun& run) {
-  const auto key = key_in_the_making(database, path, run.run_id);
+  // What was left of a run gives way to the whole.
+  const bool is_whole = run.status != RunStatus::interrupted && run.status != RunStatus::running;
+  const auto key =
+      key_in_the_making(database, path, run.run_id,
+                        is_whole ? to_string(RunStatus::interrupted) : std::string_view{});
   if (!key) {
     return std::unexpected(key.error());
   }

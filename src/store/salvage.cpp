@@ -2,6 +2,7 @@
 
 #include "base/shell_quote.hpp"
 #include "store/connection.hpp"
+#include "store/log_owner.hpp"
 #include "store/schema.hpp"
 #include "store/sqlite_error.hpp"
 
@@ -261,6 +262,9 @@ Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& 
                 fmt::format("Name a file that does not exist yet, or move it away: mv {0} {0}.old",
                             shell_quote(target.string())));
   }
+  if (auto clear = set_aside_foreign_log(follow_links(damaged)); !clear) {
+    return std::unexpected(std::move(clear.error()));
+  }
   auto saved = Connection::open(target, {});
   if (!saved) {
     return std::unexpected(std::move(saved.error()));
@@ -283,7 +287,7 @@ Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& 
   }
   saved->reset();
   if (!report) {
-    for (const char* const suffix : {"", "-wal", "-shm"}) {
+    for (const char* const suffix : {"", "-wal", "-shm", "-owner"}) {
       fs::remove(target.string() + suffix, failed);
     }
   }

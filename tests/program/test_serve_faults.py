@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -146,28 +147,57 @@ class ServeFaults(ServeTest):
             self.kill()
 
     @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
-    def test_a_run_that_cannot_be_saved_says_so_and_the_next_one_can(self):
+    def test_a_run_that_cannot_be_saved_is_in_memory_until_it_can(self):
         with self.small_disk():
-            run = self.run_until_the_disk_is_full()
+            run = self.run_until_the_disk_is_full(env={"TMPDIR": "/nowhere"})
             self.assertEqual(self.component("store")["state"], "failing")
             self.cancel(run)
             while self.ask("/api/health")[1]["running"]:
                 time.sleep(0.05)
             tokens = self.tokens_heard()
+            # Nothing takes it: it is in memory, and shown as what it is.
+            status, shown = self.ask(f"/api/profiling/run/{run}")
+            self.assertEqual((status, shown["status"]), (200, "cancelled"))
+            self.assertEqual([token["index"] for token in shown["tokens"]], tokens)
+            self.assertIn("not_saved", self.codes(shown))
+            listed = self.ask("/api/profiling/runs")[1]["runs"]
+            self.assertEqual([(one["run_id"], one["status"]) for one in listed],
+                             [(run, "cancelled")])
+            self.assertEqual(self.component("store")["unsaved_runs"], 1)
             (self.db.parent / "filler").unlink()
-            following = self.generate()
-            self.assertEqual(self.wait_for(following)["status"], "completed")
-            self.hear_until(lambda event: event["run_id"] == following)
+            while self.component("store")["unsaved_runs"]:  # by itself, and soon
+                time.sleep(0.05)
             status, stored = self.ask(f"/api/profiling/run/{run}")
-            self.assertEqual(status, 200)  # with what was saved while there was room
-            kept = [token["index"] for token in stored["tokens"]]
-            self.assertEqual(kept, tokens[:len(kept)])
-            if len(kept) < len(tokens):  # else what its steps gave back was room enough
-                self.assertEqual(stored["status"], "interrupted")
-                self.assertIn("interrupted", self.codes(stored))
-                self.assertIn("not_saved", {event["data"]["code"] for event in self.heard
-                                            if event["type"] == "warning"})
+            self.assertEqual((status, stored["status"]), (200, "cancelled"))
+            self.assertEqual([token["index"] for token in stored["tokens"]], tokens)
+            self.assertNotIn("not_saved", self.codes(stored))
+            exported = json.loads(enprof("export", run, "--db", self.db).stdout)
+            self.assertEqual(len(exported["tokens"]), len(tokens))
+            self.assertEqual(self.wait_for(self.generate())["status"], "completed")
             self.kill()
+
+    def test_a_copy_is_put_back_under_a_server(self):
+        self.serve()
+        first = self.generate()
+        self.wait_for(first)
+        copy = self.dir / "copy.db"
+        self.assertEqual(enprof("db", "backup", copy, "--db", self.db).returncode, 0)
+        second = self.generate()
+        self.wait_for(second)
+        for put_back in (lambda: enprof("db", "restore", copy, "--db", self.db),
+                         lambda: shutil.copyfile(copy, self.db.with_name("moved.db"))
+                         and os.replace(self.db.with_name("moved.db"), self.db)):
+            put_back()
+            self.assertIn("is good", enprof("db", "check", "--db", self.db).stdout)
+            while self.ask(f"/api/profiling/run/{second}")[0] != 404:  # it may notice at this call
+                time.sleep(0.05)
+            self.assertEqual(self.ask(f"/api/profiling/run/{first}")[0], 200)
+            second = self.generate()
+            self.assertEqual(self.wait_for(second)["status"], "completed")
+        self.assertIn("is good", enprof("db", "check", "--db", self.db).stdout)
+        self.kill()
+        listed = json.loads(enprof("runs", "--json", "--db", self.db).stdout)["runs"]
+        self.assertEqual([run["run_id"] for run in listed], [second, first])
 
     def small_disk(self):
         disk = self.dir / "disk"
@@ -183,8 +213,8 @@ class ServeFaults(ServeTest):
                 subprocess.run(["umount", "-l", disk], check=True)
         return Disk()
 
-    def run_until_the_disk_is_full(self):
-        self.serve()
+    def run_until_the_disk_is_full(self, env=None):
+        self.serve(env=env)
         self.watch()
         run = self.generate(max_tokens=ENDLESS)
         self.hear_tokens(5)

@@ -6,7 +6,9 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
+import unittest
 
 from program import ENPROF, ProgramTest, enprof, main, model, replay
 
@@ -143,6 +145,89 @@ class Store(ProgramTest):
         self.assertEqual(enprof("db", "vacuum", "--db", self.db).returncode, 0)
         self.assert_fails(enprof("db", "prune", "--db", self.db), 2, "--max-age-days")
         self.assertEqual(len(json.loads(enprof("runs", "--json", "--db", copy).stdout)["runs"]), 3)
+
+    def test_a_copy_is_put_back(self):
+        first = self.profile_json("--power", "none", "-n", 1)["run_id"]
+        copy = self.dir / "copy.db"
+        backup = enprof("db", "backup", copy, "--db", self.db)
+        self.assertIn(f"enprof db restore --db {self.db} {copy}", backup.stdout)
+        second = self.profile_json("--power", "none", "-n", 1)["run_id"]
+        restored = enprof("db", "restore", copy, "--db", self.db)
+        self.assertEqual(restored.returncode, 0, restored.stderr)
+        kept = self.dir / "profiles.db.before-restore"
+        self.assertIn(f"has the 1 runs of {copy} now", restored.stdout)
+        self.assertIn(str(kept), restored.stdout)
+        self.assertEqual([run["run_id"] for run in self.runs()], [first])
+        before = json.loads(enprof("runs", "--json", "--db", kept).stdout)["runs"]
+        self.assertEqual([run["run_id"] for run in before], [second, first])
+        self.assert_fails(enprof("db", "restore", self.dir / "none", "--db", self.db), 1, "no copy")
+
+    def test_a_run_that_is_being_written_is_not_deleted_by_another(self):
+        process = self.start()
+        self.wait_for_steps(process, 1)
+        self.assert_fails(enprof("rm", "last", "--db", self.db), 1, "is being written by another")
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        self.assertEqual(enprof("rm", "last", "--db", self.db).returncode, 0)
+        self.assertEqual(self.runs(), [])
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can run it as another user")
+    def test_a_database_of_another_user_is_read(self):
+        for path in (self.dir, self.dir.parent):
+            path.chmod(0o755)
+        run = self.profile_json("--power", "none", "-n", 1)["run_id"]
+        self.db.chmod(0o644)
+
+        def as_other(*arguments):
+            return enprof(*arguments, "--db", self.db, user=65534, group=65534, extra_groups=[])
+
+        listed = as_other("runs", "--json")
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        self.assertEqual([one["run_id"] for one in json.loads(listed.stdout)["runs"]], [run])
+        self.assertEqual(listed.stderr, "")
+        self.assertEqual(json.loads(as_other("export", "last").stdout)["run_id"], run)
+        self.assertEqual(as_other("show", "last").returncode, 0)
+        self.assertIn("is good", as_other("db", "check").stdout)
+        refused = as_other("rm", "last")
+        self.assert_fails(refused, 1, "It belongs to user root", "enprof runs --db")
+        self.assertNotIn("chmod", refused.stderr)
+        self.db.chmod(0o600)
+        self.assert_fails(as_other("runs"), 1, "cannot be read", "It belongs to user root")
+        self.assertEqual([path.name for path in self.dir.iterdir()], ["profiles.db"])
+
+    @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
+    def test_a_run_on_a_full_disk_goes_elsewhere_and_is_brought_in(self):
+        disk = self.dir / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        self.db = disk / "profiles.db"
+        self.profile_json("--power", "none", "-n", 1)
+        with open(disk / "filler", "wb", buffering=0) as filler:
+            try:
+                while filler.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        elsewhere = self.dir / "elsewhere"
+        elsewhere.mkdir()
+        full = self.profile("--power", "none", "-n", 200, "--ignore-eos",
+                            env={"TMPDIR": str(elsewhere)})
+        self.assertEqual(full.returncode, 3, full.stderr)
+        (journal,) = elsewhere.iterdir()
+        self.assertIn(f"enprof db import --db {self.db} {journal}", full.stdout + full.stderr)
+        lost = self.profile("--power", "none", "-n", 200, "--ignore-eos", cwd=elsewhere,
+                            env={"TMPDIR": "/nowhere"})
+        self.assertEqual(lost.returncode, 3, lost.stderr)
+        (written,) = elsewhere.glob("*.json")
+        self.assertIn(written.name, lost.stderr)
+        (disk / "filler").unlink()
+        imported = enprof("db", "import", journal, "--db", self.db)
+        self.assertEqual(imported.returncode, 0, imported.stderr)
+        self.assertEqual(enprof("import", written, "--db", self.db).returncode, 0)
+        self.assertEqual([run["output_tokens"] for run in self.runs()], [200, 200, 1])
+        self.assertEqual([run["status"] for run in self.runs()], ["completed"] * 3)
+        self.assertEqual(enprof("runs", "--db", self.db).stderr, "")
 
     def test_a_damaged_database_is_salvaged(self):
         for _ in range(2):

@@ -70,6 +70,9 @@ struct ProfilerOptions {
   /// at once, as long as 33 ms have passed since the last delivery: at most 30 times a second, each
   /// for a system call by the run's thread. Null: nobody does.
   std::function<bool()> is_watched{};
+  /// How long a run's end waits for a listener that does not come back from an event. Then it is
+  /// left behind, and the run says so.
+  Nanoseconds listener_patience = std::chrono::seconds{2};
   /// Asked at each look of a deep run: whether operation_metrics are wanted. They multiply its
   /// cost.
   std::function<bool()> wants_operations{};
@@ -156,7 +159,8 @@ class ENPROF_API RunScope {
   [[nodiscard]] const std::string& id() const noexcept;
 
   /// Opens a section in a phase, inside the token or section that is open. Entering a phase ends
-  /// the one before it; a phase earlier than the present one is recorded as the present one. At
+  /// the one before it, and with it all that is open in that, which the run says in a warning; a
+  /// phase earlier than the present one is recorded as the present one. At
   /// most 48 bytes of the name and 64 names a run are kept apart.
   [[nodiscard]] SectionScope section(Phase phase, std::string_view name) noexcept;
   /// Opens the next output token.
@@ -190,7 +194,8 @@ class ENPROF_API RunScope {
   /// without layers.
   void fail_hooks(const Error& error);
 
-  /// Ends the run: takes the last reading, attributes, saves. Later calls give the same result.
+  /// Ends the run: takes the last reading, attributes, saves. Later calls give the same result. A
+  /// run whose figures cannot be worked out is `failed`, and says why in a warning.
   const ProfiledRun& finish(RunStatus status = RunStatus::completed);
   /// Ends the run without a result and without saving it: it should not have begun.
   void abandon();
@@ -221,8 +226,9 @@ class ENPROF_API InferencePipelineProfiler {
   InferencePipelineProfiler& operator=(const InferencePipelineProfiler&) = delete;
   ~InferencePipelineProfiler();
 
-  /// Adds a listener. It hears each event as it happens, at most 50 ms late; one that throws is
-  /// logged, and the next still hears it. Call it before run().
+  /// Adds a listener. It hears each event as it happens; one that throws is logged, and the next
+  /// still hears it. One that hangs is left behind with its thread at the run's end, so what it
+  /// uses must live as long as it runs: own it, or share it. Call it before run().
   void on(Listener listener);
 
   /// Begins a run: its clock starts when this returns.

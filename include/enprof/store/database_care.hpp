@@ -41,6 +41,11 @@ struct SalvageReport {
   std::size_t orphans = 0;  ///< rows left out, since what they belong to was lost
 };
 
+struct RestoreReport {
+  std::size_t runs = 0;                       ///< that are in the database now
+  std::optional<std::filesystem::path> kept;  ///< what was there before; empty: nothing was
+};
+
 /// Which runs are old enough to go. Runs that are being written stay.
 struct PruneRule {
   std::optional<std::chrono::days> max_age;

@@ -22,11 +22,19 @@
 
 namespace enprof {
 
+enum class Access : std::uint8_t {
+  read_write,
+  read_only,  ///< changes nothing: neither the file nor what lies beside it
+};
+
+class RunLock;
+
 struct DatabaseOptions {
   /// How long to wait for another program that holds the file locked, with pauses that grow.
   Nanoseconds busy_timeout = std::chrono::seconds{5};
   /// For the pauses after failures; null: the real one. Lives longer than the database.
   const Clock* clock = nullptr;
+  Access access = Access::read_write;
 };
 
 /// A part of a run in the making. The store does not look into it.
@@ -55,7 +63,8 @@ class ENPROF_API ProfileDatabase {
   /// and brings an older schema up to date. Where it fails, nothing that it created is left.
   /// Errors: permission_denied, invalid_argument (a directory, another program's database),
   /// corrupt (not a database, damaged), unsupported (written by a newer enprof), busy, too_large
-  /// (disk full), io.
+  /// (disk full), io. With Access::read_only also not_found, and unsupported where it is older than
+  /// this program; calls that write then fail.
   [[nodiscard]] static Result<ProfileDatabase> connect(const std::filesystem::path& path,
                                                        const DatabaseOptions& options = {});
   /// $XDG_DATA_HOME/enprof/profiles.db, where that is an absolute path, else
@@ -77,7 +86,8 @@ class ENPROF_API ProfileDatabase {
 
   /// Writes the whole run in one transaction: all of it or nothing. Takes the place of a run of
   /// that id that is in the making. Is tried even while writing is left alone. Errors:
-  /// invalid_argument (a run of that id is there and over, or the run contradicts itself).
+  /// invalid_argument (a run of that id is there and over, or the run contradicts itself). A run
+  /// that was left behind, and so is `interrupted`, gives way to the whole one.
   [[nodiscard]] Result<void> save_run(const ProfiledRun& run);
   /// Writes a run that has begun: what is known of it, and the status `running`. Does nothing where
   /// it is there and in the making. `patience` takes the place of busy_timeout. Errors:
@@ -88,7 +98,8 @@ class ENPROF_API ProfileDatabase {
   /// `patience` as above. Errors: not_found, where there is no such run.
   [[nodiscard]] Result<void> append_steps(std::string_view run_id, std::span<const RunStep> steps,
                                           std::optional<Nanoseconds> patience = std::nullopt);
-  /// Deletes a run and all that belongs to it; false where there was none.
+  /// Deletes a run and all that belongs to it, also what waits beside the database to be brought
+  /// in; false where there was none. Errors: busy, where a living process writes it.
   [[nodiscard]] Result<bool> delete_run(std::string_view run_id);
   /// Gives a run these tags in place of those that it has; false where there is none. Errors:
   /// busy, where the run is in the making: saving it would undo them.
@@ -155,12 +166,31 @@ class ENPROF_API ProfileDatabase {
   /// Copies the file as it is at this moment; others may go on reading and writing it. Errors:
   /// invalid_argument, where the target exists; those of the target.
   [[nodiscard]] Result<void> backup(const std::filesystem::path& target);
+  /// Puts a copy in the place of all that is in the database, also while programs have it open.
+  /// What was there is kept in a file beside it. Errors: those of connect() for either file;
+  /// corrupt, where the copy is damaged. Where it fails the database is as it was.
+  [[nodiscard]] static Result<RestoreReport> restore(const std::filesystem::path& path,
+                                                     const std::filesystem::path& copy);
+  /// For a program that lives long to call about once a second: tries again to save the runs that
+  /// are kept in memory, and lets go of a file that was not used for a while, so that another may
+  /// take its place. The next call opens it again.
+  void tend();
+  /// Whether a run is over and could not be saved yet. It is kept in memory, and read from there.
+  [[nodiscard]] bool is_unsaved(std::string_view run_id) const;
+  /// Tries at once to save what is kept in memory; gives the ids of those that are saved now.
+  std::vector<std::string> save_unsaved_runs();
   /// Copies what can be read of a damaged file into a new one. Errors: invalid_argument, where the
   /// target exists; corrupt, where nothing can be read.
   [[nodiscard]] static Result<SalvageReport> salvage(const std::filesystem::path& damaged,
                                                      const std::filesystem::path& target);
 
  private:
+  friend class RunSaver;
+  /// Keeps a run in memory that could not be saved. `lock` may be null. `journal` is where it is on
+  /// disk; empty where it is not. False where there is no room for it.
+  [[nodiscard]] bool keep_run(const ProfiledRun& run, std::unique_ptr<RunLock> lock,
+                              std::filesystem::path journal);
+
   class Impl;
   explicit ProfileDatabase(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

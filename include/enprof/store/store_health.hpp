@@ -28,6 +28,7 @@ struct StoreHealth {
   /// Of the last attempt to read, where that failed. It opens no breaker: a reader waits for its
   /// answer and may ask again.
   std::optional<Error> read_error{};
+  std::size_t unsaved_runs = 0;  ///< that are over, and in memory until they can be saved
 };
 
 }  // namespace enprof

@@ -1,0 +1,171 @@
+#include "store/log_owner.hpp"
+
+#include "base/log.hpp"
+#include "base/shell_quote.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace enprof {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Logger kLog{"store"};
+
+fs::path beside(fs::path path, std::string_view suffix) {
+  path += suffix;
+  return path;
+}
+
+fs::path log_of(const fs::path& database) { return beside(database, "-wal"); }
+fs::path note_of(const fs::path& database) { return beside(database, "-owner"); }
+
+std::uintmax_t bytes_of(const fs::path& path) {
+  std::error_code failed;
+  const std::uintmax_t bytes = fs::file_size(path, failed);
+  return failed ? 0 : bytes;
+}
+
+/// The inodes of a database and of its log. Without their devices, whose numbers may change when
+/// the machine starts.
+struct Note {
+  std::uint64_t database = 0;
+  std::uint64_t log = 0;
+};
+
+std::optional<Note> read_note(const fs::path& database) {
+  std::ifstream in(note_of(database));
+  Note note;
+  std::string first;
+  std::string second;
+  if (in >> first >> note.database >> second >> note.log && first == "database" &&
+      second == "log") {
+    return note;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<FileIdentity> FileIdentity::of(const fs::path& path) {
+  struct stat status{};
+  if (stat(path.c_str(), &status) != 0) {
+    return std::nullopt;
+  }
+  return FileIdentity{.device = static_cast<std::uint64_t>(status.st_dev),
+                      .number = static_cast<std::uint64_t>(status.st_ino)};
+}
+
+fs::path follow_links(const fs::path& database) {
+  std::error_code failed;
+  fs::path followed = fs::weakly_canonical(fs::absolute(database, failed), failed);
+  return failed ? database : followed;
+}
+
+bool has_foreign_log(const fs::path& database) {
+  const auto log = FileIdentity::of(log_of(database));
+  if (!log) {
+    return false;
+  }
+  const auto file = FileIdentity::of(database);
+  if (!file || bytes_of(database) == 0) {
+    return bytes_of(log_of(database)) > 0;  // SQLite would delete it
+  }
+  // Where file and log were copied together, both are others than the noted ones.
+  const auto note = read_note(database);
+  return note && note->log == log->number && note->database != file->number;
+}
+
+Result<void> set_aside_foreign_log(const fs::path& database) {
+  if (!has_foreign_log(database)) {
+    forget_log_owner(database);
+    return {};
+  }
+  const auto aside = set_aside_log(database);
+  if (!aside) {
+    return std::unexpected(aside.error());
+  }
+  if (*aside) {
+    kLog.warning(
+        "{} is another file than the one whose log lay beside it. That log is now {}; it holds the "
+        "last changes of the file that was replaced: to have them, name it as that file is named, "
+        "with -wal behind it, before that file is opened",
+        database.string(), (*aside)->string());
+  }
+  return {};
+}
+
+Result<std::optional<fs::path>> set_aside_log(const fs::path& database) {
+  const fs::path log = log_of(database);
+  std::error_code none;
+  std::optional<fs::path> aside;
+  if (bytes_of(log) > 0) {
+    aside = free_name(beside(log, ".replaced"));
+    if (std::rename(log.c_str(), aside->c_str()) != 0 && errno != ENOENT) {
+      return fail(error_code_from_errno(errno),
+                  fmt::format("The log {} belongs to a file that was replaced, and cannot be put "
+                              "aside: {}",
+                              log.string(), std::generic_category().message(errno)),
+                  fmt::format("Move it away yourself, before the database is used: mv {} {}",
+                              shell_quote(log.string()), shell_quote(aside->string())));
+    }
+  } else {
+    fs::remove(log, none);
+  }
+  // It is but an index of the log, and is made again from it.
+  fs::remove(beside(database, "-shm"), none);
+  fs::remove(note_of(database), none);
+  return aside;
+}
+
+void note_log_owner(const fs::path& database) {
+  const auto file = FileIdentity::of(database);
+  const auto log = FileIdentity::of(log_of(database));
+  if (!file || !log) {
+    return;
+  }
+  const auto present = read_note(database);
+  if (present && present->database == file->number && present->log == log->number) {
+    return;
+  }
+  const fs::path partial = beside(note_of(database), fmt::format(".{}", getpid()));
+  {
+    std::ofstream out(partial, std::ios::trunc);
+    out << fmt::format("database {} log {}\n", file->number, log->number) << std::flush;
+    if (!out) {
+      std::error_code none;
+      fs::remove(partial, none);
+      kLog.debug("Whose log lies beside {} could not be noted", database.string());
+      return;
+    }
+  }
+  if (std::rename(partial.c_str(), note_of(database).c_str()) != 0) {
+    std::remove(partial.c_str());
+  }
+}
+
+void forget_log_owner(const fs::path& database) {
+  if (!FileIdentity::of(log_of(database))) {
+    std::error_code none;
+    fs::remove(note_of(database), none);
+  }
+}
+
+fs::path free_name(const fs::path& path) {
+  std::error_code none;
+  fs::path name = path;
+  for (int number = 2; fs::exists(name, none); ++number) {
+    name = beside(path, fmt::format("-{}", number));
+  }
+  return name;
+}
+
+}  // namespace enprof

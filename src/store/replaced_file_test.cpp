@@ -1,0 +1,235 @@
+// Files that change places while programs have them open, or after these were killed.
+#include "enprof/store/profile_database.hpp"
+
+#include "store/log_owner.hpp"
+#include "store/run_lock.hpp"
+#include "support/manual_clock.hpp"
+#include "support/sample_run.hpp"
+#include "support/temp_dir.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::sample_run;
+
+class ReplacedFile : public ::testing::Test {
+ protected:
+  [[nodiscard]] static ProfileDatabase open(const fs::path& path,
+                                            const DatabaseOptions& options = {}) {
+    auto database = ProfileDatabase::connect(path, options);
+    EXPECT_TRUE(database) << database.error().message;
+    return *std::move(database);
+  }
+  [[nodiscard]] static std::vector<std::string> runs(ProfileDatabase& database) {
+    std::vector<std::string> ids;
+    const auto list = database.list_runs({.limit = 1000});
+    EXPECT_TRUE(list) << list.error().message;
+    for (const RunSummary& run : list ? list->runs : std::vector<RunSummary>{}) {
+      ids.push_back(run.run_id);
+    }
+    std::ranges::sort(ids);
+    return ids;
+  }
+  static void expect_good(ProfileDatabase& database) {
+    const auto report = database.check();
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->good()) << report->problems.front();
+  }
+  /// What lies in the log alone: begun, with a long step, and not carried over.
+  static void begin(ProfileDatabase& database, const std::string& run_id) {
+    ProfiledRun run;
+    run.run_id = run_id;
+    ASSERT_TRUE(database.begin_run(run));
+    ASSERT_TRUE(database.append_steps(run_id, std::vector<RunStep>{{0, std::string(50'000, 's')}}));
+  }
+  /// A program that begins a run and is killed: its log stays.
+  static void begin_and_die(const fs::path& path, const std::string& run_id) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto database = ProfileDatabase::connect(path);
+      ProfiledRun run;
+      run.run_id = run_id;
+      const bool begun =
+          database && database->begin_run(run) &&
+          database->append_steps(run_id, std::vector<RunStep>{{0, std::string(50'000, 's')}});
+      _exit(begun ? 0 : 1);  // without closing anything
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ASSERT_GT(fs::file_size(path.string() + "-wal"), 0U);
+  }
+
+  const testing::TempDir dir_;
+  const fs::path path_ = dir_.path() / "profiles.db";
+  const fs::path away_ = dir_.path() / "away.db";
+  const fs::path aside_ = path_.string() + "-wal.replaced";
+};
+
+TEST_F(ReplacedFile, AMovedFileIsWholeAndCanBePutBack) {
+  ProfileDatabase database = open(path_);
+  ASSERT_TRUE(database.save_run(sample_run("a")));
+  begin(database, "b");
+  fs::rename(path_, away_);
+  EXPECT_EQ(database.list_runs().error().code, ErrorCode::io);
+  {
+    SQLite::Database moved(away_.string());
+    EXPECT_EQ(moved.execAndGet("SELECT count(*) FROM run_steps").getInt(), 1)
+        << "what was in the log only";
+  }
+  ASSERT_TRUE(database.save_run(sample_run("new"))) << "in a new file";
+  begin(database, "newer");
+
+  fs::rename(away_, path_);
+  EXPECT_EQ(database.list_runs().error().code, ErrorCode::io);
+  EXPECT_EQ(runs(database), (std::vector<std::string>{"a", "b"}));
+  expect_good(database);
+}
+
+TEST_F(ReplacedFile, ACopyThatIsMovedIntoPlaceKeepsItsContent) {
+  ProfileDatabase server = open(path_);
+  ASSERT_TRUE(server.save_run(sample_run("old")));
+  ASSERT_TRUE(server.backup(away_));
+  ASSERT_TRUE(server.save_run(sample_run("newer")));
+  begin(server, "newest");
+  fs::rename(away_, path_);
+  // Another program comes before the server has noticed.
+  ProfileDatabase other = open(path_);
+  expect_good(other);
+  EXPECT_EQ(runs(other), std::vector<std::string>{"old"});
+  EXPECT_EQ(server.list_runs().error().code, ErrorCode::io);
+  ASSERT_TRUE(server.save_run(sample_run("after")));
+  EXPECT_EQ(runs(other), (std::vector<std::string>{"after", "old"}));
+  expect_good(server);
+}
+
+TEST_F(ReplacedFile, TheLogOfAProgramThatWasKilledIsNotReplayedIntoAnotherFile) {
+  {
+    ProfileDatabase database = open(path_);
+    ASSERT_TRUE(database.save_run(sample_run("old")));
+    ASSERT_TRUE(database.backup(away_));
+  }
+  begin_and_die(path_, "victim");
+  const fs::path replaced = dir_.path() / "replaced.db";
+  fs::rename(path_, replaced);
+  fs::rename(away_, path_);
+  EXPECT_TRUE(has_foreign_log(path_));
+  {
+    ProfileDatabase database = open(path_);
+    EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
+    expect_good(database);
+  }
+  // As the warning says.
+  ASSERT_TRUE(fs::exists(aside_));
+  fs::rename(aside_, replaced.string() + "-wal");
+  ProfileDatabase database = open(replaced);
+  EXPECT_EQ(runs(database), (std::vector<std::string>{"old", "victim"}));
+  EXPECT_EQ(database.read_steps("victim")->size(), 1U);
+}
+
+TEST_F(ReplacedFile, ALogWhoseFileIsGoneIsNotDeleted) {
+  begin_and_die(path_, "victim");
+  fs::rename(path_, away_);
+  ProfileDatabase database = open(path_);
+  EXPECT_TRUE(runs(database).empty());
+  EXPECT_GT(fs::file_size(aside_), 50'000U);
+}
+
+TEST_F(ReplacedFile, ALogThatBelongsToItsFileIsRead) {
+  begin_and_die(path_, "victim");
+  // Copied together, by whatever way, they still belong together.
+  const fs::path copies = dir_.path() / "copies";
+  fs::create_directory(copies);
+  for (const char* const suffix : {"", "-wal", "-owner"}) {
+    fs::copy_file(path_.string() + suffix, copies / (std::string{"profiles.db"} + suffix));
+  }
+  for (const fs::path& path : {path_, copies / "profiles.db"}) {
+    ProfileDatabase database = open(path);
+    EXPECT_EQ(runs(database), std::vector<std::string>{"victim"}) << path;
+    EXPECT_FALSE(fs::exists(path.string() + "-wal.replaced"));
+  }
+}
+
+TEST_F(ReplacedFile, NothingIsLeftBesideAFileThatIsClosed) {
+  {
+    ASSERT_TRUE(open(path_).save_run(sample_run("a")));
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_.path()), fs::directory_iterator()), 1);
+}
+
+TEST_F(ReplacedFile, ALogThatIsDeletedUnderAProgramCostsNothing) {
+  ProfileDatabase database = open(path_);
+  begin(database, "a");
+  fs::remove(path_.string() + "-wal");
+  EXPECT_EQ(database.list_runs().error().code, ErrorCode::io);
+  EXPECT_EQ(runs(database), std::vector<std::string>{"a"});
+  ASSERT_TRUE(database.save_run(sample_run("b")));
+  ProfileDatabase other = open(path_);
+  EXPECT_EQ(runs(other), (std::vector<std::string>{"a", "b"}));
+  expect_good(other);
+}
+
+TEST_F(ReplacedFile, ALinkThatLeadsElsewhereIsNoticed) {
+  const fs::path link = dir_.path() / "link.db";
+  {
+    ASSERT_TRUE(open(away_).save_run(sample_run("other")));
+  }
+  {
+    ASSERT_TRUE(open(path_).save_run(sample_run("one")));
+  }
+  fs::create_symlink(path_, link);
+  ProfileDatabase database = open(link);
+  EXPECT_EQ(runs(database), std::vector<std::string>{"one"});
+  fs::remove(link);
+  fs::create_symlink(away_, link);
+  EXPECT_EQ(database.list_runs().error().code, ErrorCode::io);
+  EXPECT_EQ(runs(database), std::vector<std::string>{"other"});
+}
+
+TEST_F(ReplacedFile, ARunIsLockedByWhateverNameItsDatabaseHas) {
+  static_cast<void>(open(path_));
+  const fs::path link = dir_.path() / "link.db";
+  fs::create_symlink(path_, link);
+  const auto lock = RunLock::take(path_, "r");
+  ASSERT_TRUE(lock);
+  EXPECT_EQ(RunLock::take(link, "r").error().code, ErrorCode::busy);
+}
+
+TEST_F(ReplacedFile, AFileThatNobodyUsesIsLetGo) {
+  testing::ManualClock clock;
+  ProfileDatabase database = open(path_, {.clock = &clock});
+  ASSERT_TRUE(database.save_run(sample_run("old")));
+  ASSERT_TRUE(database.backup(away_));
+  ASSERT_TRUE(database.save_run(sample_run("new")));
+  database.tend();
+  EXPECT_TRUE(fs::exists(path_.string() + "-wal")) << "it was used just now";
+  clock.advance(std::chrono::seconds{2});
+  database.tend();
+  EXPECT_FALSE(fs::exists(path_.string() + "-wal"));
+  // In place, as cp does it: the very same file.
+  fs::copy_file(away_, path_, fs::copy_options::overwrite_existing);
+  EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
+  expect_good(database);
+
+  clock.advance(std::chrono::seconds{2});
+  database.tend();
+  fs::rename(away_, path_);
+  ASSERT_TRUE(database.save_run(sample_run("after"))) << "without a failure in between";
+  EXPECT_EQ(runs(database), (std::vector<std::string>{"after", "old"}));
+}
+
+}  // namespace
+}  // namespace enprof
