@@ -85,6 +85,7 @@ class ProfileDatabase::Impl {
     const std::lock_guard lock(mutex_);
     StoreHealth health = breaker_.health();
     health.read_error = read_error_;
+    const std::lock_guard kept_lock(kept_mutex_);
     health.unsaved_runs = kept_.size();
     return health;
   }
@@ -94,7 +95,7 @@ class ProfileDatabase::Impl {
   [[nodiscard]] auto read_of(std::string_view run_id, Body&& body)
       -> std::invoke_result_t<Body, SQLite::Database&> {
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(kept_mutex_);
       if (kept_.has(run_id)) {
         return guarded({.path = path_, .what = fmt::format("read run {}", run_id)},
                        [&] { return body(kept_.database()); });
@@ -170,12 +171,16 @@ class ProfileDatabase::Impl {
                    [&] { return std::forward<Body>(body)(*connection_); });
   }
 
-  /// Where the caller holds the lock: in a body.
-  [[nodiscard]] KeptRuns& kept() { return kept_; }
+  /// Runs a body that looks at what is kept.
+  template <class Body>
+  [[nodiscard]] auto with_kept(Body&& body) {
+    const std::lock_guard lock(kept_mutex_);
+    return std::forward<Body>(body)(kept_);
+  }
 
   [[nodiscard]] bool keep(const ProfiledRun& run, std::unique_ptr<RunLock> run_lock,
                           std::filesystem::path journal) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(kept_mutex_);
     if (const auto added = kept_.add(run, std::move(run_lock), std::move(journal)); !added) {
       kLog.error("{}", added.error().message);
       return false;
@@ -186,7 +191,7 @@ class ProfileDatabase::Impl {
 
   /// True where it was kept.
   [[nodiscard]] bool forget_kept(std::string_view run_id) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(kept_mutex_);
     const auto found = std::ranges::find(kept_.entries(), run_id, &KeptRuns::Entry::run_id);
     if (found == kept_.entries().end()) {
       return false;
@@ -200,7 +205,7 @@ class ProfileDatabase::Impl {
   void tend() {
     bool due = false;
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(kept_mutex_);
       due = !kept_.empty() && clock_.now() >= retry_at_ && worth_a_try();
     }
     if (due) {
@@ -210,7 +215,7 @@ class ProfileDatabase::Impl {
   }
 
   [[nodiscard]] bool keeps(std::string_view run_id) const {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(kept_mutex_);
     return kept_.has(run_id);
   }
 
@@ -218,7 +223,7 @@ class ProfileDatabase::Impl {
   std::vector<std::string> save_kept() {
     std::vector<std::string> run_ids;
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(kept_mutex_);
       for (const KeptRuns::Entry& entry : kept_.entries()) {
         run_ids.push_back(entry.run_id);
       }
@@ -276,7 +281,7 @@ class ProfileDatabase::Impl {
   /// False where the database does not take it now.
   bool save_kept(const std::string& run_id) {
     Result<ProfiledRun> run = [&] {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(kept_mutex_);
       return kept_.to_save(run_id);
     }();
     if (!run) {
@@ -288,7 +293,7 @@ class ProfileDatabase::Impl {
         [&](SQLite::Database& database) { return replace_run(database, path_, *run); }, Try::anyway,
         kSavePatience);
     if (!saved && !is_over_there(run_id)) {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(kept_mutex_);
       retry_at_ = clock_.now() + kRetryPause;
       full_with_ = saved.error().code == ErrorCode::too_large ? free_bytes() : std::nullopt;
       return false;
@@ -381,6 +386,7 @@ class ProfileDatabase::Impl {
   CircuitBreaker breaker_;
   const Clock& clock_;
   std::optional<Error> read_error_;  // of the last read
+  mutable std::mutex kept_mutex_;    // of what follows, up to the last; taken after mutex_
   KeptRuns kept_;
   Instant retry_at_;                         // what is kept
   std::optional<std::uintmax_t> full_with_;  // free bytes when the disk was full last
@@ -568,7 +574,8 @@ Result<RunList> ProfileDatabase::list_runs(const RunFilter& filter) {
     return not_connected();
   }
   return impl_->read("list the runs", [&](SQLite::Database& database) -> Result<RunList> {
-    return list_saved_and_kept(database, impl_->kept(), filter);
+    return impl_->with_kept(
+        [&](KeptRuns& kept) { return list_saved_and_kept(database, kept, filter); });
   });
 }
 
@@ -580,7 +587,7 @@ Result<std::vector<std::string>> ProfileDatabase::unfinished_runs() {
                      [&](SQLite::Database& database) -> Result<std::vector<std::string>> {
                        std::vector<std::string> runs = find_unfinished_runs(database);
                        std::erase_if(runs, [&](const std::string& run_id) {
-                         return impl_->kept().has(run_id);  // it is over
+                         return impl_->keeps(run_id);  // it is over
                        });
                        return runs;
                      });
