@@ -245,7 +245,7 @@ TEST_F(GgufCheck, SplitModels) {
 }
 
 TEST_F(GgufCheck, AFileIsOpenedByAnotherPathThanTheOneThatItGoesBy) {
-  for (const std::uint16_t number : {0, 1, 2}) {
+  for (std::uint16_t number = 0; number < 3; ++number) {
     directory_.write("held-" + std::to_string(number + 1),
                      small_gguf(short_key("split.count", 3) + short_key("split.no", number), 2));
   }
