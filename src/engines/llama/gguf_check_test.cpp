@@ -310,7 +310,7 @@ TEST_F(GgufCheck, PartsOfOtherModelsAreRefused) {
 }
 
 TEST_F(GgufCheck, AFileIsOpenedByAnotherPathThanTheOneThatItGoesBy) {
-  for (const std::uint16_t number : {0, 1, 2}) {
+  for (std::uint16_t number = 0; number < 3; ++number) {
     directory_.write("held-" + std::to_string(number + 1),
                      part_of_model(number, 3, 3, std::string(1, "abc"[number])));
   }
