@@ -2,13 +2,13 @@
 
 #include "base/format_bytes.hpp"
 #include "base/printable.hpp"
+#include "base/shell_quote.hpp"
 #include "cli/console.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "profile/run_recovery.hpp"
 #include "report/format.hpp"
 #include "report/text_table.hpp"
-#include "base/shell_quote.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

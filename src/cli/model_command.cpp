@@ -110,10 +110,10 @@ int ModelCommand::run() {
     print_error(made.error());
     return made.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
   }
-  const auto written = write_output(
-      "-", fmt::format("{}: {}, {} parameters, {}\n", printable(made->path.string()),
-                       printable(made->name), format_count(made->parameters),
-                       format_bytes(made->bytes)));
+  const auto written =
+      write_output("-", fmt::format("{}: {}, {} parameters, {}\n", printable(made->path.string()),
+                                    printable(made->name), format_count(made->parameters),
+                                    format_bytes(made->bytes)));
   if (!written) {
     print_error(written.error());
     return exit_failed;

@@ -70,7 +70,8 @@ HttpRequest plain(const WireRequest& request) {
 }
 
 bool expects_continue(const WireRequest& request) {
-  return request.version() >= 11 && beast::iequals(request[http::field::expect], "100-continue");
+  return request.version() >= 11 &&
+         boost::beast::iequals(request[http::field::expect], "100-continue");
 }
 
 WireRequest unread_request() {

@@ -461,8 +461,7 @@ HttpResponse ProfilingApi::compare(const HttpRequest& request) const {
     }
   }
   HttpResponse response;
-  response.stream =
-      std::make_unique<ComparedRuns>(parts_.store, *ids);
+  response.stream = std::make_unique<ComparedRuns>(parts_.store, *ids);
   return response;
 }
 

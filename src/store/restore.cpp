@@ -1,12 +1,12 @@
 #include "store/restore.hpp"
 
 #include "base/log.hpp"
+#include "base/shell_quote.hpp"
 #include "store/connection.hpp"
 #include "store/database_file.hpp"
 #include "store/housekeeping.hpp"
 #include "store/schema.hpp"
 #include "store/schema_scripts.hpp"
-#include "base/shell_quote.hpp"
 #include "store/sqlite_error.hpp"
 
 #include <SQLiteCpp/Backup.h>

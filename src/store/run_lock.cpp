@@ -1,7 +1,7 @@
 #include "store/run_lock.hpp"
 
-#include "store/log_owner.hpp"
 #include "base/shell_quote.hpp"
+#include "store/log_owner.hpp"
 
 #include <fmt/format.h>
 
