@@ -25,6 +25,7 @@
 namespace enprof {
 namespace {
 
+constexpr Logger kLog{"server"};
 /// How soon a signal is noticed.
 constexpr std::chrono::milliseconds kSignalPeriod{50};
 
