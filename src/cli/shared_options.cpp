@@ -38,9 +38,11 @@ Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery reco
   }
   if (!report.errors.empty()) {
     print_note(
-        fmt::format("{} runs of earlier programs could not be brought in; this says why: "
+        fmt::format("{} of earlier programs could not be brought in; this says why: "
                     "enprof db import --db {}",
-                    report.errors.size(), path.string()));
+                    report.errors.size() == 1 ? std::string{"A run"}
+                                              : fmt::format("{} runs", report.errors.size()),
+                    path.string()));
   }
   return database;
 }

@@ -113,7 +113,9 @@ class MacOs(Setup):
         words = re.search(r'return \{\s*("sudo".*?)\};', source, re.DOTALL).group(1)
         command = re.findall(r'"([^"]*)"', words)
         self.assertEqual(command[:3], ["sudo", "-n", "/usr/bin/powermetrics"])
-        process = enprof("run", "-m", "none.gguf", "-p", "x", "--power", "powermetrics", env={
+        model = self.dir / "none.gguf"
+        model.touch()
+        process = enprof("run", "-m", model, "-p", "x", "--power", "powermetrics", "--strict", env={
             "ENPROF_POWERMETRICS_COMMAND":
                 f"{fakes}/sudo -n {fakes}/powermetrics {' '.join(command[3:])}"})
         hint = next(line.strip() for line in process.stderr.splitlines() if "NOPASSWD:" in line)

@@ -39,17 +39,19 @@ class DeadStderr(ProgramTest):
                 self.assertEqual(shell(f"$E run --no-such-option {redirection}").returncode, 2)
 
     def interrupt(self, number, *arguments, stdout=subprocess.PIPE, **options):
-        """Starts an endless run whose stderr goes away, then interrupts it."""
+        """Starts a long run whose stderr goes away, then interrupts it."""
         reader, writer = os.pipe()
         process = subprocess.Popen(
-            [str(ENPROF), "run", "-m", str(model()), "-p", "Hi", "-n", "100000", "--ctx", "4000",
+            [str(ENPROF), "run", "-m", str(model()), "-p", "Hi", "-n", "3900", "--ctx", "4000",
              "--ignore-eos", "-v", "--power", f"replay:{replay(50)}", "--baseline-s", "0", "--db",
              str(self.db), *arguments],
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=writer, **options)
         os.close(writer)
         said = b""
         while b"Starting profiling run" not in said:
-            said += os.read(reader, 4096)
+            piece = os.read(reader, 4096)
+            self.assertTrue(piece, said)  # it has ended
+            said += piece
         os.close(reader)
         time.sleep(0.3)
         process.send_signal(number)
