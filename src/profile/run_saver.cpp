@@ -73,11 +73,11 @@ std::filesystem::path temporary_directory() {
 }
 
 RunSaver::RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Listener listener,
-                   const Options& options)
+                   Options options)
     : database_(database),
       monitor_(monitor),
       listener_(std::move(listener)),
-      options_(options),
+      options_(std::move(options)),
       spans_(kSpanCapacity),
       passes_(kPassCapacity) {}
 

@@ -57,7 +57,7 @@ class RunSaver {
 
   /// All that is passed must outlive it; `monitor` may be null.
   RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Listener listener,
-           const Options& options);
+           Options options);
   RunSaver(const RunSaver&) = delete;
   RunSaver& operator=(const RunSaver&) = delete;
 

@@ -157,7 +157,8 @@ class HostileModels(ProgramTest):
         self.assert_fails(enprof(*run, "-n", 100, "--ctx", 256), 1,
                           "A context of 256 positions is not possible", "has learned 64",
                           "--ctx 64")
-        process = enprof(*run, "-n", 100)  # as many as there are
+        self.assert_fails(enprof(*run, "-n", 100), 2, "trained with 64 positions")
+        process = enprof(*run)  # as many as there are
         self.assertEqual(process.returncode, 0, process.stderr)
         long = ("run", "-m", path, "-p", "word " * 100, "--power", "none", "--no-save")
         self.assert_fails(enprof(*long), 1, "The prompt has ", "has learned 64 positions")

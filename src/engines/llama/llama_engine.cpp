@@ -98,6 +98,7 @@ llama_model* load_parts(const std::vector<std::filesystem::path>& parts, const O
     return llama_model_load_from_file(parts.front().c_str(), params);
   }
   std::vector<std::string> opened;
+  opened.reserve(parts.size());
   for (const std::filesystem::path& part : parts) {
     opened.push_back(open_as(part).string());
   }
@@ -105,6 +106,7 @@ llama_model* load_parts(const std::vector<std::filesystem::path>& parts, const O
     return llama_model_load_from_file(opened.front().c_str(), params);
   }
   std::vector<const char*> names;  // llama.cpp would look for the parts by the first one's name
+  names.reserve(opened.size());
   for (const std::string& path : opened) {
     names.push_back(path.c_str());
   }
