@@ -18,7 +18,7 @@ namespace enprof {
 namespace {
 
 /// A text of limited length, for where nothing can be allocated.
-template <std::size_t kCapacity>
+template <std::size_t Capacity>
 class ShortText {
  public:
   void set(std::string_view text) noexcept {
@@ -28,7 +28,7 @@ class ShortText {
   /// What could drive a terminal or begin another line is replaced.
   void append(std::string_view text) noexcept {
     for (const char character : text) {
-      if (size_ == kCapacity) {
+      if (size_ == Capacity) {
         return;
       }
       const auto byte = static_cast<unsigned char>(character);
@@ -36,7 +36,7 @@ class ShortText {
     }
   }
   void end_line() noexcept {
-    if (size_ == kCapacity) {
+    if (size_ == Capacity) {
       --size_;
     }
     text_[size_++] = '\n';
@@ -44,7 +44,7 @@ class ShortText {
   [[nodiscard]] std::string_view view() const noexcept { return {text_.data(), size_}; }
 
  private:
-  std::array<char, kCapacity> text_{};
+  std::array<char, Capacity> text_{};
   std::size_t size_ = 0;
 };
 

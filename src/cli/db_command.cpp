@@ -289,15 +289,14 @@ int DbCommand::prune() {
     text += line_of(run);
   }
   if (runs->empty()) {
-    text += "No run is that old.\n";
+    text += yes_ ? "No run had to go.\n" : "No run would go.\n";
   } else if (yes_) {
     text += fmt::format(
-        "Deleted {} runs. Their space is used again; to give it back to the disk: enprof db "
-        "vacuum\n",
-        runs->size());
+        "Deleted {}. Their space is used again; to give it back to the disk: enprof db vacuum\n",
+        counted(runs->size(), "run"));
   } else {
     text +=
-        fmt::format("These {} runs would go. To delete them: the same with --yes\n", runs->size());
+        fmt::format("{} would go. To delete: the same with --yes\n", counted(runs->size(), "run"));
   }
   return shown(text);
 }
@@ -326,8 +325,8 @@ int DbCommand::restore() {
   if (!report) {
     return failed(report.error());
   }
-  std::string text = fmt::format("{} has the {} runs of {} now\n", printable(path->string()),
-                                 report->runs, printable(copy_));
+  std::string text = fmt::format("{} has the {} of {} now\n", printable(path->string()),
+                                 counted(report->runs, "run"), printable(copy_));
   if (report->kept) {
     text += fmt::format("What was there before is in {}\n", printable(report->kept->string()));
   }
@@ -348,12 +347,12 @@ int DbCommand::import() {
                         printable(reason));
   }
   if (report.already_there > 0) {
-    text +=
-        fmt::format("{} journals held runs that the database has already\n", report.already_there);
+    text += fmt::format("{} skipped: the database has what they hold already\n",
+                        counted(report.already_there, "journal"));
   }
   if (report.in_the_making > 0) {
-    text += fmt::format("{} runs are being written by other programs and were left alone\n",
-                        report.in_the_making);
+    text += fmt::format("{} left alone: other programs are writing them\n",
+                        counted(report.in_the_making, "run"));
   }
   if (text.empty() && report.errors.empty()) {
     text = "There was nothing to bring in.\n";

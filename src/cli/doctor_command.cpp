@@ -100,7 +100,7 @@ void DoctorCommand::declare(CLI::App& program) {
       "where energy cannot be measured (an estimate is no measurement) or runs cannot be kept.\n"
       "Examples:\n"
       "  enprof doctor                             what works, and what would fix the rest\n"
-      "  enprof doctor --json | jq '.[].fix'       the remedies alone\n");
+      "  enprof doctor --json | jq '.[].fix // empty'    the remedies alone\n");
   database_.declare(*app_);
   app_->add_flag("--json", json_, "Print JSON");
   app_->add_flag("--strict", strict_,

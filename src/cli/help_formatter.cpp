@@ -26,7 +26,8 @@ struct TypeText {
       return;  // a flag
     }
     const std::string text = option.get_type_name();
-    const auto colon = text.find(':');
+    // NAME[:PORT] is a name with a colon of its own.
+    const auto colon = text.find('[') == std::string::npos ? text.find(':') : std::string::npos;
     name = text.substr(0, colon);
     range = colon == std::string::npos ? "" : text.substr(colon + 1);
   }

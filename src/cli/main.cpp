@@ -47,6 +47,7 @@ constexpr const char* kFooter =
 
 struct LogOptions {
   int verbosity = 0;
+  LogLevel least = LogLevel::off;
   std::string file;
 };
 
@@ -54,8 +55,8 @@ Result<void> set_up_log(const LogOptions& options) {
   // A log file is there to be read later: it holds what matters without being asked twice.
   const int verbosity = options.verbosity + (options.file.empty() ? 0 : 1);
   switch (verbosity) {
-    case 0:  // commands tell of their errors themselves, and runs of their warnings
-      set_log_level(LogLevel::off);
+    case 0:
+      set_log_level(options.least);
       break;
     case 1:
       set_log_level(LogLevel::info);
@@ -162,6 +163,9 @@ int run_program(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return end_of_parsing(program, error);
   }
+  // Commands tell of their errors themselves, and runs of their warnings. What goes wrong in a
+  // server between two answers is told by its log alone.
+  log.least = program.got_subcommand("serve") ? LogLevel::warning : LogLevel::off;
   if (const auto ready = set_up_log(log); !ready) {
     print_error(ready.error());
     return exit_failed;
@@ -189,7 +193,9 @@ int report_failure() noexcept {
       print_error({refused ? ErrorCode::unavailable : ErrorCode::internal,
                    fmt::format("The system refused what is needed: {}", error.what()),
                    refused ? "Raise the limits on threads and memory: ulimit -u, ulimit -v"
-                           : "Please report it, with the output of the same command and -vv."});
+                   : error.code() == std::errc::too_many_files_open
+                       ? "Raise the limit on open files: ulimit -n 1024"
+                       : "Please report it, with the output of the same command and -vv."});
     } catch (const std::exception& error) {
       print_error({ErrorCode::internal,
                    fmt::format("Something went wrong that should not: {}", error.what()),

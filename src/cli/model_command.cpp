@@ -64,9 +64,9 @@ void ModelCommand::declare(CLI::App& program) {
   synth.add_flag("--force", options_.overwrite, "Write over a file that exists");
   synth.footer(
       "Examples:\n"
-      "  enprof model synth -o m.gguf                              64 million parameters or so\n"
-      "  enprof model synth -o m.gguf --layers 16 --embd 2048 --ff 8192 --heads 32 --kv-heads 8\n"
-      "  enprof model synth -o m.gguf --arch qwen3 --type q4_k     another kind\n");
+      "  enprof model synth -o m.gguf                              a billion parameters or so\n"
+      "  enprof model synth -o m.gguf --layers 8 --embd 512 --ff 2048 --heads 8 --kv-heads 4\n"
+      "  enprof model synth -o m.gguf --arch qwen3 --type q4_k_m   another kind\n");
   app_->footer(
       "Example:\n"
       "  enprof model synth -o m.gguf && enprof run m.gguf \"Once upon a time\"\n");

@@ -106,18 +106,22 @@ std::string one_a_line(const std::vector<fs::path>& models) {
 std::unexpected<Error> no_such_model(const std::string& name, const std::vector<ModelPlace>& places,
                                      const std::vector<fs::path>& models) {
   std::vector<std::string> looked_in;
+  looked_in.reserve(places.size());
   for (const ModelPlace& place : places) {
     looked_in.push_back(place.directory == "." ? "this directory" : place.directory.string());
   }
   // With and without their ending: the name may have none.
   std::vector<std::string> names;
+  names.reserve(models.size());
   for (const fs::path& model : models) {
     names.push_back((name.ends_with(kSuffix) ? model.filename() : model.stem()).string());
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
   const auto meant = nearest_name(name, views);
   std::string hint;
-  if (meant) {
+  if (name.find("://") != std::string::npos) {
+    hint = "enprof downloads nothing: name a file that is on this machine.";
+  } else if (meant) {
     const auto index = static_cast<std::size_t>(std::ranges::find(views, *meant) - views.begin());
     hint = fmt::format("Did you mean -m {}?", shell_quote(models[index].string()));
   } else if (!models.empty()) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -148,7 +149,7 @@ Result<void> check_not_there(const std::filesystem::path& path) {
   return {};
 }
 
-Result<void> check_by_product(const std::filesystem::path& path) {
+Result<void> check_by_product(const std::filesystem::path& path, std::string_view mark) {
   if (auto writable = check_output(path); !writable) {
     return writable;
   }
@@ -157,14 +158,14 @@ Result<void> check_by_product(const std::filesystem::path& path) {
     return {};
   }
   const File file{std::fopen(path.c_str(), "rb")};
-  int first = file ? std::fgetc(file.get()) : EOF;
-  while (first == ' ' || first == '\n' || first == '\r' || first == '\t') {
-    first = std::fgetc(file.get());
-  }
-  if (first != EOF && first != '{') {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} exists and is no JSON: it is not written over", path.string()),
-                "Choose another name, or remove it first.");
+  std::array<char, 256> begin{};
+  const std::size_t size = file ? std::fread(begin.data(), 1, begin.size(), file.get()) : 0;
+  const std::string_view text{begin.data(), size};
+  if (size > 0 && (!text.starts_with('{') || text.find(mark) == std::string_view::npos)) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("{} exists and is none of enprof's: it is not written over", path.string()),
+        "Choose another name, or remove it first.");
   }
   return {};
 }

@@ -23,8 +23,9 @@ namespace enprof {
 [[nodiscard]] Result<void> check_not_there(const std::filesystem::path& path);
 
 /// check_output for what a run leaves beside its report (--json, --record-power). The same command
-/// is often given again, so what it wrote before is written over; a file that it cannot have
-/// written, which begins otherwise than with a JSON object, is not.
-[[nodiscard]] Result<void> check_by_product(const std::filesystem::path& path);
+/// is often given again, so what it wrote before is written over. A file that does not begin with a
+/// JSON object with this mark, one of its keys in quotes, is not.
+[[nodiscard]] Result<void> check_by_product(const std::filesystem::path& path,
+                                            std::string_view mark);
 
 }  // namespace enprof

@@ -54,7 +54,7 @@ std::string conversion_hint(const PromptOrigin& origin, std::string_view encodin
 std::string_view spoken_name(WideEncoding encoding) {
   switch (encoding) {
     case WideEncoding::utf16le:
-      return "UTF-16, as Windows writes it,";
+      return "UTF-16, as Windows writes it";
     case WideEncoding::utf16be:
       return "UTF-16 (big-endian)";
     case WideEncoding::utf32le:
@@ -94,7 +94,7 @@ Result<std::string> prompt_text(std::string_view bytes, const PromptOrigin& orig
     return fail(ErrorCode::invalid_argument, std::move(message), std::move(hint));
   };
   if (const auto encoding = wide_encoding(bytes)) {
-    return refuse(fmt::format("The prompt is {} not UTF-8", spoken_name(*encoding)),
+    return refuse(fmt::format("The prompt is {}, not UTF-8", spoken_name(*encoding)),
                   conversion_hint(origin, iconv_name(*encoding)));
   }
   const std::string_view text = without_byte_order_mark(bytes);
@@ -102,17 +102,17 @@ Result<std::string> prompt_text(std::string_view bytes, const PromptOrigin& orig
     return refuse("The prompt is empty", "Pass one with -p \"…\", or -f FILE.");
   }
   const std::size_t mark = bytes.size() - text.size();
-  if (const auto bad = first_invalid_utf8(text)) {
-    return refuse(fmt::format("The prompt is not UTF-8: byte {} is 0x{:02x}", *bad + mark,
-                              static_cast<unsigned char>(text[*bad])),
-                  conversion_hint(origin, "latin1"));
-  }
   if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
     return refuse(
         fmt::format("The prompt is no text: byte {} is zero", zero + mark),
         "Pass a text file. To leave such bytes out: " +
             piped(origin, origin.file == "-" ? "tr -d '\\000'"
                                              : "tr -d '\\000' < " + shell_quote(origin.file)));
+  }
+  if (const auto bad = first_invalid_utf8(text)) {
+    return refuse(fmt::format("The prompt is not UTF-8: byte {} is 0x{:02x}", *bad + mark,
+                              static_cast<unsigned char>(text[*bad])),
+                  conversion_hint(origin, "latin1"));
   }
   return std::string{text};
 }

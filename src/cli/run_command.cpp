@@ -98,7 +98,7 @@ void RunCommand::declare(CLI::App& program) {
       ->group("Model");
   app.add_option("--threads", generate_.threads, "CPU threads; 0: one for each CPU of ours")
       ->type_name("N")
-      ->transform(whole_number(0, 4096))
+      ->transform(whole_number(0, 512))
       ->capture_default_str()
       ->group("Model");
   app.add_option("--ngl,--gpu-layers", load_.gpu_layers, "Layers to offload to the GPU; -1: all")
@@ -431,8 +431,11 @@ int RunCommand::run() {
   if (const auto fits = check_output_length(); !fits) {
     return wrong(fits.error());
   }
-  for (const std::string& file : {json_, record_power_}) {
-    if (const auto writable = file.empty() ? Result<void>{} : check_by_product(file); !writable) {
+  const std::array<std::pair<std::string_view, const std::string*>, 2> by_products{
+      {{"\"run_id\"", &json_}, {"\"domain\"", &record_power_}}};
+  for (const auto& [mark, file] : by_products) {
+    if (const auto writable = file->empty() ? Result<void>{} : check_by_product(*file, mark);
+        !writable) {
       return failed(writable.error());
     }
   }
@@ -447,6 +450,9 @@ int RunCommand::run() {
     if (!opened) {
       if (opened.error().hint.empty()) {
         opened.error().hint = "Pass --db PATH.";
+      }
+      if (!opened.error().hint.ends_with('.')) {
+        opened.error().hint += '.';
       }
       opened.error().hint += " Or pass --no-save to profile without keeping the run.";
       return failed(opened.error());

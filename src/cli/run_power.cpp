@@ -53,7 +53,7 @@ Result<void> RunPower::do_without(const Error& error) {
     return std::unexpected(error);
   }
   kLog.error("Failed to start power monitoring: {}", error.message);
-  print_note(fmt::format("no power is measured, times are: {}{}{}", error.message,
+  print_note(fmt::format("power is not measured, only times: {}{}{}", error.message,
                          error.hint.empty() ? "" : "\n  ", error.hint));
   warnings_.push_back(
       {.component = "power", .code = "power_failed", .message = error.message, .hint = error.hint});

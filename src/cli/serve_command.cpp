@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/periodic_thread.hpp"
+#include "base/shell_quote.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
@@ -17,10 +18,12 @@
 #include "server/server_url.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace enprof {
 namespace {
@@ -28,6 +31,27 @@ namespace {
 constexpr Logger kLog{"server"};
 /// How soon a signal is noticed.
 constexpr std::chrono::milliseconds kSignalPeriod{50};
+
+/// Tries once more to save what the database did not take. Whether something is left of it, which
+/// is gone with this program.
+bool tell_unsaved(ProfileDatabase& store) {
+  static_cast<void>(store.save_unsaved_runs());
+  const std::vector<UnsavedRun> left = store.unsaved_runs();
+  for (const UnsavedRun& run : left) {
+    if (run.journal.empty()) {
+      print_error({ErrorCode::io, fmt::format("Run {} could not be saved, and is lost", run.run_id),
+                   fmt::format("There was no room for it on the disk with {0}: df -h {0}",
+                               store.path().string())});
+    } else {
+      print_note(
+          fmt::format("run {} is not in the database, but in {}; to bring it in: enprof db "
+                      "import --db {} {}",
+                      run.run_id, run.journal.string(), shell_quote(store.path().string()),
+                      shell_quote(run.journal.string())));
+    }
+  }
+  return !left.empty();
+}
 
 /// How soon a run that could not be saved is tried again, and a database at rest is closed.
 constexpr std::chrono::seconds kTendPeriod{1};
@@ -73,7 +97,7 @@ void ServeCommand::declare(CLI::App& program) {
       ->capture_default_str();
   app.add_option("--threads", engine_.threads, "CPU threads; 0: one for each CPU of ours")
       ->type_name("N")
-      ->transform(whole_number(0, 4096))
+      ->transform(whole_number(0, 512))
       ->capture_default_str();
   app.add_option("--ngl,--gpu-layers", engine_.gpu_layers, "Layers to offload to the GPU; -1: all")
       ->type_name("N")
@@ -234,6 +258,11 @@ int ServeCommand::run() {
   print_addresses(serving->port());
   print_note(fmt::format("models: {} · runs: {} · Ctrl-C ends", models.path().string(),
                          store->path().string()));
+  if (const PowerMonitor* const monitor = power.monitor()) {
+    // With what is estimated, and which better source may not be read: enprof doctor says what
+    // helps.
+    print_note(fmt::format("power: {}", fmt::join(monitor->sources(), " · ")));
+  }
   PeriodicThread signals;
   const auto listening = signals.start(
       {.name = "enprof-signals", .purpose = "stop the server", .period = kSignalPeriod},
@@ -263,7 +292,7 @@ int ServeCommand::run() {
   serving->run();
   tending.stop();
   signals.stop();
-  return exit_done;
+  return tell_unsaved(*store) ? exit_degraded : exit_done;
 }
 
 }  // namespace enprof

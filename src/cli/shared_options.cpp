@@ -30,7 +30,7 @@ Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery reco
                              run_id, reason));
       continue;
     }
-    print_note(from_journal
+    print_note(from_journal && status != RunStatus::interrupted
                    ? fmt::format("run {}, which could not be saved when it ended, is in "
                                  "the database now",
                                  run_id)

@@ -16,7 +16,22 @@
 namespace enprof {
 namespace {
 
-/// What other programs call our commands.
+/// Options as llama.cpp and others call them, and what they are here.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kOtherOptions{{
+    {"--n-predict", "-n"},
+    {"--max-tokens", "-n"},
+    {"--predict", "-n"},
+    {"-t", "--threads"},
+    {"-c", "--ctx"},
+    {"--ctx-size", "--ctx"},
+    {"--temperature", "--temp"},
+    {"-s", "--seed"},
+    {"-o", "--json"},
+    {"--output", "--json"},
+    {"--database", "--db"},
+}};
+
+/// Commands as others call them, and what they are here.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherNames{{
     {"list", "runs"},
     {"ls", "runs"},
@@ -95,7 +110,12 @@ Error unknown_option(const CLI::App& program, std::string_view word) {
   }
   std::ranges::copy(option_names(program), std::back_inserter(known));
   // One letter is near to every other.
-  const std::string meant = name.size() > 2 ? did_you_mean(name, known) : std::string{};
+  std::string meant = name.size() > 2 ? did_you_mean(name, known) : std::string{};
+  const auto* const other =
+      std::ranges::find(kOtherOptions, name, &std::pair<std::string_view, std::string_view>::first);
+  if (other != kOtherOptions.end() && has(known, other->second)) {
+    meant = fmt::format("; did you mean {}?", other->second);
+  }
   return {ErrorCode::invalid_argument, fmt::format("There is no option {}{}", name, meant),
           see(program)};
 }
@@ -180,10 +200,11 @@ Error usage_error(const CLI::App& program, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
     const std::string_view message = error.what();
     const std::string word{rest.empty() ? message.substr(message.find(": ") + 2) : rest.front()};
-    return {ErrorCode::invalid_argument,
-            fmt::format("\"{}\" is one word too many for {}: several words go in quotes", word,
-                        chosen_name(program)),
-            see(program)};
+    return {
+        ErrorCode::invalid_argument,
+        fmt::format("\"{}\" is one word too many for {}{}", word, chosen_name(program),
+                    chosen_app(program).get_name() == "run" ? ": several words go in quotes" : ""),
+        see(program)};
   }
   return in_words(program, error);
 }

@@ -461,12 +461,17 @@ class Assembler {
       warn("power", "low_coverage",
            fmt::format("Sensors covered {:.1f} % of the run; the energy of the rest is unknown and "
                        "not in the totals",
-                       100.0 * figure.quality.coverage),
+                       100.0 * coverage_while_running(figure, stood_still)),
            fmt::format("Ratios (energy per token, tokens per joule, EDP) take it at the mean power "
                        "of what was measured, and are left out below {:g} % of coverage.",
                        100.0 * kEnoughCoverage));
     }
-    if (figure.dynamic && figure.dynamic->value() < 0.0) {
+    const auto is_above = [](Watts idle, Watts mean) {
+      constexpr double kEqual = 0.01;  // apart by less, they show as the same
+      return idle.value() > (1.0 + kEqual) * mean.value();
+    };
+    if (figure.dynamic && figure.mean_power &&
+        is_above(idle_power_of_covered_roots(), *figure.mean_power)) {
       warn("power", "baseline_above_run",
            fmt::format("The idle baseline ({:.2f} W) is above the run's mean power ({:.2f} W)",
                        idle_power_of_covered_roots().value(), figure.mean_power->value()),
@@ -477,9 +482,9 @@ class Assembler {
         foreign && *foreign > kForeignLoadWarning) {
       warn("power", "foreign_load",
            fmt::format(
-               "Other processes used {:.0f} % of the machine's busy CPU time during the run: "
-               "their energy is in these figures",
-               100.0 * *foreign),
+               "Other processes used {:.0f} % of the machine's busy CPU time during the run: {}",
+               100.0 * *foreign,
+               figure.total ? "their energy is in these figures" : "they slowed it down"),
            "Stop them, and run again.");
     }
     if (rejected_windows_ > 0) {

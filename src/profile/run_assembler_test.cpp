@@ -218,6 +218,24 @@ TEST(RunAssembler, NestedSectionsAreNamedAfterTheOuterOne) {
   EXPECT_NEAR(section(run, Phase::prefill, "(self)").figure.total->value(), 1.0, 1e-9);
 }
 
+TEST(RunAssembler, APromptThatWasNotReadToItsEndHasNoRates) {
+  Recording cut = recording();
+  std::erase_if(cut.spans, [](const Span& span) { return span.level == Level::token; });
+  for (Span& span : cut.spans) {
+    span.parent = std::min(span.parent, 0);
+  }
+  for (const RunStatus status : {RunStatus::cancelled, RunStatus::interrupted, RunStatus::failed,
+                                 RunStatus::completed}) {
+    ProfiledRun run;
+    run.status = status;
+    run.totals.prompt_tokens = 30;
+    assemble_run(cut, evidence(), run);
+    const bool is_whole = status == RunStatus::completed;  // a model may have nothing to say
+    EXPECT_EQ(run.totals.prefill_tokens_per_second.has_value(), is_whole) << to_string(status);
+    EXPECT_EQ(run.totals.energy_per_input_token.has_value(), is_whole) << to_string(status);
+  }
+}
+
 TEST(RunAssembler, FormulasByHand) {
   const Totals totals = assembled().totals;
   EXPECT_EQ(totals.output_tokens, 3U);

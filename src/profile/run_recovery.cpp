@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "profile/run_attempt.hpp"
+#include "profile/run_saver.hpp"
 #include "profile/step_reader.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
@@ -12,7 +13,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 namespace enprof {
@@ -93,6 +96,9 @@ class Recovery {
     if (!*there || (*there)->status != RunStatus::running) {
       return {};  // it ended while we looked
     }
+    if (auto whole = read_elsewhere(run_id)) {
+      return save(std::move(whole->first), whole->second);
+    }
     const auto steps = database_.read_steps(run_id);
     if (!steps) {
       return std::unexpected(steps.error());
@@ -118,6 +124,28 @@ class Recovery {
       recorded->run = **there;
     }
     return save(*std::move(recorded), fs::exists(journal) ? journal : fs::path{});
+  }
+
+  /// A run that was over before its program ended, and for which there was room in the directory
+  /// for temporary files alone.
+  static std::optional<std::pair<RecordedRun, fs::path>> read_elsewhere(const std::string& run_id) {
+    const fs::path file = RunJournal::path_in(temporary_directory(), run_id);
+    struct stat status{};
+    // Others may write there, too: only what is ours is taken.
+    if (lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_uid != geteuid()) {
+      return std::nullopt;
+    }
+    StepReader reader;
+    if (const auto added = add_lines(file, reader); !added) {
+      kLog.warning("{}", added.error().message);
+      return std::nullopt;
+    }
+    auto recorded = reader.run();
+    if (!recorded || !recorded->complete || recorded->run.run_id != run_id) {
+      return std::nullopt;
+    }
+    return std::pair{*std::move(recorded), file};
   }
 
   static Result<void> add_lines(const fs::path& journal, StepReader& reader) {

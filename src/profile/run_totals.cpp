@@ -50,6 +50,9 @@ void work_out_prefill(ProfiledRun& run, const StoodStill& stood_still) {
   if (prefill == nullptr || totals.prompt_tokens == 0) {
     return;
   }
+  if (run.tokens.empty() && run.status != RunStatus::completed) {
+    return;  // it ended amid the prompt: how much of it was read is not known
+  }
   const auto count = static_cast<double>(totals.prompt_tokens);
   totals.prefill_tokens_per_second = count / seconds(prefill->figure.duration);
   if (const auto energy = whole_energy(prefill->figure, stood_still.in(*prefill))) {

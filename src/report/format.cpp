@@ -73,6 +73,10 @@ std::string format_duration(Nanoseconds duration) {
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }
 
+std::string counted(std::int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string format_count(std::uint64_t count) {
   if (count < 1000) {
     return fmt::format("{}", count);

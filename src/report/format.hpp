@@ -21,6 +21,14 @@ inline constexpr std::string_view kAbsent = "–";
 [[nodiscard]] std::string format_power(const std::optional<Watts>& power);
 /// "850 ns", "12.34 ms", "1.235 s", "2 min 05 s", "1 h 02 min".
 [[nodiscard]] std::string format_duration(Nanoseconds duration);
+/// "1 run", "2 runs": a number and what there are so many of, whose plural ends in s.
+[[nodiscard]] std::string counted(std::int64_t count, std::string_view noun);
+[[nodiscard]] inline std::string counted(std::size_t count, std::string_view noun) {
+  return counted(static_cast<std::int64_t>(count), noun);
+}
+[[nodiscard]] inline std::string counted(int count, std::string_view noun) {
+  return counted(static_cast<std::int64_t>(count), noun);
+}
 /// "41.2 M", "7.24 B": counts as model engineers write them.
 [[nodiscard]] std::string format_count(std::uint64_t count);
 /// A number with this many significant digits and an SI prefix before the unit.

@@ -113,10 +113,36 @@ class Node {
     if (!(std::abs(value) <= kMostMs)) {
       reject("is a time out of all bounds");
     }
+    // Times may lie before the run's begin; none of these can.
+    constexpr std::array<std::string_view, 6> kLengths{
+        ".duration_ms", ".load_ms", ".interval_ms", ".window_ms", ".period_ms", ".stamp_error_ms"};
+    if (value < 0.0 &&
+        std::ranges::any_of(
+            kLengths, [this](std::string_view key) { return path_.ends_with(key); })) {
+      reject("is negative");
+    }
     return from_ms(value);
   }
-  [[nodiscard]] Joules mj() const { return Joules{joules_from_mj(number())}; }
-  [[nodiscard]] Watts mw() const { return Watts{joules_from_mj(number())}; }
+  [[nodiscard]] Joules mj() const { return Joules{joules_from_mj(bounded())}; }
+  [[nodiscard]] Watts mw() const { return Watts{joules_from_mj(bounded())}; }
+  /// A number that no joules or watts of this world are beyond, in thousandths.
+  [[nodiscard]] double bounded() const {
+    constexpr double kMost = 1e15;
+    const double value = number();
+    if (!(std::abs(value) <= kMost)) {
+      reject("is out of all bounds");
+    }
+    return value;
+  }
+  /// A part of a whole.
+  [[nodiscard]] double share() const {
+    constexpr double kRounding = 1e-6;
+    const double value = number();
+    if (!(value >= 0.0 && value <= 1.0 + kRounding)) {
+      reject("is no share from 0 to 1");
+    }
+    return value;
+  }
   template <class Enum>
   [[nodiscard]] Enum name() const {
     if (const auto value = enum_from_name<Enum>(text())) {
@@ -203,7 +229,7 @@ WallTime wall_time(const Node& node) {
 Quality quality(const Node& node) {
   return {.sensor = node.at("sensor").text_or_empty(),
           .method = node.at("method").optional([](const Node& n) { return n.name<Method>(); }),
-          .coverage = node.at("coverage").number(),
+          .coverage = node.at("coverage").share(),
           .resolution = node.at("resolution").optional_number(),
           .standard_error = node.at("standard_error_mj").optional_mj(),
           .dynamic_standard_error = node.at("dynamic_standard_error_mj").optional_mj(),

@@ -92,6 +92,16 @@ TEST(RunFromJson, WhatIsWrongIsNamedWithItsPlace) {
   says(message([](auto& d) { d["tokens"][1]["begin_ms"] = "soon"; }),
        ".tokens[1].begin_ms is no number");
   says(message([](auto& d) { d["tokens"][1]["begin_ms"] = 1e300; }), "out of all bounds");
+  says(message([](auto& d) { d["tokens"][1]["duration_ms"] = -1; }),
+       ".tokens[1].duration_ms is negative");
+  says(message([](auto& d) { d["power"]["interval_ms"] = -0.5; }),
+       ".power.interval_ms is negative");
+  for (const double share : {-0.1, 1.1, 9e18}) {
+    says(message([&](auto& d) { d["phases"][0]["quality"]["coverage"] = share; }),
+         ".phases[0].quality.coverage is no share from 0 to 1");
+  }
+  says(message([](auto& d) { d["phases"][0]["energy_mj"] = -9e18; }),
+       ".phases[0].energy_mj is out of all bounds");
   says(message([](auto& d) { d["phases"][0]["phase"] = "lunch"; }),
        ".phases[0].phase is \"lunch\", which enprof does not know");
   says(message([](auto& d) { d["power"]["samples"][2]["domain"] = "moon"; }),

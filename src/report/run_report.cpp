@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -32,6 +33,11 @@ class RunReport {
 
   std::string text() {
     headline();
+    if (run_.status == RunStatus::running) {
+      page_.line("Prompt", quote(run_.prompt, page_.terminal().width / 2));
+      page_.line("", "It is still running: its figures come when it is over");
+      return page_.take();
+    }
     model();
     power();
     texts();
@@ -60,7 +66,7 @@ class RunReport {
   void model() {
     const ModelFacts& model = run_.model;
     const auto number = [](const std::optional<int>& value, std::string_view unit) {
-      return value ? fmt::format("{} {}", *value, unit) : std::string{};
+      return value ? counted(*value, unit) : std::string{};
     };
     page_.line("Model",
                join({model.name, model.architecture,
@@ -69,20 +75,23 @@ class RunReport {
                     " · "));
     std::string heads;
     if (model.heads && model.kv_heads) {
-      heads = fmt::format("{} heads, {} KV ({})", *model.heads, *model.kv_heads, model.attention());
+      heads = fmt::format("{}, {} KV ({})", counted(*model.heads, "head"), *model.kv_heads,
+                          model.attention());
     }
     std::string experts;
     if (model.experts && *model.experts > 0) {
-      experts =
-          fmt::format("{} experts, {} active", *model.experts, model.experts_used.value_or(0));
+      experts = fmt::format("{}, {} active", counted(*model.experts, "expert"),
+                            model.experts_used.value_or(0));
     }
-    page_.line("", join({model.layers && model.embedding_width
-                             ? fmt::format("{} layers × {}", *model.layers, *model.embedding_width)
-                             : std::string{},
-                         model.feed_forward_width ? fmt::format("ff {}", *model.feed_forward_width)
-                                                  : std::string{},
-                         heads, experts},
-                        " · "));
+    page_.line(
+        "",
+        join({model.layers && model.embedding_width
+                  ? fmt::format("{} × {}", counted(*model.layers, "layer"), *model.embedding_width)
+                  : std::string{},
+              model.feed_forward_width ? fmt::format("ff {}", *model.feed_forward_width)
+                                       : std::string{},
+              heads, experts},
+             " · "));
     std::string cache;
     if (model.kv_cache_bytes) {
       cache = "KV cache " + format_bytes(*model.kv_cache_bytes);
@@ -98,9 +107,9 @@ class RunReport {
       }
     }
     page_.line("", join({context, cache}, " · "));
-    page_.line("Engine", join({model.engine, number(model.threads, "threads"),
+    page_.line("Engine", join({model.engine, number(model.threads, "thread"),
                                model.gpu_layers && *model.gpu_layers > 0
-                                   ? fmt::format("{} layers on GPU", *model.gpu_layers)
+                                   ? counted(*model.gpu_layers, "layer") + " on GPU"
                                    : std::string{},
                                model.load_time ? "loaded in " + format_duration(*model.load_time)
                                                : std::string{}},
@@ -129,7 +138,8 @@ class RunReport {
       std::vector<std::string> parts{std::string{to_string(*quality.method)},
                                      "coverage " + format_percent(quality.coverage)};
       if (quality.resolution) {
-        parts.push_back(fmt::format("{:.0f} windows", *quality.resolution));
+        parts.push_back(
+            counted(static_cast<std::int64_t>(std::llround(*quality.resolution)), "window"));
       }
       if (quality.foreign_cpu_share) {
         parts.push_back(fmt::format("other processes {} of busy CPU time",
@@ -143,10 +153,11 @@ class RunReport {
     // Beside the quoted text: the label, "12345 tokens  ", and the reason that the text ended.
     const std::size_t beside = ReportPage::kLabelWidth + 14 + 2 + run_.finish_reason.size();
     const std::size_t room = std::max<std::size_t>(page_.terminal().width, beside + 16) - beside;
-    page_.line("Prompt",
-               fmt::format("{} tokens  {}", run_.totals.prompt_tokens, quote(run_.prompt, room)));
+    page_.line("Prompt", fmt::format("{}  {}", counted(run_.totals.prompt_tokens, "token"),
+                                     quote(run_.prompt, room)));
     page_.line("Response",
-               fmt::format("{} tokens  {}{}", run_.totals.output_tokens, quote(run_.response, room),
+               fmt::format("{}  {}{}", counted(run_.totals.output_tokens, "token"),
+                           quote(run_.response, room),
                            run_.finish_reason.empty() ? "" : "  " + run_.finish_reason));
   }
 

@@ -113,12 +113,12 @@ std::string TextTable::text(const Terminal& terminal, std::size_t indent) const 
       }
       const std::string cell = cut(row.cells[column], *shown[column]);
       const std::string pad(*shown[column] - display_width(cell), ' ');
-      line += columns_[column] == Align::right ? pad + cell : cell + pad;
-      line.append(kGap, ' ');
+      const bool is_right = columns_[column] == Align::right;
+      line.append(is_right ? pad : cell).append(is_right ? cell : pad).append(kGap, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    line = cut(std::string(indent, ' ') + line, terminal.width).substr(indent);
-    result += std::string(indent, ' ') + styled(terminal, row.style, line) + "\n";
+    line = cut(line.insert(0, indent, ' '), terminal.width).substr(indent);
+    result.append(indent, ' ').append(styled(terminal, row.style, line)).append("\n");
   }
   return result;
 }

@@ -8,7 +8,7 @@ namespace enprof {
 
 Error no_run(const std::string& id) {
   return {ErrorCode::not_found, fmt::format("There is no run {}", id),
-          "GET /api/profiling/runs lists them."};
+          "List them: enprof runs, or GET /api/profiling/runs"};
 }
 
 Result<std::unique_ptr<RunInStore>> existing_run(ProfileDatabase& store, const std::string& id) {

@@ -528,11 +528,13 @@ Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
   if (!impl_) {
     return not_connected();
   }
-  const bool was_kept = impl_->forget_kept(run_id);
-  // What another program writes would be there again with its next step.
-  auto lock = RunLock::take(impl_->path(), run_id);
-  if (!lock && lock.error().code == ErrorCode::busy) {
-    return std::unexpected(std::move(lock.error()));
+  const bool is_kept = impl_->keeps(run_id);  // with its lock
+  if (!is_kept) {
+    // What another program writes would be there again with its next step.
+    auto lock = RunLock::take(impl_->path(), run_id);
+    if (!lock && lock.error().code == ErrorCode::busy) {
+      return std::unexpected(std::move(lock.error()));
+    }
   }
   auto erased = impl_->write(
       fmt::format("delete run {}", run_id), 0,
@@ -541,7 +543,8 @@ Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
     if (auto removed = remove_journal(journal_path(impl_->path(), run_id)); !removed) {
       return std::unexpected(std::move(removed.error()));
     }
-    *erased = *erased || was_kept;
+    // Not before: where the database cannot be written, the run stays where it is.
+    *erased = (is_kept && impl_->forget_kept(run_id)) || *erased;
   }
   return erased;
 }
@@ -816,6 +819,19 @@ void ProfileDatabase::tend() {
   if (impl_) {
     impl_->tend();
   }
+}
+
+std::vector<UnsavedRun> ProfileDatabase::unsaved_runs() const {
+  std::vector<UnsavedRun> runs;
+  if (impl_) {
+    impl_->with_kept([&](KeptRuns& kept) {
+      std::ranges::transform(kept.entries(), std::back_inserter(runs),
+                             [](const KeptRuns::Entry& entry) {
+                               return UnsavedRun{.run_id = entry.run_id, .journal = entry.journal};
+                             });
+    });
+  }
+  return runs;
 }
 
 bool ProfileDatabase::is_unsaved(std::string_view run_id) const {

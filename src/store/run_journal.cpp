@@ -67,8 +67,12 @@ fs::path journal_path(const fs::path& database, std::string_view run_id) {
   return journal_directory(database) / (file_stem(run_id) + ".jsonl");
 }
 
+fs::path RunJournal::path_in(const fs::path& directory, std::string_view run_id) {
+  return directory / ("enprof-" + file_stem(run_id) + ".jsonl");
+}
+
 Result<RunJournal> RunJournal::create_in(const fs::path& directory, std::string_view run_id) {
-  const fs::path path = directory / ("enprof-" + file_stem(run_id) + ".jsonl");
+  const fs::path path = path_in(directory, run_id);
   // Others may write to a directory for temporary files: no link of theirs is followed.
   const int descriptor =
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);

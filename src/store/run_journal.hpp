@@ -26,6 +26,9 @@ class RunJournal {
   /// Errors: those of the file.
   [[nodiscard]] static Result<RunJournal> create_in(const std::filesystem::path& directory,
                                                     std::string_view run_id);
+  /// How create_in() calls it.
+  [[nodiscard]] static std::filesystem::path path_in(const std::filesystem::path& directory,
+                                                     std::string_view run_id);
   RunJournal(RunJournal&& other) noexcept;
   RunJournal& operator=(RunJournal&& other) noexcept;
   ~RunJournal();

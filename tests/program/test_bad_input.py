@@ -230,6 +230,14 @@ class BadOutput(ProgramTest):
         path = self.dir / "run.json"
         for _ in range(2):  # the same command again
             self.assertEqual(self.profile("--power", "none", "--json", path).returncode, 0)
+        # JSON of others, and a run where a recording is to go.
+        package = self.dir / "package.json"
+        package.write_text('{"name": "mine"}', encoding="utf-8")
+        for flag, file in (("--json", package), ("--record-power", package),
+                           ("--record-power", path)):
+            before = file.read_bytes()
+            self.assert_fails(self.profile("--power", "none", flag, file), FAILED, file)
+            self.assertEqual(file.read_bytes(), before)
 
     def test_export_asks_before_it_writes_over_a_file(self):
         self.profile_json("--power", "none", "-n", 1)

@@ -176,6 +176,41 @@ class ServeFaults(ServeTest):
             self.assertEqual(self.wait_for(self.generate())["status"], "completed")
             self.kill()
 
+    @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
+    def test_a_server_that_ends_says_what_it_could_not_save(self):
+        with self.small_disk():
+            run = self.run_until_the_disk_is_full(env={"TMPDIR": "/nowhere"})
+            self.cancel(run)
+            while self.ask("/api/health")[1]["running"]:
+                time.sleep(0.05)
+            self.server.send_signal(signal.SIGTERM)
+            said = self.server.communicate(timeout=60)[1]
+            self.assertEqual(self.server.returncode, 3, said)
+            self.assertIn(f"Run {run} could not be saved, and is lost", said)
+            self.server = None
+
+    @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
+    def test_a_run_beside_the_disk_that_was_full_is_brought_in_whole(self):
+        elsewhere = self.dir / "elsewhere"
+        elsewhere.mkdir()
+        with self.small_disk():
+            run = self.run_until_the_disk_is_full(env={"TMPDIR": str(elsewhere)})
+            self.cancel(run)
+            while self.ask("/api/health")[1]["running"]:
+                time.sleep(0.05)
+            tokens = self.tokens_heard()
+            (saved,) = elsewhere.iterdir()
+            self.assertIn(run, saved.name)
+            self.kill()
+            (self.db.parent / "filler").unlink()
+            listed = enprof("runs", "--json", "--db", self.db, env={"TMPDIR": str(elsewhere)})
+            self.assertIn("is in the database now", listed.stderr)
+            self.assertEqual([(one["run_id"], one["status"])
+                              for one in json.loads(listed.stdout)["runs"]], [(run, "cancelled")])
+            self.assertFalse(saved.exists())
+            exported = json.loads(enprof("export", run, "--db", self.db).stdout)
+            self.assertEqual(len(exported["tokens"]), len(tokens))
+
     def test_a_copy_is_put_back_under_a_server(self):
         self.serve()
         first = self.generate()

@@ -28,8 +28,8 @@ inline OperationSums sums_of(const ProfiledRun& run, const PassRange& range = {}
         sum.energy && event.energy() ? std::optional{*sum.energy + *event.energy()} : std::nullopt;
   }
   OperationSums result{.operations = run.operation_table.operations, .sums = {}};
-  for (auto& [key, sum] : sums) {
-    result.sums.push_back(std::move(sum));
+  for (const auto& [key, sum] : sums) {
+    result.sums.push_back(sum);
   }
   return result;
 }

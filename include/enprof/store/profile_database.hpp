@@ -45,6 +45,12 @@ struct RunStep {
   friend bool operator==(const RunStep&, const RunStep&) = default;
 };
 
+/// A run that is over and that the database did not take yet.
+struct UnsavedRun {
+  std::string run_id;
+  std::filesystem::path journal;  ///< where it is on disk all the same; empty: in memory alone
+};
+
 /// Stores runs and gives them back unchanged: an equal run. Doubles keep their bits, save that the
 /// sign of a zero is lost and that what is not a number (NaN) comes back as absent.
 ///
@@ -177,6 +183,8 @@ class ENPROF_API ProfileDatabase {
   void tend();
   /// Whether a run is over and could not be saved yet. It is kept in memory, and read from there.
   [[nodiscard]] bool is_unsaved(std::string_view run_id) const;
+  /// All such runs, oldest first.
+  [[nodiscard]] std::vector<UnsavedRun> unsaved_runs() const;
   /// Tries at once to save what is kept in memory; gives the ids of those that are saved now.
   std::vector<std::string> save_unsaved_runs();
   /// Copies what can be read of a damaged file into a new one. Errors: invalid_argument, where the
