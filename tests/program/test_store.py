@@ -137,7 +137,7 @@ class Store(ProgramTest):
         self.assert_fails(enprof("db", "backup", copy, "--db", self.db), 1, copy, "exists")
 
         said = enprof("db", "prune", "--max-runs", 1, "--db", self.db).stdout
-        self.assertIn("These 2 runs would go", said)
+        self.assertIn("2 runs would go", said)
         self.assertEqual(len(self.runs()), 3, "nothing is deleted without --yes")
         self.assertIn("Deleted 2 runs",
                       enprof("db", "prune", "--max-runs", 1, "--yes", "--db", self.db).stdout)
@@ -155,7 +155,7 @@ class Store(ProgramTest):
         restored = enprof("db", "restore", copy, "--db", self.db)
         self.assertEqual(restored.returncode, 0, restored.stderr)
         kept = self.dir / "profiles.db.before-restore"
-        self.assertIn(f"has the 1 runs of {copy} now", restored.stdout)
+        self.assertIn(f"has the 1 run of {copy} now", restored.stdout)
         self.assertIn(str(kept), restored.stdout)
         self.assertEqual([run["run_id"] for run in self.runs()], [first])
         before = json.loads(enprof("runs", "--json", "--db", kept).stdout)["runs"]
