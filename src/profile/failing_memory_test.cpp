@@ -31,8 +31,11 @@ thread_local int until_failure = -1;
 
 // Of the whole test program: what is not counted is as it was.
 void* operator new(std::size_t bytes) {
-  if (until_failure >= 0 && until_failure-- == 0) {
-    throw std::bad_alloc();
+  if (until_failure >= 0) {
+    --until_failure;
+    if (until_failure < 0) {
+      throw std::bad_alloc();
+    }
   }
   if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) {
     return memory;
