@@ -224,8 +224,8 @@ TEST(RunAssembler, APromptThatWasNotReadToItsEndHasNoRates) {
   for (Span& span : cut.spans) {
     span.parent = std::min(span.parent, 0);
   }
-  for (const RunStatus status : {RunStatus::cancelled, RunStatus::interrupted, RunStatus::failed,
-                                 RunStatus::completed}) {
+  for (const RunStatus status :
+       {RunStatus::cancelled, RunStatus::interrupted, RunStatus::failed, RunStatus::completed}) {
     ProfiledRun run;
     run.status = status;
     run.totals.prompt_tokens = 30;

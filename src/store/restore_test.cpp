@@ -134,7 +134,8 @@ TEST_F(Restore, WhatIsNoGoodCopyIsRefusedAndNothingChanges) {
   }
   refused(dir_.path() / "other.db", ErrorCode::invalid_argument, "another program");
   // A page in its middle is overwritten.
-  std::fstream(copy_, std::ios::binary | std::ios::in | std::ios::out).seekp(std::streamoff{3} * 4096)
+  std::fstream(copy_, std::ios::binary | std::ios::in | std::ios::out)
+          .seekp(std::streamoff{3} * 4096)
       << std::string(4096, '\xEE');
   refused(copy_, ErrorCode::corrupt, "is damaged");
 }
