@@ -1,6 +1,7 @@
 #include "profile/run_attempt.hpp"
 
 #include "base/log.hpp"
+#include "base/write_all.hpp"
 #include "profile/run_facts.hpp"
 #include "store/run_lock.hpp"
 
@@ -72,21 +73,6 @@ class LockedFile {
   explicit LockedFile(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
 };
-
-/// 0, or what went wrong.
-int write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written <= 0) {
-      return written < 0 ? errno : ENOSPC;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
 
 std::string read_all(int descriptor) {
   std::string text;

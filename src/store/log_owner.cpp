@@ -20,11 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr Logger kLog{"store"};
 
-fs::path beside(fs::path path, std::string_view suffix) {
-  path += suffix;
-  return path;
-}
-
 fs::path log_of(const fs::path& database) { return beside(database, "-wal"); }
 fs::path note_of(const fs::path& database) { return beside(database, "-owner"); }
 
@@ -54,6 +49,11 @@ std::optional<Note> read_note(const fs::path& database) {
 }
 
 }  // namespace
+
+fs::path beside(fs::path path, std::string_view suffix) {
+  path += suffix;
+  return path;
+}
 
 std::optional<FileIdentity> FileIdentity::of(const fs::path& path) {
   struct stat status{};

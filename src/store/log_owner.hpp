@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 namespace enprof {
 
@@ -18,6 +19,9 @@ struct FileIdentity {
   [[nodiscard]] static std::optional<FileIdentity> of(const std::filesystem::path& path);
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
+
+/// A file whose name is the path's with something behind it, as those of a database's log.
+[[nodiscard]] std::filesystem::path beside(std::filesystem::path path, std::string_view suffix);
 
 /// The path with its links followed, as SQLite follows them: its log lies beside what they lead to.
 [[nodiscard]] std::filesystem::path follow_links(const std::filesystem::path& database);

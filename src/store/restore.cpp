@@ -5,6 +5,7 @@
 #include "store/connection.hpp"
 #include "store/database_file.hpp"
 #include "store/housekeeping.hpp"
+#include "store/log_owner.hpp"
 #include "store/schema.hpp"
 #include "store/schema_scripts.hpp"
 #include "store/sqlite_error.hpp"
@@ -30,11 +31,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Logger kLog{"store"};
-
-fs::path beside(fs::path path, std::string_view suffix) {
-  path += suffix;
-  return path;
-}
 
 /// With the log that lies beside it, where it was copied together with one.
 SQLite::Database open_with_log(const fs::path& file) {

@@ -1,5 +1,6 @@
 #include "store/run_journal.hpp"
 
+#include "base/write_all.hpp"
 #include "store/run_lock.hpp"
 
 #include <fmt/format.h>
@@ -29,16 +30,9 @@ std::unexpected<Error> failed(std::string_view what, const fs::path& path, int e
 }
 
 /// 0, or what went wrong.
-int write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written <= 0) {
-      return written < 0 ? errno : ENOSPC;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
+int write_to_disk(int descriptor, std::string_view text) {
+  if (const int error = write_all(descriptor, text); error != 0) {
+    return error;
   }
   return fsync(descriptor) == 0 ? 0 : errno;
 }
@@ -117,7 +111,7 @@ Result<void> RunJournal::append(std::span<const std::string> lines) {
   if (fstat(descriptor_, &before) != 0) {
     return failed("write", path_, errno);
   }
-  if (const int number = write_all(descriptor_, joined(lines)); number != 0) {
+  if (const int number = write_to_disk(descriptor_, joined(lines)); number != 0) {
     // Half a line would spoil the next one.
     if (ftruncate(descriptor_, before.st_size) != 0) {
       return failed("write, nor mend,", path_, errno);
@@ -134,7 +128,7 @@ Result<void> RunJournal::replace(std::span<const std::string> lines) {
   if (descriptor < 0) {
     return failed("replace", path_, errno);
   }
-  int number = write_all(descriptor, joined(lines));
+  int number = write_to_disk(descriptor, joined(lines));
   if (number == 0 && std::rename(partial.c_str(), path_.c_str()) != 0) {
     number = errno;
   }
