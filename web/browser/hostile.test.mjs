@@ -23,6 +23,7 @@ const ATTACKS = [
   "👩‍👩‍👧‍👦🏴‍☠️ שלום مرحبا",
   "&lt;b data-evil&gt;&quot;&#x27;' onmouseover='window.evil=1",
   "__proto__", // of no length worth speaking of, and a name that objects have
+  "constructor", // another
   `${"long".repeat(600)}<b data-evil>`,
 ];
 /** What enprof chooses among itself: another word there is refused. */
@@ -46,7 +47,7 @@ function attacked(value, key = "") {
   }
   const place = [...value].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0);
   const attack = ATTACKS[value === "package-0" ? 0 : place % ATTACKS.length];
-  return attack === "__proto__" ? attack : `${attack} ${value}`;
+  return attack === "__proto__" || attack === "constructor" ? attack : `${attack} ${value}`;
 }
 
 /** Watches for what no text may bring about: elements, scripts, addresses that are code. */

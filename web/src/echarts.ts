@@ -19,7 +19,9 @@ import {
 } from "echarts/components";
 import { use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
+import { holdAnyText } from "./text-cache";
 
+holdAnyText();
 use([
   BarChart,
   CustomChart,
