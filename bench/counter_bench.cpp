@@ -6,11 +6,11 @@
 
 #include "enprof/base/clock.hpp"
 
+#include "base/sleeper.hpp"
+#include "base/thread_setup.hpp"
 #include "figure.hpp"
-#include "power/counter_file.hpp"
-#include "power/sleeper.hpp"
-#include "power/step_lock.hpp"
-#include "power/thread_setup.hpp"
+#include "power/counter/counter_file.hpp"
+#include "power/counter/step_lock.hpp"
 #include "support/temp_dir.hpp"
 #include "thread_cpus.hpp"
 

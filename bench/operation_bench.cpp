@@ -6,7 +6,7 @@
 
 #include "bench_graph.hpp"
 #include "figure.hpp"
-#include "profile/run_assembler.hpp"
+#include "profile/assemble/run_assembler.hpp"
 
 #include <fmt/format.h>
 

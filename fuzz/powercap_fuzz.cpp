@@ -4,7 +4,7 @@
 // as in "intel-rapl:0/name package-0". In the content, "|" stands for the end of a line.
 #include "base/polled_file.hpp"
 #include "fuzz/check.hpp"
-#include "power/rapl_zones.hpp"
+#include "power/rapl/rapl_zones.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,8 +1,8 @@
 // What powermetrics writes, or something that is not powermetrics: documents cut from a stream, and
 // each of them read. Samples that are accepted must be possible.
 #include "fuzz/check.hpp"
-#include "power/powermetrics_sample.hpp"
-#include "power/powermetrics_stream.hpp"
+#include "power/powermetrics/powermetrics_sample.hpp"
+#include "power/powermetrics/powermetrics_stream.hpp"
 
 #include <cmath>
 #include <cstddef>

@@ -1,6 +1,6 @@
 // Replay files. What is accepted must be in order, and survive being written and read again.
 #include "fuzz/check.hpp"
-#include "power/replay_file.hpp"
+#include "power/recording/replay_file.hpp"
 
 #include <cmath>
 #include <cstddef>

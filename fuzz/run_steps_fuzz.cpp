@@ -1,6 +1,6 @@
 // Journals: a step a line. What is accepted must have figures that can be worked out.
 #include "fuzz/check.hpp"
-#include "profile/step_reader.hpp"
+#include "profile/save/step_reader.hpp"
 
 #include <cstddef>
 #include <cstdint>

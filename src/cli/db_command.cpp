@@ -6,7 +6,7 @@
 #include "cli/console.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
-#include "profile/run_recovery.hpp"
+#include "profile/save/run_recovery.hpp"
 #include "report/format.hpp"
 #include "report/text_table.hpp"
 

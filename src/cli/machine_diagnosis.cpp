@@ -1,7 +1,7 @@
 #include "cli/machine_diagnosis.hpp"
 
+#include "base/cpu_identity.hpp"
 #include "base/format_bytes.hpp"
-#include "power/cpu_identity.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>

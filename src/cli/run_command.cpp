@@ -9,8 +9,8 @@
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
 #include "engines/llama/trained_context.hpp"
-#include "profile/run_attempt.hpp"
 #include "profile/run_id.hpp"
+#include "profile/save/run_attempt.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 

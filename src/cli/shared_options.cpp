@@ -5,7 +5,7 @@
 #include "base/program_path.hpp"
 #include "cli/console.hpp"
 #include "cli/option_values.hpp"
-#include "profile/run_recovery.hpp"
+#include "profile/save/run_recovery.hpp"
 #include "store/database_file.hpp"
 
 #include <fmt/format.h>

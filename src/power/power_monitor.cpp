@@ -4,8 +4,8 @@
 #include "base/log.hpp"
 #include "base/thread_name.hpp"
 #include "power/idle_baseline.hpp"
-#include "power/power_sampler.hpp"
 #include "power/power_sources.hpp"
+#include "power/sampler/power_sampler.hpp"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 #include "enprof/power/power_monitor.hpp"
 
-#include "power/replay_file.hpp"
+#include "power/recording/replay_file.hpp"
 #include "support/fake_procfs.hpp"
 #include "support/fake_source.hpp"
 #include "support/fake_sysfs.hpp"

@@ -2,13 +2,13 @@
 
 #include "base/log.hpp"
 #include "base/nearest_name.hpp"
-#include "power/battery_source.hpp"
-#include "power/estimate_source.hpp"
-#include "power/hwmon_source.hpp"
-#include "power/nvml_source.hpp"
-#include "power/powermetrics_source.hpp"
-#include "power/rapl_source.hpp"
-#include "power/replay_source.hpp"
+#include "power/battery/battery_source.hpp"
+#include "power/estimate/estimate_source.hpp"
+#include "power/hwmon/hwmon_source.hpp"
+#include "power/nvml/nvml_source.hpp"
+#include "power/powermetrics/powermetrics_source.hpp"
+#include "power/rapl/rapl_source.hpp"
+#include "power/replay/replay_source.hpp"
 
 #include <fmt/format.h>
 

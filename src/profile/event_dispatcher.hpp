@@ -4,8 +4,8 @@
 #include "enprof/model/event.hpp"
 #include "enprof/power/power_monitor.hpp"
 
-#include "profile/event_ring.hpp"
-#include "profile/run_recorder.hpp"
+#include "record/event_ring.hpp"
+#include "record/run_recorder.hpp"
 
 #include <chrono>
 #include <cstddef>

@@ -1,8 +1,8 @@
 // A run whose end runs out of memory, at any place of it.
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
-#include "profile/pass_test_support.hpp"
-#include "profile/run_recovery.hpp"
+#include "profile/save/run_recovery.hpp"
+#include "record/pass_test_support.hpp"
 #include "support/fake_source.hpp"
 #include "support/temp_dir.hpp"
 

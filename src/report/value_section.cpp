@@ -1,6 +1,6 @@
 #include "report/value_section.hpp"
 
-#include "profile/tensor_statistics.hpp"
+#include "record/tensor_statistics.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>

@@ -2,7 +2,7 @@
 
 #include "base/last_words.hpp"
 #include "base/log.hpp"
-#include "profile/run_attempt.hpp"
+#include "profile/save/run_attempt.hpp"
 
 #include <fmt/format.h>
 

@@ -109,7 +109,7 @@ class MacOs(Setup):
                              ("powermetrics", "exit 1")):
             (fakes / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
             (fakes / name).chmod(0o755)
-        source = (SOURCE / "src/power/powermetrics_command.cpp").read_text(encoding="utf-8")
+        source = (SOURCE / "src/power/powermetrics/powermetrics_command.cpp").read_text(encoding="utf-8")
         words = re.search(r'return \{\s*("sudo".*?)\};', source, re.DOTALL).group(1)
         command = re.findall(r'"([^"]*)"', words)
         self.assertEqual(command[:3], ["sudo", "-n", "/usr/bin/powermetrics"])

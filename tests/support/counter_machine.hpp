@@ -5,8 +5,8 @@
 #include "enprof/base/clock.hpp"
 #include "enprof/base/units.hpp"
 
-#include "power/perf_events.hpp"
-#include "power/sleeper.hpp"
+#include "base/sleeper.hpp"
+#include "power/rapl/perf_events.hpp"
 #include "support/fake_procfs.hpp"
 #include "support/fake_sysfs.hpp"
 

@@ -27,7 +27,7 @@
 //
 // FAKE_NVML_OLD leaves out what NVML did not have of old: energy, fields, MIG, UUID handles.
 
-#include "power/nvml_api.hpp"
+#include "power/nvml/nvml_api.hpp"
 
 #include <algorithm>
 #include <atomic>

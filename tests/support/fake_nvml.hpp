@@ -3,7 +3,7 @@
 
 #include "enprof/base/clock.hpp"
 
-#include "power/sleeper.hpp"
+#include "base/sleeper.hpp"
 #include "support/temp_dir.hpp"
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // A sampler over fake sources, whose clock a test moves.
 #pragma once
 
-#include "power/power_sampler.hpp"
+#include "power/sampler/power_sampler.hpp"
 #include "support/fake_source.hpp"
 #include "support/manual_clock.hpp"
 

@@ -3,8 +3,8 @@
 
 #include "enprof/base/clock.hpp"
 
-#include "power/counter_input.hpp"
-#include "power/sleeper.hpp"
+#include "base/sleeper.hpp"
+#include "power/counter/counter_input.hpp"
 
 #include <cstdint>
 #include <random>

@@ -3,7 +3,7 @@
 #include "engines/llama/llama_handles.hpp"
 #include "engines/llama/operation_clock.hpp"
 #include "engines/llama/tiny_model_test_support.hpp"
-#include "profile/tensor_statistics.hpp"
+#include "record/tensor_statistics.hpp"
 #include "support/temp_dir.hpp"
 
 #include <gmock/gmock.h>

@@ -1,7 +1,7 @@
 #include "engines/llama/value_sampler.hpp"
 
 #include "engines/llama/tensor_values.hpp"
-#include "profile/tensor_statistics.hpp"
+#include "record/tensor_statistics.hpp"
 
 #include <boost/unordered/unordered_flat_map.hpp>
 

@@ -1,0 +1,338 @@
+#include "power/rapl/rapl_source.hpp"
+
+#include "power/counter/counter_reading.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+/// Steps by which the first counter of a group, and each of the others, are learned.
+constexpr std::size_t kStepsOfFirst = 8;
+constexpr std::size_t kStepsOfOther = 3;
+/// Counters whose steps are no further apart than this part of a period step together.
+constexpr int kTogether = 8;
+constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{30};
+/// What meeting a step takes where wake-ups come in time; where they do not, the rest is in vain.
+constexpr Nanoseconds kSpinPerReading = std::chrono::microseconds{100};
+/// How much longer than was seen a counter's lag may be.
+constexpr Nanoseconds kLagMargin = std::chrono::microseconds{10};
+/// The locks are judged this often, and not by fewer readings.
+constexpr Nanoseconds kJudgePeriod = std::chrono::seconds{1};
+constexpr std::uint64_t kFewReadings = 8;
+
+Nanoseconds both(Nanoseconds a, Nanoseconds b) {
+  return Nanoseconds{static_cast<Nanoseconds::rep>(
+      std::hypot(static_cast<double>(a.count()), static_cast<double>(b.count())))};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RaplSource>> RaplSource::open(const PowerEnvironment& environment) {
+  auto opened = open_rapl_counters(environment);
+  if (!opened) {
+    return std::unexpected(std::move(opened.error()));
+  }
+  return std::unique_ptr<RaplSource>(new RaplSource(std::move(*opened), environment));
+}
+
+RaplSource::RaplSource(RaplCounters opened, const PowerEnvironment& environment)
+    : way_(std::move(opened.way)),
+      clock_(environment.clock),
+      sleeper_(sleeper_of(environment)),
+      suspend_(*environment.clock, boot_clock_of(environment)) {
+  for (RaplCounter& counter : opened.counters) {
+    Domain& domain = counter.domain;
+    domain.source = "rapl";
+    domain.method = Method::measured;
+    domain.period = PowerMonitor::kDefaultInterval;
+    domain.stamp_error = uniform_error(kStep);
+    domains_.push_back(std::move(domain));
+    counters_.push_back({.input = std::move(counter.input),
+                         .energy = EnergyCounter(counter.traits),
+                         .place = std::move(counter.place),
+                         .renewed_at = clock_->now(),
+                         .missing = !counter.is_there,
+                         .offset = std::nullopt});
+  }
+  link_parents(domains_);
+  make_groups();
+  for (Group& group : groups_) {
+    learn(group);
+  }
+}
+
+void RaplSource::make_groups() {
+  // The platform's counter steps with one of the packages, if with any.
+  std::map<int, Group> by_socket;
+  for (std::size_t index = 0; index < domains_.size(); ++index) {
+    const Domain& domain = domains_[index];
+    auto& counters = by_socket[domain.socket.value_or(0)].counters;
+    const bool leads = domain.kind == DomainKind::package;
+    counters.insert(leads ? counters.begin() : counters.end(), index);
+  }
+  for (auto& [socket, group] : by_socket) {
+    groups_.push_back(std::move(group));
+  }
+}
+
+void RaplSource::learn(Group& group) {
+  group.lock.reset();
+  group.lag = Nanoseconds{0};
+  if (sleeper_ == nullptr) {
+    return;
+  }
+  const std::size_t first = group.counters.front();
+  group.lock.emplace(StepLock::Settings{.period = kStep, .spin_per_reading = kSpinPerReading},
+                     *clock_, *sleeper_);
+  if (!group.lock->learn(*counters_[first].input, kStepsOfFirst)) {
+    group.lock.reset();
+    return;
+  }
+  domains_[first].stamp_error = group.lock->stamp_error();
+  for (const std::size_t index : std::span(group.counters).subspan(1)) {
+    learn_offset(group, index);
+  }
+  group.told = group.lock->counts();
+}
+
+void RaplSource::learn_offset(Group& group, std::size_t index) {
+  Counter& counter = counters_[index];
+  counter.offset.reset();
+  domains_[index].stamp_error = uniform_error(kStep);
+  StepLock other(StepLock::Settings{.period = group.lock->period()}, *clock_, *sleeper_);
+  if (!other.learn(*counter.input, kStepsOfOther)) {
+    return;
+  }
+  const Nanoseconds period = group.lock->period();
+  const Nanoseconds offset = group.lock->grid().offset_of(other.grid());
+  if (offset > period / kTogether || offset < -period / kTogether) {
+    return;
+  }
+  counter.offset = offset;
+  group.lag = std::max(group.lag, offset + kLagMargin);
+  domains_[index].stamp_error = both(group.lock->stamp_error(), other.stamp_error());
+}
+
+std::string RaplSource::description() const {
+  std::vector<std::string_view> names;
+  names.reserve(domains_.size());
+  for (const Domain& domain : domains_) {
+    names.push_back(domain.name);
+  }
+  const auto locked =
+      std::ranges::count_if(groups_, [](const Group& group) { return group.lock.has_value(); });
+  const std::string how =
+      locked == 0
+          ? "in steps of 1 ms"
+          : fmt::format("read at their steps of {:.3f} ms",
+                        to_ms(groups_.front().lock ? groups_.front().lock->period() : kStep));
+  return fmt::format("energy counters of {}, through {}, {}", fmt::join(names, ", "), way_, how);
+}
+
+Nanoseconds RaplSource::longest_interval() const noexcept {
+  Nanoseconds longest = Nanoseconds::max();
+  for (const Counter& counter : counters_) {
+    // A quarter, so that a few failed readings do no harm.
+    longest = std::min(longest, counter.energy.longest_gap() / 4);
+  }
+  return std::max(longest, kStep);
+}
+
+Result<void> RaplSource::start() {
+  lost_since_.reset();
+  judged_at_.reset();
+  static_cast<void>(suspend_.slept());
+  for (Counter& counter : counters_) {
+    counter.energy.forget();
+  }
+  Poll poll;
+  std::vector<EnergyWindow> none;
+  for (Group& group : groups_) {
+    if (group.lock) {
+      group.lock->lose();  // it may have been learned long ago
+    } else {
+      learn(group);
+    }
+    read_group(group, poll, none);
+  }
+  const bool any = std::ranges::any_of(
+      counters_, [](const Counter& counter) { return counter.energy.last_step().has_value(); });
+  if (!any) {
+    return std::unexpected(std::move(poll.error));
+  }
+  return {};
+}
+
+Poll RaplSource::poll(std::vector<EnergyWindow>& windows) {
+  Poll poll;
+  slept_ = suspend_.slept();
+  if (slept_ > Nanoseconds{0}) {
+    for (Counter& counter : counters_) {
+      counter.energy.slept();
+    }
+    for (Group& group : groups_) {
+      if (group.lock) {
+        group.lock->lose();
+      }
+    }
+  }
+  for (Group& group : groups_) {
+    read_group(group, poll, windows);
+  }
+  judge_locks(poll);
+  if (is_lost(clock_->now())) {
+    poll.outcome = PollOutcome::gone;
+    poll.error.hint = "Was the driver unloaded? sudo modprobe intel_rapl_msr, then start anew.";
+  }
+  return poll;
+}
+
+void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>& windows) {
+  const std::size_t first = group.counters.front();
+  std::optional<Instant> step;
+  renew_if_still(counters_[first]);
+  if (group.lock) {
+    auto reading = group.lock->read(*counters_[first].input);
+    if (reading.locked) {
+      step = reading.at;
+    }
+    take(first,
+         {.value = std::move(reading.value),
+          .at = reading.at,
+          .seen = reading.seen,
+          .at_step = reading.locked},
+         poll, windows);
+  } else {
+    const bool was_missing = counters_[first].missing;
+    take(first, read_plainly(counters_[first]), poll, windows);
+    if (was_missing && !counters_[first].missing) {
+      learn(group);  // it came late
+    }
+  }
+  if (step && group.lag > Nanoseconds{0}) {
+    wait_until(*step + group.lag);
+  }
+  for (const std::size_t index : std::span(group.counters).subspan(1)) {
+    Counter& counter = counters_[index];
+    renew_if_still(counter);
+    Attempt attempt = read_plainly(counter);
+    if (step && counter.offset) {
+      place(attempt, *step + *counter.offset, group);
+    }
+    take(index, attempt, poll, windows);
+  }
+}
+
+Instant RaplSource::wake_for(Instant due) noexcept {
+  // Several groups: each waits for its own steps, one after the other.
+  return groups_.size() == 1 && groups_.front().lock ? groups_.front().lock->wake_for(due) : due;
+}
+
+/// A few microseconds are waited for: to fall asleep and to wake takes longer.
+void RaplSource::wait_until(Instant instant) const {
+  Instant now = clock_->now();
+  if (instant - now > kShortestSleep) {
+    sleeper_->sleep_until(instant);
+    return;
+  }
+  while (now < instant) {
+    now = clock_->now();
+  }
+}
+
+RaplSource::Attempt RaplSource::read_plainly(Counter& counter) const {
+  Attempt attempt{.value = counter.input->read()};
+  attempt.at = attempt.seen = clock_->now();
+  return attempt;
+}
+
+/// A value came to be when its counter stepped, with its group, unless the reading was so late that
+/// it may have stepped again.
+void RaplSource::place(Attempt& attempt, Instant stepped, const Group& group) {
+  if (attempt.seen < stepped + group.lock->period() - kLagMargin) {
+    attempt.at = stepped;
+    attempt.at_step = true;
+  }
+}
+
+void RaplSource::renew_if_still(Counter& counter) {
+  const auto stepped = counter.energy.last_step();
+  const Instant now = clock_->now();
+  if (stepped && now - *stepped >= kStandstill && now - counter.renewed_at >= kStandstill) {
+    counter.input->renew();
+    counter.renewed_at = now;
+  }
+}
+
+void RaplSource::take(std::size_t index, const Attempt& attempt, Poll& poll,
+                      std::vector<EnergyWindow>& windows) {
+  Counter& counter = counters_[index];
+  counter.missing = !attempt.value && attempt.value.error().code == ErrorCode::not_found;
+  if (!attempt.value) {
+    counter.energy.failed();
+    note_failure(poll, attempt.value.error());
+    return;
+  }
+  const std::size_t before = windows.size();
+  take_change(counter.energy.read(*attempt.value, attempt.at, attempt.seen), index,
+              {.name = domains_[index].name,
+               .place = counter.place,
+               .limit = counter.energy.traits().limit,
+               .stall_hint = "If it stays so, its driver or the firmware is at fault: sudo dmesg | "
+                             "grep -i rapl",
+               .slept = slept_},
+              poll, windows);
+  const Nanoseconds free = uniform_error(kStep);
+  if (windows.size() > before && !attempt.at_step && domains_[index].stamp_error < free) {
+    windows.back().stamp_error_ns = static_cast<std::uint32_t>(free.count());
+  }
+}
+
+void RaplSource::judge_locks(Poll& poll) {
+  const Instant now = clock_->now();
+  judged_at_ = judged_at_.value_or(now);
+  if (now - *judged_at_ < kJudgePeriod) {
+    return;
+  }
+  judged_at_ = now;
+  for (Group& group : groups_) {
+    if (!group.lock) {
+      continue;
+    }
+    const StepLock::Counts& counts = group.lock->counts();
+    const std::uint64_t locked = counts.locked - group.told.locked;
+    const std::uint64_t unlocked = counts.unlocked - group.told.unlocked;
+    group.told = counts;
+    const std::size_t first = group.counters.front();
+    if (unlocked > locked && locked + unlocked >= kFewReadings &&
+        !counters_[first].energy.stalls()) {
+      poll.incidents.push_back(
+          {.code = "counter_not_locked",
+           .error = {.code = ErrorCode::unavailable,
+                     .message = fmt::format("{} of {} readings of {} missed the counter's step: "
+                                            "their time stamps are up to {:.2f} ms late",
+                                            unlocked, locked + unlocked, domains_[first].name,
+                                            to_ms(group.lock->period())),
+                     .hint = "Leave a CPU free for the profiler, with fewer --threads. Error "
+                             "bars count it in."}});
+    }
+  }
+}
+
+bool RaplSource::is_lost(Instant now) {
+  if (!std::ranges::all_of(counters_, &Counter::missing)) {
+    lost_since_.reset();
+    return false;
+  }
+  lost_since_ = lost_since_.value_or(now);
+  return now - *lost_since_ >= kLostAfter;
+}
+
+}  // namespace enprof

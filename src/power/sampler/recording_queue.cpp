@@ -1,0 +1,168 @@
+#include "power/sampler/recording_queue.hpp"
+
+#include "base/log.hpp"
+#include "base/start_thread.hpp"
+#include "base/thread_setup.hpp"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <string>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"power"};
+
+struct Batch {
+  std::vector<EnergyWindow> windows;
+  Instant origin;
+};
+
+}  // namespace
+
+struct RecordingQueue::State {
+  explicit State(std::filesystem::path name) : path(std::move(name)) {}
+
+  /// Under the mutex. Whether it was news: the first failure is the one that counts.
+  bool fail(const Error& error) {
+    batches.clear();
+    if (failure) {
+      return false;
+    }
+    failure = Failure{.at = last, .error = error};
+    return true;
+  }
+  [[nodiscard]] Error stuck(const std::string& why) const {
+    return {.code = ErrorCode::unavailable,
+            .message = fmt::format("Cannot record power to {}: {}", path.string(), why),
+            .hint =
+                "The file's disk does not answer, or nobody reads the pipe that it is. Name "
+                "another one. The recording ends here."};
+  }
+
+  [[nodiscard]] Error no_memory(const std::exception& thrown) const noexcept {
+    try {
+      return stuck(thrown.what());
+    } catch (const std::exception&) {
+      return {.code = ErrorCode::too_large, .message = "No memory left", .hint = {}};
+    }
+  }
+
+  const std::filesystem::path path;
+  std::mutex mutex;  // of what follows; nobody holds it while he writes
+  std::condition_variable wake;
+  std::condition_variable over;
+  std::vector<Batch> batches;
+  std::size_t waiting = 0;  // windows in them, and in those being written
+  Instant last;             // the end of the last window that was handed over
+  bool end_asked = false;
+  bool is_over = false;
+  std::optional<Failure> failure;
+};
+
+Result<std::unique_ptr<RecordingQueue>> RecordingQueue::open(
+    std::unique_ptr<WindowRecorder> recorder, std::vector<Domain> domains) {
+  auto state = std::make_shared<State>(recorder->path());
+  auto thread =
+      start_thread("The thread that records power",
+                   [state, recorder = std::move(recorder), domains = std::move(domains)]() mutable {
+                     set_up_sampling_thread("enprof-record");
+                     work(*state, *recorder, domains);
+                     recorder.reset();  // to close a file may hang as well
+                     const std::lock_guard lock(state->mutex);
+                     state->is_over = true;
+                     state->over.notify_all();
+                   });
+  if (!thread) {
+    return std::unexpected(std::move(thread.error()));
+  }
+  return std::unique_ptr<RecordingQueue>(new RecordingQueue(std::move(state), *std::move(thread)));
+}
+
+RecordingQueue::~RecordingQueue() { end(kPatience); }
+
+void RecordingQueue::work(State& state, WindowRecorder& recorder,
+                          const std::vector<Domain>& domains) {
+  std::unique_lock lock(state.mutex);
+  while (!state.failure) {
+    state.wake.wait(lock, [&] { return state.end_asked || !state.batches.empty(); });
+    if (state.batches.empty()) {
+      return;
+    }
+    const std::vector<Batch> batches = std::exchange(state.batches, {});
+    const std::size_t under_way = state.waiting;
+    lock.unlock();
+    Result<void> written;
+    try {
+      for (const Batch& batch : batches) {
+        if (written) {
+          written = recorder.write(domains, batch.windows, batch.origin);
+        }
+      }
+    } catch (const std::exception& error) {  // out of memory, perhaps for these words too
+      written = std::unexpected(state.no_memory(error));
+    }
+    lock.lock();
+    state.waiting -= under_way;
+    if (!written && state.fail(written.error())) {
+      lock.unlock();
+      kLog.error("{}", written.error().message);
+      return;
+    }
+  }
+}
+
+std::optional<Error> RecordingQueue::add(std::span<const EnergyWindow> windows, Instant origin) {
+  if (windows.empty()) {
+    return std::nullopt;
+  }
+  State& state = *state_;
+  const std::lock_guard lock(state.mutex);
+  if (state.failure || state.end_asked) {
+    return std::nullopt;
+  }
+  state.last = windows.back().end;
+  state.waiting += windows.size();
+  if (state.waiting > kCapacity) {
+    Error error = state.stuck(fmt::format("it takes nothing, and {} windows wait", state.waiting));
+    state.fail(error);
+    return error;
+  }
+  state.batches.push_back({.windows = {windows.begin(), windows.end()}, .origin = origin});
+  state.wake.notify_one();
+  return std::nullopt;
+}
+
+void RecordingQueue::end(Nanoseconds patience) {
+  if (!thread_.joinable()) {
+    return;
+  }
+  State& state = *state_;
+  std::unique_lock lock(state.mutex);
+  state.end_asked = true;
+  state.wake.notify_one();
+  if (state.over.wait_for(lock, patience, [&] { return state.is_over; })) {
+    lock.unlock();
+    thread_.join();
+    return;
+  }
+  const Error error = state.stuck(
+      fmt::format("it has not taken the last windows within {:g} s", seconds(patience)));
+  const bool is_news = state.fail(error);
+  lock.unlock();
+  thread_.detach();
+  if (is_news) {
+    kLog.error("{}", error.message);
+  }
+}
+
+std::optional<RecordingQueue::Failure> RecordingQueue::failure() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->failure;
+}
+
+}  // namespace enprof

@@ -1,0 +1,124 @@
+#include "power/sampler/sample_book.hpp"
+
+#include "base/log.hpp"
+
+#include <cstdint>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"power"};
+
+}  // namespace
+
+std::size_t SampleBook::take(Place place, std::vector<EnergyWindow>& windows,
+                             std::vector<SensorReading>& readings) {
+  const auto is_ours = [&](auto& each) {
+    if (each.domain >= place.count) {
+      return false;
+    }
+    each.domain = static_cast<std::uint16_t>(place.first + each.domain);
+    return true;
+  };
+  if (windows.empty() && readings.empty()) {
+    return 0;
+  }
+  std::size_t refused = 0;
+  std::optional<Error> failure;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = std::erase_if(
+        windows, [&](EnergyWindow& window) { return !is_ours(window) || !windows_.add(window); });
+    refused += std::erase_if(readings, [&](SensorReading& reading) {
+      return !is_ours(reading) || !readings_.add(reading);
+    });
+    if (recording_) {
+      failure = recording_->add(windows, origin_);
+    }
+  }
+  if (failure) {
+    kLog.error("{}", failure->message);
+  }
+  return refused;
+}
+
+void SampleBook::clear(Instant origin) {
+  const std::lock_guard lock(mutex_);
+  windows_.clear(origin);
+  readings_.clear();
+  failed_recordings_ = {};
+  origin_ = origin;
+}
+
+void SampleBook::keep_edge(Instant instant) {
+  const std::lock_guard lock(mutex_);
+  windows_.keep_edge(instant);
+}
+
+void SampleBook::forget_before(Instant instant) {
+  const std::lock_guard lock(mutex_);
+  windows_.forget_before(instant);
+  readings_.forget_before(instant);
+}
+
+std::vector<EnergyWindow> SampleBook::windows(Instant begin, Instant end) const {
+  std::vector<EnergyWindow> result;
+  {
+    const std::lock_guard lock(mutex_);
+    result = windows_.by_domain_between(begin, end);
+  }
+  sort_by_begin(result);
+  return result;
+}
+
+std::vector<SensorReading> SampleBook::readings(Instant begin, Instant end) const {
+  const std::lock_guard lock(mutex_);
+  return readings_.between(begin, end);
+}
+
+PowerNow SampleBook::now(Instant instant) const {
+  const std::lock_guard lock(mutex_);
+  return windows_.now(instant);
+}
+
+std::optional<PeakPower> SampleBook::peak() const {
+  const std::lock_guard lock(mutex_);
+  return windows_.peak();
+}
+
+void SampleBook::record_to(std::unique_ptr<RecordingQueue> recording, Nanoseconds patience) {
+  std::unique_ptr<RecordingQueue> last;
+  {
+    const std::lock_guard lock(mutex_);
+    last = std::exchange(recording_, std::move(recording));
+  }
+  if (!last) {
+    return;
+  }
+  last->end(patience);
+  if (const auto failure = last->failure()) {
+    const std::lock_guard lock(mutex_);
+    failed_recordings_.add(failure->at, failure->error);
+  }
+}
+
+std::vector<Warning> SampleBook::warnings(Instant since) const {
+  const std::lock_guard lock(mutex_);
+  std::optional<Error> failure;
+  if (const auto ended = failed_recordings_.since(since)) {
+    failure = ended->first;
+  } else if (const auto now = recording_ ? recording_->failure() : std::nullopt;
+             now && now->at >= since) {
+    failure = now->error;
+  }
+  if (!failure) {
+    return {};
+  }
+  return {{.component = "power",
+           .code = "recording_failed",
+           .message = failure->message,
+           .hint = failure->hint}};
+}
+
+}  // namespace enprof

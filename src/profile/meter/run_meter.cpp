@@ -1,0 +1,193 @@
+#include "profile/meter/run_meter.hpp"
+
+#include "base/log.hpp"
+#include "base/thread_time.hpp"
+#include "profile/assemble/run_assembler.hpp"
+#include "profile/assemble/standstills.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"meter"};
+
+/// Records that may wait for the meter: what ten thousand tokens a second with three sections each
+/// make between two of its looks.
+constexpr std::size_t kSpanCapacity = 1U << 15U;
+constexpr std::size_t kPassCapacity = 1U << 12U;
+/// After a look the meter rests for so many times what it took: the CPU time that it takes from an
+/// inference on all CPUs is below one percent of one of them.
+constexpr int kRest = 100;
+
+}  // namespace
+
+RunMeter::RunMeter(const PowerMonitor* monitor, Sink sink, Options options)
+    : monitor_(monitor),
+      sink_(std::move(sink)),
+      options_(std::move(options)),
+      spans_(kSpanCapacity),
+      passes_(kPassCapacity) {}
+
+void RunMeter::begin(std::string run_id, Instant begin) {
+  run_id_ = std::move(run_id);
+  begin_ = begin;
+  slicer_.begin(begin);
+  const auto started = thread_.start({.name = "enprof-meter",
+                                      .purpose = "work out the figures so far of run " + run_id_,
+                                      .period = options_.period,
+                                      .first = options_.period},
+                                     [this] { look(); });
+  if (!started) {
+    kLog.error("The figures of run {} are known only at its end: {}", run_id_,
+               started.error().message);
+  }
+}
+
+void RunMeter::note_plan(std::uint32_t index, SharedPlan plan) {
+  const std::lock_guard lock(mutex_);
+  plans_[index] = std::move(plan);
+}
+
+void RunMeter::stop() { thread_.stop(); }
+
+void RunMeter::look() {
+  const Nanoseconds before = thread_cpu_time();
+  take_in();
+  settle();
+  thread_.set_period(std::max(options_.period, kRest * (thread_cpu_time() - before)));
+}
+
+void RunMeter::take_in() {
+  SpanRecord record;
+  while (spans_.pop(record)) {
+    slicer_.take(record);
+  }
+  PassTicket ticket;
+  while (passes_.pop(ticket)) {
+    slicer_.take(ticket);
+  }
+  // After the passes: the plan of each of them is known by now.
+  std::map<std::uint32_t, SharedPlan> plans;
+  {
+    const std::lock_guard lock(mutex_);
+    plans.swap(plans_);
+  }
+  for (const auto& [index, plan] : plans) {
+    slicer_.take_plan(index, *plan);
+  }
+}
+
+void RunMeter::settle() {
+  const Instant now = monotonic_clock().now();
+  PowerEvidence power;
+  if (monitor_ != nullptr) {
+    power.domains = monitor_->domains();
+    power.windows = monitor_->windows(slicer_.begin_time(), now);
+  }
+  if (options_.standstills != nullptr) {  // found after the windows: none of them is later
+    power.standstills = options_.standstills->found();
+    power.windows = without_standstills(std::move(power.windows), power.standstills);
+  }
+  if (!slicer_.cut(known_until(power.windows, now))) {
+    return;
+  }
+  const Recording& slice = slicer_.slice();
+  const Instant end = slice.spans.front().end;
+  std::erase_if(power.windows, [&](const EnergyWindow& window) { return window.begin >= end; });
+  ProfiledRun piece;
+  piece.run_id = run_id_;
+  piece.depth = options_.depth;
+  if (piece.depth == Depth::deep && !(options_.wants_operations && options_.wants_operations())) {
+    piece.depth = Depth::module;
+  }
+  assemble_run(slice, power, piece);
+  tell_tokens(piece, now - begin_);
+  tell_sums(piece, now - begin_);
+}
+
+Instant RunMeter::known_until(const std::vector<EnergyWindow>& windows, Instant now) const {
+  if (monitor_ == nullptr) {
+    return now;
+  }
+  const std::vector<Domain>& domains = monitor_->domains();
+  std::vector<Instant> reached(domains.size(), begin_);
+  for (const EnergyWindow& window : windows) {
+    reached[window.domain] = std::max(reached[window.domain], window.end);
+  }
+  Instant known = now;
+  for (std::size_t index = 0; index < domains.size(); ++index) {
+    if (domains[index].is_root()) {
+      const Nanoseconds patience = std::max(options_.patience, 3 * domains[index].period);
+      known = std::min(known, std::max(reached[index], now - patience));
+    }
+  }
+  return known;
+}
+
+void RunMeter::tell_tokens(ProfiledRun& piece, Nanoseconds at) {
+  Event event{.type = EventType::energy_settled, .run_id = run_id_, .at = at};
+  event.tokens = std::move(piece.tokens);
+  for (TokenFigure& token : event.tokens) {
+    token.index += slicer_.first_token();
+    token.begin += slicer_.slice().spans.front().begin - begin_;
+  }
+  if (!event.tokens.empty()) {
+    sink_(std::move(event));
+  }
+}
+
+void RunMeter::tell_sums(const ProfiledRun& piece, Nanoseconds at) {
+  for (const LayerFigure& layer : piece.layers) {
+    Sum& sum = layers_[{layer.phase, layer.layer}];
+    sum.count += layer.count;
+    sum.figure.add(layer.figure, layer.count);
+  }
+  for (const ComponentFigure& component : piece.components) {
+    Sum& sum = components_[{component.phase, component.layer, component.component}];
+    sum.count += component.count;
+    sum.figure.add(component.figure, component.count);
+  }
+  for (const OperationFigure& operation : piece.operations) {
+    Sum& sum = operations_[{operation.phase, operation.component, operation.op}];
+    sum.count += operation.count;
+    sum.figure.add(operation.figure, operation.count);
+  }
+  if (!piece.layers.empty()) {
+    Event event{.type = EventType::layer_metrics, .run_id = run_id_, .at = at};
+    for (const auto& [key, sum] : layers_) {
+      event.layers.push_back({.phase = key.first,
+                              .layer = key.second,
+                              .count = sum.count,
+                              .figure = sum.figure.build()});
+    }
+    sink_(std::move(event));
+  }
+  if (!piece.components.empty()) {
+    Event event{.type = EventType::component_metrics, .run_id = run_id_, .at = at};
+    for (const auto& [key, sum] : components_) {
+      const auto& [phase, layer, component] = key;
+      event.components.push_back({.phase = phase,
+                                  .layer = layer,
+                                  .component = component,
+                                  .count = sum.count,
+                                  .figure = sum.figure.build()});
+    }
+    sink_(std::move(event));
+  }
+  if (!piece.operations.empty()) {
+    Event event{.type = EventType::operation_metrics, .run_id = run_id_, .at = at};
+    for (const auto& [key, sum] : operations_) {
+      const auto& [phase, component, op] = key;
+      event.operations.push_back({.phase = phase,
+                                  .component = component,
+                                  .op = op,
+                                  .count = sum.count,
+                                  .figure = sum.figure.build()});
+    }
+    sink_(std::move(event));
+  }
+}
+
+}  // namespace enprof

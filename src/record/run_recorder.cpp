@@ -1,0 +1,294 @@
+#include "record/run_recorder.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace enprof {
+namespace {
+
+constexpr std::string_view kOtherName = "(other)";  // for names beyond kMaxNames
+
+}  // namespace
+
+RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
+                         SpanRing* spans, SpanRing* more_spans)
+    : clock_(clock),
+      events_(events),
+      followed_{spans, more_spans},
+      capacity_{.spans = std::max<std::size_t>(capacity.spans, 1),
+                .tokens = capacity.tokens,
+                .text_bytes = capacity.text_bytes},
+      // Value-initialized on purpose: touching the pages now keeps page faults off the hot path.
+      spans_(std::make_unique<Span[]>(capacity_.spans)),
+      texts_(std::make_unique<Text[]>(capacity_.tokens)),
+      text_bytes_(std::make_unique<char[]>(capacity_.text_bytes)) {
+  static_cast<void>(intern("run"));  // name 0: for spans whose level says what they are
+}
+
+void RunRecorder::begin() noexcept {
+  spans_[0] = Span{.begin = clock_.now(), .level = Level::run};
+  span_count_ = 1;
+  follow(0, true);
+}
+
+void RunRecorder::end() noexcept {
+  if (ended_ || span_count_ == 0) {
+    return;
+  }
+  const Instant now = clock_.now();
+  if (open_count_ > 0) {
+    close_at(open_[0], now);
+  }
+  if (phase_span_ != Span::kNone) {
+    spans_[static_cast<std::size_t>(phase_span_)].end = now;
+    follow(phase_span_, false);
+  }
+  spans_[0].end = now;
+  follow(0, false);
+  ended_ = true;
+}
+
+void RunRecorder::enter(Phase phase) noexcept {
+  if (!ended_ && span_count_ > 0) {
+    enter_at(phase, clock_.now());
+  }
+}
+
+void RunRecorder::enter_at(Phase phase, Instant at) noexcept {
+  const bool first = phase_span_ == Span::kNone;
+  if (!first && phase <= spans_[static_cast<std::size_t>(phase_span_)].phase) {
+    return;
+  }
+  const std::int32_t opened = append({.begin = first ? spans_[0].begin : at,  // leaves no gap
+                                      .parent = 0,
+                                      .level = Level::phase,
+                                      .phase = phase});
+  if (opened == Span::kNone) {
+    return;  // full: the present phase goes on
+  }
+  if (open_count_ > 0) {  // the present phase must contain it
+    cut_spans_ += open_count_;
+    close_at(open_[0], at);
+  }
+  if (!first) {
+    spans_[static_cast<std::size_t>(phase_span_)].end = at;
+    follow(phase_span_, false);
+  }
+  phase_span_ = opened;
+}
+
+std::int32_t RunRecorder::open_section(Phase phase, std::string_view name) noexcept {
+  if (ended_ || span_count_ == 0) {
+    return Span::kNone;
+  }
+  const Instant now = clock_.now();
+  enter_at(phase, now);
+  const std::int32_t parent = innermost();
+  const Span& outer = spans_[static_cast<std::size_t>(parent)];
+  const Span span{.begin = now,
+                  .parent = parent,
+                  .token = outer.token,
+                  .name = intern(name),
+                  .level = Level::section,
+                  .phase = outer.phase};
+  const std::int32_t opened = push(span);
+  if (opened != Span::kNone) {
+    publish(EventType::section_start, span, now);
+  }
+  return opened;
+}
+
+std::int32_t RunRecorder::open_token(Phase phase) noexcept {
+  if (ended_ || span_count_ == 0) {
+    return Span::kNone;
+  }
+  const Instant now = clock_.now();
+  enter_at(phase, now);
+  const std::int32_t parent = innermost();
+  const Span& outer = spans_[static_cast<std::size_t>(parent)];
+  if (token_count_ >= capacity_.tokens) {
+    ++dropped_spans_;
+    return Span::kNone;
+  }
+  const std::int32_t opened = push({.begin = now,
+                                    .parent = parent,
+                                    .token = static_cast<std::int32_t>(token_count_),
+                                    .level = Level::token,
+                                    .phase = outer.phase});
+  if (opened != Span::kNone) {
+    texts_[token_count_] = Text{.offset = text_count_};
+    ++token_count_;
+  }
+  return opened;
+}
+
+void RunRecorder::close(std::int32_t span) noexcept {
+  if (span != Span::kNone && !ended_) {
+    close_at(span, clock_.now());
+  }
+}
+
+void RunRecorder::close_at(std::int32_t span, Instant at) noexcept {
+  const auto begin = open_.begin();
+  const auto end = begin + static_cast<std::ptrdiff_t>(open_count_);
+  const auto position = std::find(begin, end, span);
+  if (position == end) {
+    return;
+  }
+  for (auto inner = end; inner != position;) {  // innermost first, as events should come
+    --inner;
+    Span& closed = spans_[static_cast<std::size_t>(*inner)];
+    closed.end = at;
+    follow(*inner, false);
+    if (closed.level == Level::section) {
+      publish(EventType::section_end, closed, at);
+    } else if (closed.token != Span::kNone) {
+      publish(EventType::token_complete, closed, at);
+    }
+  }
+  open_count_ = static_cast<std::size_t>(position - begin);
+}
+
+void RunRecorder::set_text(std::int32_t span, std::string_view text) noexcept {
+  if (span == Span::kNone || ended_) {
+    return;
+  }
+  const std::int32_t token = spans_[static_cast<std::size_t>(span)].token;
+  if (token == Span::kNone) {
+    return;
+  }
+  if (!is_open(span)) {  // it has been told, and may be being read
+    dropped_text_bytes_ += text.size();
+    return;
+  }
+  Text& entry = texts_[static_cast<std::size_t>(token)];
+  const bool lies_last = entry.offset + entry.length == text_count_;
+  if (!lies_last && text.size() > entry.length) {
+    entry.offset = text_count_;  // what follows its old place is the text of other tokens
+  }
+  const bool grows = lies_last || entry.offset == text_count_;
+  const std::size_t room = capacity_.text_bytes - entry.offset;
+  entry.length = std::min(text.size(), room);
+  dropped_text_bytes_ += text.size() - entry.length;
+  if (entry.length > 0) {
+    std::memcpy(text_bytes_.get() + entry.offset, text.data(), entry.length);
+  }
+  if (grows) {
+    text_count_ = entry.offset + entry.length;
+  }
+}
+
+void RunRecorder::discard_token(std::int32_t span) noexcept {
+  if (span == Span::kNone || ended_) {
+    return;
+  }
+  Span& discarded = spans_[static_cast<std::size_t>(span)];
+  // Only the last token can be taken back: the others have successors that count on their number.
+  if (discarded.token == Span::kNone ||
+      static_cast<std::size_t>(discarded.token) + 1 != token_count_) {
+    return;
+  }
+  --token_count_;
+  if (const Text& text = texts_[token_count_];
+      text.length > 0 && text.offset + text.length == text_count_) {
+    text_count_ = text.offset;
+  }
+  const std::int32_t token = discarded.token;
+  for (auto index = static_cast<std::size_t>(span); index < span_count_; ++index) {
+    if (spans_[index].token == token) {
+      spans_[index].token = Span::kNone;
+      follow(static_cast<std::int32_t>(index), is_open(static_cast<std::int32_t>(index)));
+    }
+  }
+}
+
+std::int32_t RunRecorder::append(const Span& span) noexcept {
+  if (span_count_ >= capacity_.spans) {
+    ++dropped_spans_;
+    return Span::kNone;
+  }
+  spans_[span_count_] = span;
+  const auto index = static_cast<std::int32_t>(span_count_++);
+  follow(index, true);
+  return index;
+}
+
+std::int32_t RunRecorder::push(const Span& span) noexcept {
+  if (open_count_ >= kMaxOpen) {
+    ++dropped_spans_;
+    return Span::kNone;
+  }
+  const std::int32_t opened = append(span);
+  if (opened != Span::kNone) {
+    open_[open_count_++] = opened;
+  }
+  return opened;
+}
+
+bool RunRecorder::is_open(std::int32_t span) const noexcept {
+  const auto end = open_.begin() + static_cast<std::ptrdiff_t>(open_count_);
+  return std::find(open_.begin(), end, span) != end;
+}
+
+std::int32_t RunRecorder::innermost() const noexcept {
+  if (open_count_ > 0) {
+    return open_[open_count_ - 1];
+  }
+  return phase_span_ != Span::kNone ? phase_span_ : 0;
+}
+
+std::uint16_t RunRecorder::intern(std::string_view name) noexcept {
+  name = name.substr(0, kMaxNameLength);
+  for (std::size_t index = 0; index < name_count_; ++index) {
+    if (std::string_view(names_[index].text.data(), names_[index].length) == name) {
+      return static_cast<std::uint16_t>(index);
+    }
+  }
+  if (name_count_ == kMaxNames) {
+    return static_cast<std::uint16_t>(kMaxNames - 1);
+  }
+  if (name_count_ == kMaxNames - 1) {
+    name = kOtherName;
+  }
+  Name& entry = names_[name_count_];
+  std::ranges::copy(name, entry.text.begin());
+  entry.length = name.size();
+  return static_cast<std::uint16_t>(name_count_++);
+}
+
+void RunRecorder::publish(EventType type, const Span& span, Instant at) noexcept {
+  if (events_ != nullptr) {
+    events_->push({.type = type,
+                   .phase = span.phase,
+                   .name = span.name,
+                   .token = span.token,
+                   .at = at,
+                   .duration = at - span.begin});
+  }
+}
+
+std::string_view RunRecorder::name(std::uint16_t index) const noexcept {
+  return {names_[index].text.data(), names_[index].length};
+}
+
+std::string_view RunRecorder::token_text(std::int32_t token) const noexcept {
+  const Text& text = texts_[static_cast<std::size_t>(token)];
+  return {text_bytes_.get() + text.offset, text.length};
+}
+
+Recording RunRecorder::recording() const {
+  Recording result;
+  result.spans.assign(spans_.get(), spans_.get() + span_count_);
+  for (std::size_t index = 0; index < name_count_; ++index) {
+    result.names.emplace_back(name(static_cast<std::uint16_t>(index)));
+  }
+  for (std::size_t token = 0; token < token_count_; ++token) {
+    result.token_texts.emplace_back(token_text(static_cast<std::int32_t>(token)));
+  }
+  result.dropped_spans = dropped_spans_;
+  result.dropped_text_bytes = dropped_text_bytes_;
+  result.cut_spans = cut_spans_;
+  return result;
+}
+
+}  // namespace enprof
