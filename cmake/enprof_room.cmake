@@ -77,6 +77,9 @@ function(enprof_unity target variable)
   string(REGEX MATCHALL "[^\n]+" written "${written}")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
                ${together} ${PROJECT_SOURCE_DIR}/tools/unity)
-  set_source_files_properties(${written} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR})
+  # g++ takes an included source for a header, whose types are not to hold unnamed ones.
+  set_source_files_properties(${written} PROPERTIES
+    INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}
+    COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   set(${variable} ${written} ${alone} PARENT_SCOPE)
 endfunction()
