@@ -1,6 +1,7 @@
 #include "cli/doctor_command.hpp"
 
 #include "enprof/base/clock.hpp"
+#include "enprof/base/version.hpp"
 
 #include "base/printable.hpp"
 #include "cli/console.hpp"
@@ -219,7 +220,7 @@ int DoctorCommand::run() {
           diagnose_perf_events(environment.sysfs_root, environment.procfs_root, geteuid() == 0),
           diagnose_clock(environment.sysfs_root, *environment.clock),
       }};
-  groups[2] = {.title = "enprof " ENPROF_VERSION,
+  groups[2] = {.title = fmt::format("enprof {}", library_version()),
                .diagnoses = {diagnose_engine(), diagnose_vocabulary(), diagnose_database()}};
   if (const auto path = database_.path()) {
     groups[2].diagnoses.push_back(diagnose_disk(*path));

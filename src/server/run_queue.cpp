@@ -26,7 +26,7 @@ RunQueue::RunQueue(std::size_t capacity, Work work, Drop drop)
 
 RunQueue::~RunQueue() { stop(); }
 
-Result<std::size_t> RunQueue::submit(RunTask order) {
+Result<std::size_t> RunQueue::submit(RunOrder order) {
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     return fail(ErrorCode::not_running, "The server is stopping", "Start it again.");
@@ -43,14 +43,14 @@ Result<std::size_t> RunQueue::submit(RunTask order) {
 bool RunQueue::cancel(std::string_view run_id) {
   std::unique_lock lock(mutex_);
   if (running_ == run_id && !running_.empty()) {
-    cancel_.store(true);
+    stop_running_.request_stop();
     return true;
   }
-  const auto found = std::ranges::find(orders_, run_id, &RunTask::run_id);
+  const auto found = std::ranges::find(orders_, run_id, &RunOrder::run_id);
   if (found == orders_.end()) {
     return false;
   }
-  const RunTask order = std::move(*found);
+  const RunOrder order = std::move(*found);
   orders_.erase(found);
   dropping_.push_back(order.run_id);
   lock.unlock();  // to drop it takes a while
@@ -69,7 +69,7 @@ std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
   if (running_ == run_id && !running_.empty()) {
     return State::running;
   }
-  const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end() ||
+  const bool waits = std::ranges::find(orders_, run_id, &RunOrder::run_id) != orders_.end() ||
                      std::ranges::find(dropping_, run_id) != dropping_.end();
   return waits ? std::optional{State::queued} : std::nullopt;
 }
@@ -89,7 +89,7 @@ void RunQueue::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     orders_.clear();
-    cancel_.store(true);
+    stop_running_.request_stop();
     changed_.notify_all();
   }
   if (thread_.joinable()) {
@@ -111,12 +111,13 @@ void RunQueue::work_until_stopped() {
       changed_.wait_for(lock, kPause, [this] { return stopping_; });
       continue;
     }
-    const RunTask order = std::move(orders_.front());
+    const RunOrder order = std::move(orders_.front());
     orders_.pop_front();
-    cancel_.store(false);
+    stop_running_ = std::stop_source{};
+    const std::stop_token stop = stop_running_.get_token();
     lock.unlock();
     try {
-      work_(order, cancel_);
+      work_(order, stop);
     } catch (const std::exception& error) {
       kLog.error("Run {} failed: {}", order.run_id, error.what());
     }

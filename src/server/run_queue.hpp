@@ -2,9 +2,9 @@
 #pragma once
 
 #include "enprof/base/error.hpp"
-#include "enprof/model/names.hpp"
 
-#include <atomic>
+#include "session/run_order.hpp"
+
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,33 +20,17 @@
 
 namespace enprof {
 
-/// What a client wants to have profiled.
-struct RunTask {
-  std::string run_id;
-  std::string model;  ///< a name of the models' directory
-  std::string prompt;
-  Depth depth = Depth::module;
-  int max_tokens = 128;
-  float temperature = 0.0F;
-  int top_k = 40;
-  float top_p = 0.95F;
-  std::uint32_t seed = 0;
-  bool chat = false;
-  std::vector<std::string> tags;
-  std::string experiment;
-};
-
 /// Runs orders one after the other on a thread of its own: two inferences at once would be in each
 /// other's energy. Threads: any thread may call anything.
 class RunQueue {
  public:
   enum class State : std::uint8_t { queued, running };
 
-  /// Does the work of one order; ends early where the flag becomes true. An exception is logged.
-  using Work = std::function<void(const RunTask& order, const std::atomic<bool>& cancel)>;
+  /// Does the work of one order; ends early where a stop is requested. An exception is logged.
+  using Work = std::function<void(const RunOrder& order, const std::stop_token& stop)>;
   /// Is told of an order that was cancelled while it waited, on the thread that cancels it,
   /// possibly while another order is worked on. An exception is logged.
-  using Drop = std::function<void(const RunTask& order)>;
+  using Drop = std::function<void(const RunOrder& order)>;
 
   RunQueue(std::size_t capacity, Work work, Drop drop);
   RunQueue(const RunQueue&) = delete;
@@ -54,7 +39,7 @@ class RunQueue {
 
   /// Takes an order; its place is the number of orders before it, the running one included.
   /// Errors: busy, where `capacity` orders wait; not_running, after stop().
-  [[nodiscard]] Result<std::size_t> submit(RunTask order);
+  [[nodiscard]] Result<std::size_t> submit(RunOrder order);
   /// Takes a waiting order out and returns once it is dropped, or asks the running one to end.
   /// False where it is neither.
   bool cancel(std::string_view run_id);
@@ -75,10 +60,10 @@ class RunQueue {
   const Drop drop_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<RunTask> orders_;
+  std::deque<RunOrder> orders_;
   std::vector<std::string> dropping_;  // cancelled; drop_ has not returned yet
   std::string running_;
-  std::atomic<bool> cancel_{false};
+  std::stop_source stop_running_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 /// Work that a test lets go on.
 class RunQueueTest : public ::testing::Test {
  protected:
-  void work(const RunTask& order, const std::atomic<bool>& cancel) {
+  void work(const RunOrder& order, const std::stop_token& stop) {
     {
       const std::lock_guard lock(mutex_);
       done_.push_back(order.run_id);
@@ -24,10 +24,10 @@ class RunQueueTest : public ::testing::Test {
     if (order.run_id == "throws") {
       throw std::runtime_error("on purpose");
     }
-    while (order.run_id == "blocks" && !cancel.load()) {
+    while (order.run_id == "blocks" && !stop.stop_requested()) {
       std::this_thread::yield();
     }
-    cancelled_ = cancel.load();
+    cancelled_ = stop.stop_requested();
   }
   void wait_until_idle(const RunQueue& queue) {
     while (queue.waiting() > 0 || !queue.running().empty()) {
@@ -39,16 +39,16 @@ class RunQueueTest : public ::testing::Test {
       std::this_thread::yield();
     }
   }
-  static RunTask order(const std::string& id) { return {.run_id = id}; }
+  static RunOrder order(const std::string& id) { return {.run_id = id}; }
 
   std::mutex mutex_;
   std::vector<std::string> done_;
   std::vector<std::string> dropped_;
   std::atomic<bool> cancelled_{false};
-  RunQueue::Work work_ = [this](const RunTask& order, const std::atomic<bool>& cancel) {
-    work(order, cancel);
+  RunQueue::Work work_ = [this](const RunOrder& order, const std::stop_token& stop) {
+    work(order, stop);
   };
-  RunQueue::Drop drop_ = [this](const RunTask& order) { dropped_.push_back(order.run_id); };
+  RunQueue::Drop drop_ = [this](const RunOrder& order) { dropped_.push_back(order.run_id); };
 };
 
 TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
@@ -84,7 +84,7 @@ TEST_F(RunQueueTest, AWaitingOrderIsTakenOut) {
 TEST_F(RunQueueTest, AnOrderThatIsBeingDroppedStillWaits) {
   std::optional<RunQueue::State> seen;
   RunQueue* asked = nullptr;
-  RunQueue queue(10, work_, [&](const RunTask& order) {
+  RunQueue queue(10, work_, [&](const RunOrder& order) {
     seen = asked->state(order.run_id);
     throw std::runtime_error("on purpose");
   });

@@ -192,42 +192,42 @@ Result<std::vector<std::string>> parse_run_ids(std::string_view text) {
   return ids.get<std::vector<std::string>>();
 }
 
-Result<RunTask> parse_run_request(std::string_view text) {
+Result<RunOrder> parse_run_request(std::string_view text) {
   const ParsedObject object = parse_object(text);
   if (!object.json.is_object()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object",
                 R"(Send for example {"model":"m.gguf","prompt":"Why is the sky blue?"})");
   }
-  RunTask task;
+  RunOrder order;
   constexpr std::size_t kLongestPrompt = std::size_t{1} << 20U;
-  std::string depth{to_string(task.depth)};
+  std::string depth{to_string(order.depth)};
   Reader reader(object);
-  reader.text("prompt", task.prompt, kLongestPrompt);
-  reader.text(reader.either("model", "model_path"), task.model, kLongestName);
+  reader.text("prompt", order.generate.prompt, kLongestPrompt);
+  reader.text(reader.either("model", "model_path"), order.model, kLongestName);
   reader.text(reader.either("depth", "profiling_depth"), depth, kLongestName);
-  reader.number(reader.either("max_tokens", "max_length"), task.max_tokens, 1, 1e6);
-  reader.number("temperature", task.temperature, 0, 100);
-  reader.number("top_k", task.top_k, 0, 1e6);
-  reader.number("top_p", task.top_p, kLeastTopP, 1);
-  reader.number("seed", task.seed, 0, 4294967295.0);
-  reader.flag("chat", task.chat);
-  reader.texts("tags", task.tags);
-  reader.text(reader.either("experiment", "experiment_name"), task.experiment, kLongestName);
+  reader.number(reader.either("max_tokens", "max_length"), order.generate.max_tokens, 1, 1e6);
+  reader.number("temperature", order.generate.temperature, 0, 100);
+  reader.number("top_k", order.generate.top_k, 0, 1e6);
+  reader.number("top_p", order.generate.top_p, kLeastTopP, 1);
+  reader.number("seed", order.generate.seed, 0, 4294967295.0);
+  reader.flag("chat", order.generate.chat);
+  reader.texts("tags", order.tags);
+  reader.text(reader.either("experiment", "experiment_name"), order.experiment, kLongestName);
   int sequences = 1;
   reader.number("batch_size", sequences, 1, 1e6);
   if (sequences != 1) {
     reader.complain("A run is of one prompt at a time: 'batch_size' can only be 1");
   }
   reader.refuse_others();
-  if (task.prompt.empty()) {
+  if (order.generate.prompt.empty()) {
     reader.complain("The prompt is empty");
   }
-  if (task.model.empty()) {
+  if (order.model.empty()) {
     reader.complain("No model is named");
   }
   // What is now called module was standard before.
   if (const auto known = depth_from_string(depth == "standard" ? "module" : depth)) {
-    task.depth = *known;
+    order.depth = *known;
   } else {
     constexpr std::array<std::string_view, 3> kDepths{"minimal", "module", "deep"};
     reader.complain(fmt::format("There is no depth '{}'", depth), say_choices(depth, kDepths));
@@ -235,7 +235,7 @@ Result<RunTask> parse_run_request(std::string_view text) {
   if (reader.problem()) {
     return std::unexpected(*reader.problem());
   }
-  return task;
+  return order;
 }
 
 }  // namespace enprof

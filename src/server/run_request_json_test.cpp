@@ -13,10 +13,10 @@ TEST(ParseRunRequest, TakesEverything) {
           "top_k":3,"top_p":0.9,"seed":4294967295,"chat":true,"tags":["a","b"],"experiment":"e"})");
   ASSERT_TRUE(task) << task.error().message;
   EXPECT_EQ(task->depth, Depth::deep);
-  EXPECT_EQ(task->max_tokens, 7);
-  EXPECT_EQ(task->temperature, 0.5F);
-  EXPECT_EQ(task->seed, 4294967295U);
-  EXPECT_TRUE(task->chat);
+  EXPECT_EQ(task->generate.max_tokens, 7);
+  EXPECT_EQ(task->generate.temperature, 0.5F);
+  EXPECT_EQ(task->generate.seed, 4294967295U);
+  EXPECT_TRUE(task->generate.chat);
   EXPECT_EQ(task->tags.size(), 2U);
 }
 
@@ -28,7 +28,7 @@ TEST(ParseRunRequest, TakesTheOldNames) {
   EXPECT_EQ(task->depth, Depth::deep);
   EXPECT_EQ(task->experiment, "e");
   EXPECT_EQ(task->model, "m.gguf");
-  EXPECT_EQ(task->max_tokens, 9);
+  EXPECT_EQ(task->generate.max_tokens, 9);
 }
 
 TEST(ParseRunRequest, SaysWhichMemberIsWrong) {

@@ -1,4 +1,4 @@
-#include "server/file_version.hpp"
+#include "base/file_version.hpp"
 
 #include <sys/stat.h>
 
