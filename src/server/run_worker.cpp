@@ -85,7 +85,8 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
   // It may outlive this call: nothing of it is referred to.
   profiler.on([this, begun, run_id = task.run_id, monitor = power.monitor](const Event& event) {
     parts_.publisher.publish(event);
-    if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters
+    if (event.get_if<events::PowerSample>() !=
+        nullptr) {  // a sensor that fails is told while it matters
       for (const Warning& warning : monitor->warnings(begun)) {
         parts_.publisher.warn(run_id, monotonic_clock().now() - begun, warning);
       }
@@ -114,9 +115,8 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
 
 void RunWorker::drop(const RunTask& task) {
   keep(task, RunStatus::cancelled, "cancelled", std::nullopt);
-  parts_.publisher.publish({.type = EventType::inference_complete,
-                            .run_id = task.run_id,
-                            .status = RunStatus::cancelled});
+  parts_.publisher.publish(
+      {.run_id = task.run_id, .data = events::InferenceComplete{.status = RunStatus::cancelled}});
 }
 
 void RunWorker::end_failed(const RunTask& task, const Error& error, const std::string& code) {
