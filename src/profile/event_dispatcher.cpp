@@ -46,6 +46,7 @@ class EventDispatcher::Delivery {
     run_id_ = std::move(run_id);
     recorder_ = &recorder;
     monitor_ = monitor;
+    clock_ = options.clock;
     begin_ = recorder.begin_time();
     last_sample_ = begin_;
     energy_at_begin_ = monitor != nullptr ? monitor->now().energy_since_start : Joules{0};
@@ -156,7 +157,7 @@ class EventDispatcher::Delivery {
   }
 
   [[nodiscard]] std::optional<Event> sample_power(Turn turn) {
-    const Instant now = monotonic_clock().now();
+    const Instant now = clock_->now();
     const std::lock_guard lock(mutex_);
     if (turn != turn_ || monitor_ == nullptr || now - last_sample_ < kPowerPeriod) {
       return std::nullopt;
@@ -202,6 +203,7 @@ class EventDispatcher::Delivery {
   const std::vector<std::shared_ptr<Slot>> slots_;
   EventRing ring_;
   std::string run_id_;
+  const Clock* clock_ = nullptr;
   Instant begin_;
   std::atomic<std::size_t> lost_{0};
 

@@ -29,7 +29,8 @@ class EventDispatcher {
 
   struct Options {
     Nanoseconds period{0};
-    std::function<bool()> is_watched{};  ///< see ProfilerOptions
+    const Clock* clock = &monotonic_clock();  ///< the run's
+    std::function<bool()> is_watched{};       ///< see ProfilerOptions
     /// How long the end of a run waits for a listener.
     Nanoseconds patience = std::chrono::seconds{2};
   };

@@ -4,7 +4,7 @@
 #include "enprof/base/error.hpp"
 
 #include "engines/llama/gguf_metadata.hpp"
-#include "engines/llama/open_as.hpp"
+#include "engines/open_as.hpp"
 
 #include <cstdint>
 #include <filesystem>

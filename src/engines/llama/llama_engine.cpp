@@ -40,12 +40,7 @@ bool on_progress(float done, void* user_data) {
       progress.failed = true;  // a progress bar that fails does not fail the load
     }
   }
-  return progress.options.cancel == nullptr ||
-         !progress.options.cancel->load(std::memory_order_relaxed);
-}
-
-bool is_set(const std::atomic<bool>* flag) {
-  return flag != nullptr && flag->load(std::memory_order_relaxed);
+  return !progress.options.stop.stop_requested();
 }
 
 std::unexpected<Error> load_cancelled(const std::filesystem::path& path) {
@@ -146,7 +141,7 @@ class GraphCounter {
 /// A pass over a batch and one over a single token, as prefill and decode make them. The first on
 /// this thread alone: a model on which llama.cpp asserts while it computes is then an error, and
 /// not the end of the program. Gives how many nodes their graphs have.
-std::size_t warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
+std::size_t warm_up(llama_model* model, int threads, const std::stop_token& stop) {
   constexpr std::uint32_t kPositions = 256;
   constexpr std::uint32_t kBatch = 8;
   llama_context_params params = llama_context_default_params();
@@ -166,7 +161,7 @@ std::size_t warm_up(llama_model* model, int threads, const std::atomic<bool>* ca
   std::array<llama_token, 2> prompt{begin, begin};
   for (const std::int32_t count : {std::int32_t{2}, std::int32_t{1}}) {
     counter.begin();
-    if (is_set(cancel) ||
+    if (stop.stop_requested() ||
         llama_decode(context.get(), llama_batch_get_one(prompt.data(), count)) != 0) {
       break;
     }
@@ -224,7 +219,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
       return std::unexpected(fits.error());
     }
   }
-  if (is_set(options.cancel)) {
+  if (options.stop.stop_requested()) {
     return load_cancelled(path);
   }
 
@@ -241,7 +236,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   }
   LlamaModelPtr model(*loaded);
   if (!model) {
-    return is_set(options.cancel) ? load_cancelled(path) : load_error(path, log.reason());
+    return options.stop.stop_requested() ? load_cancelled(path) : load_error(path, log.reason());
   }
   if (const std::string reason = why_not_generating(file->metadata, model.get()); !reason.empty()) {
     return fail(ErrorCode::unsupported,
@@ -259,13 +254,13 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   const int threads = options.threads > 0 ? options.threads : default_threads();
   std::size_t graph_nodes = 0;
   if (options.warm_up) {
-    const auto warmed = guarded([&] { return warm_up(model.get(), threads, options.cancel); });
+    const auto warmed = guarded([&] { return warm_up(model.get(), threads, options.stop); });
     if (!warmed) {
       return warmed.error().code == ErrorCode::too_large ? std::unexpected(warmed.error())
                                                          : cannot_compute(path, warmed.error());
     }
     graph_nodes = *warmed;
-    if (is_set(options.cancel)) {
+    if (options.stop.stop_requested()) {
       return load_cancelled(path);
     }
   }

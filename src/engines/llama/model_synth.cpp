@@ -240,7 +240,7 @@ Result<void> write_tensors(PartialFile& file, const gguf_context* gguf,
       options.progress(
           static_cast<float>(static_cast<double>(file.written()) / static_cast<double>(total)));
     }
-    return options.cancel == nullptr || !options.cancel->load(std::memory_order_relaxed);
+    return !options.stop.stop_requested();
   };
   const std::size_t alignment = gguf_get_alignment(gguf);
   const std::vector<std::byte> zeros(alignment);

@@ -4,11 +4,11 @@
 
 #include "enprof/base/error.hpp"
 
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +32,7 @@ struct SynthOptions {
   std::string name{};  ///< general.name; empty: made up from the shape
   bool overwrite = false;
   std::function<void(float)> progress{};      ///< 0–1
-  const std::atomic<bool>* cancel = nullptr;  ///< when set, nothing is left behind
+  std::stop_token stop{};                     ///< when a stop is requested, nothing is left behind
   std::optional<std::uint64_t> free_bytes{};  ///< instead of the disk's, for tests
 };
 

@@ -80,7 +80,7 @@ void RunMeter::read_records() {
 }
 
 void RunMeter::settle() {
-  const Instant now = monotonic_clock().now();
+  const Instant now = options_.clock->now();
   PowerEvidence power;
   if (monitor_ != nullptr) {
     power.domains = monitor_->domains();

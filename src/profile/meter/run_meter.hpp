@@ -36,6 +36,7 @@ class RunMeter {
 
   struct Options {
     Nanoseconds period = std::chrono::milliseconds{250};
+    const Clock* clock = &monotonic_clock();  ///< the run's
     Depth depth = Depth::minimal;
     /// Asked each time: whether operations are worth their cost now. Null: never.
     std::function<bool()> wants_operations;

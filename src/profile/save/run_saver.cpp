@@ -137,7 +137,7 @@ RunStepData RunSaver::collect() {
     data.values = std::exchange(values_, {});
     data.plans = std::exchange(plans_, {});
   }
-  data.at = monotonic_clock().now();
+  data.at = options_.clock->now();
   collect_spans(data);
   PassTicket ticket;
   while (passes_.pop(ticket)) {
@@ -154,7 +154,7 @@ RunStepData RunSaver::collect() {
 
 void RunSaver::sample_cpu() {
   if (const auto times = cpu_.read()) {
-    cpu_samples_.push_back({.at = monotonic_clock().now(), .times = *times});
+    cpu_samples_.push_back({.at = options_.clock->now(), .times = *times});
   }
 }
 

@@ -44,6 +44,8 @@ class RunSaver {
   struct Options {
     /// Between steps: with the time that a step takes, a run is less than a second behind.
     Nanoseconds period = std::chrono::milliseconds{700};
+    /// The run's.
+    const Clock* clock = &monotonic_clock();
     /// How long a step waits for another program to let go of the database.
     Nanoseconds patience = std::chrono::milliseconds{200};
     /// Of steps that neither takes, kept in memory; beyond it the oldest but the run's first are
