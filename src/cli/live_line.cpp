@@ -55,40 +55,30 @@ void LiveLine::follow(InferencePipelineProfiler& profiler, std::size_t most_toke
   auto line = std::make_shared<LiveLine>();
   line->figures_.most_tokens = most_tokens;
   if (line->status_.is_shown()) {  // a listener costs a thread: none where nobody would see it
-    profiler.on([line = std::move(line)](const Event& event) { line->hear(event); });
+    profiler.on([line = std::move(line)](const Event& event) { line->show(event); });
   }
 }
 
-void LiveLine::hear(const Event& event) {
-  switch (event.type) {
-    case EventType::section_start:
-      figures_.phase = event.phase;
-      break;
-    case EventType::token_complete:
-      ++figures_.tokens;
-      last_token_ = event.at;
-      if (figures_.tokens == 1) {
-        first_token_ = event.at;
-      }
-      break;
-    case EventType::power_sample:
-      figures_.power = event.power;
-      figures_.energy = event.energy;
-      if (figures_.tokens > 0 && !energy_at_first_) {
-        energy_at_first_ = figures_.energy;
-        tokens_at_first_ = figures_.tokens;
-      }
-      break;
-    case EventType::inference_complete:
-      status_.clear();
-      return;
-    case EventType::run_started:
-    case EventType::section_end:
-    case EventType::energy_settled:
-    case EventType::layer_metrics:
-    case EventType::component_metrics:
-    case EventType::operation_metrics:
-      break;
+void LiveLine::show(const Event& event) {
+  if (event.get_if<events::InferenceComplete>() != nullptr) {
+    status_.clear();
+    return;
+  }
+  if (const auto* const section = event.get_if<events::SectionStart>()) {
+    figures_.phase = section->phase;
+  } else if (event.get_if<events::TokenComplete>() != nullptr) {
+    ++figures_.tokens;
+    last_token_ = event.at;
+    if (figures_.tokens == 1) {
+      first_token_ = event.at;
+    }
+  } else if (const auto* const sample = event.get_if<events::PowerSample>()) {
+    figures_.power = sample->power;
+    figures_.energy = sample->energy;
+    if (figures_.tokens > 0 && !energy_at_first_) {
+      energy_at_first_ = figures_.energy;
+      tokens_at_first_ = figures_.tokens;
+    }
   }
   figures_.elapsed = std::max(figures_.elapsed, event.at);
   if (event.at - last_shown_ < kRefresh) {

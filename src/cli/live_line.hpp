@@ -36,7 +36,7 @@ class LiveLine {
   static void follow(InferencePipelineProfiler& profiler, std::size_t most_tokens);
 
  private:
-  void hear(const Event& event);
+  void show(const Event& event);
 
   StatusLine status_;
   LiveFigures figures_;

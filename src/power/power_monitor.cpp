@@ -1,5 +1,6 @@
 #include "enprof/power/power_monitor.hpp"
 
+#include "base/abandonable_thread.hpp"
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
 #include "base/thread_name.hpp"
@@ -11,8 +12,8 @@
 
 #include <algorithm>
 #include <exception>
-#include <future>
 #include <iterator>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -86,18 +87,17 @@ bool PowerMonitor::is_available(const PowerEnvironment& environment) {
   ours.boot_clock = nullptr;
   ours.sleeper = nullptr;
   ours.perf_events = nullptr;
-  std::packaged_task<bool()> task([ours = std::move(ours)] {
-    name_this_thread("enprof-survey");
-    return is_source_available(ours);
-  });
-  std::future<bool> answer = task.get_future();
-  try {
-    std::thread(std::move(task)).detach();
-    return answer.wait_for(kAvailablePatience) == std::future_status::ready && answer.get();
-  } catch (const std::exception& error) {
-    kLog.warning("Whether power can be measured cannot be told: {}", error.what());
+  const auto is_there = std::make_shared<bool>(false);
+  auto thread = AbandonableThread::start("The thread that looks for sensors",
+                                         [ours = std::move(ours), is_there] {
+                                           name_this_thread("enprof-survey");
+                                           *is_there = is_source_available(ours);
+                                         });
+  if (!thread) {
+    kLog.warning("Whether power can be measured cannot be told: {}", thread.error().message);
     return false;
   }
+  return thread->wait_for(kAvailablePatience) && *is_there;
 }
 
 std::vector<SourceStatus> PowerMonitor::survey(const PowerEnvironment& environment) {

@@ -287,7 +287,7 @@ class RunScope::Impl {
       saver_->note_plan(index, plan);
     }
     if (meter_) {
-      meter_->note_plan(index, std::move(plan));
+      meter_->add_plan(index, std::move(plan));
     }
     return index;
   }

@@ -19,9 +19,9 @@ using HostLookup = std::function<Result<std::vector<std::string>>(const std::str
 [[nodiscard]] Result<std::vector<std::string>> look_up(const std::string& host);
 
 /// Runs `lookup` on a thread of its own and waits until it answers, `patience` is over or `cancel`
-/// is set, which is noticed within 50 ms. The thread is then left behind: nothing stops
-/// getaddrinfo(3), for which Asio's own asynchronous resolver waits even when it is cancelled. A
-/// lookup must therefore hold nothing that may end before it does. Errors: unavailable; cancelled.
+/// is set, which is noticed within 50 ms. The thread is then left behind (AbandonableThread):
+/// nothing stops getaddrinfo(3), for which Asio's own asynchronous resolver waits even when it is
+/// cancelled. A lookup must therefore own or share what it touches. Errors: unavailable; cancelled.
 [[nodiscard]] Result<std::vector<std::string>> look_up_within(const HostLookup& lookup,
                                                               const std::string& host,
                                                               std::chrono::milliseconds patience,

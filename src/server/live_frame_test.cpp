@@ -115,7 +115,7 @@ TEST(ParseSubscription, EveryTypeThatThereIsCanBeAskedFor) {
     EXPECT_TRUE(parse_subscription(R"({"subscribe":{"types":[")" + std::string(type) + R"("]}})"))
         << type;
   }
-  for (int type = 0; type <= static_cast<int>(EventType::operation_metrics); ++type) {
+  for (std::size_t type = 0; type < std::variant_size_v<EventData>; ++type) {
     EXPECT_THAT(live_event_types(), ::testing::Contains(to_string(static_cast<EventType>(type))));
   }
 }

@@ -49,9 +49,8 @@ void RunWorker::drop(const RunOrder& order) {
 }
 
 void RunWorker::tell_cancelled(const std::string& run_id) {
-  parts_.publisher.publish({.type = EventType::inference_complete,
-                            .run_id = run_id,
-                            .status = RunStatus::cancelled});
+  parts_.publisher.publish(
+      {.run_id = run_id, .data = events::InferenceComplete{.status = RunStatus::cancelled}});
 }
 
 void RunWorker::on_loading(const RunOrder& order, double share) {
@@ -75,7 +74,8 @@ void RunWorker::on_begin(const RunOrder& order, std::size_t /*most_output_tokens
   // The listener may outlive the run: it refers to nothing of the order.
   profiler.on([this, begun = begun_, run_id = order.run_id, power](const Event& event) {
     parts_.publisher.publish(event);
-    if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters
+    // A sensor that fails is told while it matters.
+    if (event.get_if<events::PowerSample>() != nullptr) {
       for (const Warning& warning : power->warnings(begun)) {
         parts_.publisher.warn(run_id, monotonic_clock().now() - begun, warning);
       }
