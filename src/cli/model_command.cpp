@@ -95,7 +95,7 @@ int ModelCommand::run() {
   SynthOptions options = options_;
   options.output = output_;
   options.vocabulary = *file;
-  options.cancel = &interrupt.flag();
+  options.stop = interrupt.token();
   options.progress = [&](float share) {
     status.show_progress("Writing " + options.output.filename().string(),
                          static_cast<double>(share));

@@ -2,13 +2,13 @@
 
 #include "base/shell_quote.hpp"
 #include "cli/console.hpp"
+#include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
 #include "cli/model_file.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
-#include "cli/idle_baseline.hpp"
 #include "engines/registry/engine_registry.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
@@ -73,8 +73,8 @@ class RunProgress final : public SessionObserver {
     if (!status_) {
       status_.emplace();
     }
-    status_->show_progress(
-        "Loading " + std::filesystem::path{order.model}.filename().string(), share);
+    status_->show_progress("Loading " + std::filesystem::path{order.model}.filename().string(),
+                           share);
   }
   void on_load_end(const RunOrder& /*order*/, const Result<void>& /*loaded*/) override {
     status_.reset();
@@ -496,12 +496,12 @@ int RunCommand::run() {
     database = std::move(*opened);
   }
   RunProgress progress;
-  RunSession session({.store = database ? &*database : nullptr,
-                      .power = &power,
-                      .models = &models,
-                      .profiler = {.economics = economics_,
-                                   .power_interval = power_interval_.interval()},
-                      .observer = &progress});
+  RunSession session(
+      {.store = database ? &*database : nullptr,
+       .power = &power,
+       .models = &models,
+       .profiler = {.economics = economics_, .power_interval = power_interval_.interval()},
+       .observer = &progress});
   const RunOutcome outcome = session.perform(order(), interrupt.token());
   if (interrupt.requested() && !outcome.has_begun) {
     return cancelled_before(interrupt);

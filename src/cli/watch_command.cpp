@@ -204,13 +204,14 @@ std::string WatchCommand::subscription() const {
 
 Result<std::unique_ptr<LiveClient>> WatchCommand::connect(LiveRun& run,
                                                           const Interrupt& interrupt) {
-  const auto status = LiveClient::get(options_, "/api/power/status", interrupt.flag());
+  const auto status = LiveClient::get(options_, "/api/power/status", interrupt.token());
   if (!status) {
     return std::unexpected(status.error());
   }
   run.take_power_status(Json::parse(*status, nullptr, false));
   if (!run_id_.empty()) {
-    const auto known = LiveClient::get(options_, "/api/profiling/run/" + run_id_, interrupt.flag());
+    const auto known =
+        LiveClient::get(options_, "/api/profiling/run/" + run_id_, interrupt.token());
     if (!known) {
       return std::unexpected(known.error());
     }
@@ -218,7 +219,7 @@ Result<std::unique_ptr<LiveClient>> WatchCommand::connect(LiveRun& run,
     const Json state = answer.is_object() && answer.contains("status") ? answer["status"] : Json();
     was_over_ = state != "queued" && state != "running";
   }
-  auto client = LiveClient::connect(options_, interrupt.flag());
+  auto client = LiveClient::connect(options_, interrupt.token());
   if (client && !options_.since) {  // should it break before an event has come
     options_.since = (*client)->last_event();
   }

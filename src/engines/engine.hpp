@@ -40,11 +40,25 @@ struct EngineSetting {
 /// Values of an engine's settings by name; what is missing has its usual value.
 using EngineSettings = std::map<std::string, std::int64_t, std::less<>>;
 
+/// What a model's file says, without loading the model. An engine derives its own from it, with what
+/// it need not read again.
+struct ModelGlance {
+  /// Positions that the model was trained with; empty where its file does not say.
+  std::optional<std::int64_t> trained_context{};
+
+  ModelGlance() = default;
+  ModelGlance(const ModelGlance&) = delete;
+  ModelGlance& operator=(const ModelGlance&) = delete;
+  virtual ~ModelGlance() = default;
+};
+
 /// A model that is to be loaded.
 struct LoadRequest {
-  std::filesystem::path path;              ///< messages name it
-  int threads = 0;                         ///< 0: as many as this process has CPUs
-  EngineSettings settings{};               ///< of the engine that loads it
+  std::filesystem::path path;  ///< messages name it
+  int threads = 0;             ///< 0: as many as this process has CPUs
+  EngineSettings settings{};   ///< of the engine that loads it
+  /// What this engine said of the same file a moment ago; null: it looks itself.
+  std::unique_ptr<ModelGlance> glance{};
   OpenAs open_as{};                        ///< see open_as.hpp; by its own path if empty
   std::function<void(double)> progress{};  ///< the share that is loaded, 0–1, on this thread
   std::stop_token stop{};                  ///< when a stop is requested, loading ends soon
@@ -88,14 +102,12 @@ class Engine {
   [[nodiscard]] virtual bool is_model_name(std::string_view file_name) const = 0;
   /// What it can be told beside what all engines can.
   [[nodiscard]] virtual std::span<const EngineSetting> settings() const noexcept = 0;
-  /// Positions that a model was trained with, without loading it; empty where its file does not
-  /// say, or cannot be read: load() says why.
-  [[nodiscard]] virtual std::optional<std::int64_t> trained_context(
+  /// Looks at a model's file without loading the model. Errors: as load().
+  [[nodiscard]] virtual Result<std::unique_ptr<ModelGlance>> look_at(
       const std::filesystem::path& path) const = 0;
   /// Errors: not_found, corrupt, unsupported, too_large, cancelled, invalid_argument; what failed,
   /// and what to do.
-  [[nodiscard]] virtual Result<std::unique_ptr<LoadedModel>> load(
-      const LoadRequest& request) const = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const = 0;
 };
 
 }  // namespace enprof

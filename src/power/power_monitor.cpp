@@ -167,7 +167,7 @@ std::vector<Warning> PowerMonitor::warnings(Instant since) const {
 }
 
 Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
-                                                         const std::atomic<bool>* cancel,
+                                                         const std::stop_token& stop,
                                                          BusyMachine busy) {
   PowerSampler& sampler = *impl_->sampler;
   if (duration <= Nanoseconds{0}) {
@@ -187,7 +187,7 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
   const Instant begin = sampler.clock().now();
   const auto until = std::chrono::steady_clock::now() + duration;
   for (auto now = until - duration; now < until; now = std::chrono::steady_clock::now()) {
-    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+    if (stop.stop_requested()) {
       return std::unexpected(cancelled());
     }
     if (!sampler.is_running()) {

@@ -144,8 +144,9 @@ TEST_F(PowerMonitorTest, MeasuresTheIdleBaseline) {
 TEST_F(PowerMonitorTest, ABaselineCanBeCancelled) {
   auto real = monitor({"cpu"}, monotonic_clock());
   ASSERT_TRUE(real.start(1ms));
-  const std::atomic<bool> cancel{true};
-  const auto baseline = real.measure_idle_baseline(1h, &cancel);
+  std::stop_source source;
+  source.request_stop();
+  const auto baseline = real.measure_idle_baseline(1h, source.get_token());
   ASSERT_FALSE(baseline);
   EXPECT_EQ(baseline.error().code, ErrorCode::cancelled);
   EXPECT_FALSE(real.baseline());

@@ -42,9 +42,9 @@ Addresses look_up(const std::string& host) {
 }
 
 Addresses look_up_within(const HostLookup& lookup, const std::string& host,
-                         std::chrono::milliseconds patience, const std::atomic<bool>& cancel) {
+                         std::chrono::milliseconds patience, const std::stop_token& stop) {
   using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::milliseconds kLookAround{50};  // how often `cancel` is looked at
+  constexpr std::chrono::milliseconds kLookAround{50};  // how often `stop` is looked at
   const auto deadline = Clock::now() + patience;
   const auto answer = std::make_shared<Addresses>(cannot_ask(host, "the resolver failed"));
   auto thread =
@@ -63,7 +63,7 @@ Addresses look_up_within(const HostLookup& lookup, const std::string& host,
     if (thread->wait_for(std::min<Clock::duration>(left, kLookAround))) {
       return std::move(*answer);
     }
-    if (cancel.load()) {
+    if (stop.stop_requested()) {
       return fail(ErrorCode::cancelled, fmt::format("The search for {} was given up", host));
     }
     if (left == Clock::duration::zero()) {

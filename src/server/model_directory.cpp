@@ -80,9 +80,8 @@ bool is_model_name(std::string_view name) {
   return !name.empty() &&
          name.find_first_of(std::string_view{"/\\\0", 3}) == std::string_view::npos &&
          !name.starts_with('.') && !first_invalid_utf8(name) &&
-         std::ranges::any_of(engines(), [&](const Engine* engine) {
-           return name.ends_with(engine->suffix());
-         });
+         std::ranges::any_of(
+             engines(), [&](const Engine* engine) { return name.ends_with(engine->suffix()); });
 }
 
 bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory) {

@@ -25,12 +25,14 @@ namespace enprof {
 class RunQueue {
  public:
   enum class State : std::uint8_t { queued, running };
+  /// Why an order is dropped before its turn.
+  enum class Reason : std::uint8_t { cancelled, stopping };
 
   /// Does the work of one order; ends early where a stop is requested. An exception is logged.
   using Work = std::function<void(const RunOrder& order, const std::stop_token& stop)>;
-  /// Is told of an order that was cancelled while it waited, on the thread that cancels it,
-  /// possibly while another order is worked on. An exception is logged.
-  using Drop = std::function<void(const RunOrder& order)>;
+  /// Is told of an order that waited and will not be worked on, on the thread that cancels it or
+  /// stops the queue, possibly while another order is worked on. An exception is logged.
+  using Drop = std::function<void(const RunOrder& order, Reason reason)>;
 
   RunQueue(std::size_t capacity, Work work, Drop drop);
   RunQueue(const RunQueue&) = delete;
@@ -49,11 +51,12 @@ class RunQueue {
   /// The id of the order under way; empty where there is none.
   [[nodiscard]] std::string running() const;
 
-  /// Forgets what waits, asks what runs to end, and waits until it has.
+  /// Asks what runs to end, drops what waits, and returns once both are done.
   void stop();
 
  private:
   void work_until_stopped();
+  void drop(const RunOrder& order, Reason reason) const;
 
   const std::size_t capacity_;
   const Work work_;
@@ -61,7 +64,7 @@ class RunQueue {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<RunOrder> orders_;
-  std::vector<std::string> dropping_;  // cancelled; drop_ has not returned yet
+  std::vector<std::string> dropping_;  // drop_ has not returned yet
   std::string running_;
   std::stop_source stop_running_;
   bool stopping_ = false;

@@ -48,7 +48,9 @@ class RunQueueTest : public ::testing::Test {
   RunQueue::Work work_ = [this](const RunOrder& order, const std::stop_token& stop) {
     work(order, stop);
   };
-  RunQueue::Drop drop_ = [this](const RunOrder& order) { dropped_.push_back(order.run_id); };
+  RunQueue::Drop drop_ = [this](const RunOrder& order, RunQueue::Reason) {
+    dropped_.push_back(order.run_id);
+  };
 };
 
 TEST_F(RunQueueTest, OrdersAreDoneInTurn) {

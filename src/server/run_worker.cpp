@@ -11,6 +11,13 @@ constexpr std::chrono::milliseconds kSettlePeriod{250};
 /// Between two tellings of how far a model is loaded.
 constexpr double kLoadingStep = 0.05;
 
+Warning server_stopped() {
+  return {.component = "server",
+          .code = "server_stopped",
+          .message = "The server was stopped before the run's turn came: nothing was inferred",
+          .hint = "Start it again, and ask for the run again: POST /api/profiling/generate"};
+}
+
 }  // namespace
 
 RunWorker::RunWorker(Parts parts)
@@ -39,10 +46,13 @@ void RunWorker::work(const RunOrder& order, const std::stop_token& stop) {
   }
 }
 
-void RunWorker::drop(const RunOrder& order) {
+void RunWorker::drop(const RunOrder& order, RunQueue::Reason reason) {
   // Another order may be under way in the session.
   RunSession session({.store = &parts_.store});
-  if (const RunOutcome outcome = session.cancel_before(order); outcome.run != nullptr) {
+  if (const RunOutcome outcome = session.cancel_before(order, reason == RunQueue::Reason::stopping
+                                                                  ? std::optional(server_stopped())
+                                                                  : std::nullopt);
+      outcome.run != nullptr) {
     parts_.metrics.count(*outcome.run);
   }
   tell_cancelled(order.run_id);

@@ -4,6 +4,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "server/live_publisher.hpp"
+#include "server/run_queue.hpp"
 #include "server/server_health.hpp"
 #include "server/server_metrics.hpp"
 #include "session/model_keeper.hpp"
@@ -41,8 +42,8 @@ class RunWorker final : private SessionObserver {
   /// Profiles one order, whose run_id is its client's. What goes wrong is told to the watchers;
   /// nothing is thrown.
   void work(const RunOrder& order, const std::stop_token& stop);
-  /// Ends an order that was cancelled before its run began.
-  void drop(const RunOrder& order);
+  /// Ends an order whose run has not begun.
+  void drop(const RunOrder& order, RunQueue::Reason reason);
 
  private:
   void on_loading(const RunOrder& order, double share) override;

@@ -36,10 +36,10 @@ class FakeEngine final : public Engine {
   std::string_view suffix() const noexcept override { return ".fake"; }
   bool is_model_name(std::string_view /*name*/) const override { return true; }
   std::span<const EngineSetting> settings() const noexcept override { return {}; }
-  std::optional<std::int64_t> trained_context(const std::filesystem::path&) const override {
-    return std::nullopt;
+  Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path&) const override {
+    return std::make_unique<ModelGlance>();
   }
-  Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) const override {
+  Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {
     request.progress(1.0);
     if (auto loaded = on_load(); !loaded) {
       return std::unexpected(std::move(loaded.error()));
@@ -192,7 +192,7 @@ TEST_F(RunWorkerTest, ARunThatIsCancelledWhileItsModelLoadsEndsForItsWatchersToo
 }
 
 TEST_F(RunWorkerTest, AnOrderThatIsDroppedIsACancelledRun) {
-  worker_.drop(order());
+  worker_.drop(order(), RunQueue::Reason::cancelled);
   EXPECT_EQ(kept().status, RunStatus::cancelled);
   EXPECT_EQ(kept().prompt, "Why?");
   EXPECT_EQ(types(), std::vector<std::string>{"inference_complete"});

@@ -1,8 +1,25 @@
 #include "session/model_keeper.hpp"
 
+#include "base/last_words.hpp"
+
 #include <map>
 
 namespace enprof {
+
+Result<const ModelGlance*> ModelKeeper::look_at(const std::string& name) {
+  auto file = options_.open(name);
+  if (!file) {
+    return std::unexpected(std::move(file.error()));
+  }
+  const Undertaking undertaking(name, "", -1);  // a broken file may end the program
+  auto glance = options_.engine_for(name).look_at(file->path());
+  if (!glance) {
+    return std::unexpected(std::move(glance.error()));
+  }
+  glance_ = *std::move(glance);
+  glanced_at_ = name;
+  return glance_.get();
+}
 
 Result<ModelKeeper::Ready> ModelKeeper::make_ready(const std::string& name,
                                                    const std::stop_token& stop,
@@ -28,9 +45,11 @@ Result<ModelKeeper::Ready> ModelKeeper::make_ready(const std::string& name,
     return opened ? parts.emplace(part, *std::move(opened)).first->second.path()
                   : std::filesystem::path{};  // the engine says that there is none
   };
+  auto glance = glanced_at_ == name ? std::move(glance_) : nullptr;
   auto loaded = options_.engine_for(name).load({.path = name,
                                                 .threads = options_.threads,
                                                 .settings = options_.settings,
+                                                .glance = std::move(glance),
                                                 .open_as = open_as,
                                                 .progress = progress,
                                                 .stop = stop});

@@ -35,6 +35,10 @@ class ModelKeeper {
 
   explicit ModelKeeper(Options options) : options_(std::move(options)) {}
 
+  /// What the file of that name says, without loading it; kept until it is loaded, so that it is
+  /// read once. Errors: as make_ready().
+  [[nodiscard]] Result<const ModelGlance*> look_at(const std::string& name);
+
   struct Ready {
     LoadedModel* model = nullptr;  ///< until the next call
     bool is_new = false;           ///< it was loaded for this order
@@ -48,6 +52,8 @@ class ModelKeeper {
  private:
   Options options_;
   std::unique_ptr<LoadedModel> model_;
+  std::unique_ptr<ModelGlance> glance_;  // of the name below
+  std::string glanced_at_;
   std::string name_;                    // of the model
   std::optional<FileVersion> version_;  // of its file, from before it was read
 };

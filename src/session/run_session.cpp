@@ -15,7 +15,7 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"session"};
-constexpr const char* kFailed = "error";         // as a finish reason
+constexpr const char* kFailed = "error";          // as a finish reason
 constexpr const char* kRunFailed = "run_failed";  // as a warning
 
 RunRequest request_of(const RunOrder& order, std::size_t most_output_tokens) {
@@ -87,14 +87,25 @@ RunOutcome RunSession::end_begun(const Error& error) {
   kLog.error("{}", error.message);
   RunScope& run = *running_->scope;
   run.set_finish_reason(kFailed);
-  run.warn({.component = "engine", .code = kRunFailed, .message = error.message, .hint = error.hint});
+  run.warn(
+      {.component = "engine", .code = kRunFailed, .message = error.message, .hint = error.hint});
   return {.run = &run.finish(RunStatus::failed), .has_begun = true, .error = error};
 }
 
 RunOutcome RunSession::profile(const RunOrder& order, bool is_known, const std::stop_token& stop) {
-  const auto attempt = begin_attempt(options_.store, order);
-  const Undertaking undertaking(order.model, attempt ? order.run_id : "",
-                                attempt ? attempt->descriptor() : -1);
+  std::optional<RunAttempt> attempt;
+  std::optional<Undertaking> undertaking;
+  const auto note_down = [&] {
+    attempt = begin_attempt(options_.store, order);
+    undertaking.reset();
+    undertaking.emplace(order.model, attempt ? order.run_id : "",
+                        attempt ? attempt->descriptor() : -1);
+  };
+  if (is_known) {
+    note_down();
+  } else {
+    undertaking.emplace(order.model, "", -1);
+  }
   if (options_.power != nullptr) {
     if (const auto ready = options_.power->get_ready(); !ready) {
       return end_before(order, is_known, ready.error(), "power_failed");
@@ -114,6 +125,9 @@ RunOutcome RunSession::profile(const RunOrder& order, bool is_known, const std::
     return is_known ? cancel_before(order) : RunOutcome{};
   }
 
+  if (!is_known) {
+    note_down();  // from here on there is a run
+  }
   ProfilerOptions options = options_.profiler;
   options.on_trouble = [this, order](const Warning& warning) {
     options_.observer->on_trouble(order, warning);
@@ -152,8 +166,8 @@ RunOutcome RunSession::profile(const RunOrder& order, bool is_known, const std::
   return outcome;
 }
 
-RunOutcome RunSession::cancel_before(const RunOrder& order) {
-  keep(order, RunStatus::cancelled, "cancelled", std::nullopt);
+RunOutcome RunSession::cancel_before(const RunOrder& order, const std::optional<Warning>& reason) {
+  keep(order, RunStatus::cancelled, "cancelled", reason);
   return {.run = running_ && running_->scope ? &running_->scope->finish() : nullptr,
           .has_begun = false,
           .error = std::nullopt};

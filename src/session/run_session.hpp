@@ -78,8 +78,9 @@ class RunSession {
 
   /// Profiles one order; ends early where a stop is requested. Nothing is thrown.
   [[nodiscard]] RunOutcome perform(RunOrder order, const std::stop_token& stop);
-  /// Keeps an order that is cancelled before its turn.
-  [[nodiscard]] RunOutcome cancel_before(const RunOrder& order);
+  /// Keeps an order that is cancelled before its turn, with the reason if there is one.
+  [[nodiscard]] RunOutcome cancel_before(const RunOrder& order,
+                                         const std::optional<Warning>& reason = std::nullopt);
 
  private:
   struct Running;

@@ -39,15 +39,16 @@ class SessionPowerTest : public ::testing::Test {
     return PowerMonitor(std::move(sources));
   }
   [[nodiscard]] SessionPower::Options options() {
-    return {.open = [this] { return open(); },
-            .baseline = [this](PowerMonitor&, const std::stop_token&) -> std::optional<Warning> {
-              ++baselines_;
-              return baseline_;
-            },
-            .is_idle = [this] { return idle_.load(); },
-            .tell = [this](const std::string& text) { told_.push_back(text); },
-            .on_attempt = [this](const std::optional<Error>& error) { failing_ = error.has_value(); },
-            .clock = &clock_};
+    return {
+        .open = [this] { return open(); },
+        .baseline = [this](PowerMonitor&, const std::stop_token&) -> std::optional<Warning> {
+          ++baselines_;
+          return baseline_;
+        },
+        .is_idle = [this] { return idle_.load(); },
+        .tell = [this](const std::string& text) { told_.push_back(text); },
+        .on_attempt = [this](const std::optional<Error>& error) { failing_ = error.has_value(); },
+        .clock = &clock_};
   }
   void forbid() {
     refusal_ = Error{.code = ErrorCode::permission_denied,

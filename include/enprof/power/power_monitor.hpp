@@ -10,12 +10,12 @@
 #include "enprof/model/sensor_reading.hpp"
 #include "enprof/power/power_source.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -182,13 +182,13 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
-  /// Measures for this long, blocking, then keeps the result as baseline(). `cancel`, where given,
-  /// ends it early when set. Errors: invalid_argument; not_running; cancelled; unavailable, where
+  /// Measures for this long, blocking, then keeps the result as baseline(). Ends early where a stop is
+  /// requested. Errors: invalid_argument; not_running; cancelled; unavailable, where
   /// no window came; busy, where the machine's CPUs worked for more than kIdleShare of that time.
   /// Where their times cannot be read, or duration is too short to tell, it is taken for idle.
-  [[nodiscard]] Result<IdleBaseline> measure_idle_baseline(
-      Nanoseconds duration, const std::atomic<bool>* cancel = nullptr,
-      BusyMachine busy = BusyMachine::refuse);
+  [[nodiscard]] Result<IdleBaseline> measure_idle_baseline(Nanoseconds duration,
+                                                           const std::stop_token& stop = {},
+                                                           BusyMachine busy = BusyMachine::refuse);
   /// The last one measured; empty before.
   [[nodiscard]] std::optional<IdleBaseline> baseline() const;
 

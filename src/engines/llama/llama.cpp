@@ -1,5 +1,6 @@
 #include "engines/llama/llama.hpp"
 
+#include "engines/llama/gguf_check.hpp"
 #include "engines/llama/llama_engine.hpp"
 #include "engines/llama/trained_context.hpp"
 
@@ -50,6 +51,13 @@ std::int64_t value_of(const LoadRequest& request, std::string_view name) {
              : std::ranges::find(kSettings, name, &EngineSetting::name)->usual;
 }
 
+struct LlamaGlance final : ModelGlance {
+  explicit LlamaGlance(CheckedModel checked) : file(std::move(checked)) {
+    trained_context = enprof::trained_context(file);
+  }
+  CheckedModel file;
+};
+
 class LlamaModel final : public LoadedModel {
  public:
   explicit LlamaModel(LlamaEngine engine) : engine_(std::move(engine)) {}
@@ -77,10 +85,14 @@ class Llama final : public Engine {
            !is_later_part(std::string_view{name}.substr(0, name.size() - kSuffix.size()));
   }
   std::span<const EngineSetting> settings() const noexcept override { return kSettings; }
-  std::optional<std::int64_t> trained_context(const std::filesystem::path& path) const override {
-    return enprof::trained_context(path);
+  Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path& path) const override {
+    auto file = check_model(path);
+    if (!file) {
+      return std::unexpected(std::move(file.error()));
+    }
+    return std::make_unique<LlamaGlance>(*std::move(file));
   }
-  Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) const override {
+  Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {
     LoadOptions options{.gpu_layers = static_cast<int>(value_of(request, kGpuLayers)),
                         .threads = request.threads,
                         .warm_up = value_of(request, kWarmUp) != 0,
@@ -89,7 +101,9 @@ class Llama final : public Engine {
     if (request.progress) {
       options.progress = [&](float share) { request.progress(static_cast<double>(share)); };
     }
-    auto engine = LlamaEngine::load(request.path, options);
+    auto* const glance = dynamic_cast<LlamaGlance*>(request.glance.get());
+    auto engine = glance != nullptr ? LlamaEngine::load(std::move(glance->file), options)
+                                    : LlamaEngine::load(request.path, options);
     if (!engine) {
       return std::unexpected(std::move(engine.error()));
     }

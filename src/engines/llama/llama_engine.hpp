@@ -23,6 +23,8 @@ struct llama_model;
 
 namespace enprof {
 
+struct CheckedModel;
+
 struct LoadOptions {
   int gpu_layers = -1;  ///< layers to offload (-ngl); negative: all. Without a GPU it means nothing
   int threads = 0;      ///< 0: default_threads()
@@ -44,6 +46,8 @@ class LlamaEngine {
   /// generate text (encoders, encoder-decoders, diffusion); cancelled; invalid_argument.
   [[nodiscard]] static Result<LlamaEngine> load(const std::filesystem::path& path,
                                                 const LoadOptions& options = {});
+  /// The same where check_model() has looked at the file already.
+  [[nodiscard]] static Result<LlamaEngine> load(CheckedModel file, const LoadOptions& options = {});
   LlamaEngine(LlamaEngine&& other) noexcept;
   LlamaEngine& operator=(LlamaEngine&& other) noexcept;
   ~LlamaEngine();

@@ -27,14 +27,16 @@ class Playback final : public Engine {
     return name.ends_with(kSuffix) && name.size() > kSuffix.size();
   }
   std::span<const EngineSetting> settings() const noexcept override { return {}; }
-  std::optional<std::int64_t> trained_context(const std::filesystem::path& path) const override {
+  Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path& path) const override {
     const auto script = read_playback_file(path);
-    if (!script || !script->model.context_trained) {
-      return std::nullopt;
+    if (!script) {
+      return std::unexpected(script.error());
     }
-    return *script->model.context_trained;
+    auto glance = std::make_unique<ModelGlance>();
+    glance->trained_context = script->model.context_trained;
+    return glance;
   }
-  Result<std::unique_ptr<LoadedModel>> load(const LoadRequest& request) const override {
+  Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {
     const Instant begin = clock_.now();
     const std::filesystem::path opened =
         request.open_as ? request.open_as(request.path) : request.path;

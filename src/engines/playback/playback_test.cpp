@@ -165,8 +165,10 @@ TEST_F(PlaybackTest, SaysWhatIsWrongWithAFile) {
 }
 
 TEST_F(PlaybackTest, KnowsAContextWithoutLoading) {
-  EXPECT_EQ(engine_->trained_context(dir_.write("a.playback.json", kScript)), 64);
-  EXPECT_EQ(engine_->trained_context("/nowhere.playback.json"), std::nullopt);
+  const auto glance = engine_->look_at(dir_.write("a.playback.json", kScript));
+  ASSERT_TRUE(glance);
+  EXPECT_EQ((*glance)->trained_context, 64);
+  EXPECT_FALSE(engine_->look_at("/nowhere.playback.json"));
 }
 
 }  // namespace
