@@ -446,7 +446,7 @@ int RunCommand::run() {
   }
   std::optional<ProfileDatabase> database;
   if (!no_save_) {
-    auto opened = database_.open();
+    auto opened = database_.open_to_save();
     if (!opened) {
       if (opened.error().hint.empty()) {
         opened.error().hint = "Pass --db PATH.";
@@ -454,7 +454,7 @@ int RunCommand::run() {
       if (!opened.error().hint.ends_with('.')) {
         opened.error().hint += '.';
       }
-      opened.error().hint += " Or pass --no-save to profile without keeping the run.";
+      opened.error().hint += " Or keep the run in a file alone: --no-save --json FILE.";
       return failed(opened.error());
     }
     database = std::move(*opened);

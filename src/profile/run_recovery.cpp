@@ -2,7 +2,7 @@
 
 #include "base/log.hpp"
 #include "profile/run_attempt.hpp"
-#include "profile/run_saver.hpp"
+#include "profile/run_elsewhere.hpp"
 #include "profile/step_reader.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
