@@ -1,5 +1,6 @@
 #include "cli/output_file.hpp"
 
+#include "base/file_limit.hpp"
 #include "cli/console.hpp"
 
 #include <fmt/format.h>
@@ -28,11 +29,10 @@ constexpr const char* kSomewhereElse = "Send it to where there is room, for exam
 
 std::unexpected<Error> cannot_write(const std::filesystem::path& path, int error_number,
                                     const char* hint = kAnotherFile) {
-  return fail(
-      error_code_from_errno(error_number),
-      fmt::format("Cannot write {}: {}", path.string(),
-                  std::generic_category().message(error_number)),
-      error_number == EFBIG ? "Files may not be that large here: ulimit -f unlimited" : hint);
+  return fail(error_code_from_errno(error_number),
+              fmt::format("Cannot write {}: {}", path.string(),
+                          std::generic_category().message(error_number)),
+              error_number == EFBIG ? file_limit_hint() : std::string{hint});
 }
 
 /// Anything that exists and is no regular file (/dev/stdout, a pipe) must be written as it is.

@@ -179,8 +179,9 @@ void ProfilingApi::add_routes() {
   const Accepts passes{.parameters = {"phase", "from", "to"}};
   add("POST", "/api/profiling/generate", [this](Request r, auto&) { return generate(r); }, body);
   add("GET", "/api/profiling/runs", [this](Request r, auto&) { return list_runs(r); },
-      {.parameters = {"model", "tag", "experiment", "engine", "text", "date_from", "date_to",
-                      "sort_by", "order", "limit", "offset", "tags", "inference_engine"}});
+      {.parameters = {"model", "model_text", "tag", "experiment", "engine", "text", "date_from",
+                      "date_to", "sort_by", "order", "limit", "offset", "tags",
+                      "inference_engine"}});
   add("GET", "/api/profiling/run/{id}",
       [this](Request r, const Captures& c) { return get_run(c[0], r); },
       {.parameters = {"include"}});
@@ -271,6 +272,7 @@ HttpResponse ProfilingApi::list_runs(const HttpRequest& request) const {
     return problem(*wrong);
   }
   const RunFilter filter{.model = std::string(request.parameter("model")),
+                         .model_text = std::string(request.parameter("model_text")),
                          .tag = *tag,
                          .experiment = std::string(request.parameter("experiment")),
                          .engine = *engine,

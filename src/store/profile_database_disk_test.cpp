@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -103,6 +104,48 @@ TEST(ProfileDatabaseDisk, FillsUpAtAnyStepAndStaysWhole) {
     ASSERT_TRUE(read && *read);
     EXPECT_EQ((*read)->power.samples, run.power.samples);
   }
+}
+
+/// Writes a file until there is not a byte left.
+void fill(const fs::path& file) {
+  std::ofstream ballast(file, std::ios::binary);
+  for (std::size_t piece = 4096; piece > 0; piece /= 4096) {
+    while (ballast << std::string(piece, 'b') << std::flush) {
+    }
+    ballast.clear();
+  }
+}
+
+TEST(ProfileDatabaseDisk, WithoutAByteLeftItIsReadAsItIsAndOpenedAsSoonAsThereIsRoom) {
+  const testing::Tmpfs tmpfs("1m");
+  if (!tmpfs.mounted()) {
+    GTEST_SKIP() << tmpfs.why_not();
+  }
+  const fs::path path = tmpfs.path() / "profiles.db";
+  {
+    ASSERT_TRUE(ProfileDatabase::connect(path)->save_run(sample_run("a")));
+  }
+  fill(tmpfs.path() / "ballast");
+  ASSERT_EQ(fs::space(tmpfs.path()).available, 0U);
+  const auto refused = ProfileDatabase::connect(path);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::too_large) << refused.error().message;
+  EXPECT_NE(refused.error().hint.find("df -h"), std::string::npos) << refused.error().hint;
+  EXPECT_EQ(refused.error().hint.find("prune"), std::string::npos) << "it needs room";
+  {
+    auto database = ProfileDatabase::connect(path, {.access = Access::read_only});
+    ASSERT_TRUE(database) << database.error().message;
+    EXPECT_EQ(stored(*database, "a"), sample_run("a"));
+  }
+  auto later = ProfileDatabase::connect_later(path);
+  EXPECT_EQ(later.path(), path);
+  EXPECT_EQ(later.save_run(sample_run("b")).error().code, ErrorCode::too_large);
+  EXPECT_EQ(later.list_runs().error().code, ErrorCode::too_large);
+  fs::remove(tmpfs.path() / "ballast");
+  const auto saved = later.save_run(sample_run("b"));
+  ASSERT_TRUE(saved) << saved.error().message;
+  EXPECT_EQ(later.list_runs()->total, 2U);
+  EXPECT_TRUE(later.check()->good());
 }
 
 TEST(ProfileDatabaseDisk, AReadOnlyPlaceIsRefused) {

@@ -31,6 +31,7 @@ class Condition {
  public:
   explicit Condition(const RunFilter& filter) {
     add("model_name = ?", filter.model);
+    add("instr(lower(model_name), lower(?)) > 0", filter.model_text);
     add("experiment = ?", filter.experiment);
     add("run_key IN (SELECT run_key FROM tags WHERE tag = ?)", filter.tag);
     // An engine's name may be given without the version that follows it.

@@ -86,6 +86,19 @@ TEST_F(RunIndex, FiltersMayBeCombined) {
   EXPECT_EQ(ids({.experiment = "' OR 1 = 1 --"}), "of 0");
 }
 
+TEST_F(RunIndex, AModelIsFoundByAPartOfItsName) {
+  save("a", 1, "Gemma-3-1B_it.Q8_0.gguf");
+  save("b", 2, "gemma-2b%.gguf");
+  save("c", 3, "llama-3.gguf");
+  EXPECT_EQ(ids({.model_text = "gemma"}), "b a of 2");
+  EXPECT_EQ(ids({.model_text = "GEMMA-3"}), "a of 1");
+  EXPECT_EQ(ids({.model_text = "%"}), "b of 1") << "no character means more than itself";
+  EXPECT_EQ(ids({.model_text = "b_i"}), "a of 1");
+  EXPECT_EQ(ids({.model_text = "1_"}), "of 0");
+  EXPECT_EQ(ids({.model = "gemma"}), "of 0");
+  EXPECT_EQ(ids({.model = "llama-3.gguf", .model_text = "gemma"}), "of 0");
+}
+
 TEST_F(RunIndex, AListedRunSaysWhatIsKnown) {
   const ProfiledRun run = testing::sample_run();
   ASSERT_TRUE(database_.save_run(run));

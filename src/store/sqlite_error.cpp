@@ -1,5 +1,6 @@
 #include "store/sqlite_error.hpp"
 
+#include "base/file_limit.hpp"
 #include "base/format_bytes.hpp"
 #include "base/shell_quote.hpp"
 #include "store/busy_wait.hpp"
@@ -23,13 +24,17 @@ Error disk_full(const StoreAction& action) {
     space = fmt::format(" ({} free, about {} needed)", format_bytes(*action.bytes_free),
                         format_bytes(action.bytes_needed));
   }
+  // To delete runs takes room too, for the log.
+  constexpr std::uintmax_t kRoomToPrune = 1 << 20;
+  const bool may_prune = action.bytes_free && *action.bytes_free >= kRoomToPrune;
   return {
       ErrorCode::too_large,
       fmt::format("Cannot {}: the disk with {} is full{}", action.what, action.path.string(),
                   space),
-      fmt::format("The database is as it was before. Free some space there (df -h {}; enprof db "
-                  "prune), or name a file on another disk with --db PATH.",
-                  shell_quote(directory_of(action.path).string()))};
+      fmt::format("The database is as it was before. Free some space there (df -h {}{}), or name "
+                  "a file on another disk with --db PATH.",
+                  shell_quote(directory_of(action.path).string()),
+                  may_prune ? "; enprof db prune" : "")};
 }
 
 Error busy(const StoreAction& action) {
@@ -81,9 +86,15 @@ bool out_of_space(const StoreAction& action) {
   return number == ENOSPC || number == EDQUOT;
 }
 
-/// The shell's limit on the size of a file (ulimit -f).
 bool beyond_file_limit(const StoreAction& action) {
   return action.handle != nullptr && sqlite3_system_errno(action.handle) == EFBIG;
+}
+
+Error file_too_large(const StoreAction& action) {
+  return {ErrorCode::too_large,
+          fmt::format("Cannot {}: a file of the database {} would be larger than files may be",
+                      action.what, action.path.string()),
+          "The database is as it was before. " + file_limit_hint()};
 }
 
 Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
@@ -117,9 +128,7 @@ Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
         return disk_full(action);
       }
       if (beyond_file_limit(action)) {
-        return plain(ErrorCode::too_large,
-                     "The database is as it was before. Files may not be that large here: ulimit "
-                     "-f unlimited");
+        return file_too_large(action);
       }
       return plain(ErrorCode::io, "Look for disk errors in the system's log: dmesg | tail");
     case SQLITE_TOOBIG:

@@ -326,7 +326,7 @@ class Usage(ProgramTest):
         commands = ((), ("run",), ("runs",), ("show",), ("export",), ("import",), ("rm",),
                     ("serve",), ("watch",), ("doctor",), ("model",), ("model", "synth"), ("db",),
                     ("db", "stats"), ("db", "check"), ("db", "vacuum"), ("db", "prune"),
-                    ("db", "backup"), ("db", "import"))
+                    ("db", "backup"), ("db", "restore"), ("db", "import"))
         for command in commands:
             with self.subTest(command=command):
                 process = enprof(*command, "--help")

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
 #include <utility>
 
@@ -66,11 +65,6 @@ RunStepData step_of(const Recording& recording) {
 }
 
 }  // namespace
-
-std::filesystem::path temporary_directory() {
-  const char* const set = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): only read
-  return set != nullptr && *set != '\0' ? set : "/tmp";
-}
 
 RunSaver::RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Listener listener,
                    Options options)

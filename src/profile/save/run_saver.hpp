@@ -10,6 +10,7 @@
 #include "base/periodic_thread.hpp"
 #include "base/standstill_watch.hpp"
 #include "profile/assemble/run_assembler.hpp"
+#include "profile/save/run_elsewhere.hpp"
 #include "profile/save/run_step_data.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
@@ -26,9 +27,6 @@
 #include <vector>
 
 namespace enprof {
-
-/// $TMPDIR, where that is set, else /tmp.
-[[nodiscard]] std::filesystem::path temporary_directory();
 
 /// Writes a run into the database in steps, on a thread of its own, so that whatever ends the
 /// program leaves all but its last second. A step that the database does not take goes into the
