@@ -19,14 +19,20 @@ std::span<const Engine* const> engines() {
 }
 
 const Engine& engine_for(const std::filesystem::path& model) {
-  std::string name = model.filename().string();
+  const std::string_view suffix = model_suffix(model.filename().string());
+  const auto found = std::ranges::find(engines(), suffix, &Engine::suffix);
+  return found != engines().end() ? **found : *engines().front();
+}
+
+std::string_view model_suffix(std::string_view file_name) {
+  std::string name{file_name};
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
   for (const Engine* engine : engines()) {
     if (name.ends_with(engine->suffix())) {
-      return *engine;
+      return engine->suffix();
     }
   }
-  return *engines().front();
+  return {};
 }
 
 const Engine* engine_of_model(std::string_view file_name) {

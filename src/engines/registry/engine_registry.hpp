@@ -18,6 +18,10 @@ namespace enprof {
 /// The engine that loads a file of this name.
 [[nodiscard]] const Engine& engine_for(const std::filesystem::path& model);
 
+/// The ending of an engine's models' names that this name has, upper or lower case; empty where it
+/// has none.
+[[nodiscard]] std::string_view model_suffix(std::string_view file_name);
+
 /// The engine of whose models this may be one, by its name; null where it is no model's, or a part
 /// of one that is not loaded by itself.
 [[nodiscard]] const Engine* engine_of_model(std::string_view file_name);

@@ -25,6 +25,13 @@ TEST(EngineRegistry, KnowsWhichFilesAUserMayMean) {
   EXPECT_EQ(engine_of_model(""), nullptr);
 }
 
+TEST(EngineRegistry, KnowsHowModelsAreCalled) {
+  EXPECT_EQ(model_suffix("Gemma.GGUF"), ".gguf");
+  EXPECT_EQ(model_suffix("mmproj-gemma.gguf"), ".gguf");
+  EXPECT_EQ(model_suffix("a.playback.json"), ".playback.json");
+  EXPECT_EQ(model_suffix("a.json"), "");
+}
+
 TEST(EngineRegistry, NamesNoSettingTwice) {
   std::set<std::string_view> names;
   std::set<std::string_view> suffixes;

@@ -1,6 +1,6 @@
 // Runs whose program is killed while it saves them.
-#include "profile/save/run_saver.hpp"
 #include "profile/save/run_recovery.hpp"
+#include "profile/save/run_saver.hpp"
 #include "support/run_saver_fixture.hpp"
 #include "support/temp_dir.hpp"
 
