@@ -79,9 +79,7 @@ int open_to_read(int descriptor) {
 bool is_model_name(std::string_view name) {
   return !name.empty() &&
          name.find_first_of(std::string_view{"/\\\0", 3}) == std::string_view::npos &&
-         !name.starts_with('.') && !first_invalid_utf8(name) &&
-         std::ranges::any_of(
-             engines(), [&](const Engine* engine) { return name.ends_with(engine->suffix()); });
+         !name.starts_with('.') && !first_invalid_utf8(name) && !model_suffix(name).empty();
 }
 
 bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory) {
