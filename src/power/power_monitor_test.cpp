@@ -232,7 +232,7 @@ TEST_F(PowerMonitorTest, ABusyMachineHasNoIdleBaselineUnlessItIsForced) {
   EXPECT_THAT(refused.error().message, HasSubstr("30 %"));
   EXPECT_THAT(refused.error().hint, HasSubstr("--baseline-force"));
   EXPECT_FALSE(working.baseline());
-  const auto forced = working.measure_idle_baseline(1ms, nullptr, BusyMachine::measure);
+  const auto forced = working.measure_idle_baseline(1ms, {}, BusyMachine::measure);
   ASSERT_TRUE(forced) << forced.error().message;
   EXPECT_NEAR(forced->total->power.value(), 7, 1e-9);
 
