@@ -21,6 +21,7 @@ class Example(ProgramTest):
             [str(build / "profile_any_engine"), str(self.db), f"replay:{replay(50)}"],
             capture_output=True, text=True, timeout=60)
         self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("word 0 word 1 word 2 word 3 word 4 \n", process.stdout)
         decode = re.search(r"^decode +([\d.]+) ms +([\d.]+) J$", process.stdout, re.MULTILINE)
         self.assertIsNotNone(decode, process.stdout)
         self.assertAlmostEqual(float(decode[2]), 50 * float(decode[1]) / 1000, delta=0.02)
