@@ -57,9 +57,9 @@ class EventDispatcher::Delivery {
                        .period = std::max(options.period, kShortestPeriod),
                        .unbroken = kWatchedPeriod},
                       [this, is_watched = options.is_watched, turn = turn_] {
-                        // Before it looks: what comes from now on wakes it.
+                        // First: what comes from now on wakes the thread.
                         ring_.set_reader(is_watched && is_watched() ? &thread_ : nullptr);
-                        look(turn);
+                        deliver_waiting(turn);
                       });
     if (!started) {
       kLog.error("Listeners hear of run {} only at its end: {}", run_id_, started.error().message);
@@ -76,8 +76,8 @@ class EventDispatcher::Delivery {
     thread_.wake();
   }
 
-  /// Whoever has the turn up to now has it no more.
-  [[nodiscard]] Turn take_turn() {
+  /// The thread whose turn it was until now delivers nothing more.
+  [[nodiscard]] Turn start_new_turn() {
     const std::lock_guard lock(mutex_);
     return ++turn_;
   }
@@ -87,7 +87,7 @@ class EventDispatcher::Delivery {
 
   /// Delivers what is left and the last event.
   void finish(Turn turn, const Event& last) {
-    look(turn);
+    deliver_waiting(turn);
     deliver(turn, last);
   }
 
@@ -108,17 +108,18 @@ class EventDispatcher::Delivery {
   [[nodiscard]] Instant begin_time() const { return begin_; }
 
  private:
-  void look(Turn turn) {
+  void deliver_waiting(Turn turn) {
     if (is_new_.exchange(false)) {
       deliver(turn, event_at(begin_, events::RunStarted{}));
     }
     std::vector<Event> posted;
     {
-      // Before the ring: what they tell of is in it by now, and is delivered first.
+      // Before the ring is read: the tokens that these events tell of are in the ring by now, and
+      // are delivered first.
       const std::lock_guard lock(posts_mutex_);
       posted.swap(posted_);
     }
-    while (const auto event = next(turn)) {
+    while (const auto event = next_event(turn)) {
       deliver(turn, *event);
     }
     for (const Event& event : posted) {
@@ -129,8 +130,8 @@ class EventDispatcher::Delivery {
     }
   }
 
-  /// Empty where there is none, or another has the turn.
-  [[nodiscard]] std::optional<Event> next(Turn turn) {
+  /// Empty where there is none, or it is another thread's turn.
+  [[nodiscard]] std::optional<Event> next_event(Turn turn) {
     const std::lock_guard lock(mutex_);
     EventRecord record;
     if (turn != turn_ || !ring_.pop(record)) {
@@ -267,7 +268,7 @@ EventDispatcher::Outcome EventDispatcher::end_run(RunStatus status, Nanoseconds 
   bool is_done = false;
   // Each that hangs takes one thread with it; the others hear the rest from the next.
   for (std::size_t attempt = 0; !is_done && attempt <= slots_.size(); ++attempt) {
-    const auto turn = is_first ? Delivery::Turn{1} : delivery->take_turn();
+    const auto turn = is_first ? Delivery::Turn{1} : delivery->start_new_turn();
     auto helper =
         AbandonableThread::start("The thread that ends a run for its listeners",
                                  [delivery, turn, last, stops = std::exchange(is_first, false)] {
@@ -290,7 +291,8 @@ EventDispatcher::Outcome EventDispatcher::end_run(RunStatus status, Nanoseconds 
       helper->abandon();
     }
   }
-  static_cast<void>(delivery->take_turn());  // the recorder and the monitor are the run's again
+  static_cast<void>(
+      delivery->start_new_turn());  // the recorder and the monitor are the run's again
   outcome.lost = delivery->lost();
   if (outcome.left_listener_behind) {
     kLog.error("A listener of run {} did not come back from an event: it is left behind",

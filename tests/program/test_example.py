@@ -35,6 +35,7 @@ class Example(ProgramTest):
         program = self.build("profile_any_engine")
         process = run(program, self.db, f"replay:{replay(50)}")
         self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("word 0 word 1 word 2 word 3 word 4 \n", process.stdout)
         decode = re.search(r"^decode +([\d.]+) ms +([\d.]+) J$", process.stdout, re.MULTILINE)
         self.assertIsNotNone(decode, process.stdout)
         self.assertAlmostEqual(float(decode[2]), 50 * float(decode[1]) / 1000, delta=0.02)

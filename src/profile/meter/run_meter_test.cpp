@@ -144,8 +144,8 @@ TEST_F(RunMeterTest, ATokenIsToldBeforeItsEnergyIs) {
   std::set<std::size_t> told;
   std::atomic<bool> in_order{true};
   profiler.on([&](const Event& event) {
-    if (const auto* const token = event.get_if<events::TokenComplete>()) {
-      told.insert(token->index);
+    if (const auto* const complete = event.get_if<events::TokenComplete>()) {
+      told.insert(complete->index);
     } else if (const auto* const settled = event.get_if<events::EnergySettled>()) {
       for (const TokenFigure& token : settled->tokens) {
         in_order = in_order && told.contains(token.index);
