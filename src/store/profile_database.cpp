@@ -196,6 +196,14 @@ class ProfileDatabase::Impl {
     return true;
   }
 
+  /// Gives a run that is kept these tags, which it has also when it is saved; false where it is not
+  /// kept. A journal that it has elsewhere does not get them.
+  [[nodiscard]] Result<bool> tag_kept(std::string_view run_id, std::span<const std::string> tags) {
+    const std::lock_guard unsaved(saving_mutex_);
+    const std::lock_guard lock(kept_mutex_);
+    return kept_.has(run_id) ? kept_.set_tags(run_id, tags) : false;
+  }
+
   /// True where it was kept.
   [[nodiscard]] bool forget_kept(std::string_view run_id) {
     const std::lock_guard lock(kept_mutex_);
@@ -315,6 +323,7 @@ class ProfileDatabase::Impl {
 
   /// False where the database does not take it now.
   bool save_kept(const std::string& run_id) {
+    const std::lock_guard saving(saving_mutex_);
     Result<ProfiledRun> run = [&] {
       const std::lock_guard lock(kept_mutex_);
       return kept_.to_save(run_id);
@@ -428,7 +437,8 @@ class ProfileDatabase::Impl {
     }
   }
 
-  std::mutex mutex_;                        // of who writes; guards the connection
+  std::mutex saving_mutex_;  // while a kept run is saved, or changed; taken before all others
+  std::mutex mutex_;         // of who writes; guards the connection
   std::unique_ptr<Connection> connection_;  // null after it was lost, and while it rests
   std::optional<FileIdentity> rested_;      // the file that was closed because nobody used it
   std::filesystem::path path_;
@@ -552,6 +562,9 @@ Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
 Result<bool> ProfileDatabase::set_tags(std::string_view run_id, std::span<const std::string> tags) {
   if (!impl_) {
     return not_connected();
+  }
+  if (auto tagged = impl_->tag_kept(run_id, tags); !tagged || *tagged) {
+    return tagged;
   }
   return impl_->write(fmt::format("tag run {}", run_id), 0,
                       [&](SQLite::Database& database) -> Result<bool> {
