@@ -1,6 +1,5 @@
 #include "server/live_publisher.hpp"
 
-#include "base/printable.hpp"
 #include "base/utf8.hpp"
 #include "report/json_figures.hpp"
 
@@ -11,10 +10,6 @@
 
 namespace enprof {
 namespace {
-
-std::string dump(const Json& json) {
-  return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
 
 Json figure(const Figure& figure) {
   return {{"duration_ms", to_ms(figure.duration)},
@@ -45,7 +40,7 @@ std::string entries(const List& list, bool final) {
     describe(entry, json);
     result.push_back(std::move(json));
   }
-  return dump({{"entries", std::move(result)}, {"final", final}});
+  return on_one_line({{"entries", std::move(result)}, {"final", final}});
 }
 
 /// The data of energy_settled.
@@ -56,7 +51,7 @@ std::string settled(std::span<const TokenFigure> tokens, bool final) {
     json["index"] = token.index;
     result.push_back(std::move(json));
   }
-  return dump({{"tokens", std::move(result)}, {"final", final}});
+  return on_one_line({{"tokens", std::move(result)}, {"final", final}});
 }
 
 }  // namespace
@@ -122,13 +117,13 @@ void LivePublisher::publish(const Event& event) {
       publish_sums(event);
       return;
   }
-  hub_->publish(event.run_id, to_string(event.type), event.at, dump(data));
+  hub_->publish(event.run_id, to_string(event.type), event.at, on_one_line(data));
 }
 
 void LivePublisher::model_loading(const std::string& run_id, const std::string& model,
                                   double share) {
   hub_->publish(run_id, "model_loading", Nanoseconds{0},
-                dump({{"model", model}, {"progress_ratio", share}}));
+                on_one_line({{"model", model}, {"progress_ratio", share}}));
 }
 
 void LivePublisher::settle(const ProfiledRun& run) {
@@ -172,10 +167,10 @@ void LivePublisher::warn(const std::string& run_id, Nanoseconds at, const Warnin
 void LivePublisher::publish_warning(const std::string& run_id, Nanoseconds at,
                                     const Warning& warning) {
   hub_->publish(run_id, "warning", at,
-                dump({{"component", warning.component},
-                      {"code", warning.code},
-                      {"message", warning.message},
-                      {"hint", text(warning.hint)}}));
+                on_one_line({{"component", warning.component},
+                             {"code", warning.code},
+                             {"message", warning.message},
+                             {"hint", text(warning.hint)}}));
 }
 
 void LivePublisher::publish_sums(const Event& event) {
@@ -204,9 +199,9 @@ void LivePublisher::failed(const std::string& run_id, const Error& error) {
     told_error_ = error.message;
   }
   hub_->publish(run_id, "error", Nanoseconds{0},
-                dump({{"code", to_string(error.code)},
-                      {"message", error.message},
-                      {"hint", text(error.hint)}}));
+                on_one_line({{"code", to_string(error.code)},
+                             {"message", error.message},
+                             {"hint", text(error.hint)}}));
 }
 
 }  // namespace enprof
