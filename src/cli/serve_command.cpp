@@ -156,6 +156,10 @@ void ServeCommand::print_addresses(std::uint16_t port) const {
 ServerPower::Options ServeCommand::power_options(const RunQueue* const& queue) const {
   ServerPower::Options options{
       .open = [this] { return PowerMonitor::open(power_, power_environment()); },
+      .can_open =
+          [this](const std::string& source) {
+            return PowerMonitor::open(source, power_environment()).has_value();
+          },
       .interval = power_interval_.interval(),
       .is_idle = [&queue] { return queue == nullptr || queue->running().empty(); },
       .tell = print_note};
@@ -259,8 +263,8 @@ int ServeCommand::run() {
   print_note(fmt::format("models: {} · runs: {} · Ctrl-C ends", models.path().string(),
                          store->path().string()));
   if (const PowerMonitor* const monitor = power.monitor()) {
-    // With what is estimated, and which better source may not be read: enprof doctor says what
-    // helps.
+    // With what is estimated, and which better source is not there; what helps where one may not
+    // be read was told before.
     print_note(fmt::format("power: {}", fmt::join(monitor->sources(), " · ")));
   }
   PeriodicThread signals;

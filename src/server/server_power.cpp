@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -17,7 +18,7 @@ constexpr Nanoseconds kRest = std::chrono::hours{1};
 Warning no_baseline_yet() {
   return {.component = "power",
           .code = "baseline_failed",
-          .message = "There is no idle baseline yet: power could not be measured before",
+          .message = "There is no idle baseline yet: these sensors could not be read before",
           .hint = "It is measured as soon as no run is under way."};
 }
 
@@ -76,8 +77,8 @@ ServerPower::ForRun ServerPower::run_begins() {
   cancel_ = true;  // a baseline lets go of the mutex at once
   const std::lock_guard lock(mutex_);
   cancel_ = false;
-  if (running_ == nullptr && options_.clock->now() >= again_at_) {
-    try_again();
+  if (is_due()) {
+    running_ == nullptr ? try_again() : try_for_better();
   }
   ForRun result{.monitor = running_, .warnings = {}};
   if (failure_) {
@@ -96,11 +97,11 @@ void ServerPower::look() {
   if (!options_.is_idle()) {  // asked now that no run can begin
     return;
   }
-  if (running_ == nullptr && options_.clock->now() >= again_at_) {
-    try_again();
+  if (is_due()) {
+    running_ == nullptr ? try_again() : try_for_better();
   }
   measure_baseline(cancel_);
-  if (running_ != nullptr && !baseline_due_) {
+  if (running_ != nullptr && !baseline_due_ && opened_->refused_sources().empty()) {
     thread_.set_period(kRest);
   }
 }
@@ -120,6 +121,9 @@ void ServerPower::try_again() {
   }
   running_ = opened_.get();
   health_.ok("power");
+  pause_ = kFirstPause;
+  wait_longer();  // until refused sensors are tried
+  tell_refused();
   if (std::exchange(failure_, std::nullopt)) {
     if (baseline_due_) {
       baseline_warning_ = no_baseline_yet();
@@ -129,9 +133,55 @@ void ServerPower::try_again() {
   }
 }
 
-void ServerPower::failed(const Error& error) {
+void ServerPower::try_for_better() {
+  const auto& refused = opened_->refused_sources();
+  // Asked for each: to open all again would fill the log with those that are open already.
+  if (!options_.can_open || std::ranges::none_of(refused, [this](const RefusedSource& source) {
+        return options_.can_open(source.name);
+      })) {
+    wait_longer();
+    return;
+  }
+  auto better = options_.open();
+  if (!better || better->refused_sources().size() >= refused.size()) {
+    wait_longer();
+    return;
+  }
+  if (const auto started = better->start(options_.interval); !started) {
+    kLog.warning("The sensors that may be read now do not start: {}", started.error().message);
+    wait_longer();
+    return;
+  }
+  auto before = std::exchange(opened_, std::make_unique<PowerMonitor>(*std::move(better)));
+  running_ = opened_.get();
+  before->stop();
+  before->forget_before(Instant::max());
+  retired_.push_back(std::move(before));
+  pause_ = kFirstPause;
+  wait_longer();
+  baseline_due_ = options_.baseline != nullptr;
+  baseline_warning_ = baseline_due_ ? std::optional{no_baseline_yet()} : std::nullopt;
+  const std::string sources = fmt::format("{}", fmt::join(opened_->sources(), " · "));
+  kLog.info("Power is measured with a sensor that was refused before: {}", sources);
+  options_.tell(fmt::format("a sensor that was refused before may be read now: {}", sources));
+  tell_refused();
+}
+
+void ServerPower::tell_refused() const {
+  for (const RefusedSource& source : opened_->refused_sources()) {
+    options_.tell(fmt::format("{} is not used: {}{}{}\n  It is tried again from time to time.",
+                              source.name, source.message, source.hint.empty() ? "" : "\n  ",
+                              source.hint));
+  }
+}
+
+void ServerPower::wait_longer() {
   again_at_ = options_.clock->now() + pause_;
   pause_ = std::min(2 * pause_, kLongestPause);
+}
+
+void ServerPower::failed(const Error& error) {
+  wait_longer();
   health_.failed("power", error);
   const bool is_news = !failure_ || failure_->message != error.message;
   failure_ = error;

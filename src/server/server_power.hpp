@@ -20,8 +20,9 @@ namespace enprof {
 /// A server without power serves: its runs have their times and say why they have no energy. What
 /// could not be opened or started is tried again before each run, and while there is none, after a
 /// pause that doubles from kFirstPause to kLongestPause: a right that comes back is used. The idle
-/// baseline is then measured as soon as no run is under way. Once it works, the monitor is not
-/// touched any more: it tries lost sensors again by itself.
+/// baseline is then measured as soon as no run is under way. A sensor that `auto` may not read is
+/// tried again at the same times, and once it opens, a monitor with it takes the place of the one
+/// without. Else the monitor is not touched any more: it tries lost sensors again by itself.
 ///
 /// Threads: open, start, watch and stop from one; run_begins from the one that works on runs;
 /// monitor from any.
@@ -29,13 +30,16 @@ class ServerPower {
  public:
   struct Options {
     std::function<Result<PowerMonitor>()> open;
+    /// Whether a source that was refused can be opened by now, by its name. Null: it cannot.
+    std::function<bool(const std::string& source)> can_open{};
     std::optional<Nanoseconds> interval{};
     /// Measures the idle baseline; ends early when the flag is set. What keeps it from being
     /// measured is a warning for each run. Null: none is measured.
     std::function<std::optional<Warning>(PowerMonitor&, const std::atomic<bool>&)> baseline{};
     /// Whether no run is under way.
     std::function<bool()> is_idle = [] { return true; };
-    /// Told once for each reason why there is no power, and once when there is.
+    /// Told once for each reason why there is no power or a sensor is not used, and once when
+    /// there is, or it is.
     std::function<void(const std::string&)> tell = [](const std::string&) {};
     const Clock* clock = &monotonic_clock();
   };
@@ -56,7 +60,8 @@ class ServerPower {
   /// Ends the thread and the monitor.
   void stop();
 
-  /// Null while none is measured. One that was given stays until stop().
+  /// Null while none is measured. One that was given stays as long as this, stopped where a better
+  /// one has taken its place.
   [[nodiscard]] PowerMonitor* monitor() const noexcept { return running_.load(); }
 
   struct ForRun {
@@ -73,7 +78,11 @@ class ServerPower {
  private:
   // With mutex_ held.
   void try_again();
+  void try_for_better();
+  [[nodiscard]] bool is_due() const { return options_.clock->now() >= again_at_; }
+  void wait_longer();
   void failed(const Error& error);
+  void tell_refused() const;
   void measure_baseline(const std::atomic<bool>& cancel);
   void look();
 
@@ -84,6 +93,9 @@ class ServerPower {
 
   std::mutex mutex_;  // guards what follows
   std::unique_ptr<PowerMonitor> opened_;
+  // Whoever was given one may still look at it. Each had more sensors refused than the next, so
+  // there are not more of them than there are kinds of sensor.
+  std::vector<std::unique_ptr<PowerMonitor>> retired_;
   std::optional<Error> failure_;  // the last one; empty while power is measured
   Instant again_at_;
   Nanoseconds pause_ = kFirstPause;

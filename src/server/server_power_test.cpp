@@ -1,12 +1,16 @@
 #include "server/server_power.hpp"
 
+#include "support/fake_procfs.hpp"
 #include "support/fake_source.hpp"
+#include "support/fake_sysfs.hpp"
 #include "support/manual_clock.hpp"
+#include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <utility>
@@ -210,6 +214,117 @@ TEST_F(ServerPowerTest, AMachineThatWasNotIdleIsSaidByEachRun) {
   power.start(cancel_);
   EXPECT_THAT(codes(power.run_begins()), ElementsAre("baseline_refused"));
   EXPECT_THAT(codes(power.run_begins()), ElementsAre("baseline_refused"));
+}
+
+/// `auto` on a machine whose counters may not be read by this user.
+class RefusedSensorTest : public ServerPowerTest {
+ protected:
+  RefusedSensorTest() {
+    rapl_.add("intel-rapl:0", "package-0");
+    rapl_.forbid("intel-rapl:0");
+  }
+  [[nodiscard]] PowerEnvironment environment() const {
+    return {.sysfs_root = rapl_.root(),
+            .procfs_root = procfs_.root(),
+            .nvml_library = "/nowhere/libnvidia-ml.so.1"};
+  }
+  [[nodiscard]] ServerPower::Options options() {
+    auto result = ServerPowerTest::options();
+    result.open = [this] {
+      ++attempts_;
+      return PowerMonitor::open("auto", environment());
+    };
+    result.can_open = [this](const std::string& source) {
+      asked_.push_back(source);
+      return PowerMonitor::open(source, environment()).has_value();
+    };
+    return result;
+  }
+  void allow() const {
+    std::filesystem::permissions(rapl_.energy_path("intel-rapl:0"), std::filesystem::perms(0644));
+  }
+  static std::vector<std::string> domains(const PowerMonitor* monitor) {
+    std::vector<std::string> result;
+    for (const Domain& domain : monitor->domains()) {
+      result.push_back(domain.name);
+    }
+    return result;
+  }
+  static std::vector<std::string> warnings(const PowerMonitor* monitor) {
+    std::vector<std::string> result;
+    for (const Warning& warning : monitor->warnings()) {
+      result.push_back(warning.code);
+    }
+    return result;
+  }
+
+  testing::FakeRapl rapl_;
+  testing::FakeProcfs procfs_;
+  std::vector<std::string> asked_;
+};
+
+TEST_F(RefusedSensorTest, IsToldOfWithItsRemedyAndUsedByTheNextRunOnceItMayBeRead) {
+  ServerPower power(options(), health_);
+  PowerMonitor* substitute = nullptr;
+  {
+    const testing::Unprivileged user;
+    if (!testing::Unprivileged::works()) {
+      GTEST_SKIP() << "root may read everything, and this process cannot become another user";
+    }
+    ASSERT_TRUE(power.open());
+    power.start(cancel_);
+    substitute = power.monitor();
+    ASSERT_NE(substitute, nullptr);
+    EXPECT_THAT(domains(substitute), ElementsAre("cpu"));
+    EXPECT_THAT(warnings(substitute), ElementsAre("sensor_refused"));
+    ASSERT_THAT(told_, ElementsAre(HasSubstr("rapl is not used: ")));
+    EXPECT_THAT(told_[0], HasSubstr("sudo chmod a+r"));
+    EXPECT_EQ(power.run_begins().monitor, substitute);
+    EXPECT_TRUE(asked_.empty()) << "not before its time";
+    clock_.advance(1s);
+    EXPECT_EQ(power.run_begins().monitor, substitute);
+    EXPECT_THAT(asked_, ElementsAre("rapl"));
+    EXPECT_EQ(attempts_, 1) << "what is open is left alone";
+    EXPECT_EQ(told_.size(), 1U);
+  }
+  allow();
+  EXPECT_EQ(power.run_begins().monitor, substitute);
+  clock_.advance(2s);
+  const auto run = power.run_begins();
+  ASSERT_NE(run.monitor, substitute);
+  EXPECT_EQ(power.monitor(), run.monitor);
+  EXPECT_TRUE(run.monitor->is_running());
+  EXPECT_THAT(domains(run.monitor), ElementsAre("package-0"));
+  EXPECT_TRUE(warnings(run.monitor).empty());
+  EXPECT_THAT(codes(run), ElementsAre("baseline_failed")) << "no time for a baseline before a run";
+  EXPECT_THAT(told_.back(), HasSubstr("may be read now"));
+  EXPECT_FALSE(is_failing());
+  // Who still has the one before may look at it.
+  EXPECT_FALSE(substitute->is_running());
+  EXPECT_THAT(warnings(substitute), ElementsAre("sensor_refused"));
+  clock_.advance(1h);
+  EXPECT_EQ(power.run_begins().monitor, run.monitor);
+  EXPECT_EQ(attempts_, 2);
+}
+
+TEST_F(RefusedSensorTest, IsTriedWhileThereIsNoRunAndTheBaselineMeasuredWithIt) {
+  ServerPower power(options(), health_);
+  {
+    const testing::Unprivileged user;
+    if (!testing::Unprivileged::works()) {
+      GTEST_SKIP() << "root may read everything, and this process cannot become another user";
+    }
+    ASSERT_TRUE(power.open());
+    power.start(cancel_);
+  }
+  EXPECT_EQ(baselines_, 1);
+  allow();
+  clock_.advance(1s);
+  power.watch();
+  wait_until([&] { return baselines_ == 2; });
+  const auto run = power.run_begins();
+  EXPECT_THAT(domains(run.monitor), ElementsAre("package-0"));
+  EXPECT_TRUE(run.warnings.empty());
 }
 
 }  // namespace
