@@ -227,7 +227,7 @@ int ServeCommand::run() {
   RunQueue queue(
       queue_,
       [&](const RunTask& task, const std::atomic<bool>& cancel) { worker.work(task, cancel); },
-      [&](const RunTask& task) { worker.drop(task); });
+      [&](const RunTask& task, RunQueue::Reason reason) { worker.drop(task, reason); });
   orders = &queue;
   const ProfilingApi api({.store = *store,
                           .queue = queue,
@@ -275,8 +275,10 @@ int ServeCommand::run() {
           return;
         }
         const std::string run = queue.running();
-        print_note(run.empty() ? "stopping"
-                               : fmt::format("stopping: run {} is cancelled and saved", run));
+        const std::size_t waiting = queue.waiting();
+        print_note(fmt::format(
+            "stopping{}{}", run.empty() ? "" : fmt::format(": run {} is cancelled and saved", run),
+            waiting == 0 ? "" : fmt::format("; {} that waited are saved as cancelled", waiting)));
         queue.stop();
         serving->stop();
         stopped = true;

@@ -77,7 +77,8 @@ class ProfilingApiTest : public ::testing::Test {
   testing::TempDir directory_;
   std::filesystem::path database_ = directory_.path() / "profiles.db";
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(database_);
-  RunQueue queue_{1, [](const RunTask&, const std::atomic<bool>&) {}, [](const RunTask&) {}};
+  RunQueue queue_{1, [](const RunTask&, const std::atomic<bool>&) {},
+                  [](const RunTask&, RunQueue::Reason) {}};
   ModelDirectory models_{directory_.path()};
   ServerMetrics metrics_;
   ServerHealth health_;

@@ -54,14 +54,18 @@ bool RunQueue::cancel(std::string_view run_id) {
   orders_.erase(found);
   dropping_.push_back(order.run_id);
   lock.unlock();  // to drop it takes a while
-  try {
-    drop_(order);
-  } catch (const std::exception& error) {
-    kLog.error("Run {} was cancelled, but not dropped: {}", order.run_id, error.what());
-  }
+  drop(order, Reason::cancelled);
   lock.lock();
   std::erase(dropping_, order.run_id);
   return true;
+}
+
+void RunQueue::drop(const RunTask& order, Reason reason) const {
+  try {
+    drop_(order, reason);
+  } catch (const std::exception& error) {
+    kLog.error("Run {} was cancelled, but not dropped: {}", order.run_id, error.what());
+  }
 }
 
 std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
@@ -85,13 +89,21 @@ std::string RunQueue::running() const {
 }
 
 void RunQueue::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    orders_.clear();
-    cancel_.store(true);
-    changed_.notify_all();
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  cancel_.store(true);
+  changed_.notify_all();
+  // One by one: until its turn an order waits for all who ask, and may be cancelled.
+  while (!orders_.empty()) {
+    const RunTask order = std::move(orders_.front());
+    orders_.pop_front();
+    dropping_.push_back(order.run_id);
+    lock.unlock();
+    drop(order, Reason::stopping);
+    lock.lock();
+    std::erase(dropping_, order.run_id);
   }
+  lock.unlock();
   if (thread_.joinable()) {
     thread_.join();
   }

@@ -40,12 +40,14 @@ struct RunTask {
 class RunQueue {
  public:
   enum class State : std::uint8_t { queued, running };
+  /// Why an order is dropped before its turn.
+  enum class Reason : std::uint8_t { cancelled, stopping };
 
   /// Does the work of one order; ends early where the flag becomes true. An exception is logged.
   using Work = std::function<void(const RunTask& order, const std::atomic<bool>& cancel)>;
-  /// Is told of an order that was cancelled while it waited, on the thread that cancels it,
-  /// possibly while another order is worked on. An exception is logged.
-  using Drop = std::function<void(const RunTask& order)>;
+  /// Is told of an order that waited and will not be worked on, on the thread that cancels it or
+  /// stops the queue, possibly while another order is worked on. An exception is logged.
+  using Drop = std::function<void(const RunTask& order, Reason reason)>;
 
   RunQueue(std::size_t capacity, Work work, Drop drop);
   RunQueue(const RunQueue&) = delete;
@@ -64,11 +66,12 @@ class RunQueue {
   /// The id of the order under way; empty where there is none.
   [[nodiscard]] std::string running() const;
 
-  /// Forgets what waits, asks what runs to end, and waits until it has.
+  /// Asks what runs to end, drops what waits, and returns once both are done.
   void stop();
 
  private:
   void work_until_stopped();
+  void drop(const RunTask& order, Reason reason) const;
 
   const std::size_t capacity_;
   const Work work_;
@@ -76,7 +79,7 @@ class RunQueue {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<RunTask> orders_;
-  std::vector<std::string> dropping_;  // cancelled; drop_ has not returned yet
+  std::vector<std::string> dropping_;  // drop_ has not returned yet
   std::string running_;
   std::atomic<bool> cancel_{false};
   bool stopping_ = false;

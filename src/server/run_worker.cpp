@@ -31,6 +31,13 @@ RunRequest request_of(const RunTask& task, std::size_t most_output_tokens) {
           .max_output_tokens = most_output_tokens};
 }
 
+Warning server_stopped() {
+  return {.component = "server",
+          .code = "server_stopped",
+          .message = "The server was stopped before the run's turn came: nothing was inferred",
+          .hint = "Start it again, and ask for the run again: POST /api/profiling/generate"};
+}
+
 }  // namespace
 
 void RunWorker::work(const RunTask& task, const std::atomic<bool>& cancel) {
@@ -59,7 +66,7 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
     }
   });
   if (!loaded && cancel.load()) {
-    drop(task);
+    drop(task, RunQueue::Reason::cancelled);
     return;
   }
   if (!loaded) {
@@ -112,8 +119,10 @@ void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
   parts_.metrics.count(result);
 }
 
-void RunWorker::drop(const RunTask& task) {
-  keep(task, RunStatus::cancelled, "cancelled", std::nullopt);
+void RunWorker::drop(const RunTask& task, RunQueue::Reason reason) {
+  const bool is_stopping = reason == RunQueue::Reason::stopping;
+  keep(task, RunStatus::cancelled, "cancelled",
+       is_stopping ? std::optional(server_stopped()) : std::nullopt);
   parts_.publisher.publish({.type = EventType::inference_complete,
                             .run_id = task.run_id,
                             .status = RunStatus::cancelled});

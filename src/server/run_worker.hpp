@@ -40,8 +40,8 @@ class RunWorker {
 
   /// Profiles one order. What goes wrong is told to the watchers; nothing is thrown.
   void work(const RunTask& task, const std::atomic<bool>& cancel);
-  /// Ends an order that was cancelled before its run began.
-  void drop(const RunTask& task);
+  /// Ends an order whose run has not begun.
+  void drop(const RunTask& task, RunQueue::Reason reason);
 
  private:
   void profile(const RunTask& task, const std::atomic<bool>& cancel);

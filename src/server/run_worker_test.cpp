@@ -163,13 +163,23 @@ TEST_F(RunWorkerTest, ARunThatIsCancelledWhileItsModelLoadsEndsForItsWatchersToo
 }
 
 TEST_F(RunWorkerTest, AnOrderThatIsDroppedIsACancelledRun) {
-  worker_.drop({.run_id = kId, .model = "m.gguf", .prompt = "Why?"});
+  worker_.drop({.run_id = kId, .model = "m.gguf", .prompt = "Why?"}, RunQueue::Reason::cancelled);
   EXPECT_EQ(kept().status, RunStatus::cancelled);
   EXPECT_EQ(kept().prompt, "Why?");
   EXPECT_EQ(types(), std::vector<std::string>{"inference_complete"});
   EXPECT_EQ(last("inference_complete")["status"], "cancelled");
   EXPECT_TRUE(last("inference_complete")["energy_mj"].is_null());
   EXPECT_THAT(metrics_.text({}), HasSubstr("enprof_runs_total{status=\"cancelled\"} 1"));
+}
+
+TEST_F(RunWorkerTest, AnOrderThatTheServersEndDropsSaysSo) {
+  worker_.drop({.run_id = kId, .model = "m.gguf", .prompt = "Why?"}, RunQueue::Reason::stopping);
+  const ProfiledRun run = kept();
+  EXPECT_EQ(run.status, RunStatus::cancelled);
+  ASSERT_EQ(run.warnings.size(), 1U);
+  EXPECT_EQ(run.warnings[0].code, "server_stopped");
+  EXPECT_THAT(run.warnings[0].hint, HasSubstr("POST /api/profiling/generate"));
+  EXPECT_EQ(types().back(), "inference_complete");
 }
 
 TEST_F(RunWorkerTest, AModelThatCannotBeLoadedFailsItsRunAndCountsOnce) {
