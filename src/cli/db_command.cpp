@@ -1,6 +1,7 @@
 #include "cli/db_command.hpp"
 
 #include "base/format_bytes.hpp"
+#include "base/json_text.hpp"
 #include "base/printable.hpp"
 #include "base/shell_quote.hpp"
 #include "cli/console.hpp"
@@ -45,19 +46,18 @@ std::string stats_json(const DatabaseStats& stats) {
   const auto time = [](const std::optional<WallTime>& at) {
     return at ? Json(at->time_since_epoch().count()) : Json(nullptr);
   };
-  return printable_json(Json{
-             {"path", stats.path.string()},
-             {"schema_version", stats.schema_version},
-             {"file_bytes", stats.file_bytes},
-             {"log_bytes", stats.log_bytes},
-             {"free_bytes", stats.free_bytes},
-             {"runs", stats.runs},
-             {"runs_by_status", statuses},
-             {"oldest_at_ms", time(stats.oldest)},
-             {"newest_at_ms", time(stats.newest)},
-             {"journals", stats.journals},
-             {"rows", rows}}.dump(2, ' ', false, Json::error_handler_t::replace)) +
-         "\n";
+  const Json json{{"path", stats.path.string()},
+                  {"schema_version", stats.schema_version},
+                  {"file_bytes", stats.file_bytes},
+                  {"log_bytes", stats.log_bytes},
+                  {"free_bytes", stats.free_bytes},
+                  {"runs", stats.runs},
+                  {"runs_by_status", statuses},
+                  {"oldest_at_ms", time(stats.oldest)},
+                  {"newest_at_ms", time(stats.newest)},
+                  {"journals", stats.journals},
+                  {"rows", rows}};
+  return indented(json) + "\n";
 }
 
 std::string stats_text(const DatabaseStats& stats) {

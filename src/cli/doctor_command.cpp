@@ -3,6 +3,7 @@
 #include "enprof/base/clock.hpp"
 #include "enprof/base/version.hpp"
 
+#include "base/json_text.hpp"
 #include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "cli/machine_diagnosis.hpp"
@@ -193,9 +194,7 @@ std::string DoctorCommand::json(const std::vector<Group>& groups) {
                                                     : nlohmann::ordered_json(diagnosis.fix)}});
     }
   }
-  return printable_json(
-             list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) +
-         "\n";
+  return indented(list) + "\n";
 }
 
 int DoctorCommand::run() {

@@ -1,6 +1,6 @@
 #include "cli/watch_command.hpp"
 
-#include "base/printable.hpp"
+#include "base/json_text.hpp"
 #include "cli/console.hpp"
 #include "cli/event_line.hpp"
 #include "cli/live_screen.hpp"
@@ -144,8 +144,7 @@ class WatchCommand::LineOutput final : public Output {
 
   void tell(const std::string& state) override { print_note(state); }
   void take(const Json& event) override {
-    lines_ += json_ ? printable_json(event.dump(-1, ' ', false, Json::error_handler_t::replace))
-                    : event_line(event);
+    lines_ += json_ ? on_one_line(event) : event_line(event);
     lines_ += '\n';
   }
   bool flush() override {

@@ -59,8 +59,9 @@ class PowerMonitor::Impl {
 
   std::shared_ptr<PowerSampler> sampler;  // shared with its threads: see PowerSampler
   CpuTimes cpu;
-  std::vector<std::string> notes;  // how the sources were chosen
-  std::mutex mutex;                // guards what follows
+  std::vector<std::string> notes;      // how the sources were chosen
+  std::vector<RefusedSource> refused;  // likewise
+  std::mutex mutex;                    // guards what follows
   std::optional<IdleBaseline> baseline;
 };
 
@@ -76,6 +77,7 @@ Result<PowerMonitor> PowerMonitor::open(std::string_view source,
   }
   PowerMonitor monitor(std::move(opened->sources), *environment.clock, environment.procfs_root);
   monitor.impl_->notes = std::move(opened->notes);
+  monitor.impl_->refused = std::move(opened->refused);
   return monitor;
 }
 
@@ -143,6 +145,10 @@ std::vector<std::string> PowerMonitor::sources() const {
   return result;
 }
 
+const std::vector<RefusedSource>& PowerMonitor::refused_sources() const noexcept {
+  return impl_->refused;
+}
+
 Result<void> PowerMonitor::start(std::optional<Nanoseconds> interval, SamplingPriority priority) {
   return impl_->sampler->start(interval, priority);
 }
@@ -161,9 +167,17 @@ std::vector<SensorReading> PowerMonitor::readings(Instant begin, Instant end) co
 }
 std::optional<PeakPower> PowerMonitor::peak() const { return impl_->sampler->peak(); }
 std::vector<SourceRate> PowerMonitor::rates() const { return impl_->sampler->rates(); }
-std::vector<Warning> PowerMonitor::warnings() const { return impl_->sampler->warnings(); }
+std::vector<Warning> PowerMonitor::warnings() const { return warnings(Instant::min()); }
 std::vector<Warning> PowerMonitor::warnings(Instant since) const {
-  return impl_->sampler->warnings(since);
+  std::vector<Warning> result;
+  for (const RefusedSource& refused : impl_->refused) {
+    result.push_back({.component = "power",
+                      .code = "sensor_refused",
+                      .message = fmt::format("{} is not used: {}", refused.name, refused.message),
+                      .hint = refused.hint});
+  }
+  std::ranges::move(impl_->sampler->warnings(since), std::back_inserter(result));
+  return result;
 }
 
 Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,

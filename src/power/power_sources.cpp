@@ -172,6 +172,10 @@ class Opening {
         return std::unexpected(error);
       }
       kLog.info("Power source {} is not used: {}. {}", kind.name, error.message, error.hint);
+      if (error.code == ErrorCode::permission_denied) {
+        opened_.refused.push_back(
+            {.name = std::string(kind.name), .message = error.message, .hint = error.hint});
+      }
       // That there is no GPU is no news; that one cannot be read is.
       if (kind.role != Role::beside || error.code != ErrorCode::not_found) {
         opened_.notes.push_back(fmt::format("not {}: {}", kind.name, error.message));

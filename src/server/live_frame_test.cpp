@@ -110,6 +110,27 @@ TEST(ParseSubscription, ATypeThatThereIsNotIsRefusedWithTheOneThatWasMeant) {
   }
 }
 
+TEST(ParseSubscription, AMemberThatComesTwiceIsRefused) {
+  for (const char* message : {R"({"subscribe":{"types":["error"],"types":["warning"]}})",
+                              R"({"subscribe":{"runs":["a"]},"subscribe":{}})"}) {
+    const auto twice = parse_subscription(message);
+    ASSERT_FALSE(twice) << message;
+    EXPECT_EQ(twice.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(twice.error().message, ::testing::HasSubstr("is given more than once"));
+  }
+}
+
+TEST(ParseSubscription, AListOfNothingIsRefusedWithWhatToDo) {
+  for (const char* member : {"types", "runs"}) {
+    const auto nothing =
+        parse_subscription(R"({"subscribe":{")" + std::string(member) + R"(":[]}})");
+    ASSERT_FALSE(nothing) << member;
+    EXPECT_EQ(nothing.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(nothing.error().message, ::testing::HasSubstr(std::string(member) + "' is empty"));
+    EXPECT_THAT(nothing.error().hint, ::testing::HasSubstr("Leave '" + std::string(member)));
+  }
+}
+
 TEST(ParseSubscription, EveryTypeThatThereIsCanBeAskedFor) {
   for (const std::string_view type : live_event_types()) {
     EXPECT_TRUE(parse_subscription(R"({"subscribe":{"types":[")" + std::string(type) + R"("]}})"))

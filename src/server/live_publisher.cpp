@@ -1,7 +1,6 @@
 #include "server/live_publisher.hpp"
 
 #include "base/overloaded.hpp"
-#include "base/printable.hpp"
 #include "base/utf8.hpp"
 #include "report/json_figures.hpp"
 
@@ -13,10 +12,6 @@
 
 namespace enprof {
 namespace {
-
-std::string dump(const Json& json) {
-  return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
 
 Json figure(const Figure& figure) {
   return {{"duration_ms", to_ms(figure.duration)},
@@ -47,7 +42,7 @@ std::string entries(const List& list, bool final) {
     describe(entry, json);
     result.push_back(std::move(json));
   }
-  return dump({{"entries", std::move(result)}, {"final", final}});
+  return on_one_line({{"entries", std::move(result)}, {"final", final}});
 }
 
 /// The data of energy_settled.
@@ -58,7 +53,7 @@ std::string settled(std::span<const TokenFigure> tokens, bool final) {
     json["index"] = token.index;
     result.push_back(std::move(json));
   }
-  return dump({{"tokens", std::move(result)}, {"final", final}});
+  return on_one_line({{"tokens", std::move(result)}, {"final", final}});
 }
 
 }  // namespace
@@ -76,15 +71,15 @@ void LivePublisher::publish(const Event& event) {
       Overloaded{
           [&](const events::RunStarted&) -> std::optional<std::string> {
             begin_run();
-            return dump(Json::object());
+            return on_one_line(Json::object());
           },
           [](const events::SectionStart& section) -> std::optional<std::string> {
-            return dump({{"phase", to_string(section.phase)}, {"section", section.section}});
+            return on_one_line({{"phase", to_string(section.phase)}, {"section", section.section}});
           },
           [](const events::SectionEnd& section) -> std::optional<std::string> {
-            return dump({{"phase", to_string(section.phase)},
-                         {"section", section.section},
-                         {"duration_ms", to_ms(section.duration)}});
+            return on_one_line({{"phase", to_string(section.phase)},
+                                {"section", section.section},
+                                {"duration_ms", to_ms(section.duration)}});
           },
           [&](const events::TokenComplete& token) -> std::optional<std::string> {
             return token_text(token);
@@ -93,9 +88,9 @@ void LivePublisher::publish(const Event& event) {
             return power_text(sample);
           },
           [](const events::InferenceComplete& end) -> std::optional<std::string> {
-            return dump({{"status", to_string(end.status)},
-                         {"duration_ms", to_ms(end.duration)},
-                         {"energy_mj", mj(end.energy)}});
+            return on_one_line({{"status", to_string(end.status)},
+                                {"duration_ms", to_ms(end.duration)},
+                                {"energy_mj", mj(end.energy)}});
           },
           [](const events::EnergySettled& energy) -> std::optional<std::string> {
             return settled(energy.tokens, false);
@@ -125,13 +120,14 @@ std::string LivePublisher::token_text(const events::TokenComplete& token) {
   std::string characters = std::exchange(unfinished_, {}) + token.text;
   unfinished_ = characters.substr(characters.size() - unfinished_utf8(characters));
   characters.resize(characters.size() - unfinished_.size());
-  return dump({{"index", token.index},
-               {"text", characters},
-               {"phase", to_string(token.phase)},
-               {"duration_ms", to_ms(token.duration)},
-               {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * token.duration)) : Json()},
-               {"power_mw", mw(last_power_)},
-               {"provisional", true}});
+  return on_one_line(
+      {{"index", token.index},
+       {"text", characters},
+       {"phase", to_string(token.phase)},
+       {"duration_ms", to_ms(token.duration)},
+       {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * token.duration)) : Json()},
+       {"power_mw", mw(last_power_)},
+       {"provisional", true}});
 }
 
 std::string LivePublisher::power_text(const events::PowerSample& sample) {
@@ -143,9 +139,9 @@ std::string LivePublisher::power_text(const events::PowerSample& sample) {
   for (const RailPower& rail : sample.rails) {
     rails.push_back({{"name", rail.domain}, {"power_mw", mw(rail.power)}});
   }
-  return dump({{"power_mw", mw(sample.power)},
-               {"energy_mj", mj(sample.energy)},
-               {"rails", std::move(rails)}});
+  return on_one_line({{"power_mw", mw(sample.power)},
+                      {"energy_mj", mj(sample.energy)},
+                      {"rails", std::move(rails)}});
 }
 
 bool LivePublisher::is_time_for_sums(const Event& event) {
@@ -164,7 +160,7 @@ void LivePublisher::rest_after_sums(const Event& event, std::size_t bytes) {
 void LivePublisher::model_loading(const std::string& run_id, const std::string& model,
                                   double share) {
   hub_->publish(run_id, "model_loading", Nanoseconds{0},
-                dump({{"model", model}, {"progress_ratio", share}}));
+                on_one_line({{"model", model}, {"progress_ratio", share}}));
 }
 
 void LivePublisher::settle(const ProfiledRun& run) {
@@ -208,10 +204,10 @@ void LivePublisher::warn(const std::string& run_id, Nanoseconds at, const Warnin
 void LivePublisher::publish_warning(const std::string& run_id, Nanoseconds at,
                                     const Warning& warning) {
   hub_->publish(run_id, "warning", at,
-                dump({{"component", warning.component},
-                      {"code", warning.code},
-                      {"message", warning.message},
-                      {"hint", text(warning.hint)}}));
+                on_one_line({{"component", warning.component},
+                             {"code", warning.code},
+                             {"message", warning.message},
+                             {"hint", text(warning.hint)}}));
 }
 
 void LivePublisher::failed(const std::string& run_id, const Error& error) {
@@ -220,9 +216,9 @@ void LivePublisher::failed(const std::string& run_id, const Error& error) {
     told_error_ = error.message;
   }
   hub_->publish(run_id, "error", Nanoseconds{0},
-                dump({{"code", to_string(error.code)},
-                      {"message", error.message},
-                      {"hint", text(error.hint)}}));
+                on_one_line({{"code", to_string(error.code)},
+                             {"message", error.message},
+                             {"hint", text(error.hint)}}));
 }
 
 }  // namespace enprof

@@ -48,8 +48,8 @@ class RunQueueTest : public ::testing::Test {
   RunQueue::Work work_ = [this](const RunOrder& order, const std::stop_token& stop) {
     work(order, stop);
   };
-  RunQueue::Drop drop_ = [this](const RunOrder& order, RunQueue::Reason) {
-    dropped_.push_back(order.run_id);
+  RunQueue::Drop drop_ = [this](const RunOrder& order, RunQueue::Reason reason) {
+    dropped_.push_back(order.run_id + (reason == RunQueue::Reason::stopping ? " at the end" : ""));
   };
 };
 
@@ -86,7 +86,7 @@ TEST_F(RunQueueTest, AWaitingOrderIsTakenOut) {
 TEST_F(RunQueueTest, AnOrderThatIsBeingDroppedStillWaits) {
   std::optional<RunQueue::State> seen;
   RunQueue* asked = nullptr;
-  RunQueue queue(10, work_, [&](const RunOrder& order) {
+  RunQueue queue(10, work_, [&](const RunOrder& order, RunQueue::Reason) {
     seen = asked->state(order.run_id);
     throw std::runtime_error("on purpose");
   });
@@ -117,14 +117,18 @@ TEST_F(RunQueueTest, WorkThatThrowsDoesNotEndTheQueue) {
   EXPECT_THAT(done_, ElementsAre("throws", "a"));
 }
 
-TEST_F(RunQueueTest, StoppingEndsWhatRunsAndForgetsWhatWaits) {
+TEST_F(RunQueueTest, StoppingEndsWhatRunsAndDropsWhatWaits) {
   RunQueue queue(10, work_, drop_);
   ASSERT_TRUE(queue.submit(order("blocks")));
   wait_until_running(queue, "blocks");
   ASSERT_TRUE(queue.submit(order("a")));
+  ASSERT_TRUE(queue.submit(order("b")));
   queue.stop();
   EXPECT_TRUE(cancelled_);
   EXPECT_THAT(done_, ElementsAre("blocks"));
+  EXPECT_THAT(dropped_, ElementsAre("a at the end", "b at the end"));
+  EXPECT_EQ(queue.waiting(), 0U);
+  EXPECT_FALSE(queue.state("a"));
   const auto refused = queue.submit(order("b"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::not_running);

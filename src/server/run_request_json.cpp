@@ -1,7 +1,7 @@
 #include "server/run_request_json.hpp"
 
-#include "base/nearest_name.hpp"
 #include "server/choices.hpp"
+#include "server/parsed_json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
@@ -26,35 +27,11 @@ constexpr std::string_view kHint = "GET /api/openapi.json describes the request.
 /// Zero would leave nothing to sample from.
 constexpr double kLeastTopP = 1e-6;
 
-/// An object; a member that comes twice makes it none, as which of both was meant is not known.
-struct ParsedObject {
-  Json json;
-  std::optional<std::string> repeated;
-};
-
-ParsedObject parse_object(std::string_view text) {
-  ParsedObject result;
-  std::set<std::string> names;
-  const auto note = [&](int depth, Json::parse_event_t event, const Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1 &&
-        !names.insert(parsed.get<std::string>()).second && !result.repeated) {
-      result.repeated = parsed.get<std::string>();
-    }
-    return true;
-  };
-  result.json = Json::parse(text, note, false);
-  return result;
-}
-
 /// Reads members, and keeps the first thing that was wrong.
 class Reader {
  public:
   /// The object outlives it.
-  explicit Reader(const ParsedObject& object) : json_(object.json) {
-    if (object.repeated) {
-      complain(fmt::format("'{}' is given more than once", *object.repeated), "Pass it once.");
-    }
-  }
+  explicit Reader(const ParsedJson& parsed) : json_(parsed.json), problem_(parsed.repetition()) {}
 
   /// A member that is read elsewhere.
   void know(const char* name) { known_.emplace_back(name); }
@@ -130,9 +107,7 @@ class Reader {
       if (std::ranges::find(known_, name) != known_.end()) {
         continue;
       }
-      const auto meant = nearest_name(name, known_);
-      complain(fmt::format("There is no '{}' in this request", name),
-               meant ? fmt::format("Did you mean '{}'? {}", *meant, kHint) : std::string(kHint));
+      complain(fmt::format("There is no '{}' in this request", name), say_choices(name, known_));
     }
   }
   void complain(std::string message, std::string hint = std::string(kHint)) {
@@ -157,24 +132,26 @@ class Reader {
 }  // namespace
 
 Result<std::vector<std::string>> parse_tags(std::string_view text) {
-  const ParsedObject object = parse_object(text);
+  const ParsedJson object = parse_json(text);
+  std::vector<std::string> tags;
+  Reader reader(object);
+  if (object.json.is_object()) {
+    reader.texts("tags", tags);
+    reader.refuse_others();
+  }
+  if (reader.problem()) {
+    return std::unexpected(*reader.problem());
+  }
   // A null would be no tags, and so delete those that there are.
   if (!object.json.is_object() || !object.json.contains("tags") || object.json["tags"].is_null()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object with 'tags'",
                 R"(Send for example {"tags":["baseline","q8"]})");
   }
-  std::vector<std::string> tags;
-  Reader reader(object);
-  reader.texts("tags", tags);
-  reader.refuse_others();
-  if (reader.problem()) {
-    return std::unexpected(*reader.problem());
-  }
   return tags;
 }
 
 Result<std::vector<std::string>> parse_run_ids(std::string_view text) {
-  const ParsedObject object = parse_object(text);
+  const ParsedJson object = parse_json(text);
   const Json ids = object.json.is_object() ? object.json.value("run_ids", Json()) : Json();
   Reader reader(object);
   reader.know("run_ids");
@@ -189,11 +166,20 @@ Result<std::vector<std::string>> parse_run_ids(std::string_view text) {
   if (reader.problem()) {
     return std::unexpected(*reader.problem());
   }
-  return ids.get<std::vector<std::string>>();
+  auto run_ids = ids.get<std::vector<std::string>>();
+  std::set<std::string_view> seen;
+  for (const std::string& id : run_ids) {
+    if (!seen.insert(id).second) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("'run_ids' names run {} more than once", id),
+                  "A run is compared with others: name each of them once.");
+    }
+  }
+  return run_ids;
 }
 
 Result<RunOrder> parse_run_request(std::string_view text) {
-  const ParsedObject object = parse_object(text);
+  const ParsedJson object = parse_json(text);
   if (!object.json.is_object()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object",
                 R"(Send for example {"model":"m.gguf","prompt":"Why is the sky blue?"})");

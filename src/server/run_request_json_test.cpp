@@ -95,6 +95,24 @@ TEST(ParseRunIds, TakesTwoToTen) {
             std::string::npos);
 }
 
+TEST(ParseRunIds, RefusesARunThatIsToBeComparedWithItself) {
+  const auto ids = parse_run_ids(R"({"run_ids":["a","b","a"]})");
+  ASSERT_FALSE(ids);
+  EXPECT_EQ(ids.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(ids.error().message, "'run_ids' names run a more than once");
+}
+
+TEST(ParseTags, AMemberThatThereIsNotIsNamedWithThoseThatThereAre) {
+  for (const char* text : {R"({"tag":["a"]})", R"({"tags":["a"],"tag":["b"]})"}) {
+    const auto tags = parse_tags(text);
+    ASSERT_FALSE(tags) << text;
+    EXPECT_EQ(tags.error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(tags.error().message, "There is no 'tag' in this request");
+    EXPECT_EQ(tags.error().hint, "Did you mean 'tags'? Choose one of: tags");
+  }
+  EXPECT_EQ(parse_tags(R"({"prompt":"x"})").error().hint, "Choose one of: tags");
+}
+
 TEST(ParseTags, TakesAListOfTexts) {
   EXPECT_EQ(parse_tags(R"({"tags":["a","b c"]})"), (std::vector<std::string>{"a", "b c"}));
   EXPECT_EQ(parse_tags(R"({"tags":[]})"), std::vector<std::string>{});

@@ -201,6 +201,16 @@ TEST_F(RunWorkerTest, AnOrderThatIsDroppedIsACancelledRun) {
   EXPECT_THAT(metrics_.text({}), HasSubstr("enprof_runs_total{status=\"cancelled\"} 1"));
 }
 
+TEST_F(RunWorkerTest, AnOrderThatTheServersEndDropsSaysSo) {
+  worker_.drop(order(), RunQueue::Reason::stopping);
+  const ProfiledRun run = kept();
+  EXPECT_EQ(run.status, RunStatus::cancelled);
+  ASSERT_EQ(run.warnings.size(), 1U);
+  EXPECT_EQ(run.warnings[0].code, "server_stopped");
+  EXPECT_THAT(run.warnings[0].hint, HasSubstr("POST /api/profiling/generate"));
+  EXPECT_EQ(types().back(), "inference_complete");
+}
+
 TEST_F(RunWorkerTest, AModelThatCannotBeLoadedFailsItsRunAndCountsOnce) {
   engine_.on_load = [] { return fail(ErrorCode::corrupt, "m.gguf is truncated", "Load it anew."); };
   work();

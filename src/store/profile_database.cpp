@@ -187,6 +187,9 @@ Result<bool> ProfileDatabase::set_tags(std::string_view run_id, std::span<const 
   if (!impl_) {
     return not_connected();
   }
+  if (auto tagged = impl_->waiting().set_tags(run_id, tags); !tagged || *tagged) {
+    return tagged;
+  }
   return impl_->access().write(fmt::format("tag run {}", run_id), 0,
                                [&](SQLite::Database& database) -> Result<bool> {
                                  return replace_tags(database, run_id, tags);

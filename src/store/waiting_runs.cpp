@@ -78,6 +78,12 @@ bool WaitingRuns::forget(std::string_view run_id) {
   return true;
 }
 
+Result<bool> WaitingRuns::set_tags(std::string_view run_id, std::span<const std::string> tags) {
+  const std::lock_guard unsaved(saving_mutex_);
+  const std::lock_guard lock(mutex_);
+  return kept_.has(run_id) ? kept_.set_tags(run_id, tags) : false;
+}
+
 bool WaitingRuns::has(std::string_view run_id) const {
   const std::lock_guard lock(mutex_);
   return kept_.has(run_id);
@@ -122,6 +128,7 @@ bool WaitingRuns::is_over_there(const std::string& run_id) {
 
 /// False where the database does not take it now.
 bool WaitingRuns::save(const std::string& run_id) {
+  const std::lock_guard saving(saving_mutex_);
   Result<ProfiledRun> run = [&] {
     const std::lock_guard lock(mutex_);
     return kept_.to_save(run_id);

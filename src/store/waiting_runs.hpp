@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -39,6 +40,9 @@ class WaitingRuns {
   [[nodiscard]] std::size_t count() const { return count_; }
   /// True where it was kept.
   [[nodiscard]] bool forget(std::string_view run_id);
+  /// Gives a run these tags, which it has also when it is saved; false where it is not kept. A
+  /// journal that it has elsewhere does not get them.
+  [[nodiscard]] Result<bool> set_tags(std::string_view run_id, std::span<const std::string> tags);
 
   /// Runs a body on what is kept. It may be called from a body that reads the database.
   template <class Body>
@@ -59,6 +63,7 @@ class WaitingRuns {
   [[nodiscard]] std::optional<std::uintmax_t> free_bytes() const;
 
   DatabaseAccess& database_;
+  std::mutex saving_mutex_;   // while a run is saved, or changed; taken before all others
   mutable std::mutex mutex_;  // guards what follows; taken after the database's, never before it
   KeptRuns kept_;
   std::atomic<std::size_t> count_{0};        // for who must not wait

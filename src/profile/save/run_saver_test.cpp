@@ -222,12 +222,17 @@ TEST_F(RunSaverTest, WhatATendedDatabaseKeepsIsSavedByItself) {
   take_all_away(run.id());
   decode(run, 2);
   run.finish();
+  const std::vector<std::string> tags{"tagged while it was in memory"};
+  EXPECT_EQ(database.set_tags(run.id(), tags), true);
+  EXPECT_EQ((*database.summary(run.id()))->tags, tags);
   give_back(run.id());
   wait_until([&] {
     database.tend();
     return !database.is_unsaved(run.id());
   });
-  EXPECT_EQ((*connect().summary(run.id()))->status, RunStatus::completed);
+  const auto saved = connect().summary(run.id());
+  EXPECT_EQ((*saved)->status, RunStatus::completed);
+  EXPECT_EQ((*saved)->tags, tags);
 }
 
 TEST_F(RunSaverTest, AJournalWithoutALineIsNoTrouble) {
