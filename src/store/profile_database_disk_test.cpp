@@ -2,16 +2,19 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "support/sample_run.hpp"
+#include "support/temp_dir.hpp"
 #include "support/tmpfs.hpp"
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 
 namespace enprof {
 namespace {
@@ -146,6 +149,32 @@ TEST(ProfileDatabaseDisk, WithoutAByteLeftItIsReadAsItIsAndOpenedAsSoonAsThereIs
   ASSERT_TRUE(saved) << saved.error().message;
   EXPECT_EQ(later.list_runs()->total, 2U);
   EXPECT_TRUE(later.check()->good());
+}
+
+TEST(ProfileDatabaseDisk, ALimitOnTheSizeOfFilesIsNamedWhicheverFileItIs) {
+  ASSERT_NE(std::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+  rlimit old{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  ProfiledRun large = sample_run("large");
+  large.power.samples.resize(10'000, large.power.samples[1]);
+  for (const rlim_t kibibytes : {1U, 16U, 64U, 100U, 200U}) {
+    SCOPED_TRACE(kibibytes);
+    const testing::TempDir dir;
+    {
+      ASSERT_TRUE(ProfileDatabase::connect(dir.path() / "profiles.db"));
+    }
+    rlimit limit = old;
+    limit.rlim_cur = kibibytes << 10U;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    auto database = ProfileDatabase::connect(dir.path() / "profiles.db");
+    const Error error = database ? database->save_run(large).error() : database.error();
+    database = ProfileDatabase{};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
+    EXPECT_EQ(error.code, ErrorCode::too_large) << error.message;
+    EXPECT_NE(error.message.find("larger than files may be"), std::string::npos) << error.message;
+    EXPECT_NE(error.hint.find("ulimit"), std::string::npos) << error.hint;
+    EXPECT_TRUE(ProfileDatabase::connect(dir.path() / "profiles.db")->check()->good());
+  }
 }
 
 TEST(ProfileDatabaseDisk, AReadOnlyPlaceIsRefused) {

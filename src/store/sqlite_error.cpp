@@ -5,14 +5,18 @@
 #include "base/shell_quote.hpp"
 #include "store/busy_wait.hpp"
 #include "store/database_file.hpp"
+#include "store/log_owner.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 namespace enprof {
@@ -86,8 +90,25 @@ bool out_of_space(const StoreAction& action) {
   return number == ENOSPC || number == EDQUOT;
 }
 
+/// SQLite keeps the system's reason for some of its writes only, so files that are at the limit are
+/// one too.
 bool beyond_file_limit(const StoreAction& action) {
-  return action.handle != nullptr && sqlite3_system_errno(action.handle) == EFBIG;
+  if (action.handle != nullptr && sqlite3_system_errno(action.handle) == EFBIG) {
+    return true;
+  }
+  constexpr std::uintmax_t kPage = 4096 + 24;     // in the log, with its header
+  constexpr std::uintmax_t kLogIndex = 32 << 10;  // at least
+  const auto limit = file_limit();
+  if (!limit) {
+    return false;
+  }
+  const auto at_limit = [&](std::string_view suffix) {
+    std::error_code failed;
+    const auto bytes =
+        std::filesystem::file_size(beside(follow_links(action.path), suffix), failed);
+    return !failed && bytes + kPage > *limit;
+  };
+  return *limit < kLogIndex || at_limit("") || at_limit("-wal") || at_limit("-journal");
 }
 
 Error file_too_large(const StoreAction& action) {
@@ -107,8 +128,11 @@ Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return busy(action);
-    case SQLITE_FULL:
-      return disk_full(action);
+    case SQLITE_FULL: {
+      // What was written in part only, up to the limit, is a full disk for SQLite.
+      const bool has_room = action.bytes_free && *action.bytes_free > action.bytes_needed;
+      return has_room && beyond_file_limit(action) ? file_too_large(action) : disk_full(action);
+    }
     case SQLITE_NOTADB:
       return not_a_database(action);
     case SQLITE_CORRUPT:

@@ -28,6 +28,14 @@ std::string import_command(const ProfileDatabase& database) {
   return fmt::format("enprof db import --db {}", shell_quote(database.path().string()));
 }
 
+/// A hint, ended with a period, so that more can be said after it.
+std::string sentence(std::string hint) {
+  if (!hint.empty() && !hint.ends_with('.')) {
+    hint += '.';
+  }
+  return hint;
+}
+
 /// All of a run's recording in one step.
 RunStepData step_of(const Recording& recording) {
   RunStepData whole{.step = 0,
@@ -232,7 +240,8 @@ void RunSaver::put(RunStep step) {
                      header_.run_id, journal_->path().string(), stored.error().message),
          {.code = stored.error().code,
           .message = {},
-          .hint = stored.error().hint + " Nothing is lost: enprof brings the file in by itself."});
+          .hint = sentence(stored.error().hint) +
+                  " Nothing is lost: enprof brings the file in by itself."});
   } else {
     trim_pending();
     tell(
@@ -405,7 +414,7 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
                      refusal.message),
          fmt::format("{} Nothing is lost: enprof brings the run in by itself when it starts next, "
                      "or at once with: {}",
-                     refusal.hint, import_command(database_))});
+                     sentence(refusal.hint), import_command(database_))});
     kLog.warning("Run {} is in {}", run.run_id, journal_->path().string());
     return journal_->path();
   }
@@ -419,7 +428,8 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
                      refusal.message),
          fmt::format("{} Nothing is lost: as soon as the database can be written, bring the run in "
                      "with: {} {}",
-                     refusal.hint, import_command(database_), shell_quote(place->string()))});
+                     sentence(refusal.hint), import_command(database_),
+                     shell_quote(place->string()))});
     kLog.warning("Run {} is in {}", run.run_id, place->string());
     return *place;
   }
@@ -430,7 +440,7 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
        fmt::format("The run is not saved: {}. And no journal can be written: {}", refusal.message,
                    written.error().message),
        fmt::format("{} As long as this program runs it keeps the run in memory, and tries again.",
-                   refusal.hint)});
+                   sentence(refusal.hint))});
   kLog.error("Run {} is in memory only: {}", run.run_id, written.error().message);
   return {};
 }
