@@ -11,6 +11,7 @@
 #include "server/dashboard_assets.hpp"
 #include "server/existing_run.hpp"
 #include "server/matrix_query.hpp"
+#include "server/named_run.hpp"
 #include "server/openapi.hpp"
 #include "server/operation_query.hpp"
 #include "server/power_timeline_json.hpp"
@@ -181,6 +182,8 @@ void ProfilingApi::add_routes() {
   add("GET", "/api/profiling/runs", [this](Request r, auto&) { return list_runs(r); },
       {.parameters = {"model", "tag", "experiment", "engine", "text", "date_from", "date_to",
                       "sort_by", "order", "limit", "offset", "tags", "inference_engine"}});
+  add("GET", "/api/profiling/resolve", [this](Request r, auto&) { return resolve(r); },
+      {.parameters = {"run"}});
   add("GET", "/api/profiling/run/{id}",
       [this](Request r, const Captures& c) { return get_run(c[0], r); },
       {.parameters = {"include"}});
@@ -288,6 +291,11 @@ HttpResponse ProfilingApi::list_runs(const HttpRequest& request) const {
   HttpResponse response;
   response.stream = std::make_unique<RunListJson>(parts_.store, *std::move(runs));
   return response;
+}
+
+HttpResponse ProfilingApi::resolve(const HttpRequest& request) const {
+  const auto run = named_run(parts_.store, parts_.queue, std::string(request.parameter("run")));
+  return run ? json({{"run_id", run->run_id}, {"status", run->status}}) : problem(run.error());
 }
 
 HttpResponse ProfilingApi::get_run(const std::string& id, const HttpRequest& request) const {

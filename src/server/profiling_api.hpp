@@ -55,6 +55,7 @@ class ProfilingApi {
   void add_routes();
   [[nodiscard]] HttpResponse generate(const HttpRequest& request) const;
   [[nodiscard]] HttpResponse list_runs(const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse resolve(const HttpRequest& request) const;
   [[nodiscard]] HttpResponse get_run(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse summary(const std::string& id) const;
   [[nodiscard]] HttpResponse pipeline(const std::string& id) const;
