@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -103,6 +104,33 @@ std::string one_a_line(const std::vector<fs::path>& models) {
                      : "");
 }
 
+/// What is wrong with a link that leads to no file; empty where it does, or is none.
+std::optional<Error> dangling_link(const fs::path& name) {
+  constexpr int kMostLinks = 40;  // as the kernel follows
+  std::error_code failed;
+  fs::path path = name;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(path, failed)); ++links) {
+    if (links == kMostLinks) {
+      return Error{
+          ErrorCode::not_found,
+          fmt::format("{} is a link that leads to no file, but back to itself", name.string()),
+          "Name the model's file, or make the link again."};
+    }
+    const fs::path target = fs::read_symlink(path, failed);
+    if (failed) {
+      return std::nullopt;
+    }
+    path = target.is_absolute() ? target : path.parent_path() / target;
+  }
+  if (path == name || fs::symlink_status(path, failed).type() != fs::file_type::not_found) {
+    return std::nullopt;
+  }
+  return Error{ErrorCode::not_found,
+               fmt::format("{} is a link to {}, where there is no file", name.string(),
+                           path.lexically_normal().string()),
+               "The model may have been moved or deleted: put it there again, or name another."};
+}
+
 std::unexpected<Error> no_such_model(const std::string& name, const std::vector<ModelPlace>& places,
                                      const std::vector<fs::path>& models) {
   std::vector<std::string> looked_in;
@@ -168,7 +196,12 @@ std::vector<ModelPlace> usual_model_places() {
   return places;
 }
 
+bool is_model_file_name(std::string_view word) { return lower(word).ends_with(kSuffix); }
+
 Result<fs::path> find_model(const std::string& name, const std::vector<ModelPlace>& places) {
+  if (auto dangling = dangling_link(name)) {
+    return std::unexpected(*std::move(dangling));
+  }
   std::error_code ignored;
   if (name.find('/') != std::string::npos || fs::exists(name, ignored)) {
     return fs::path{name};  // what is wrong with it is said by who opens it

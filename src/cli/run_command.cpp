@@ -1,6 +1,7 @@
 #include "cli/run_command.hpp"
 
 #include "base/last_words.hpp"
+#include "base/shell_quote.hpp"
 #include "cli/console.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
@@ -8,7 +9,6 @@
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
-#include "engines/llama/trained_context.hpp"
 #include "profile/run_attempt.hpp"
 #include "profile/run_id.hpp"
 #include "report/run_json.hpp"
@@ -22,6 +22,7 @@
 #include <limits>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -55,6 +56,16 @@ bool is_refusal(const Error& error) {
          error.code == ErrorCode::unsupported;
 }
 
+bool is_there(const std::string& file) {
+  std::error_code ignored;
+  return std::filesystem::exists(file, ignored);
+}
+
+/// A sentence may end so too.
+bool looks_like_model(const std::string& word) {
+  return is_model_file_name(word) && (word.find(' ') == std::string::npos || is_there(word));
+}
+
 /// So that a model that ends the program is named by the next one. Empty where nothing is kept.
 std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunRequest& request) {
   if (store == nullptr) {
@@ -78,6 +89,7 @@ void RunCommand::declare(CLI::App& program) {
       "  enprof run model.gguf \"Why is the sky blue?\"        profile a prompt\n"
       "  enprof run gemma -f prompt.txt -n 256 --chat        a model by a part of its name\n"
       "  enprof run -m model.gguf -p \"Hi\" --depth deep       down to each operation\n"
+      "  enprof run model.gguf \"Hi\" --power rapl,nvml        the sensors that are to be read\n"
       "  enprof run model.gguf \"Hi\" --json - | jq .totals    for a script\n");
   CLI::App& app = *app_;
 
@@ -86,10 +98,10 @@ void RunCommand::declare(CLI::App& program) {
                  "$ENPROF_MODELS_DIR, ~/models and the caches of llama.cpp, Hugging Face and LM "
                  "Studio");
   app.add_option("PROMPT", prompt_word_, "Prompt; - reads it from standard input");
-  app.add_option("-m,--model", model_, "The same as MODEL")
-      ->type_name("FILE|NAME")
-      ->check(not_empty())
-      ->group("Model");
+  model_option_ = app.add_option("-m,--model", model_, "The same as MODEL")
+                      ->type_name("FILE|NAME")
+                      ->check(not_empty())
+                      ->group("Model");
   app.add_option("--ctx", generate_.context,
                  "Context in tokens; 0: as many as prompt and output need")
       ->type_name("N")
@@ -112,11 +124,12 @@ void RunCommand::declare(CLI::App& program) {
   prompt_option_ = app.add_option("-p,--prompt", prompt_, "The same as PROMPT")
                        ->type_name("TEXT")
                        ->group("Prompt");
-  app.add_option("-f,--file", prompt_file_, "Read the prompt from a file; - is standard input")
-      ->type_name("FILE")
-      ->check(not_empty())
-      ->excludes(prompt_option_)
-      ->group("Prompt");
+  prompt_file_option_ =
+      app.add_option("-f,--file", prompt_file_, "Read the prompt from a file; - is standard input")
+          ->type_name("FILE")
+          ->check(not_empty())
+          ->excludes(prompt_option_)
+          ->group("Prompt");
   app.add_flag("--chat", generate_.chat, "Wrap the prompt in the model's chat template")
       ->group("Prompt");
   output_option_ = app.add_option("-n", generate_.max_tokens, "Output tokens at most")
@@ -237,6 +250,16 @@ Result<void> RunCommand::take_words() {
   const auto refuse = [](std::string message, std::string hint) {
     return fail(ErrorCode::invalid_argument, std::move(message), std::move(hint));
   };
+  for (const auto& [option, what] : {std::pair{model_option_, "The model is named twice"},
+                                     {prompt_option_, "The prompt is given twice"},
+                                     {prompt_file_option_, "The prompt's file is named twice"}}) {
+    if (option->count() > 1) {
+      const auto& given = option->results();
+      return refuse(
+          fmt::format("{}: {} and {}", what, shell_quote(given[0]), shell_quote(given[1])),
+          "Leave one of them out.");
+    }
+  }
   if (!model_.empty() && !model_word_.empty()) {
     if (!prompt_word_.empty()) {
       return refuse(fmt::format("The model is named twice: {} and {}", model_, model_word_),
@@ -249,6 +272,12 @@ Result<void> RunCommand::take_words() {
   if (model_.empty()) {
     return refuse("No model is named: MODEL or --model is missing",
                   "For example: enprof run model.gguf \"Hello\". See enprof run --help.");
+  }
+  if (looks_like_model(prompt_word_) && !is_model_file_name(model_) && !is_there(model_)) {
+    return refuse(fmt::format("The prompt, {}, looks like the model, and there is no file {}",
+                              prompt_word_, model_),
+                  fmt::format("Did you mean: enprof run {} {}", shell_quote(prompt_word_),
+                              shell_quote(model_)));
   }
   if (!prompt_word_.empty() && (prompt_option_->count() > 0 || !prompt_file_.empty())) {
     return refuse(fmt::format("The prompt is given twice: \"{}\" and with {}", prompt_word_,
@@ -278,7 +307,7 @@ Result<void> RunCommand::read_prompt() {
 }
 
 /// That -n asks for more than a context holds is known before the model is loaded.
-Result<void> RunCommand::check_output_length() const {
+Result<void> RunCommand::check_output_length(const LlamaModelFile& file) const {
   if (output_option_->count() == 0) {
     return {};
   }
@@ -292,7 +321,7 @@ Result<void> RunCommand::check_output_length() const {
     }
     return {};
   }
-  const auto trained = trained_context(model_);
+  const auto trained = file.trained_context();
   if (trained && generate_.max_tokens > *trained) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("-n {} is more than the context of {} holds: it was trained with {} "
@@ -327,7 +356,7 @@ RunPower::Options RunCommand::power_options() const {
           .is_required = strict_};
 }
 
-Result<LlamaEngine> RunCommand::load_model(const Interrupt& interrupt) const {
+Result<LlamaEngine> RunCommand::load_model(LlamaModelFile file, const Interrupt& interrupt) const {
   StatusLine status;
   LoadOptions options = load_;
   options.cancel = &interrupt.flag();
@@ -337,7 +366,7 @@ Result<LlamaEngine> RunCommand::load_model(const Interrupt& interrupt) const {
     status.show_progress("Loading " + std::filesystem::path{model_}.filename().string(),
                          static_cast<double>(share));
   };
-  return LlamaEngine::load(model_, options);
+  return LlamaEngine::load(std::move(file), options);
 }
 
 RunRequest RunCommand::request(std::size_t output_tokens) const {
@@ -428,9 +457,6 @@ int RunCommand::run() {
     return wrong(text.error());
   }
   prompt_ = *std::move(text);
-  if (const auto fits = check_output_length(); !fits) {
-    return wrong(fits.error());
-  }
   const std::array<std::pair<std::string_view, const std::string*>, 2> by_products{
       {{"\"run_id\"", &json_}, {"\"domain\"", &record_power_}}};
   for (const auto& [mark, file] : by_products) {
@@ -438,6 +464,16 @@ int RunCommand::run() {
         !writable) {
       return failed(writable.error());
     }
+  }
+  auto file = [&] {  // its header; read once, and used when it is loaded
+    const Undertaking undertaking(model_, "", -1);
+    return LlamaModelFile::open(model_);
+  }();
+  if (!file) {
+    return failed(file.error());
+  }
+  if (const auto fits = check_output_length(*file); !fits) {
+    return wrong(fits.error());
   }
   RunPower power(power_options());
   if (const auto opened = power.open(environment()); !opened) {
@@ -463,7 +499,7 @@ int RunCommand::run() {
 
   auto engine = [&] {
     const Undertaking undertaking(model_, "", -1);
-    return load_model(interrupt);
+    return load_model(*std::move(file), interrupt);
   }();
   if (interrupt.requested()) {
     return cancelled_before(interrupt);
@@ -487,7 +523,7 @@ int RunCommand::run() {
          print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
        }}};
   const std::size_t most_output = engine->most_output_tokens(generate_);
-  LiveLine::follow(profiler, most_output);
+  LiveLine::follow(profiler, power.monitor(), most_output);
   RunRequest request = this->request(most_output);
   request.run_id = make_run_id();
   const auto attempt = begin_attempt(store, request);

@@ -28,17 +28,20 @@ class RunCommand final : public Command {
   /// Model and prompt from the words that belong to no option.
   [[nodiscard]] Result<void> take_words();
   [[nodiscard]] Result<void> read_prompt();
-  [[nodiscard]] Result<void> check_output_length() const;
+  [[nodiscard]] Result<void> check_output_length(const LlamaModelFile& file) const;
   [[nodiscard]] PowerEnvironment environment() const;
   [[nodiscard]] RunPower::Options power_options() const;
-  [[nodiscard]] Result<LlamaEngine> load_model(const Interrupt& interrupt) const;
+  [[nodiscard]] Result<LlamaEngine> load_model(LlamaModelFile file,
+                                               const Interrupt& interrupt) const;
   /// `output_tokens`: at most so many.
   [[nodiscard]] RunRequest request(std::size_t output_tokens) const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
   void keep_as_json(const ProfiledRun& run) const;
   [[nodiscard]] static int cancelled_before(const Interrupt& interrupt);
 
-  CLI::Option* prompt_option_ = nullptr;  // all of them owned by the program
+  CLI::Option* model_option_ = nullptr;  // all of them owned by the program
+  CLI::Option* prompt_option_ = nullptr;
+  CLI::Option* prompt_file_option_ = nullptr;
   CLI::Option* output_option_ = nullptr;
   std::string model_word_;
   std::string prompt_word_;

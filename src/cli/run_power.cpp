@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <string>
 #include <utility>
 
 namespace enprof {
@@ -14,7 +17,11 @@ namespace {
 constexpr Logger kLog{"power"};
 
 /// A recording is what the run is to be reckoned with: without it there is nothing to be done.
-bool replays(const std::string& source) { return source.contains("replay:"); }
+bool replays(std::string source) {
+  std::ranges::transform(source, source.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return source.contains("replay:");
+}
 
 }  // namespace
 

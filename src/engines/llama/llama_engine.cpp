@@ -208,16 +208,25 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   if (auto checked = check_options(options); !checked) {
     return std::unexpected(checked.error());
   }
-  const Instant begin = monotonic_clock().now();
   Result<CheckedModel> file = check_model(path, options.open_as);
-  if (!file) {
-    return std::unexpected(file.error());
+  return file ? load_checked(*std::move(file), options) : std::unexpected(file.error());
+}
+
+Result<LlamaEngine> LlamaEngine::load(LlamaModelFile file, const LoadOptions& options) {
+  if (auto checked = check_options(options); !checked) {
+    return std::unexpected(checked.error());
   }
+  return load_checked(std::move(*file.checked_), options);
+}
+
+Result<LlamaEngine> LlamaEngine::load_checked(CheckedModel file, const LoadOptions& options) {
+  const Instant begin = monotonic_clock().now() - file.duration;
+  const std::filesystem::path path = file.parts.front();
   const bool offloaded = options.gpu_layers != 0 && llama_supports_gpu_offload();
   const auto memory = options.memory_bytes ? options.memory_bytes : usable_memory();
   if (!offloaded) {
     if (auto fits = check_fits_memory(
-            fmt::format("The weights of {}", path.string()), file->weight_bytes, memory,
+            fmt::format("The weights of {}", path.string()), file.weight_bytes, memory,
             "Use a smaller quantization of the model, offload layers to a GPU (-ngl), or run it on "
             "another machine.");
         !fits) {
@@ -235,7 +244,7 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   params.progress_callback_user_data = &progress;
   const LlamaLogCapture log;
   Result<llama_model*> loaded =
-      guarded([&] { return load_parts(file->parts, options.open_as, params); });
+      guarded([&] { return load_parts(file.parts, options.open_as, params); });
   if (!loaded) {
     return std::unexpected(loaded.error());
   }
@@ -243,14 +252,14 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   if (!model) {
     return is_set(options.cancel) ? load_cancelled(path) : load_error(path, log.reason());
   }
-  if (const std::string reason = why_not_generating(file->metadata, model.get()); !reason.empty()) {
+  if (const std::string reason = why_not_generating(file.metadata, model.get()); !reason.empty()) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{} ({}) does not generate text: {}", path.string(),
-                            file->metadata.architecture(), reason),
+                            file.metadata.architecture(), reason),
                 "Pass a decoder-only language model: llama, qwen, phi, gemma, …");
   }
 
-  ModelFacts facts = read_model_facts(*file, *model);
+  ModelFacts facts = read_model_facts(file, *model);
   const int most_layers = facts.layers.value_or(0) + 1;  // the output layer counts as one
   facts.gpu_layers = !offloaded               ? 0
                      : options.gpu_layers < 0 ? most_layers
@@ -273,9 +282,9 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   kLog.info("Loaded {} ({}, {}) in {:.0f} ms", path.string(), facts.architecture,
             facts.quantization, to_ms(*facts.load_time));
   return LlamaEngine(std::make_unique<Impl>(Impl{.model = std::move(model),
-                                                 .metadata = std::move(file->metadata),
+                                                 .metadata = std::move(file.metadata),
                                                  .facts = std::move(facts),
-                                                 .learned_positions = file->learned_positions,
+                                                 .learned_positions = file.learned_positions,
                                                  .threads = threads,
                                                  .offloaded = offloaded,
                                                  .memory_bytes = memory,
