@@ -101,7 +101,7 @@ void DoctorCommand::declare(CLI::App& program) {
       "Exit codes: 0 whatever was found, 1 the output cannot be written, 2 usage, 3 under --strict "
       "where energy cannot be measured (an estimate is no measurement) or runs cannot be kept.\n"
       "Examples:\n"
-      "  enprof doctor                             what works, and what would fix the rest\n"
+      "  enprof doctor                                   what works, and what would fix the rest\n"
       "  enprof doctor --json | jq '.[].fix // empty'    the remedies alone\n");
   database_.declare(*app_);
   app_->add_flag("--json", json_, "Print JSON");

@@ -67,8 +67,8 @@ void ImportCommand::declare(CLI::App& program) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_->footer(
       "Examples:\n"
-      "  enprof import run.json                    a run of another machine\n"
-      "  ssh box enprof export last | enprof import -\n");
+      "  enprof import run.json                          a run of another machine\n"
+      "  ssh box enprof export last | enprof import -    the same without a file between\n");
 }
 
 int ImportCommand::run() {

@@ -25,6 +25,9 @@ std::string elapsed_text(Nanoseconds elapsed) {
 }  // namespace
 
 std::string live_line(const LiveFigures& figures, std::size_t columns) {
+  const auto marked = [&figures](const auto& figure) {
+    return figures.is_estimated && figure ? "~" : "";
+  };
   // In the order of the line, each with its place in the order of leaving: 0 stays the longest.
   std::array<std::pair<std::string, int>, 7> parts{{
       {std::string{to_string(figures.phase)}, 6},
@@ -34,9 +37,12 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
       {elapsed_text(figures.elapsed), 4},
       {figures.tokens_per_second ? fmt::format("{:.1f} tokens/s", *figures.tokens_per_second) : "",
        3},
-      {format_energy(figures.energy), 0},
-      {figures.energy_per_token ? format_energy(figures.energy_per_token) + "/token" : "", 5},
-      {format_power(figures.power), 2},
+      {marked(figures.energy) + format_energy(figures.energy), 0},
+      {figures.energy_per_token
+           ? marked(figures.energy_per_token) + format_energy(figures.energy_per_token) + "/token"
+           : "",
+       5},
+      {marked(figures.power) + format_power(figures.power), 2},
   }};
   for (int leaving = 6;; --leaving) {
     std::string line;
@@ -51,9 +57,14 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
   }
 }
 
-void LiveLine::follow(InferencePipelineProfiler& profiler, std::size_t most_tokens) {
+void LiveLine::follow(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
+                      std::size_t most_tokens) {
   auto line = std::make_shared<LiveLine>();
   line->figures_.most_tokens = most_tokens;
+  line->figures_.is_estimated =
+      monitor != nullptr && std::ranges::any_of(monitor->domains(), [](const Domain& domain) {
+        return !domain.parent && domain.method == Method::estimated;
+      });
   if (line->status_.is_shown()) {  // a listener costs a thread: none where nobody would see it
     profiler.on([line = std::move(line)](const Event& event) { line->show(event); });
   }

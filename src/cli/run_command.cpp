@@ -80,8 +80,8 @@ class RunProgress final : public SessionObserver {
     status_.reset();
   }
   void on_begin(const RunOrder& /*order*/, std::size_t most_output_tokens,
-                InferencePipelineProfiler& profiler, PowerMonitor* /*power*/) override {
-    LiveLine::follow(profiler, most_output_tokens);
+                InferencePipelineProfiler& profiler, PowerMonitor* power) override {
+    LiveLine::follow(profiler, power, most_output_tokens);
   }
   void on_trouble(const RunOrder& /*order*/, const Warning& warning) override {
     print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));

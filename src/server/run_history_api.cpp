@@ -7,6 +7,7 @@
 #include "server/existing_run.hpp"
 #include "server/json_answer.hpp"
 #include "server/matrix_query.hpp"
+#include "server/named_run.hpp"
 #include "server/operation_query.hpp"
 #include "server/power_timeline_json.hpp"
 #include "server/problem.hpp"
@@ -48,6 +49,8 @@ void RunHistoryApi::add_routes(Router& router) {
              {.parameters = {"model", "model_text", "tag", "experiment", "engine", "text",
                              "date_from", "date_to", "sort_by", "order", "limit", "offset", "tags",
                              "inference_engine"}});
+  router.add("GET", "/api/profiling/resolve", [this](Request r, Captures) { return resolve(r); },
+             {.parameters = {"run"}});
   router.add("GET", "/api/profiling/run/{id}",
              [this](Request r, Captures c) { return get_run(c[0], r); },
              {.parameters = {"include"}});
@@ -82,6 +85,12 @@ HttpResponse RunHistoryApi::list_runs(const HttpRequest& request) const {
   HttpResponse response;
   response.stream = std::make_unique<RunListJson>(store_, *std::move(runs));
   return response;
+}
+
+HttpResponse RunHistoryApi::resolve(const HttpRequest& request) const {
+  const auto run = named_run(store_, queue_, std::string(request.parameter("run")));
+  return run ? json_answer({{"run_id", run->run_id}, {"status", run->status}})
+             : problem(run.error());
 }
 
 HttpResponse RunHistoryApi::get_run(const std::string& id, const HttpRequest& request) const {

@@ -25,6 +25,7 @@ class RunHistoryApi {
 
  private:
   [[nodiscard]] HttpResponse list_runs(const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse resolve(const HttpRequest& request) const;
   [[nodiscard]] HttpResponse get_run(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse summary(const std::string& id) const;
   [[nodiscard]] HttpResponse pipeline(const std::string& id) const;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 namespace enprof {
@@ -76,6 +77,17 @@ std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
   const bool waits = std::ranges::find(orders_, run_id, &RunOrder::run_id) != orders_.end() ||
                      std::ranges::find(dropping_, run_id) != dropping_.end();
   return waits ? std::optional{State::queued} : std::nullopt;
+}
+
+std::vector<std::string> RunQueue::ids() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  if (!running_.empty()) {
+    ids.push_back(running_);
+  }
+  std::ranges::transform(orders_, std::back_inserter(ids), &RunTask::run_id);
+  std::ranges::copy(dropping_, std::back_inserter(ids));
+  return ids;
 }
 
 std::size_t RunQueue::waiting() const {

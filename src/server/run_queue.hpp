@@ -47,6 +47,8 @@ class RunQueue {
   bool cancel(std::string_view run_id);
   /// Empty where the order is neither waiting nor running. One that is being dropped still waits.
   [[nodiscard]] std::optional<State> state(std::string_view run_id) const;
+  /// Of all of them: the running one, those that wait in their order, those that are being dropped.
+  [[nodiscard]] std::vector<std::string> ids() const;
   [[nodiscard]] std::size_t waiting() const;
   /// The id of the order under way; empty where there is none.
   [[nodiscard]] std::string running() const;

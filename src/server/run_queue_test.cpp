@@ -62,6 +62,7 @@ TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
   EXPECT_EQ(queue.state("blocks"), RunQueue::State::running);
   EXPECT_EQ(queue.state("b"), RunQueue::State::queued);
   EXPECT_FALSE(queue.state("none"));
+  EXPECT_THAT(queue.ids(), ElementsAre("blocks", "a", "b"));
   EXPECT_TRUE(queue.cancel("blocks"));
   wait_until_idle(queue);
   EXPECT_THAT(done_, ElementsAre("blocks", "a", "b"));

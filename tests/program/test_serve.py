@@ -16,7 +16,7 @@ import threading
 import time
 import zipfile
 
-from program import ENPROF, BusyMachine, enprof, main, model, replay
+from program import ENPROF, FakeMachine, enprof, main, model, replay
 from serving import ServeTest, WebSocket
 
 
@@ -409,7 +409,7 @@ class Serve(ServeTest):
         self.assertEqual(self.wait_for(self.generate())["model"]["layers"], 2)
 
     def test_runs_say_that_there_was_no_idle_baseline(self):
-        with BusyMachine(self.dir / "proc") as environment:
+        with FakeMachine(self.dir / "proc") as environment:
             self.serve("--baseline-s", "0.3", env=environment)
             run = self.wait_for(self.generate())
         self.assertIn("baseline_refused", [warning["code"] for warning in run["warnings"]])

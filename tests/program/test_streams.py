@@ -116,7 +116,7 @@ class ClosedStdout(ProgramTest):
         process = shell(f"$E run -m {model()} -p Hi -n 2 --power none --db {self.db} "
                         f"--log-file {log} >&-")
         self.assertEqual(process.returncode, 1, process.stderr)
-        self.assertIn("Cannot write standard output: Bad file descriptor", process.stderr)
+        self.assertIn("Cannot write standard output: it is closed", process.stderr)
         self.assertNotIn("Where it went", log.read_text())
         check = enprof("db", "check", "--db", self.db)
         self.assertEqual(check.returncode, 0, check.stderr)
@@ -132,7 +132,7 @@ class ClosedStdout(ProgramTest):
             "rm last": "--db", f"import {exported}": "--db",
             f"model synth -o {self.dir}/n.gguf --layers 1 --embd 64 --ff 64 --heads 2 --kv-heads 2": ""}
         for command, option in commands.items():
-            for redirection, why in ((">&-", "Bad file descriptor"),
+            for redirection, why in ((">&-", "it is closed"),
                                      (">/dev/full", "No space left on device")):
                 with self.subTest(command=command, redirection=redirection):
                     (self.dir / "n.gguf").unlink(missing_ok=True)

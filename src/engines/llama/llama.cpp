@@ -1,8 +1,7 @@
 #include "engines/llama/llama.hpp"
 
-#include "engines/llama/gguf_check.hpp"
 #include "engines/llama/llama_engine.hpp"
-#include "engines/llama/trained_context.hpp"
+#include "engines/llama/llama_model_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -52,10 +51,10 @@ std::int64_t value_of(const LoadRequest& request, std::string_view name) {
 }
 
 struct LlamaGlance final : ModelGlance {
-  explicit LlamaGlance(CheckedModel checked) : file(std::move(checked)) {
-    trained_context = enprof::trained_context(file);
+  explicit LlamaGlance(LlamaModelFile opened) : file(std::move(opened)) {
+    trained_context = file.trained_context();
   }
-  CheckedModel file;
+  LlamaModelFile file;
 };
 
 class LlamaModel final : public LoadedModel {
@@ -86,7 +85,7 @@ class Llama final : public Engine {
   }
   std::span<const EngineSetting> settings() const noexcept override { return kSettings; }
   Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path& path) const override {
-    auto file = check_model(path);
+    auto file = LlamaModelFile::open(path);
     if (!file) {
       return std::unexpected(std::move(file.error()));
     }

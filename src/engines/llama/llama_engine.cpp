@@ -204,13 +204,17 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
     return std::unexpected(checked.error());
   }
   Result<CheckedModel> file = check_model(path, options.open_as);
-  return file ? load(*std::move(file), options) : std::unexpected(file.error());
+  return file ? load_checked(*std::move(file), options) : std::unexpected(file.error());
 }
 
-Result<LlamaEngine> LlamaEngine::load(CheckedModel file, const LoadOptions& options) {
+Result<LlamaEngine> LlamaEngine::load(LlamaModelFile file, const LoadOptions& options) {
   if (auto checked = check_options(options); !checked) {
     return std::unexpected(checked.error());
   }
+  return load_checked(std::move(*file.checked_), options);
+}
+
+Result<LlamaEngine> LlamaEngine::load_checked(CheckedModel file, const LoadOptions& options) {
   const Instant begin = monotonic_clock().now() - file.duration;
   const std::filesystem::path path = file.parts.front();
   const bool offloaded = options.gpu_layers != 0 && llama_supports_gpu_offload();

@@ -6,6 +6,7 @@
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
 #include "engines/generation.hpp"
+#include "engines/llama/llama_model_file.hpp"
 #include "engines/open_as.hpp"
 
 #include <cstddef>
@@ -46,8 +47,9 @@ class LlamaEngine {
   /// generate text (encoders, encoder-decoders, diffusion); cancelled; invalid_argument.
   [[nodiscard]] static Result<LlamaEngine> load(const std::filesystem::path& path,
                                                 const LoadOptions& options = {});
-  /// The same where check_model() has looked at the file already.
-  [[nodiscard]] static Result<LlamaEngine> load(CheckedModel file, const LoadOptions& options = {});
+  /// The same where the file's header was read already.
+  [[nodiscard]] static Result<LlamaEngine> load(LlamaModelFile file,
+                                                const LoadOptions& options = {});
   LlamaEngine(LlamaEngine&& other) noexcept;
   LlamaEngine& operator=(LlamaEngine&& other) noexcept;
   ~LlamaEngine();
@@ -89,6 +91,8 @@ class LlamaEngine {
   struct Impl;
   friend class LlamaGeneration;
   explicit LlamaEngine(std::unique_ptr<Impl> impl) noexcept;
+  [[nodiscard]] static Result<LlamaEngine> load_checked(CheckedModel file,
+                                                        const LoadOptions& options);
   std::unique_ptr<Impl> impl_;
 };
 

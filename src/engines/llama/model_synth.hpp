@@ -15,6 +15,18 @@
 
 namespace enprof {
 
+/// The least and the most that a size of the shape may be.
+struct SynthRange {
+  int least;
+  int most;
+};
+inline constexpr SynthRange kSynthLayers{1, 512};  // LLAMA_MAX_LAYERS
+inline constexpr SynthRange kSynthEmbd{32, 1 << 17};
+inline constexpr SynthRange kSynthFf{32, 1 << 20};
+inline constexpr SynthRange kSynthHeads{1, 1 << 12};
+inline constexpr SynthRange kSynthContext{1, 1 << 24};
+inline constexpr SynthRange kSynthExperts{0, 512};  // LLAMA_MAX_EXPERTS
+
 struct SynthOptions {
   std::filesystem::path output{};
   std::filesystem::path vocabulary{};  ///< a GGUF file with a tokenizer: a ggml-vocab-*.gguf
