@@ -5,7 +5,7 @@ DEMO_MODEL := build/demo/demo.gguf
 DEMO_DB := build/demo/profiles.db
 SANITIZERS := asan-ubsan tsan
 
-.PHONY: help setup setup-dev build demo test $(SANITIZERS) fuzz bench lint format install clean FORCE
+.PHONY: help setup setup-dev build demo test test-program $(SANITIZERS) fuzz bench lint format install clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,15 +35,17 @@ demo: build ## profile a prompt on a model with dummy weights
 	  '  $(ENPROF) doctor' \
 	  '  $(ENPROF) run -m your-model.gguf -p "your prompt"'
 
-test: build/dev/build.ninja ## build and run every test
-	cmake --build --preset dev
-	ctest --preset dev
+test: test-program asan-ubsan ## run every test: the program's, and the unit tests under sanitizers
 
-# ThreadSanitizer of g++ 12 and 13 dies where the kernel randomizes more address bits than it knows;
-# the build runs the tests too, to list them.
+test-program: build/release/build.ninja ## run the tests of the program as its users have it
+	cmake --build --preset program-tests
+	tools/run-tests release
+
+# ThreadSanitizer of g++ 12 and 13 dies where the kernel randomizes more address bits than it knows.
 $(SANITIZERS): %: build/%/build.ninja ## run the unit tests under a sanitizer
+	cmake --build --preset $*
 	@if setarch "$$(uname -m)" -R true 2>/dev/null; then set -- setarch "$$(uname -m)" -R; fi; \
-	  "$$@" cmake --build --preset $* && "$$@" ctest --preset $*
+	  "$$@" tools/run-tests $*
 
 fuzz: setup-dev build/fuzz/build.ninja ## run each fuzz target for FUZZ_SECONDS, default 10
 	cmake --build --preset fuzz

@@ -2,8 +2,13 @@
 # program. Rooms that a room may use are named in LINKS; tools/check_layers proves the includes.
 #
 #   enprof_room(power LINKS enprof_model PRIVATE_LINKS SQLiteCpp FOLDERS rapl nvml)
+#
+#   THREADED    the room's code is used by several threads: ThreadSanitizer runs its tests
+#   SHARDS n    its tests run in n processes, so that two CPUs share a room that takes long
+#   ALONE file  is compiled by itself in a unity build
 function(enprof_room room)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINKS;PRIVATE_LINKS;TEST_LINKS;FOLDERS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "SHARDS"
+                        "LINKS;PRIVATE_LINKS;TEST_LINKS;FOLDERS;ALONE")
 
   set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(folder IN LISTS arg_FOLDERS)
@@ -14,18 +19,64 @@ function(enprof_room room)
   list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
 
+  enprof_unity(enprof_${room} sources ALONE ${arg_ALONE})
   add_library(enprof_${room} STATIC ${sources})
   target_include_directories(enprof_${room} PUBLIC ${PROJECT_SOURCE_DIR}/include
                                                    ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(enprof_${room} PUBLIC enprof_options ${arg_LINKS}
                                        PRIVATE ${arg_PRIVATE_LINKS})
 
-  if(ENPROF_BUILD_TESTS AND tests)
+  set(wanted ${ENPROF_BUILD_TESTS})
+  if(ENPROF_SANITIZE MATCHES "thread" AND NOT arg_THREADED)
+    set(wanted OFF)
+  endif()
+  if(wanted AND tests)
+    enprof_unity(${room}_test tests)
     add_executable(${room}_test ${tests})
     target_include_directories(${room}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${room}_test PRIVATE enprof_${room} ${arg_PRIVATE_LINKS}
                                                ${arg_TEST_LINKS} GTest::gmock_main)
-    gtest_discover_tests(${room}_test TEST_PREFIX ${room}. PROPERTIES LABELS unit
-                         DISCOVERY_TIMEOUT 60)
+    enprof_unit_tests(${room} "${arg_SHARDS}")
   endif()
+endfunction()
+
+# One entry of ctest for the tests of a room, or one for each shard. tools/run-tests lists what was
+# skipped in them.
+function(enprof_unit_tests room shards)
+  add_dependencies(unit_tests ${room}_test)
+  if(NOT shards)
+    add_test(NAME unit.${room} COMMAND ${room}_test)
+    set_tests_properties(unit.${room} PROPERTIES LABELS unit)
+    return()
+  endif()
+  foreach(number RANGE 1 ${shards})
+    math(EXPR index "${number} - 1")
+    add_test(NAME unit.${room}.${number} COMMAND ${room}_test)
+    set_tests_properties(unit.${room}.${number} PROPERTIES LABELS unit
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
+  endforeach()
+endfunction()
+
+# With ENPROF_UNITY the compiler reads a dozen sources of a target at a time, and their headers once:
+# in the place of the sources that the variable lists, it lists files that include them.
+# tools/unity says which go together; it is asked again when a source has changed.
+function(enprof_unity target variable)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "ALONE")
+  if(NOT ENPROF_UNITY)
+    return()
+  endif()
+  set(together ${${variable}})
+  foreach(file IN LISTS arg_ALONE)
+    list(REMOVE_ITEM together ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+  endforeach()
+  set(alone ${${variable}})
+  list(REMOVE_ITEM alone ${together})
+  set(folder ${CMAKE_CURRENT_BINARY_DIR}/${target}.unity)
+  execute_process(COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/unity ${folder} ${together}
+                  OUTPUT_VARIABLE written COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]+" written "${written}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+               ${together} ${PROJECT_SOURCE_DIR}/tools/unity)
+  set_source_files_properties(${written} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR})
+  set(${variable} ${written} ${alone} PARENT_SCOPE)
 endfunction()

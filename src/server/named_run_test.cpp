@@ -41,12 +41,12 @@ class NamedRunTest : public ::testing::Test {
   testing::TempDir directory_;
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(directory_.path() / "profiles.db");
   RunQueue queue_{4,
-                  [](const RunTask&, const std::atomic<bool>& cancel) {
-                    while (!cancel.load()) {
+                  [](const RunOrder&, const std::stop_token& stop) {
+                    while (!stop.stop_requested()) {
                       std::this_thread::yield();
                     }
                   },
-                  [](const RunTask&) {}};
+                  [](const RunOrder&, RunQueue::Reason) {}};
   WallTime noon_{std::chrono::hours{12}};
 };
 

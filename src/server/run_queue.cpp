@@ -85,7 +85,7 @@ std::vector<std::string> RunQueue::ids() const {
   if (!running_.empty()) {
     ids.push_back(running_);
   }
-  std::ranges::transform(orders_, std::back_inserter(ids), &RunTask::run_id);
+  std::ranges::transform(orders_, std::back_inserter(ids), &RunOrder::run_id);
   std::ranges::copy(dropping_, std::back_inserter(ids));
   return ids;
 }
