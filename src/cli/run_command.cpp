@@ -69,21 +69,21 @@ bool replays(std::string source) {
 /// Shows on stderr how a run comes along.
 class RunProgress final : public SessionObserver {
  public:
-  void on_loading(const RunOrder& order, double share) override {
+  void on_loading(const RunTask& order, double share) override {
     if (!status_) {
       status_.emplace();
     }
     status_->show_progress("Loading " + std::filesystem::path{order.model}.filename().string(),
                            share);
   }
-  void on_load_end(const RunOrder& /*order*/, const Result<void>& /*loaded*/) override {
+  void on_load_end(const RunTask& /*order*/, const Result<void>& /*loaded*/) override {
     status_.reset();
   }
-  void on_begin(const RunOrder& /*order*/, std::size_t most_output_tokens,
+  void on_begin(const RunTask& /*order*/, std::size_t most_output_tokens,
                 InferencePipelineProfiler& profiler, PowerMonitor* power) override {
     LiveLine::follow(profiler, power, most_output_tokens);
   }
-  void on_trouble(const RunOrder& /*order*/, const Warning& warning) override {
+  void on_trouble(const RunTask& /*order*/, const Warning& warning) override {
     print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
   }
 
@@ -369,8 +369,8 @@ SessionPower::Options RunCommand::power_options() const {
   return options;
 }
 
-RunOrder RunCommand::order() const {
-  RunOrder order{.model = model_,
+RunTask RunCommand::order() const {
+  RunTask order{.model = model_,
                  .generate = generate_,
                  .depth = depth_from_string(depth_).value_or(Depth::module),
                  .tags = tags_,

@@ -32,7 +32,7 @@ class RunCommand final : public Command {
   [[nodiscard]] Result<void> check_output_length(std::optional<std::int64_t> trained) const;
   [[nodiscard]] PowerEnvironment environment() const;
   [[nodiscard]] SessionPower::Options power_options() const;
-  [[nodiscard]] RunOrder order() const;
+  [[nodiscard]] RunTask order() const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
   void keep_as_json(const ProfiledRun& run) const;
   [[nodiscard]] static int cancelled_before(const Interrupt& interrupt);

@@ -236,8 +236,8 @@ int ServeCommand::run() {
        .is_watched = [&] { return serving->watchers() > 0; },
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
-      queue_, [&](const RunOrder& order, const std::stop_token& stop) { worker.work(order, stop); },
-      [&](const RunOrder& order, RunQueue::Reason reason) { worker.drop(order, reason); });
+      queue_, [&](const RunTask& order, const std::stop_token& stop) { worker.work(order, stop); },
+      [&](const RunTask& order, RunQueue::Reason reason) { worker.drop(order, reason); });
   orders = &queue;
   const ProfilingApi api({.store = *store,
                           .queue = queue,

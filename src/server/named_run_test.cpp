@@ -41,12 +41,12 @@ class NamedRunTest : public ::testing::Test {
   testing::TempDir directory_;
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(directory_.path() / "profiles.db");
   RunQueue queue_{4,
-                  [](const RunOrder&, const std::stop_token& stop) {
+                  [](const RunTask&, const std::stop_token& stop) {
                     while (!stop.stop_requested()) {
                       std::this_thread::yield();
                     }
                   },
-                  [](const RunOrder&, RunQueue::Reason) {}};
+                  [](const RunTask&, RunQueue::Reason) {}};
   WallTime noon_{std::chrono::hours{12}};
 };
 

@@ -77,8 +77,8 @@ class ProfilingApiTest : public ::testing::Test {
   testing::TempDir directory_;
   std::filesystem::path database_ = directory_.path() / "profiles.db";
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(database_);
-  RunQueue queue_{1, [](const RunOrder&, const std::stop_token&) {},
-                  [](const RunOrder&, RunQueue::Reason) {}};
+  RunQueue queue_{1, [](const RunTask&, const std::stop_token&) {},
+                  [](const RunTask&, RunQueue::Reason) {}};
   ModelDirectory models_{directory_.path()};
   ServerMetrics metrics_;
   ServerHealth health_;

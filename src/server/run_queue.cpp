@@ -27,7 +27,7 @@ RunQueue::RunQueue(std::size_t capacity, Work work, Drop drop)
 
 RunQueue::~RunQueue() { stop(); }
 
-Result<std::size_t> RunQueue::submit(RunOrder order) {
+Result<std::size_t> RunQueue::submit(RunTask order) {
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     return fail(ErrorCode::not_running, "The server is stopping", "Start it again.");
@@ -47,11 +47,11 @@ bool RunQueue::cancel(std::string_view run_id) {
     stop_running_.request_stop();
     return true;
   }
-  const auto found = std::ranges::find(orders_, run_id, &RunOrder::run_id);
+  const auto found = std::ranges::find(orders_, run_id, &RunTask::run_id);
   if (found == orders_.end()) {
     return false;
   }
-  const RunOrder order = std::move(*found);
+  const RunTask order = std::move(*found);
   orders_.erase(found);
   dropping_.push_back(order.run_id);
   lock.unlock();  // to drop it takes a while
@@ -61,7 +61,7 @@ bool RunQueue::cancel(std::string_view run_id) {
   return true;
 }
 
-void RunQueue::drop(const RunOrder& order, Reason reason) const {
+void RunQueue::drop(const RunTask& order, Reason reason) const {
   try {
     drop_(order, reason);
   } catch (const std::exception& error) {
@@ -74,7 +74,7 @@ std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
   if (running_ == run_id && !running_.empty()) {
     return State::running;
   }
-  const bool waits = std::ranges::find(orders_, run_id, &RunOrder::run_id) != orders_.end() ||
+  const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end() ||
                      std::ranges::find(dropping_, run_id) != dropping_.end();
   return waits ? std::optional{State::queued} : std::nullopt;
 }
@@ -85,7 +85,7 @@ std::vector<std::string> RunQueue::ids() const {
   if (!running_.empty()) {
     ids.push_back(running_);
   }
-  std::ranges::transform(orders_, std::back_inserter(ids), &RunOrder::run_id);
+  std::ranges::transform(orders_, std::back_inserter(ids), &RunTask::run_id);
   std::ranges::copy(dropping_, std::back_inserter(ids));
   return ids;
 }
@@ -107,7 +107,7 @@ void RunQueue::stop() {
   changed_.notify_all();
   // One by one: until its turn an order waits for all who ask, and may be cancelled.
   while (!orders_.empty()) {
-    const RunOrder order = std::move(orders_.front());
+    const RunTask order = std::move(orders_.front());
     orders_.pop_front();
     dropping_.push_back(order.run_id);
     lock.unlock();
@@ -135,7 +135,7 @@ void RunQueue::work_until_stopped() {
       changed_.wait_for(lock, kPause, [this] { return stopping_; });
       continue;
     }
-    const RunOrder order = std::move(orders_.front());
+    const RunTask order = std::move(orders_.front());
     orders_.pop_front();
     stop_running_ = std::stop_source{};
     const std::stop_token stop = stop_running_.get_token();

@@ -3,7 +3,7 @@
 
 #include "enprof/base/error.hpp"
 
-#include "session/run_order.hpp"
+#include "session/run_task.hpp"
 
 #include <condition_variable>
 #include <cstddef>
@@ -29,10 +29,10 @@ class RunQueue {
   enum class Reason : std::uint8_t { cancelled, stopping };
 
   /// Does the work of one order; ends early where a stop is requested. An exception is logged.
-  using Work = std::function<void(const RunOrder& order, const std::stop_token& stop)>;
+  using Work = std::function<void(const RunTask& order, const std::stop_token& stop)>;
   /// Is told of an order that waited and will not be worked on, on the thread that cancels it or
   /// stops the queue, possibly while another order is worked on. An exception is logged.
-  using Drop = std::function<void(const RunOrder& order, Reason reason)>;
+  using Drop = std::function<void(const RunTask& order, Reason reason)>;
 
   RunQueue(std::size_t capacity, Work work, Drop drop);
   RunQueue(const RunQueue&) = delete;
@@ -41,7 +41,7 @@ class RunQueue {
 
   /// Takes an order; its place is the number of orders before it, the running one included.
   /// Errors: busy, where `capacity` orders wait; not_running, after stop().
-  [[nodiscard]] Result<std::size_t> submit(RunOrder order);
+  [[nodiscard]] Result<std::size_t> submit(RunTask order);
   /// Takes a waiting order out and returns once it is dropped, or asks the running one to end.
   /// False where it is neither.
   bool cancel(std::string_view run_id);
@@ -58,14 +58,14 @@ class RunQueue {
 
  private:
   void work_until_stopped();
-  void drop(const RunOrder& order, Reason reason) const;
+  void drop(const RunTask& order, Reason reason) const;
 
   const std::size_t capacity_;
   const Work work_;
   const Drop drop_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<RunOrder> orders_;
+  std::deque<RunTask> orders_;
   std::vector<std::string> dropping_;  // drop_ has not returned yet
   std::string running_;
   std::stop_source stop_running_;

@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 /// Work that a test lets go on.
 class RunQueueTest : public ::testing::Test {
  protected:
-  void work(const RunOrder& order, const std::stop_token& stop) {
+  void work(const RunTask& order, const std::stop_token& stop) {
     {
       const std::lock_guard lock(mutex_);
       done_.push_back(order.run_id);
@@ -39,16 +39,16 @@ class RunQueueTest : public ::testing::Test {
       std::this_thread::yield();
     }
   }
-  static RunOrder order(const std::string& id) { return {.run_id = id}; }
+  static RunTask order(const std::string& id) { return {.run_id = id}; }
 
   std::mutex mutex_;
   std::vector<std::string> done_;
   std::vector<std::string> dropped_;
   std::atomic<bool> cancelled_{false};
-  RunQueue::Work work_ = [this](const RunOrder& order, const std::stop_token& stop) {
+  RunQueue::Work work_ = [this](const RunTask& order, const std::stop_token& stop) {
     work(order, stop);
   };
-  RunQueue::Drop drop_ = [this](const RunOrder& order, RunQueue::Reason reason) {
+  RunQueue::Drop drop_ = [this](const RunTask& order, RunQueue::Reason reason) {
     dropped_.push_back(order.run_id + (reason == RunQueue::Reason::stopping ? " at the end" : ""));
   };
 };
@@ -87,7 +87,7 @@ TEST_F(RunQueueTest, AWaitingOrderIsTakenOut) {
 TEST_F(RunQueueTest, AnOrderThatIsBeingDroppedStillWaits) {
   std::optional<RunQueue::State> seen;
   RunQueue* asked = nullptr;
-  RunQueue queue(10, work_, [&](const RunOrder& order, RunQueue::Reason) {
+  RunQueue queue(10, work_, [&](const RunTask& order, RunQueue::Reason) {
     seen = asked->state(order.run_id);
     throw std::runtime_error("on purpose");
   });

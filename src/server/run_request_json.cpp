@@ -178,13 +178,13 @@ Result<std::vector<std::string>> parse_run_ids(std::string_view text) {
   return run_ids;
 }
 
-Result<RunOrder> parse_run_request(std::string_view text) {
+Result<RunTask> parse_run_request(std::string_view text) {
   const ParsedJson object = parse_json(text);
   if (!object.json.is_object()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object",
                 R"(Send for example {"model":"m.gguf","prompt":"Why is the sky blue?"})");
   }
-  RunOrder order;
+  RunTask order;
   constexpr std::size_t kLongestPrompt = std::size_t{1} << 20U;
   std::string depth{to_string(order.depth)};
   Reader reader(object);

@@ -14,12 +14,12 @@ namespace enprof {
 
 /// Reads {"prompt", "model", "depth", "max_tokens", "temperature", "top_k", "top_p", "seed",
 /// "chat", "tags", "experiment"}; prompt and model are needed, the others have the defaults of
-/// RunOrder. run_id is left empty. A member that comes twice, or under two of its names, is refused.
+/// RunTask. run_id is left empty. A member that comes twice, or under two of its names, is refused.
 /// What the system before this one called "model_path", "max_length", "profiling_depth" (with
 /// "standard" for module) and "experiment_name" is taken for those, and a "batch_size" of 1.
 /// Errors: malformed; invalid_argument, which names the member and its bounds, or the one that was
 /// probably meant where there is none of that name.
-[[nodiscard]] Result<RunOrder> parse_run_request(std::string_view json);
+[[nodiscard]] Result<RunTask> parse_run_request(std::string_view json);
 
 /// Reads {"tags": […]}. Errors: malformed; invalid_argument, as above.
 [[nodiscard]] Result<std::vector<std::string>> parse_tags(std::string_view json);

@@ -30,7 +30,7 @@ RunWorker::RunWorker(Parts parts)
                              .wants_operations = parts_.wants_operations},
                 .observer = this}) {}
 
-void RunWorker::work(const RunOrder& order, const std::stop_token& stop) {
+void RunWorker::work(const RunTask& order, const std::stop_token& stop) {
   told_share_ = -1.0;
   const RunOutcome outcome = session_.perform(order, stop);
   if (outcome.error) {
@@ -46,7 +46,7 @@ void RunWorker::work(const RunOrder& order, const std::stop_token& stop) {
   }
 }
 
-void RunWorker::drop(const RunOrder& order, RunQueue::Reason reason) {
+void RunWorker::drop(const RunTask& order, RunQueue::Reason reason) {
   // Another order may be under way in the session.
   RunSession session({.store = &parts_.store});
   if (const RunOutcome outcome = session.cancel_before(order, reason == RunQueue::Reason::stopping
@@ -63,14 +63,14 @@ void RunWorker::tell_cancelled(const std::string& run_id) {
       {.run_id = run_id, .data = events::InferenceComplete{.status = RunStatus::cancelled}});
 }
 
-void RunWorker::on_loading(const RunOrder& order, double share) {
+void RunWorker::on_loading(const RunTask& order, double share) {
   if (share - told_share_ >= kLoadingStep || share >= 1.0) {
     told_share_ = share;
     parts_.publisher.model_loading(order.run_id, order.model, share);
   }
 }
 
-void RunWorker::on_load_end(const RunOrder& /*order*/, const Result<void>& loaded) {
+void RunWorker::on_load_end(const RunTask& /*order*/, const Result<void>& loaded) {
   if (loaded) {
     parts_.health.ok("engine");
   } else if (loaded.error().code != ErrorCode::cancelled) {
@@ -78,7 +78,7 @@ void RunWorker::on_load_end(const RunOrder& /*order*/, const Result<void>& loade
   }
 }
 
-void RunWorker::on_begin(const RunOrder& order, std::size_t /*most_output_tokens*/,
+void RunWorker::on_begin(const RunTask& order, std::size_t /*most_output_tokens*/,
                          InferencePipelineProfiler& profiler, PowerMonitor* power) {
   begun_ = monotonic_clock().now();
   // The listener may outlive the run: it refers to nothing of the order.
@@ -93,7 +93,7 @@ void RunWorker::on_begin(const RunOrder& order, std::size_t /*most_output_tokens
   });
 }
 
-void RunWorker::on_trouble(const RunOrder& order, const Warning& warning) {
+void RunWorker::on_trouble(const RunTask& order, const Warning& warning) {
   parts_.publisher.warn(order.run_id, monotonic_clock().now() - begun_, warning);
   parts_.metrics.count_error(warning.component, warning.code);
 }

@@ -8,7 +8,7 @@
 #include "server/server_health.hpp"
 #include "server/server_metrics.hpp"
 #include "session/model_keeper.hpp"
-#include "session/run_order.hpp"
+#include "session/run_task.hpp"
 #include "session/run_session.hpp"
 #include "session/session_power.hpp"
 
@@ -41,16 +41,16 @@ class RunWorker final : private SessionObserver {
 
   /// Profiles one order, whose run_id is its client's. What goes wrong is told to the watchers;
   /// nothing is thrown.
-  void work(const RunOrder& order, const std::stop_token& stop);
+  void work(const RunTask& order, const std::stop_token& stop);
   /// Ends an order whose run has not begun.
-  void drop(const RunOrder& order, RunQueue::Reason reason);
+  void drop(const RunTask& order, RunQueue::Reason reason);
 
  private:
-  void on_loading(const RunOrder& order, double share) override;
-  void on_load_end(const RunOrder& order, const Result<void>& loaded) override;
-  void on_begin(const RunOrder& order, std::size_t most_output_tokens,
+  void on_loading(const RunTask& order, double share) override;
+  void on_load_end(const RunTask& order, const Result<void>& loaded) override;
+  void on_begin(const RunTask& order, std::size_t most_output_tokens,
                 InferencePipelineProfiler& profiler, PowerMonitor* power) override;
-  void on_trouble(const RunOrder& order, const Warning& warning) override;
+  void on_trouble(const RunTask& order, const Warning& warning) override;
   void tell_cancelled(const std::string& run_id);
 
   Parts parts_;

@@ -109,7 +109,7 @@ class RunWorkerTest : public ::testing::Test {
     }
     worker_.work(order(), stop.get_token());
   }
-  static RunOrder order() {
+  static RunTask order() {
     return {.run_id = kId, .model = "m.gguf", .generate = {.prompt = "Why?"}, .tags = {"a"}};
   }
 

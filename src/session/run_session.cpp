@@ -18,7 +18,7 @@ constexpr Logger kLog{"session"};
 constexpr const char* kFailed = "error";          // as a finish reason
 constexpr const char* kRunFailed = "run_failed";  // as a warning
 
-RunRequest request_of(const RunOrder& order, std::size_t most_output_tokens) {
+RunRequest request_of(const RunTask& order, std::size_t most_output_tokens) {
   return {.run_id = order.run_id,
           .prompt = order.generate.prompt,
           .model_name = std::filesystem::path{order.model}.filename().string(),
@@ -29,7 +29,7 @@ RunRequest request_of(const RunOrder& order, std::size_t most_output_tokens) {
 }
 
 /// So that a model that ends the program is named by the next one. Empty where nothing is kept.
-std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunOrder& order) {
+std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunTask& order) {
   if (store == nullptr) {
     return std::nullopt;
   }
@@ -66,7 +66,7 @@ RunSession::RunSession(Options options) : options_(std::move(options)) {
 
 RunSession::~RunSession() = default;
 
-RunOutcome RunSession::perform(RunOrder order, const std::stop_token& stop) {
+RunOutcome RunSession::perform(RunTask order, const std::stop_token& stop) {
   running_.reset();
   const bool is_known = !order.run_id.empty();
   try {
@@ -92,7 +92,7 @@ RunOutcome RunSession::end_begun(const Error& error) {
   return {.run = &run.finish(RunStatus::failed), .has_begun = true, .error = error};
 }
 
-RunOutcome RunSession::profile(const RunOrder& order, bool is_known, const std::stop_token& stop) {
+RunOutcome RunSession::profile(const RunTask& order, bool is_known, const std::stop_token& stop) {
   std::optional<RunAttempt> attempt;
   std::optional<Undertaking> undertaking;
   const auto note_down = [&] {
@@ -166,14 +166,14 @@ RunOutcome RunSession::profile(const RunOrder& order, bool is_known, const std::
   return outcome;
 }
 
-RunOutcome RunSession::cancel_before(const RunOrder& order, const std::optional<Warning>& reason) {
+RunOutcome RunSession::cancel_before(const RunTask& order, const std::optional<Warning>& reason) {
   keep(order, RunStatus::cancelled, "cancelled", reason);
   return {.run = running_ && running_->scope ? &running_->scope->finish() : nullptr,
           .has_begun = false,
           .error = std::nullopt};
 }
 
-RunOutcome RunSession::end_before(const RunOrder& order, bool is_known, const Error& error,
+RunOutcome RunSession::end_before(const RunTask& order, bool is_known, const Error& error,
                                   const std::string& code) {
   kLog.error("Run {} failed: {}", order.run_id, error.message);
   if (is_known) {
@@ -188,7 +188,7 @@ RunOutcome RunSession::end_before(const RunOrder& order, bool is_known, const Er
           .error = error};
 }
 
-void RunSession::keep(const RunOrder& order, RunStatus status, const std::string& finish_reason,
+void RunSession::keep(const RunTask& order, RunStatus status, const std::string& finish_reason,
                       const std::optional<Warning>& warning) {
   try {
     running_.reset();

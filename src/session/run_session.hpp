@@ -7,7 +7,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "session/model_keeper.hpp"
-#include "session/run_order.hpp"
+#include "session/run_task.hpp"
 #include "session/session_power.hpp"
 
 #include <cstddef>
@@ -27,15 +27,15 @@ class SessionObserver {
   virtual ~SessionObserver() = default;
 
   /// The share of the model that is loaded, 0–1.
-  virtual void on_loading(const RunOrder& /*order*/, double /*share*/) {}
+  virtual void on_loading(const RunTask& /*order*/, double /*share*/) {}
   /// Loading is over, well or not.
-  virtual void on_load_end(const RunOrder& /*order*/, const Result<void>& /*loaded*/) {}
+  virtual void on_load_end(const RunTask& /*order*/, const Result<void>& /*loaded*/) {}
   /// The run is about to begin: the time to listen to its profiler. `power` is null where none is
   /// measured.
-  virtual void on_begin(const RunOrder& /*order*/, std::size_t /*most_output_tokens*/,
+  virtual void on_begin(const RunTask& /*order*/, std::size_t /*most_output_tokens*/,
                         InferencePipelineProfiler& /*profiler*/, PowerMonitor* /*power*/) {}
   /// See ProfilerOptions::on_trouble; on a thread of the profiler's.
-  virtual void on_trouble(const RunOrder& /*order*/, const Warning& /*warning*/) {}
+  virtual void on_trouble(const RunTask& /*order*/, const Warning& /*warning*/) {}
 };
 
 /// How an order ended.
@@ -77,20 +77,20 @@ class RunSession {
   ~RunSession();
 
   /// Profiles one order; ends early where a stop is requested. Nothing is thrown.
-  [[nodiscard]] RunOutcome perform(RunOrder order, const std::stop_token& stop);
+  [[nodiscard]] RunOutcome perform(RunTask order, const std::stop_token& stop);
   /// Keeps an order that is cancelled before its turn, with the reason if there is one.
-  [[nodiscard]] RunOutcome cancel_before(const RunOrder& order,
+  [[nodiscard]] RunOutcome cancel_before(const RunTask& order,
                                          const std::optional<Warning>& reason = std::nullopt);
 
  private:
   struct Running;
 
-  [[nodiscard]] RunOutcome profile(const RunOrder& order, bool is_known,
+  [[nodiscard]] RunOutcome profile(const RunTask& order, bool is_known,
                                    const std::stop_token& stop);
   [[nodiscard]] RunOutcome end_begun(const Error& error);
-  [[nodiscard]] RunOutcome end_before(const RunOrder& order, bool is_known, const Error& error,
+  [[nodiscard]] RunOutcome end_before(const RunTask& order, bool is_known, const Error& error,
                                       const std::string& code);
-  void keep(const RunOrder& order, RunStatus status, const std::string& finish_reason,
+  void keep(const RunTask& order, RunStatus status, const std::string& finish_reason,
             const std::optional<Warning>& warning);
 
   Options options_;

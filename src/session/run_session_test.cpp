@@ -31,10 +31,10 @@ constexpr const char* kFailing = R"({"playback": 1, "steps": [
 /// What a session did, in order, as its observer and its baseline saw it.
 class Diary final : public SessionObserver {
  public:
-  void on_load_end(const RunOrder& /*order*/, const Result<void>& loaded) override {
+  void on_load_end(const RunTask& /*order*/, const Result<void>& loaded) override {
     lines.emplace_back(loaded ? "loaded" : "not loaded");
   }
-  void on_begin(const RunOrder& /*order*/, std::size_t most_output_tokens,
+  void on_begin(const RunTask& /*order*/, std::size_t most_output_tokens,
                 InferencePipelineProfiler& /*profiler*/, PowerMonitor* power) override {
     lines.push_back("begin of at most " + std::to_string(most_output_tokens) +
                     (power != nullptr ? "" : " without power"));
@@ -77,7 +77,7 @@ class RunSessionTest : public ::testing::Test {
             .profiler = {.clock = &clock_},
             .observer = &diary_};
   }
-  [[nodiscard]] RunOrder order(const std::string& file, std::string run_id = {}) const {
+  [[nodiscard]] RunTask order(const std::string& file, std::string run_id = {}) const {
     return {.run_id = std::move(run_id),
             .model = (dir_.path() / file).string(),
             .generate = {.prompt = "hi", .max_tokens = 3}};

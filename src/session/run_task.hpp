@@ -10,7 +10,7 @@
 
 namespace enprof {
 
-struct RunOrder {
+struct RunTask {
   /// Known to who ordered the run, who may ask for it later; empty: a new one is made.
   std::string run_id{};
   std::string model{};         ///< as who ordered it calls it
