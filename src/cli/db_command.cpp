@@ -310,21 +310,16 @@ int DbCommand::prune() {
   if (!runs) {
     return failed(runs.error());
   }
-  std::string text;
+  std::string told = yes_ ? "No run had to go." : "No run would go.";
   if (!runs->empty()) {
-    text = table_of(*runs);
+    told = yes_ ? fmt::format(
+                      "Deleted {}. Their space is used again; to give it back to the disk: "
+                      "enprof db vacuum",
+                      counted(runs->size(), "run"))
+                : fmt::format("{} would go. To delete: the same with --yes",
+                              counted(runs->size(), "run"));
   }
-  if (runs->empty()) {
-    text += yes_ ? "No run had to go.\n" : "No run would go.\n";
-  } else if (yes_) {
-    text += fmt::format(
-        "Deleted {}. Their space is used again; to give it back to the disk: enprof db vacuum\n",
-        counted(runs->size(), "run"));
-  } else {
-    text +=
-        fmt::format("{} would go. To delete: the same with --yes\n", counted(runs->size(), "run"));
-  }
-  return shown(text);
+  return shown(table_of(*runs) + wrap(told, stdout_terminal().width, 2) + "\n");
 }
 
 int DbCommand::backup() {

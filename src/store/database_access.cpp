@@ -134,15 +134,17 @@ Result<void> DatabaseAccess::connect() {
 }
 
 Error DatabaseAccess::overwritten() const {
-  return {ErrorCode::io,
-          fmt::format("The connection to the database {} is lost: the file was written over "
-                      "while it was open",
-                      path_.string()),
-          fmt::format(
-              "The next attempt opens what is there now. What was written last before that, and "
-              "was in the log, may be lost: it is beside it, in {}-wal.replaced. To put a copy in "
-              "place while programs use it, and lose nothing: enprof db restore FILE --db {}",
-              follow_links(path_).string(), shell_quote(path_.string()))};
+  return {
+      ErrorCode::io,
+      fmt::format("The connection to the database {} is lost: the file was written over "
+                  "while it was open",
+                  path_.string()),
+      fmt::format(
+          "The next attempt opens what is there now. Changes of just before that are not in it, "
+          "but "
+          "in {}-wal.replaced. To put a copy in place while programs use the database, and keep "
+          "what was there: enprof db restore FILE --db {}",
+          follow_links(path_).string(), shell_quote(path_.string()))};
 }
 
 Error DatabaseAccess::taken_away() const {

@@ -2,16 +2,20 @@
 
 #include <sqlite3.h>
 
-#include <cstring>
+#include <span>
 
 namespace enprof {
 namespace {
+
+/// https://www.sqlite.org/fileformat2.html#the_database_header
+constexpr std::size_t kHeaderBytes = 100;
 
 /// SQLite's own handle of the database file. To open the file once more would be harmful: closing
 /// that takes away the locks of this process (fcntl).
 sqlite3_file* file_of(sqlite3* database) {
   sqlite3_file* file = nullptr;
-  if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+  if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER,
+                           static_cast<void*>(&file)) != SQLITE_OK ||
       file == nullptr || file->pMethods == nullptr) {
     return nullptr;
   }
@@ -19,18 +23,16 @@ sqlite3_file* file_of(sqlite3* database) {
 }
 
 /// The first bytes of the file; zeros where it is shorter.
-template <std::size_t size>
-bool read_header(sqlite3_file* file, std::array<unsigned char, size>& header) {
-  const int code = file->pMethods->xRead(file, header.data(), static_cast<int>(size), 0);
+bool read_header(sqlite3_file* file, std::span<unsigned char> header) {
+  const int code = file->pMethods->xRead(file, header.data(), static_cast<int>(header.size()), 0);
   return code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ;
 }
 
-template <std::size_t size>
-std::uint32_t counter_in(const std::array<unsigned char, size>& header) {
+std::uint32_t counter_in(std::span<const unsigned char> header) {
   constexpr std::size_t kAt = 24;
   std::uint32_t counter = 0;
   for (std::size_t index = kAt; index < kAt + sizeof counter; ++index) {
-    counter = counter << 8U | header.at(index);  // big-endian
+    counter = counter << 8U | header[index];  // big-endian
   }
   return counter;
 }
@@ -56,7 +58,7 @@ std::uint32_t number_at(volatile const unsigned char* index, std::size_t offset)
 
 std::optional<std::uint32_t> change_counter(sqlite3* database) {
   sqlite3_file* const file = file_of(database);
-  std::array<unsigned char, 100> header{};
+  std::array<unsigned char, kHeaderBytes> header{};
   if (file == nullptr || !read_header(file, header)) {
     return std::nullopt;
   }

@@ -32,7 +32,6 @@ class OverwriteWatch {
   [[nodiscard]] bool is_overwritten() const { return is_overwritten_; }
 
  private:
-  static constexpr std::size_t kHeaderBytes = 100;
   /// How far the log has been carried into the file.
   struct Progress {
     std::array<std::uint32_t, 2> salts{};  ///< new whenever the log begins from its start
@@ -42,7 +41,7 @@ class OverwriteWatch {
   };
   struct Seen {
     Progress progress;
-    std::array<unsigned char, kHeaderBytes> header{};
+    std::array<unsigned char, 100> header{};  ///< of the file
   };
   [[nodiscard]] static std::optional<Seen> see(sqlite3* database);
   [[nodiscard]] static bool may_follow(const Seen& later, const Seen& earlier);

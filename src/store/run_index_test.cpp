@@ -5,6 +5,7 @@
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -128,6 +129,30 @@ TEST_F(RunIndex, AListedRunSaysWhatIsKnown) {
   EXPECT_EQ(bare.energy, std::nullopt);
   EXPECT_EQ(bare.method, std::nullopt);
   EXPECT_EQ(bare.warnings, 0U);
+}
+
+TEST_F(RunIndex, AnIndexThatNamesARunThatIsNotThereIsDamage) {
+  save("a", 1);
+  const std::string path = database_.path().string();
+  database_ = ProfileDatabase{};
+  {
+    SQLite::Database without(path, SQLite::OPEN_READWRITE);
+    without.exec(
+        "PRAGMA writable_schema = ON; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE "
+        "type = 'index' AND tbl_name = 'runs' AND sql IS NOT NULL; DELETE FROM sqlite_schema WHERE "
+        "name IN (SELECT name FROM kept)");
+  }
+  {
+    SQLite::Database back(path, SQLite::OPEN_READWRITE);
+    back.exec(
+        "DELETE FROM runs; PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM "
+        "kept; DROP TABLE kept");
+  }
+  database_ = ProfileDatabase::connect(path).value();
+  const auto list = database_.list_runs();
+  ASSERT_FALSE(list);
+  EXPECT_EQ(list.error().code, ErrorCode::corrupt) << list.error().message;
+  EXPECT_NE(list.error().hint.find("--salvage"), std::string::npos) << list.error().hint;
 }
 
 TEST_F(RunIndex, ARunIsNamedByIdPrefixOrLast) {

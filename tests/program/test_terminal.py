@@ -112,7 +112,11 @@ class OnATerminal(ProgramTest):
                                 env={"NO_COLOR": "1"})
             stats = on_terminal(("db", "stats", "--db", "profiles.db"), columns=columns,
                                 env={"NO_COLOR": "1"}, cwd=self.dir)
-            for line in [*listed.splitlines(), *shown.splitlines(), *stats.splitlines()]:
+            pruned = on_terminal(("db", "prune", "--max-runs", 0, "--db", self.db),
+                                 columns=columns, env={"NO_COLOR": "1"})
+            self.assertIn("2 runs would go", pruned)
+            for line in [*listed.splitlines(), *shown.splitlines(), *stats.splitlines(),
+                         *pruned.splitlines()]:
                 self.assertTrue(fits(line, columns), f"{columns}: {line}")
 
     def test_help_fits(self):

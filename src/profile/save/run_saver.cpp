@@ -241,7 +241,7 @@ void RunSaver::put(RunStep step) {
          {.code = stored.error().code,
           .message = {},
           .hint = sentence(stored.error().hint) +
-                  " Nothing is lost: enprof brings the file in by itself."});
+                  " Nothing of the run is lost: enprof brings the file in by itself."});
   } else {
     trim_pending();
     tell(
@@ -408,13 +408,13 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
     written = journal_->append(std::span(&line, 1));
   }
   if (written) {
-    run.warnings.push_back(
-        {"store", "journaled",
-         fmt::format("The run is not in the database yet, but in {}: {}", journal_->path().string(),
-                     refusal.message),
-         fmt::format("{} Nothing is lost: enprof brings the run in by itself when it starts next, "
-                     "or at once with: {}",
-                     sentence(refusal.hint), import_command(database_))});
+    run.warnings.push_back({"store", "journaled",
+                            fmt::format("The run is not in the database yet, but in {}: {}",
+                                        journal_->path().string(), refusal.message),
+                            fmt::format("{} Nothing of the run is lost: enprof brings the run in "
+                                        "by itself when it starts next, "
+                                        "or at once with: {}",
+                                        sentence(refusal.hint), import_command(database_))});
     kLog.warning("Run {} is in {}", run.run_id, journal_->path().string());
     return journal_->path();
   }
@@ -422,14 +422,14 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
     drop_journal();
   }
   if (const auto place = to_file_elsewhere(line, run.run_id)) {
-    run.warnings.push_back(
-        {"store", "saved_elsewhere",
-         fmt::format("The run is not in the database, but in {}: {}", place->string(),
-                     refusal.message),
-         fmt::format("{} Nothing is lost: as soon as the database can be written, bring the run in "
-                     "with: {} {}",
-                     sentence(refusal.hint), import_command(database_),
-                     shell_quote(place->string()))});
+    run.warnings.push_back({"store", "saved_elsewhere",
+                            fmt::format("The run is not in the database, but in {}: {}",
+                                        place->string(), refusal.message),
+                            fmt::format("{} Nothing of the run is lost: as soon as the database "
+                                        "can be written, bring the run in "
+                                        "with: {} {}",
+                                        sentence(refusal.hint), import_command(database_),
+                                        shell_quote(place->string()))});
     kLog.warning("Run {} is in {}", run.run_id, place->string());
     return *place;
   }

@@ -81,7 +81,7 @@ TEST_F(RunSaverTest, WithoutTheDatabaseTheRunGoesIntoAJournalAndIsBroughtIn) {
     EXPECT_NE(trouble_[0].message.find(path_.string() + ".journal/" + run.id() + ".jsonl"),
               std::string::npos)
         << trouble_[0].message;
-    EXPECT_NE(trouble_[0].hint.find("Nothing is lost"), std::string::npos);
+    EXPECT_NE(trouble_[0].hint.find("Nothing of the run is lost"), std::string::npos);
   }
   const ProfiledRun result = run.finish();
   ASSERT_TRUE(has_warning(result, "journaled"));
