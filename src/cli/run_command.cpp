@@ -371,10 +371,10 @@ SessionPower::Options RunCommand::power_options() const {
 
 RunTask RunCommand::order() const {
   RunTask order{.model = model_,
-                 .generate = generate_,
-                 .depth = depth_from_string(depth_).value_or(Depth::module),
-                 .tags = tags_,
-                 .experiment = experiment_};
+                .generate = generate_,
+                .depth = depth_from_string(depth_).value_or(Depth::module),
+                .tags = tags_,
+                .experiment = experiment_};
   order.generate.prompt = prompt_;
   return order;
 }

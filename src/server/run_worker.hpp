@@ -8,8 +8,8 @@
 #include "server/server_health.hpp"
 #include "server/server_metrics.hpp"
 #include "session/model_keeper.hpp"
-#include "session/run_task.hpp"
 #include "session/run_session.hpp"
+#include "session/run_task.hpp"
 #include "session/session_power.hpp"
 
 #include <functional>
