@@ -178,8 +178,8 @@ class StreamBench {
     const auto count = static_cast<std::size_t>(seconds * kCalmEventsPerSecond);
     std::vector<Instant> ends(count);  // each written before its token is told of
     profiler.on([&](const Event& event) {
-      if (event.type == EventType::token_complete) {
-        publish_token(hub_, event.token, ends.at(event.token));
+      if (const auto* const token = event.get_if<events::TokenComplete>()) {
+        publish_token(hub_, token->index, ends.at(token->index));
       }
     });
     RunScope run = profiler.run({.model_name = "bench", .max_output_tokens = count});

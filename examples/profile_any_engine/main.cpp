@@ -1,5 +1,5 @@
 // Profiles an "engine" of one's own with enprof's scopes: here a loop that burns CPU time in place
-// of a model. Prints where the energy went.
+// of a model. Prints its text as it comes, and where the energy went.
 #include <enprof/enprof.hpp>
 
 #include <chrono>
@@ -26,6 +26,12 @@ int main(int argc, char** argv) {
   auto database = enprof::ProfileDatabase::connect(path);
   auto monitor = enprof::PowerMonitor::open(power);
   enprof::InferencePipelineProfiler profiler{monitor, database};
+  // Called on the profiler's own thread, a moment after each token: the engine never waits for it.
+  profiler.on([](const enprof::Event& event) {
+    if (const auto* token = event.get_if<enprof::events::TokenComplete>()) {
+      std::fputs(token->text.c_str(), stdout);
+    }
+  });
 
   auto run = profiler.run({.prompt = "a prompt", .model_name = "my-model"});
   run.set_prompt_tokens(3);
@@ -40,7 +46,7 @@ int main(int argc, char** argv) {
   }
 
   const enprof::ProfiledRun& result = run.finish();
-  std::printf("run %s\n", result.run_id.c_str());
+  std::printf("\nrun %s\n", result.run_id.c_str());
   for (const enprof::PhaseFigure& phase : result.phases) {
     const std::string name{enprof::to_string(phase.phase)};
     if (phase.figure.total) {

@@ -1,10 +1,12 @@
 // All of enprof's public API.
 #pragma once
 
+#include "enprof/attribution/energy_attribution.hpp"
 #include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/base/log.hpp"
 #include "enprof/base/units.hpp"
+#include "enprof/base/version.hpp"
 #include "enprof/model/event.hpp"
 #include "enprof/model/operation.hpp"
 #include "enprof/model/profiled_run.hpp"

@@ -11,20 +11,16 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <initializer_list>
 #include <mutex>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill and sigset_t are POSIX, not C++
+#include <spawn.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
-
-#if defined(__linux__)
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#endif
 
 extern char** environ;  // NOLINT(readability-identifier-naming): POSIX names it
 
@@ -110,69 +106,78 @@ struct Pipe {
   }
 };
 
-/// All that the new process needs, made before it exists: between fork and exec nothing may be
-/// allocated.
-struct Launch {
-  const char* program = nullptr;
-  char* const* arguments = nullptr;
-  char* const* environment = nullptr;
-  int input = -1;
-  int output = -1;
-  int errors = -1;
-  int report = -1;  // takes the errno of an exec that failed; closed by one that did not
-  sigset_t no_signals{};
-  pid_t parent = 0;
+/// What the new process does before it executes the program. Functions return an errno, 0 for none.
+class SpawnPlan {
+ public:
+  SpawnPlan() = default;
+  SpawnPlan(const SpawnPlan&) = delete;
+  SpawnPlan& operator=(const SpawnPlan&) = delete;
+  ~SpawnPlan() {
+    if (has_actions_) {
+      posix_spawn_file_actions_destroy(&actions_);
+    }
+    if (has_attributes_) {
+      posix_spawnattr_destroy(&attributes_);
+    }
+  }
+
+  [[nodiscard]] int make(int input, int output, int errors) {
+    return first_error({plan_descriptors(input, output, errors), plan_attributes()});
+  }
+  [[nodiscard]] int spawn(pid_t& pid, const char* program, const std::vector<char*>& arguments,
+                          const std::vector<char*>& environment) const {
+    return posix_spawn(&pid, program, &actions_, &attributes_, arguments.data(),
+                       environment.data());
+  }
+
+ private:
+  static int first_error(std::initializer_list<int> errors) {
+    const auto* const found = std::ranges::find_if(errors, [](int error) { return error != 0; });
+    return found == errors.end() ? 0 : *found;
+  }
+
+  [[nodiscard]] int plan_descriptors(int input, int output, int errors) {
+    if (const int error = posix_spawn_file_actions_init(&actions_); error != 0) {
+      return error;
+    }
+    has_actions_ = true;
+    return first_error({
+        posix_spawn_file_actions_adddup2(&actions_, input, STDIN_FILENO),
+        posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO),
+        posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO),
+#if defined(__GLIBC__)
+        // What libraries opened without O_CLOEXEC. macOS has an attribute for that, see below.
+        posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1),
+#endif
+    });
+  }
+
+  [[nodiscard]] int plan_attributes() {
+    if (const int error = posix_spawnattr_init(&attributes_); error != 0) {
+      return error;
+    }
+    has_attributes_ = true;
+    int flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+#if defined(POSIX_SPAWN_CLOEXEC_DEFAULT)
+    flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
+#endif
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    sigdelset(&all, SIGKILL);
+    sigdelset(&all, SIGSTOP);
+    return first_error({posix_spawnattr_setflags(&attributes_, static_cast<short>(flags)),
+                        posix_spawnattr_setpgroup(&attributes_, 0),
+                        posix_spawnattr_setsigdefault(&attributes_, &all),
+                        posix_spawnattr_setsigmask(&attributes_, &none)});
+  }
+
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+  bool has_actions_ = false;
+  bool has_attributes_ = false;
 };
-
-/// In the new process: calls that are safe after fork only, and no return.
-[[noreturn]] void run_child(const Launch& launch) {
-  const auto give_up = [&] {
-    const int error_number = errno;
-    [[maybe_unused]] const ssize_t written =
-        ::write(launch.report, &error_number, sizeof error_number);
-    _exit(127);
-  };
-  struct sigaction by_default{};
-  by_default.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) {
-    sigaction(signal, &by_default, nullptr);  // fails for SIGKILL and SIGSTOP, which need it not
-  }
-  setpgid(0, 0);
-  if (dup2(launch.input, STDIN_FILENO) < 0 || dup2(launch.output, STDOUT_FILENO) < 0 ||
-      dup2(launch.errors, STDERR_FILENO) < 0) {
-    give_up();
-  }
-#if defined(__linux__)
-  // What libraries opened without O_CLOEXEC. Older kernels lack the call; sudo closes them itself.
-#if defined(SYS_close_range)
-  constexpr unsigned kCloseOnExec = 1U << 2U;  // CLOSE_RANGE_CLOEXEC
-  syscall(SYS_close_range, 3U, ~0U, kCloseOnExec);
-#endif
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != launch.parent) {
-    _exit(127);  // we died before the line above
-  }
-#endif
-  sigprocmask(SIG_SETMASK, &launch.no_signals, nullptr);
-  execve(launch.program, launch.arguments, launch.environment);
-  give_up();
-  _exit(127);
-}
-
-/// A new process that shares our memory until it execs, where the system has that: copying the page
-/// tables of a loaded model would stop the inference for as long as that takes.
-[[gnu::noinline]] pid_t fork_and_run(const Launch& launch) {
-#if defined(__linux__)
-  // posix_spawn has no way to ask for the signal of our death.
-  const pid_t pid = vfork();  // NOLINT(bugprone-unsafe-functions)
-#else
-  const pid_t pid = fork();
-#endif
-  if (pid == 0) {
-    run_child(launch);
-  }
-  return pid;
-}
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;
@@ -257,8 +262,7 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
   }
   Pipe output;
   Pipe errors;
-  Pipe report;
-  if (!output.open() || !errors.open() || !report.open()) {
+  if (!output.open() || !errors.open()) {
     return cannot_start(command, errno);
   }
   int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -268,42 +272,15 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
 
   std::vector<std::string> texts = command;
   std::vector<std::string> variables = child_environment();
-  const std::vector<char*> arguments = pointers(texts);
-  const std::vector<char*> environment = pointers(variables);
-  Launch launch{.program = program->c_str(),
-                .arguments = arguments.data(),
-                .environment = environment.data(),
-                .input = input,
-                .output = output.write_end,
-                .errors = errors.write_end,
-                .report = report.write_end,
-                .parent = getpid()};
-  sigemptyset(&launch.no_signals);
-
-  // A handler must not run in a process that shares our memory.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  const pid_t pid = fork_and_run(launch);
-  const int fork_error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  close_and_forget(input);
-  if (pid < 0) {
-    return cannot_start(command, fork_error);
+  pid_t pid = -1;
+  SpawnPlan plan;
+  int error = plan.make(input, output.write_end, errors.write_end);
+  if (error == 0) {
+    error = plan.spawn(pid, program->c_str(), pointers(texts), pointers(variables));
   }
-
-  close_and_forget(report.write_end);
-  int exec_error = 0;
-  ssize_t count = 0;
-  do {
-    count = ::read(report.read_end, &exec_error, sizeof exec_error);
-  } while (count < 0 && errno == EINTR);
-  if (count == static_cast<ssize_t>(sizeof exec_error)) {
-    int ignored = 0;
-    while (waitpid(pid, &ignored, 0) < 0 && errno == EINTR) {
-    }
-    return cannot_start(command, exec_error);
+  close_and_forget(input);
+  if (error != 0) {
+    return cannot_start(command, error);
   }
   make_non_blocking(output.read_end);
   make_non_blocking(errors.read_end);

@@ -30,15 +30,14 @@ struct ExitStatus {
 /// it inherits no descriptors of ours, no signal mask and no ignored signals: it dies of SIGPIPE as
 /// programs do, whatever we made of that signal. Its messages are in English (LC_ALL=C).
 ///
-/// It does not outlive us:
+/// It does not outlive us for long:
 /// - the destructor ends it, with SIGTERM and then SIGKILL to its group, and reaps it;
-/// - if we are killed, nobody reads its pipe any more: SIGPIPE ends it at its next write. So on
-///   every platform;
-/// - on Linux it is killed at once when the thread that started it ends, however that comes to be
-///   (PR_SET_PDEATHSIG). That thread should live as long as the program is wanted.
-/// A program that is another user's (sudo) takes no signals from us, and the kernel forgets the
-/// second promise when it is set-user-ID: the pipe alone then ends it, at its next write. One that
-/// neither takes signals nor writes cannot be ended by us at all.
+/// - if we are killed, its pipe has no reader any more: SIGPIPE ends it at its next write. A
+/// program
+///   that writes nothing more runs on until it ends by itself.
+/// A program that is another user's (sudo) takes no signals from us: the pipe alone then ends it,
+/// at its next write, also after the destructor. One that neither takes signals nor writes cannot
+/// be ended by us.
 ///
 /// Threads: one at a time.
 class ChildProcess {

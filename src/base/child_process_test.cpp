@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <pthread.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX, not C++
 #include <string>
 #include <string_view>
@@ -193,6 +194,29 @@ TEST(ChildProcess, DiesOfSigpipeAlthoughWeIgnoreIt) {
   EXPECT_EQ(child->wait(kLong), (ExitStatus{.code = std::nullopt, .signal = SIGPIPE}));
 }
 
+TEST(ChildProcess, InheritsNoSignalMaskAndNoIgnoredSignal) {
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  const auto handler = std::signal(SIGUSR1, SIG_IGN);
+  auto terminated = ChildProcess::start(shell("kill -TERM $$; echo survived"));
+  auto signalled = ChildProcess::start(shell("kill -USR1 $$; echo survived"));
+  std::signal(SIGUSR1, handler);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ASSERT_TRUE(terminated);
+  ASSERT_TRUE(signalled);
+  EXPECT_EQ(terminated->wait(kLong), (ExitStatus{.code = std::nullopt, .signal = SIGTERM}));
+  EXPECT_EQ(signalled->wait(kLong), (ExitStatus{.code = std::nullopt, .signal = SIGUSR1}));
+}
+
+TEST(ChildProcess, IsAProcessGroupOfItsOwn) {
+  auto child = ChildProcess::start(shell("exec sleep 60"));
+  ASSERT_TRUE(child);
+  EXPECT_EQ(::getpgid(child->pid()), child->pid());
+}
+
 TEST(ChildProcess, LeaksNoDescriptorAndInheritsNone) {
   const int ours = ::open("/dev/null", O_RDONLY);  // on purpose without O_CLOEXEC
   ASSERT_GE(ours, 0);
@@ -238,8 +262,8 @@ void expect_to_end_with_its_killed_starter(const std::string& script) {
 }
 
 #if defined(__linux__)
-TEST(ChildProcess, OneThatNeverWritesDoesNotOutliveUs) {
-  expect_to_end_with_its_killed_starter("echo $$; exec sleep 60");
+TEST(ChildProcess, WhereWeAreKilledItEndsAtItsNextWrite) {
+  expect_to_end_with_its_killed_starter("while echo $$; do sleep 0.01; done");
 }
 
 // As one under sudo, which takes no signals from us.

@@ -1,53 +1,36 @@
 #include "base/utf8.hpp"
 
+#include <algorithm>
 #include <array>
+#include <utf8proc.h>
 
 namespace enprof {
+namespace {
+
+const utf8proc_uint8_t* bytes_of(std::string_view text) noexcept {
+  return reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+}
+
+/// Four bytes are all that one sequence can have.
+utf8proc_ssize_t ssize_of(std::string_view text) noexcept {
+  constexpr std::size_t kLongestSequence = 4;
+  return static_cast<utf8proc_ssize_t>(std::min(text.size(), kLongestSequence));
+}
+
+}  // namespace
 
 std::size_t utf8_sequence_length(std::string_view text) noexcept {
-  const auto byte = [text](std::size_t index) { return static_cast<unsigned char>(text[index]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) {
-    return 1;
-  }
-  // The second byte's range rules out overlong forms, surrogates and values above U+10FFFF.
-  std::size_t length = 0;
-  unsigned char low = 0x80;
-  unsigned char high = 0xBF;
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    length = 2;
-  } else if (lead >= 0xE0 && lead <= 0xEF) {
-    length = 3;
-    low = lead == 0xE0 ? 0xA0 : low;
-    high = lead == 0xED ? 0x9F : high;
-  } else if (lead >= 0xF0 && lead <= 0xF4) {
-    length = 4;
-    low = lead == 0xF0 ? 0x90 : low;
-    high = lead == 0xF4 ? 0x8F : high;
-  }
-  if (length == 0 || text.size() < length || byte(1) < low || byte(1) > high) {
-    return 0;
-  }
-  for (std::size_t index = 2; index < length; ++index) {
-    if (byte(index) < 0x80 || byte(index) > 0xBF) {
-      return 0;
-    }
-  }
-  return length;
+  const CodePoint point = first_code_point(text);
+  return point.valid ? point.length : 0;
 }
 
 CodePoint first_code_point(std::string_view text) noexcept {
-  const std::size_t length = utf8_sequence_length(text);
-  if (length == 0) {
+  utf8proc_int32_t value = 0;
+  const utf8proc_ssize_t length = utf8proc_iterate(bytes_of(text), ssize_of(text), &value);
+  if (length <= 0) {
     return {};
   }
-  // The lead byte holds 7, 5, 4 or 3 bits, by length; each byte after it 6.
-  constexpr std::array<unsigned char, 5> kLeadMask{0, 0x7F, 0x1F, 0x0F, 0x07};
-  char32_t value = static_cast<unsigned char>(text[0]) & kLeadMask[length];
-  for (std::size_t index = 1; index < length; ++index) {
-    value = (value << 6U) | (static_cast<unsigned char>(text[index]) & 0x3FU);
-  }
-  return {value, length, true};
+  return {static_cast<char32_t>(value), static_cast<std::size_t>(length), true};
 }
 
 std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept {

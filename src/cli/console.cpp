@@ -13,6 +13,7 @@
 #include <exception>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace enprof {
@@ -79,6 +80,19 @@ bool print(std::string_view text) {
     }
   }
   return true;
+}
+
+Error cannot_print(int error_number) {
+  // Bad file descriptor, in the system's words: closed, also where something else has its place
+  // (reserve_standard_streams).
+  const bool is_closed = error_number == EBADF;
+  return {error_code_from_errno(error_number),
+          fmt::format("Cannot write standard output: {}",
+                      is_closed ? std::string{"it is closed"}
+                                : std::generic_category().message(error_number)),
+          is_closed ? "Start enprof with it open, or send the result to a file: > FILE"
+          : error_number == EFBIG ? "Files may not be that large here: ulimit -f unlimited"
+                                  : "Send it to where there is room, for example: > FILE"};
 }
 
 void print_error(const Error& error) noexcept {

@@ -26,6 +26,8 @@ struct TerminalSize {
 
 /// Writes to stdout. False where it could not: a closed pipe, a full disk.
 [[nodiscard]] bool print(std::string_view text);
+/// Why print() could not, from errno.
+[[nodiscard]] Error cannot_print(int error_number);
 /// Writes a line to stderr: "enprof: error: …", and the hint below it. As with say(), whether it
 /// can be written changes nothing.
 void print_error(const Error& error) noexcept;

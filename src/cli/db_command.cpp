@@ -1,6 +1,7 @@
 #include "cli/db_command.hpp"
 
 #include "base/format_bytes.hpp"
+#include "base/json_text.hpp"
 #include "base/printable.hpp"
 #include "base/shell_quote.hpp"
 #include "cli/console.hpp"
@@ -45,19 +46,18 @@ std::string stats_json(const DatabaseStats& stats) {
   const auto time = [](const std::optional<WallTime>& at) {
     return at ? Json(at->time_since_epoch().count()) : Json(nullptr);
   };
-  return printable_json(Json{
-             {"path", stats.path.string()},
-             {"schema_version", stats.schema_version},
-             {"file_bytes", stats.file_bytes},
-             {"log_bytes", stats.log_bytes},
-             {"free_bytes", stats.free_bytes},
-             {"runs", stats.runs},
-             {"runs_by_status", statuses},
-             {"oldest_at_ms", time(stats.oldest)},
-             {"newest_at_ms", time(stats.newest)},
-             {"journals", stats.journals},
-             {"rows", rows}}.dump(2, ' ', false, Json::error_handler_t::replace)) +
-         "\n";
+  const Json json{{"path", stats.path.string()},
+                  {"schema_version", stats.schema_version},
+                  {"file_bytes", stats.file_bytes},
+                  {"log_bytes", stats.log_bytes},
+                  {"free_bytes", stats.free_bytes},
+                  {"runs", stats.runs},
+                  {"runs_by_status", statuses},
+                  {"oldest_at_ms", time(stats.oldest)},
+                  {"newest_at_ms", time(stats.newest)},
+                  {"journals", stats.journals},
+                  {"rows", rows}};
+  return indented(json) + "\n";
 }
 
 std::string stats_text(const DatabaseStats& stats) {
@@ -94,10 +94,21 @@ std::string stats_text(const DatabaseStats& stats) {
   return wrapped + table.text(terminal, 2);
 }
 
-/// The line for a run that goes.
-std::string line_of(const RunSummary& run) {
-  return fmt::format("{}  {}  {}  {}\n", printable(run.run_id.substr(0, 8)),
-                     format_wall_time(run.started_at), printable(run.model), quote(run.prompt, 40));
+/// The runs that go, or would.
+std::string table_of(const std::vector<RunSummary>& runs) {
+  using Align = TextTable::Align;
+  TextTable table({Align::left, Align::left, Align::left, Align::left});
+  constexpr std::size_t kStarted = 1;
+  constexpr std::size_t kModel = 2;
+  constexpr std::size_t kPrompt = 3;
+  table.may_cut(kModel, 10);
+  table.may_cut(kPrompt, 12);
+  table.may_drop({kPrompt, kStarted});
+  for (const RunSummary& run : runs) {
+    table.row({run.run_id.substr(0, 8), format_wall_time(run.started_at), run.model,
+               quote(run.prompt, 40)});
+  }
+  return table.text(stdout_terminal(), 0);
 }
 
 }  // namespace
@@ -124,6 +135,10 @@ void DbCommand::declare(CLI::App& program) {
       "  enprof db check --salvage saved.db        of a damaged one\n");
 
   vacuum_ = app_->add_subcommand("vacuum", "Give unused space back to the disk");
+  vacuum_->footer(
+      "It needs as much free disk as the database has.\n"
+      "Example:\n"
+      "  enprof db vacuum                           after enprof db prune\n");
 
   prune_ = app_->add_subcommand("prune", "Delete old runs; without --yes only say which");
   prune_->add_option("--max-age-days", max_age_days_, "Runs that began longer ago than this go")
@@ -148,13 +163,24 @@ void DbCommand::declare(CLI::App& program) {
 
   restore_ = app_->add_subcommand(
       "restore", "Put a copy in its place, also while it is in use; what was there is kept");
-  restore_->add_option("FILE", copy_, "What enprof db backup has written")->required();
+  restore_->add_option("FILE", copy_, "What enprof db backup has written")
+      ->required()
+      ->check(not_empty());
+  restore_->footer(
+      "To copy a file over the database (cp) instead loses runs where a program uses it.\n"
+      "Example:\n"
+      "  enprof db restore profiles-of-today.db     what is there now is kept beside it\n");
 
   import_ = app_->add_subcommand(
       "import", "Bring in runs that could not be saved, and close interrupted ones");
   import_
       ->add_option("FILE", journals_, "Journals of runs that lie elsewhere, as enprof named them")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  import_->footer(
+      "Runs that were exported as JSON: enprof import.\n"
+      "Examples:\n"
+      "  enprof db import                                  what waits beside the database\n"
+      "  enprof db import /tmp/enprof-915eafb8c0d1.jsonl   a run for which there was no room\n");
   app_->footer(
       "Examples:\n"
       "  enprof db stats                            how large it is\n"
@@ -284,21 +310,16 @@ int DbCommand::prune() {
   if (!runs) {
     return failed(runs.error());
   }
-  std::string text;
-  for (const RunSummary& run : *runs) {
-    text += line_of(run);
+  std::string told = yes_ ? "No run had to go." : "No run would go.";
+  if (!runs->empty()) {
+    told = yes_ ? fmt::format(
+                      "Deleted {}. Their space is used again; to give it back to the disk: "
+                      "enprof db vacuum",
+                      counted(runs->size(), "run"))
+                : fmt::format("{} would go. To delete: the same with --yes",
+                              counted(runs->size(), "run"));
   }
-  if (runs->empty()) {
-    text += yes_ ? "No run had to go.\n" : "No run would go.\n";
-  } else if (yes_) {
-    text += fmt::format(
-        "Deleted {}. Their space is used again; to give it back to the disk: enprof db vacuum\n",
-        counted(runs->size(), "run"));
-  } else {
-    text +=
-        fmt::format("{} would go. To delete: the same with --yes\n", counted(runs->size(), "run"));
-  }
-  return shown(text);
+  return shown(table_of(*runs) + wrap(told, stdout_terminal().width, 2) + "\n");
 }
 
 int DbCommand::backup() {

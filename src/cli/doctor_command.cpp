@@ -1,7 +1,9 @@
 #include "cli/doctor_command.hpp"
 
 #include "enprof/base/clock.hpp"
+#include "enprof/base/version.hpp"
 
+#include "base/json_text.hpp"
 #include "base/printable.hpp"
 #include "cli/console.hpp"
 #include "cli/machine_diagnosis.hpp"
@@ -99,7 +101,7 @@ void DoctorCommand::declare(CLI::App& program) {
       "Exit codes: 0 whatever was found, 1 the output cannot be written, 2 usage, 3 under --strict "
       "where energy cannot be measured (an estimate is no measurement) or runs cannot be kept.\n"
       "Examples:\n"
-      "  enprof doctor                             what works, and what would fix the rest\n"
+      "  enprof doctor                                   what works, and what would fix the rest\n"
       "  enprof doctor --json | jq '.[].fix // empty'    the remedies alone\n");
   database_.declare(*app_);
   app_->add_flag("--json", json_, "Print JSON");
@@ -192,9 +194,7 @@ std::string DoctorCommand::json(const std::vector<Group>& groups) {
                                                     : nlohmann::ordered_json(diagnosis.fix)}});
     }
   }
-  return printable_json(
-             list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) +
-         "\n";
+  return indented(list) + "\n";
 }
 
 int DoctorCommand::run() {
@@ -219,7 +219,7 @@ int DoctorCommand::run() {
           diagnose_perf_events(environment.sysfs_root, environment.procfs_root, geteuid() == 0),
           diagnose_clock(environment.sysfs_root, *environment.clock),
       }};
-  groups[2] = {.title = "enprof " ENPROF_VERSION,
+  groups[2] = {.title = fmt::format("enprof {}", library_version()),
                .diagnoses = {diagnose_engine(), diagnose_vocabulary(), diagnose_database()}};
   if (const auto path = database_.path()) {
     groups[2].diagnoses.push_back(diagnose_disk(*path));

@@ -1,5 +1,6 @@
 #include "cli/event_line.hpp"
 
+#include "base/json_text.hpp"
 #include "base/printable.hpp"
 #include "base/utf8.hpp"
 
@@ -10,10 +11,6 @@
 
 namespace enprof {
 namespace {
-
-std::string dump(const Json& value) {
-  return printable_json(value.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
 
 /// A text of somebody else's without blanks, and without what could drive a terminal.
 std::string as_word(std::string_view text) {
@@ -33,13 +30,13 @@ std::string word(const Json& event, const char* key) {
   if (found == event.end() || found->is_null() || *found == "") {
     return "-";
   }
-  return as_word(found->is_string() ? found->get<std::string>() : dump(*found));
+  return as_word(found->is_string() ? found->get<std::string>() : on_one_line(*found));
 }
 
 void append_rails(std::string& line, const Json& rails) {
   for (const Json& rail : rails) {
     if (rail.is_object() && rail.contains("power_mw")) {
-      line += fmt::format(" rail.{}_mw={}", word(rail, "name"), dump(rail["power_mw"]));
+      line += fmt::format(" rail.{}_mw={}", word(rail, "name"), on_one_line(rail["power_mw"]));
     }
   }
 }
@@ -59,7 +56,7 @@ std::string event_line(const Json& event) {
     } else if (value.is_structured()) {
       line += fmt::format(" {}={}", as_word(key), value.size());
     } else {
-      line += fmt::format(" {}={}", as_word(key), dump(value));
+      line += fmt::format(" {}={}", as_word(key), on_one_line(value));
     }
   }
   return line;

@@ -34,15 +34,11 @@ void ExportCommand::declare(CLI::App& program) {
       "Examples:\n"
       "  enprof export last -o run.json              for `enprof import` on another machine\n"
       "  enprof export last --format csv -o run/     a CSV file a table\n"
-      "  enprof export last | jq .totals.energy_mj\n");
+      "  enprof export last | jq .totals.energy_mj   one of its figures\n");
 }
 
 /// One file a table, in a directory that is made where it is missing.
 Result<void> ExportCommand::write_tables(RunSource& run) const {
-  if (output_ == "-") {
-    return fail(ErrorCode::invalid_argument, "CSV is several files, one a table",
-                "Name a directory for them: -o DIRECTORY.");
-  }
   const std::filesystem::path directory = output_;
   const auto file_of = [&](std::string_view name) {
     return directory / fmt::format("{}.csv", name);
@@ -90,6 +86,11 @@ Result<void> ExportCommand::write() const {
 }
 
 int ExportCommand::run() {
+  if (format_ == "csv" && output_ == "-") {
+    print_error({ErrorCode::invalid_argument, "CSV is several files, one a table",
+                 "Name a directory for them: -o DIRECTORY"});
+    return exit_usage;
+  }
   if (const auto written = write(); !written) {
     print_error(written.error());
     return exit_failed;

@@ -13,13 +13,13 @@ constexpr Logger kLog{"power"};
 }  // namespace
 
 std::optional<Warning> measure_baseline(PowerMonitor& monitor, double seconds,
-                                        const std::atomic<bool>& cancel, BusyMachine busy) {
+                                        const std::stop_token& stop, BusyMachine busy) {
   if (seconds <= 0.0 || monitor.domains().empty()) {
     return std::nullopt;
   }
   StatusLine status;
   status.show(fmt::format("Measuring the idle baseline for {:g} s", seconds));
-  const auto baseline = monitor.measure_idle_baseline(from_ms(seconds * 1e3), &cancel, busy);
+  const auto baseline = monitor.measure_idle_baseline(from_ms(seconds * 1e3), stop, busy);
   status.clear();
   if (baseline || baseline.error().code == ErrorCode::cancelled) {
     return std::nullopt;

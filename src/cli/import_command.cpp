@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -23,9 +24,12 @@ Result<std::string> read_text(const std::string& path) {
   }
   std::error_code none;
   std::ifstream in(path, std::ios::binary);
-  if (!in || std::filesystem::is_directory(path, none)) {
-    return fail(ErrorCode::not_found, fmt::format("Cannot read {}", path),
-                "Name a file that exists and that you may read.");
+  const int error_number = std::filesystem::is_directory(path, none) ? EISDIR : in ? 0 : errno;
+  if (error_number != 0) {
+    return fail(
+        error_code_from_errno(error_number),
+        fmt::format("Cannot read {}: {}", path, std::generic_category().message(error_number)),
+        "Name a file that enprof export or --json has written and that you may read.");
   }
   return std::string{std::istreambuf_iterator<char>{in}, {}};
 }
@@ -63,8 +67,8 @@ void ImportCommand::declare(CLI::App& program) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_->footer(
       "Examples:\n"
-      "  enprof import run.json                    a run of another machine\n"
-      "  ssh box enprof export last | enprof import -\n");
+      "  enprof import run.json                          a run of another machine\n"
+      "  ssh box enprof export last | enprof import -    the same without a file between\n");
 }
 
 int ImportCommand::run() {

@@ -1,20 +1,39 @@
 #include "cli/interrupt.hpp"
 
+#include "base/log.hpp"
+#include "base/start_thread.hpp"
+#include "base/thread_name.hpp"
+
+#include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <fcntl.h>
+#include <unistd.h>
+#include <utility>
 
 namespace enprof {
 namespace {
 
-std::atomic<bool> requested_flag{false};
+constexpr Logger kLog{"signals"};
+
 std::atomic<int> received_signal{0};
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+static_assert(std::atomic<int>::is_always_lock_free);
+std::atomic<int> wake_end{-1};  // of the pipe on which the waiter sleeps
+
+/// A handler may call it.
+void wake_waiter() {
+  constexpr char kByte = 0;
+  [[maybe_unused]] const ssize_t written = ::write(wake_end.load(), &kByte, 1);
+}
 
 void on_signal(int number) {
+  const int error_number = errno;
   received_signal.store(number);
-  requested_flag.store(true);
+  wake_waiter();
   // The second one ends the program. Of a terminal that is closed two come as a rule, one from the
   // shell and one from the kernel.
   std::signal(number, number == SIGHUP ? SIG_IGN : SIG_DFL);
+  errno = error_number;
 }
 
 /// `nohup` has it ignored, and means it.
@@ -26,8 +45,29 @@ bool is_hangup_ignored() {
 }  // namespace
 
 Interrupt::Interrupt() : hears_hangup_(!is_hangup_ignored()) {
-  requested_flag.store(false);
   received_signal.store(0);
+  if (::pipe(pipe_.data()) != 0) {
+    kLog.error("Ctrl-C ends the program at once: no pipe can be had (errno {})", errno);
+    return;
+  }
+  for (const int end : pipe_) {
+    ::fcntl(end, F_SETFD, FD_CLOEXEC);
+  }
+  wake_end.store(pipe_[1]);
+  auto waiter = start_thread("The thread that waits for Ctrl-C", [this] {
+    name_this_thread("enprof-signals");
+    char byte = 0;
+    while (::read(pipe_[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+    if (received_signal.load() != 0) {
+      source_.request_stop();
+    }
+  });
+  if (!waiter) {
+    kLog.error("Ctrl-C ends the program at once: {}", waiter.error().message);
+    return;
+  }
+  waiter_ = *std::move(waiter);
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   if (hears_hangup_) {
@@ -41,9 +81,18 @@ Interrupt::~Interrupt() {
   if (hears_hangup_) {
     std::signal(SIGHUP, SIG_DFL);
   }
+  if (waiter_.joinable()) {
+    wake_waiter();
+    waiter_.join();
+  }
+  for (const int end : pipe_) {
+    if (end >= 0) {
+      ::close(end);
+    }
+  }
 }
 
-const std::atomic<bool>& Interrupt::flag() const { return requested_flag; }
+bool Interrupt::requested() const { return received_signal.load() != 0; }
 
 int Interrupt::exit_code() const {
   const int number = received_signal.load();

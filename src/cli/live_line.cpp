@@ -25,6 +25,9 @@ std::string elapsed_text(Nanoseconds elapsed) {
 }  // namespace
 
 std::string live_line(const LiveFigures& figures, std::size_t columns) {
+  const auto marked = [&figures](const auto& figure) {
+    return figures.is_estimated && figure ? "~" : "";
+  };
   // In the order of the line, each with its place in the order of leaving: 0 stays the longest.
   std::array<std::pair<std::string, int>, 7> parts{{
       {std::string{to_string(figures.phase)}, 6},
@@ -34,9 +37,12 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
       {elapsed_text(figures.elapsed), 4},
       {figures.tokens_per_second ? fmt::format("{:.1f} tokens/s", *figures.tokens_per_second) : "",
        3},
-      {format_energy(figures.energy), 0},
-      {figures.energy_per_token ? format_energy(figures.energy_per_token) + "/token" : "", 5},
-      {format_power(figures.power), 2},
+      {marked(figures.energy) + format_energy(figures.energy), 0},
+      {figures.energy_per_token
+           ? marked(figures.energy_per_token) + format_energy(figures.energy_per_token) + "/token"
+           : "",
+       5},
+      {marked(figures.power) + format_power(figures.power), 2},
   }};
   for (int leaving = 6;; --leaving) {
     std::string line;
@@ -51,44 +57,39 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
   }
 }
 
-void LiveLine::follow(InferencePipelineProfiler& profiler, std::size_t most_tokens) {
+void LiveLine::follow(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
+                      std::size_t most_tokens) {
   auto line = std::make_shared<LiveLine>();
   line->figures_.most_tokens = most_tokens;
+  line->figures_.is_estimated =
+      monitor != nullptr && std::ranges::any_of(monitor->domains(), [](const Domain& domain) {
+        return !domain.parent && domain.method == Method::estimated;
+      });
   if (line->status_.is_shown()) {  // a listener costs a thread: none where nobody would see it
-    profiler.on([line = std::move(line)](const Event& event) { line->hear(event); });
+    profiler.on([line = std::move(line)](const Event& event) { line->show(event); });
   }
 }
 
-void LiveLine::hear(const Event& event) {
-  switch (event.type) {
-    case EventType::section_start:
-      figures_.phase = event.phase;
-      break;
-    case EventType::token_complete:
-      ++figures_.tokens;
-      last_token_ = event.at;
-      if (figures_.tokens == 1) {
-        first_token_ = event.at;
-      }
-      break;
-    case EventType::power_sample:
-      figures_.power = event.power;
-      figures_.energy = event.energy;
-      if (figures_.tokens > 0 && !energy_at_first_) {
-        energy_at_first_ = figures_.energy;
-        tokens_at_first_ = figures_.tokens;
-      }
-      break;
-    case EventType::inference_complete:
-      status_.clear();
-      return;
-    case EventType::run_started:
-    case EventType::section_end:
-    case EventType::energy_settled:
-    case EventType::layer_metrics:
-    case EventType::component_metrics:
-    case EventType::operation_metrics:
-      break;
+void LiveLine::show(const Event& event) {
+  if (event.get_if<events::InferenceComplete>() != nullptr) {
+    status_.clear();
+    return;
+  }
+  if (const auto* const section = event.get_if<events::SectionStart>()) {
+    figures_.phase = section->phase;
+  } else if (event.get_if<events::TokenComplete>() != nullptr) {
+    ++figures_.tokens;
+    last_token_ = event.at;
+    if (figures_.tokens == 1) {
+      first_token_ = event.at;
+    }
+  } else if (const auto* const sample = event.get_if<events::PowerSample>()) {
+    figures_.power = sample->power;
+    figures_.energy = sample->energy;
+    if (figures_.tokens > 0 && !energy_at_first_) {
+      energy_at_first_ = figures_.energy;
+      tokens_at_first_ = figures_.tokens;
+    }
   }
   figures_.elapsed = std::max(figures_.elapsed, event.at);
   if (event.at - last_shown_ < kRefresh) {

@@ -1,6 +1,7 @@
 // The line that shows how a run is doing.
 #pragma once
 
+#include "enprof/power/power_monitor.hpp"
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
 #include "cli/console.hpp"
@@ -21,6 +22,7 @@ struct LiveFigures {
   std::optional<Watts> power{};
   std::optional<Joules> energy{};            ///< since the run's begin
   std::optional<Joules> energy_per_token{};  ///< of a token decoded
+  bool is_estimated = false;  ///< a part of the power that adds up to the total is no measurement
 };
 
 /// The figures on one line of at most so many columns. Where there is no room for all, energy and
@@ -32,11 +34,13 @@ struct LiveFigures {
 /// that takes nothing may hold longer than the run.
 class LiveLine {
  public:
-  /// Before the run. `most_tokens`: at most so many come.
-  static void follow(InferencePipelineProfiler& profiler, std::size_t most_tokens);
+  /// Before the run. `monitor`: what the profiler measures with, or null; `most_tokens`: at most so
+  /// many come.
+  static void follow(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
+                     std::size_t most_tokens);
 
  private:
-  void hear(const Event& event);
+  void show(const Event& event);
 
   StatusLine status_;
   LiveFigures figures_;

@@ -40,6 +40,18 @@ TEST(LiveLine, KeepsTheEnergyWhereItIsCut) {
   }
 }
 
+TEST(LiveLine, EstimatesAreMarkedWhereThereAreAny) {
+  LiveFigures figures = some_figures();
+  figures.is_estimated = true;
+  EXPECT_EQ(
+      live_line(figures, 110),
+      "decode · 12/128 tokens · 3.2 s · 45.2 tokens/s · ~162.0 J · ~1.100 J/token · ~50.00 W");
+  figures.energy.reset();
+  figures.energy_per_token.reset();
+  figures.power.reset();
+  EXPECT_EQ(live_line(figures, 110), "decode · 12/128 tokens · 3.2 s · 45.2 tokens/s · – · –");
+}
+
 TEST(LiveLine, WithoutASensorTheEnergyIsAbsentAndNoZero) {
   LiveFigures figures = some_figures();
   figures.energy.reset();

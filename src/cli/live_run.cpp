@@ -138,7 +138,9 @@ void LiveRun::begin(const std::string& run_id) {
   }
   const auto last_event = last_event_;
   const auto missed = run_id == run_id_ ? missed_ : 0;
-  *this = LiveRun(std::move(wanted_));
+  std::string wanted = std::move(wanted_);
+  *this = LiveRun();
+  wanted_ = std::move(wanted);
   run_id_ = run_id;
   model_ = std::move(model);
   rails_ = std::move(rails);

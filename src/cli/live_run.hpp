@@ -32,9 +32,8 @@ class LiveRun {
     bool is_error = false;
   };
 
-  LiveRun() = default;
-  /// Only of this run; empty: of the latest.
-  explicit LiveRun(std::string wanted) : wanted_(std::move(wanted)) {}
+  /// From now on only this run, where else it is the latest.
+  void want(std::string run_id) { wanted_ = std::move(run_id); }
 
   /// What GET /api/power/status answers: which domains are estimates, and which lie within others.
   void take_power_status(const Json& status);

@@ -95,7 +95,8 @@ TEST_F(LiveRunTest, AnotherRunBeginsAnewAndOneThatWasAskedForStays) {
   EXPECT_EQ(run_.tokens(), 0U);
   EXPECT_THAT(run_.complaints(), IsEmpty());
 
-  run_ = LiveRun("r1");
+  run_ = {};
+  run_.want("r1");
   send("run_started", "{}", 0, "r2");
   EXPECT_EQ(run_.run_id(), "");
   send("run_started", "{}", 0, "r1");

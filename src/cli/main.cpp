@@ -1,5 +1,6 @@
 // The program: chooses a subcommand and maps its outcome to an exit code.
 #include "enprof/base/log.hpp"
+#include "enprof/base/version.hpp"
 
 #include "base/last_words.hpp"
 #include "base/say.hpp"
@@ -108,7 +109,7 @@ int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
     return failed_usage(*unknown);  // the help of what there is not would be that of another
   }
   if (error.get_name() == "CallForVersion") {
-    return print_result("enprof " ENPROF_VERSION "\n", exit_done);
+    return print_result(fmt::format("enprof {}\n", library_version()), exit_done);
   }
   if (is_asked_for) {
     return print_result(program.help(), exit_done);
@@ -132,7 +133,8 @@ int run_program(int argc, char** argv) {
                    "enprof"};
   program.formatter(std::make_shared<HelpFormatter>(stdout_terminal().width));
   program.set_help_flag("-h,--help", "Print this help");
-  program.set_version_flag("-V,--version", "enprof " ENPROF_VERSION, "Print the version");
+  program.set_version_flag("-V,--version", fmt::format("enprof {}", library_version()),
+                           "Print the version");
   program.require_subcommand(1);
   program.fallthrough();
   program.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

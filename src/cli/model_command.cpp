@@ -31,20 +31,23 @@ void ModelCommand::declare(CLI::App& program) {
       ->type_name("NAME")
       ->transform(one_of(synth_architectures()))
       ->capture_default_str();
-  const auto size = [&](const char* flag, int& value, const char* help) {
+  const auto size = [&](const char* flag, int& value, SynthRange range, const char* help) {
     synth.add_option(flag, value, help)
         ->type_name("N")
-        ->transform(whole_number(0, 16'777'216))
+        ->transform(whole_number(range.least, range.most))
         ->capture_default_str();
   };
-  size("--layers", options_.layers, "Layers");
-  size("--embd", options_.embd, "Width of the residual stream");
-  size("--ff", options_.ff, "Width of the feed-forward layer; of one expert where there are any");
-  size("--heads", options_.heads, "Attention heads");
-  size("--kv-heads", options_.kv_heads, "Key/value heads; 0: as many as heads");
-  size("--ctx", options_.context, "Context that it claims to be trained with");
-  size("--experts", options_.experts, "Experts; 0: what the architecture needs");
-  size("--experts-used", options_.experts_used, "Experts at work for a token");
+  size("--layers", options_.layers, kSynthLayers, "Layers");
+  size("--embd", options_.embd, kSynthEmbd, "Width of the residual stream, a multiple of --heads");
+  size("--ff", options_.ff, kSynthFf,
+       "Width of the feed-forward layer; of one expert where there are any");
+  size("--heads", options_.heads, kSynthHeads, "Attention heads, a multiple of --kv-heads");
+  size("--kv-heads", options_.kv_heads, {0, kSynthHeads.most},
+       "Key/value heads; 0: as many as heads");
+  size("--ctx", options_.context, kSynthContext, "Context that it claims to be trained with");
+  size("--experts", options_.experts, kSynthExperts, "Experts; 0: what the architecture needs");
+  size("--experts-used", options_.experts_used, kSynthExperts,
+       "Experts at work for a token; 0: two of them");
   synth.add_option("--type", options_.type, "Type of the weights")
       ->type_name("TYPE")
       ->transform(one_of(synth_types()))
@@ -64,9 +67,10 @@ void ModelCommand::declare(CLI::App& program) {
   synth.add_flag("--force", options_.overwrite, "Write over a file that exists");
   synth.footer(
       "Examples:\n"
-      "  enprof model synth -o m.gguf                              a billion parameters or so\n"
-      "  enprof model synth -o m.gguf --layers 8 --embd 512 --ff 2048 --heads 8 --kv-heads 4\n"
-      "  enprof model synth -o m.gguf --arch qwen3 --type q4_k_m   another kind\n");
+      "  enprof model synth -o m.gguf                                    a billion parameters or "
+      "so\n"
+      "  enprof model synth -o m.gguf --layers 8 --embd 512 --ff 2048    a small one\n"
+      "  enprof model synth -o m.gguf --arch qwen3 --type q4_k_m         another kind\n");
   app_->footer(
       "Example:\n"
       "  enprof model synth -o m.gguf && enprof run m.gguf \"Once upon a time\"\n");
@@ -95,7 +99,7 @@ int ModelCommand::run() {
   SynthOptions options = options_;
   options.output = output_;
   options.vocabulary = *file;
-  options.cancel = &interrupt.flag();
+  options.stop = interrupt.token();
   options.progress = [&](float share) {
     status.show_progress("Writing " + options.output.filename().string(),
                          static_cast<double>(share));

@@ -3,6 +3,7 @@
 #include "base/nearest_name.hpp"
 #include "base/shell_quote.hpp"
 #include "cli/shared_options.hpp"
+#include "engines/registry/engine_registry.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -19,7 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSuffix = ".gguf";
 constexpr std::size_t kMostEntries = 20'000;  // looked at in one place
 constexpr std::size_t kNamedAtMost = 12;      // in a message
 
@@ -31,22 +32,13 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-bool is_later_part(std::string_view stem) {
-  constexpr std::string_view kShape = "-00000-of-00000";
-  if (stem.size() <= kShape.size()) {
-    return false;
-  }
-  const std::string_view end = stem.substr(stem.size() - kShape.size());
-  const auto is_alike = [](char shape, char c) {
-    return shape == '0' ? c >= '0' && c <= '9' : shape == c;
-  };
-  return std::ranges::equal(kShape, end, is_alike) && end.substr(1, 5) != "00001";
-}
+bool is_model(const fs::path& path) { return engine_of_model(path.filename().string()) != nullptr; }
 
-bool is_model(const fs::path& path) {
-  const std::string name = lower(path.filename().string());
-  return name.ends_with(kSuffix) && !name.starts_with("mmproj") &&
-         !is_later_part(std::string_view{name}.substr(0, name.size() - kSuffix.size()));
+/// A model's name without the ending that all models of its engine have.
+std::string stem_of(const fs::path& model) {
+  std::string name = model.filename().string();
+  name.resize(name.size() - model_suffix(name).size());
+  return name;
 }
 
 /// Models below a directory; what cannot be read is passed over.
@@ -103,6 +95,33 @@ std::string one_a_line(const std::vector<fs::path>& models) {
                      : "");
 }
 
+/// What is wrong with a link that leads to no file; empty where it does, or is none.
+std::optional<Error> dangling_link(const fs::path& name) {
+  constexpr int kMostLinks = 40;  // as the kernel follows
+  std::error_code failed;
+  fs::path path = name;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(path, failed)); ++links) {
+    if (links == kMostLinks) {
+      return Error{
+          ErrorCode::not_found,
+          fmt::format("{} is a link that leads to no file, but back to itself", name.string()),
+          "Name the model's file, or make the link again."};
+    }
+    const fs::path target = fs::read_symlink(path, failed);
+    if (failed) {
+      return std::nullopt;
+    }
+    path = target.is_absolute() ? target : path.parent_path() / target;
+  }
+  if (path == name || fs::symlink_status(path, failed).type() != fs::file_type::not_found) {
+    return std::nullopt;
+  }
+  return Error{ErrorCode::not_found,
+               fmt::format("{} is a link to {}, where there is no file", name.string(),
+                           path.lexically_normal().string()),
+               "The model may have been moved or deleted: put it there again, or name another."};
+}
+
 std::unexpected<Error> no_such_model(const std::string& name, const std::vector<ModelPlace>& places,
                                      const std::vector<fs::path>& models) {
   std::vector<std::string> looked_in;
@@ -114,7 +133,7 @@ std::unexpected<Error> no_such_model(const std::string& name, const std::vector<
   std::vector<std::string> names;
   names.reserve(models.size());
   for (const fs::path& model : models) {
-    names.push_back((name.ends_with(kSuffix) ? model.filename() : model.stem()).string());
+    names.push_back((model_suffix(name).empty() ? stem_of(model) : model.filename().string()));
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
   const auto meant = nearest_name(name, views);
@@ -128,7 +147,7 @@ std::unexpected<Error> no_such_model(const std::string& name, const std::vector<
     hint = fmt::format("There are:{}", one_a_line(models));
   } else {
     hint = fmt::format("Check the path; to try enprof without a model: enprof model synth -o {}",
-                       name.ends_with(kSuffix) ? shell_quote(name) : "model.gguf");
+                       model_suffix(name).empty() ? "model.gguf" : shell_quote(name));
   }
   return fail(ErrorCode::not_found,
               fmt::format("There is no file {}, nor a model with that in its name in {}", name,
@@ -168,7 +187,12 @@ std::vector<ModelPlace> usual_model_places() {
   return places;
 }
 
+bool is_model_file_name(std::string_view word) { return !model_suffix(word).empty(); }
+
 Result<fs::path> find_model(const std::string& name, const std::vector<ModelPlace>& places) {
+  if (auto dangling = dangling_link(name)) {
+    return std::unexpected(*std::move(dangling));
+  }
   std::error_code ignored;
   if (name.find('/') != std::string::npos || fs::exists(name, ignored)) {
     return fs::path{name};  // what is wrong with it is said by who opens it
@@ -178,9 +202,8 @@ Result<fs::path> find_model(const std::string& name, const std::vector<ModelPlac
     collect(place, models);
   }
   const std::string wanted = lower(name);
-  auto found = models_that(models, [&](const std::string& file) {
-    return file == wanted || file == wanted + std::string{kSuffix};
-  });
+  auto found = models_that(
+      models, [&](const std::string& file) { return file == wanted || stem_of(file) == wanted; });
   if (found.empty()) {
     found = models_that(
         models, [&](const std::string& file) { return file.find(wanted) != std::string::npos; });

@@ -74,6 +74,31 @@ TEST_F(FindModel, OneFileByTwoWaysIsOne) {
   EXPECT_TRUE(find_model("gem", places_));
 }
 
+TEST_F(FindModel, OfALinkThatLeadsNowhereItSaysWhere) {
+  const fs::path link = directory_.path() / "m.gguf";
+  fs::create_symlink("blobs/1234", link);
+  const Error one = error_of(link.string());
+  EXPECT_EQ(one.code, ErrorCode::not_found);
+  EXPECT_EQ(one.message, link.string() + " is a link to " +
+                             (directory_.path() / "blobs/1234").string() +
+                             ", where there is no file");
+  const fs::path second = directory_.path() / "n.gguf";
+  fs::create_symlink(link, second);
+  EXPECT_THAT(error_of(second.string()).message, HasSubstr("blobs/1234"));
+  directory_.write("blobs/1234", "x");
+  EXPECT_EQ(found(second.string()), second);
+  const fs::path circle = directory_.path() / "circle.gguf";
+  fs::create_symlink(circle, circle);
+  EXPECT_THAT(error_of(circle.string()).message, HasSubstr("back to itself"));
+}
+
+TEST(ModelFileName, EndsInGguf) {
+  EXPECT_TRUE(is_model_file_name("a/m.gguf"));
+  EXPECT_TRUE(is_model_file_name("M.GGUF"));
+  EXPECT_FALSE(is_model_file_name("gguf"));
+  EXPECT_FALSE(is_model_file_name("What is a .gguf file?"));
+}
+
 TEST_F(FindModel, WhatIsNotThereIsToldWithWhatIs) {
   EXPECT_THAT(error_of("none.gguf").hint, HasSubstr("enprof model synth -o none.gguf"));
   directory_.write("gemma.gguf", "x");

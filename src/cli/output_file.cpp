@@ -1,5 +1,6 @@
 #include "cli/output_file.hpp"
 
+#include "base/file_limit.hpp"
 #include "cli/console.hpp"
 
 #include <fmt/format.h>
@@ -24,15 +25,12 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 
 constexpr const char* kAnotherFile =
     "Name a file in a directory that exists and that you may write to, with room left.";
-constexpr const char* kSomewhereElse = "Send it to where there is room, for example: > FILE";
 
-std::unexpected<Error> cannot_write(const std::filesystem::path& path, int error_number,
-                                    const char* hint = kAnotherFile) {
-  return fail(
-      error_code_from_errno(error_number),
-      fmt::format("Cannot write {}: {}", path.string(),
-                  std::generic_category().message(error_number)),
-      error_number == EFBIG ? "Files may not be that large here: ulimit -f unlimited" : hint);
+std::unexpected<Error> cannot_write(const std::filesystem::path& path, int error_number) {
+  return fail(error_code_from_errno(error_number),
+              fmt::format("Cannot write {}: {}", path.string(),
+                          std::generic_category().message(error_number)),
+              error_number == EFBIG ? file_limit_hint() : std::string{kAnotherFile});
 }
 
 /// Anything that exists and is no regular file (/dev/stdout, a pipe) must be written as it is.
@@ -57,10 +55,9 @@ class WholeText final : public TextStream {
   std::string_view text_;
 };
 
-/// Hands the text over piece by piece, until `take` says no and leaves the reason in errno.
+/// Hands the text over piece by piece, until `take` says what is wrong.
 template <class Take>
-Result<void> pass_on(const std::filesystem::path& path, const char* hint, TextStream& text,
-                     Take take) {
+Result<void> pass_on(TextStream& text, Take take) {
   std::string piece;
   for (bool more = true; more;) {
     piece.clear();
@@ -69,8 +66,8 @@ Result<void> pass_on(const std::filesystem::path& path, const char* hint, TextSt
       return std::unexpected(made.error());
     }
     more = *made;
-    if (!take(piece)) {
-      return cannot_write(path, errno, hint);
+    if (auto taken = take(piece); !taken) {
+      return taken;
     }
   }
   return {};
@@ -78,10 +75,12 @@ Result<void> pass_on(const std::filesystem::path& path, const char* hint, TextSt
 
 Result<void> print_pieces(TextStream& text) {
   bool has_seen_enough = false;
-  auto written = pass_on("standard output", kSomewhereElse, text, [&](std::string_view piece) {
-    const bool done = print(piece);
-    has_seen_enough = !done && errno == EPIPE;
-    return done;
+  auto written = pass_on(text, [&](std::string_view piece) -> Result<void> {
+    if (print(piece)) {
+      return {};
+    }
+    has_seen_enough = errno == EPIPE;
+    return std::unexpected(cannot_print(errno));
   });
   return has_seen_enough ? Result<void>{} : written;
 }
@@ -94,8 +93,10 @@ Result<void> write_file(const std::filesystem::path& path, TextStream& text) {
   if (!file) {
     return cannot_write(path, errno);
   }
-  auto written = pass_on(path, kAnotherFile, text, [&](std::string_view piece) {
-    return std::fwrite(piece.data(), 1, piece.size(), file.get()) == piece.size();
+  auto written = pass_on(text, [&](std::string_view piece) {
+    return std::fwrite(piece.data(), 1, piece.size(), file.get()) == piece.size()
+               ? Result<void>{}
+               : cannot_write(path, errno);
   });
   if (written && std::fflush(file.get()) != 0) {
     written = cannot_write(path, errno);

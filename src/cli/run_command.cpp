@@ -1,16 +1,15 @@
 #include "cli/run_command.hpp"
 
-#include "base/last_words.hpp"
+#include "base/shell_quote.hpp"
 #include "cli/console.hpp"
+#include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
 #include "cli/model_file.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
-#include "engines/llama/trained_context.hpp"
-#include "profile/run_id.hpp"
-#include "profile/save/run_attempt.hpp"
+#include "engines/registry/engine_registry.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 
@@ -22,6 +21,7 @@
 #include <limits>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -49,23 +49,47 @@ bool is_degraded(const ProfiledRun& run) {
   });
 }
 
-/// Whether the engine said no to the request, rather than failing at the work.
-bool is_refusal(const Error& error) {
-  return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large ||
-         error.code == ErrorCode::unsupported;
+bool is_there(const std::string& file) {
+  std::error_code ignored;
+  return std::filesystem::exists(file, ignored);
 }
 
-/// So that a model that ends the program is named by the next one. Empty where nothing is kept.
-std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunRequest& request) {
-  if (store == nullptr) {
-    return std::nullopt;
-  }
-  auto attempt = RunAttempt::begin(store->path(), request);
-  if (!attempt) {  // a full disk, say: the run says so itself, if that lasts
-    return std::nullopt;
-  }
-  return *std::move(attempt);
+/// A sentence may end so too.
+bool looks_like_model(const std::string& word) {
+  return is_model_file_name(word) && (word.find(' ') == std::string::npos || is_there(word));
 }
+
+/// A recording is what the run is to be reckoned with: without it there is nothing to be done.
+bool replays(std::string source) {
+  std::ranges::transform(source, source.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return source.contains("replay:");
+}
+
+/// Shows on stderr how a run comes along.
+class RunProgress final : public SessionObserver {
+ public:
+  void on_loading(const RunTask& order, double share) override {
+    if (!status_) {
+      status_.emplace();
+    }
+    status_->show_progress("Loading " + std::filesystem::path{order.model}.filename().string(),
+                           share);
+  }
+  void on_load_end(const RunTask& /*order*/, const Result<void>& /*loaded*/) override {
+    status_.reset();
+  }
+  void on_begin(const RunTask& /*order*/, std::size_t most_output_tokens,
+                InferencePipelineProfiler& profiler, PowerMonitor* power) override {
+    LiveLine::follow(profiler, power, most_output_tokens);
+  }
+  void on_trouble(const RunTask& /*order*/, const Warning& warning) override {
+    print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
+  }
+
+ private:
+  std::optional<StatusLine> status_;
+};
 
 }  // namespace
 
@@ -78,6 +102,7 @@ void RunCommand::declare(CLI::App& program) {
       "  enprof run model.gguf \"Why is the sky blue?\"        profile a prompt\n"
       "  enprof run gemma -f prompt.txt -n 256 --chat        a model by a part of its name\n"
       "  enprof run -m model.gguf -p \"Hi\" --depth deep       down to each operation\n"
+      "  enprof run model.gguf \"Hi\" --power rapl,nvml        the sensors that are to be read\n"
       "  enprof run model.gguf \"Hi\" --json - | jq .totals    for a script\n");
   CLI::App& app = *app_;
 
@@ -86,10 +111,10 @@ void RunCommand::declare(CLI::App& program) {
                  "$ENPROF_MODELS_DIR, ~/models and the caches of llama.cpp, Hugging Face and LM "
                  "Studio");
   app.add_option("PROMPT", prompt_word_, "Prompt; - reads it from standard input");
-  app.add_option("-m,--model", model_, "The same as MODEL")
-      ->type_name("FILE|NAME")
-      ->check(not_empty())
-      ->group("Model");
+  model_option_ = app.add_option("-m,--model", model_, "The same as MODEL")
+                      ->type_name("FILE|NAME")
+                      ->check(not_empty())
+                      ->group("Model");
   app.add_option("--ctx", generate_.context,
                  "Context in tokens; 0: as many as prompt and output need")
       ->type_name("N")
@@ -101,22 +126,17 @@ void RunCommand::declare(CLI::App& program) {
       ->transform(whole_number(0, 512))
       ->capture_default_str()
       ->group("Model");
-  app.add_option("--ngl,--gpu-layers", load_.gpu_layers, "Layers to offload to the GPU; -1: all")
-      ->type_name("N")
-      ->transform(whole_number(-1, 100'000))
-      ->capture_default_str()
-      ->group("Model");
-  app.add_flag("--no-warmup", no_warm_up_, "Do not run the model once before measuring")
-      ->group("Model");
+  engine_settings_.declare(app, "Model");
 
   prompt_option_ = app.add_option("-p,--prompt", prompt_, "The same as PROMPT")
                        ->type_name("TEXT")
                        ->group("Prompt");
-  app.add_option("-f,--file", prompt_file_, "Read the prompt from a file; - is standard input")
-      ->type_name("FILE")
-      ->check(not_empty())
-      ->excludes(prompt_option_)
-      ->group("Prompt");
+  prompt_file_option_ =
+      app.add_option("-f,--file", prompt_file_, "Read the prompt from a file; - is standard input")
+          ->type_name("FILE")
+          ->check(not_empty())
+          ->excludes(prompt_option_)
+          ->group("Prompt");
   app.add_flag("--chat", generate_.chat, "Wrap the prompt in the model's chat template")
       ->group("Prompt");
   output_option_ = app.add_option("-n", generate_.max_tokens, "Output tokens at most")
@@ -237,6 +257,16 @@ Result<void> RunCommand::take_words() {
   const auto refuse = [](std::string message, std::string hint) {
     return fail(ErrorCode::invalid_argument, std::move(message), std::move(hint));
   };
+  for (const auto& [option, what] : {std::pair{model_option_, "The model is named twice"},
+                                     {prompt_option_, "The prompt is given twice"},
+                                     {prompt_file_option_, "The prompt's file is named twice"}}) {
+    if (option->count() > 1) {
+      const auto& given = option->results();
+      return refuse(
+          fmt::format("{}: {} and {}", what, shell_quote(given[0]), shell_quote(given[1])),
+          "Leave one of them out.");
+    }
+  }
   if (!model_.empty() && !model_word_.empty()) {
     if (!prompt_word_.empty()) {
       return refuse(fmt::format("The model is named twice: {} and {}", model_, model_word_),
@@ -249,6 +279,12 @@ Result<void> RunCommand::take_words() {
   if (model_.empty()) {
     return refuse("No model is named: MODEL or --model is missing",
                   "For example: enprof run model.gguf \"Hello\". See enprof run --help.");
+  }
+  if (looks_like_model(prompt_word_) && !is_model_file_name(model_) && !is_there(model_)) {
+    return refuse(fmt::format("The prompt, {}, looks like the model, and there is no file {}",
+                              prompt_word_, model_),
+                  fmt::format("Did you mean: enprof run {} {}", shell_quote(prompt_word_),
+                              shell_quote(model_)));
   }
   if (!prompt_word_.empty() && (prompt_option_->count() > 0 || !prompt_file_.empty())) {
     return refuse(fmt::format("The prompt is given twice: \"{}\" and with {}", prompt_word_,
@@ -278,7 +314,7 @@ Result<void> RunCommand::read_prompt() {
 }
 
 /// That -n asks for more than a context holds is known before the model is loaded.
-Result<void> RunCommand::check_output_length() const {
+Result<void> RunCommand::check_output_length(std::optional<std::int64_t> trained) const {
   if (output_option_->count() == 0) {
     return {};
   }
@@ -292,7 +328,6 @@ Result<void> RunCommand::check_output_length() const {
     }
     return {};
   }
-  const auto trained = trained_context(model_);
   if (trained && generate_.max_tokens > *trained) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("-n {} is more than the context of {} holds: it was trained with {} "
@@ -317,36 +352,31 @@ PowerEnvironment RunCommand::environment() const {
   return result;
 }
 
-RunPower::Options RunCommand::power_options() const {
-  return {.source = power_,
-          .interval = power_interval_.interval(),
-          .priority = power_realtime_ ? SamplingPriority::realtime : SamplingPriority::normal,
-          .baseline_s = baseline_s_,
-          .busy = baseline_force_ ? BusyMachine::measure : BusyMachine::refuse,
-          .record_to = record_power_,
-          .is_required = strict_};
+SessionPower::Options RunCommand::power_options() const {
+  SessionPower::Options options{
+      .open = [this] { return PowerMonitor::open(power_, environment()); },
+      .interval = power_interval_.interval(),
+      .priority = power_realtime_ ? SamplingPriority::realtime : SamplingPriority::normal,
+      .record_to = record_power_,
+      .is_required = strict_ || replays(power_),
+      .tell = print_note};
+  if (baseline_s_ > 0.0) {
+    options.baseline = [this](PowerMonitor& monitor, const std::stop_token& stop) {
+      return measure_baseline(monitor, baseline_s_, stop,
+                              baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
+    };
+  }
+  return options;
 }
 
-Result<LlamaEngine> RunCommand::load_model(const Interrupt& interrupt) const {
-  StatusLine status;
-  LoadOptions options = load_;
-  options.cancel = &interrupt.flag();
-  options.threads = generate_.threads;
-  options.warm_up = !no_warm_up_;
-  options.progress = [&](float share) {
-    status.show_progress("Loading " + std::filesystem::path{model_}.filename().string(),
-                         static_cast<double>(share));
-  };
-  return LlamaEngine::load(model_, options);
-}
-
-RunRequest RunCommand::request(std::size_t output_tokens) const {
-  return {.prompt = prompt_,
-          .model_name = std::filesystem::path{model_}.filename().string(),
-          .tags = tags_,
-          .experiment = experiment_,
-          .depth = depth_from_string(depth_).value_or(Depth::module),
-          .max_output_tokens = output_tokens};
+RunTask RunCommand::order() const {
+  RunTask order{.model = model_,
+                .generate = generate_,
+                .depth = depth_from_string(depth_).value_or(Depth::module),
+                .tags = tags_,
+                .experiment = experiment_};
+  order.generate.prompt = prompt_;
+  return order;
 }
 
 int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const {
@@ -428,9 +458,6 @@ int RunCommand::run() {
     return wrong(text.error());
   }
   prompt_ = *std::move(text);
-  if (const auto fits = check_output_length(); !fits) {
-    return wrong(fits.error());
-  }
   const std::array<std::pair<std::string_view, const std::string*>, 2> by_products{
       {{"\"run_id\"", &json_}, {"\"domain\"", &record_power_}}};
   for (const auto& [mark, file] : by_products) {
@@ -439,14 +466,23 @@ int RunCommand::run() {
       return failed(writable.error());
     }
   }
-  RunPower power(power_options());
-  if (const auto opened = power.open(environment()); !opened) {
-    print_error(opened.error());
-    return opened.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
+  ModelKeeper models({.threads = generate_.threads,
+                      .settings = engine_settings_.values(),
+                      .engine_for = engine_for});
+  const auto glance = models.look_at(model_);  // its head; read once, and used when it is loaded
+  if (!glance) {
+    return failed(glance.error());
+  }
+  if (const auto fits = check_output_length((*glance)->trained_context); !fits) {
+    return wrong(fits.error());
+  }
+  SessionPower power(power_options());
+  if (const auto opened = power.open(); !opened) {
+    return wrong(opened.error());
   }
   std::optional<ProfileDatabase> database;
   if (!no_save_) {
-    auto opened = database_.open();
+    auto opened = database_.open_to_save();
     if (!opened) {
       if (opened.error().hint.empty()) {
         opened.error().hint = "Pass --db PATH.";
@@ -454,68 +490,32 @@ int RunCommand::run() {
       if (!opened.error().hint.ends_with('.')) {
         opened.error().hint += '.';
       }
-      opened.error().hint += " Or pass --no-save to profile without keeping the run.";
+      opened.error().hint += " Or keep the run in a file alone: --no-save --json FILE.";
       return failed(opened.error());
     }
     database = std::move(*opened);
   }
-  ProfileDatabase* const store = database ? &*database : nullptr;
-
-  auto engine = [&] {
-    const Undertaking undertaking(model_, "", -1);
-    return load_model(interrupt);
-  }();
-  if (interrupt.requested()) {
+  RunProgress progress;
+  RunSession session(
+      {.store = database ? &*database : nullptr,
+       .power = &power,
+       .models = &models,
+       .profiler = {.economics = economics_, .power_interval = power_interval_.interval()},
+       .observer = &progress});
+  const RunOutcome outcome = session.perform(order(), interrupt.token());
+  if (interrupt.requested() && !outcome.has_begun) {
     return cancelled_before(interrupt);
   }
-  if (!engine) {
-    return failed(engine.error());
+  if (!outcome.error) {
+    return report(*outcome.run, interrupt);
   }
-  if (const auto started = power.start(interrupt.flag()); !started) {
-    return failed(started.error());
-  }
-  if (interrupt.requested()) {
-    return cancelled_before(interrupt);
-  }
-
-  InferencePipelineProfiler profiler{
-      power.monitor(),
-      store,
-      {.economics = economics_,
-       .power_interval = power_interval_.interval(),
-       .on_trouble = [](const Warning& warning) {
-         print_note(warning.message + (warning.hint.empty() ? "" : "\n  " + warning.hint));
-       }}};
-  const std::size_t most_output = engine->most_output_tokens(generate_);
-  LiveLine::follow(profiler, most_output);
-  RunRequest request = this->request(most_output);
-  request.run_id = make_run_id();
-  const auto attempt = begin_attempt(store, request);
-  const Undertaking undertaking(model_, attempt ? request.run_id : "",
-                                attempt ? attempt->descriptor() : -1);
-  RunScope run = profiler.run(std::move(request));
-  for (const Warning& warning : power.warnings()) {
-    run.warn(warning);
-  }
-  GenerateOptions options = generate_;
-  options.prompt = prompt_;
-  options.cancel = &interrupt.flag();
-  const auto generated = engine->generate(run, options);
-  if (!generated && !interrupt.requested()) {
-    if (is_refusal(generated.error())) {
-      run.abandon();  // nothing was inferred: there is no run to keep
-      return failed(generated.error());
+  if (outcome.run != nullptr) {
+    keep_as_json(*outcome.run);
+    if (database && !is_unsaved(*outcome.run)) {
+      print_note("what there is of the run was saved as " + outcome.run->run_id);
     }
-    run.set_finish_reason("error");
-    const ProfiledRun& partial = run.finish(RunStatus::failed);
-    keep_as_json(partial);
-    if (store != nullptr && !is_unsaved(partial)) {
-      print_note("what there is of the run was saved as " + partial.run_id);
-    }
-    return failed(generated.error());
   }
-  return report(run.finish(interrupt.requested() ? RunStatus::cancelled : RunStatus::completed),
-                interrupt);
+  return failed(*outcome.error);
 }
 
 }  // namespace enprof

@@ -4,9 +4,9 @@
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
 #include "cli/command.hpp"
-#include "cli/run_power.hpp"
+#include "cli/engine_options.hpp"
 #include "cli/shared_options.hpp"
-#include "engines/llama/llama_engine.hpp"
+#include "session/run_session.hpp"
 
 #include <cstddef>
 #include <filesystem>
@@ -28,17 +28,18 @@ class RunCommand final : public Command {
   /// Model and prompt from the words that belong to no option.
   [[nodiscard]] Result<void> take_words();
   [[nodiscard]] Result<void> read_prompt();
-  [[nodiscard]] Result<void> check_output_length() const;
+  /// `trained`: positions that the model was trained with.
+  [[nodiscard]] Result<void> check_output_length(std::optional<std::int64_t> trained) const;
   [[nodiscard]] PowerEnvironment environment() const;
-  [[nodiscard]] RunPower::Options power_options() const;
-  [[nodiscard]] Result<LlamaEngine> load_model(const Interrupt& interrupt) const;
-  /// `output_tokens`: at most so many.
-  [[nodiscard]] RunRequest request(std::size_t output_tokens) const;
+  [[nodiscard]] SessionPower::Options power_options() const;
+  [[nodiscard]] RunTask order() const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
   void keep_as_json(const ProfiledRun& run) const;
   [[nodiscard]] static int cancelled_before(const Interrupt& interrupt);
 
-  CLI::Option* prompt_option_ = nullptr;  // all of them owned by the program
+  CLI::Option* model_option_ = nullptr;  // all of them owned by the program
+  CLI::Option* prompt_option_ = nullptr;
+  CLI::Option* prompt_file_option_ = nullptr;
   CLI::Option* output_option_ = nullptr;
   std::string model_word_;
   std::string prompt_word_;
@@ -46,8 +47,7 @@ class RunCommand final : public Command {
   std::string prompt_;
   std::string prompt_file_;
   GenerateOptions generate_;
-  LoadOptions load_;
-  bool no_warm_up_ = false;
+  EngineOptions engine_settings_;
   std::string power_ = "auto";
   PowerIntervalOption power_interval_;
   std::string power_lock_ = "on";

@@ -14,7 +14,8 @@ namespace enprof {
 void RunsCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("runs", "List the runs in the database");
   database_.declare(*app_);
-  app_->add_option("--model", filter_.model, "Only runs of this model")
+  app_->add_option("--model", filter_.model_text,
+                   "Only runs of models with this in their name, in capitals or not")
       ->type_name("NAME")
       ->check(not_empty());
   app_->add_option("--tag", filter_.tag, "Only runs with this tag")
@@ -57,7 +58,7 @@ void RunsCommand::declare(CLI::App& program) {
       "Examples:\n"
       "  enprof runs                                   the newest\n"
       "  enprof runs --sort energy --limit 10          the costliest\n"
-      "  enprof runs --model gemma --from 2026-11-01   of some models, of this month\n");
+      "  enprof runs --model gemma --from 2026-11-01   of models with gemma in their name\n");
 }
 
 int RunsCommand::run() {

@@ -7,6 +7,7 @@
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/option_values.hpp"
+#include "engines/registry/engine_registry.hpp"
 #include "live/event_hub.hpp"
 #include "server/access_policy.hpp"
 #include "server/dashboard_assets.hpp"
@@ -77,7 +78,7 @@ void ServeCommand::declare(CLI::App& program) {
       ->type_name("PORT")
       ->transform(whole_number(0, 65'535))
       ->capture_default_str();
-  app.add_option("--models-dir", models_dir_, "Directory whose GGUF files clients may run")
+  app.add_option("--models-dir", models_dir_, "Directory whose models clients may run")
       ->type_name("DIR")
       ->check(not_empty())
       ->capture_default_str();
@@ -95,19 +96,17 @@ void ServeCommand::declare(CLI::App& program) {
       ->type_name("N")
       ->transform(whole_number(1, 10'000))
       ->capture_default_str();
-  app.add_option("--threads", engine_.threads, "CPU threads; 0: one for each CPU of ours")
+  app.add_option("--threads", threads_, "CPU threads; 0: one for each CPU of ours")
       ->type_name("N")
       ->transform(whole_number(0, 512))
       ->capture_default_str();
-  app.add_option("--ngl,--gpu-layers", engine_.gpu_layers, "Layers to offload to the GPU; -1: all")
-      ->type_name("N")
-      ->transform(whole_number(-1, 100'000))
-      ->capture_default_str();
+  engine_settings_.declare(app, {});
   app.add_option("--power", power_, "Power source: " + PowerMonitor::source_names())
       ->type_name("SOURCE")
       ->capture_default_str();
   power_interval_.declare(app);
-  app.add_option("--baseline-s", baseline_s_, "Seconds of idle measurement at the start; 0: none")
+  app.add_option("--baseline-s", baseline_s_,
+                 "Seconds of idle measurement before the first run of each model; 0: none")
       ->type_name("S")
       ->transform(number(0.0, 3600.0))
       ->capture_default_str();
@@ -153,15 +152,28 @@ void ServeCommand::print_addresses(std::uint16_t port) const {
   }
 }
 
-ServerPower::Options ServeCommand::power_options(const RunQueue* const& queue) const {
-  ServerPower::Options options{
+SessionPower::Options ServeCommand::power_options(const RunQueue* const& queue,
+                                                  ServerHealth& health) const {
+  SessionPower::Options options{
       .open = [this] { return PowerMonitor::open(power_, power_environment()); },
+      .can_open =
+          [this](const std::string& source) {
+            return PowerMonitor::open(source, power_environment()).has_value();
+          },
       .interval = power_interval_.interval(),
       .is_idle = [&queue] { return queue == nullptr || queue->running().empty(); },
-      .tell = print_note};
+      .tell = print_note,
+      .on_attempt =
+          [&health](const std::optional<Error>& error) {
+            if (error) {
+              health.failed("power", *error);
+            } else {
+              health.ok("power");
+            }
+          }};
   if (baseline_s_ > 0.0) {
-    options.baseline = [this](PowerMonitor& monitor, const std::atomic<bool>& cancel) {
-      return measure_baseline(monitor, baseline_s_, cancel,
+    options.baseline = [this](PowerMonitor& monitor, const std::stop_token& stop) {
+      return measure_baseline(monitor, baseline_s_, stop,
                               baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
     };
   }
@@ -198,7 +210,7 @@ int ServeCommand::run() {
   }
   ServerHealth health;
   const RunQueue* orders = nullptr;  // power asks it; it asks for power
-  ServerPower power(power_options(orders), health);
+  SessionPower power(power_options(orders, health));
   if (const auto opened = power.open(); !opened) {
     print_error(opened.error());
     return exit_usage;
@@ -210,9 +222,12 @@ int ServeCommand::run() {
   health.ok("store");
   health.ok("engine");
   HttpServer* serving = nullptr;  // the API's gauges ask it; it asks the API
-  LlamaRunEngine engine(models, engine_);
+  ModelKeeper keeper({.open = [&models](const std::string& name) { return models.open(name); },
+                      .threads = threads_,
+                      .settings = engine_settings_.values(),
+                      .engine_for = engine_for});
   RunWorker worker(
-      {.engine = engine,
+      {.models = keeper,
        .store = *store,
        .publisher = publisher,
        .metrics = metrics,
@@ -221,9 +236,8 @@ int ServeCommand::run() {
        .is_watched = [&] { return serving->watchers() > 0; },
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
-      queue_,
-      [&](const RunTask& task, const std::atomic<bool>& cancel) { worker.work(task, cancel); },
-      [&](const RunTask& task) { worker.drop(task); });
+      queue_, [&](const RunTask& order, const std::stop_token& stop) { worker.work(order, stop); },
+      [&](const RunTask& order, RunQueue::Reason reason) { worker.drop(order, reason); });
   orders = &queue;
   const ProfilingApi api({.store = *store,
                           .queue = queue,
@@ -246,21 +260,18 @@ int ServeCommand::run() {
     return failed(server.error());
   }
   serving = server->get();
-  power.start(interrupt.flag());
-  if (interrupt.requested()) {  // amid the baseline: nobody was served yet
-    return exit_done;
-  }
+  static_cast<void>(power.get_ready());  // what fails is told, and tried again
   power.watch();
   // Its thread asks the queue, which goes first.
-  const std::unique_ptr<ServerPower, void (*)(ServerPower*)> measuring(
-      &power, [](ServerPower* ending) { ending->stop(); });
+  const std::unique_ptr<SessionPower, void (*)(SessionPower*)> measuring(
+      &power, [](SessionPower* ending) { ending->stop(); });
 
   print_addresses(serving->port());
   print_note(fmt::format("models: {} · runs: {} · Ctrl-C ends", models.path().string(),
                          store->path().string()));
   if (const PowerMonitor* const monitor = power.monitor()) {
-    // With what is estimated, and which better source may not be read: enprof doctor says what
-    // helps.
+    // With what is estimated, and which better source is not there; what helps where one may not
+    // be read was told before.
     print_note(fmt::format("power: {}", fmt::join(monitor->sources(), " · ")));
   }
   PeriodicThread signals;
@@ -271,8 +282,10 @@ int ServeCommand::run() {
           return;
         }
         const std::string run = queue.running();
-        print_note(run.empty() ? "stopping"
-                               : fmt::format("stopping: run {} is cancelled and saved", run));
+        const std::size_t waiting = queue.waiting();
+        print_note(fmt::format(
+            "stopping{}{}", run.empty() ? "" : fmt::format(": run {} is cancelled and saved", run),
+            waiting == 0 ? "" : fmt::format("; {} that waited are saved as cancelled", waiting)));
         queue.stop();
         serving->stop();
         stopped = true;

@@ -2,11 +2,12 @@
 #pragma once
 
 #include "cli/command.hpp"
-#include "cli/llama_run_engine.hpp"
+#include "cli/engine_options.hpp"
 #include "cli/shared_options.hpp"
 #include "server/access_policy.hpp"
 #include "server/run_queue.hpp"
-#include "server/server_power.hpp"
+#include "server/server_health.hpp"
+#include "session/session_power.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -25,8 +26,9 @@ class ServeCommand final : public Command {
   [[nodiscard]] Result<std::vector<AccessPolicy::Host>> allowed_hosts() const;
   /// Says where the server is reached, with the token.
   void print_addresses(std::uint16_t port) const;
-  /// Opened and started as the options say; `queue` is there once it is asked for.
-  [[nodiscard]] ServerPower::Options power_options(const RunQueue* const& queue) const;
+  /// `queue` is there once it is asked for.
+  [[nodiscard]] SessionPower::Options power_options(const RunQueue* const& queue,
+                                                    ServerHealth& health) const;
 
   DatabaseOption database_;
   std::string host_ = "127.0.0.1";
@@ -38,7 +40,8 @@ class ServeCommand final : public Command {
   PowerIntervalOption power_interval_;
   double baseline_s_ = 2.0;
   bool baseline_force_ = false;
-  LlamaRunEngine::Options engine_;
+  int threads_ = 0;
+  EngineOptions engine_settings_;
   std::size_t queue_ = 16;
 };
 

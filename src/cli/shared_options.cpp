@@ -5,6 +5,7 @@
 #include "base/program_path.hpp"
 #include "cli/console.hpp"
 #include "cli/option_values.hpp"
+#include "profile/save/run_elsewhere.hpp"
 #include "profile/save/run_recovery.hpp"
 #include "store/database_file.hpp"
 
@@ -105,7 +106,30 @@ Result<ProfileDatabase> DatabaseOption::open_to_read(Recovery recovery) const {
   if (file && std::filesystem::is_regular_file(*file, failed) && !may_write_database(*file)) {
     return ProfileDatabase::connect(*file, {.access = Access::read_only});
   }
-  return open_existing(recovery);
+  auto database = open_existing(recovery);
+  if (!database && database.error().code == ErrorCode::too_large) {
+    if (auto as_it_is = ProfileDatabase::connect(*file, {.access = Access::read_only})) {
+      return as_it_is;
+    }
+  }
+  return database;
+}
+
+Result<ProfileDatabase> DatabaseOption::open_to_save() const {
+  const auto file = path();
+  if (!file) {
+    return std::unexpected(file.error());
+  }
+  auto database = open();
+  const std::filesystem::path elsewhere = temporary_directory();
+  if (database || database.error().code != ErrorCode::too_large || !has_room_for_a_run(elsewhere)) {
+    return database;
+  }
+  print_note(
+      fmt::format("{}. The run goes on, and into a file in {} at its end\n  {} With --json "
+                  "FILE it is also written where you say.",
+                  database.error().message, elsewhere.string(), database.error().hint));
+  return ProfileDatabase::connect_later(*file);
 }
 
 CLI::Option* PowerIntervalOption::declare(CLI::App& app) {

@@ -30,8 +30,12 @@ class DatabaseOption {
   [[nodiscard]] Result<ProfileDatabase> open(Recovery recovery = Recovery::yes) const;
   /// Opens it to look something up: a database that does not exist is an error, not created.
   [[nodiscard]] Result<ProfileDatabase> open_existing(Recovery recovery = Recovery::yes) const;
-
-  /// The same to read only: where the file may not be written it is opened all the same, as it is.
+  /// Opens it to save a run, creating it where it is missing. Where its disk has no room and that
+  /// for temporary files has some, it is opened as soon as there is room: the run goes on until
+  /// then, which is told on stderr.
+  [[nodiscard]] Result<ProfileDatabase> open_to_save() const;
+  /// Opens it to read only: where the file may not be written, or there is no room beside it for
+  /// what SQLite needs, it is opened all the same, as it is.
   [[nodiscard]] Result<ProfileDatabase> open_to_read(Recovery recovery = Recovery::yes) const;
 
  private:

@@ -2,6 +2,7 @@
 
 #include "base/shell_quote.hpp"
 #include "cli/option_values.hpp"
+#include "engines/registry/engine_registry.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -178,7 +179,7 @@ std::optional<Error> unknown_command(const CLI::App& program) {
         std::ranges::find(kOtherNames, word, &std::pair<std::string_view, std::string_view>::first);
     if (other != kOtherNames.end()) {
       meant = fmt::format("; did you mean {}?", other->second);
-    } else if (word.ends_with(".gguf")) {
+    } else if (!model_suffix(word).empty()) {
       meant.clear();
       hint = fmt::format("To profile a prompt on a model: enprof run {} \"…\"", shell_quote(word));
     }

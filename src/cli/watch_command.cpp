@@ -1,11 +1,12 @@
 #include "cli/watch_command.hpp"
 
-#include "base/printable.hpp"
+#include "base/json_text.hpp"
 #include "cli/console.hpp"
 #include "cli/event_line.hpp"
 #include "cli/live_screen.hpp"
 #include "cli/option_values.hpp"
 #include "cli/shared_options.hpp"
+#include "server/server_url.hpp"
 
 #include <fmt/format.h>
 
@@ -16,7 +17,6 @@
 #include <limits>
 #include <poll.h>
 #include <random>
-#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -43,6 +43,7 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  enprof watch                                  a server on this machine\n"
     "  enprof watch http://gpu-box:8000 --token T    another one\n"
+    "  enprof watch --run last                       one run, until it has ended\n"
     "  enprof watch --json | jq 'select(.type == \"token_complete\").data.text'\n";
 
 /// A reader that goes away has seen enough: no failure.
@@ -51,10 +52,7 @@ Result<void> cannot_write() {
   if (number == EPIPE) {
     return {};
   }
-  return fail(ErrorCode::io,
-              fmt::format("Cannot write to stdout: {}",
-                          std::error_code(number, std::generic_category()).message()),
-              "Look at where it leads to: its disk may be full.");
+  return std::unexpected(cannot_print(number));
 }
 
 bool is_interrupted(const Error& error) { return error.code == ErrorCode::cancelled; }
@@ -144,8 +142,7 @@ class WatchCommand::LineOutput final : public Output {
 
   void tell(const std::string& state) override { print_note(state); }
   void take(const Json& event) override {
-    lines_ += json_ ? printable_json(event.dump(-1, ' ', false, Json::error_handler_t::replace))
-                    : event_line(event);
+    lines_ += json_ ? on_one_line(event) : event_line(event);
     lines_ += '\n';
   }
   bool flush() override {
@@ -177,8 +174,10 @@ void WatchCommand::declare(CLI::App& program) {
                  "The server's token; may be part of the URL as ?token=TOKEN "
                  "[ENPROF_TOKEN]")
       ->type_name("TOKEN");
-  app.add_option("--run", run_id_, "Only this run, from its begin; ends when it has ended")
-      ->type_name("ID")
+  app.add_option("--run", run_name_,
+                 "Only this run, from its begin until it has ended: its id, a unique prefix of it, "
+                 "or 'last' (the one under way, else the newest)")
+      ->type_name("RUN")
       ->check(not_empty());
   app.add_option("--since", since_,
                  "Begin after event SEQ; 0: with all that the server still has. Else a view begins "
@@ -202,23 +201,46 @@ std::string WatchCommand::subscription() const {
   return wanted.empty() ? std::string{} : Json{{"subscribe", wanted}}.dump();
 }
 
+/// What "last" means is asked once: a server that comes back may be at another run.
+Result<void> WatchCommand::find_run(LiveRun& run, const Interrupt& interrupt) {
+  const auto answer = LiveClient::get(
+      options_,
+      "/api/profiling/resolve?run=" + as_query_value(run_id_.empty() ? run_name_ : run_id_),
+      interrupt.token());
+  if (!answer) {
+    return std::unexpected(answer.error());
+  }
+  const Json found = Json::parse(*answer, nullptr, false);
+  const auto word = [&found](const char* key) {
+    return found.is_object() && found.contains(key) && found[key].is_string()
+               ? found[key].get<std::string>()
+               : std::string{};
+  };
+  run_id_ = word("run_id");
+  if (run_id_.empty()) {
+    return fail(ErrorCode::malformed,
+                fmt::format("{} does not say which run {} is", options_.url.text(), run_name_),
+                "It may be an enprof of another version: the same one at both ends works.");
+  }
+  run.want(run_id_);
+  options_.subscription = subscription();
+  was_over_ = word("status") != "queued" && word("status") != "running";
+  return {};
+}
+
 Result<std::unique_ptr<LiveClient>> WatchCommand::connect(LiveRun& run,
                                                           const Interrupt& interrupt) {
-  const auto status = LiveClient::get(options_, "/api/power/status", interrupt.flag());
+  const auto status = LiveClient::get(options_, "/api/power/status", interrupt.token());
   if (!status) {
     return std::unexpected(status.error());
   }
   run.take_power_status(Json::parse(*status, nullptr, false));
-  if (!run_id_.empty()) {
-    const auto known = LiveClient::get(options_, "/api/profiling/run/" + run_id_, interrupt.flag());
-    if (!known) {
-      return std::unexpected(known.error());
+  if (!run_name_.empty()) {
+    if (const auto found = find_run(run, interrupt); !found) {
+      return std::unexpected(found.error());
     }
-    const Json answer = Json::parse(*known, nullptr, false);
-    const Json state = answer.is_object() && answer.contains("status") ? answer["status"] : Json();
-    was_over_ = state != "queued" && state != "running";
   }
-  auto client = LiveClient::connect(options_, interrupt.flag());
+  auto client = LiveClient::connect(options_, interrupt.token());
   if (client && !options_.since) {  // should it break before an event has come
     options_.since = (*client)->last_event();
   }
@@ -320,11 +342,11 @@ int WatchCommand::run() {
     options_.token = environment_variable("ENPROF_TOKEN").value_or("");
   }
   on_screen_ = !json_ && stdout_can_redraw();
-  options_.since = since_ ? since_ : on_screen_ || !run_id_.empty() ? std::optional{0UL} : since_;
+  options_.since = since_ ? since_ : on_screen_ || !run_name_.empty() ? std::optional{0UL} : since_;
   options_.subscription = subscription();
 
   const Interrupt interrupt;
-  LiveRun run(run_id_);
+  LiveRun run;
   std::unique_ptr<Output> output;
   if (on_screen_) {
     output = std::make_unique<ScreenOutput>(run);
@@ -337,7 +359,7 @@ int WatchCommand::run() {
     print_error(watched.error());
     return exit_failed;
   }
-  if (run_id_.empty() || interrupt.requested()) {
+  if (run_name_.empty() || interrupt.requested()) {
     return exit_done;
   }
   if (run.run_id().empty()) {

@@ -25,6 +25,8 @@ class WatchCommand final : public Command {
 
   /// One watch from begin to end, through as many connections as it takes.
   [[nodiscard]] Result<void> watch(LiveRun& run, Output& output, const Interrupt& interrupt);
+  /// Asks the server which run is meant, and whether that is over.
+  [[nodiscard]] Result<void> find_run(LiveRun& run, const Interrupt& interrupt);
   /// Asks what the server has, then opens the stream.
   [[nodiscard]] Result<std::unique_ptr<LiveClient>> connect(LiveRun& run,
                                                             const Interrupt& interrupt);
@@ -35,12 +37,13 @@ class WatchCommand final : public Command {
 
   std::string url_text_ = "http://127.0.0.1:8000";
   std::string token_;
-  std::string run_id_;
+  std::string run_name_;
   std::optional<std::uint64_t> since_;
   bool json_ = false;
   bool wait_ = false;
 
   LiveClient::Options options_;
+  std::string run_id_;  // that run_name_ means, once the server has said so
   bool on_screen_ = false;
   bool was_over_ = false;  // the run that was asked for, when we connected
 };

@@ -1,6 +1,6 @@
 #include "live/event_hub.hpp"
 
-#include "base/printable.hpp"
+#include "base/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -10,10 +10,7 @@
 namespace enprof {
 namespace {
 
-std::string json_string(std::string_view text) {
-  return printable_json(
-      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
+std::string json_string(std::string_view text) { return on_one_line(nlohmann::json(text)); }
 
 std::string envelope(const LiveEvent& event, Nanoseconds at, std::string_view data) {
   std::string text = "{\"seq\":" + std::to_string(event.seq);

@@ -1,5 +1,6 @@
 #include "enprof/power/power_monitor.hpp"
 
+#include "base/abandonable_thread.hpp"
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
 #include "base/thread_name.hpp"
@@ -11,8 +12,8 @@
 
 #include <algorithm>
 #include <exception>
-#include <future>
 #include <iterator>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -58,8 +59,9 @@ class PowerMonitor::Impl {
 
   std::shared_ptr<PowerSampler> sampler;  // shared with its threads: see PowerSampler
   CpuTimes cpu;
-  std::vector<std::string> notes;  // how the sources were chosen
-  std::mutex mutex;                // guards what follows
+  std::vector<std::string> notes;      // how the sources were chosen
+  std::vector<RefusedSource> refused;  // likewise
+  std::mutex mutex;                    // guards what follows
   std::optional<IdleBaseline> baseline;
 };
 
@@ -75,6 +77,7 @@ Result<PowerMonitor> PowerMonitor::open(std::string_view source,
   }
   PowerMonitor monitor(std::move(opened->sources), *environment.clock, environment.procfs_root);
   monitor.impl_->notes = std::move(opened->notes);
+  monitor.impl_->refused = std::move(opened->refused);
   return monitor;
 }
 
@@ -86,18 +89,17 @@ bool PowerMonitor::is_available(const PowerEnvironment& environment) {
   ours.boot_clock = nullptr;
   ours.sleeper = nullptr;
   ours.perf_events = nullptr;
-  std::packaged_task<bool()> task([ours = std::move(ours)] {
-    name_this_thread("enprof-survey");
-    return is_source_available(ours);
-  });
-  std::future<bool> answer = task.get_future();
-  try {
-    std::thread(std::move(task)).detach();
-    return answer.wait_for(kAvailablePatience) == std::future_status::ready && answer.get();
-  } catch (const std::exception& error) {
-    kLog.warning("Whether power can be measured cannot be told: {}", error.what());
+  const auto is_there = std::make_shared<bool>(false);
+  auto thread = AbandonableThread::start("The thread that looks for sensors",
+                                         [ours = std::move(ours), is_there] {
+                                           name_this_thread("enprof-survey");
+                                           *is_there = is_source_available(ours);
+                                         });
+  if (!thread) {
+    kLog.warning("Whether power can be measured cannot be told: {}", thread.error().message);
     return false;
   }
+  return thread->wait_for(kAvailablePatience) && *is_there;
 }
 
 std::vector<SourceStatus> PowerMonitor::survey(const PowerEnvironment& environment) {
@@ -143,6 +145,10 @@ std::vector<std::string> PowerMonitor::sources() const {
   return result;
 }
 
+const std::vector<RefusedSource>& PowerMonitor::refused_sources() const noexcept {
+  return impl_->refused;
+}
+
 Result<void> PowerMonitor::start(std::optional<Nanoseconds> interval, SamplingPriority priority) {
   return impl_->sampler->start(interval, priority);
 }
@@ -161,13 +167,21 @@ std::vector<SensorReading> PowerMonitor::readings(Instant begin, Instant end) co
 }
 std::optional<PeakPower> PowerMonitor::peak() const { return impl_->sampler->peak(); }
 std::vector<SourceRate> PowerMonitor::rates() const { return impl_->sampler->rates(); }
-std::vector<Warning> PowerMonitor::warnings() const { return impl_->sampler->warnings(); }
+std::vector<Warning> PowerMonitor::warnings() const { return warnings(Instant::min()); }
 std::vector<Warning> PowerMonitor::warnings(Instant since) const {
-  return impl_->sampler->warnings(since);
+  std::vector<Warning> result;
+  for (const RefusedSource& refused : impl_->refused) {
+    result.push_back({.component = "power",
+                      .code = "sensor_refused",
+                      .message = fmt::format("{} is not used: {}", refused.name, refused.message),
+                      .hint = refused.hint});
+  }
+  std::ranges::move(impl_->sampler->warnings(since), std::back_inserter(result));
+  return result;
 }
 
 Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
-                                                         const std::atomic<bool>* cancel,
+                                                         const std::stop_token& stop,
                                                          BusyMachine busy) {
   PowerSampler& sampler = *impl_->sampler;
   if (duration <= Nanoseconds{0}) {
@@ -187,7 +201,7 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
   const Instant begin = sampler.clock().now();
   const auto until = std::chrono::steady_clock::now() + duration;
   for (auto now = until - duration; now < until; now = std::chrono::steady_clock::now()) {
-    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+    if (stop.stop_requested()) {
       return std::unexpected(cancelled());
     }
     if (!sampler.is_running()) {

@@ -6,6 +6,7 @@
 #include "support/fake_sysfs.hpp"
 #include "support/manual_clock.hpp"
 #include "support/temp_dir.hpp"
+#include "support/unprivileged.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -144,8 +145,9 @@ TEST_F(PowerMonitorTest, MeasuresTheIdleBaseline) {
 TEST_F(PowerMonitorTest, ABaselineCanBeCancelled) {
   auto real = monitor({"cpu"}, monotonic_clock());
   ASSERT_TRUE(real.start(1ms));
-  const std::atomic<bool> cancel{true};
-  const auto baseline = real.measure_idle_baseline(1h, &cancel);
+  std::stop_source source;
+  source.request_stop();
+  const auto baseline = real.measure_idle_baseline(1h, source.get_token());
   ASSERT_FALSE(baseline);
   EXPECT_EQ(baseline.error().code, ErrorCode::cancelled);
   EXPECT_FALSE(real.baseline());
@@ -231,7 +233,7 @@ TEST_F(PowerMonitorTest, ABusyMachineHasNoIdleBaselineUnlessItIsForced) {
   EXPECT_THAT(refused.error().message, HasSubstr("30 %"));
   EXPECT_THAT(refused.error().hint, HasSubstr("--baseline-force"));
   EXPECT_FALSE(working.baseline());
-  const auto forced = working.measure_idle_baseline(1ms, nullptr, BusyMachine::measure);
+  const auto forced = working.measure_idle_baseline(1ms, {}, BusyMachine::measure);
   ASSERT_TRUE(forced) << forced.error().message;
   EXPECT_NEAR(forced->total->power.value(), 7, 1e-9);
 
@@ -450,6 +452,35 @@ TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
   EXPECT_THAT(sources, ::testing::Contains(HasSubstr("not rapl: ")));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
+}
+
+TEST_F(PowerMonitorTest, ASensorThatAutoMayNotReadIsAWarningWithItsRemedy) {
+  testing::FakeRapl rapl;
+  rapl.add("intel-rapl:0", "package-0");
+  const PowerEnvironment environment{.sysfs_root = rapl.root(),
+                                     .procfs_root = procfs_.root(),
+                                     .nvml_library = "/nowhere/libnvidia-ml.so.1"};
+  EXPECT_TRUE(PowerMonitor::detect(environment)->refused_sources().empty());
+  rapl.forbid("intel-rapl:0");
+  const testing::Unprivileged user;
+  if (!testing::Unprivileged::works()) {
+    GTEST_SKIP() << "root may read everything, and this process cannot become another user";
+  }
+  const auto found = PowerMonitor::detect(environment);
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->refused_sources().size(), 1U) << "that there is no NVML is no refusal";
+  const RefusedSource& refused = found->refused_sources()[0];
+  EXPECT_EQ(refused.name, "rapl");
+  EXPECT_THAT(refused.message, HasSubstr("may not be read by this user"));
+  EXPECT_THAT(refused.hint, HasSubstr("sudo chmod a+r"));
+  const auto warnings = found->warnings(clock_.now());
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].component, "power");
+  EXPECT_EQ(warnings[0].code, "sensor_refused");
+  EXPECT_EQ(warnings[0].message, "rapl is not used: " + refused.message);
+  EXPECT_EQ(warnings[0].hint, refused.hint);
+  EXPECT_TRUE(PowerMonitor::open("estimate", environment)->warnings().empty())
+      << "who asks for an estimate is not refused a sensor";
 }
 
 TEST_F(PowerMonitorTest, TheSurveyLeavesEverythingAsItIs) {

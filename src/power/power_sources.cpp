@@ -27,6 +27,18 @@ namespace {
 constexpr Logger kLog{"power"};
 constexpr std::string_view kReplayPrefix = "replay:";
 
+std::string lower(std::string_view text) {
+  std::string result{text};
+  std::ranges::transform(result, result.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return result;
+}
+
+bool is_replay(std::string_view name) {
+  return lower(name.substr(0, kReplayPrefix.size())) == kReplayPrefix;
+}
+
 using SourceResult = Result<std::unique_ptr<PowerSource>>;
 
 template <class Source>
@@ -83,7 +95,7 @@ constexpr std::array<SourceKind, 6> kMachineSources{{
 }};
 
 const SourceKind* find_kind(std::string_view name) {
-  const auto* const kind = std::ranges::find(kMachineSources, name, &SourceKind::name);
+  const auto* const kind = std::ranges::find(kMachineSources, lower(name), &SourceKind::name);
   return kind == kMachineSources.end() ? nullptr : kind;
 }
 
@@ -93,8 +105,9 @@ std::string did_you_mean(std::string_view name) {
   for (const SourceKind& kind : kMachineSources) {
     known.push_back(kind.name);
   }
-  const auto meant = name.starts_with("replay") ? std::optional<std::string_view>{"replay:FILE"}
-                                                : nearest_name(name, known);
+  const auto meant = lower(name).starts_with("replay")
+                         ? std::optional<std::string_view>{"replay:FILE"}
+                         : nearest_name(name, known);
   return meant ? fmt::format("; did you mean {}?", *meant) : std::string{};
 }
 
@@ -104,12 +117,13 @@ class Opening {
   explicit Opening(const PowerEnvironment& environment) : environment_(environment) {}
 
   Result<OpenedSources> open(std::string_view names) {
+    names_ = names;
     for (bool more = true; more;) {
       std::string_view name = names;
       more = false;
       // A file's name may hold commas: a replay comes last.
       if (const auto comma = names.find(',');
-          comma != std::string_view::npos && !names.starts_with(kReplayPrefix)) {
+          comma != std::string_view::npos && !is_replay(names)) {
         name = names.substr(0, comma);
         names.remove_prefix(comma + 1);
         more = true;
@@ -124,13 +138,16 @@ class Opening {
 
  private:
   Result<void> add(std::string_view name) {
-    if (name == "none" && !is_list_) {
-      return {};
+    if (lower(name) == "none") {
+      return is_list_ ? fail(ErrorCode::invalid_argument,
+                             fmt::format("The power source none is named with others: {}", names_),
+                             "Name none alone to measure no power, or leave it out.")
+                      : Result<void>{};
     }
-    if (name == "auto") {
+    if (lower(name) == "auto") {
       return add_best();
     }
-    if (name.starts_with(kReplayPrefix) && name.size() > kReplayPrefix.size()) {
+    if (is_replay(name) && name.size() > kReplayPrefix.size()) {
       return take(open_replay(name.substr(kReplayPrefix.size())));
     }
     const SourceKind* const kind = find_kind(name);
@@ -172,6 +189,10 @@ class Opening {
         return std::unexpected(error);
       }
       kLog.info("Power source {} is not used: {}. {}", kind.name, error.message, error.hint);
+      if (error.code == ErrorCode::permission_denied) {
+        opened_.refused.push_back(
+            {.name = std::string(kind.name), .message = error.message, .hint = error.hint});
+      }
       // That there is no GPU is no news; that one cannot be read is.
       if (kind.role != Role::beside || error.code != ErrorCode::not_found) {
         opened_.notes.push_back(fmt::format("not {}: {}", kind.name, error.message));
@@ -207,6 +228,7 @@ class Opening {
   }
 
   const PowerEnvironment& environment_;
+  std::string_view names_;  // all of them
   OpenedSources opened_;
   bool is_list_ = false;
 };

@@ -16,6 +16,7 @@ namespace enprof {
 struct OpenedSources {
   std::vector<std::unique_ptr<PowerSource>> sources;
   std::vector<std::string> notes;
+  std::vector<RefusedSource> refused;
 };
 
 /// By the names that PowerMonitor::open takes. Where several sources measure the same thing, which

@@ -158,6 +158,30 @@ TEST_F(PowerSourcesTest, WhereNothingWorksItSaysOfEachWhy) {
   EXPECT_THAT(opened.error().hint, HasSubstr("enprof doctor"));
 }
 
+TEST_F(PowerSourcesTest, NamesMayBeInUpperCase) {
+  rapl_.add("intel-rapl:0", "package-0");
+  EXPECT_EQ(names(open_sources("RAPL,Estimate", environment())),
+            (std::vector<std::string>{"rapl", "estimate"}));
+  EXPECT_EQ(names(open_sources("Auto", environment())), std::vector<std::string>{"rapl"});
+  EXPECT_TRUE(open_sources("NONE", environment())->sources.empty());
+  const testing::TempDir dir;
+  const auto file =
+      dir.write("P,2.jsonl", R"({"domain":"cpu","begin_ms":0,"end_ms":100,"energy_mj":5000})");
+  EXPECT_EQ(names(open_sources("Replay:" + file.string(), environment())),
+            std::vector<std::string>{"replay"});
+  EXPECT_THAT(open_sources("rapl,RAPL", environment()).error().message, HasSubstr("named twice"));
+}
+
+TEST_F(PowerSourcesTest, NoneGoesWithNoOther) {
+  for (const char* list : {"none,estimate", "estimate,none"}) {
+    const auto opened = open_sources(list, environment());
+    ASSERT_FALSE(opened) << list;
+    EXPECT_EQ(opened.error().message,
+              std::string("The power source none is named with others: ") + list);
+    EXPECT_THAT(opened.error().hint, HasSubstr("none alone"));
+  }
+}
+
 TEST_F(PowerSourcesTest, AListIsTakenWholeOrRefused) {
   rapl_.add("intel-rapl:0", "package-0");
   for (const char* list : {"rapl,", ",rapl", "rapl,,estimate", "rapl,fusion", "rapl,none",
@@ -169,7 +193,7 @@ TEST_F(PowerSourcesTest, AListIsTakenWholeOrRefused) {
 }
 
 TEST_F(PowerSourcesTest, AnUnknownNameGetsTheListOfKnownOnes) {
-  for (const char* name : {"fusion", "", "replay", "replay:", "RAPL", "auto "}) {
+  for (const char* name : {"fusion", "", "replay", "replay:", "auto "}) {
     const auto opened = open_sources(name, environment());
     ASSERT_FALSE(opened) << name;
     EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);

@@ -1,17 +1,15 @@
 #include "profile/event_dispatcher.hpp"
 
+#include "base/abandonable_thread.hpp"
 #include "base/log.hpp"
 #include "base/periodic_thread.hpp"
-#include "base/start_thread.hpp"
 #include "base/thread_name.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace enprof {
@@ -48,6 +46,7 @@ class EventDispatcher::Delivery {
     run_id_ = std::move(run_id);
     recorder_ = &recorder;
     monitor_ = monitor;
+    clock_ = options.clock;
     begin_ = recorder.begin_time();
     last_sample_ = begin_;
     energy_at_begin_ = monitor != nullptr ? monitor->now().energy_since_start : Joules{0};
@@ -58,9 +57,9 @@ class EventDispatcher::Delivery {
                        .period = std::max(options.period, kShortestPeriod),
                        .unbroken = kWatchedPeriod},
                       [this, is_watched = options.is_watched, turn = turn_] {
-                        // Before it looks: what comes from now on wakes it.
+                        // First: what comes from now on wakes the thread.
                         ring_.set_reader(is_watched && is_watched() ? &thread_ : nullptr);
-                        look(turn);
+                        deliver_waiting(turn);
                       });
     if (!started) {
       kLog.error("Listeners hear of run {} only at its end: {}", run_id_, started.error().message);
@@ -77,10 +76,9 @@ class EventDispatcher::Delivery {
     thread_.wake();
   }
 
-  /// Whoever has the turn up to now has it no more.
-  [[nodiscard]] Turn take_turn() {
+  /// The thread whose turn it was until now delivers nothing more.
+  [[nodiscard]] Turn start_new_turn() {
     const std::lock_guard lock(mutex_);
-    is_done_ = false;
     return ++turn_;
   }
 
@@ -89,19 +87,8 @@ class EventDispatcher::Delivery {
 
   /// Delivers what is left and the last event.
   void finish(Turn turn, const Event& last) {
-    look(turn);
+    deliver_waiting(turn);
     deliver(turn, last);
-    {
-      const std::lock_guard lock(mutex_);
-      is_done_ = is_done_ || turn == turn_;
-    }
-    done_.notify_all();
-  }
-
-  /// False where finish() was not done in time.
-  [[nodiscard]] bool wait_until_done(Nanoseconds patience) {
-    std::unique_lock lock(mutex_);
-    return done_.wait_for(lock, patience, [this] { return is_done_; });
   }
 
   /// How many events some listener has missed. Counts those that are left over.
@@ -114,28 +101,25 @@ class EventDispatcher::Delivery {
     return ring_.dropped() + lost_ + left;
   }
 
-  [[nodiscard]] Event event_at(EventType type, Instant at) const {
-    Event event;
-    event.type = type;
-    event.run_id = run_id_;
-    event.at = at - begin_;
-    return event;
+  [[nodiscard]] Event event_at(Instant at, EventData data) const {
+    return {.run_id = run_id_, .at = at - begin_, .data = std::move(data)};
   }
 
   [[nodiscard]] Instant begin_time() const { return begin_; }
 
  private:
-  void look(Turn turn) {
+  void deliver_waiting(Turn turn) {
     if (is_new_.exchange(false)) {
-      deliver(turn, event_at(EventType::run_started, begin_));
+      deliver(turn, event_at(begin_, events::RunStarted{}));
     }
     std::vector<Event> posted;
     {
-      // Before the ring: what they tell of is in it by now, and is delivered first.
+      // Before the ring is read: the tokens that these events tell of are in the ring by now, and
+      // are delivered first.
       const std::lock_guard lock(posts_mutex_);
       posted.swap(posted_);
     }
-    while (const auto event = next(turn)) {
+    while (const auto event = next_event(turn)) {
       deliver(turn, *event);
     }
     for (const Event& event : posted) {
@@ -146,42 +130,49 @@ class EventDispatcher::Delivery {
     }
   }
 
-  /// Empty where there is none, or another has the turn.
-  [[nodiscard]] std::optional<Event> next(Turn turn) {
+  /// Empty where there is none, or it is another thread's turn.
+  [[nodiscard]] std::optional<Event> next_event(Turn turn) {
     const std::lock_guard lock(mutex_);
     EventRecord record;
     if (turn != turn_ || !ring_.pop(record)) {
       return std::nullopt;
     }
-    Event event = event_at(record.type, record.at);
-    event.phase = record.phase;
-    event.duration = record.duration;
-    if (record.type == EventType::token_complete) {
-      event.token = static_cast<std::size_t>(record.token);
-      event.text = recorder_->token_text(record.token);
-    } else {
-      event.section = recorder_->name(record.name);
+    return event_at(record.at, data_of(record));
+  }
+
+  [[nodiscard]] EventData data_of(const EventRecord& record) const {
+    switch (record.type) {
+      case EventType::section_start:
+        return events::SectionStart{.phase = record.phase,
+                                    .section = std::string{recorder_->name(record.name)}};
+      case EventType::token_complete:
+        return events::TokenComplete{.phase = record.phase,
+                                     .index = static_cast<std::size_t>(record.token),
+                                     .text = std::string{recorder_->token_text(record.token)},
+                                     .duration = record.duration};
+      default:
+        return events::SectionEnd{.phase = record.phase,
+                                  .section = std::string{recorder_->name(record.name)},
+                                  .duration = record.duration};
     }
-    return event;
   }
 
   [[nodiscard]] std::optional<Event> sample_power(Turn turn) {
-    const Instant now = monotonic_clock().now();
+    const Instant now = clock_->now();
     const std::lock_guard lock(mutex_);
     if (turn != turn_ || monitor_ == nullptr || now - last_sample_ < kPowerPeriod) {
       return std::nullopt;
     }
     last_sample_ = now;
     const PowerNow power = monitor_->now();
-    Event event = event_at(EventType::power_sample, now);
-    event.power = power.total;
+    events::PowerSample sample{.power = power.total};
     for (std::size_t domain = 0; domain < power.by_domain.size(); ++domain) {
-      event.rails.push_back({monitor_->domains()[domain].name, power.by_domain[domain]});
+      sample.rails.push_back({monitor_->domains()[domain].name, power.by_domain[domain]});
     }
     if (power.total) {
-      event.energy = power.energy_since_start - energy_at_begin_;
+      sample.energy = power.energy_since_start - energy_at_begin_;
     }
-    return event;
+    return event_at(now, std::move(sample));
   }
 
   [[nodiscard]] bool has_turn(Turn turn) {
@@ -201,10 +192,10 @@ class EventDispatcher::Delivery {
       try {
         slot->listener(event);
       } catch (const std::exception& error) {
-        kLog.error("A listener failed on {}: {}", to_string(event.type), error.what());
+        kLog.error("A listener failed on {}: {}", to_string(event.type()), error.what());
       } catch (...) {
         kLog.error("A listener failed on {} with an exception of unknown type",
-                   to_string(event.type));
+                   to_string(event.type()));
       }
       slot->busy = false;
     }
@@ -213,6 +204,7 @@ class EventDispatcher::Delivery {
   const std::vector<std::shared_ptr<Slot>> slots_;
   EventRing ring_;
   std::string run_id_;
+  const Clock* clock_ = nullptr;
   Instant begin_;
   std::atomic<std::size_t> lost_{0};
 
@@ -222,8 +214,6 @@ class EventDispatcher::Delivery {
   const PowerMonitor* monitor_ = nullptr;
   Instant last_sample_;
   Joules energy_at_begin_;
-  bool is_done_ = false;
-  std::condition_variable done_;
 
   std::atomic<bool> is_new_{false};  // nothing of the run is told yet
   std::mutex posts_mutex_;
@@ -269,25 +259,25 @@ EventDispatcher::Outcome EventDispatcher::end_run(RunStatus status, Nanoseconds 
   if (!delivery || !delivery->has_begun()) {
     return {};
   }
-  Event last = delivery->event_at(EventType::inference_complete, delivery->begin_time() + duration);
-  last.duration = duration;
-  last.energy = energy;
-  last.status = status;
+  const Event last = delivery->event_at(
+      delivery->begin_time() + duration,
+      events::InferenceComplete{.status = status, .duration = duration, .energy = energy});
 
   Outcome outcome;
   bool is_first = true;
   bool is_done = false;
   // Each that hangs takes one thread with it; the others hear the rest from the next.
   for (std::size_t attempt = 0; !is_done && attempt <= slots_.size(); ++attempt) {
-    const auto turn = is_first ? Delivery::Turn{1} : delivery->take_turn();
-    auto helper = start_thread("The thread that ends a run for its listeners",
-                               [delivery, turn, last, stops = std::exchange(is_first, false)] {
-                                 name_this_thread("enprof-events");
-                                 if (stops) {
-                                   delivery->stop_thread();
-                                 }
-                                 delivery->finish(turn, last);
-                               });
+    const auto turn = is_first ? Delivery::Turn{1} : delivery->start_new_turn();
+    auto helper =
+        AbandonableThread::start("The thread that ends a run for its listeners",
+                                 [delivery, turn, last, stops = std::exchange(is_first, false)] {
+                                   name_this_thread("enprof-events");
+                                   if (stops) {
+                                     delivery->stop_thread();
+                                   }
+                                   delivery->finish(turn, last);
+                                 });
     if (!helper) {  // then nothing can be waited for with a limit
       if (attempt == 0) {
         delivery->stop_thread();
@@ -295,15 +285,14 @@ EventDispatcher::Outcome EventDispatcher::end_run(RunStatus status, Nanoseconds 
       }
       break;
     }
-    is_done = delivery->wait_until_done(options_.patience);
-    if (is_done) {
-      helper->join();
-    } else {
+    is_done = helper->wait_for(options_.patience);
+    if (!is_done) {
       outcome.left_listener_behind = true;
-      helper->detach();
+      helper->abandon();
     }
   }
-  static_cast<void>(delivery->take_turn());  // the recorder and the monitor are the run's again
+  static_cast<void>(
+      delivery->start_new_turn());  // the recorder and the monitor are the run's again
   outcome.lost = delivery->lost();
   if (outcome.left_listener_behind) {
     kLog.error("A listener of run {} did not come back from an event: it is left behind",

@@ -18,9 +18,10 @@
 
 namespace enprof {
 
-/// Calls listeners on a thread of its own, so that a slow one holds up nobody but other listeners.
-/// One that hangs is left behind with its thread when the run is over: what it refers to must live
-/// as long as it does. Later runs do without it until it comes back.
+/// Calls listeners on a thread of its own, so that a slow listener delays other listeners only. One
+/// that hangs is left behind with its thread when the run is over (AbandonableThread): what it
+/// refers to must live as long as it does. Later runs do without it until it comes back.
+///
 /// Threads: add before begin_run; begin_run and end_run from the run's thread; the ring is the hot
 /// path's.
 class EventDispatcher {
@@ -29,7 +30,8 @@ class EventDispatcher {
 
   struct Options {
     Nanoseconds period{0};
-    std::function<bool()> is_watched{};  ///< see ProfilerOptions
+    const Clock* clock = &monotonic_clock();  ///< the run's
+    std::function<bool()> is_watched{};       ///< see ProfilerOptions
     /// How long the end of a run waits for a listener.
     Nanoseconds patience = std::chrono::seconds{2};
   };

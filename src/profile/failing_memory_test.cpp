@@ -63,7 +63,7 @@ TEST(FailingMemory, AnywhereAtARunsEndLeavesARunThatIsOver) {
       &monitor, &*database, {.power_interval = 1ms, .save_period = 1h}};
   const auto heard = std::make_shared<std::atomic<int>>(0);
   profiler.on([heard](const Event& event) {
-    heard->fetch_add(event.type == EventType::inference_complete ? 1 : 0);
+    heard->fetch_add(event.type() == EventType::inference_complete ? 1 : 0);
   });
   int failed = 0;
   bool fired = true;

@@ -56,6 +56,7 @@ class InferencePipelineProfiler::Impl {
         store(database),
         options(std::move(profiler_options)),
         dispatcher(monitor, {.period = options.event_period,
+                             .clock = options.clock,
                              .is_watched = options.is_watched,
                              .patience = options.listener_patience}) {
     if (store != nullptr) {
@@ -130,6 +131,7 @@ class RunScope::Impl {
                    : std::make_unique<RunSaver>(
                          *profiler.store, profiler.power, profiler.options.on_trouble,
                          RunSaver::Options{.period = profiler.options.save_period,
+                                           .clock = profiler.options.clock,
                                            .standstills = &standstills_})),
         meter_(profiler.options.settle_period <= Nanoseconds{0}
                    ? nullptr
@@ -137,6 +139,7 @@ class RunScope::Impl {
                          profiler.power,
                          [&profiler](Event event) { profiler.dispatcher.post(std::move(event)); },
                          RunMeter::Options{.period = profiler.options.settle_period,
+                                           .clock = profiler.options.clock,
                                            .depth = request.depth,
                                            .wants_operations = profiler.options.wants_operations,
                                            .standstills = &standstills_})),
@@ -144,15 +147,15 @@ class RunScope::Impl {
             {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
              .tokens = request.max_output_tokens,
              .text_bytes = request.max_output_tokens * kTextBytesPerToken},
-            profiler.dispatcher.make_ring(kEventCapacity), monotonic_clock(),
+            profiler.dispatcher.make_ring(kEventCapacity), *profiler.options.clock,
             saver_ ? saver_->spans() : nullptr, meter_ ? meter_->spans() : nullptr),
         passes_({.passes = request.depth == Depth::minimal
                                ? 0
                                : request.max_output_tokens + kPassesBeforeDecode,
                  .operations = profiler.options.max_operations},
-                monotonic_clock(), saver_ ? saver_->passes() : nullptr,
+                *profiler.options.clock, saver_ ? saver_->passes() : nullptr,
                 meter_ ? meter_->passes() : nullptr),
-        cpu_load_(profiler.cpu, monotonic_clock()) {
+        cpu_load_(profiler.cpu, *profiler.options.clock) {
     run_.run_id = request.run_id.empty() ? make_run_id() : std::move(request.run_id);
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -172,7 +175,9 @@ class RunScope::Impl {
       profiler.power->sync();
     }
     cpu_load_.start();
-    standstills_.start();
+    if (profiler.options.clock == &monotonic_clock()) {  // another one stands still at will
+      standstills_.start();
+    }
     recorder_.begin();
     try {
       follow();
@@ -282,7 +287,7 @@ class RunScope::Impl {
       saver_->note_plan(index, plan);
     }
     if (meter_) {
-      meter_->note_plan(index, std::move(plan));
+      meter_->add_plan(index, std::move(plan));
     }
     return index;
   }
@@ -408,7 +413,8 @@ class RunScope::Impl {
   }
 
   InferencePipelineProfiler::Impl& profiler_;
-  Instant begun_ = monotonic_clock().now();  // what went wrong before is no concern of this run
+  Instant begun_ =
+      profiler_.options.clock->now();  // what went wrong before is no concern of this run
   ProfiledRun run_;
   StandstillWatch standstills_;
   std::unique_ptr<RunSaver> saver_;  // null where nothing is to be saved

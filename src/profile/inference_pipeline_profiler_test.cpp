@@ -156,10 +156,12 @@ TEST_F(ProfilerTest, ListenersHearInOrderAndOneThatThrowsHarmsNobody) {
   std::string text;
   profiler.on([](const Event&) { throw std::runtime_error("listener failed"); });
   profiler.on([&](const Event& event) {
-    if (event.type != EventType::power_sample) {
-      heard.push_back(event.type);
+    if (event.type() != EventType::power_sample) {
+      heard.push_back(event.type());
     }
-    text += event.text;
+    if (const auto* const token = event.get_if<events::TokenComplete>()) {
+      text += token->text;
+    }
   });
   auto run = profiler.run({.model_name = "m"});
   const ProfiledRun& result = profile(run);
@@ -189,9 +191,9 @@ TEST_F(ProfilerTest, ListenersHearAtOnceWhereSomebodyWatches) {
                              return each.is_watched;
                            }}};
     profiler.on([&](const Event& event) {
-      if (event.type == EventType::run_started) {
+      if (event.type() == EventType::run_started) {
         started.release();
-      } else if (event.type == EventType::token_complete) {
+      } else if (event.type() == EventType::token_complete) {
         heard.release();
       }
     });
@@ -214,7 +216,7 @@ TEST_F(ProfilerTest, ListenersHearAtOnceWhereSomebodyWatches) {
 TEST_F(ProfilerTest, WithoutThreadsARunIsSavedAndHeardOfAtItsEnd) {
   std::vector<EventType> heard;
   InferencePipelineProfiler profiler{nullptr, &*database_, {.settle_period = 1ms}};
-  profiler.on([&](const Event& event) { heard.push_back(event.type); });
+  profiler.on([&](const Event& event) { heard.push_back(event.type()); });
   const testing::NoThreads none;
   if (!none.why_not().empty()) {
     GTEST_SKIP() << none.why_not();
@@ -264,7 +266,7 @@ TEST_F(ProfilerTest, AListenerThatHangsIsLeftBehindAndTheRunIsSaved) {
       ++gate->heard;
       gate->open.wait();
     });
-    profiler.on([healthy](const Event& event) { healthy->push_back(event.type); });
+    profiler.on([healthy](const Event& event) { healthy->push_back(event.type()); });
     std::string first;
     {
       RunScope run = profiler.run({.model_name = "m"});

@@ -1,16 +1,12 @@
 #include "report/json_figures.hpp"
 
-#include "base/printable.hpp"
+#include "base/json_text.hpp"
 
 namespace enprof {
 
-std::string indented(const Json& json) {
-  return printable_json(json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
+std::string indented(const Json& json) { return indented<Json>(json); }
 
-std::string on_one_line(const Json& json) {
-  return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
+std::string on_one_line(const Json& json) { return on_one_line<Json>(json); }
 
 void append_indented(std::string& text, const Json& json, std::size_t depth) {
   const std::string value = indented(json);

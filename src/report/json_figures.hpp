@@ -38,7 +38,7 @@ template <class T>
   return layer == OperationInfo::kNoLayer ? Json(nullptr) : Json(layer);
 }
 
-/// Indented by two, or on one line; text that is not UTF-8 has its bad bytes replaced.
+/// As those of base/json_text.hpp, also of what becomes JSON: a text, or a list in braces.
 [[nodiscard]] std::string indented(const Json& json);
 [[nodiscard]] std::string on_one_line(const Json& json);
 /// Adds a value that stands so many levels deep in an indented document.

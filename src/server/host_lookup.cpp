@@ -1,13 +1,15 @@
 #include "server/host_lookup.hpp"
 
+#include "base/abandonable_thread.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
-#include <future>
-#include <thread>
+#include <memory>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
@@ -16,9 +18,9 @@ using Addresses = Result<std::vector<std::string>>;
 
 namespace {
 
-std::unexpected<Error> cannot_ask(const std::string& host, const std::exception& error) {
+std::unexpected<Error> cannot_ask(const std::string& host, std::string_view why) {
   return fail(ErrorCode::unavailable,
-              fmt::format("the address of {} cannot be asked for: {}", host, error.what()));
+              fmt::format("the address of {} cannot be asked for: {}", host, why));
 }
 
 }  // namespace
@@ -40,38 +42,35 @@ Addresses look_up(const std::string& host) {
 }
 
 Addresses look_up_within(const HostLookup& lookup, const std::string& host,
-                         std::chrono::milliseconds patience, const std::atomic<bool>& cancel) {
+                         std::chrono::milliseconds patience, const std::stop_token& stop) {
   using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::milliseconds kLookAround{50};  // how often `cancel` is looked at
+  constexpr std::chrono::milliseconds kLookAround{50};  // how often `stop` is looked at
   const auto deadline = Clock::now() + patience;
-  // What it throws stays on its thread: two that hold one exception look like a race.
-  std::packaged_task<Addresses()> task([lookup, host]() -> Addresses {
-    try {
-      return lookup(host);
-    } catch (const std::exception& error) {
-      return cannot_ask(host, error);
+  const auto answer = std::make_shared<Addresses>(cannot_ask(host, "the resolver failed"));
+  auto thread =
+      AbandonableThread::start("The thread that looks up " + host, [lookup, host, answer] {
+        try {
+          *answer = lookup(host);
+        } catch (const std::exception& error) {
+          *answer = cannot_ask(host, error.what());
+        }
+      });
+  if (!thread) {
+    return cannot_ask(host, thread.error().message);
+  }
+  while (true) {
+    const auto left = std::max(deadline - Clock::now(), Clock::duration::zero());
+    if (thread->wait_for(std::min<Clock::duration>(left, kLookAround))) {
+      return std::move(*answer);
     }
-  });
-  std::future<Addresses> answer = task.get_future();
-  try {
-    std::thread(std::move(task)).detach();
-    while (true) {
-      const auto left = std::max(deadline - Clock::now(), Clock::duration::zero());
-      if (answer.wait_for(std::min<Clock::duration>(left, kLookAround)) ==
-          std::future_status::ready) {
-        return answer.get();
-      }
-      if (cancel.load()) {
-        return fail(ErrorCode::cancelled, fmt::format("The search for {} was given up", host));
-      }
-      if (left == Clock::duration::zero()) {
-        return fail(ErrorCode::unavailable,
-                    fmt::format("the address of {} was not found within {:g} s", host,
-                                std::chrono::duration<double>(patience).count()));
-      }
+    if (stop.stop_requested()) {
+      return fail(ErrorCode::cancelled, fmt::format("The search for {} was given up", host));
     }
-  } catch (const std::exception& error) {  // no thread, no memory
-    return cannot_ask(host, error);
+    if (left == Clock::duration::zero()) {
+      return fail(ErrorCode::unavailable,
+                  fmt::format("the address of {} was not found within {:g} s", host,
+                              std::chrono::duration<double>(patience).count()));
+    }
   }
 }
 

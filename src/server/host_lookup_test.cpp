@@ -50,26 +50,23 @@ TEST(LookUp, ANameThatNobodyHasIsAnError) {
 }
 
 TEST(LookUpWithin, PassesOnWhatWasFound) {
-  const std::atomic<bool> cancel{false};
-  const auto found =
-      look_up_within([](const std::string& host) -> Addresses { return std::vector{host + "!"}; },
-                     "h", kLong, cancel);
+  const auto found = look_up_within(
+      [](const std::string& host) -> Addresses { return std::vector{host + "!"}; }, "h", kLong, {});
   EXPECT_THAT(found.value_or(std::vector<std::string>{}), ElementsAre("h!"));
-  const auto thrown =
-      look_up_within([](const std::string&) -> Addresses { throw std::runtime_error("broken"); },
-                     "h", kLong, cancel);
+  const auto thrown = look_up_within(
+      [](const std::string&) -> Addresses { throw std::runtime_error("broken"); }, "h", kLong, {});
   ASSERT_FALSE(thrown);
   EXPECT_THAT(thrown.error().message, HasSubstr("broken"));
 }
 
 TEST(LookUpWithin, ALookupThatHangsIsLeftWhenItIsCancelled) {
   const HungLookup hung;
-  std::atomic<bool> cancel{false};
+  std::stop_source stop;
   std::thread later([&] {
     std::this_thread::sleep_for(20ms);
-    cancel = true;
+    stop.request_stop();
   });
-  const auto found = look_up_within(hung.lookup(), "h", kLong, cancel);
+  const auto found = look_up_within(hung.lookup(), "h", kLong, stop.get_token());
   later.join();
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ErrorCode::cancelled);
@@ -77,8 +74,7 @@ TEST(LookUpWithin, ALookupThatHangsIsLeftWhenItIsCancelled) {
 
 TEST(LookUpWithin, ALookupThatHangsIsLeftWhenPatienceIsOver) {
   const HungLookup hung;
-  const std::atomic<bool> cancel{false};
-  const auto found = look_up_within(hung.lookup(), "gpu-box", 20ms, cancel);
+  const auto found = look_up_within(hung.lookup(), "gpu-box", 20ms, {});
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ErrorCode::unavailable);
   EXPECT_THAT(found.error().message, HasSubstr("gpu-box was not found within 0.02 s"));

@@ -11,6 +11,7 @@
 #include <boost/asio/socket_base.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
@@ -52,7 +53,7 @@ asio::awaitable<void> HttpConnection::run() {
   // Without it, it is slower and otherwise as good.
   static_cast<void>(stream_.socket().set_option(Tcp::no_delay(true), ignored));
   const auto peer = stream_.socket().remote_endpoint(ignored);
-  const std::string client = ignored ? std::string{} : peer.address().to_string();
+  client_ = ignored ? std::string{} : peer.address().to_string();
   beast::flat_buffer buffer;
   while (!service_.stopping) {
     http::request_parser<http::string_body> parser;
@@ -74,7 +75,7 @@ asio::awaitable<void> HttpConnection::run() {
       break;
     }
     WireRequest request = parser.release();
-    if (const auto wait = service_.limiter.take(client)) {
+    if (const auto wait = service_.limiter.take(client_)) {
       if (!co_await send(too_often(*wait, request))) {
         break;
       }
@@ -140,10 +141,13 @@ asio::awaitable<bool> HttpConnection::reply(HttpResponse answered, const WireReq
   const bool is_large = answered.stream || answered.body.size() > kLarge;
   std::optional<AnswerRoom::Place> place;
   if (is_large && request.method() != http::verb::head) {
-    place = service_.room.take(answered.body.size());
+    place = service_.room.take(client_, answered.body.size());
     if (!place) {
-      kLog.warning("An answer is refused: {} large ones are on their way ({} bytes of them wait)",
-                   service_.room.answers(), service_.room.bytes());
+      kLog.warning(
+          "An answer to {} is refused: {} large ones are on their way ({} bytes of them wait), {} "
+          "of them there",
+          client_, service_.room.answers(), service_.room.bytes(),
+          service_.room.answers_of(client_));
       answered = too_many_answers();
     }
   }
@@ -160,7 +164,8 @@ asio::awaitable<bool> HttpConnection::reply(HttpResponse answered, const WireReq
 HttpResponse HttpConnection::too_many_answers() const {
   HttpResponse response = problem(
       503, {ErrorCode::busy,
-            fmt::format("{} large answers are on their way already", service_.room.answers()),
+            fmt::format("{} large answers are on their way already, {} of them to this address",
+                        service_.room.answers(), service_.room.answers_of(client_)),
             "Read them to their end, or wait as long as Retry-After says, and try again."});
   response.headers.emplace_back("Retry-After", "2");
   return response;
@@ -186,13 +191,13 @@ asio::awaitable<bool> HttpConnection::send_stream(HttpResponse answered, const W
   std::string piece = std::move(answered.body);
   bool more = true;
   while (true) {
-    if (in_chunks && !piece.empty()) {
-      text += fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
+    if (in_chunks && !piece.empty()) {  // an empty one would be the last
+      text += beast::buffers_to_string(http::make_chunk(asio::buffer(piece)));
     } else {
       text += piece;
     }
     if (in_chunks && !more) {
-      text += "0\r\n\r\n";
+      text += beast::buffers_to_string(http::make_chunk_last());
     }
     piece = std::string{};  // one that was long leaves no room behind
     place.hold(text.size());

@@ -85,6 +85,7 @@ class HttpConnection {
 
   HttpService& service_;
   boost::beast::tcp_stream stream_;
+  std::string client_;      // its address; empty where it is not known
   bool is_asking_ = false;  // its next request has not come yet
 };
 

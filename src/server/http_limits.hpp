@@ -22,7 +22,9 @@ struct HttpLimits {
   /// Of one address; beyond it the answer is 429 with Retry-After. A WebSocket counts once.
   double requests_per_second = 100.0;
   double request_burst = 500.0;
-  std::size_t large_answers = 64;  ///< of more than 64 KB, on their way at a time; beyond it: 503
+  /// Of more than 64 KB, on their way at a time; beyond it, or where one address has as many as are
+  /// free: 503. See AnswerRoom.
+  std::size_t large_answers = 64;
   std::size_t large_answer_bytes = std::size_t{64} << 20U;  ///< of them in memory; likewise
 };
 

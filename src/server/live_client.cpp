@@ -30,15 +30,15 @@ using Clock = std::chrono::steady_clock;
 using Response = http::response<http::string_body>;
 using Milliseconds = std::chrono::milliseconds;
 
-constexpr Milliseconds kLookAround{50};  // how often `cancel` is looked at
+constexpr Milliseconds kLookAround{50};  // how often `stop` is looked at
 constexpr std::size_t kLargestAnswer = std::size_t{64} << 20U;
 constexpr const char* kPrinted = "Pass the URL that `enprof serve` printed.";
 
 /// Runs one operation at a time, and waits for it.
 class Waiter {
  public:
-  Waiter(asio::io_context& context, Milliseconds patience, const std::atomic<bool>& cancel)
-      : context_(context), patience_(patience), cancel_(cancel) {}
+  Waiter(asio::io_context& context, Milliseconds patience, const std::stop_token& stop)
+      : context_(context), patience_(patience), stop_(stop) {}
 
   /// `begin` is given a handler to end with; `abort` must make the operation end. Returns its
   /// error; `timed_out`, where it took too long.
@@ -51,8 +51,8 @@ class Waiter {
     while (!ended) {
       context_.restart();
       context_.run_one_for(kLookAround);
-      if (!ended && !reason && (cancel_.load() || Clock::now() >= deadline)) {
-        reason = cancel_.load() ? asio::error::operation_aborted : asio::error::timed_out;
+      if (!ended && !reason && (stop_.stop_requested() || Clock::now() >= deadline)) {
+        reason = stop_.stop_requested() ? asio::error::operation_aborted : asio::error::timed_out;
         abort();
       }
     }
@@ -62,7 +62,7 @@ class Waiter {
  private:
   asio::io_context& context_;
   Milliseconds patience_;
-  const std::atomic<bool>& cancel_;
+  const std::stop_token stop_;
 };
 
 std::unexpected<Error> cancelled() {
@@ -77,8 +77,8 @@ std::unexpected<Error> no_connection(const ServerUrl& url, const std::string& wh
 
 /// Why there is no connection.
 std::unexpected<Error> unreachable(const ServerUrl& url, error_code error, Milliseconds patience,
-                                   const std::atomic<bool>& cancel) {
-  if (cancel.load()) {
+                                   const std::stop_token& stop) {
+  if (stop.stop_requested()) {
     return cancelled();
   }
   if (error == asio::error::timed_out || error == beast::error::timeout) {
@@ -146,8 +146,8 @@ std::unexpected<Error> refused(const LiveClient::Options& options, const Respons
 }
 
 Result<void> connect_stream(beast::tcp_stream& stream, Waiter& waiter,
-                            const LiveClient::Options& options, const std::atomic<bool>& cancel) {
-  const auto found = look_up_within(options.lookup, options.url.host, options.patience, cancel);
+                            const LiveClient::Options& options, const std::stop_token& stop) {
+  const auto found = look_up_within(options.lookup, options.url.host, options.patience, stop);
   if (!found) {
     return found.error().code == ErrorCode::cancelled
                ? cancelled()
@@ -164,20 +164,20 @@ Result<void> connect_stream(beast::tcp_stream& stream, Waiter& waiter,
   }
   const error_code error = waiter.wait(
       [&](auto handler) { stream.async_connect(endpoints, handler); }, [&] { stream.close(); });
-  return error ? Result<void>(unreachable(options.url, error, options.patience, cancel))
+  return error ? Result<void>(unreachable(options.url, error, options.patience, stop))
                : Result<void>{};
 }
 
 class BeastClient final : public LiveClient {
  public:
-  BeastClient(Options options, const std::atomic<bool>& cancel)
-      : options_(std::move(options)), cancel_(cancel) {}
+  BeastClient(Options options, const std::stop_token& stop)
+      : options_(std::move(options)), stop_(stop) {}
 
   Result<void> open() {
-    Waiter waiter(context_, options_.patience, cancel_);
+    Waiter waiter(context_, options_.patience, stop_);
     beast::tcp_stream& stream = beast::get_lowest_layer(socket_);
     const auto close = [&stream] { stream.close(); };
-    if (auto connected = connect_stream(stream, waiter, options_, cancel_); !connected) {
+    if (auto connected = connect_stream(stream, waiter, options_, stop_); !connected) {
       return connected;
     }
     stream.expires_never();  // the WebSocket has its own time-outs
@@ -208,7 +208,7 @@ class BeastClient final : public LiveClient {
                      error.category() ==
                          websocket::make_error_code(websocket::error::closed).category()
                  ? Result<void>(garbled(options_.url, error))
-                 : Result<void>(unreachable(options_.url, error, options_.patience, cancel_));
+                 : Result<void>(unreachable(options_.url, error, options_.patience, stop_));
     }
     if (const auto said = response.find(kSeqHeader); said != response.end()) {
       last_event_ = parse_since({said->value().data(), said->value().size()}, 0);
@@ -218,7 +218,7 @@ class BeastClient final : public LiveClient {
           [&](auto handler) { socket_.async_write(asio::buffer(options_.subscription), handler); },
           close);
       if (error) {
-        return unreachable(options_.url, error, options_.patience, cancel_);
+        return unreachable(options_.url, error, options_.patience, stop_);
       }
     }
     return {};
@@ -233,7 +233,7 @@ class BeastClient final : public LiveClient {
       socket_.async_read(buffer_, [this](error_code error, std::size_t) { ended_ = error; });
     }
     const auto deadline = Clock::now() + wait;
-    while (!ended_ && !cancel_.load()) {
+    while (!ended_ && !stop_.stop_requested()) {
       const auto left = deadline - Clock::now();
       if (left <= Clock::duration::zero()) {
         return std::optional<std::string>{};
@@ -270,7 +270,7 @@ class BeastClient final : public LiveClient {
   }
 
   const Options options_;
-  const std::atomic<bool>& cancel_;
+  const std::stop_token stop_;
   asio::io_context context_{1};
   websocket::stream<beast::tcp_stream> socket_{context_};
   beast::flat_buffer buffer_;
@@ -282,8 +282,8 @@ class BeastClient final : public LiveClient {
 }  // namespace
 
 Result<std::unique_ptr<LiveClient>> LiveClient::connect(const Options& options,
-                                                        const std::atomic<bool>& cancel) {
-  auto client = std::make_unique<BeastClient>(options, cancel);
+                                                        const std::stop_token& stop) {
+  auto client = std::make_unique<BeastClient>(options, stop);
   if (auto opened = client->open(); !opened) {
     return std::unexpected(std::move(opened.error()));
   }
@@ -291,12 +291,12 @@ Result<std::unique_ptr<LiveClient>> LiveClient::connect(const Options& options,
 }
 
 Result<std::string> LiveClient::get(const Options& options, std::string_view path,
-                                    const std::atomic<bool>& cancel) {
+                                    const std::stop_token& stop) {
   asio::io_context context{1};
   beast::tcp_stream stream(context);
-  Waiter waiter(context, options.patience, cancel);
+  Waiter waiter(context, options.patience, stop);
   const auto close = [&stream] { stream.close(); };
-  if (auto connected = connect_stream(stream, waiter, options, cancel); !connected) {
+  if (auto connected = connect_stream(stream, waiter, options, stop); !connected) {
     return std::unexpected(std::move(connected.error()));
   }
   constexpr unsigned kHttp11 = 11;
@@ -320,7 +320,7 @@ Result<std::string> LiveClient::get(const Options& options, std::string_view pat
   if (error) {
     return is_garbled(error)
                ? Result<std::string>(garbled(options.url, error))
-               : Result<std::string>(unreachable(options.url, error, options.patience, cancel));
+               : Result<std::string>(unreachable(options.url, error, options.patience, stop));
   }
   Response response = parser.release();
   if (response.result() != http::status::ok || response[http::field::server] != "enprof") {

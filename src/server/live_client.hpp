@@ -6,11 +6,11 @@
 #include "server/host_lookup.hpp"
 #include "server/server_url.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -18,8 +18,8 @@ namespace enprof {
 
 /// One WebSocket to a server, and questions to its API. The only part of the
 /// client's side that knows Boost.Beast.
-/// Threads: one at a time; `cancel` may be set by any, and ends what is waited for within 100 ms,
-/// with the error `cancelled`.
+/// Threads: one at a time; a stop that is requested ends what is waited for within
+/// 100 ms, with the error `cancelled`.
 class LiveClient {
  public:
   struct Options {
@@ -38,11 +38,11 @@ class LiveClient {
   /// busy (it has as many watchers as it may); permission_denied; not_found (no enprof at that
   /// path); malformed (what answers is not enprof); invalid_argument (of `since`); cancelled.
   [[nodiscard]] static Result<std::unique_ptr<LiveClient>> connect(const Options& options,
-                                                                   const std::atomic<bool>& cancel);
+                                                                   const std::stop_token& stop);
   /// The body of what the server answers to GET `path`, such as "/api/health". Errors: as above,
   /// not_found also where the server says so.
   [[nodiscard]] static Result<std::string> get(const Options& options, std::string_view path,
-                                               const std::atomic<bool>& cancel);
+                                               const std::stop_token& stop);
 
   LiveClient() = default;
   LiveClient(const LiveClient&) = delete;

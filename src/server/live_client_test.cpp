@@ -51,17 +51,17 @@ class LiveClientTest : public ::testing::Test {
     server_.reset();
   }
   [[nodiscard]] std::unique_ptr<LiveClient> connect() {
-    auto client = LiveClient::connect(options_, cancel_);
+    auto client = LiveClient::connect(options_, stop_.get_token());
     EXPECT_TRUE(client) << client.error().message;
     return client ? std::move(*client) : nullptr;
   }
   [[nodiscard]] Error refusal() {
-    const auto client = LiveClient::connect(options_, cancel_);
+    const auto client = LiveClient::connect(options_, stop_.get_token());
     EXPECT_FALSE(client);
     return client ? Error{} : client.error();
   }
   [[nodiscard]] Error refusal_of_get(std::string_view path) {
-    const auto answer = LiveClient::get(options_, path, cancel_);
+    const auto answer = LiveClient::get(options_, path, stop_.get_token());
     EXPECT_FALSE(answer);
     return answer ? Error{} : answer.error();
   }
@@ -80,7 +80,7 @@ class LiveClientTest : public ::testing::Test {
 
   EventHub hub_;
   LiveClient::Options options_;
-  std::atomic<bool> cancel_{false};
+  std::stop_source stop_;
   std::unique_ptr<HttpServer> server_;
   std::thread thread_;
 };
@@ -167,7 +167,7 @@ TEST_F(LiveClientTest, AWrongTokenAndNoneAreTold) {
   EXPECT_THAT(wrong.hint, HasSubstr("--token"));
   options_.token = "secret";
   EXPECT_TRUE(connect());
-  EXPECT_EQ(LiveClient::get(options_, "/api/health", cancel_).value_or(""), "{}");
+  EXPECT_EQ(LiveClient::get(options_, "/api/health", stop_.get_token()).value_or(""), "{}");
 }
 
 TEST_F(LiveClientTest, TheServersOwnReasonsArePassedOn) {
@@ -226,7 +226,7 @@ TEST_F(LiveClientTest, IsGivenUpAtOnce) {
   options_.url.port = silent.port();
   std::thread later([this] {
     std::this_thread::sleep_for(100ms);
-    cancel_ = true;
+    stop_.request_stop();
   });
   EXPECT_EQ(refusal().code, ErrorCode::cancelled);
   later.join();
@@ -259,10 +259,10 @@ TEST_F(LiveClientTest, ANameServerThatHangsIsGivenUpAtOnce) {
   };
   options_.patience = 600s;
   for (const bool is_get : {false, true}) {
-    cancel_ = false;
+    stop_ = std::stop_source{};
     std::thread later([this] {
       std::this_thread::sleep_for(20ms);
-      cancel_ = true;
+      stop_.request_stop();
     });
     EXPECT_EQ((is_get ? refusal_of_get("/") : refusal()).code, ErrorCode::cancelled);
     later.join();

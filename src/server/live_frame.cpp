@@ -1,6 +1,7 @@
 #include "server/live_frame.hpp"
 
 #include "server/choices.hpp"
+#include "server/parsed_json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -29,6 +30,11 @@ Result<std::set<std::string, std::less<>>> names(const Json& object, const char*
   const auto found = object.find(member);
   if (found == object.end() || found->is_null()) {
     return result;
+  }
+  if (found->is_array() && found->empty()) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("'{}' is empty: nothing would be sent", member),
+                fmt::format("Leave '{}' out where it should not be limited.", member));
   }
   if (!found->is_array() || found->size() > kMostNames) {
     return malformed(fmt::format("'{}' is not a list of at most {} names", member, kMostNames));
@@ -76,9 +82,13 @@ std::span<const std::string_view> live_event_types() {
 Result<LiveFilter> parse_subscription(std::string_view message) {
   constexpr std::array<std::string_view, 1> kMembers{"subscribe"};
   constexpr std::array<std::string_view, 2> kLists{"runs", "types"};
-  const Json json = Json::parse(message, nullptr, false);
+  const ParsedJson parsed = parse_json(message);
+  const Json& json = parsed.json;
   if (!json.is_object() || !json.contains("subscribe") || !json["subscribe"].is_object()) {
     return malformed("The message is not a subscription");
+  }
+  if (auto twice = parsed.repetition()) {
+    return std::unexpected(*std::move(twice));
   }
   if (auto others = refuse_others(json, kMembers); !others) {
     return std::unexpected(std::move(others.error()));

@@ -33,7 +33,8 @@ struct LiveFilter {
 
 /// Reads {"subscribe":{"runs":["…"],"types":["…"]}}; a member that is absent means everything.
 /// Errors: malformed, where it is no such message or names more than kMostNames; invalid_argument,
-/// with the one that was probably meant, for another member or a type that there is not.
+/// for a member that comes twice, for a list that is empty, and, with the one that was probably
+/// meant, for another member or a type that there is not.
 [[nodiscard]] Result<LiveFilter> parse_subscription(std::string_view message);
 inline constexpr std::size_t kMostNames = 64;
 

@@ -110,12 +110,33 @@ TEST(ParseSubscription, ATypeThatThereIsNotIsRefusedWithTheOneThatWasMeant) {
   }
 }
 
+TEST(ParseSubscription, AMemberThatComesTwiceIsRefused) {
+  for (const char* message : {R"({"subscribe":{"types":["error"],"types":["warning"]}})",
+                              R"({"subscribe":{"runs":["a"]},"subscribe":{}})"}) {
+    const auto twice = parse_subscription(message);
+    ASSERT_FALSE(twice) << message;
+    EXPECT_EQ(twice.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(twice.error().message, ::testing::HasSubstr("is given more than once"));
+  }
+}
+
+TEST(ParseSubscription, AListOfNothingIsRefusedWithWhatToDo) {
+  for (const char* member : {"types", "runs"}) {
+    const auto nothing =
+        parse_subscription(R"({"subscribe":{")" + std::string(member) + R"(":[]}})");
+    ASSERT_FALSE(nothing) << member;
+    EXPECT_EQ(nothing.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(nothing.error().message, ::testing::HasSubstr(std::string(member) + "' is empty"));
+    EXPECT_THAT(nothing.error().hint, ::testing::HasSubstr("Leave '" + std::string(member)));
+  }
+}
+
 TEST(ParseSubscription, EveryTypeThatThereIsCanBeAskedFor) {
   for (const std::string_view type : live_event_types()) {
     EXPECT_TRUE(parse_subscription(R"({"subscribe":{"types":[")" + std::string(type) + R"("]}})"))
         << type;
   }
-  for (int type = 0; type <= static_cast<int>(EventType::operation_metrics); ++type) {
+  for (std::size_t type = 0; type < std::variant_size_v<EventData>; ++type) {
     EXPECT_THAT(live_event_types(), ::testing::Contains(to_string(static_cast<EventType>(type))));
   }
 }

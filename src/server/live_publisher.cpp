@@ -1,6 +1,6 @@
 #include "server/live_publisher.hpp"
 
-#include "base/printable.hpp"
+#include "base/overloaded.hpp"
 #include "base/utf8.hpp"
 #include "report/json_figures.hpp"
 
@@ -8,13 +8,10 @@
 #include <chrono>
 #include <span>
 #include <utility>
+#include <variant>
 
 namespace enprof {
 namespace {
-
-std::string dump(const Json& json) {
-  return printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
 
 Json figure(const Figure& figure) {
   return {{"duration_ms", to_ms(figure.duration)},
@@ -45,7 +42,7 @@ std::string entries(const List& list, bool final) {
     describe(entry, json);
     result.push_back(std::move(json));
   }
-  return dump({{"entries", std::move(result)}, {"final", final}});
+  return on_one_line({{"entries", std::move(result)}, {"final", final}});
 }
 
 /// The data of energy_settled.
@@ -56,79 +53,114 @@ std::string settled(std::span<const TokenFigure> tokens, bool final) {
     json["index"] = token.index;
     result.push_back(std::move(json));
   }
-  return dump({{"tokens", std::move(result)}, {"final", final}});
+  return on_one_line({{"tokens", std::move(result)}, {"final", final}});
 }
 
 }  // namespace
 
 void LivePublisher::publish(const Event& event) {
-  Json data = Json::object();
-  switch (event.type) {
-    case EventType::run_started: {
-      const std::lock_guard lock(mutex_);
-      last_power_.reset();
-      quiet_until_.clear();
-      told_.clear();
-      told_error_.clear();
-      unfinished_.clear();
-      break;
+  const auto sums = [&](const auto& list) -> std::optional<std::string> {
+    if (!is_time_for_sums(event)) {
+      return std::nullopt;  // the next one says it too
     }
-    case EventType::section_start:
-      data = {{"phase", to_string(event.phase)}, {"section", event.section}};
-      break;
-    case EventType::section_end:
-      data = {{"phase", to_string(event.phase)},
-              {"section", event.section},
-              {"duration_ms", to_ms(event.duration)}};
-      break;
-    case EventType::token_complete: {
-      const std::lock_guard lock(mutex_);
-      // A character that several tokens make up belongs to the one that completes it.
-      std::string characters = std::exchange(unfinished_, {}) + event.text;
-      unfinished_ = characters.substr(characters.size() - unfinished_utf8(characters));
-      characters.resize(characters.size() - unfinished_.size());
-      data = {{"index", event.token},
-              {"text", characters},
-              {"phase", to_string(event.phase)},
-              {"duration_ms", to_ms(event.duration)},
-              {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * event.duration)) : Json()},
-              {"power_mw", mw(last_power_)},
-              {"provisional", true}};
-      break;
-    }
-    case EventType::power_sample: {
-      const std::lock_guard lock(mutex_);
-      last_power_ = event.power;
-      Json rails = Json::array();
-      for (const RailPower& rail : event.rails) {
-        rails.push_back({{"name", rail.domain}, {"power_mw", mw(rail.power)}});
-      }
-      data = {{"power_mw", mw(event.power)},
-              {"energy_mj", mj(event.energy)},
-              {"rails", std::move(rails)}};
-      break;
-    }
-    case EventType::inference_complete:
-      data = {{"status", to_string(event.status)},
-              {"duration_ms", to_ms(event.duration)},
-              {"energy_mj", mj(event.energy)}};
-      break;
-    case EventType::energy_settled:
-      hub_->publish(event.run_id, to_string(event.type), event.at, settled(event.tokens, false));
-      return;
-    case EventType::layer_metrics:
-    case EventType::component_metrics:
-    case EventType::operation_metrics:
-      publish_sums(event);
-      return;
+    std::string text = entries(list, false);
+    rest_after_sums(event, text.size());
+    return text;
+  };
+  const auto text = std::visit(
+      Overloaded{
+          [&](const events::RunStarted&) -> std::optional<std::string> {
+            begin_run();
+            return on_one_line(Json::object());
+          },
+          [](const events::SectionStart& section) -> std::optional<std::string> {
+            return on_one_line({{"phase", to_string(section.phase)}, {"section", section.section}});
+          },
+          [](const events::SectionEnd& section) -> std::optional<std::string> {
+            return on_one_line({{"phase", to_string(section.phase)},
+                                {"section", section.section},
+                                {"duration_ms", to_ms(section.duration)}});
+          },
+          [&](const events::TokenComplete& token) -> std::optional<std::string> {
+            return token_text(token);
+          },
+          [&](const events::PowerSample& sample) -> std::optional<std::string> {
+            return power_text(sample);
+          },
+          [](const events::InferenceComplete& end) -> std::optional<std::string> {
+            return on_one_line({{"status", to_string(end.status)},
+                                {"duration_ms", to_ms(end.duration)},
+                                {"energy_mj", mj(end.energy)}});
+          },
+          [](const events::EnergySettled& energy) -> std::optional<std::string> {
+            return settled(energy.tokens, false);
+          },
+          [&](const events::LayerMetrics& metrics) { return sums(metrics.layers); },
+          [&](const events::ComponentMetrics& metrics) { return sums(metrics.components); },
+          [&](const events::OperationMetrics& metrics) { return sums(metrics.operations); },
+      },
+      event.data);
+  if (text) {
+    hub_->publish(event.run_id, to_string(event.type()), event.at, *text);
   }
-  hub_->publish(event.run_id, to_string(event.type), event.at, dump(data));
+}
+
+void LivePublisher::begin_run() {
+  const std::lock_guard lock(mutex_);
+  last_power_.reset();
+  quiet_until_.clear();
+  told_.clear();
+  told_error_.clear();
+  unfinished_.clear();
+}
+
+std::string LivePublisher::token_text(const events::TokenComplete& token) {
+  const std::lock_guard lock(mutex_);
+  // A character that several tokens make up belongs to the one that completes it.
+  std::string characters = std::exchange(unfinished_, {}) + token.text;
+  unfinished_ = characters.substr(characters.size() - unfinished_utf8(characters));
+  characters.resize(characters.size() - unfinished_.size());
+  return on_one_line(
+      {{"index", token.index},
+       {"text", characters},
+       {"phase", to_string(token.phase)},
+       {"duration_ms", to_ms(token.duration)},
+       {"energy_mj", last_power_ ? Json(to_mj(*last_power_ * token.duration)) : Json()},
+       {"power_mw", mw(last_power_)},
+       {"provisional", true}});
+}
+
+std::string LivePublisher::power_text(const events::PowerSample& sample) {
+  {
+    const std::lock_guard lock(mutex_);
+    last_power_ = sample.power;
+  }
+  Json rails = Json::array();
+  for (const RailPower& rail : sample.rails) {
+    rails.push_back({{"name", rail.domain}, {"power_mw", mw(rail.power)}});
+  }
+  return on_one_line({{"power_mw", mw(sample.power)},
+                      {"energy_mj", mj(sample.energy)},
+                      {"rails", std::move(rails)}});
+}
+
+bool LivePublisher::is_time_for_sums(const Event& event) {
+  const std::lock_guard lock(mutex_);
+  const auto quiet = quiet_until_.find(event.type());
+  return quiet == quiet_until_.end() || event.at >= quiet->second;
+}
+
+void LivePublisher::rest_after_sums(const Event& event, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  quiet_until_[event.type()] =
+      event.at + std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(
+                     static_cast<double>(bytes) / kSumBytesPerSecond));
 }
 
 void LivePublisher::model_loading(const std::string& run_id, const std::string& model,
                                   double share) {
   hub_->publish(run_id, "model_loading", Nanoseconds{0},
-                dump({{"model", model}, {"progress_ratio", share}}));
+                on_one_line({{"model", model}, {"progress_ratio", share}}));
 }
 
 void LivePublisher::settle(const ProfiledRun& run) {
@@ -172,30 +204,10 @@ void LivePublisher::warn(const std::string& run_id, Nanoseconds at, const Warnin
 void LivePublisher::publish_warning(const std::string& run_id, Nanoseconds at,
                                     const Warning& warning) {
   hub_->publish(run_id, "warning", at,
-                dump({{"component", warning.component},
-                      {"code", warning.code},
-                      {"message", warning.message},
-                      {"hint", text(warning.hint)}}));
-}
-
-void LivePublisher::publish_sums(const Event& event) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto quiet = quiet_until_.find(event.type);
-        quiet != quiet_until_.end() && event.at < quiet->second) {
-      return;  // the next one says it too
-    }
-  }
-  std::string data = !event.layers.empty()       ? entries(event.layers, false)
-                     : !event.components.empty() ? entries(event.components, false)
-                                                 : entries(event.operations, false);
-  {
-    const std::lock_guard lock(mutex_);
-    quiet_until_[event.type] =
-        event.at + std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(
-                       static_cast<double>(data.size()) / kSumBytesPerSecond));
-  }
-  hub_->publish(event.run_id, to_string(event.type), event.at, data);
+                on_one_line({{"component", warning.component},
+                             {"code", warning.code},
+                             {"message", warning.message},
+                             {"hint", text(warning.hint)}}));
 }
 
 void LivePublisher::failed(const std::string& run_id, const Error& error) {
@@ -204,9 +216,9 @@ void LivePublisher::failed(const std::string& run_id, const Error& error) {
     told_error_ = error.message;
   }
   hub_->publish(run_id, "error", Nanoseconds{0},
-                dump({{"code", to_string(error.code)},
-                      {"message", error.message},
-                      {"hint", text(error.hint)}}));
+                on_one_line({{"code", to_string(error.code)},
+                             {"message", error.message},
+                             {"hint", text(error.hint)}}));
 }
 
 }  // namespace enprof

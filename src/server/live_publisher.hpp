@@ -7,6 +7,7 @@
 
 #include "live/event_hub.hpp"
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -46,7 +47,13 @@ class LivePublisher {
   static constexpr double kSumBytesPerSecond = 64.0 * 1024.0;
 
  private:
-  void publish_sums(const Event& event);
+  void begin_run();
+  [[nodiscard]] std::string token_text(const events::TokenComplete& token);
+  [[nodiscard]] std::string power_text(const events::PowerSample& sample);
+  /// Whether sums of this type may go out again.
+  [[nodiscard]] bool is_time_for_sums(const Event& event);
+  /// After sums of so many bytes.
+  void rest_after_sums(const Event& event, std::size_t bytes);
   void publish_warning(const std::string& run_id, Nanoseconds at, const Warning& warning);
 
   EventHub* hub_;

@@ -30,15 +30,13 @@ class LivePublisherTest : public ::testing::Test {
 };
 
 TEST_F(LivePublisherTest, ATokenGoesOutAtOnceWithTheEnergyKnownByThen) {
-  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
-  Event token{.type = EventType::token_complete,
-              .run_id = "r",
-              .at = 5ms,
-              .duration = 2ms,
-              .token = 0,
-              .text = "\xC3"};  // half a character
+  publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
+  const Event token{.run_id = "r",
+                    .at = 5ms,
+                    .data = events::TokenComplete{.text = "\xC3",  // half a character
+                                                  .duration = 2ms}};
   publisher_.publish(token);
-  publisher_.publish({.type = EventType::power_sample, .run_id = "r", .power = Watts{50}});
+  publisher_.publish({.run_id = "r", .data = events::PowerSample{.power = Watts{50}}});
   publisher_.publish(token);
   const auto events = published();
   ASSERT_EQ(events.size(), 4U);
@@ -49,13 +47,13 @@ TEST_F(LivePublisherTest, ATokenGoesOutAtOnceWithTheEnergyKnownByThen) {
 }
 
 TEST_F(LivePublisherTest, ACharacterOfSeveralTokensBelongsToTheLastOfThem) {
-  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
   for (const char* piece : {"a\xE2", "\x82", "\xAC z", "\xF0\x9F", "x"}) {
-    publisher_.publish({.type = EventType::token_complete, .run_id = "r", .text = piece});
+    publisher_.publish({.run_id = "r", .data = events::TokenComplete{.text = piece}});
   }
-  publisher_.publish({.type = EventType::token_complete, .run_id = "r", .text = "\xF0"});
-  publisher_.publish({.type = EventType::run_started, .run_id = "s"});
-  publisher_.publish({.type = EventType::token_complete, .run_id = "s", .text = "b"});
+  publisher_.publish({.run_id = "r", .data = events::TokenComplete{.text = "\xF0"}});
+  publisher_.publish({.run_id = "s", .data = events::RunStarted{}});
+  publisher_.publish({.run_id = "s", .data = events::TokenComplete{.text = "b"}});
   std::vector<std::string> texts;
   for (const auto& event : published()) {
     if (event["type"] == "token_complete") {
@@ -67,10 +65,10 @@ TEST_F(LivePublisherTest, ACharacterOfSeveralTokensBelongsToTheLastOfThem) {
 }
 
 TEST_F(LivePublisherTest, PowerComesRailByRail) {
-  publisher_.publish({.type = EventType::power_sample,
-                      .run_id = "r",
-                      .power = Watts{50},
-                      .rails = {{"package-0", Watts{50}}, {"core-0", std::nullopt}}});
+  publisher_.publish(
+      {.run_id = "r",
+       .data = events::PowerSample{.power = Watts{50},
+                                   .rails = {{"package-0", Watts{50}}, {"core-0", std::nullopt}}}});
   const auto rails = published().back()["data"]["rails"];
   ASSERT_EQ(rails.size(), 2U);
   EXPECT_EQ(rails[0]["name"], "package-0");
@@ -79,9 +77,9 @@ TEST_F(LivePublisherTest, PowerComesRailByRail) {
 }
 
 TEST_F(LivePublisherTest, PowerOfAnEarlierRunDoesNotReachTheNext) {
-  publisher_.publish({.type = EventType::power_sample, .run_id = "a", .power = Watts{50}});
-  publisher_.publish({.type = EventType::run_started, .run_id = "b"});
-  publisher_.publish({.type = EventType::token_complete, .run_id = "b", .duration = 2ms});
+  publisher_.publish({.run_id = "a", .data = events::PowerSample{.power = Watts{50}}});
+  publisher_.publish({.run_id = "b", .data = events::RunStarted{}});
+  publisher_.publish({.run_id = "b", .data = events::TokenComplete{.duration = 2ms}});
   EXPECT_TRUE(published().back()["data"]["energy_mj"].is_null());
 }
 
@@ -107,14 +105,13 @@ TEST_F(LivePublisherTest, SettlingTellsFinalValuesInRanges) {
 }
 
 TEST_F(LivePublisherTest, WhatIsKnownSoFarIsMarkedAsNotFinal) {
-  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
   const Figure figure{.duration = 2ms, .total = Joules{0.1}};
-  publisher_.publish({.type = EventType::energy_settled,
-                      .run_id = "r",
-                      .tokens = {{.index = 7, .figure = figure}}});
-  publisher_.publish({.type = EventType::component_metrics,
-                      .run_id = "r",
-                      .components = {{.layer = 3, .component = "q_proj", .figure = figure}}});
+  publisher_.publish(
+      {.run_id = "r", .data = events::EnergySettled{.tokens = {{.index = 7, .figure = figure}}}});
+  publisher_.publish({.run_id = "r",
+                      .data = events::ComponentMetrics{
+                          .components = {{.layer = 3, .component = "q_proj", .figure = figure}}}});
   const auto events = published();
   ASSERT_EQ(events.size(), 3U);
   EXPECT_EQ(events[1]["data"]["final"], false);
@@ -127,9 +124,8 @@ TEST_F(LivePublisherTest, WhatIsKnownSoFarIsMarkedAsNotFinal) {
 }
 
 TEST_F(LivePublisherTest, SumsOfALargeModelGoOutLessOften) {
-  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
-  Event sums{.type = EventType::component_metrics, .run_id = "r"};
-  sums.components.resize(2000);
+  publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
+  Event sums{.run_id = "r", .data = events::ComponentMetrics{std::vector<ComponentFigure>(2000)}};
   std::size_t bytes = 0;
   for (int quarter = 0; quarter < 80; ++quarter) {  // 20 s
     sums.at = quarter * 250ms;
@@ -142,7 +138,7 @@ TEST_F(LivePublisherTest, SumsOfALargeModelGoOutLessOften) {
   EXPECT_GT(events.size(), 1U);
   EXPECT_LT(static_cast<double>(bytes), 20 * LivePublisher::kSumBytesPerSecond +
                                             2 * static_cast<double>(events[0]->json.size()));
-  publisher_.publish({.type = EventType::run_started, .run_id = "next"});
+  publisher_.publish({.run_id = "next", .data = events::RunStarted{}});
   sums.at = 0ms;  // nothing was said of this run yet
   publisher_.publish(sums);
   EXPECT_EQ(hub_.last(), events.size() + 3);
@@ -151,7 +147,7 @@ TEST_F(LivePublisherTest, SumsOfALargeModelGoOutLessOften) {
 TEST_F(LivePublisherTest, AWarningIsToldOnceAndAgainOnlyWhereTheEndSaysMore) {
   ProfiledRun run;
   run.run_id = "r";
-  publisher_.publish({.type = EventType::run_started, .run_id = "r"});
+  publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
   publisher_.warn("r", 5ms, {"power", "sensor_retried", "1 reading failed", "wait"});
   publisher_.warn("r", 6ms, {"power", "sensor_retried", "2 readings failed", "wait"});
   publisher_.warn("r", 7ms, {"store", "journal_in_use", "locked", ""});
@@ -164,7 +160,7 @@ TEST_F(LivePublisherTest, AWarningIsToldOnceAndAgainOnlyWhereTheEndSaysMore) {
   ASSERT_EQ(published().size(), 5U);
   EXPECT_EQ(published()[3]["data"]["message"], "9 readings failed");
   EXPECT_EQ(published()[4]["data"]["code"], "low_coverage");
-  publisher_.publish({.type = EventType::run_started, .run_id = "s"});
+  publisher_.publish({.run_id = "s", .data = events::RunStarted{}});
   publisher_.warn("s", 1ms, {"store", "journal_in_use", "locked", ""});
   EXPECT_EQ(published().back()["run_id"], "s");  // what another run was told does not count
 }

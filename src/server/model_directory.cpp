@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/utf8.hpp"
+#include "engines/registry/engine_registry.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -23,7 +24,6 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"server"};
-constexpr std::string_view kSuffix = ".gguf";
 constexpr std::size_t kNamedAtMost = 10;  // in a message
 
 // To look at what a name stands for without opening it: opening a device may do something.
@@ -75,29 +75,11 @@ int open_to_read(int descriptor) {
 #endif
 }
 
+/// A plain name of a file that an engine may open, be it a part of a model.
 bool is_model_name(std::string_view name) {
   return !name.empty() &&
          name.find_first_of(std::string_view{"/\\\0", 3}) == std::string_view::npos &&
-         !name.starts_with('.') && name.ends_with(kSuffix) && !first_invalid_utf8(name);
-}
-
-/// NAME-00002-of-00003.gguf: it is run by its first part.
-bool is_later_part(std::string_view name) {
-  constexpr std::string_view kFirst = "-00001-of-";
-  constexpr std::string_view kOf = "-of-";
-  constexpr std::size_t kDigits = 5;
-  constexpr std::size_t kEnd = 1 + kDigits + kOf.size() + kDigits;
-  name.remove_suffix(std::min(kSuffix.size(), name.size()));
-  if (name.size() <= kEnd) {
-    return false;
-  }
-  const std::string_view end = name.substr(name.size() - kEnd);
-  const auto is_digits = [](std::string_view text) {
-    return text.find_first_not_of("0123456789") == std::string_view::npos;
-  };
-  return end.starts_with('-') && is_digits(end.substr(1, kDigits)) &&
-         end.substr(1 + kDigits, kOf.size()) == kOf && is_digits(end.substr(kEnd - kDigits)) &&
-         !end.starts_with(kFirst);
+         !name.starts_with('.') && !first_invalid_utf8(name) && !model_suffix(name).empty();
 }
 
 bool is_within(const std::filesystem::path& path, const std::filesystem::path& directory) {
@@ -161,32 +143,6 @@ std::expected<std::vector<std::string>, int> names_in(const std::filesystem::pat
 
 }  // namespace
 
-OpenModelFile::OpenModelFile(OpenModelFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      real_(std::move(other.real_)),
-      bytes_(other.bytes_) {}
-
-OpenModelFile& OpenModelFile::operator=(OpenModelFile&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(real_, other.real_);
-  std::swap(bytes_, other.bytes_);
-  return *this;
-}
-
-OpenModelFile::~OpenModelFile() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
-}
-
-std::filesystem::path OpenModelFile::path() const {
-#ifdef __APPLE__
-  return real_;
-#else
-  return handle(descriptor_);
-#endif
-}
-
 Result<std::vector<ModelDirectory::Entry>> ModelDirectory::list() const {
   const Descriptor directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.is_open()) {
@@ -198,7 +154,7 @@ Result<std::vector<ModelDirectory::Entry>> ModelDirectory::list() const {
   }
   std::vector<Entry> result;
   for (const std::string& name : *names) {
-    if (is_later_part(name)) {
+    if (engine_of_model(name) == nullptr) {  // a part of one
       continue;
     }
     if (const auto file = open_in(directory.get(), name)) {
@@ -258,7 +214,7 @@ Result<OpenModelFile> ModelDirectory::open(std::string_view name) const {
     }
   }
   return fail(ErrorCode::not_found, fmt::format("There is no model {}", name),
-              names.empty() ? "There is none at all: put GGUF files into the server's --models-dir."
+              names.empty() ? "There is none at all: put models into the server's --models-dir."
                             : fmt::format("There are: {}", fmt::join(names, ", ")));
 }
 

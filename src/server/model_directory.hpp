@@ -3,6 +3,8 @@
 
 #include "enprof/base/error.hpp"
 
+#include "session/open_model_file.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -12,32 +14,7 @@
 
 namespace enprof {
 
-/// A model's file that is held open: whatever becomes of its name, this is what was looked at.
-/// Threads: one at a time.
-class OpenModelFile {
- public:
-  OpenModelFile(int descriptor, std::filesystem::path real, std::uint64_t bytes)
-      : descriptor_(descriptor), real_(std::move(real)), bytes_(bytes) {}
-  OpenModelFile(OpenModelFile&& other) noexcept;
-  OpenModelFile& operator=(OpenModelFile&& other) noexcept;
-  OpenModelFile(const OpenModelFile&) = delete;
-  OpenModelFile& operator=(const OpenModelFile&) = delete;
-  ~OpenModelFile();
-
-  /// By which this very file is opened, for as long as this lives. On a system without /proc
-  /// (macOS) where it lay when it was opened.
-  [[nodiscard]] std::filesystem::path path() const;
-  /// Where it lay, without links.
-  [[nodiscard]] const std::filesystem::path& real() const { return real_; }
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-
- private:
-  int descriptor_;
-  std::filesystem::path real_;
-  std::uint64_t bytes_;
-};
-
-/// The GGUF files of one directory, by name alone: whoever may start a run may not thereby read any
+/// The models of one directory, by name alone: whoever may start a run may not thereby read any
 /// file of this machine. A link is followed where it ends in the directory, or, as model hubs and
 /// registries lay their files out, in a directory "blobs" beside it or beside the one that it is in
 /// (snapshots/REVISION/m.gguf → ../../blobs/HASH). A file is opened first, and what was opened is

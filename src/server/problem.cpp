@@ -1,6 +1,6 @@
 #include "server/problem.hpp"
 
-#include "base/printable.hpp"
+#include "base/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -17,7 +17,7 @@ HttpResponse problem(int status, const Error& error) {
                   {"hint", error.hint.empty() ? Json(nullptr) : Json(error.hint)}};
   return {.status = status,
           .content_type = "application/problem+json",
-          .body = printable_json(json.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n",
+          .body = on_one_line(json) + "\n",
           .headers = {}};
 }
 

@@ -7,12 +7,13 @@
 #include "server/http_message.hpp"
 #include "server/model_directory.hpp"
 #include "server/router.hpp"
+#include "server/run_history_api.hpp"
 #include "server/run_queue.hpp"
 #include "server/server_health.hpp"
 #include "server/server_metrics.hpp"
+#include "server/server_status_api.hpp"
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,31 +51,15 @@ class ProfilingApi {
   }
 
  private:
-  using Captures = Router::Captures;
-
   void add_routes();
   [[nodiscard]] HttpResponse generate(const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse list_runs(const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse get_run(const std::string& id, const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse summary(const std::string& id) const;
-  [[nodiscard]] HttpResponse pipeline(const std::string& id) const;
-  [[nodiscard]] HttpResponse power(const std::string& id, const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse matrix(const std::string& id, const HttpRequest& request) const;
-  [[nodiscard]] Result<std::optional<LayerComponentMatrix>> cells_of(const std::string& id,
-                                                                     const PassRange& passes) const;
-  [[nodiscard]] HttpResponse operations(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse delete_run(const std::string& id) const;
   [[nodiscard]] HttpResponse edit_run(const std::string& id, const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse compare(const HttpRequest& request) const;
   [[nodiscard]] HttpResponse list_models() const;
-  [[nodiscard]] HttpResponse power_status() const;
-  [[nodiscard]] HttpResponse health() const;
-  void note_power() const;
-  /// Takes the store's state into the health report.
-  StoreHealth look_at_store() const;
-  [[nodiscard]] HttpResponse page(const HttpRequest& request) const;
 
   Parts parts_;
+  RunHistoryApi history_;
+  ServerStatusApi status_;
   Router router_;
 };
 

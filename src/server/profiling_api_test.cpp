@@ -77,7 +77,8 @@ class ProfilingApiTest : public ::testing::Test {
   testing::TempDir directory_;
   std::filesystem::path database_ = directory_.path() / "profiles.db";
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(database_);
-  RunQueue queue_{1, [](const RunTask&, const std::atomic<bool>&) {}, [](const RunTask&) {}};
+  RunQueue queue_{1, [](const RunTask&, const std::stop_token&) {},
+                  [](const RunTask&, RunQueue::Reason) {}};
   ModelDirectory models_{directory_.path()};
   ServerMetrics metrics_;
   ServerHealth health_;
@@ -131,11 +132,14 @@ TEST_F(ProfilingApiTest, PartsOfARunAreWhatTheWholeHas) {
   EXPECT_EQ(
       Json::parse(get(served, path + "/pipeline").body),
       (Json{{"run_id", run.run_id}, {"phases", whole["phases"]}, {"sections", whole["sections"]}}));
+  ASSERT_TRUE(store_->save_run(testing::sample_run("another")));
   HttpRequest compare = parse_target("/api/profiling/compare");
   compare.method = "POST";
-  compare.body = Json{{"run_ids", {run.run_id, run.run_id}}}.dump();
-  const Json compared = Json::parse(read_whole(served.handle(compare)).body);
+  compare.body = Json{{"run_ids", {"another", run.run_id}}}.dump();
+  Json compared = Json::parse(read_whole(served.handle(compare)).body);
   ASSERT_EQ(compared["runs"].size(), 2U);
+  EXPECT_EQ(compared["runs"][0]["run_id"], "another");
+  compared["runs"][0]["run_id"] = run.run_id;
   EXPECT_EQ(compared["runs"][0], compared["runs"][1]);
   EXPECT_EQ(compared["runs"][1]["components"], whole["components"]);
   EXPECT_EQ(compared["runs"][1]["totals"], whole["totals"]);
@@ -309,7 +313,7 @@ TEST_F(ProfilingApiTest, AParameterThatIsNotKnownOrNotValidIsRefusedWithTheOneTh
   for (const auto& [target, meant] : wrong) {
     EXPECT_THAT(hint(target), HasSubstr(meant)) << target;
   }
-  EXPECT_EQ(get(served, runs + "?token=s3cret&order=asc&text=").status, 200);
+  EXPECT_EQ(get(served, runs + "?token=s3cret&order=asc&text=sky").status, 200);
   EXPECT_EQ(get(served, "/?run=1").status, 200);  // a page's own
 }
 

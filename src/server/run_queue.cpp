@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 namespace enprof {
@@ -43,7 +44,7 @@ Result<std::size_t> RunQueue::submit(RunTask order) {
 bool RunQueue::cancel(std::string_view run_id) {
   std::unique_lock lock(mutex_);
   if (running_ == run_id && !running_.empty()) {
-    cancel_.store(true);
+    stop_running_.request_stop();
     return true;
   }
   const auto found = std::ranges::find(orders_, run_id, &RunTask::run_id);
@@ -54,14 +55,18 @@ bool RunQueue::cancel(std::string_view run_id) {
   orders_.erase(found);
   dropping_.push_back(order.run_id);
   lock.unlock();  // to drop it takes a while
-  try {
-    drop_(order);
-  } catch (const std::exception& error) {
-    kLog.error("Run {} was cancelled, but not dropped: {}", order.run_id, error.what());
-  }
+  drop(order, Reason::cancelled);
   lock.lock();
   std::erase(dropping_, order.run_id);
   return true;
+}
+
+void RunQueue::drop(const RunTask& order, Reason reason) const {
+  try {
+    drop_(order, reason);
+  } catch (const std::exception& error) {
+    kLog.error("Run {} was cancelled, but not dropped: {}", order.run_id, error.what());
+  }
 }
 
 std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
@@ -72,6 +77,17 @@ std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
   const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end() ||
                      std::ranges::find(dropping_, run_id) != dropping_.end();
   return waits ? std::optional{State::queued} : std::nullopt;
+}
+
+std::vector<std::string> RunQueue::ids() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  if (!running_.empty()) {
+    ids.push_back(running_);
+  }
+  std::ranges::transform(orders_, std::back_inserter(ids), &RunTask::run_id);
+  std::ranges::copy(dropping_, std::back_inserter(ids));
+  return ids;
 }
 
 std::size_t RunQueue::waiting() const {
@@ -85,13 +101,21 @@ std::string RunQueue::running() const {
 }
 
 void RunQueue::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    orders_.clear();
-    cancel_.store(true);
-    changed_.notify_all();
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  stop_running_.request_stop();
+  changed_.notify_all();
+  // One by one: until its turn an order waits for all who ask, and may be cancelled.
+  while (!orders_.empty()) {
+    const RunTask order = std::move(orders_.front());
+    orders_.pop_front();
+    dropping_.push_back(order.run_id);
+    lock.unlock();
+    drop(order, Reason::stopping);
+    lock.lock();
+    std::erase(dropping_, order.run_id);
   }
+  lock.unlock();
   if (thread_.joinable()) {
     thread_.join();
   }
@@ -113,10 +137,11 @@ void RunQueue::work_until_stopped() {
     }
     const RunTask order = std::move(orders_.front());
     orders_.pop_front();
-    cancel_.store(false);
+    stop_running_ = std::stop_source{};
+    const std::stop_token stop = stop_running_.get_token();
     lock.unlock();
     try {
-      work_(order, cancel_);
+      work_(order, stop);
     } catch (const std::exception& error) {
       kLog.error("Run {} failed: {}", order.run_id, error.what());
     }

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "enprof/base/error.hpp"
-#include "enprof/model/names.hpp"
 
-#include <atomic>
+#include "session/run_task.hpp"
+
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -19,33 +20,19 @@
 
 namespace enprof {
 
-/// What a client wants to have profiled.
-struct RunTask {
-  std::string run_id;
-  std::string model;  ///< a name of the models' directory
-  std::string prompt;
-  Depth depth = Depth::module;
-  int max_tokens = 128;
-  float temperature = 0.0F;
-  int top_k = 40;
-  float top_p = 0.95F;
-  std::uint32_t seed = 0;
-  bool chat = false;
-  std::vector<std::string> tags;
-  std::string experiment;
-};
-
 /// Runs orders one after the other on a thread of its own: two inferences at once would be in each
 /// other's energy. Threads: any thread may call anything.
 class RunQueue {
  public:
   enum class State : std::uint8_t { queued, running };
+  /// Why an order is dropped before its turn.
+  enum class Reason : std::uint8_t { cancelled, stopping };
 
-  /// Does the work of one order; ends early where the flag becomes true. An exception is logged.
-  using Work = std::function<void(const RunTask& order, const std::atomic<bool>& cancel)>;
-  /// Is told of an order that was cancelled while it waited, on the thread that cancels it,
-  /// possibly while another order is worked on. An exception is logged.
-  using Drop = std::function<void(const RunTask& order)>;
+  /// Does the work of one order; ends early where a stop is requested. An exception is logged.
+  using Work = std::function<void(const RunTask& order, const std::stop_token& stop)>;
+  /// Is told of an order that waited and will not be worked on, on the thread that cancels it or
+  /// stops the queue, possibly while another order is worked on. An exception is logged.
+  using Drop = std::function<void(const RunTask& order, Reason reason)>;
 
   RunQueue(std::size_t capacity, Work work, Drop drop);
   RunQueue(const RunQueue&) = delete;
@@ -60,15 +47,18 @@ class RunQueue {
   bool cancel(std::string_view run_id);
   /// Empty where the order is neither waiting nor running. One that is being dropped still waits.
   [[nodiscard]] std::optional<State> state(std::string_view run_id) const;
+  /// Of all of them: the running one, those that wait in their order, those that are being dropped.
+  [[nodiscard]] std::vector<std::string> ids() const;
   [[nodiscard]] std::size_t waiting() const;
   /// The id of the order under way; empty where there is none.
   [[nodiscard]] std::string running() const;
 
-  /// Forgets what waits, asks what runs to end, and waits until it has.
+  /// Asks what runs to end, drops what waits, and returns once both are done.
   void stop();
 
  private:
   void work_until_stopped();
+  void drop(const RunTask& order, Reason reason) const;
 
   const std::size_t capacity_;
   const Work work_;
@@ -76,9 +66,9 @@ class RunQueue {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<RunTask> orders_;
-  std::vector<std::string> dropping_;  // cancelled; drop_ has not returned yet
+  std::vector<std::string> dropping_;  // drop_ has not returned yet
   std::string running_;
-  std::atomic<bool> cancel_{false};
+  std::stop_source stop_running_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 /// Work that a test lets go on.
 class RunQueueTest : public ::testing::Test {
  protected:
-  void work(const RunTask& order, const std::atomic<bool>& cancel) {
+  void work(const RunTask& order, const std::stop_token& stop) {
     {
       const std::lock_guard lock(mutex_);
       done_.push_back(order.run_id);
@@ -24,10 +24,10 @@ class RunQueueTest : public ::testing::Test {
     if (order.run_id == "throws") {
       throw std::runtime_error("on purpose");
     }
-    while (order.run_id == "blocks" && !cancel.load()) {
+    while (order.run_id == "blocks" && !stop.stop_requested()) {
       std::this_thread::yield();
     }
-    cancelled_ = cancel.load();
+    cancelled_ = stop.stop_requested();
   }
   void wait_until_idle(const RunQueue& queue) {
     while (queue.waiting() > 0 || !queue.running().empty()) {
@@ -45,10 +45,12 @@ class RunQueueTest : public ::testing::Test {
   std::vector<std::string> done_;
   std::vector<std::string> dropped_;
   std::atomic<bool> cancelled_{false};
-  RunQueue::Work work_ = [this](const RunTask& order, const std::atomic<bool>& cancel) {
-    work(order, cancel);
+  RunQueue::Work work_ = [this](const RunTask& order, const std::stop_token& stop) {
+    work(order, stop);
   };
-  RunQueue::Drop drop_ = [this](const RunTask& order) { dropped_.push_back(order.run_id); };
+  RunQueue::Drop drop_ = [this](const RunTask& order, RunQueue::Reason reason) {
+    dropped_.push_back(order.run_id + (reason == RunQueue::Reason::stopping ? " at the end" : ""));
+  };
 };
 
 TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
@@ -60,6 +62,7 @@ TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
   EXPECT_EQ(queue.state("blocks"), RunQueue::State::running);
   EXPECT_EQ(queue.state("b"), RunQueue::State::queued);
   EXPECT_FALSE(queue.state("none"));
+  EXPECT_THAT(queue.ids(), ElementsAre("blocks", "a", "b"));
   EXPECT_TRUE(queue.cancel("blocks"));
   wait_until_idle(queue);
   EXPECT_THAT(done_, ElementsAre("blocks", "a", "b"));
@@ -84,7 +87,7 @@ TEST_F(RunQueueTest, AWaitingOrderIsTakenOut) {
 TEST_F(RunQueueTest, AnOrderThatIsBeingDroppedStillWaits) {
   std::optional<RunQueue::State> seen;
   RunQueue* asked = nullptr;
-  RunQueue queue(10, work_, [&](const RunTask& order) {
+  RunQueue queue(10, work_, [&](const RunTask& order, RunQueue::Reason) {
     seen = asked->state(order.run_id);
     throw std::runtime_error("on purpose");
   });
@@ -115,14 +118,18 @@ TEST_F(RunQueueTest, WorkThatThrowsDoesNotEndTheQueue) {
   EXPECT_THAT(done_, ElementsAre("throws", "a"));
 }
 
-TEST_F(RunQueueTest, StoppingEndsWhatRunsAndForgetsWhatWaits) {
+TEST_F(RunQueueTest, StoppingEndsWhatRunsAndDropsWhatWaits) {
   RunQueue queue(10, work_, drop_);
   ASSERT_TRUE(queue.submit(order("blocks")));
   wait_until_running(queue, "blocks");
   ASSERT_TRUE(queue.submit(order("a")));
+  ASSERT_TRUE(queue.submit(order("b")));
   queue.stop();
   EXPECT_TRUE(cancelled_);
   EXPECT_THAT(done_, ElementsAre("blocks"));
+  EXPECT_THAT(dropped_, ElementsAre("a at the end", "b at the end"));
+  EXPECT_EQ(queue.waiting(), 0U);
+  EXPECT_FALSE(queue.state("a"));
   const auto refused = queue.submit(order("b"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::not_running);

@@ -1,7 +1,7 @@
 #include "server/run_request_json.hpp"
 
-#include "base/nearest_name.hpp"
 #include "server/choices.hpp"
+#include "server/parsed_json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
@@ -26,35 +27,11 @@ constexpr std::string_view kHint = "GET /api/openapi.json describes the request.
 /// Zero would leave nothing to sample from.
 constexpr double kLeastTopP = 1e-6;
 
-/// An object; a member that comes twice makes it none, as which of both was meant is not known.
-struct ParsedObject {
-  Json json;
-  std::optional<std::string> repeated;
-};
-
-ParsedObject parse_object(std::string_view text) {
-  ParsedObject result;
-  std::set<std::string> names;
-  const auto note = [&](int depth, Json::parse_event_t event, const Json& parsed) {
-    if (event == Json::parse_event_t::key && depth == 1 &&
-        !names.insert(parsed.get<std::string>()).second && !result.repeated) {
-      result.repeated = parsed.get<std::string>();
-    }
-    return true;
-  };
-  result.json = Json::parse(text, note, false);
-  return result;
-}
-
 /// Reads members, and keeps the first thing that was wrong.
 class Reader {
  public:
   /// The object outlives it.
-  explicit Reader(const ParsedObject& object) : json_(object.json) {
-    if (object.repeated) {
-      complain(fmt::format("'{}' is given more than once", *object.repeated), "Pass it once.");
-    }
-  }
+  explicit Reader(const ParsedJson& parsed) : json_(parsed.json), problem_(parsed.repetition()) {}
 
   /// A member that is read elsewhere.
   void know(const char* name) { known_.emplace_back(name); }
@@ -130,9 +107,7 @@ class Reader {
       if (std::ranges::find(known_, name) != known_.end()) {
         continue;
       }
-      const auto meant = nearest_name(name, known_);
-      complain(fmt::format("There is no '{}' in this request", name),
-               meant ? fmt::format("Did you mean '{}'? {}", *meant, kHint) : std::string(kHint));
+      complain(fmt::format("There is no '{}' in this request", name), say_choices(name, known_));
     }
   }
   void complain(std::string message, std::string hint = std::string(kHint)) {
@@ -157,24 +132,26 @@ class Reader {
 }  // namespace
 
 Result<std::vector<std::string>> parse_tags(std::string_view text) {
-  const ParsedObject object = parse_object(text);
+  const ParsedJson object = parse_json(text);
+  std::vector<std::string> tags;
+  Reader reader(object);
+  if (object.json.is_object()) {
+    reader.texts("tags", tags);
+    reader.refuse_others();
+  }
+  if (reader.problem()) {
+    return std::unexpected(*reader.problem());
+  }
   // A null would be no tags, and so delete those that there are.
   if (!object.json.is_object() || !object.json.contains("tags") || object.json["tags"].is_null()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object with 'tags'",
                 R"(Send for example {"tags":["baseline","q8"]})");
   }
-  std::vector<std::string> tags;
-  Reader reader(object);
-  reader.texts("tags", tags);
-  reader.refuse_others();
-  if (reader.problem()) {
-    return std::unexpected(*reader.problem());
-  }
   return tags;
 }
 
 Result<std::vector<std::string>> parse_run_ids(std::string_view text) {
-  const ParsedObject object = parse_object(text);
+  const ParsedJson object = parse_json(text);
   const Json ids = object.json.is_object() ? object.json.value("run_ids", Json()) : Json();
   Reader reader(object);
   reader.know("run_ids");
@@ -189,45 +166,54 @@ Result<std::vector<std::string>> parse_run_ids(std::string_view text) {
   if (reader.problem()) {
     return std::unexpected(*reader.problem());
   }
-  return ids.get<std::vector<std::string>>();
+  auto run_ids = ids.get<std::vector<std::string>>();
+  std::set<std::string_view> seen;
+  for (const std::string& id : run_ids) {
+    if (!seen.insert(id).second) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("'run_ids' names run {} more than once", id),
+                  "A run is compared with others: name each of them once.");
+    }
+  }
+  return run_ids;
 }
 
 Result<RunTask> parse_run_request(std::string_view text) {
-  const ParsedObject object = parse_object(text);
+  const ParsedJson object = parse_json(text);
   if (!object.json.is_object()) {
     return fail(ErrorCode::malformed, "The request's body is not a JSON object",
                 R"(Send for example {"model":"m.gguf","prompt":"Why is the sky blue?"})");
   }
-  RunTask task;
+  RunTask order;
   constexpr std::size_t kLongestPrompt = std::size_t{1} << 20U;
-  std::string depth{to_string(task.depth)};
+  std::string depth{to_string(order.depth)};
   Reader reader(object);
-  reader.text("prompt", task.prompt, kLongestPrompt);
-  reader.text(reader.either("model", "model_path"), task.model, kLongestName);
+  reader.text("prompt", order.generate.prompt, kLongestPrompt);
+  reader.text(reader.either("model", "model_path"), order.model, kLongestName);
   reader.text(reader.either("depth", "profiling_depth"), depth, kLongestName);
-  reader.number(reader.either("max_tokens", "max_length"), task.max_tokens, 1, 1e6);
-  reader.number("temperature", task.temperature, 0, 100);
-  reader.number("top_k", task.top_k, 0, 1e6);
-  reader.number("top_p", task.top_p, kLeastTopP, 1);
-  reader.number("seed", task.seed, 0, 4294967295.0);
-  reader.flag("chat", task.chat);
-  reader.texts("tags", task.tags);
-  reader.text(reader.either("experiment", "experiment_name"), task.experiment, kLongestName);
+  reader.number(reader.either("max_tokens", "max_length"), order.generate.max_tokens, 1, 1e6);
+  reader.number("temperature", order.generate.temperature, 0, 100);
+  reader.number("top_k", order.generate.top_k, 0, 1e6);
+  reader.number("top_p", order.generate.top_p, kLeastTopP, 1);
+  reader.number("seed", order.generate.seed, 0, 4294967295.0);
+  reader.flag("chat", order.generate.chat);
+  reader.texts("tags", order.tags);
+  reader.text(reader.either("experiment", "experiment_name"), order.experiment, kLongestName);
   int sequences = 1;
   reader.number("batch_size", sequences, 1, 1e6);
   if (sequences != 1) {
     reader.complain("A run is of one prompt at a time: 'batch_size' can only be 1");
   }
   reader.refuse_others();
-  if (task.prompt.empty()) {
+  if (order.generate.prompt.empty()) {
     reader.complain("The prompt is empty");
   }
-  if (task.model.empty()) {
+  if (order.model.empty()) {
     reader.complain("No model is named");
   }
   // What is now called module was standard before.
   if (const auto known = depth_from_string(depth == "standard" ? "module" : depth)) {
-    task.depth = *known;
+    order.depth = *known;
   } else {
     constexpr std::array<std::string_view, 3> kDepths{"minimal", "module", "deep"};
     reader.complain(fmt::format("There is no depth '{}'", depth), say_choices(depth, kDepths));
@@ -235,7 +221,7 @@ Result<RunTask> parse_run_request(std::string_view text) {
   if (reader.problem()) {
     return std::unexpected(*reader.problem());
   }
-  return task;
+  return order;
 }
 
 }  // namespace enprof

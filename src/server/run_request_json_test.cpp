@@ -13,10 +13,10 @@ TEST(ParseRunRequest, TakesEverything) {
           "top_k":3,"top_p":0.9,"seed":4294967295,"chat":true,"tags":["a","b"],"experiment":"e"})");
   ASSERT_TRUE(task) << task.error().message;
   EXPECT_EQ(task->depth, Depth::deep);
-  EXPECT_EQ(task->max_tokens, 7);
-  EXPECT_EQ(task->temperature, 0.5F);
-  EXPECT_EQ(task->seed, 4294967295U);
-  EXPECT_TRUE(task->chat);
+  EXPECT_EQ(task->generate.max_tokens, 7);
+  EXPECT_EQ(task->generate.temperature, 0.5F);
+  EXPECT_EQ(task->generate.seed, 4294967295U);
+  EXPECT_TRUE(task->generate.chat);
   EXPECT_EQ(task->tags.size(), 2U);
 }
 
@@ -28,7 +28,7 @@ TEST(ParseRunRequest, TakesTheOldNames) {
   EXPECT_EQ(task->depth, Depth::deep);
   EXPECT_EQ(task->experiment, "e");
   EXPECT_EQ(task->model, "m.gguf");
-  EXPECT_EQ(task->max_tokens, 9);
+  EXPECT_EQ(task->generate.max_tokens, 9);
 }
 
 TEST(ParseRunRequest, SaysWhichMemberIsWrong) {
@@ -93,6 +93,24 @@ TEST(ParseRunIds, TakesTwoToTen) {
   }
   EXPECT_NE(parse_run_ids(R"({"runids":["a","b"]})").error().hint.find("'run_ids'"),
             std::string::npos);
+}
+
+TEST(ParseRunIds, RefusesARunThatIsToBeComparedWithItself) {
+  const auto ids = parse_run_ids(R"({"run_ids":["a","b","a"]})");
+  ASSERT_FALSE(ids);
+  EXPECT_EQ(ids.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(ids.error().message, "'run_ids' names run a more than once");
+}
+
+TEST(ParseTags, AMemberThatThereIsNotIsNamedWithThoseThatThereAre) {
+  for (const char* text : {R"({"tag":["a"]})", R"({"tags":["a"],"tag":["b"]})"}) {
+    const auto tags = parse_tags(text);
+    ASSERT_FALSE(tags) << text;
+    EXPECT_EQ(tags.error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(tags.error().message, "There is no 'tag' in this request");
+    EXPECT_EQ(tags.error().hint, "Did you mean 'tags'? Choose one of: tags");
+  }
+  EXPECT_EQ(parse_tags(R"({"prompt":"x"})").error().hint, "Choose one of: tags");
 }
 
 TEST(ParseTags, TakesAListOfTexts) {

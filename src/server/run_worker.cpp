@@ -1,149 +1,101 @@
 #include "server/run_worker.hpp"
 
-#include "base/last_words.hpp"
-#include "base/log.hpp"
-#include "profile/save/run_attempt.hpp"
-
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <chrono>
-#include <cstddef>
-#include <exception>
 #include <utility>
 
 namespace enprof {
 namespace {
 
-constexpr Logger kLog{"server"};
 /// Between two looks at what a run's energy went into so far.
 constexpr std::chrono::milliseconds kSettlePeriod{250};
 /// Between two tellings of how far a model is loaded.
 constexpr double kLoadingStep = 0.05;
 
-RunRequest request_of(const RunTask& task, std::size_t most_output_tokens) {
-  return {.run_id = task.run_id,
-          .prompt = task.prompt,
-          .model_name = task.model,
-          .tags = task.tags,
-          .experiment = task.experiment,
-          .depth = task.depth,
-          .max_output_tokens = most_output_tokens};
+Warning server_stopped() {
+  return {.component = "server",
+          .code = "server_stopped",
+          .message = "The server was stopped before the run's turn came: nothing was inferred",
+          .hint = "Start it again, and ask for the run again: POST /api/profiling/generate"};
 }
 
 }  // namespace
 
-void RunWorker::work(const RunTask& task, const std::atomic<bool>& cancel) {
-  try {
-    const auto attempt = RunAttempt::begin(parts_.store.path(), request_of(task, 0));
-    if (!attempt) {
-      kLog.warning("{}", attempt.error().message);
+RunWorker::RunWorker(Parts parts)
+    : parts_(std::move(parts)),
+      session_({.store = &parts_.store,
+                .power = parts_.power,
+                .models = &parts_.models,
+                .profiler = {.settle_period = kSettlePeriod,
+                             .is_watched = parts_.is_watched,
+                             .wants_operations = parts_.wants_operations},
+                .observer = this}) {}
+
+void RunWorker::work(const RunTask& order, const std::stop_token& stop) {
+  told_share_ = -1.0;
+  const RunOutcome outcome = session_.perform(order, stop);
+  if (outcome.error) {
+    parts_.publisher.failed(order.run_id, *outcome.error);
+  } else if (!outcome.has_begun) {
+    tell_cancelled(order.run_id);
+  }
+  if (outcome.run != nullptr) {
+    if (outcome.has_begun) {
+      parts_.publisher.settle(*outcome.run);
     }
-    const Undertaking undertaking(task.model, task.run_id, attempt ? attempt->descriptor() : -1);
-    profile(task, cancel);
-  } catch (const std::exception& error) {
-    end_failed(task,
-               {ErrorCode::internal, fmt::format("Run {} ended: {}", task.run_id, error.what()),
-                "Look at the server's log; GET /api/health says what works."},
-               "run_failed");
+    parts_.metrics.count(*outcome.run);
   }
 }
 
-void RunWorker::profile(const RunTask& task, const std::atomic<bool>& cancel) {
-  const ServerPower::ForRun power =
-      parts_.power != nullptr ? parts_.power->run_begins() : ServerPower::ForRun{};
-  const auto loaded = parts_.engine.load(task, cancel, [&, last = -1.0](double share) mutable {
-    if (share - last >= kLoadingStep || share >= 1.0) {
-      last = share;
-      parts_.publisher.model_loading(task.run_id, task.model, share);
-    }
-  });
-  if (!loaded && cancel.load()) {
-    drop(task);
-    return;
+void RunWorker::drop(const RunTask& order, RunQueue::Reason reason) {
+  // Another order may be under way in the session.
+  RunSession session({.store = &parts_.store});
+  if (const RunOutcome outcome = session.cancel_before(order, reason == RunQueue::Reason::stopping
+                                                                  ? std::optional(server_stopped())
+                                                                  : std::nullopt);
+      outcome.run != nullptr) {
+    parts_.metrics.count(*outcome.run);
   }
-  if (!loaded) {
-    parts_.health.failed("engine", loaded.error());
-    end_failed(task, loaded.error(), "model_not_loaded");
-    return;
-  }
-  parts_.health.ok("engine");
+  tell_cancelled(order.run_id);
+}
 
-  const Instant begun = monotonic_clock().now();
-  const auto warn = [&](const Warning& warning) {
-    parts_.publisher.warn(task.run_id, monotonic_clock().now() - begun, warning);
-  };
-  InferencePipelineProfiler profiler{power.monitor,
-                                     &parts_.store,
-                                     {.settle_period = kSettlePeriod,
-                                      .is_watched = parts_.is_watched,
-                                      .wants_operations = parts_.wants_operations,
-                                      .on_trouble = [&](const Warning& warning) {
-                                        warn(warning);
-                                        parts_.metrics.count_error(warning.component, warning.code);
-                                      }}};
-  // It may outlive this call: nothing of it is referred to.
-  profiler.on([this, begun, run_id = task.run_id, monitor = power.monitor](const Event& event) {
+void RunWorker::tell_cancelled(const std::string& run_id) {
+  parts_.publisher.publish(
+      {.run_id = run_id, .data = events::InferenceComplete{.status = RunStatus::cancelled}});
+}
+
+void RunWorker::on_loading(const RunTask& order, double share) {
+  if (share - told_share_ >= kLoadingStep || share >= 1.0) {
+    told_share_ = share;
+    parts_.publisher.model_loading(order.run_id, order.model, share);
+  }
+}
+
+void RunWorker::on_load_end(const RunTask& /*order*/, const Result<void>& loaded) {
+  if (loaded) {
+    parts_.health.ok("engine");
+  } else if (loaded.error().code != ErrorCode::cancelled) {
+    parts_.health.failed("engine", loaded.error());
+  }
+}
+
+void RunWorker::on_begin(const RunTask& order, std::size_t /*most_output_tokens*/,
+                         InferencePipelineProfiler& profiler, PowerMonitor* power) {
+  begun_ = monotonic_clock().now();
+  // The listener may outlive the run: it refers to nothing of the order.
+  profiler.on([this, begun = begun_, run_id = order.run_id, power](const Event& event) {
     parts_.publisher.publish(event);
-    if (event.type == EventType::power_sample) {  // a sensor that fails is told while it matters
-      for (const Warning& warning : monitor->warnings(begun)) {
+    // A sensor that fails is told while it matters.
+    if (event.get_if<events::PowerSample>() != nullptr) {
+      for (const Warning& warning : power->warnings(begun)) {
         parts_.publisher.warn(run_id, monotonic_clock().now() - begun, warning);
       }
     }
   });
-  RunScope run = profiler.run(request_of(task, parts_.engine.most_output_tokens(task)));
-  for (const Warning& warning : power.warnings) {
-    run.warn(warning);
-  }
-  const auto generated = parts_.engine.generate(run, task, cancel);
-  const RunStatus status = cancel.load() ? RunStatus::cancelled
-                           : generated   ? RunStatus::completed
-                                         : RunStatus::failed;
-  if (status == RunStatus::failed) {
-    kLog.error("Run {} failed: {}", task.run_id, generated.error().message);
-    run.set_finish_reason("error");
-    run.warn({"engine", "generation_failed", generated.error().message, generated.error().hint});
-  }
-  const ProfiledRun& result = run.finish(status);
-  if (status == RunStatus::failed) {
-    parts_.publisher.failed(task.run_id, generated.error());
-  }
-  parts_.publisher.settle(result);
-  parts_.metrics.count(result);
 }
 
-void RunWorker::drop(const RunTask& task) {
-  keep(task, RunStatus::cancelled, "cancelled", std::nullopt);
-  parts_.publisher.publish({.type = EventType::inference_complete,
-                            .run_id = task.run_id,
-                            .status = RunStatus::cancelled});
-}
-
-void RunWorker::end_failed(const RunTask& task, const Error& error, const std::string& code) {
-  kLog.error("Run {} failed: {}", task.run_id, error.message);
-  keep(task, RunStatus::failed, "error", Warning{"engine", code, error.message, error.hint});
-  parts_.publisher.failed(task.run_id, error);
-}
-
-/// A run that did not begin is kept all the same: its client was given an id, and need not wonder
-/// where the run went.
-void RunWorker::keep(const RunTask& task, RunStatus status, const std::string& finish_reason,
-                     const std::optional<Warning>& warning) {
-  try {
-    if (const auto there = parts_.store.summary(task.run_id); there && *there) {
-      return;  // it had begun, and was saved when its scope ended
-    }
-    InferencePipelineProfiler profiler{nullptr, &parts_.store};
-    RunScope run = profiler.run(request_of(task, 1));
-    run.set_finish_reason(finish_reason);
-    if (warning) {
-      run.warn(*warning);
-    }
-    parts_.metrics.count(run.finish(status));
-  } catch (const std::exception& error) {
-    // Its watchers are told of its end in any case.
-    kLog.error("Run {} could not be kept: {}", task.run_id, error.what());
-  }
+void RunWorker::on_trouble(const RunTask& order, const Warning& warning) {
+  parts_.publisher.warn(order.run_id, monotonic_clock().now() - begun_, warning);
+  parts_.metrics.count_error(warning.component, warning.code);
 }
 
 }  // namespace enprof

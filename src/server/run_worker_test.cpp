@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 /// An engine that does as a test says.
-class FakeEngine final : public RunEngine {
+class FakeEngine final : public Engine {
  public:
   std::function<Result<void>()> on_load = [] { return Result<void>{}; };
   std::function<Result<void>(RunScope&)> on_generate = [](RunScope& run) {
@@ -32,15 +32,38 @@ class FakeEngine final : public RunEngine {
     return Result<void>{};
   };
 
-  Result<void> load(const RunTask&, const std::atomic<bool>&,
-                    const std::function<void(double)>& progress) override {
-    progress(1.0);
-    return on_load();
+  std::string_view name() const noexcept override { return "fake"; }
+  std::string_view suffix() const noexcept override { return ".fake"; }
+  bool is_model_name(std::string_view /*name*/) const override { return true; }
+  std::span<const EngineSetting> settings() const noexcept override { return {}; }
+  Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path&) const override {
+    return std::make_unique<ModelGlance>();
   }
-  std::size_t most_output_tokens(const RunTask&) const override { return 8; }
-  Result<void> generate(RunScope& run, const RunTask&, const std::atomic<bool>&) override {
-    return on_generate(run);
+  Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {
+    request.progress(1.0);
+    if (auto loaded = on_load(); !loaded) {
+      return std::unexpected(std::move(loaded.error()));
+    }
+    return std::make_unique<Model>(*this);
   }
+
+ private:
+  class Model final : public LoadedModel {
+   public:
+    explicit Model(const FakeEngine& engine) : engine_(engine) {}
+    const ModelFacts& facts() const noexcept override { return facts_; }
+    std::size_t most_output_tokens(const GenerateOptions&) const noexcept override { return 8; }
+    Result<GenerateResult> generate(RunScope& run, const GenerateOptions&) override {
+      if (auto generated = engine_.on_generate(run); !generated) {
+        return std::unexpected(std::move(generated.error()));
+      }
+      return GenerateResult{};
+    }
+
+   private:
+    const FakeEngine& engine_;
+    ModelFacts facts_;
+  };
 };
 
 class RunWorkerTest : public ::testing::Test {
@@ -80,8 +103,14 @@ class RunWorkerTest : public ::testing::Test {
     return run && *run ? **run : ProfiledRun{};
   }
   void work(bool cancelled = false) {
-    const std::atomic<bool> cancel{cancelled};
-    worker_.work({.run_id = kId, .model = "m.gguf", .prompt = "Why?", .tags = {"a"}}, cancel);
+    std::stop_source stop;
+    if (cancelled) {
+      stop.request_stop();
+    }
+    worker_.work(order(), stop.get_token());
+  }
+  static RunTask order() {
+    return {.run_id = kId, .model = "m.gguf", .generate = {.prompt = "Why?"}, .tags = {"a"}};
   }
 
   testing::TempDir directory_;
@@ -91,7 +120,8 @@ class RunWorkerTest : public ::testing::Test {
   ServerMetrics metrics_;
   ServerHealth health_;
   FakeEngine engine_;
-  RunWorker worker_{{.engine = engine_,
+  ModelKeeper models_{{.engine_for = [this](const auto&) -> const Engine& { return engine_; }}};
+  RunWorker worker_{{.models = models_,
                      .store = *store_,
                      .publisher = publisher_,
                      .metrics = metrics_,
@@ -112,18 +142,17 @@ TEST_F(RunWorkerTest, ARunIsWatchedCountedAndKept) {
 }
 
 TEST_F(RunWorkerTest, ARunSaysWhyItHasNoEnergy) {
-  ServerPower power({.open = []() -> Result<PowerMonitor> {
-                      return fail(ErrorCode::permission_denied, "It may not be read", "chmod it");
-                    }},
-                    health_);
+  SessionPower power({.open = []() -> Result<PowerMonitor> {
+    return fail(ErrorCode::permission_denied, "It may not be read", "chmod it");
+  }});
   ASSERT_TRUE(power.open());
-  RunWorker worker({.engine = engine_,
+  RunWorker worker({.models = models_,
                     .store = *store_,
                     .publisher = publisher_,
                     .metrics = metrics_,
                     .health = health_,
                     .power = &power});
-  worker.work({.run_id = kId, .model = "m.gguf", .prompt = "Why?", .tags = {}}, false);
+  worker.work(order(), {});
   const ProfiledRun run = kept();
   EXPECT_EQ(run.status, RunStatus::completed);
   ASSERT_EQ(run.warnings.size(), 1U);
@@ -163,13 +192,23 @@ TEST_F(RunWorkerTest, ARunThatIsCancelledWhileItsModelLoadsEndsForItsWatchersToo
 }
 
 TEST_F(RunWorkerTest, AnOrderThatIsDroppedIsACancelledRun) {
-  worker_.drop({.run_id = kId, .model = "m.gguf", .prompt = "Why?"});
+  worker_.drop(order(), RunQueue::Reason::cancelled);
   EXPECT_EQ(kept().status, RunStatus::cancelled);
   EXPECT_EQ(kept().prompt, "Why?");
   EXPECT_EQ(types(), std::vector<std::string>{"inference_complete"});
   EXPECT_EQ(last("inference_complete")["status"], "cancelled");
   EXPECT_TRUE(last("inference_complete")["energy_mj"].is_null());
   EXPECT_THAT(metrics_.text({}), HasSubstr("enprof_runs_total{status=\"cancelled\"} 1"));
+}
+
+TEST_F(RunWorkerTest, AnOrderThatTheServersEndDropsSaysSo) {
+  worker_.drop(order(), RunQueue::Reason::stopping);
+  const ProfiledRun run = kept();
+  EXPECT_EQ(run.status, RunStatus::cancelled);
+  ASSERT_EQ(run.warnings.size(), 1U);
+  EXPECT_EQ(run.warnings[0].code, "server_stopped");
+  EXPECT_THAT(run.warnings[0].hint, HasSubstr("POST /api/profiling/generate"));
+  EXPECT_EQ(types().back(), "inference_complete");
 }
 
 TEST_F(RunWorkerTest, AModelThatCannotBeLoadedFailsItsRunAndCountsOnce) {

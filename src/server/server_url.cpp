@@ -30,9 +30,11 @@ std::string ServerUrl::authority() const {
 std::string ServerUrl::text() const { return "http://" + authority() + base; }
 
 std::string ServerUrl::text_with_token() const {
-  return text() + "/" +
-         (token.empty() ? std::string{}
-                        : "?token=" + boost::urls::encode(token, boost::urls::unreserved_chars));
+  return text() + "/" + (token.empty() ? std::string{} : "?token=" + as_query_value(token));
+}
+
+std::string as_query_value(std::string_view text) {
+  return boost::urls::encode({text.data(), text.size()}, boost::urls::unreserved_chars);
 }
 
 Result<ServerUrl> parse_server_url(std::string_view text) {

@@ -26,6 +26,9 @@ struct ServerUrl {
   friend bool operator==(const ServerUrl&, const ServerUrl&) = default;
 };
 
+/// A text as a value in a URL's query.
+[[nodiscard]] std::string as_query_value(std::string_view text);
+
 /// Reads http://HOST[:PORT][/BASE][?token=T], the same with ws://, or HOST[:PORT] alone. Without a
 /// port it is 80, as everywhere; where the scheme is left out too, 8000, as of `enprof serve`.
 /// Errors: unsupported (https), invalid_argument.

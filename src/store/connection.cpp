@@ -99,8 +99,13 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   if (!connection) {
     return connection;
   }
-  const auto ready = guarded((*connection)->action(kOpening, kBytesToOpen),
-                             [&] { return (*connection)->set_up(); });
+  // Nothing has been read yet, and so no log either.
+  const auto changes = change_counter((*connection)->database().getHandle());
+  auto ready = changes ? set_aside_log_of_later_state(file, *changes) : Result<void>{};
+  if (ready) {
+    ready = guarded((*connection)->action(kOpening, kBytesToOpen),
+                    [&] { return (*connection)->set_up(); });
+  }
   if (!ready) {
     connection->reset();  // closes the file before the place is cleared
     return std::unexpected(ready.error());
@@ -119,7 +124,7 @@ Result<std::unique_ptr<Connection>> Connection::open_another(const std::filesyst
   });
 }
 
-Result<void> Connection::prepare_to_read() {
+Result<void> Connection::prepare_to_read(const std::optional<OverwriteWatch>& watch) {
   const Nanoseconds patience = busy_.limit();
   set_patience(Nanoseconds{0});  // who has another connection waits with that
   auto ready = guarded(action(kReading), [&]() -> Result<void> {
@@ -128,6 +133,9 @@ Result<void> Connection::prepare_to_read() {
     return {};
   });
   set_patience(patience);
+  if (ready) {
+    watch_ = watch;
+  }
   return ready;
 }
 
@@ -158,14 +166,41 @@ Result<std::unique_ptr<Connection>> Connection::open_reading(const std::filesyst
   });
 }
 
-Connection::~Connection() {
-  open_.reset();  // the last one takes the log away
-  if (!reads_only_) {
-    forget_log_owner(file_);
+Connection::~Connection() { close(); }
+
+void Connection::close() {
+  if (!watch_ || !watch_->look(open_->getHandle())) {
+    open_.reset();  // the last one carries the log into the file, and takes it away
+    if (!reads_only_) {
+      forget_log_owner(file_);
+    }
+    return;
+  }
+  sqlite3_db_config(open_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  open_.reset();
+  if (!log_ || FileIdentity::of(log_path()) != log_) {
+    return;  // another connection has put it aside, or will
+  }
+  if (const auto aside = set_aside_log(file_); !aside) {
+    kLog.error("{}", aside.error().message);
+  } else if (*aside) {
+    kLog.warning(
+        "{} was written over while it was open. The log of what was there before is now {}: it "
+        "belongs to none of the two files any more",
+        file_.string(), (*aside)->string());
+  }
+}
+
+void Connection::note_own_writes() {
+  if (watch_) {
+    static_cast<void>(watch_->look(open_->getHandle()));
   }
 }
 
 bool Connection::lost() {
+  if (watch_ && watch_->look(open_->getHandle())) {
+    return true;
+  }
   int moved = 0;
   const int code = sqlite3_file_control(open_->getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   // By the path that was asked for, too: it may be a link that leads elsewhere now.
@@ -177,7 +212,7 @@ void Connection::part(std::unique_ptr<Connection> connection) {
   if (connection->reads_only_) {
     return;
   }
-  // Through the files that are open, wherever they are now.
+  // Through the files that are open, wherever they are now; unless the file was written over.
   constexpr Nanoseconds kPatience = std::chrono::milliseconds{200};
   connection->set_patience(kPatience);
   connection->drain_log("TRUNCATE");
@@ -233,12 +268,16 @@ Result<void> Connection::set_up() {
     return ours;
   }
   // Before the tables, so that with them all that is needed to use them has been found to work.
-  choose_journal();
+  const bool has_log = choose_journal();
   auto current = bring_up_to_date(*open_, path_, schema_migrations());
   drain_log("PASSIVE");
   if (current) {
     log_ = FileIdentity::of(log_path());
-    note_log_owner(file_);
+    if (has_log) {
+      watch_.emplace();
+      note_own_writes();
+    }
+    note_log_owner(file_, change_counter(open_->getHandle()));
   }
   return current;
 }
@@ -266,7 +305,7 @@ Result<void> Connection::set_up_to_read() {
 
 /// Readers and a writer do not block each other in WAL mode, which the file remembers. Switching
 /// needs the file for a moment alone, and SQLite does not always wait for that by itself.
-void Connection::choose_journal() {
+bool Connection::choose_journal() {
   bool wal = open_->execAndGet("PRAGMA journal_mode").getString() == "wal";
   const auto began = std::chrono::steady_clock::now();
   for (int attempts = 0; !wal; ++attempts) {
@@ -288,14 +327,19 @@ void Connection::choose_journal() {
   // In WAL mode NORMAL loses at most the last transactions in a power cut, and never the file.
   open_->exec(wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
   open_->exec(fmt::format("PRAGMA journal_size_limit = {}", kLogBytes));
+  return wal;
 }
 
 void Connection::drain_log(const char* how) {
+  if (watch_ && watch_->look(open_->getHandle())) {
+    return;  // it would be carried into another file
+  }
   const std::string command = fmt::format("PRAGMA wal_checkpoint({})", how);
   if (const int code = open_->tryExec(command); code != SQLITE_OK) {
     // Readers or a full disk are in the way: the log is as good a place.
     kLog.debug("The log of {} was not carried over: {}", path_.string(), sqlite3_errstr(code));
   }
+  note_own_writes();
 }
 
 }  // namespace enprof

@@ -5,6 +5,7 @@
 
 #include "store/busy_wait.hpp"
 #include "store/log_owner.hpp"
+#include "store/overwrite_watch.hpp"
 #include "store/sqlite_error.hpp"
 
 #include <SQLiteCpp/Database.h>
@@ -37,17 +38,26 @@ class Connection {
   ~Connection();
 
   [[nodiscard]] SQLite::Database& database() { return *open_; }
-  /// Whether the file that is open, or its log, is no longer the one at its path: deleted, moved or
-  /// replaced.
+  /// Whether the file that is open, or its log, is no longer the one at its path: deleted, moved,
+  /// replaced, or written over in place.
   [[nodiscard]] bool lost();
+  /// Whether it was lost for the last of these reasons.
+  [[nodiscard]] bool is_overwritten() const { return watch_ && watch_->is_overwritten(); }
+  /// What the connection has written must not be taken for what others write: called after it has
+  /// written.
+  void note_own_writes();
   /// Ends a connection that is lost. Its log is carried into the file that it belongs to, wherever
   /// that is now; what lies in the log's place is put aside where it belongs to that file too.
+  /// Where the file was written over, nothing is carried, and the log is put aside.
   static void part(std::unique_ptr<Connection> connection);
   /// The file that is open, its links followed.
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 
-  /// Refuses to write from now on. Errors: where the file cannot be read.
-  [[nodiscard]] Result<void> prepare_to_read();
+  /// Refuses to write from now on. What the main connection saw of the file is what this one must
+  /// find. Errors: where the file cannot be read.
+  [[nodiscard]] Result<void> prepare_to_read(const std::optional<OverwriteWatch>& watch);
+  /// Empty where the file has no log.
+  [[nodiscard]] const std::optional<OverwriteWatch>& watch() const { return watch_; }
 
   /// How long to wait for locks from now on.
   void set_patience(Nanoseconds limit) { busy_.set_limit(limit); }
@@ -69,7 +79,8 @@ class Connection {
                                                           const DatabaseOptions& options);
   Result<void> set_up();
   Result<void> set_up_to_read();
-  void choose_journal();
+  [[nodiscard]] bool choose_journal();
+  void close();
   [[nodiscard]] std::filesystem::path log_path() const;
 
   BusyWait busy_;                         // outlives the connection that calls it
@@ -79,7 +90,8 @@ class Connection {
   std::filesystem::path file_;
   std::optional<FileIdentity> identity_;
   bool reads_only_ = false;
-  std::optional<FileIdentity> log_;  // empty where there is none
+  std::optional<FileIdentity> log_;      // empty where there is none
+  std::optional<OverwriteWatch> watch_;  // likewise
 };
 
 }  // namespace enprof

@@ -196,7 +196,10 @@ class Salvage : public Housekeeping {
 TEST_F(Salvage, AGoodFileIsCopiedWhole) {
   save("a");
   save("b");
+  const fs::path partial = target().string() + ".partial";
+  std::ofstream{partial} << "of a program that was killed";
   const auto report = ProfileDatabase::salvage(path_, target());
+  EXPECT_FALSE(fs::exists(partial));
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_TRUE(report->damaged.empty());
   EXPECT_EQ(report->orphans, 0U);

@@ -121,6 +121,21 @@ bool KeptRuns::remove(std::string_view run_id) {
   return true;
 }
 
+Result<bool> KeptRuns::set_tags(std::string_view run_id, std::span<const std::string> tags) {
+  if (!has(run_id)) {
+    return false;
+  }
+  return guarded({.path = kInMemory, .what = fmt::format("tag run {}", run_id)},
+                 [&]() -> Result<bool> {
+                   SQLite::Transaction transaction(*database_);
+                   auto done = replace_tags(*database_, run_id, tags);
+                   if (done) {
+                     transaction.commit();
+                   }
+                   return done;
+                 });
+}
+
 Result<ProfiledRun> KeptRuns::to_save(const std::string& run_id) {
   return guarded({.path = kInMemory, .what = "read run " + run_id}, [&]() -> Result<ProfiledRun> {
     auto run = read_run(*database_, run_id, {});

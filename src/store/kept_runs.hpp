@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,8 @@ class KeptRuns {
   /// beyond them.
   [[nodiscard]] Result<void> add(const ProfiledRun& run, std::unique_ptr<RunLock> lock,
                                  std::filesystem::path journal);
+  /// As ProfileDatabase::set_tags().
+  [[nodiscard]] Result<bool> set_tags(std::string_view run_id, std::span<const std::string> tags);
   /// False where it is not kept.
   bool remove(std::string_view run_id);
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace enprof {
 namespace {
@@ -23,6 +24,17 @@ TEST(KeptRunsTest, ARunComesBackEqualButForWhatSaidThatItIsNotSaved) {
   EXPECT_FALSE(kept.remove("a"));
   EXPECT_TRUE(kept.empty());
   EXPECT_FALSE(kept.has("a"));
+}
+
+TEST(KeptRunsTest, ARunIsSavedWithTheTagsThatItWasGivenMeanwhile) {
+  KeptRuns kept;
+  ASSERT_TRUE(kept.add(sample_run("a"), nullptr, {}));
+  const std::vector<std::string> tags{"kept", "q8"};
+  EXPECT_EQ(kept.set_tags("a", tags), true);
+  EXPECT_EQ(kept.set_tags("b", tags), false);
+  ProfiledRun tagged = sample_run("a");
+  tagged.tags = tags;
+  EXPECT_EQ(*kept.to_save("a"), tagged);
 }
 
 TEST(KeptRunsTest, BeyondTheLimitsTheOldestGo) {

@@ -34,6 +34,7 @@ std::uintmax_t bytes_of(const fs::path& path) {
 struct Note {
   std::uint64_t database = 0;
   std::uint64_t log = 0;
+  std::uint32_t changes = 0;  ///< at least so many; programs before did not note them
 };
 
 std::optional<Note> read_note(const fs::path& database) {
@@ -43,6 +44,9 @@ std::optional<Note> read_note(const fs::path& database) {
   std::string second;
   if (in >> first >> note.database >> second >> note.log && first == "database" &&
       second == "log") {
+    if (std::string third; !(in >> third >> note.changes) || third != "changes") {
+      note.changes = 0;
+    }
     return note;
   }
   return std::nullopt;
@@ -103,6 +107,25 @@ Result<void> set_aside_foreign_log(const fs::path& database) {
   return {};
 }
 
+Result<void> set_aside_log_of_later_state(const fs::path& database, std::uint32_t changes) {
+  const auto log = FileIdentity::of(log_of(database));
+  const auto note = read_note(database);
+  if (!log || !note || note->log != log->number || changes >= note->changes) {
+    return {};
+  }
+  const auto aside = set_aside_log(database);
+  if (!aside) {
+    return std::unexpected(aside.error());
+  }
+  if (*aside) {
+    kLog.warning(
+        "{} was written over with an older copy while its log lay beside it. That log is now {}: "
+        "it belongs to what was there before",
+        database.string(), (*aside)->string());
+  }
+  return {};
+}
+
 Result<std::optional<fs::path>> set_aside_log(const fs::path& database) {
   const fs::path log = log_of(database);
   std::error_code none;
@@ -126,7 +149,7 @@ Result<std::optional<fs::path>> set_aside_log(const fs::path& database) {
   return aside;
 }
 
-void note_log_owner(const fs::path& database) {
+void note_log_owner(const fs::path& database, std::optional<std::uint32_t> changes) {
   const auto file = FileIdentity::of(database);
   const auto log = FileIdentity::of(log_of(database));
   if (!file || !log) {
@@ -139,7 +162,9 @@ void note_log_owner(const fs::path& database) {
   const fs::path partial = beside(note_of(database), fmt::format(".{}", getpid()));
   {
     std::ofstream out(partial, std::ios::trunc);
-    out << fmt::format("database {} log {}\n", file->number, log->number) << std::flush;
+    out << fmt::format("database {} log {} changes {}\n", file->number, log->number,
+                       changes.value_or(0))
+        << std::flush;
     if (!out) {
       std::error_code none;
       fs::remove(partial, none);

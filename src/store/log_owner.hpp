@@ -39,13 +39,19 @@ struct FileIdentity {
 /// in the log, and takes away what else belongs to it. Errors: those of renaming it.
 [[nodiscard]] Result<void> set_aside_foreign_log(const std::filesystem::path& database);
 
+/// Puts a log aside that was written for a later state of the database than is in its file, which
+/// so many changes tell (change_counter()): an older copy was written over it in place. Errors: as
+/// above.
+[[nodiscard]] Result<void> set_aside_log_of_later_state(const std::filesystem::path& database,
+                                                        std::uint32_t changes);
+
 /// The same, whomever the log belongs to; empty where it held nothing.
 [[nodiscard]] Result<std::optional<std::filesystem::path>> set_aside_log(
     const std::filesystem::path& database);
 
-/// Notes that the log that is there now belongs to the file that is there now. Where it cannot be
-/// noted, it is not: the disk may be full.
-void note_log_owner(const std::filesystem::path& database);
+/// Notes that the log that is there now belongs to the file that is there now, which has so many
+/// changes in it. Where it cannot be noted, it is not: the disk may be full.
+void note_log_owner(const std::filesystem::path& database, std::optional<std::uint32_t> changes);
 
 /// Takes the note away where there is no log any more.
 void forget_log_owner(const std::filesystem::path& database);

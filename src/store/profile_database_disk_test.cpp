@@ -2,15 +2,19 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "support/sample_run.hpp"
+#include "support/temp_dir.hpp"
 #include "support/tmpfs.hpp"
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstddef>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 
 namespace enprof {
 namespace {
@@ -102,6 +106,74 @@ TEST(ProfileDatabaseDisk, FillsUpAtAnyStepAndStaysWhole) {
     const auto read = database->get_run(summary.run_id);
     ASSERT_TRUE(read && *read);
     EXPECT_EQ((*read)->power.samples, run.power.samples);
+  }
+}
+
+/// Writes a file until there is not a byte left.
+void fill(const fs::path& file) {
+  std::ofstream ballast(file, std::ios::binary);
+  for (std::size_t piece = 4096; piece > 0; piece /= 4096) {
+    while (ballast << std::string(piece, 'b') << std::flush) {
+    }
+    ballast.clear();
+  }
+}
+
+TEST(ProfileDatabaseDisk, WithoutAByteLeftItIsReadAsItIsAndOpenedAsSoonAsThereIsRoom) {
+  const testing::Tmpfs tmpfs("1m");
+  if (!tmpfs.mounted()) {
+    GTEST_SKIP() << tmpfs.why_not();
+  }
+  const fs::path path = tmpfs.path() / "profiles.db";
+  {
+    ASSERT_TRUE(ProfileDatabase::connect(path)->save_run(sample_run("a")));
+  }
+  fill(tmpfs.path() / "ballast");
+  ASSERT_EQ(fs::space(tmpfs.path()).available, 0U);
+  const auto refused = ProfileDatabase::connect(path);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::too_large) << refused.error().message;
+  EXPECT_NE(refused.error().hint.find("df -h"), std::string::npos) << refused.error().hint;
+  EXPECT_EQ(refused.error().hint.find("prune"), std::string::npos) << "it needs room";
+  {
+    auto database = ProfileDatabase::connect(path, {.access = Access::read_only});
+    ASSERT_TRUE(database) << database.error().message;
+    EXPECT_EQ(stored(*database, "a"), sample_run("a"));
+  }
+  auto later = ProfileDatabase::connect_later(path);
+  EXPECT_EQ(later.path(), path);
+  EXPECT_EQ(later.save_run(sample_run("b")).error().code, ErrorCode::too_large);
+  EXPECT_EQ(later.list_runs().error().code, ErrorCode::too_large);
+  fs::remove(tmpfs.path() / "ballast");
+  const auto saved = later.save_run(sample_run("b"));
+  ASSERT_TRUE(saved) << saved.error().message;
+  EXPECT_EQ(later.list_runs()->total, 2U);
+  EXPECT_TRUE(later.check()->good());
+}
+
+TEST(ProfileDatabaseDisk, ALimitOnTheSizeOfFilesIsNamedWhicheverFileItIs) {
+  ASSERT_NE(std::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+  rlimit old{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  ProfiledRun large = sample_run("large");
+  large.power.samples.resize(10'000, large.power.samples[1]);
+  for (const rlim_t kibibytes : {1U, 16U, 64U, 100U, 200U}) {
+    SCOPED_TRACE(kibibytes);
+    const testing::TempDir dir;
+    {
+      ASSERT_TRUE(ProfileDatabase::connect(dir.path() / "profiles.db"));
+    }
+    rlimit limit = old;
+    limit.rlim_cur = kibibytes << 10U;
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    auto database = ProfileDatabase::connect(dir.path() / "profiles.db");
+    const Error error = database ? database->save_run(large).error() : database.error();
+    database = ProfileDatabase{};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
+    EXPECT_EQ(error.code, ErrorCode::too_large) << error.message;
+    EXPECT_NE(error.message.find("larger than files may be"), std::string::npos) << error.message;
+    EXPECT_NE(error.hint.find("ulimit"), std::string::npos) << error.hint;
+    EXPECT_TRUE(ProfileDatabase::connect(dir.path() / "profiles.db")->check()->good());
   }
 }
 

@@ -18,6 +18,7 @@ void ReadingConnections::follow(Connection& main) {
   }
   const std::lock_guard lock(mutex_);
   file_ = file;
+  watch_ = main.watch();
 }
 
 void ReadingConnections::stop() {
@@ -30,9 +31,11 @@ void ReadingConnections::stop() {
 std::unique_ptr<Connection> ReadingConnections::take() {
   std::unique_ptr<Connection> connection;
   std::optional<FileIdentity> file;
+  std::optional<OverwriteWatch> watch;
   {
     const std::lock_guard lock(mutex_);
     file = file_;
+    watch = watch_;
     if (file && !idle_.empty()) {
       connection = std::move(idle_.back());
       idle_.pop_back();
@@ -44,15 +47,20 @@ std::unique_ptr<Connection> ReadingConnections::take() {
   if (connection && !connection->lost()) {
     return connection;
   }
+  if (connection && connection->is_overwritten()) {
+    return nullptr;  // the main connection finds the same
+  }
   connection.reset();  // of the file that lay here before
   auto opened = Connection::open_another(path_, options_);
   // Before the first look into it: a log that belongs to another file would be taken for its own.
   if (opened && FileIdentity::of(path_) == file && !(*opened)->lost()) {
-    const auto ready = (*opened)->prepare_to_read();
-    if (ready) {
+    const auto ready = (*opened)->prepare_to_read(watch);
+    if (ready && !(*opened)->lost()) {
       return *std::move(opened);
     }
-    opened = std::unexpected(ready.error());
+    if (!ready) {
+      opened = std::unexpected(ready.error());
+    }
   }
   kLog.debug("{} is read by the connection that writes it{}", path_.string(),
              opened ? std::string{} : ": " + opened.error().message);
@@ -61,7 +69,8 @@ std::unique_ptr<Connection> ReadingConnections::take() {
 
 void ReadingConnections::give_back(std::unique_ptr<Connection> connection) {
   const std::lock_guard lock(mutex_);
-  if (file_ && idle_.size() < kMostIdle) {
+  if (file_ && !connection->is_overwritten() && idle_.size() < kMostIdle) {
+    watch_ = connection->watch();
     idle_.push_back(std::move(connection));
   }
 }

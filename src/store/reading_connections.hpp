@@ -38,6 +38,7 @@ class ReadingConnections {
   const DatabaseOptions options_;
   std::mutex mutex_;  // guards what follows; never held while a file is looked at
   std::optional<FileIdentity> file_;
+  std::optional<OverwriteWatch> watch_;  // what was seen of it last
   std::vector<std::unique_ptr<Connection>> idle_;
 };
 

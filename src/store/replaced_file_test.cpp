@@ -11,10 +11,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <sys/wait.h>
+#include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -72,6 +76,24 @@ class ReplacedFile : public ::testing::Test {
     ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     ASSERT_GT(fs::file_size(path.string() + "-wal"), 0U);
   }
+
+  /// In place, as `cp` does it, and by another process, as its locks are its own.
+  static void copy_over(const fs::path& from, const fs::path& to) {
+    const auto before = FileIdentity::of(to);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      std::error_code failed;
+      fs::copy_file(from, to, fs::copy_options::overwrite_existing, failed);
+      _exit(failed ? 1 : 0);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ASSERT_EQ(FileIdentity::of(to), before) << "it is the very same file";
+  }
+  /// Until the next attempt takes the copy for whole.
+  static void settle() { std::this_thread::sleep_for(std::chrono::milliseconds{350}); }
 
   const testing::TempDir dir_;
   const fs::path path_ = dir_.path() / "profiles.db";
@@ -229,6 +251,173 @@ TEST_F(ReplacedFile, AFileThatNobodyUsesIsLetGo) {
   fs::rename(away_, path_);
   ASSERT_TRUE(database.save_run(sample_run("after"))) << "without a failure in between";
   EXPECT_EQ(runs(database), (std::vector<std::string>{"after", "old"}));
+}
+
+TEST_F(ReplacedFile, ACopyOverAFileThatIsInUseIsNoticedAndStaysWhole) {
+  for (const bool reads_first : {true, false}) {
+    SCOPED_TRACE(reads_first);
+    const fs::path path = dir_.path() / (reads_first ? "read.db" : "written.db");
+    const fs::path copy = path.string() + ".copy";
+    const fs::path aside = path.string() + "-wal.replaced";
+    ProfileDatabase database = open(path);
+    ASSERT_TRUE(database.save_run(sample_run("old")));
+    ASSERT_TRUE(database.backup(copy));
+    ASSERT_TRUE(database.save_run(sample_run("newer")));
+    begin(database, "newest");
+    EXPECT_EQ(runs(database).size(), 3U);
+    copy_over(copy, path);
+    const Error lost =
+        reads_first ? database.list_runs().error() : database.save_run(sample_run("no")).error();
+    EXPECT_EQ(lost.code, ErrorCode::io);
+    EXPECT_NE(lost.message.find("was written over while it was open"), std::string::npos)
+        << lost.message;
+    EXPECT_NE(lost.hint.find("enprof db restore FILE --db"), std::string::npos) << lost.hint;
+    EXPECT_GT(fs::file_size(aside), 0U) << "it is not replayed into the copy";
+    settle();
+    EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
+    expect_good(database);
+    ASSERT_TRUE(database.save_run(sample_run("after")));
+    ProfileDatabase other = open(path);
+    EXPECT_EQ(runs(other), (std::vector<std::string>{"after", "old"}));
+    expect_good(other);
+  }
+}
+
+TEST_F(ReplacedFile, AProgramThatEndsLeavesACopyOverItsFileAsItIs) {
+  {
+    ProfileDatabase database = open(path_);
+    ASSERT_TRUE(database.save_run(sample_run("old")));
+    ASSERT_TRUE(database.backup(away_));
+    ASSERT_TRUE(database.save_run(sample_run("newer")));
+    begin(database, "newest");
+    copy_over(away_, path_);
+  }
+  EXPECT_EQ(testing::read_file(path_), testing::read_file(away_));
+  EXPECT_TRUE(fs::exists(aside_));
+  ProfileDatabase database = open(path_);
+  EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
+  expect_good(database);
+}
+
+/// Another program, which does its steps one by one when it is told to.
+class OtherProgram {
+ public:
+  template <class... Steps>
+  explicit OtherProgram(Steps&&... steps) {
+    if (pipe(orders_.data()) != 0 || pipe(answers_.data()) != 0) {
+      return;
+    }
+    child_ = fork();
+    if (child_ == 0) {
+      const auto obey = [&](auto& step) {
+        char order = 0;
+        const bool good = read(orders_[0], &order, 1) == 1 && step();
+        const char answer = good ? 'y' : 'n';
+        return write(answers_[1], &answer, 1) == 1 && good;
+      };
+      _exit((obey(steps) && ...) ? 0 : 1);
+    }
+  }
+  OtherProgram(const OtherProgram&) = delete;
+  OtherProgram& operator=(const OtherProgram&) = delete;
+  ~OtherProgram() {
+    for (const int descriptor : {orders_[0], orders_[1], answers_[0], answers_[1]}) {
+      close(descriptor);
+    }
+    waitpid(child_, nullptr, 0);
+  }
+  /// False where the next step fails.
+  [[nodiscard]] bool next() {
+    char answer = 'n';
+    return write(orders_[1], "x", 1) == 1 && read(answers_[0], &answer, 1) == 1 && answer == 'y';
+  }
+
+ private:
+  std::array<int, 2> orders_{-1, -1};
+  std::array<int, 2> answers_{-1, -1};
+  pid_t child_ = -1;
+};
+
+TEST_F(ReplacedFile, EachProgramThatHasTheFileOpenNoticesThatItWasWrittenOver) {
+  std::optional<ProfileDatabase> second;
+  OtherProgram other(
+      [&] {
+        second = open(path_);
+        return second->save_run(sample_run("newer")).has_value();
+      },
+      [&] { return !second->list_runs().has_value(); },
+      [&] {
+        settle();
+        return runs(*second) == std::vector<std::string>{"after", "old"} && second->check()->good();
+      });
+  ProfileDatabase first = open(path_);
+  ASSERT_TRUE(first.save_run(sample_run("old")));
+  ASSERT_TRUE(first.backup(away_));
+  ASSERT_TRUE(other.next());
+  EXPECT_EQ(runs(first).size(), 2U);
+  begin(first, "newest");
+  copy_over(away_, path_);
+  EXPECT_FALSE(first.list_runs());
+  settle();
+  EXPECT_EQ(runs(first), std::vector<std::string>{"old"});
+  ASSERT_TRUE(first.save_run(sample_run("after")));
+  EXPECT_TRUE(other.next()) << "its log is that of the file before";
+  EXPECT_TRUE(other.next());
+  expect_good(first);
+}
+
+TEST_F(ReplacedFile, HalfACopyIsNotOpened) {
+  ProfileDatabase database = open(path_);
+  ASSERT_TRUE(database.save_run(sample_run("old")));
+  ASSERT_TRUE(database.backup(away_));
+  ASSERT_TRUE(database.save_run(sample_run("newer")));
+  const std::string copy = testing::read_file(away_);
+  dir_.write("half", copy.substr(0, copy.size() / 2));
+  copy_over(dir_.path() / "half", path_);
+  EXPECT_FALSE(database.list_runs());
+  EXPECT_EQ(database.list_runs().error().code, ErrorCode::busy);
+  EXPECT_EQ(fs::file_size(path_), copy.size() / 2);
+  copy_over(away_, path_);
+  settle();
+  EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
+  expect_good(database);
+}
+
+TEST_F(ReplacedFile, TheLogOfAProgramThatWasKilledIsNotReplayedIntoAnOlderCopyInPlace) {
+  {
+    ProfileDatabase database = open(path_);
+    ASSERT_TRUE(database.save_run(sample_run("old")));
+    ASSERT_TRUE(database.backup(away_));
+    ASSERT_TRUE(database.save_run(sample_run("newer")));
+  }
+  begin_and_die(path_, "victim");
+  copy_over(away_, path_);
+  ProfileDatabase database = open(path_);
+  EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
+  expect_good(database);
+  EXPECT_TRUE(fs::exists(aside_));
+}
+
+TEST_F(ReplacedFile, WhatOtherProgramsWriteIsNotTakenForACopy) {
+  ProfileDatabase first = open(path_);
+  ProfileDatabase second = open(path_);
+  for (int round = 0; round < 20; ++round) {
+    ProfileDatabase& writer = round % 2 == 0 ? first : second;
+    ASSERT_TRUE(writer.save_run(sample_run("r" + std::to_string(round))));
+    if (round % 5 == 4) {
+      ASSERT_TRUE(writer.vacuum());
+      ASSERT_TRUE(writer.delete_run("r" + std::to_string(round - 4)));
+    }
+    if (round == 10) {
+      const fs::path copy = dir_.path() / "copy.db";
+      ASSERT_TRUE(first.backup(copy));
+      ASSERT_TRUE(ProfileDatabase::restore(path_, copy));
+    }
+    const auto seen = first.list_runs();
+    ASSERT_TRUE(seen) << seen.error().message;
+    const auto likewise = second.list_runs();
+    ASSERT_TRUE(likewise) << likewise.error().message;
+  }
 }
 
 }  // namespace

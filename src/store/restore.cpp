@@ -16,11 +16,14 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -42,6 +45,17 @@ SQLite::Database open_with_log(const fs::path& file) {
   return database;
 }
 
+constexpr const char* kWrittenByBackup = "Name a file that enprof db backup has written.";
+
+/// https://www.sqlite.org/fileformat2.html#magic_header_string
+bool begins_as_a_database(const fs::path& path) {
+  constexpr std::string_view kMagic{"SQLite format 3\0", 16};
+  std::array<char, kMagic.size()> begin{};
+  std::ifstream in(path, std::ios::binary);
+  in.read(begin.data(), begin.size());
+  return in.gcount() == 0 || (in && std::string_view{begin.data(), begin.size()} == kMagic);
+}
+
 /// A copy that is to be put in place: ours, whole, and not newer than this program.
 class Copy {
  public:
@@ -49,7 +63,12 @@ class Copy {
     std::error_code failed;
     if (!fs::is_regular_file(path, failed)) {
       return fail(ErrorCode::not_found, fmt::format("There is no copy {}", path.string()),
-                  "Name a file that enprof db backup has written.");
+                  kWrittenByBackup);
+    }
+    if (!begins_as_a_database(path)) {
+      return fail(ErrorCode::corrupt,
+                  fmt::format("The copy {} is not a database. Nothing was changed", path.string()),
+                  kWrittenByBackup);
     }
     return guarded({.path = path, .what = "read the copy"}, [&]() -> Result<Copy> {
       Copy copy(open_with_log(follow_links(path)));
@@ -67,6 +86,7 @@ class Copy {
 
   Result<void> check(const fs::path& path) {
     if (auto ours = check_owner(database_, path); !ours) {
+      ours.error().hint = kWrittenByBackup;
       return ours;
     }
     const int newest = static_cast<int>(schema_migrations().size());
@@ -74,7 +94,7 @@ class Copy {
     if (version == 0) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{} is empty: there is nothing to put back", path.string()),
-                  "Name a file that enprof db backup has written.");
+                  kWrittenByBackup);
     }
     std::string problem;
     SQLite::Statement integrity(database_, "PRAGMA integrity_check(1)");
@@ -236,7 +256,7 @@ Result<RestoreReport> restore_database(const fs::path& path, const fs::path& cop
   if (const auto there = FileIdentity::of(file); there && there == FileIdentity::of(copy_path)) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("{} is the database itself, not a copy of it", copy_path.string()),
-                "Name a file that enprof db backup has written.");
+                kWrittenByBackup);
   }
   auto copy = Copy::open(copy_path);
   if (!copy) {

@@ -119,6 +119,8 @@ TEST_F(Restore, WhatIsNoGoodCopyIsRefusedAndNothingChanges) {
     EXPECT_EQ(report.error().code, code) << report.error().message;
     EXPECT_NE(report.error().message.find(why), std::string::npos) << report.error().message;
     EXPECT_FALSE(report.error().hint.empty());
+    EXPECT_EQ(report.error().hint.find("--db PATH"), std::string::npos) << report.error().hint;
+    EXPECT_EQ(report.error().hint.find("mv "), std::string::npos) << report.error().hint;
     ProfileDatabase database = open(path_);
     EXPECT_EQ(count(database), 2U);
     EXPECT_FALSE(fs::exists(kept_));

@@ -4,8 +4,10 @@
 #include "store/column_visitors.hpp"
 #include "store/row_columns.hpp"
 
+#include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <array>
@@ -31,6 +33,7 @@ class Condition {
  public:
   explicit Condition(const RunFilter& filter) {
     add("model_name = ?", filter.model);
+    add("instr(lower(model_name), lower(?)) > 0", filter.model_text);
     add("experiment = ?", filter.experiment);
     add("run_key IN (SELECT run_key FROM tags WHERE tag = ?)", filter.tag);
     // An engine's name may be given without the version that follows it.
@@ -220,8 +223,11 @@ std::vector<RunSummary> read_summaries(SQLite::Database& database,
     select.bind(1, key);
     std::vector<RunSummary> row = read_rows<RunSummary>(select, kSummaryColumns);
     select.reset();
+    if (row.empty()) {
+      throw SQLite::Exception("an index names a run that is not there", SQLITE_CORRUPT);
+    }
     tags.bind(1, key);
-    row.at(0).tags = read_rows<std::string>(tags, kTagColumns);
+    row.front().tags = read_rows<std::string>(tags, kTagColumns);
     tags.reset();
     runs.push_back(std::move(row.front()));
   }

@@ -5,6 +5,7 @@
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -86,6 +87,19 @@ TEST_F(RunIndex, FiltersMayBeCombined) {
   EXPECT_EQ(ids({.experiment = "' OR 1 = 1 --"}), "of 0");
 }
 
+TEST_F(RunIndex, AModelIsFoundByAPartOfItsName) {
+  save("a", 1, "Gemma-3-1B_it.Q8_0.gguf");
+  save("b", 2, "gemma-2b%.gguf");
+  save("c", 3, "llama-3.gguf");
+  EXPECT_EQ(ids({.model_text = "gemma"}), "b a of 2");
+  EXPECT_EQ(ids({.model_text = "GEMMA-3"}), "a of 1");
+  EXPECT_EQ(ids({.model_text = "%"}), "b of 1") << "no character means more than itself";
+  EXPECT_EQ(ids({.model_text = "b_i"}), "a of 1");
+  EXPECT_EQ(ids({.model_text = "1_"}), "of 0");
+  EXPECT_EQ(ids({.model = "gemma"}), "of 0");
+  EXPECT_EQ(ids({.model = "llama-3.gguf", .model_text = "gemma"}), "of 0");
+}
+
 TEST_F(RunIndex, AListedRunSaysWhatIsKnown) {
   const ProfiledRun run = testing::sample_run();
   ASSERT_TRUE(database_.save_run(run));
@@ -115,6 +129,30 @@ TEST_F(RunIndex, AListedRunSaysWhatIsKnown) {
   EXPECT_EQ(bare.energy, std::nullopt);
   EXPECT_EQ(bare.method, std::nullopt);
   EXPECT_EQ(bare.warnings, 0U);
+}
+
+TEST_F(RunIndex, AnIndexThatNamesARunThatIsNotThereIsDamage) {
+  save("a", 1);
+  const std::string path = database_.path().string();
+  database_ = ProfileDatabase{};
+  {
+    SQLite::Database without(path, SQLite::OPEN_READWRITE);
+    without.exec(
+        "PRAGMA writable_schema = ON; CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE "
+        "type = 'index' AND tbl_name = 'runs' AND sql IS NOT NULL; DELETE FROM sqlite_schema WHERE "
+        "name IN (SELECT name FROM kept)");
+  }
+  {
+    SQLite::Database back(path, SQLite::OPEN_READWRITE);
+    back.exec(
+        "DELETE FROM runs; PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM "
+        "kept; DROP TABLE kept");
+  }
+  database_ = ProfileDatabase::connect(path).value();
+  const auto list = database_.list_runs();
+  ASSERT_FALSE(list);
+  EXPECT_EQ(list.error().code, ErrorCode::corrupt) << list.error().message;
+  EXPECT_NE(list.error().hint.find("--salvage"), std::string::npos) << list.error().hint;
 }
 
 TEST_F(RunIndex, ARunIsNamedByIdPrefixOrLast) {

@@ -1,5 +1,6 @@
 #include "store/run_journal.hpp"
 
+#include "base/file_limit.hpp"
 #include "base/write_all.hpp"
 #include "store/run_lock.hpp"
 
@@ -25,8 +26,17 @@ std::unexpected<Error> failed(std::string_view what, const fs::path& path, int e
               fmt::format("Cannot {} the journal {}: {}", what, path.string(),
                           std::generic_category().message(error_number)),
               error_number == EFBIG
-                  ? "Files may not be that large here: ulimit -f unlimited"
+                  ? file_limit_hint()
                   : "See to it that there is room in that directory and that you may write to it.");
+}
+
+std::unexpected<Error> cannot_read(const fs::path& path, int error_number) {
+  return fail(error_code_from_errno(error_number),
+              fmt::format("Cannot read the journal {}: {}", path.string(),
+                          std::generic_category().message(error_number)),
+              error_number == EIO ? "Look for disk errors in the system's log: dmesg | tail"
+                                  : "Name a journal that is there and that you may read, as the "
+                                    "run's warning saved_elsewhere names it.");
 }
 
 /// 0, or what went wrong.
@@ -156,13 +166,17 @@ std::vector<fs::path> list_journals(const fs::path& database) {
 }
 
 Result<std::vector<std::string>> read_journal(const fs::path& path) {
+  std::error_code none;
+  if (fs::is_directory(path, none)) {
+    return cannot_read(path, EISDIR);
+  }
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return failed("read", path, errno);
+    return cannot_read(path, errno);
   }
   const std::string content{std::istreambuf_iterator<char>{in}, {}};
   if (in.bad()) {
-    return failed("read", path, EIO);
+    return cannot_read(path, EIO);
   }
   std::vector<std::string> lines;
   std::size_t begin = 0;

@@ -14,7 +14,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <set>
@@ -248,6 +250,14 @@ class Salvager {
   std::set<std::int64_t> losses_;  // runs of which rows were lost
 };
 
+/// With what SQLite and we keep beside it.
+void remove_database(const fs::path& path) {
+  std::error_code none;
+  for (const char* const suffix : {"", "-wal", "-shm", "-journal", "-owner"}) {
+    fs::remove(beside(path, suffix), none);
+  }
+}
+
 }  // namespace
 
 Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& target) {
@@ -265,7 +275,10 @@ Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& 
   if (auto clear = set_aside_foreign_log(follow_links(damaged)); !clear) {
     return std::unexpected(std::move(clear.error()));
   }
-  auto saved = Connection::open(target, {});
+  // Under another name until it is whole: whoever is killed leaves nothing that looks so.
+  const fs::path partial = beside(target, ".partial");
+  remove_database(partial);
+  auto saved = Connection::open(partial, {});
   if (!saved) {
     return std::unexpected(std::move(saved.error()));
   }
@@ -286,10 +299,14 @@ Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& 
     (*saved)->drain_log("TRUNCATE");
   }
   saved->reset();
+  if (report && std::rename(partial.c_str(), target.c_str()) != 0) {
+    report = fail(error_code_from_errno(errno),
+                  fmt::format("Cannot give {} its name {}: {}", partial.string(), target.string(),
+                              std::generic_category().message(errno)),
+                  "Name another file.");
+  }
   if (!report) {
-    for (const char* const suffix : {"", "-wal", "-shm", "-owner"}) {
-      fs::remove(target.string() + suffix, failed);
-    }
+    remove_database(partial);
   }
   return report;
 }

@@ -1,17 +1,22 @@
 #include "store/sqlite_error.hpp"
 
+#include "base/file_limit.hpp"
 #include "base/format_bytes.hpp"
 #include "base/shell_quote.hpp"
 #include "store/busy_wait.hpp"
 #include "store/database_file.hpp"
+#include "store/log_owner.hpp"
 
 #include <SQLiteCpp/Exception.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 namespace enprof {
@@ -23,13 +28,17 @@ Error disk_full(const StoreAction& action) {
     space = fmt::format(" ({} free, about {} needed)", format_bytes(*action.bytes_free),
                         format_bytes(action.bytes_needed));
   }
+  // To delete runs takes room too, for the log.
+  constexpr std::uintmax_t kRoomToPrune = 1 << 20;
+  const bool may_prune = action.bytes_free && *action.bytes_free >= kRoomToPrune;
   return {
       ErrorCode::too_large,
       fmt::format("Cannot {}: the disk with {} is full{}", action.what, action.path.string(),
                   space),
-      fmt::format("The database is as it was before. Free some space there (df -h {}; enprof db "
-                  "prune), or name a file on another disk with --db PATH.",
-                  shell_quote(directory_of(action.path).string()))};
+      fmt::format("The database is as it was before. Free some space there (df -h {}{}), or name "
+                  "a file on another disk with --db PATH.",
+                  shell_quote(directory_of(action.path).string()),
+                  may_prune ? "; enprof db prune" : "")};
 }
 
 Error busy(const StoreAction& action) {
@@ -81,9 +90,32 @@ bool out_of_space(const StoreAction& action) {
   return number == ENOSPC || number == EDQUOT;
 }
 
-/// The shell's limit on the size of a file (ulimit -f).
+/// SQLite keeps the system's reason for some of its writes only, so files that are at the limit are
+/// one too.
 bool beyond_file_limit(const StoreAction& action) {
-  return action.handle != nullptr && sqlite3_system_errno(action.handle) == EFBIG;
+  if (action.handle != nullptr && sqlite3_system_errno(action.handle) == EFBIG) {
+    return true;
+  }
+  constexpr std::uintmax_t kPage = 4096 + 24;     // in the log, with its header
+  constexpr std::uintmax_t kLogIndex = 32 << 10;  // at least
+  const auto limit = file_limit();
+  if (!limit) {
+    return false;
+  }
+  const auto at_limit = [&](std::string_view suffix) {
+    std::error_code failed;
+    const auto bytes =
+        std::filesystem::file_size(beside(follow_links(action.path), suffix), failed);
+    return !failed && bytes + kPage > *limit;
+  };
+  return *limit < kLogIndex || at_limit("") || at_limit("-wal") || at_limit("-journal");
+}
+
+Error file_too_large(const StoreAction& action) {
+  return {ErrorCode::too_large,
+          fmt::format("Cannot {}: a file of the database {} would be larger than files may be",
+                      action.what, action.path.string()),
+          "The database is as it was before. " + file_limit_hint()};
 }
 
 Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
@@ -96,8 +128,11 @@ Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return busy(action);
-    case SQLITE_FULL:
-      return disk_full(action);
+    case SQLITE_FULL: {
+      // What was written in part only, up to the limit, is a full disk for SQLite.
+      const bool has_room = action.bytes_free && *action.bytes_free > action.bytes_needed;
+      return has_room && beyond_file_limit(action) ? file_too_large(action) : disk_full(action);
+    }
     case SQLITE_NOTADB:
       return not_a_database(action);
     case SQLITE_CORRUPT:
@@ -117,9 +152,7 @@ Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
         return disk_full(action);
       }
       if (beyond_file_limit(action)) {
-        return plain(ErrorCode::too_large,
-                     "The database is as it was before. Files may not be that large here: ulimit "
-                     "-f unlimited");
+        return file_too_large(action);
       }
       return plain(ErrorCode::io, "Look for disk errors in the system's log: dmesg | tail");
     case SQLITE_TOOBIG:

@@ -51,11 +51,12 @@ def replay(watts, seconds=120, step_ms=100, domains=("cpu",)):
     return path
 
 
-class BusyMachine:
-    """A procfs whose CPUs are busy half of the time, as long as it is open."""
+class FakeMachine:
+    """A procfs whose CPUs are busy for a share of the time, as long as it is open."""
 
-    def __init__(self, root):
+    def __init__(self, root, busy=0.5):
         self.root = root
+        self.busy = busy
         self.done = threading.Event()
 
     def __enter__(self):
@@ -64,17 +65,18 @@ class BusyMachine:
         stat = os.open(self.root / "stat", os.O_RDWR | os.O_CREAT)
 
         def write(ticks):  # in one write and of one length: it may be read at any time
-            os.pwrite(stat, f"cpu  {ticks:010} 0 0 {ticks:010} 0 0 0 0 0 0\n"
+            busy = int(ticks * self.busy)
+            os.pwrite(stat, f"cpu  {busy:010} 0 0 {ticks - busy:010} 0 0 0 0 0 0\n"
                             f"cpu0 1 0 0 1 0 0 0 0 0 0\n".encode(), 0)
 
         def work():
-            ticks = 0
+            ticks = 20
             while not self.done.wait(0.01):
-                ticks += 10
+                ticks += 20
                 write(ticks)
             os.close(stat)
 
-        write(0)
+        write(20)
         self.worker = threading.Thread(target=work)
         self.worker.start()
         return {"ENPROF_PROCFS_ROOT": str(self.root)}

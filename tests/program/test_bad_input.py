@@ -299,6 +299,8 @@ class Usage(ProgramTest):
         self.assert_fails(self.profile("--depth", "depe"), USAGE, "did you mean deep?")
         self.assert_fails(self.profile("--power", "rpal"), USAGE, "did you mean rapl?")
         self.assert_fails(self.profile("--power", "replay"), USAGE, "replay:FILE")
+        self.assert_fails(self.profile("--power", "none,estimate"), USAGE,
+                          "none is named with others: none,estimate", "none alone")
 
     def test_a_run_that_is_not_there_may_be_the_last_one(self):
         self.profile_json("--power", "none", "-n", 1)
@@ -313,6 +315,7 @@ class Usage(ProgramTest):
     def test_upper_case_is_no_fault(self):
         self.assertEqual(self.profile_json("--power", "none", "--depth", "Deep", "-n", 1)["depth"],
                          "deep")
+        self.assertEqual(self.profile_json("--power", "None", "-n", 1)["power"]["domains"], [])
 
     def test_what_is_empty_is_not_the_default(self):
         for arguments in (("run", "-m", "", "-p", "x"), ("run", "-m", model(), "-f", ""),
@@ -326,7 +329,7 @@ class Usage(ProgramTest):
         commands = ((), ("run",), ("runs",), ("show",), ("export",), ("import",), ("rm",),
                     ("serve",), ("watch",), ("doctor",), ("model",), ("model", "synth"), ("db",),
                     ("db", "stats"), ("db", "check"), ("db", "vacuum"), ("db", "prune"),
-                    ("db", "backup"), ("db", "import"))
+                    ("db", "backup"), ("db", "restore"), ("db", "import"))
         for command in commands:
             with self.subTest(command=command):
                 process = enprof(*command, "--help")
@@ -343,6 +346,9 @@ class Usage(ProgramTest):
         self.assertRegex(enprof("--version").stdout, r"^enprof \d+\.\d+\.\d+\n$")
         self.assertEqual(enprof("-V").stdout, enprof("--version").stdout)
         self.assertIn("Output tokens at most (1 to 1,000,000) [128]", enprof("run", "-h").stdout)
+        shape = enprof("model", "synth", "--help").stdout
+        self.assertIn("Layers (1 to 512) [16]", shape)
+        self.assertIn("(32 to 131,072)", shape)
 
     def test_without_a_command_there_is_help(self):
         for command in ((), ("db",), ("model",)):
@@ -378,6 +384,26 @@ class WordsOfRun(ProgramTest):
         self.assert_fails(self.run_words(model(), "hi", "-f", "p.txt"), USAGE, "given twice")
         self.assert_fails(self.run_words("-m", model(), model(), "hi"), USAGE, "named twice")
         self.assert_fails(self.run_words(model()), USAGE, "empty", "-p")
+        self.assert_fails(self.run_words(model(), "-p", "hi", "-p", "ho there"), USAGE,
+                          "given twice: hi and 'ho there'")
+        self.assert_fails(self.run_words("-m", model(), "-m", "other.gguf", "hi"), USAGE,
+                          "named twice", "other.gguf")
+        self.assert_fails(self.run_words(model(), "-f", "a.txt", "-f", "b.txt"), USAGE,
+                          "named twice: a.txt and b.txt")
+
+    def test_swapped_words_are_told(self):
+        for words in (("hi you", model()), ("-m", "hi you", model()), ("hi", "none.gguf")):
+            self.assert_fails(self.run_words(*words), USAGE, "looks like the model",
+                              "Did you mean: enprof run " + str(words[-1]))
+        # What is in it is a model's name, and what is before it a model.
+        self.assertEqual(self.prompt_of(model(), "What is in m.gguf"), "What is in m.gguf")
+        self.assertEqual(self.prompt_of(model(), "m.gguf"), "m.gguf")
+
+    def test_a_link_that_leads_nowhere_says_where_to(self):
+        (self.dir / "m.gguf").symlink_to("blobs/1234")
+        for name in ("m.gguf", "./m.gguf", self.dir / "m.gguf"):
+            self.assert_fails(self.run_words(name, "hi", cwd=self.dir), FAILED,
+                              f"{name} is a link to ", "blobs/1234, where there is no file")
 
     def test_a_model_is_found_by_a_part_of_its_name(self):
         models = self.dir / "models of mine"

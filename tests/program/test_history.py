@@ -32,6 +32,17 @@ class History(ProgramTest):
         self.assertEqual(enprof("runs", "--db", self.db).stdout, "No runs.\n")
         self.assert_fails(enprof("show", run_id, "--db", self.db), 1, run_id)
 
+    def test_csv_wants_a_directory(self):
+        self.profile_json("--power", "none", "-n", 1)
+        self.assert_fails(enprof("export", "last", "--format", "csv", "--db", self.db), 2,
+                          "CSV is several files", "-o DIRECTORY")
+        self.assert_fails(enprof("export", "none", "--format", "csv", "-o", "-", "--db", self.db),
+                          2, "CSV is several files")
+        tables = self.dir / "tables"
+        made = enprof("export", "last", "--format", "csv", "-o", tables, "--db", self.db)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertTrue((tables / "tokens.csv").exists())
+
     def test_filters_and_pages(self):
         ids = [self.profile_json("--power", "none", "-n", 1, "--tag", tag)["run_id"]
                for tag in ("a", "b", "b")]

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from program import ENPROF, ProgramTest, enprof, main, model
+from serving import ServeTest
 
 LIBRARY = os.environ["ENPROF_FAKE_NVML_LIBRARY"]
 
@@ -59,6 +60,17 @@ class Nvml(ProgramTest):
         gone, = (warning for warning in run["warnings"] if warning["code"] == "sensor_gone")
         self.assertIn("GPU is lost", gone["message"])
 
+    def test_a_gpu_that_may_not_be_read_is_said_on_the_run(self):
+        process = self.profile(
+            "--power", "auto", "--tdp-watts", 100, "-n", 8, "--json", "-", "--strict",
+            env=self.environment("init 4\n") | {"ENPROF_SYSFS_ROOT": str(self.dir / "none")})
+        self.assertEqual(process.returncode, 3, process.stderr)
+        run = json.loads(process.stdout)
+        self.assertEqual([domain["method"] for domain in run["power"]["domains"]], ["estimated"])
+        refused, = (warning for warning in run["warnings"] if warning["code"] == "sensor_refused")
+        self.assertIn("nvml is not used: ", refused["message"])
+        self.assertIn("ls -l /dev/nvidia", refused["hint"])
+
     def test_doctor(self):
         def line(environment):
             process = enprof("doctor", "--json", "--db", self.db, env=environment)
@@ -76,6 +88,27 @@ class Nvml(ProgramTest):
         self.assertFalse(mismatch["works"])
         self.assertIn("version mismatch", mismatch["detail"])
         self.assertIn("modprobe", mismatch["fix"])
+
+
+class NvmlServer(ServeTest):
+    def test_a_gpu_that_may_be_read_again_is_used(self):
+        trace = self.dir / "trace"
+        trace.write_text("init 4\n", encoding="utf-8")
+        self.serve("--power", "auto", env={
+            "ENPROF_NVML_LIBRARY": LIBRARY, "ENPROF_FAKE_NVML": str(trace),
+            "ENPROF_SYSFS_ROOT": str(self.dir / "none")})
+        self.assertIn("enprof: nvml is not used: ", self.said)
+        self.assertIn("ls -l /dev/nvidia", self.said)
+        power = lambda: self.ask("/api/power/status")[1]
+        codes = lambda answer: [warning["code"] for warning in answer["warnings"]]
+        self.assertIn("sensor_refused", codes(power()))
+        self.assertIn("sensor_refused", codes(self.wait_for(self.generate())))
+        trace.write_text("gpu 0\nat 0 gpu 0 watts 150\n", encoding="utf-8")
+        while "gpu-0" not in [domain["name"] for domain in power()["domains"]]:
+            time.sleep(0.1)
+        run = self.wait_for(self.generate(max_tokens=64))
+        self.assertIn("gpu-0", [domain["name"] for domain in run["power"]["domains"]])
+        self.assertNotIn("sensor_refused", codes(run))
 
 
 if __name__ == "__main__":

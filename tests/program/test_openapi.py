@@ -127,8 +127,12 @@ class OpenApi(ServeTest):
             answer = self.check(202, generate, "POST", body=order | {"depth": depth, "tags": ["a"]})
             runs.append(json.loads(answer)["run_id"])
             self.check(200, "/api/profiling/run/{id}", id=runs[-1])  # while it waits or runs
+            self.check(200, "/api/profiling/resolve", query="?run=last")
             self.wait_for(runs[-1])
         self.check(200, "/api/profiling/runs", query="?sort_by=energy&order=asc&tag=a")
+        resolve = "/api/profiling/resolve"
+        self.check(200, resolve, query="?run=last")
+        self.check(200, resolve, query=f"?run={runs[0][:12]}")
         for run in runs:
             for part in ("", "/summary", "/pipeline", "/power", "/matrix"):
                 self.check(200, "/api/profiling/run/{id}" + part, id=run)
@@ -156,6 +160,8 @@ class OpenApi(ServeTest):
         self.check_each(404, [(method, pattern) for method, pattern in operations
                               if "{id}" in pattern])
         self.check(404, "/api/profiling/compare", "POST", body={"run_ids": [runs[0], "none"]})
+        self.check(404, resolve, query="?run=none")
+        self.check(400, resolve)
         self.check(404, generate, "POST", body=order | {"model": "none.gguf"})
         self.check(400, generate, "POST", body=b"{")
         self.check(400, "/api/profiling/compare", "POST", body={"run_ids": []})
@@ -196,6 +202,7 @@ class OpenApi(ServeTest):
         self.check_each(500, [entry for entry in patterns if entry[0] != "GET"])
         self.check_each(500, [entry for entry in patterns if entry[0] == "GET"])
         self.check(500, "/api/profiling/compare", "POST", body={"run_ids": runs[:2]})
+        self.check(500, resolve, query="?run=last")
         self.check(200, "/metrics")
         health = json.loads(self.check(200, "/api/health"))
         self.assertEqual([part["state"] for part in health["components"] if part["name"] == "store"],

@@ -2,7 +2,7 @@
 
 import json
 
-from program import BusyMachine, ProgramTest, enprof, main, model, replay
+from program import FakeMachine, ProgramTest, enprof, main, model, replay
 
 
 class ConstantPower(ProgramTest):
@@ -83,7 +83,7 @@ class Flags(ProgramTest):
         self.assertAlmostEqual(totals["dynamic_energy_mj"], 0, delta=1)
 
     def test_a_busy_machine_has_no_baseline_unless_it_is_forced(self):
-        with BusyMachine(self.dir / "proc") as environment:
+        with FakeMachine(self.dir / "proc") as environment:
             arguments = ("--power", f"replay:{replay(50)}", "--baseline-s", 0.3)
             run = self.profile_json(*arguments, env=environment)
             warnings = {warning["code"]: warning for warning in run["warnings"]}
@@ -97,15 +97,12 @@ class Flags(ProgramTest):
             self.assertNotIn("baseline_refused", [each["code"] for each in forced["warnings"]])
 
     def test_several_sources_add_up_what_is_disjoint(self):
-        """An estimate of the CPUs and a recorded GPU; the CPUs are idle in a procfs that stands
-        still, so that the estimate is its idle power."""
-        proc = self.dir / "proc"
-        proc.mkdir()
-        (proc / "stat").write_text("cpu  1000 0 0 5000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
-        (proc / "cpuinfo").write_text("")
+        """An estimate of the CPUs and a recorded GPU; the CPUs are idle in this procfs, so that the
+        estimate is its idle power."""
         sources = f"estimate,replay:{replay(50, domains=('gpu-0', 'hwmon:cpu'))}"
-        run = self.profile_json("--power", sources, "--tdp-watts", 100, "--idle-watts", 20, "-n",
-                                64, env={"ENPROF_PROCFS_ROOT": str(proc)})
+        with FakeMachine(self.dir / "proc", busy=0.0) as environment:
+            run = self.profile_json("--power", sources, "--tdp-watts", 100, "--idle-watts", 20,
+                                    "-n", 64, env=environment)
         within = {domain["name"]: domain["within"] for domain in run["power"]["domains"]}
         self.assertEqual(within, {"cpu": "hwmon:cpu", "gpu-0": None, "hwmon:cpu": None})
         self.assertAlmostEqual(run["totals"]["mean_power_mw"], 100_000, delta=100)
@@ -150,6 +147,20 @@ class Flags(ProgramTest):
                 self.assertIsNone(run["totals"]["energy_mj"])
                 self.assertGreater(run["totals"]["decode_tokens_per_second"], 0)
         self.assert_fails(self.profile("--strict", "--power", "rapl", env=nowhere), 1, "powercap")
+
+    def test_cpu_times_that_never_move_are_no_idle_machine(self):
+        proc = self.dir / "proc"
+        proc.mkdir()
+        (proc / "stat").write_text("cpu  1000 0 0 5000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+        (proc / "cpuinfo").write_text("")
+        run = self.profile_json("--power", "estimate", "--tdp-watts", 100, "-n",
+                                self.tokens_in(1.0), "--ignore-eos", "--baseline-s", 0,
+                                env={"ENPROF_PROCFS_ROOT": str(proc)})
+        self.assertIsNone(run["totals"]["energy_mj"])
+        self.assertEqual(run["totals"]["quality"]["coverage"], 0)
+        warning = next(each for each in run["warnings"] if each["code"] == "sensor_retried")
+        self.assertIn(f"{proc}/stat stand still", warning["message"])
+        self.assertIn("--power none", warning["hint"])
 
     def test_an_estimate_is_called_one(self):
         run = self.profile_json("--power", "estimate", "--tdp-watts", 100, "--idle-watts", 20, "-n", 64)

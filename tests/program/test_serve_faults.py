@@ -272,10 +272,10 @@ class ServeFaults(ServeTest):
         other.execute("BEGIN IMMEDIATE")
         run = self.generate(max_tokens=ENDLESS)
         warning = self.hear_warning("journal_in_use")
-        self.assertIn("Nothing is lost", warning["hint"])
+        self.assertIn("Nothing of the run is lost", warning["hint"])
         self.cancel(run)
         warning = self.hear_warning("journaled")
-        self.assertIn("Nothing is lost", warning["hint"])
+        self.assertIn("Nothing of the run is lost", warning["hint"])
         tokens = [event["data"]["index"] for event in self.heard
                   if event["type"] == "token_complete" and event["run_id"] == run]
         other.execute("ROLLBACK")

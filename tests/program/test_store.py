@@ -161,6 +161,15 @@ class Store(ProgramTest):
         before = json.loads(enprof("runs", "--json", "--db", kept).stdout)["runs"]
         self.assertEqual([run["run_id"] for run in before], [second, first])
         self.assert_fails(enprof("db", "restore", self.dir / "none", "--db", self.db), 1, "no copy")
+        text = self.dir / "text"
+        text.write_text("no database\n" * 100)
+        refused = enprof("db", "restore", text, "--db", self.db)
+        self.assert_fails(refused, 1, text, "Name a file that enprof db backup has written")
+        self.assertNotIn("mv ", refused.stderr)
+        for command in (("db", "import"), ("import",)):
+            missing = enprof(*command, self.dir / "none.jsonl", "--db", self.db)
+            self.assert_fails(missing, 1, "none.jsonl", "No such file", "Name a ")
+            self.assertNotIn("room", missing.stderr)
 
     def test_a_run_that_is_being_written_is_not_deleted_by_another(self):
         process = self.start()
@@ -231,6 +240,42 @@ class Store(ProgramTest):
         self.assertEqual([run["status"] for run in self.runs()], ["completed"] * 3)
         self.assertEqual(enprof("runs", "--db", self.db).stderr, "")
 
+    @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
+    def test_a_disk_without_a_byte_left_is_read_and_a_run_goes_on(self):
+        disk = self.dir / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        self.db = disk / "profiles.db"
+        run = self.profile_json("--power", "none", "-n", 1)
+        with open(disk / "filler", "wb", buffering=0) as filler:
+            try:
+                while filler.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        self.assertEqual(os.statvfs(disk).f_bavail, 0)
+        self.assertEqual([one["run_id"] for one in self.runs()], [run["run_id"]])
+        self.assertEqual(enprof("show", "last", "--db", self.db).returncode, 0)
+        exported = enprof("export", "last", "--db", self.db)
+        self.assertEqual(json.loads(exported.stdout), run)
+        self.assertEqual(exported.stderr, "")
+        elsewhere = self.dir / "elsewhere"
+        elsewhere.mkdir()
+        full = self.profile("--power", "none", "-n", 3, "--ignore-eos",
+                            env={"TMPDIR": str(elsewhere)})
+        self.assertEqual(full.returncode, 3, full.stderr)
+        self.assertIn(f"goes on, and into a file in {elsewhere}", full.stderr)
+        self.assertIn("--json FILE", full.stderr)
+        self.assertNotIn("prune", full.stderr + full.stdout)
+        (journal,) = elsewhere.iterdir()
+        self.assert_fails(self.profile("--power", "none", env={"TMPDIR": str(disk)}), 1, "is full",
+                          "--no-save --json FILE")
+        (disk / "filler").unlink()
+        imported = enprof("db", "import", journal, "--db", self.db)
+        self.assertEqual(imported.returncode, 0, imported.stderr)
+        self.assertEqual([one["output_tokens"] for one in self.runs()], [3, 1])
+
     def test_a_damaged_database_is_salvaged(self):
         for _ in range(2):
             self.profile_json("--power", "none", "-n", 2)
@@ -258,6 +303,9 @@ class Store(ProgramTest):
         tokens = [run["output_tokens"] for run in self.runs("--sort", "duration", "--ascending")]
         self.assertEqual(len(tokens), 2)
         self.assertEqual(len(self.runs("--text", "QUICK", "--engine", "llama.cpp")), 2)
+        name = self.runs()[0]["model"]
+        self.assertEqual(len(self.runs("--model", name[1:-2].upper())), 2)
+        self.assertEqual(self.runs("--model", name + "%"), [])
         self.assertEqual(self.runs("--text", "slow"), [])
         self.assertEqual(self.runs("--to", "2020-01-01"), [])
         self.assertEqual(len(self.runs("--from", "2020-01-01")), 2)

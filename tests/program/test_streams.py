@@ -116,7 +116,7 @@ class ClosedStdout(ProgramTest):
         process = shell(f"$E run -m {model()} -p Hi -n 2 --power none --db {self.db} "
                         f"--log-file {log} >&-")
         self.assertEqual(process.returncode, 1, process.stderr)
-        self.assertIn("Cannot write standard output: Bad file descriptor", process.stderr)
+        self.assertIn("Cannot write standard output: it is closed", process.stderr)
         self.assertNotIn("Where it went", log.read_text())
         check = enprof("db", "check", "--db", self.db)
         self.assertEqual(check.returncode, 0, check.stderr)
@@ -132,7 +132,7 @@ class ClosedStdout(ProgramTest):
             "rm last": "--db", f"import {exported}": "--db",
             f"model synth -o {self.dir}/n.gguf --layers 1 --embd 64 --ff 64 --heads 2 --kv-heads 2": ""}
         for command, option in commands.items():
-            for redirection, why in ((">&-", "Bad file descriptor"),
+            for redirection, why in ((">&-", "it is closed"),
                                      (">/dev/full", "No space left on device")):
                 with self.subTest(command=command, redirection=redirection):
                     (self.dir / "n.gguf").unlink(missing_ok=True)
@@ -157,7 +157,7 @@ class Limits(ProgramTest):
         target = self.dir / "big.gguf"
         process = shell(f"ulimit -f 64; $E model synth -o {target} --layers 2 --embd 256 --ff 512")
         self.assertEqual(process.returncode, 1, process.stderr)
-        self.assertIn("ulimit -f unlimited", process.stderr)
+        self.assertIn("A file may have 64.0 KiB here at most", process.stderr)
         self.assertEqual(list(self.dir.iterdir()), [])
 
     def test_an_export_beyond_the_limit_leaves_no_part_of_a_file(self):
@@ -168,12 +168,27 @@ class Limits(ProgramTest):
         self.assertEqual(list(self.dir.glob("run.json*")), [])
         self.assertIn("File too large", process.stderr)
 
+    def test_a_limit_on_file_sizes_leaves_the_database_to_be_read(self):
+        run_id = self.profile_json("--power", "none", "-n", 1)["run_id"]
+        for limit, size in ((1, "1.0 KiB"), (64, "64.0 KiB")):
+            with self.subTest(limit=limit):
+                listed = shell(f"ulimit -f {limit}; $E runs --json --db {self.db}")
+                self.assertEqual(listed.returncode, 0, listed.stderr)
+                self.assertIn(run_id, listed.stdout)
+                run = shell(f"ulimit -f {limit}; $E run -m {model()} -p Hi -n 300 --ignore-eos "
+                            f"--depth deep --power none --db {self.db}")
+                self.assertIn(run.returncode, (1, 3), run.stderr)
+                self.assertIn(f"A file may have {size} here at most", run.stderr)
+                self.assertNotIn("dmesg", run.stderr)
+                self.assertNotIn("df -h", run.stderr)
+                self.assertEqual(enprof("db", "check", "--db", self.db).returncode, 0)
+
     def test_a_run_beyond_the_limit_is_told(self):
         process = shell(f"ulimit -f 200; $E run -m {model()} -p Hi -n 300 --ignore-eos --depth deep "
                         f"--power none --db {self.db}")
         self.assertIn(process.returncode, (0, 1, 3), process.stderr)
         if process.returncode != 0:
-            self.assertIn("ulimit -f unlimited", process.stderr)
+            self.assertIn("A file may have 200.0 KiB here at most", process.stderr)
 
     def test_too_little_memory_is_said(self):
         """At any limit: done, or a message. Below the first ones the program cannot be loaded."""

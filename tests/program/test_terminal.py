@@ -92,6 +92,12 @@ class OnATerminal(ProgramTest):
                 self.assertLess(len(line), columns)
             self.assertRegex(lines[-1], r"\d+/1500 tokens.* · [\d.]+ [mk]?J")
 
+    def test_the_live_line_marks_estimates(self):
+        output = on_terminal(self.arguments("-n", 1500, "--ignore-eos", "--power", "estimate"),
+                             columns=200)
+        lines = [piece for piece in re.split(r"[\r\n]", output) if "/1500 tokens" in piece]
+        self.assertRegex(lines[-1], r" · ~[\d.]+ [mk]?J · ~[\d.]+ [mk]?J/token · ~[\d.]+ [mk]?W")
+
     def test_tables_fit(self):
         model_name = self.dir / "Meta-Llama-3.1-8B-Instruct-漢字漢字-imatrix.gguf"
         model_name.symlink_to(model())
@@ -106,7 +112,11 @@ class OnATerminal(ProgramTest):
                                 env={"NO_COLOR": "1"})
             stats = on_terminal(("db", "stats", "--db", "profiles.db"), columns=columns,
                                 env={"NO_COLOR": "1"}, cwd=self.dir)
-            for line in [*listed.splitlines(), *shown.splitlines(), *stats.splitlines()]:
+            pruned = on_terminal(("db", "prune", "--max-runs", 0, "--db", self.db),
+                                 columns=columns, env={"NO_COLOR": "1"})
+            self.assertIn("2 runs would go", pruned)
+            for line in [*listed.splitlines(), *shown.splitlines(), *stats.splitlines(),
+                         *pruned.splitlines()]:
                 self.assertTrue(fits(line, columns), f"{columns}: {line}")
 
     def test_help_fits(self):

@@ -202,6 +202,38 @@ class InAPipe(WatchTest):
         self.assertEqual(len(text), 8)
         self.assertIn("energy_settled", [event["type"] for event in events])
 
+    def test_a_run_may_be_named_by_a_prefix_or_as_the_last_one(self):
+        self.serve()
+        first, second = self.generate(), self.generate()
+        self.wait_for(second)
+        length = next(end for end in range(1, len(first)) if first[:end] != second[:end])
+        for name, run in ((first[:length], first), ("last", second)):
+            process, out, notes = self.watch("--json", "--run", name)
+            self.assertEqual(process.wait(timeout=120), 0, notes.lines)
+            out.thread.join(timeout=20)
+            self.assertEqual({json.loads(line)["run_id"] for line in out.lines}, {run})
+        under_way = self.generate(max_tokens=100_000)
+        while self.ask("/api/health")["running"] != under_way:
+            time.sleep(0.02)
+        self.generate()  # waits
+        _, out, _ = self.watch("--run", "last")
+        out.wait_for(lambda line: f" {under_way} " in line, "the run under way")
+        self.assertEqual(self.ask("/api/profiling/resolve?run=last"),
+                         {"run_id": under_way, "status": "running"})
+
+    def test_a_run_that_is_none_is_told_apart_from_one_that_may_be_several(self):
+        self.serve()
+        for _ in range(17):  # two of them begin with the same digit
+            run = self.generate(max_tokens=1)
+            self.wait_for(run)
+        runs = [run["run_id"] for run in self.ask("/api/profiling/runs")["runs"]]
+        digit = next(run[0] for run in runs if sum(other[0] == run[0] for other in runs) > 1)
+        url = f"http://127.0.0.1:{self.port}"
+        self.assert_fails(self.without_notes("watch", url, "--run", digit), 1,
+                          f"runs begin with {digit}", "Type more of the id")
+        self.assert_fails(self.without_notes("watch", url, "--run", "lats/&x=1"), 1,
+                          "There is no run lats/&x=1")
+
     def test_a_failed_run_and_an_unknown_one_exit_with_1(self):
         self.serve()
         (self.models / "broken.gguf").write_bytes(b"GGUF")
@@ -392,7 +424,7 @@ class InAPipe(WatchTest):
                 stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
                 timeout=60, check=False)
         self.assertEqual(ended.returncode, 1)
-        self.assertIn("Cannot write to stdout", ended.stderr)
+        self.assertIn("Cannot write standard output: No space left", ended.stderr)
         shell = subprocess.run(
             ["bash", "-c", f"set -o pipefail; '{ENPROF}' watch http://127.0.0.1:{self.port} "
              "--since 0 | head -n 1"], capture_output=True, text=True, timeout=60, check=False)

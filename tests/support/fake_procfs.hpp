@@ -14,6 +14,8 @@ namespace enprof::testing {
 class FakeProcfs {
  public:
   explicit FakeProcfs(unsigned cpus = 2, std::string_view cpuinfo = {}) : cpus_(cpus) {
+    // As the real one, and as FakeRapl's: an unprivileged user may read it.
+    std::filesystem::permissions(dir_.path(), std::filesystem::perms(0755));
     write_stat();
     write_self();
     dir_.write("cpuinfo", cpuinfo.empty() ? x86("AMD EPYC 9554 64-Core Processor", cpus)

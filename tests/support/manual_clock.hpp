@@ -3,6 +3,8 @@
 
 #include "enprof/base/clock.hpp"
 
+#include "base/sleeper.hpp"
+
 #include <atomic>
 
 namespace enprof::testing {
@@ -22,6 +24,21 @@ class ManualClock final : public Clock {
 
  private:
   std::atomic<Nanoseconds::rep> now_;
+};
+
+/// Moves a clock instead of waiting. Threads: one.
+class ManualSleeper final : public Sleeper {
+ public:
+  explicit ManualSleeper(ManualClock& clock) : clock_(clock) {}
+
+  void sleep_until(Instant instant) const override {
+    if (const Nanoseconds left = instant - clock_.now(); left > Nanoseconds{0}) {
+      clock_.advance(left);
+    }
+  }
+
+ private:
+  ManualClock& clock_;
 };
 
 }  // namespace enprof::testing

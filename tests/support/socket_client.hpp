@@ -16,9 +16,16 @@ namespace enprof::testing {
 
 class SocketClient {
  public:
-  explicit SocketClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  /// `own` is the address that it comes from; null: any.
+  explicit SocketClient(std::uint16_t port, const char* own = nullptr)
+      : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    address.sin_addr.s_addr = own != nullptr ? ::inet_addr(own) : 0;
+    if (own != nullptr &&
+        ::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      throw std::runtime_error("cannot come from " + std::string(own));
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const timeval patience{.tv_sec = 20, .tv_usec = 0};

@@ -10,12 +10,12 @@
 #include "enprof/model/sensor_reading.hpp"
 #include "enprof/power/power_source.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +53,13 @@ struct SourceStatus {
   bool works = false;
   std::string detail;  ///< what it reads; or why it does not work
   std::string fix;     ///< the command or line that would make it work; may be empty
+};
+
+/// A sensor that is there, and that `auto` had to do without, for lack of a right.
+struct RefusedSource {
+  std::string name;     ///< as PowerMonitor::open takes it
+  std::string message;  ///< what was refused
+  std::string hint;     ///< the command or line that allows it
 };
 
 /// Mean idle power by domain.
@@ -135,6 +142,9 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] const std::vector<Domain>& domains() const noexcept;
   /// One line a source, "rapl: …"; then, where a better one was passed over, "not rapl: " and why.
   [[nodiscard]] std::vector<std::string> sources() const;
+  /// The sensors that `auto` may not read here. Each is a warning, too: sensor_refused. Never
+  /// changes: to try again, open another monitor.
+  [[nodiscard]] const std::vector<RefusedSource>& refused_sources() const noexcept;
 
   /// Begins to read, every `interval`, or as often as a source can and must be read. Without an
   /// interval: every kDefaultInterval; but where that takes more than kCpuShare of a CPU, a source
@@ -172,9 +182,9 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] std::vector<SourceRate> rates() const;
 
   /// What went wrong since start, or since an instant, each once; what went wrong before and lasts
-  /// is in it too. Codes: sensor_not_started, sensor_retried (failed readings, with their number),
-  /// sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a replay),
-  /// invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
+  /// is in it too. Codes: sensor_refused, sensor_not_started, sensor_retried (failed readings, with
+  /// their number), sensor_gone, sensor_restarted (it came back), sensor_stalled, source_ended (a
+  /// replay), invalid_windows, rate_deviation (more than 20 % over 5 s), realtime_refused,
   /// recording_failed, sampler_failed; of energy counters, counter_reset, counter_jumped,
   /// counter_lapsed, counter_stalled, counter_stopped, counter_not_locked; gpus_changed;
   /// gauge_mismatch (a battery's). The log
@@ -182,13 +192,13 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
-  /// Measures for this long, blocking, then keeps the result as baseline(). `cancel`, where given,
-  /// ends it early when set. Errors: invalid_argument; not_running; cancelled; unavailable, where
+  /// Measures for this long, blocking, then keeps the result as baseline(). Ends early where a stop is
+  /// requested. Errors: invalid_argument; not_running; cancelled; unavailable, where
   /// no window came; busy, where the machine's CPUs worked for more than kIdleShare of that time.
   /// Where their times cannot be read, or duration is too short to tell, it is taken for idle.
-  [[nodiscard]] Result<IdleBaseline> measure_idle_baseline(
-      Nanoseconds duration, const std::atomic<bool>* cancel = nullptr,
-      BusyMachine busy = BusyMachine::refuse);
+  [[nodiscard]] Result<IdleBaseline> measure_idle_baseline(Nanoseconds duration,
+                                                           const std::stop_token& stop = {},
+                                                           BusyMachine busy = BusyMachine::refuse);
   /// The last one measured; empty before.
   [[nodiscard]] std::optional<IdleBaseline> baseline() const;
 

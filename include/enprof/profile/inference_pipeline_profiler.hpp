@@ -51,6 +51,9 @@ struct RunRequest {
 };
 
 struct ProfilerOptions {
+  /// What runs are timed by; it outlives them. The monitor must read the same one. The wall clock
+  /// time of a run's begin is the system's in any case.
+  const Clock* clock = &monotonic_clock();
   Economics economics{};
   std::optional<Nanoseconds> power_interval{};  ///< see PowerMonitor::start
   /// Spans that one output token may make: itself and the sections in it.
@@ -231,7 +234,9 @@ class ENPROF_API InferencePipelineProfiler {
   /// uses must live as long as it runs: own it, or share it. Call it before run().
   void on(Listener listener);
 
-  /// Begins a run: its clock starts when this returns.
+  /// Begins a run. Its clock starts once the last reading of power is in, memory is laid out and
+  /// the machine's load is known; the start of the threads that follow the run, a fraction of a
+  /// millisecond, belongs to its pre_inference.
   [[nodiscard]] RunScope run(RunRequest request);
 
  private:

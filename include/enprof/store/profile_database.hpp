@@ -73,6 +73,10 @@ class ENPROF_API ProfileDatabase {
   /// this program; calls that write then fail.
   [[nodiscard]] static Result<ProfileDatabase> connect(const std::filesystem::path& path,
                                                        const DatabaseOptions& options = {});
+  /// The same, but the file is opened by the first call that needs it, and by each one after that
+  /// until it can be opened. For a run that is to go on where the disk is full.
+  [[nodiscard]] static ProfileDatabase connect_later(const std::filesystem::path& path,
+                                                     const DatabaseOptions& options = {});
   /// $XDG_DATA_HOME/enprof/profiles.db, where that is an absolute path, else
   /// $HOME/.local/share/enprof/profiles.db. Errors: not_found, where there is neither.
   [[nodiscard]] static Result<std::filesystem::path> default_path();

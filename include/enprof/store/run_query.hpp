@@ -17,6 +17,7 @@ enum class RunOrder : std::uint8_t { date, duration, energy, joules_per_token };
 /// Which runs to list, and in what order. Empty fields do not restrict.
 struct RunFilter {
   std::string model{};             ///< exact model name
+  std::string model_text{};        ///< somewhere in the model's name; ASCII letters in either case
   std::string tag{};               ///< one of the run's tags
   std::string experiment{};        ///< exact
   std::string engine{};            ///< exact, or without its version: "llama.cpp"

@@ -1,5 +1,7 @@
 #include "engines/llama/gguf_check.hpp"
 
+#include "enprof/base/clock.hpp"
+
 #include "base/format_bytes.hpp"
 #include "base/shell_quote.hpp"
 #include "engines/llama/gguf_hyperparameters.hpp"
@@ -286,6 +288,7 @@ std::unexpected<Error> missing_part(const std::vector<fs::path>& parts, std::siz
 }  // namespace
 
 Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
+  const Instant begin = monotonic_clock().now();
   start_llama();
   Result<CheckedPart> first = check_part(path, open_as);
   if (!first) {
@@ -305,8 +308,11 @@ Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
   if (auto sound = check_hyperparameters(path, first->metadata); !sound) {
     return std::unexpected(sound.error());
   }
-  CheckedModel model{std::move(*parts), std::move(first->metadata), first->file_bytes,
-                     first->weight_bytes, first->learned_positions};
+  CheckedModel model{.parts = std::move(*parts),
+                     .metadata = std::move(first->metadata),
+                     .file_bytes = first->file_bytes,
+                     .weight_bytes = first->weight_bytes,
+                     .learned_positions = first->learned_positions};
   PartsCheck together(model.parts, model.metadata);
   for (std::size_t index = 1; index < model.parts.size(); ++index) {
     std::error_code ignored;
@@ -334,6 +340,7 @@ Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
                 fmt::format("{} has no weights, only a tokenizer", path.string()),
                 "Pass a whole model; to make a dummy one: enprof model synth -o model.gguf");
   }
+  model.duration = monotonic_clock().now() - begin;
   return model;
 }
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "enprof/base/error.hpp"
+#include "enprof/base/units.hpp"
 
 #include "engines/llama/gguf_metadata.hpp"
-#include "engines/llama/open_as.hpp"
+#include "engines/open_as.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +24,7 @@ struct CheckedModel {
   /// Positions that the model has an embedding for, where it looks them up in a table; empty where
   /// it works them out (rotary and the like).
   std::optional<int> learned_positions{};
+  Nanoseconds duration{0};  ///< that it took to look at it: a part of the time to load it
 };
 
 /// The tensor that has them.

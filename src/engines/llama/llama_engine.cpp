@@ -40,12 +40,7 @@ bool on_progress(float done, void* user_data) {
       progress.failed = true;  // a progress bar that fails does not fail the load
     }
   }
-  return progress.options.cancel == nullptr ||
-         !progress.options.cancel->load(std::memory_order_relaxed);
-}
-
-bool is_set(const std::atomic<bool>* flag) {
-  return flag != nullptr && flag->load(std::memory_order_relaxed);
+  return !progress.options.stop.stop_requested();
 }
 
 std::unexpected<Error> load_cancelled(const std::filesystem::path& path) {
@@ -146,7 +141,7 @@ class GraphCounter {
 /// A pass over a batch and one over a single token, as prefill and decode make them. The first on
 /// this thread alone: a model on which llama.cpp asserts while it computes is then an error, and
 /// not the end of the program. Gives how many nodes their graphs have.
-std::size_t warm_up(llama_model* model, int threads, const std::atomic<bool>* cancel) {
+std::size_t warm_up(llama_model* model, int threads, const std::stop_token& stop) {
   constexpr std::uint32_t kPositions = 256;
   constexpr std::uint32_t kBatch = 8;
   llama_context_params params = llama_context_default_params();
@@ -166,7 +161,7 @@ std::size_t warm_up(llama_model* model, int threads, const std::atomic<bool>* ca
   std::array<llama_token, 2> prompt{begin, begin};
   for (const std::int32_t count : {std::int32_t{2}, std::int32_t{1}}) {
     counter.begin();
-    if (is_set(cancel) ||
+    if (stop.stop_requested() ||
         llama_decode(context.get(), llama_batch_get_one(prompt.data(), count)) != 0) {
       break;
     }
@@ -208,23 +203,32 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   if (auto checked = check_options(options); !checked) {
     return std::unexpected(checked.error());
   }
-  const Instant begin = monotonic_clock().now();
   Result<CheckedModel> file = check_model(path, options.open_as);
-  if (!file) {
-    return std::unexpected(file.error());
+  return file ? load_checked(*std::move(file), options) : std::unexpected(file.error());
+}
+
+Result<LlamaEngine> LlamaEngine::load(LlamaModelFile file, const LoadOptions& options) {
+  if (auto checked = check_options(options); !checked) {
+    return std::unexpected(checked.error());
   }
+  return load_checked(std::move(*file.checked_), options);
+}
+
+Result<LlamaEngine> LlamaEngine::load_checked(CheckedModel file, const LoadOptions& options) {
+  const Instant begin = monotonic_clock().now() - file.duration;
+  const std::filesystem::path path = file.parts.front();
   const bool offloaded = options.gpu_layers != 0 && llama_supports_gpu_offload();
   const auto memory = options.memory_bytes ? options.memory_bytes : usable_memory();
   if (!offloaded) {
     if (auto fits = check_fits_memory(
-            fmt::format("The weights of {}", path.string()), file->weight_bytes, memory,
+            fmt::format("The weights of {}", path.string()), file.weight_bytes, memory,
             "Use a smaller quantization of the model, offload layers to a GPU (-ngl), or run it on "
             "another machine.");
         !fits) {
       return std::unexpected(fits.error());
     }
   }
-  if (is_set(options.cancel)) {
+  if (options.stop.stop_requested()) {
     return load_cancelled(path);
   }
 
@@ -235,22 +239,22 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   params.progress_callback_user_data = &progress;
   const LlamaLogCapture log;
   Result<llama_model*> loaded =
-      guarded([&] { return load_parts(file->parts, options.open_as, params); });
+      guarded([&] { return load_parts(file.parts, options.open_as, params); });
   if (!loaded) {
     return std::unexpected(loaded.error());
   }
   LlamaModelPtr model(*loaded);
   if (!model) {
-    return is_set(options.cancel) ? load_cancelled(path) : load_error(path, log.reason());
+    return options.stop.stop_requested() ? load_cancelled(path) : load_error(path, log.reason());
   }
-  if (const std::string reason = why_not_generating(file->metadata, model.get()); !reason.empty()) {
+  if (const std::string reason = why_not_generating(file.metadata, model.get()); !reason.empty()) {
     return fail(ErrorCode::unsupported,
                 fmt::format("{} ({}) does not generate text: {}", path.string(),
-                            file->metadata.architecture(), reason),
+                            file.metadata.architecture(), reason),
                 "Pass a decoder-only language model: llama, qwen, phi, gemma, …");
   }
 
-  ModelFacts facts = read_model_facts(*file, *model);
+  ModelFacts facts = read_model_facts(file, *model);
   const int most_layers = facts.layers.value_or(0) + 1;  // the output layer counts as one
   facts.gpu_layers = !offloaded               ? 0
                      : options.gpu_layers < 0 ? most_layers
@@ -259,13 +263,13 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   const int threads = options.threads > 0 ? options.threads : default_threads();
   std::size_t graph_nodes = 0;
   if (options.warm_up) {
-    const auto warmed = guarded([&] { return warm_up(model.get(), threads, options.cancel); });
+    const auto warmed = guarded([&] { return warm_up(model.get(), threads, options.stop); });
     if (!warmed) {
       return warmed.error().code == ErrorCode::too_large ? std::unexpected(warmed.error())
                                                          : cannot_compute(path, warmed.error());
     }
     graph_nodes = *warmed;
-    if (is_set(options.cancel)) {
+    if (options.stop.stop_requested()) {
       return load_cancelled(path);
     }
   }
@@ -273,9 +277,9 @@ Result<LlamaEngine> LlamaEngine::load(const std::filesystem::path& path,
   kLog.info("Loaded {} ({}, {}) in {:.0f} ms", path.string(), facts.architecture,
             facts.quantization, to_ms(*facts.load_time));
   return LlamaEngine(std::make_unique<Impl>(Impl{.model = std::move(model),
-                                                 .metadata = std::move(file->metadata),
+                                                 .metadata = std::move(file.metadata),
                                                  .facts = std::move(facts),
-                                                 .learned_positions = file->learned_positions,
+                                                 .learned_positions = file.learned_positions,
                                                  .threads = threads,
                                                  .offloaded = offloaded,
                                                  .memory_bytes = memory,

@@ -5,15 +5,17 @@
 #include "enprof/model/model_facts.hpp"
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
-#include "engines/llama/open_as.hpp"
+#include "engines/generation.hpp"
+#include "engines/llama/llama_model_file.hpp"
+#include "engines/open_as.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,44 +24,16 @@ struct llama_model;
 
 namespace enprof {
 
+struct CheckedModel;
+
 struct LoadOptions {
   int gpu_layers = -1;  ///< layers to offload (-ngl); negative: all. Without a GPU it means nothing
   int threads = 0;      ///< 0: default_threads()
   bool warm_up = true;  ///< decode two tokens, so that the first measured pass is not page faults
   std::function<void(float)> progress{};        ///< 0–1, on the loading thread
-  const std::atomic<bool>* cancel = nullptr;    ///< when set, loading ends soon
+  std::stop_token stop{};                       ///< when a stop is requested, loading ends soon
   std::optional<std::uint64_t> memory_bytes{};  ///< instead of usable_memory(), for tests
   OpenAs open_as{};                             ///< see open_as.hpp; by its own path if empty
-};
-
-struct GenerateOptions {
-  /// A pass that is looked at takes up to twice as long: at this it is 1.6 % of the time.
-  static constexpr int kDefaultValuesEvery = 64;
-
-  std::string prompt;
-  int max_tokens = 128;
-  int context = 0;  ///< positions; 0: prompt and max_tokens, at most the trained context
-  int threads = 0;  ///< 0: as loaded
-  std::uint32_t seed = 0;
-  float temperature = 0.0F;  ///< 0: greedy, and the three below mean nothing
-  int top_k = 40;            ///< 0: all tokens
-  float top_p = 0.95F;       ///< 1: all tokens
-  bool chat = false;         ///< put the prompt into the model's chat template
-  bool ignore_eos = false;   ///< go on after an end-of-generation token: for benchmarks
-  /// Deep runs: one decode pass in so many has its values looked at; 0: none.
-  int values_every = kDefaultValuesEvery;
-  float sparsity_threshold = 0.01F;  ///< below it a value or an attention weight counts as none
-  const std::atomic<bool>* cancel = nullptr;  ///< when set, the generation ends soon
-  /// Each output token's index and text as it comes, outside of the token's span. The text may be a
-  /// part of a UTF-8 character. One that throws is not called again.
-  std::function<void(std::size_t, std::string_view)> on_token{};
-};
-
-struct GenerateResult {
-  std::string response;  ///< valid UTF-8: stray bytes are U+FFFD
-  std::size_t prompt_tokens = 0;
-  std::size_t output_tokens = 0;
-  std::string finish_reason;  ///< end_of_generation, length, context_full or cancelled
 };
 
 /// A loaded model.
@@ -72,6 +46,9 @@ class LlamaEngine {
   /// offloaded; unsupported for an architecture that llama.cpp does not know or that does not
   /// generate text (encoders, encoder-decoders, diffusion); cancelled; invalid_argument.
   [[nodiscard]] static Result<LlamaEngine> load(const std::filesystem::path& path,
+                                                const LoadOptions& options = {});
+  /// The same where the file's header was read already.
+  [[nodiscard]] static Result<LlamaEngine> load(LlamaModelFile file,
                                                 const LoadOptions& options = {});
   LlamaEngine(LlamaEngine&& other) noexcept;
   LlamaEngine& operator=(LlamaEngine&& other) noexcept;
@@ -114,6 +91,8 @@ class LlamaEngine {
   struct Impl;
   friend class LlamaGeneration;
   explicit LlamaEngine(std::unique_ptr<Impl> impl) noexcept;
+  [[nodiscard]] static Result<LlamaEngine> load_checked(CheckedModel file,
+                                                        const LoadOptions& options);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -8,8 +8,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <atomic>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,13 +81,15 @@ TEST_F(LlamaEngineTest, AProgressBarThatThrowsIsLeftAlone) {
 
 TEST_F(LlamaEngineTest, LoadingCanBeCancelled) {
   const auto path = make();
-  std::atomic<bool> cancel{true};
-  const auto before = LlamaEngine::load(path, {.cancel = &cancel});
+  std::stop_source before_it;
+  before_it.request_stop();
+  const auto before = LlamaEngine::load(path, {.stop = before_it.get_token()});
   ASSERT_FALSE(before);
   EXPECT_EQ(before.error().code, ErrorCode::cancelled);
-  cancel = false;
-  const auto during = LlamaEngine::load(
-      path, {.progress = [&cancel](float /*done*/) { cancel = true; }, .cancel = &cancel});
+  std::stop_source amid_it;
+  const auto during =
+      LlamaEngine::load(path, {.progress = [&amid_it](float /*done*/) { amid_it.request_stop(); },
+                               .stop = amid_it.get_token()});
   ASSERT_FALSE(during);
   EXPECT_EQ(during.error().code, ErrorCode::cancelled);
 }

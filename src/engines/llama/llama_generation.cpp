@@ -267,7 +267,7 @@ void LlamaGeneration::set_up_clock() {
   clock_.emplace(run_,
                  OperationClock::Options{.mode = mode,
                                          .fusion = !is_fusion_disabled(),
-                                         .cancel = options_.cancel,
+                                         .stop = options_.stop,
                                          .sampler = sampled_values_ ? &*sampled_values_ : nullptr,
                                          .graph_nodes = impl_.graph_nodes});
 }
@@ -473,8 +473,6 @@ GenerateResult LlamaGeneration::finish() {
   return result;
 }
 
-bool LlamaGeneration::cancelled() const noexcept {
-  return options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed);
-}
+bool LlamaGeneration::cancelled() const noexcept { return options_.stop.stop_requested(); }
 
 }  // namespace enprof

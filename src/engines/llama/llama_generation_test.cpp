@@ -7,11 +7,11 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <set>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -264,12 +264,15 @@ TEST_F(LlamaGenerationTest, SaysThatThereIsNoChatTemplate) {
 }
 
 TEST_F(LlamaGenerationTest, CancelledBetweenTokens) {
-  std::atomic<bool> cancel{false};
-  const auto [result, run] = generate(
-      {.prompt = "Hello world",
-       .max_tokens = 100,
-       .cancel = &cancel,
-       .on_token = [&cancel](std::size_t index, std::string_view) { cancel = index == 3; }});
+  std::stop_source source;
+  const auto [result, run] = generate({.prompt = "Hello world",
+                                       .max_tokens = 100,
+                                       .stop = source.get_token(),
+                                       .on_token = [&source](std::size_t index, std::string_view) {
+                                         if (index == 3) {
+                                           source.request_stop();
+                                         }
+                                       }});
   ASSERT_TRUE(result);
   EXPECT_EQ(result->finish_reason, "cancelled");
   EXPECT_EQ(result->output_tokens, 4U);
@@ -278,8 +281,9 @@ TEST_F(LlamaGenerationTest, CancelledBetweenTokens) {
 }
 
 TEST_F(LlamaGenerationTest, CancelledBeforeTheFirstToken) {
-  const std::atomic<bool> cancel{true};
-  const auto [result, run] = generate({.prompt = "Hello world", .cancel = &cancel});
+  std::stop_source source;
+  source.request_stop();
+  const auto [result, run] = generate({.prompt = "Hello world", .stop = source.get_token()});
   ASSERT_TRUE(result);
   EXPECT_EQ(result->finish_reason, "cancelled");
   EXPECT_EQ(result->output_tokens, 0U);

@@ -36,25 +36,24 @@ std::unexpected<Error> refuse(std::string message, std::string hint) {
 struct Limit {
   const char* flag;
   int value;
-  int lowest;
-  int highest;
+  SynthRange range;
 };
 
 Result<void> check_limits(const SynthOptions& options) {
   const std::array limits{
-      Limit{"--layers", options.layers, 1, 512},  // LLAMA_MAX_LAYERS
-      Limit{"--embd", options.embd, 32, 1 << 17},
-      Limit{"--ff", options.ff, 32, 1 << 20},
-      Limit{"--heads", options.heads, 1, 1 << 12},
-      Limit{"--kv-heads", options.kv_heads, 1, 1 << 12},
-      Limit{"--ctx", options.context, 1, 1 << 24},
-      Limit{"--experts", options.experts, 0, 512},  // LLAMA_MAX_EXPERTS
-      Limit{"--experts-used", options.experts_used, 0, options.experts},
+      Limit{"--layers", options.layers, kSynthLayers},
+      Limit{"--embd", options.embd, kSynthEmbd},
+      Limit{"--ff", options.ff, kSynthFf},
+      Limit{"--heads", options.heads, kSynthHeads},
+      Limit{"--kv-heads", options.kv_heads, kSynthHeads},
+      Limit{"--ctx", options.context, kSynthContext},
+      Limit{"--experts", options.experts, kSynthExperts},
+      Limit{"--experts-used", options.experts_used, {0, options.experts}},
   };
   for (const Limit& limit : limits) {
-    if (limit.value < limit.lowest || limit.value > limit.highest) {
+    if (limit.value < limit.range.least || limit.value > limit.range.most) {
       return refuse(fmt::format("{} {} is not possible", limit.flag, limit.value),
-                    fmt::format("Pass {} to {}.", limit.lowest, limit.highest));
+                    fmt::format("Pass {} to {}.", limit.range.least, limit.range.most));
     }
   }
   return {};
@@ -240,7 +239,7 @@ Result<void> write_tensors(PartialFile& file, const gguf_context* gguf,
       options.progress(
           static_cast<float>(static_cast<double>(file.written()) / static_cast<double>(total)));
     }
-    return options.cancel == nullptr || !options.cancel->load(std::memory_order_relaxed);
+    return !options.stop.stop_requested();
   };
   const std::size_t alignment = gguf_get_alignment(gguf);
   const std::vector<std::byte> zeros(alignment);

@@ -4,16 +4,28 @@
 
 #include "enprof/base/error.hpp"
 
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace enprof {
+
+/// The least and the most that a size of the shape may be.
+struct SynthRange {
+  int least;
+  int most;
+};
+inline constexpr SynthRange kSynthLayers{1, 512};  // LLAMA_MAX_LAYERS
+inline constexpr SynthRange kSynthEmbd{32, 1 << 17};
+inline constexpr SynthRange kSynthFf{32, 1 << 20};
+inline constexpr SynthRange kSynthHeads{1, 1 << 12};
+inline constexpr SynthRange kSynthContext{1, 1 << 24};
+inline constexpr SynthRange kSynthExperts{0, 512};  // LLAMA_MAX_EXPERTS
 
 struct SynthOptions {
   std::filesystem::path output{};
@@ -32,7 +44,7 @@ struct SynthOptions {
   std::string name{};  ///< general.name; empty: made up from the shape
   bool overwrite = false;
   std::function<void(float)> progress{};      ///< 0–1
-  const std::atomic<bool>* cancel = nullptr;  ///< when set, nothing is left behind
+  std::stop_token stop{};                     ///< when a stop is requested, nothing is left behind
   std::optional<std::uint64_t> free_bytes{};  ///< instead of the disk's, for tests
 };
 

@@ -6,8 +6,8 @@
 
 #include <gmock/gmock.h>
 
-#include <atomic>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -152,10 +152,10 @@ TEST_F(ModelSynth, RefusesANameThatLlamaTakesForAnotherModels) {
 }
 
 TEST_F(ModelSynth, LeavesNothingWhenCancelled) {
-  std::atomic<bool> cancel{false};
+  std::stop_source source;
   SynthOptions options = shape();
-  options.cancel = &cancel;
-  options.progress = [&cancel](float /*done*/) { cancel = true; };
+  options.stop = source.get_token();
+  options.progress = [&source](float /*done*/) { source.request_stop(); };
   const auto report = synthesize_model(options);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::cancelled);

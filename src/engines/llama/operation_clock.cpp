@@ -152,7 +152,7 @@ bool OperationClock::on_executed() noexcept {
       fail("an unknown exception");
     }
   }
-  return options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed);
+  return options_.stop.stop_requested();
 }
 
 /// Whether llama.cpp is to stop after this node.

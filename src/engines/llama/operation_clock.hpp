@@ -9,11 +9,11 @@
 #include "engines/llama/llama_handles.hpp"
 #include "engines/llama/value_sampler.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -49,9 +49,9 @@ class OperationClock {
  public:
   struct Options {
     ClockMode mode = ClockMode::operations;
-    bool fusion = true;  ///< whether the CPU backend fuses: !is_fusion_disabled()
-    const std::atomic<bool>* cancel = nullptr;  ///< when set, a graph that is running ends soon
-    ValueSampler* sampler = nullptr;            ///< looks at values on some passes
+    bool fusion = true;      ///< whether the CPU backend fuses: !is_fusion_disabled()
+    std::stop_token stop{};  ///< when a stop is requested, a graph that is running ends soon
+    ValueSampler* sampler = nullptr;  ///< looks at values on some passes
     std::size_t graph_nodes = 0;  ///< of the model's, where they are known: room is made for them
   };
   /// Kinds of graph that are kept apart: 128 Ki positions.

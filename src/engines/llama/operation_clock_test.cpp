@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <stop_token>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -335,11 +335,11 @@ TEST_F(OperationClockTest, OffAsksForNothing) {
 }
 
 TEST_F(OperationClockTest, CancelStopsAGraphAndIsNoMismatch) {
-  std::atomic<bool> cancel{false};
-  OperationClock clock(run_, {.cancel = &cancel});
+  std::stop_source source;
+  OperationClock clock(run_, {.stop = source.get_token()});
   const Graph graph;
   pass(clock, graph);
-  cancel = true;
+  source.request_stop();
   clock.begin_pass(Phase::decode, 0);
   graph.run(clock);
   clock.end_pass(false);

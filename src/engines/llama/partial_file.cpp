@@ -1,5 +1,7 @@
 #include "engines/llama/partial_file.hpp"
 
+#include "base/file_limit.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -61,9 +63,9 @@ std::unexpected<Error> PartialFile::failure(const char* what, int error_number) 
   return fail(error_code_from_errno(error_number),
               fmt::format("Cannot {} {} after {} bytes: {}", what, partial_.string(), written_,
                           std::strerror(error_number)),
-              error_number == ENOSPC  ? "Make room on the disk, or write to another."
-              : error_number == EFBIG ? "Files may not be that large here: ulimit -f unlimited"
-                                      : "Check the disk that it lies on.");
+              error_number == EFBIG    ? file_limit_hint()
+              : error_number == ENOSPC ? std::string{"Make room on the disk, or write to another."}
+                                       : std::string{"Check the disk that it lies on."});
 }
 
 Result<void> PartialFile::restart() {

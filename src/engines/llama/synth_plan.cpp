@@ -1,5 +1,6 @@
 #include "engines/llama/synth_plan.hpp"
 
+#include "base/file_limit.hpp"
 #include "engines/llama/gguf_check.hpp"
 #include "engines/llama/llama_guard.hpp"
 #include "engines/llama/llama_log.hpp"
@@ -111,8 +112,8 @@ Result<void> write_hollow(const fs::path& path, gguf_context* gguf) {
               fmt::format("Cannot write {}{}{}", path.string(), error ? ": " : "",
                           error ? error.message() : ""),
               error == std::errc::file_too_large
-                  ? "Files may not be that large here: ulimit -f unlimited"
-                  : "Check that the directory is writable and its disk not full.");
+                  ? file_limit_hint()
+                  : std::string{"Check that the directory is writable and its disk not full."});
 }
 
 /// Whether llama.cpp loads a model with just these tensors.

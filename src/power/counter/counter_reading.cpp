@@ -27,15 +27,15 @@ Nanoseconds uniform_error(Nanoseconds time) {
                                                    std::numbers::inv_sqrt3 / 2)};
 }
 
-void note_failure(Poll& poll, Error error) {
+void keep_first_failure(Poll& poll, Error error) {
   if (poll.outcome == PollOutcome::ok) {
     poll.outcome = PollOutcome::retry;
     poll.error = std::move(error);
   }
 }
 
-void take_change(const EnergyCounter::Change& change, std::size_t domain,
-                 const CounterInWords& counter, Poll& poll, std::vector<EnergyWindow>& windows) {
+void append_window(const EnergyCounter::Change& change, std::size_t domain,
+                   const CounterInWords& counter, Poll& poll, std::vector<EnergyWindow>& windows) {
   if (change.energy) {
     windows.push_back({.domain = static_cast<std::uint16_t>(domain),
                        .begin = change.begin,

@@ -24,8 +24,8 @@ namespace enprof {
 /// Standard deviation of an instant that may be anywhere in this time.
 [[nodiscard]] Nanoseconds uniform_error(Nanoseconds time);
 
-/// Notes the first reading of a poll that failed.
-void note_failure(Poll& poll, Error error);
+/// Says in the poll that a reading failed, and why, unless one did before.
+void keep_first_failure(Poll& poll, Error error);
 
 /// A counter as messages tell of it.
 struct CounterInWords {
@@ -38,7 +38,7 @@ struct CounterInWords {
 
 /// Appends the window that a counter's reading ended; or tells of the energy that is not known, as
 /// an incident: counter_reset, counter_jumped, counter_lapsed, counter_stalled, counter_stopped.
-void take_change(const EnergyCounter::Change& change, std::size_t domain,
-                 const CounterInWords& counter, Poll& poll, std::vector<EnergyWindow>& windows);
+void append_window(const EnergyCounter::Change& change, std::size_t domain,
+                   const CounterInWords& counter, Poll& poll, std::vector<EnergyWindow>& windows);
 
 }  // namespace enprof

@@ -34,7 +34,7 @@ StepGrid::StepGrid(Nanoseconds period, Nanoseconds error)
 Nanoseconds StepGrid::period() const { return from_ns(period_); }
 Nanoseconds StepGrid::jitter() const { return from_ns(std::sqrt(jitter_)); }
 
-void StepGrid::lose_phase() {
+void StepGrid::forget_phase() {
   has_phase_ = false;
   outliers_ = 0;
 }

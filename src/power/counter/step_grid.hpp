@@ -29,7 +29,7 @@ class StepGrid {
   /// None was seen where one was expected: it is less certain where they lie.
   void miss();
   /// Forgets the phase, not the period: the counter was reset or stood still.
-  void lose_phase();
+  void forget_phase();
 
   [[nodiscard]] bool has_phase() const { return has_phase_; }
   /// The first step no earlier than this. Needs a phase.

@@ -38,7 +38,7 @@ TEST_F(StepGridTest, WithoutAStepThereIsNoPhase) {
   grid_.see(kStart, 1us);
   EXPECT_TRUE(grid_.has_phase());
   EXPECT_EQ(grid_.next(kStart + 1ns).at, kStart + kPeriod);
-  grid_.lose_phase();
+  grid_.forget_phase();
   EXPECT_FALSE(grid_.has_phase());
 }
 

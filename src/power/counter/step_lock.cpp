@@ -55,8 +55,8 @@ Nanoseconds StepLock::stamp_error() const {
   return from_ns(std::sqrt(square) * std::numbers::inv_sqrt3 / 2);
 }
 
-void StepLock::lose() {
-  grid_.lose_phase();
+void StepLock::forget_phase() {
+  grid_.forget_phase();
   misses_ = 0;
   met_ = 0;
   pause_ = 0;
@@ -91,7 +91,7 @@ StepLock::Reading StepLock::read(CounterInput& input) {
     }
     met_ = 0;
     if (was_locked && ++misses_ >= kLostAfter) {
-      grid_.lose_phase();
+      grid_.forget_phase();
       misses_ = 0;
       knows_period_ = false;  // it was not what it seemed
     }
@@ -112,14 +112,14 @@ StepLock::Reading StepLock::read_plainly(CounterInput& input) {
 }
 
 bool StepLock::learn(CounterInput& input, std::size_t steps) {
-  lose();
+  forget_phase();
   grid_ = StepGrid(settings_.period);
   knows_period_ = true;  // it is about to be
   const auto first = find(input, clock_->now() + 2 * period());
   const auto last = first && *first ? follow(input, **first, steps) : first;
   knows_period_ = last && *last;
   if (!knows_period_) {
-    lose();
+    forget_phase();
   }
   return knows_period_;
 }

@@ -76,8 +76,8 @@ class StepLock {
   /// a step is seen. False where the counter does not step as expected, or cannot be read. Takes
   /// that many periods and one.
   [[nodiscard]] bool learn(CounterInput& input, std::size_t steps = 8);
-  /// Begins anew: the counter was reset, or its driver reloaded.
-  void lose();
+  /// Begins again from nothing: the counter was reset, or its driver reloaded.
+  void forget_phase();
 
   [[nodiscard]] bool is_locked() const { return grid_.has_phase(); }
   [[nodiscard]] Nanoseconds period() const { return grid_.period(); }

@@ -27,12 +27,14 @@ Result<std::unique_ptr<EstimateSource>> EstimateSource::open(const PowerEnvironm
   if (!model) {
     return std::unexpected(model.error());
   }
-  return std::unique_ptr<EstimateSource>(
-      new EstimateSource(std::move(cpu), std::move(*model), *environment.clock));
+  return std::unique_ptr<EstimateSource>(new EstimateSource(
+      environment.procfs_root / "stat", std::move(cpu), std::move(*model), *environment.clock));
 }
 
-EstimateSource::EstimateSource(CpuTimes cpu, CpuPowerModel model, const Clock& clock)
-    : cpu_(std::move(cpu)),
+EstimateSource::EstimateSource(std::filesystem::path stat, CpuTimes cpu, CpuPowerModel model,
+                               const Clock& clock)
+    : stat_(std::move(stat)),
+      cpu_(std::move(cpu)),
       model_(std::move(model)),
       clock_(&clock),
       domain_(domain_from_name("cpu")) {
@@ -53,7 +55,7 @@ Result<EstimateSource::Reading> EstimateSource::read() const {
   if (!machine) {
     return std::unexpected(machine.error());
   }
-  return Reading{.busy = machine->busy, .at = clock_->now()};
+  return Reading{.busy = machine->busy, .total = machine->total, .at = clock_->now()};
 }
 
 Result<void> EstimateSource::start() {
@@ -64,6 +66,8 @@ Result<void> EstimateSource::start() {
     return std::unexpected(first.error());
   }
   last_ = *first;
+  moved_at_ = first->at;
+  has_moved_ = false;
   return {};
 }
 
@@ -88,6 +92,21 @@ Poll EstimateSource::poll(std::vector<EnergyWindow>& windows) {
   const Nanoseconds duration = now->at - last_->at;
   if (duration <= Nanoseconds{0}) {
     return {};  // the ticks, if any, wait for the next poll
+  }
+  if (now->total != last_->total) {
+    moved_at_ = now->at;
+    has_moved_ = true;
+  } else if (now->at - moved_at_ >= kPatience) {
+    last_->at = now->at;
+    return {.outcome = PollOutcome::retry,
+            .error = {.code = ErrorCode::unavailable,
+                      .message = fmt::format("The machine's CPU times in {} stand still: how busy "
+                                             "it is, is unknown",
+                                             stat_.string()),
+                      .hint = "This sandbox does not count them. Profile without power: --power "
+                              "none"}};
+  } else if (!has_moved_) {
+    return {};  // the first window begins with the start all the same
   }
   const Nanoseconds room = duration * cpu_.cpu_count();
   const Nanoseconds wanted = carried_ + (now->busy - last_->busy);

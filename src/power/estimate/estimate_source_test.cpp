@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace enprof {
 namespace {
 
@@ -24,10 +26,14 @@ class EstimateSourceTest : public ::testing::Test {
     ASSERT_TRUE(source_->start());
   }
 
-  /// What a poll adds after time has passed and ticks have been charged.
+  /// What a poll adds after time has passed and ticks have been charged; what is left of both CPUs'
+  /// time was idle.
   Joules poll_after(Nanoseconds duration, long busy_ticks) {
     clock_.advance(duration);
-    procfs_.spend(busy_ticks, 0);
+    cpu_time_ += 2 * duration;
+    const long idle_ticks = std::max(cpu_time_ / CpuTimes::tick() - busy_ticks, 0L);
+    cpu_time_ -= std::min<Nanoseconds>(cpu_time_, (busy_ticks + idle_ticks) * CpuTimes::tick());
+    procfs_.spend(busy_ticks, idle_ticks);
     const std::size_t before = windows_.size();
     EXPECT_EQ(source_->poll(windows_).outcome, PollOutcome::ok);
     EXPECT_EQ(windows_.size(), before + 1);
@@ -45,6 +51,7 @@ class EstimateSourceTest : public ::testing::Test {
   testing::ManualClock clock_;
   std::unique_ptr<EstimateSource> source_;
   std::vector<EnergyWindow> windows_;
+  Nanoseconds cpu_time_{0};  // that passed and is in no tick yet
 };
 
 TEST_F(EstimateSourceTest, PowerFollowsUtilization) {
@@ -105,6 +112,43 @@ TEST_F(EstimateSourceTest, TimesThatGoBackwardsAreAGap) {
   const Instant mended = clock_.now();
   EXPECT_DOUBLE_EQ(poll_after(100ms, 0).value(), 2.0);
   EXPECT_EQ(windows_[0].begin, mended);
+}
+
+TEST_F(EstimateSourceTest, TimesThatNeverMoveAreNoIdleMachine) {
+  for (int poll = 0; poll < 10; ++poll) {
+    clock_.advance(100ms);
+    const Poll frozen = source_->poll(windows_);
+    EXPECT_EQ(frozen.outcome, poll == 0 ? PollOutcome::ok : PollOutcome::retry) << poll;
+    if (poll > 0) {
+      EXPECT_NE(frozen.error.message.find(procfs_.stat_path().string()), std::string::npos);
+      EXPECT_NE(frozen.error.hint.find("--power none"), std::string::npos);
+    }
+  }
+  EXPECT_TRUE(windows_.empty());
+}
+
+TEST_F(EstimateSourceTest, TheFirstWindowWaitsForATick) {
+  const Instant start = clock_.now();
+  clock_.advance(3ms);
+  EXPECT_EQ(source_->poll(windows_).outcome, PollOutcome::ok);
+  EXPECT_TRUE(windows_.empty());
+  EXPECT_DOUBLE_EQ(poll_after(97ms, 0).value(), 2.0);
+  EXPECT_EQ(windows_[0].begin, start);
+}
+
+TEST_F(EstimateSourceTest, TimeInWhichTheyStandStillIsAGap) {
+  poll_after(100ms, 10);
+  clock_.advance(100ms);  // a tick may be late
+  EXPECT_EQ(source_->poll(windows_).outcome, PollOutcome::ok);
+  ASSERT_EQ(windows_.size(), 2U);
+  for (int poll = 0; poll < 5; ++poll) {
+    clock_.advance(100ms);
+    EXPECT_EQ(source_->poll(windows_).outcome, PollOutcome::retry);
+  }
+  ASSERT_EQ(windows_.size(), 2U);
+  const Instant mended = clock_.now();
+  EXPECT_DOUBLE_EQ(poll_after(100ms, 10).value(), 6.0);
+  EXPECT_EQ(windows_[2].begin, mended);
 }
 
 TEST_F(EstimateSourceTest, StartingAnewForgetsWhatWas) {

@@ -188,7 +188,7 @@ void HwmonSource::notice_sleep() {
       channel.counter->slept();
     }
     if (channel.lock) {
-      channel.lock->lose();
+      channel.lock->forget_phase();
     }
   }
 }
@@ -209,7 +209,7 @@ void HwmonSource::fail(Channel& channel, Poll& poll, Error error) {
   } else {
     channel.integrator.miss();
   }
-  note_failure(poll, std::move(error));
+  keep_first_failure(poll, std::move(error));
 }
 
 void HwmonSource::read_counter(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
@@ -226,12 +226,12 @@ void HwmonSource::read_counter(std::size_t index, Poll& poll, std::vector<Energy
     return;
   }
   const auto change = channel.counter->read(*reading.value, reading.at, reading.seen);
-  take_change(change, index,
-              {.name = domains_[index].name,
-               .place = channel.what.inputs.front().value.native(),
-               .limit = channel.counter->traits().limit,
-               .stall_hint = {}},
-              poll, windows);
+  append_window(change, index,
+                {.name = domains_[index].name,
+                 .place = channel.what.inputs.front().value.native(),
+                 .limit = channel.counter->traits().limit,
+                 .stall_hint = {}},
+                poll, windows);
 }
 
 void HwmonSource::read_power_of(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {

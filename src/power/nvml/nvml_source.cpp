@@ -145,11 +145,11 @@ Result<void> NvmlSource::start() {
       first[index] = *value;
       waiting.push_back(index);
     } else {
-      note_failure(one, failed(channel, channel.input->result()));
+      keep_first_failure(one, failed(channel, channel.input->result()));
     }
     any = any || one.outcome == PollOutcome::ok;
     if (one.outcome != PollOutcome::ok) {
-      note_failure(poll, std::move(one.error));
+      keep_first_failure(poll, std::move(one.error));
     }
   }
   if (!any) {
@@ -196,7 +196,7 @@ void NvmlSource::find_again() {
     }
     channel.lost.reset();
     if (channel.lock) {
-      channel.lock->lose();
+      channel.lock->forget_phase();
     }
     channel.integrator.forget();
     channel.met = {};
@@ -245,7 +245,7 @@ void NvmlSource::notice_sleep() {
       channel.counter->slept();
     }
     if (channel.lock) {
-      channel.lock->lose();
+      channel.lock->forget_phase();
     }
   }
 }
@@ -301,7 +301,7 @@ void NvmlSource::meet(std::size_t index, Poll& poll, std::vector<EnergyWindow>& 
   channel.met = reading.locked ? reading.at : channel.met;
   if (!reading.value) {
     channel.counter->failed();
-    note_failure(poll, failed(channel, channel.input->result()));
+    keep_first_failure(poll, failed(channel, channel.input->result()));
   } else if (reading.locked || !is_soon_met(channel, reading.seen)) {
     count(index, *reading.value, reading.at, reading.seen, poll, windows);
   }
@@ -316,14 +316,14 @@ bool NvmlSource::is_soon_met(const Channel& channel, Instant seen) const {
 void NvmlSource::read_counter(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   if (channel.lost) {
-    note_failure(poll, *channel.lost);
+    keep_first_failure(poll, *channel.lost);
     return;
   }
   const auto value = channel.input->read();
   const Instant seen = clock_->now();
   if (!value) {
     channel.counter->failed();
-    note_failure(poll, failed(channel, channel.input->result()));
+    keep_first_failure(poll, failed(channel, channel.input->result()));
     return;
   }
   Instant at = seen;
@@ -345,7 +345,8 @@ void NvmlSource::count(std::size_t index, std::uint64_t value, Instant at, Insta
   const std::string& name = channel.what.domain.name;
   if (value == 0) {
     channel.counter->failed();
-    note_failure(poll, {.code = ErrorCode::unavailable,
+    keep_first_failure(poll,
+                       {.code = ErrorCode::unavailable,
                         .message = fmt::format("{}: its energy counter says 0, which no board that "
                                                "runs has used. It is read again",
                                                name),
@@ -353,33 +354,34 @@ void NvmlSource::count(std::size_t index, std::uint64_t value, Instant at, Insta
     return;
   }
   const auto change = channel.counter->read(value, at, seen);
-  take_change(change, index,
-              {.name = name,
-               .place = fmt::format("its energy counter, at {} mJ,", value),
-               .limit = channel.counter->traits().limit,
-               .stall_hint = "Does the driver still answer? nvidia-smi -q"},
-              poll, windows);
+  append_window(change, index,
+                {.name = name,
+                 .place = fmt::format("its energy counter, at {} mJ,", value),
+                 .limit = channel.counter->traits().limit,
+                 .stall_hint = "Does the driver still answer? nvidia-smi -q"},
+                poll, windows);
   if (is_gap(change.outcome) && channel.lock) {
-    channel.lock->lose();
+    channel.lock->forget_phase();
   }
 }
 
 void NvmlSource::read_power(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   if (channel.lost) {
-    note_failure(poll, *channel.lost);
+    keep_first_failure(poll, *channel.lost);
     return;
   }
   const auto power = read_nvml_power(*library_, channel.what);
   const Instant at = clock_->now();
   if (!power) {
     channel.integrator.miss();
-    note_failure(poll, failed(channel, power.error()));
+    keep_first_failure(poll, failed(channel, power.error()));
     return;
   }
   if (*power <= Watts{0} || *power > limit_of(channel.what.domain)) {
     channel.integrator.miss();
-    note_failure(poll, {.code = ErrorCode::unavailable,
+    keep_first_failure(poll,
+                       {.code = ErrorCode::unavailable,
                         .message = fmt::format("{}: it says that it draws {:g} W, which it cannot. "
                                                "That reading is left out",
                                                channel.what.domain.name, power->value()),

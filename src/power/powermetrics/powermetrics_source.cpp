@@ -33,10 +33,10 @@ Error not_answering(const PowermetricsCommand& command, Nanoseconds waited) {
           .hint = fmt::format("See what it does by hand: {}", fmt::join(command.words, " "))};
 }
 
-/// Waits for a first good sample. What came is handed to `take`, which says whether it suffices.
-template <class Take>
+/// Waits for a first good sample. What came is handed to `accepts`, which says whether it suffices.
+template <class Accept>
 Result<void> wait_for_sample(PowermetricsProcess& process, const PowermetricsCommand& command,
-                             Nanoseconds patience, Take take) {
+                             Nanoseconds patience, Accept accepts) {
   const auto begin = SteadyClock::now();
   std::optional<Error> refusal;
   while (true) {
@@ -47,7 +47,7 @@ Result<void> wait_for_sample(PowermetricsProcess& process, const PowermetricsCom
         refusal = sample.error();
       }
     }
-    if (take(std::move(output))) {
+    if (accepts(std::move(output))) {
       return {};
     }
     if (ended) {
@@ -144,7 +144,7 @@ Result<void> PowermetricsSource::start() {
   std::optional<Error> ignored;  // counted and logged; a run is not told of what was before it
   auto answered =
       wait_for_sample(*process_, command_, kStartPatience, [&](PowermetricsProcess::Output output) {
-        take(std::move(output), ignored);
+        add_output(std::move(output), ignored);
         return answered_;
       });
   if (!answered) {
@@ -180,7 +180,7 @@ Poll PowermetricsSource::poll(std::vector<EnergyWindow>& windows) {
     listen(SteadyClock::now());
     auto output = process_->read();
     const bool ended = output.ended;
-    take(std::move(output), fault);
+    add_output(std::move(output), fault);
     if (ended) {
       result = process_ended();
       break;
@@ -213,7 +213,8 @@ void PowermetricsSource::take_readings(std::vector<SensorReading>& readings) {
   readings_.clear();
 }
 
-void PowermetricsSource::take(PowermetricsProcess::Output output, std::optional<Error>& fault) {
+void PowermetricsSource::add_output(PowermetricsProcess::Output output,
+                                    std::optional<Error>& fault) {
   const Instant at = clock_->now();
   std::vector<PowermetricsSample> chain;
   const auto place_chain = [&] {

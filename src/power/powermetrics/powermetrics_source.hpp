@@ -74,8 +74,8 @@ class PowermetricsSource final : public PowerSource {
                      const Clock& clock);
 
   [[nodiscard]] Result<void> launch();
-  /// Takes in what has come; remembers the first fault in `fault`.
-  void take(PowermetricsProcess::Output output, std::optional<Error>& fault);
+  /// Adds what has come; remembers the first fault in `fault`.
+  void add_output(PowermetricsProcess::Output output, std::optional<Error>& fault);
   void place(std::span<const PowermetricsSample> samples, Instant at);
   void skip(const Error& error, std::optional<Error>& fault);
   void add_window(const PowermetricsTimeline::Place& place, const PowermetricsSample& sample);

@@ -156,7 +156,7 @@ Result<void> RaplSource::start() {
   std::vector<EnergyWindow> none;
   for (Group& group : groups_) {
     if (group.lock) {
-      group.lock->lose();  // it may have been learned long ago
+      group.lock->forget_phase();  // it may have been learned long ago
     } else {
       learn(group);
     }
@@ -179,7 +179,7 @@ Poll RaplSource::poll(std::vector<EnergyWindow>& windows) {
     }
     for (Group& group : groups_) {
       if (group.lock) {
-        group.lock->lose();
+        group.lock->forget_phase();
       }
     }
   }
@@ -203,15 +203,15 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
     if (reading.locked) {
       step = reading.at;
     }
-    take(first,
-         {.value = std::move(reading.value),
-          .at = reading.at,
-          .seen = reading.seen,
-          .at_step = reading.locked},
-         poll, windows);
+    add_reading(first,
+                {.value = std::move(reading.value),
+                 .at = reading.at,
+                 .seen = reading.seen,
+                 .at_step = reading.locked},
+                poll, windows);
   } else {
     const bool was_missing = counters_[first].missing;
-    take(first, read_plainly(counters_[first]), poll, windows);
+    add_reading(first, read_plainly(counters_[first]), poll, windows);
     if (was_missing && !counters_[first].missing) {
       learn(group);  // it came late
     }
@@ -226,7 +226,7 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
     if (step && counter.offset) {
       place(attempt, *step + *counter.offset, group);
     }
-    take(index, attempt, poll, windows);
+    add_reading(index, attempt, poll, windows);
   }
 }
 
@@ -271,24 +271,25 @@ void RaplSource::renew_if_still(Counter& counter) {
   }
 }
 
-void RaplSource::take(std::size_t index, const Attempt& attempt, Poll& poll,
-                      std::vector<EnergyWindow>& windows) {
+void RaplSource::add_reading(std::size_t index, const Attempt& attempt, Poll& poll,
+                             std::vector<EnergyWindow>& windows) {
   Counter& counter = counters_[index];
   counter.missing = !attempt.value && attempt.value.error().code == ErrorCode::not_found;
   if (!attempt.value) {
     counter.energy.failed();
-    note_failure(poll, attempt.value.error());
+    keep_first_failure(poll, attempt.value.error());
     return;
   }
   const std::size_t before = windows.size();
-  take_change(counter.energy.read(*attempt.value, attempt.at, attempt.seen), index,
-              {.name = domains_[index].name,
-               .place = counter.place,
-               .limit = counter.energy.traits().limit,
-               .stall_hint = "If it stays so, its driver or the firmware is at fault: sudo dmesg | "
-                             "grep -i rapl",
-               .slept = slept_},
-              poll, windows);
+  append_window(
+      counter.energy.read(*attempt.value, attempt.at, attempt.seen), index,
+      {.name = domains_[index].name,
+       .place = counter.place,
+       .limit = counter.energy.traits().limit,
+       .stall_hint = "If it stays so, its driver or the firmware is at fault: sudo dmesg | "
+                     "grep -i rapl",
+       .slept = slept_},
+      poll, windows);
   const Nanoseconds free = uniform_error(kStep);
   if (windows.size() > before && !attempt.at_step && domains_[index].stamp_error < free) {
     windows.back().stamp_error_ns = static_cast<std::uint32_t>(free.count());

@@ -98,8 +98,8 @@ class RaplSource final : public PowerSource {
   [[nodiscard]] Attempt read_plainly(Counter& counter) const;
   static void place(Attempt& attempt, Instant stepped, const Group& group);
   /// Appends the window that a reading ends, or tells why there is none.
-  void take(std::size_t index, const Attempt& attempt, Poll& poll,
-            std::vector<EnergyWindow>& windows);
+  void add_reading(std::size_t index, const Attempt& attempt, Poll& poll,
+                   std::vector<EnergyWindow>& windows);
   void renew_if_still(Counter& counter);
   void judge_locks(Poll& poll);
   [[nodiscard]] bool is_lost(Instant now);

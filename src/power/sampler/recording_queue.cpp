@@ -1,7 +1,6 @@
 #include "power/sampler/recording_queue.hpp"
 
 #include "base/log.hpp"
-#include "base/start_thread.hpp"
 #include "base/thread_setup.hpp"
 
 #include <fmt/format.h>
@@ -55,28 +54,22 @@ struct RecordingQueue::State {
   const std::filesystem::path path;
   std::mutex mutex;  // of what follows; nobody holds it while he writes
   std::condition_variable wake;
-  std::condition_variable over;
   std::vector<Batch> batches;
   std::size_t waiting = 0;  // windows in them, and in those being written
   Instant last;             // the end of the last window that was handed over
   bool end_asked = false;
-  bool is_over = false;
   std::optional<Failure> failure;
 };
 
 Result<std::unique_ptr<RecordingQueue>> RecordingQueue::open(
     std::unique_ptr<WindowRecorder> recorder, std::vector<Domain> domains) {
   auto state = std::make_shared<State>(recorder->path());
-  auto thread =
-      start_thread("The thread that records power",
-                   [state, recorder = std::move(recorder), domains = std::move(domains)]() mutable {
-                     set_up_sampling_thread("enprof-record");
-                     work(*state, *recorder, domains);
-                     recorder.reset();  // to close a file may hang as well
-                     const std::lock_guard lock(state->mutex);
-                     state->is_over = true;
-                     state->over.notify_all();
-                   });
+  auto thread = AbandonableThread::start(
+      "The thread that records power",
+      [state, recorder = std::move(recorder), domains = std::move(domains)] {
+        set_up_sampling_thread("enprof-record");
+        work(*state, *recorder, domains);
+      });
   if (!thread) {
     return std::unexpected(std::move(thread.error()));
   }
@@ -138,23 +131,23 @@ std::optional<Error> RecordingQueue::add(std::span<const EnergyWindow> windows, 
 }
 
 void RecordingQueue::end(Nanoseconds patience) {
-  if (!thread_.joinable()) {
-    return;
-  }
   State& state = *state_;
-  std::unique_lock lock(state.mutex);
-  state.end_asked = true;
-  state.wake.notify_one();
-  if (state.over.wait_for(lock, patience, [&] { return state.is_over; })) {
-    lock.unlock();
-    thread_.join();
+  {
+    const std::lock_guard lock(state.mutex);
+    state.end_asked = true;
+    state.wake.notify_one();
+  }
+  if (thread_.wait_for(patience)) {
     return;
   }
   const Error error = state.stuck(
       fmt::format("it has not taken the last windows within {:g} s", seconds(patience)));
-  const bool is_news = state.fail(error);
-  lock.unlock();
-  thread_.detach();
+  bool is_news = false;
+  {
+    const std::lock_guard lock(state.mutex);
+    is_news = state.fail(error);
+  }
+  thread_.abandon();
   if (is_news) {
     kLog.error("{}", error.message);
   }

@@ -5,13 +5,13 @@
 #include "enprof/model/domain.hpp"
 #include "enprof/model/energy_window.hpp"
 
+#include "base/abandonable_thread.hpp"
 #include "power/sampler/window_recorder.hpp"
 
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -52,12 +52,12 @@ class RecordingQueue {
 
  private:
   struct State;
-  RecordingQueue(std::shared_ptr<State> state, std::thread thread)
+  RecordingQueue(std::shared_ptr<State> state, AbandonableThread thread)
       : state_(std::move(state)), thread_(std::move(thread)) {}
   static void work(State& state, WindowRecorder& recorder, const std::vector<Domain>& domains);
 
   std::shared_ptr<State> state_;  // the thread's too, which may be left behind
-  std::thread thread_;
+  AbandonableThread thread_;      // closes the file
 };
 
 }  // namespace enprof

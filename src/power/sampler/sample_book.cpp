@@ -12,8 +12,8 @@ constexpr Logger kLog{"power"};
 
 }  // namespace
 
-std::size_t SampleBook::take(Place place, std::vector<EnergyWindow>& windows,
-                             std::vector<SensorReading>& readings) {
+std::size_t SampleBook::add(Place place, std::vector<EnergyWindow>& windows,
+                            std::vector<SensorReading>& readings) {
   const auto is_ours = [&](auto& each) {
     if (each.domain >= place.count) {
       return false;

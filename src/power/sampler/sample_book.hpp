@@ -33,10 +33,10 @@ class SampleBook {
     std::size_t first = 0;
     std::size_t count = 0;
   };
-  /// Takes in what a source has said, in its own counting of domains, and hands it on to the
-  /// recording, if there is one. Returns how many windows and readings were none.
-  [[nodiscard]] std::size_t take(Place place, std::vector<EnergyWindow>& windows,
-                                 std::vector<SensorReading>& readings);
+  /// Adds what a source has said, in its own counting of domains, and hands it on to the recording,
+  /// if there is one. Returns how many windows and readings were invalid, and are left out.
+  [[nodiscard]] std::size_t add(Place place, std::vector<EnergyWindow>& windows,
+                                std::vector<SensorReading>& readings);
 
   /// Begins anew at an instant.
   void clear(Instant origin);

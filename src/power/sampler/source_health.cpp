@@ -8,7 +8,7 @@
 
 namespace enprof {
 
-void SourceHealth::take(const Poll& poll, Instant at) {
+void SourceHealth::record_poll(const Poll& poll, Instant at) {
   for (const Incident& incident : poll.incidents) {
     auto known = std::ranges::find(named_, incident.code, &Named::code);
     if (known == named_.end()) {
@@ -23,7 +23,7 @@ void SourceHealth::take(const Poll& poll, Instant at) {
       retries_.add(at, poll.error);
       break;
     case PollOutcome::gone:
-      lose(poll.error, at, false);
+      record_loss(poll.error, at, false);
       break;
     case PollOutcome::stopped:
       ended_ = poll.error;
@@ -36,20 +36,20 @@ std::size_t SourceHealth::failed_readings() const {
   return retries ? retries->count : 0;
 }
 
-void SourceHealth::lose(const Error& error, Instant at, bool from_start) {
+void SourceHealth::record_loss(const Error& error, Instant at, bool from_start) {
   if (!loss_) {
     loss_ = Loss{.error = error, .at = at, .from_start = from_start};
   }
 }
 
-void SourceHealth::restarted(Instant at) {
+void SourceHealth::record_restart(Instant at) {
   if (loss_) {
     losses_.add(at, loss_->error, at - loss_->at);
     loss_.reset();
   }
 }
 
-void SourceHealth::deviated(const RateMeter::Deviation& rate, Instant at) {
+void SourceHealth::record_rate(const RateMeter::Deviation& rate, Instant at) {
   rate_ = rate;
   deviations_.add(at);
 }
@@ -105,10 +105,10 @@ std::vector<Warning> SourceHealth::warnings(std::string_view source, Instant sin
   if (ended_) {
     add("source_ended", fmt::format("{}: {}", source, ended_->message), ended_->hint);
   }
-  if (const auto refused = refused_.since(since)) {
+  if (const auto invalid = invalid_.since(since)) {
     add("invalid_windows",
         fmt::format("{} gave {} windows of no length or of impossible energy; they were left out",
-                    source, refused->count));
+                    source, invalid->count));
   }
   if (const auto deviations = deviations_.since(since)) {
     add("rate_deviation",

@@ -19,25 +19,25 @@ namespace enprof {
 /// a second is one warning. Threads: one at a time.
 class SourceHealth {
  public:
-  /// Takes the outcome of a poll.
-  void take(const Poll& poll, Instant at);
-  /// A window, or a reading, that was none.
-  void refuse(Instant at) { refused_.add(at); }
+  /// What a poll has found.
+  void record_poll(const Poll& poll, Instant at);
+  /// A window or a reading that was invalid.
+  void record_invalid_sample(Instant at) { invalid_.add(at); }
   /// The source could not be started, while others could.
-  void not_started(const Error& error, Instant at) { lose(error, at, true); }
+  void record_failed_start(const Error& error, Instant at) { record_loss(error, at, true); }
   [[nodiscard]] bool is_lost() const { return loss_.has_value(); }
   /// Readings that were to be tried again.
   [[nodiscard]] std::size_t failed_readings() const;
   /// It works again, after it was lost or had not started.
-  void restarted(Instant at);
+  void record_restart(Instant at);
   /// It has kept everybody waiting for so long.
-  void stalled(Nanoseconds patience, Instant at) { stalls_.add(at, {}, patience); }
+  void record_stall(Nanoseconds patience, Instant at) { stalls_.add(at, {}, patience); }
   /// It was read at another rate than it should be.
-  void deviated(const RateMeter::Deviation& rate, Instant at);
+  void record_rate(const RateMeter::Deviation& rate, Instant at);
   /// Its thread did not get the priority that was asked for.
-  void no_realtime(const Error& error) { no_realtime_ = error; }
+  void record_refused_priority(const Error& error) { no_realtime_ = error; }
   /// Its thread has ended by an error of its own.
-  void failed(const Error& error) { failed_ = error; }
+  void record_failure(const Error& error) { failed_ = error; }
 
   /// What happened at or after an instant, and what lasted until then or still does. Codes:
   /// sensor_not_started, sensor_retried, sensor_gone, sensor_restarted, sensor_stalled,
@@ -52,7 +52,7 @@ class SourceHealth {
     Instant at;
     bool from_start = false;  // it was never there
   };
-  void lose(const Error& error, Instant at, bool from_start);
+  void record_loss(const Error& error, Instant at, bool from_start);
 
   /// Incidents with a code of their own.
   struct Named {
@@ -65,7 +65,7 @@ class SourceHealth {
   IncidentLog losses_;        // those that are over, by their end; how long they lasted
   std::optional<Loss> loss_;  // one that lasts
   std::optional<Error> ended_;
-  IncidentLog refused_;
+  IncidentLog invalid_;
   IncidentLog stalls_;
   IncidentLog deviations_;
   RateMeter::Deviation rate_;  // the last deviation

@@ -26,17 +26,17 @@ std::vector<std::string> codes(const std::vector<Warning>& warnings) {
 
 TEST(SourceHealth, IsGoodWhereNothingHappened) {
   SourceHealth health;
-  health.take({}, kStart);
+  health.record_poll({}, kStart);
   EXPECT_TRUE(health.warnings("rapl").empty());
 }
 
 TEST(SourceHealth, ManyFailedReadingsAreOneWarningWithTheirNumber) {
   SourceHealth health;
-  health.take(poll(PollOutcome::retry, "first"), kStart);
+  health.record_poll(poll(PollOutcome::retry, "first"), kStart);
   ASSERT_EQ(health.warnings("rapl").size(), 1U);
   EXPECT_EQ(health.warnings("rapl")[0].message, "rapl: a reading failed: first");
   for (int count = 1; count < 100; ++count) {
-    health.take(poll(PollOutcome::retry, "another"), kStart + count * 1s);
+    health.record_poll(poll(PollOutcome::retry, "another"), kStart + count * 1s);
   }
   const auto warnings = health.warnings("rapl");
   ASSERT_EQ(warnings.size(), 1U);
@@ -49,15 +49,16 @@ TEST(SourceHealth, ManyFailedReadingsAreOneWarningWithTheirNumber) {
 
 TEST(SourceHealth, EachKindOfTroubleIsAWarning) {
   SourceHealth health;
-  health.take(poll(PollOutcome::gone, "b"), kStart);
-  health.restarted(kStart + 3s);
-  health.take(poll(PollOutcome::gone, "b"), kStart + 4s);
-  health.take(poll(PollOutcome::stopped, "c"), kStart);
-  health.stalled(2s, kStart);
-  health.refuse(kStart);
-  health.deviated({.asked_hz = 100, .actual_hz = 61.5}, kStart);
-  health.no_realtime({.code = ErrorCode::permission_denied, .message = "d", .hint = ""});
-  health.failed({.code = ErrorCode::internal, .message = "e", .hint = ""});
+  health.record_poll(poll(PollOutcome::gone, "b"), kStart);
+  health.record_restart(kStart + 3s);
+  health.record_poll(poll(PollOutcome::gone, "b"), kStart + 4s);
+  health.record_poll(poll(PollOutcome::stopped, "c"), kStart);
+  health.record_stall(2s, kStart);
+  health.record_invalid_sample(kStart);
+  health.record_rate({.asked_hz = 100, .actual_hz = 61.5}, kStart);
+  health.record_refused_priority(
+      {.code = ErrorCode::permission_denied, .message = "d", .hint = ""});
+  health.record_failure({.code = ErrorCode::internal, .message = "e", .hint = ""});
   const auto warnings = health.warnings("rapl");
   for (const Warning& warning : warnings) {
     EXPECT_THAT(warning.message, HasSubstr("rapl"));
@@ -71,10 +72,10 @@ TEST(SourceHealth, EachKindOfTroubleIsAWarning) {
 
 TEST(SourceHealth, WhatWasBeforeIsTellableFromWhatCameSince) {
   SourceHealth health;
-  health.take(poll(PollOutcome::retry, "early"), kStart);
-  health.stalled(2s, kStart);
-  health.refuse(kStart);
-  health.take(poll(PollOutcome::retry, "late"), kStart + 10s);
+  health.record_poll(poll(PollOutcome::retry, "early"), kStart);
+  health.record_stall(2s, kStart);
+  health.record_invalid_sample(kStart);
+  health.record_poll(poll(PollOutcome::retry, "late"), kStart + 10s);
   const auto since = health.warnings("rapl", kStart + 1s);
   ASSERT_EQ(since.size(), 1U);
   EXPECT_EQ(since[0].message, "rapl: a reading failed: late");
@@ -83,19 +84,20 @@ TEST(SourceHealth, WhatWasBeforeIsTellableFromWhatCameSince) {
 
 TEST(SourceHealth, WhatLastsIsToldHoweverLongAgoItBegan) {
   SourceHealth health;
-  health.take(poll(PollOutcome::gone, "unplugged"), kStart);
+  health.record_poll(poll(PollOutcome::gone, "unplugged"), kStart);
   EXPECT_EQ(codes(health.warnings("rapl", kStart + 1h)), std::vector<std::string>{"sensor_gone"});
-  health.restarted(kStart + 2h);
+  health.record_restart(kStart + 2h);
   EXPECT_EQ(codes(health.warnings("rapl", kStart + 1h)),
             std::vector<std::string>{"sensor_restarted"});
   EXPECT_TRUE(health.warnings("rapl", kStart + 3h).empty());
 
   SourceHealth late;
-  late.not_started({.code = ErrorCode::io, .message = "not there yet", .hint = ""}, kStart);
-  late.not_started({.code = ErrorCode::io, .message = "still not", .hint = ""}, kStart + 1s);
+  late.record_failed_start({.code = ErrorCode::io, .message = "not there yet", .hint = ""}, kStart);
+  late.record_failed_start({.code = ErrorCode::io, .message = "still not", .hint = ""},
+                           kStart + 1s);
   EXPECT_EQ(codes(late.warnings("rapl", kStart + 1h)),
             std::vector<std::string>{"sensor_not_started"});
-  late.restarted(kStart + 4s);
+  late.record_restart(kStart + 4s);
   EXPECT_EQ(codes(late.warnings("rapl", kStart)), std::vector<std::string>{"sensor_restarted"});
   EXPECT_THAT(late.warnings("rapl")[0].message, HasSubstr("4 s"));
 }
@@ -105,9 +107,9 @@ TEST(SourceHealth, IncidentsAreWarningsByTheirCode) {
   Poll reading;
   reading.incidents.push_back({.code = "counter_reset", .error = {.message = "it went back"}});
   reading.incidents.push_back({.code = "counter_jumped", .error = {.message = "it leapt"}});
-  health.take(reading, kStart);
+  health.record_poll(reading, kStart);
   reading.incidents.pop_back();
-  health.take(reading, kStart + 1s);
+  health.record_poll(reading, kStart + 1s);
   const auto warnings = health.warnings("rapl");
   EXPECT_THAT(codes(warnings), ::testing::ElementsAre("counter_reset", "counter_jumped"));
   EXPECT_EQ(warnings[0].message, "rapl: 2 times; the first: it went back");

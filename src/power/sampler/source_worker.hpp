@@ -4,41 +4,37 @@
 #include "enprof/power/power_monitor.hpp"
 #include "enprof/power/power_source.hpp"
 
-#include "power/sampler/log_gate.hpp"
+#include "base/abandonable_thread.hpp"
+#include "power/sampler/call_watch.hpp"
+#include "power/sampler/poll_schedule.hpp"
 #include "power/sampler/rate_meter.hpp"
-#include "power/sampler/reading_pace.hpp"
 #include "power/sampler/sample_book.hpp"
 #include "power/sampler/source_health.hpp"
+#include "power/sampler/source_trouble_log.hpp"
 
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace enprof {
 
-/// Reads one source at its own pace, on a thread of its own, into a book that it shares with
-/// others: however slow a sensor is, no other notices.
+/// Reads one source at its own pace (PollSchedule), on a thread of its own, into a book that it
+/// shares with others: however slow a sensor is, no other notices.
 ///
-/// A source that does not start, or is lost, is tried again after kFirstRetry, and after twice as
-/// long each time, up to kLongestRetry.
-///
-/// A thread in a call that does not return can be left behind. Once it comes back it touches
-/// nothing but this worker: the clock or the log may be gone by then. Its owner keeps the worker
-/// alive for it (begin).
+/// A thread in a call that does not return can be left behind (CallWatch). Once it comes back it
+/// touches nothing but this worker: the clock or the log may be gone by then. Its owner keeps the
+/// worker alive for it (begin).
 ///
 /// Threads: any thread may call anything but begin and end, which the owner calls one after the
 /// other. mutex_ guards what is shared; the source is touched by the thread alone, and without the
 /// mutex.
 class SourceWorker {
  public:
-  using SteadyTime = std::chrono::steady_clock::time_point;
+  using SteadyTime = CallWatch::SteadyTime;
 
   struct Session {
     Nanoseconds interval = PowerMonitor::kDefaultInterval;
@@ -50,7 +46,7 @@ class SourceWorker {
                SampleBook& book);
   SourceWorker(const SourceWorker&) = delete;
   SourceWorker& operator=(const SourceWorker&) = delete;
-  ~SourceWorker();
+  ~SourceWorker() = default;
 
   [[nodiscard]] const std::string& label() const noexcept { return label_; }
   [[nodiscard]] const std::string& description() const noexcept { return description_; }
@@ -78,38 +74,23 @@ class SourceWorker {
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
   [[nodiscard]] SourceRate rate() const;
 
-  static constexpr Nanoseconds kFirstRetry = std::chrono::seconds{1};
-  static constexpr Nanoseconds kLongestRetry = std::chrono::seconds{60};
-
  private:
-  enum class State : std::uint8_t { idle, starting, running, left_behind };
-  /// What the thread expects of its source.
-  enum class Life : std::uint8_t { alive, lost, ended };
+  enum class State : std::uint8_t { idle, starting, running };
 
-  // The others' side.
-  [[nodiscard]] SteadyTime deadline(SteadyTime asked, Nanoseconds patience) const;
-
-  // The thread's side. Functions that return a bool say whether to go on: false where it was left
-  // behind.
+  // The thread's side. Functions that return a bool say whether to go on: false where the thread
+  // was left behind.
   void work();
-  [[nodiscard]] bool work_until_asked();
+  void raise_priority();
+  [[nodiscard]] bool read_until_asked_to_end();
+  [[nodiscard]] bool do_what_is_due(bool is_asked, bool is_last);
   [[nodiscard]] bool start_source();
-  /// Does what is due, or asked for.
-  [[nodiscard]] bool turn(bool is_asked, bool is_last);
-  [[nodiscard]] bool poll(bool is_due);
+  [[nodiscard]] bool poll_source(bool is_due);
   /// `left_out`: polls before this one, which was due; empty where it was not.
-  void take(const Poll& outcome, Instant now, std::optional<std::size_t> left_out);
-  void lose(Instant now);
-  void set_due(Instant due);
-  /// After a poll that was due.
-  void set_next_due(Instant now);
-  void log(const Poll& outcome, Instant now);
-  void log_trouble(const std::string& kind, const Error& error, Instant now);
-  /// Calls into code that may hang or throw anything. Empty where it was left behind there.
+  void handle_poll(const Poll& poll, Instant now, std::optional<std::size_t> left_out);
+  /// Calls the source's code. What it throws is `gone`. Empty where the thread was left behind.
   template <class Call>
-  [[nodiscard]] std::optional<Poll> call_out(const Call& call);
-  void enter_call();
-  [[nodiscard]] bool leave_call();
+  [[nodiscard]] std::optional<Poll> call_source(const Call& call);
+  void say_that_it_has_ended(std::optional<Error> failure);
 
   const std::unique_ptr<PowerSource> source_;
   const std::string label_;  // "rapl"
@@ -117,24 +98,15 @@ class SourceWorker {
   const SampleBook::Place place_;
   const Clock& clock_;
   SampleBook& book_;
-  std::thread thread_;  // the owner's
+  SourceTroubleLog trouble_log_;
+  CallWatch calls_;
+  AbandonableThread thread_;  // the owner's
 
-  // The thread's own:
+  // The thread's own, while it runs:
   Session session_;
-  Life life_ = Life::lost;
-  Nanoseconds period_{0};
-  Nanoseconds backoff_{0};
-  std::optional<ReadingPace> pace_;
-  std::size_t left_out_ = 0;  // polls before the one that is due
-  Instant due_;               // the next poll, or attempt to start
-  Instant wake_at_;           // for it: see PowerSource::wake_for
+  std::optional<PollSchedule> schedule_;
   std::vector<EnergyWindow> windows_;
   std::vector<SensorReading> readings_;
-  std::map<std::string, LogGate> trouble_gates_;  // by kind: one does not hide another
-  LogGate loss_gate_;
-  LogGate return_gate_;
-  LogGate refusal_gate_;
-  LogGate rate_gate_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;    // the thread: there is something to do
@@ -144,12 +116,9 @@ class SourceWorker {
   std::optional<Error> start_error_;
   std::uint64_t readings_asked_ = 0;
   std::uint64_t readings_done_ = 0;
-  bool is_busy_ = false;  // a call into the source is under way
-  SteadyTime busy_since_;
   SourceHealth health_;
-  LogGate stall_gate_;
   RateMeter meter_;
-  Nanoseconds asked_period_{0};  // of this session; zero before
+  Nanoseconds period_{0};  // of this session; zero before
 };
 
 }  // namespace enprof

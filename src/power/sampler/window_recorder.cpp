@@ -1,5 +1,6 @@
 #include "power/sampler/window_recorder.hpp"
 
+#include "base/file_limit.hpp"
 #include "power/recording/replay_file.hpp"
 
 #include <fmt/format.h>
@@ -13,7 +14,7 @@
 namespace enprof {
 namespace {
 
-std::unexpected<Error> cannot_write(const std::filesystem::path& path, const char* advice) {
+std::unexpected<Error> cannot_write(const std::filesystem::path& path, std::string advice) {
   const int error_number = errno != 0 ? errno : EIO;
   return fail(error_code_from_errno(error_number),
               fmt::format("Cannot record power to {}: {}", path.string(),
@@ -58,9 +59,8 @@ Result<void> WindowRecorder::write(const std::vector<Domain>& domains,
   errno = 0;
   if (!out_.write(text.data(), static_cast<std::streamsize>(text.size())).flush()) {
     const auto failed = cannot_write(
-        path_, errno == EFBIG ? "Files may not be that large here: ulimit -f unlimited. The "
-                                "recording ends here."
-                              : "Make room, or name another file. The recording ends here.");
+        path_, (errno == EFBIG ? file_limit_hint() : "Make room, or name another file") +
+                   ". The recording ends here.");
     drop_half_line();
     return failed;
   }

@@ -47,7 +47,7 @@ bool WindowStore::add(const EnergyWindow& window) {
   recent.add(window);
   if (recent.is_root) {
     energy_ += window.energy;
-    note_peak(window.end);
+    update_peak(window.end);
   }
   if (peak_ && window.begin < peak_end_ && window.end >= peak_end_) {
     // It is in when the peak has been noted: the domains of a source come one by one.
@@ -161,7 +161,7 @@ PowerNow WindowStore::now(Instant instant) const {
   return result;
 }
 
-void WindowStore::note_peak(Instant instant) {
+void WindowStore::update_peak(Instant instant) {
   Nanoseconds length{0};
   for (const Recent& recent : recent_) {
     if (!recent.is_root) {

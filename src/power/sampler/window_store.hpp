@@ -80,7 +80,7 @@ class WindowStore {
   };
 
   [[nodiscard]] std::optional<Watts> total(Instant instant) const;
-  void note_peak(Instant instant);
+  void update_peak(Instant instant);
   void compact(Series& series) const;
   /// Joins pairs from the cursor on until no more than `goal` windows are left.
   void sweep(Series& series, std::size_t goal, bool move_gaps) const;

@@ -45,7 +45,7 @@ void RunMeter::begin(std::string run_id, Instant begin) {
   }
 }
 
-void RunMeter::note_plan(std::uint32_t index, SharedPlan plan) {
+void RunMeter::add_plan(std::uint32_t index, SharedPlan plan) {
   const std::lock_guard lock(mutex_);
   plans_[index] = std::move(plan);
 }
@@ -54,19 +54,19 @@ void RunMeter::stop() { thread_.stop(); }
 
 void RunMeter::look() {
   const Nanoseconds before = thread_cpu_time();
-  take_in();
+  read_records();
   settle();
   thread_.set_period(std::max(options_.period, kRest * (thread_cpu_time() - before)));
 }
 
-void RunMeter::take_in() {
+void RunMeter::read_records() {
   SpanRecord record;
   while (spans_.pop(record)) {
-    slicer_.take(record);
+    slicer_.add(record);
   }
   PassTicket ticket;
   while (passes_.pop(ticket)) {
-    slicer_.take(ticket);
+    slicer_.add(ticket);
   }
   // After the passes: the plan of each of them is known by now.
   std::map<std::uint32_t, SharedPlan> plans;
@@ -75,12 +75,12 @@ void RunMeter::take_in() {
     plans.swap(plans_);
   }
   for (const auto& [index, plan] : plans) {
-    slicer_.take_plan(index, *plan);
+    slicer_.add_plan(index, *plan);
   }
 }
 
 void RunMeter::settle() {
-  const Instant now = monotonic_clock().now();
+  const Instant now = options_.clock->now();
   PowerEvidence power;
   if (monitor_ != nullptr) {
     power.domains = monitor_->domains();
@@ -103,8 +103,8 @@ void RunMeter::settle() {
     piece.depth = Depth::module;
   }
   assemble_run(slice, power, piece);
-  tell_tokens(piece, now - begin_);
-  tell_sums(piece, now - begin_);
+  publish_tokens(piece, now - begin_);
+  publish_sums(piece, now - begin_);
 }
 
 Instant RunMeter::known_until(const std::vector<EnergyWindow>& windows, Instant now) const {
@@ -126,19 +126,22 @@ Instant RunMeter::known_until(const std::vector<EnergyWindow>& windows, Instant 
   return known;
 }
 
-void RunMeter::tell_tokens(ProfiledRun& piece, Nanoseconds at) {
-  Event event{.type = EventType::energy_settled, .run_id = run_id_, .at = at};
-  event.tokens = std::move(piece.tokens);
-  for (TokenFigure& token : event.tokens) {
+void RunMeter::publish(Nanoseconds at, EventData data) {
+  sink_({.run_id = run_id_, .at = at, .data = std::move(data)});
+}
+
+void RunMeter::publish_tokens(ProfiledRun& piece, Nanoseconds at) {
+  events::EnergySettled settled{.tokens = std::move(piece.tokens)};
+  for (TokenFigure& token : settled.tokens) {
     token.index += slicer_.first_token();
     token.begin += slicer_.slice().spans.front().begin - begin_;
   }
-  if (!event.tokens.empty()) {
-    sink_(std::move(event));
+  if (!settled.tokens.empty()) {
+    publish(at, std::move(settled));
   }
 }
 
-void RunMeter::tell_sums(const ProfiledRun& piece, Nanoseconds at) {
+void RunMeter::publish_sums(const ProfiledRun& piece, Nanoseconds at) {
   for (const LayerFigure& layer : piece.layers) {
     Sum& sum = layers_[{layer.phase, layer.layer}];
     sum.count += layer.count;
@@ -155,38 +158,38 @@ void RunMeter::tell_sums(const ProfiledRun& piece, Nanoseconds at) {
     sum.figure.add(operation.figure, operation.count);
   }
   if (!piece.layers.empty()) {
-    Event event{.type = EventType::layer_metrics, .run_id = run_id_, .at = at};
+    events::LayerMetrics metrics;
     for (const auto& [key, sum] : layers_) {
-      event.layers.push_back({.phase = key.first,
-                              .layer = key.second,
-                              .count = sum.count,
-                              .figure = sum.figure.build()});
+      metrics.layers.push_back({.phase = key.first,
+                                .layer = key.second,
+                                .count = sum.count,
+                                .figure = sum.figure.build()});
     }
-    sink_(std::move(event));
+    publish(at, std::move(metrics));
   }
   if (!piece.components.empty()) {
-    Event event{.type = EventType::component_metrics, .run_id = run_id_, .at = at};
+    events::ComponentMetrics metrics;
     for (const auto& [key, sum] : components_) {
       const auto& [phase, layer, component] = key;
-      event.components.push_back({.phase = phase,
-                                  .layer = layer,
-                                  .component = component,
-                                  .count = sum.count,
-                                  .figure = sum.figure.build()});
+      metrics.components.push_back({.phase = phase,
+                                    .layer = layer,
+                                    .component = component,
+                                    .count = sum.count,
+                                    .figure = sum.figure.build()});
     }
-    sink_(std::move(event));
+    publish(at, std::move(metrics));
   }
   if (!piece.operations.empty()) {
-    Event event{.type = EventType::operation_metrics, .run_id = run_id_, .at = at};
+    events::OperationMetrics metrics;
     for (const auto& [key, sum] : operations_) {
       const auto& [phase, component, op] = key;
-      event.operations.push_back({.phase = phase,
-                                  .component = component,
-                                  .op = op,
-                                  .count = sum.count,
-                                  .figure = sum.figure.build()});
+      metrics.operations.push_back({.phase = phase,
+                                    .component = component,
+                                    .op = op,
+                                    .count = sum.count,
+                                    .figure = sum.figure.build()});
     }
-    sink_(std::move(event));
+    publish(at, std::move(metrics));
   }
 }
 

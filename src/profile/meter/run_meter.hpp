@@ -36,6 +36,7 @@ class RunMeter {
 
   struct Options {
     Nanoseconds period = std::chrono::milliseconds{250};
+    const Clock* clock = &monotonic_clock();  ///< the run's
     Depth depth = Depth::minimal;
     /// Asked each time: whether operations are worth their cost now. Null: never.
     std::function<bool()> wants_operations;
@@ -55,7 +56,7 @@ class RunMeter {
   /// After the run's clock has started.
   void begin(std::string run_id, Instant begin);
   /// Makes a graph known, before its first pass ends. Allocates.
-  void note_plan(std::uint32_t index, SharedPlan plan);
+  void add_plan(std::uint32_t index, SharedPlan plan);
   /// Ends the thread; nothing is told after it.
   void stop();
 
@@ -69,13 +70,14 @@ class RunMeter {
   };
 
   void look();
-  void take_in();
+  void read_records();
   void settle();
   /// Up to when every sensor that still speaks has spoken.
   [[nodiscard]] Instant known_until(const std::vector<EnergyWindow>& windows, Instant now) const;
   /// `at` is since the run began.
-  void tell_tokens(ProfiledRun& piece, Nanoseconds at);
-  void tell_sums(const ProfiledRun& piece, Nanoseconds at);
+  void publish(Nanoseconds at, EventData data);
+  void publish_tokens(ProfiledRun& piece, Nanoseconds at);
+  void publish_sums(const ProfiledRun& piece, Nanoseconds at);
 
   const PowerMonitor* monitor_;
   Sink sink_;

@@ -25,19 +25,21 @@ using testing::FakeSensor;
 /// Takes events on whatever thread they come, and lets a test wait for them.
 class Heard {
  public:
-  void take(const Event& event) {
+  void add(const Event& event) {
     const std::lock_guard lock(mutex_);
     events_.push_back(event);
     changed_.notify_all();
   }
-  [[nodiscard]] std::vector<Event> of(EventType type) const {
+  template <class Data>
+  [[nodiscard]] std::vector<Data> of() const {
     const std::lock_guard lock(mutex_);
-    return of_locked(type);
+    return of_locked<Data>();
   }
   /// False where none comes in 20 s.
-  [[nodiscard]] bool wait_for(EventType type) {
+  template <class Data>
+  [[nodiscard]] bool wait_for() {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, 20s, [&] { return !of_locked(type).empty(); });
+    return changed_.wait_for(lock, 20s, [&] { return !of_locked<Data>().empty(); });
   }
   /// Until so many tokens are settled, and what their components used is told.
   [[nodiscard]] bool wait_for_tokens(std::size_t count) {
@@ -45,17 +47,22 @@ class Heard {
     return changed_.wait_for(lock, 20s, [&] {
       std::size_t settled = 0;
       return std::ranges::any_of(events_, [&](const Event& event) {
-        settled += event.type == EventType::energy_settled ? event.tokens.size() : 0;
-        return settled >= count && event.type == EventType::component_metrics;
+        const auto* const energy = event.get_if<events::EnergySettled>();
+        settled += energy != nullptr ? energy->tokens.size() : 0;
+        return settled >= count && event.type() == EventType::component_metrics;
       });
     });
   }
 
  private:
-  [[nodiscard]] std::vector<Event> of_locked(EventType type) const {
-    std::vector<Event> result;
-    std::ranges::copy_if(events_, std::back_inserter(result),
-                         [&](const Event& event) { return event.type == type; });
+  template <class Data>
+  [[nodiscard]] std::vector<Data> of_locked() const {
+    std::vector<Data> result;
+    for (const Event& event : events_) {
+      if (const auto* const data = event.get_if<Data>()) {
+        result.push_back(*data);
+      }
+    }
     return result;
   }
   mutable std::mutex mutex_;
@@ -96,17 +103,17 @@ class RunMeterTest : public ::testing::Test {
 TEST_F(RunMeterTest, EnergyIsToldWhileTheRunGoesOn) {
   ASSERT_TRUE(monitor_->start(2ms));
   InferencePipelineProfiler profiler{&*monitor_, nullptr, {.settle_period = 10ms}};
-  profiler.on([&](const Event& event) { heard_.take(event); });
+  profiler.on([&](const Event& event) { heard_.add(event); });
   auto run = profiler.run({.model_name = "m", .depth = Depth::module});
   generate(run);
   ASSERT_TRUE(heard_.wait_for_tokens(1));
   generate(run);
   ASSERT_TRUE(heard_.wait_for_tokens(4));
-  EXPECT_TRUE(heard_.of(EventType::inference_complete).empty());
+  EXPECT_TRUE(heard_.of<events::InferenceComplete>().empty());
 
   std::vector<TokenFigure> tokens;
-  for (const Event& event : heard_.of(EventType::energy_settled)) {
-    std::ranges::copy(event.tokens, std::back_inserter(tokens));
+  for (const auto& settled : heard_.of<events::EnergySettled>()) {
+    std::ranges::copy(settled.tokens, std::back_inserter(tokens));
   }
   for (std::size_t index = 0; index < tokens.size(); ++index) {
     EXPECT_EQ(tokens[index].index, index);  // each once, in order
@@ -114,13 +121,13 @@ TEST_F(RunMeterTest, EnergyIsToldWhileTheRunGoesOn) {
     EXPECT_NEAR(tokens[index].figure.total->value(), 50 * seconds(tokens[index].figure.duration),
                 1e-6);
   }
-  const Event last = heard_.of(EventType::component_metrics).back();
+  const events::ComponentMetrics last = heard_.of<events::ComponentMetrics>().back();
   const auto q_proj =
       std::ranges::find(last.components, std::string{"q_proj"}, &ComponentFigure::component);
   ASSERT_NE(q_proj, last.components.end());
   EXPECT_EQ(q_proj->count, 4U);  // the sums so far, not of the last slice
   EXPECT_NEAR(q_proj->figure.mean_power->value(), 50, 1e-6);
-  EXPECT_FALSE(heard_.of(EventType::layer_metrics).empty());
+  EXPECT_FALSE(heard_.of<events::LayerMetrics>().empty());
 
   const ProfiledRun& result = run.finish();
   ASSERT_EQ(result.tokens.size(), 4U);
@@ -137,19 +144,20 @@ TEST_F(RunMeterTest, ATokenIsToldBeforeItsEnergyIs) {
   std::set<std::size_t> told;
   std::atomic<bool> in_order{true};
   profiler.on([&](const Event& event) {
-    if (event.type == EventType::token_complete) {
-      told.insert(event.token);
+    if (const auto* const complete = event.get_if<events::TokenComplete>()) {
+      told.insert(complete->index);
+    } else if (const auto* const settled = event.get_if<events::EnergySettled>()) {
+      for (const TokenFigure& token : settled->tokens) {
+        in_order = in_order && told.contains(token.index);
+      }
     }
-    for (const TokenFigure& token : event.tokens) {
-      in_order = in_order && told.contains(token.index);
-    }
-    heard_.take(event);
+    heard_.add(event);
   });
   auto run = profiler.run({});
   for (int count = 0; count < 20; ++count) {
     generate(run);
   }
-  EXPECT_TRUE(heard_.wait_for(EventType::energy_settled));
+  EXPECT_TRUE(heard_.wait_for<events::EnergySettled>());
   EXPECT_TRUE(in_order);
 }
 
@@ -160,42 +168,42 @@ TEST_F(RunMeterTest, OperationsAreToldAtDepthDeepAndWhileSomebodyWantsThem) {
       &*monitor_, nullptr, {.settle_period = 10ms, .wants_operations = [&] {
                               return wanted.load();
                             }}};
-  profiler.on([&](const Event& event) { heard_.take(event); });
+  profiler.on([&](const Event& event) { heard_.add(event); });
   auto run = profiler.run({.model_name = "m", .depth = Depth::deep});
   generate(run);
-  ASSERT_TRUE(heard_.wait_for(EventType::component_metrics));
-  EXPECT_TRUE(heard_.of(EventType::operation_metrics).empty());
+  ASSERT_TRUE(heard_.wait_for<events::ComponentMetrics>());
+  EXPECT_TRUE(heard_.of<events::OperationMetrics>().empty());
   wanted = true;
   generate(run);
-  ASSERT_TRUE(heard_.wait_for(EventType::operation_metrics));
-  EXPECT_EQ(heard_.of(EventType::operation_metrics)[0].operations.size(), 2U);
+  ASSERT_TRUE(heard_.wait_for<events::OperationMetrics>());
+  EXPECT_EQ(heard_.of<events::OperationMetrics>()[0].operations.size(), 2U);
 }
 
 TEST_F(RunMeterTest, NothingIsToldOfMinimalDepthButTokens) {
   InferencePipelineProfiler profiler{nullptr, nullptr, {.settle_period = 5ms}};
-  profiler.on([&](const Event& event) { heard_.take(event); });
+  profiler.on([&](const Event& event) { heard_.add(event); });
   auto run = profiler.run({});
   generate(run);
-  ASSERT_TRUE(heard_.wait_for(EventType::energy_settled));
-  EXPECT_FALSE(heard_.of(EventType::energy_settled)[0].tokens[0].figure.total);  // no power
+  ASSERT_TRUE(heard_.wait_for<events::EnergySettled>());
+  EXPECT_FALSE(heard_.of<events::EnergySettled>()[0].tokens[0].figure.total);  // no power
   run.finish();
-  EXPECT_TRUE(heard_.of(EventType::layer_metrics).empty());
+  EXPECT_TRUE(heard_.of<events::LayerMetrics>().empty());
 }
 
 TEST_F(RunMeterTest, WhoDoesNotAskForItPaysNothing) {
   InferencePipelineProfiler profiler{nullptr, nullptr};
-  profiler.on([&](const Event& event) { heard_.take(event); });
+  profiler.on([&](const Event& event) { heard_.add(event); });
   auto run = profiler.run({.depth = Depth::module});
   generate(run);
   run.finish();
-  EXPECT_TRUE(heard_.of(EventType::energy_settled).empty());
+  EXPECT_TRUE(heard_.of<events::EnergySettled>().empty());
 }
 
 /// A meter and the recorder that it follows.
 class LoneMeter {
  public:
   LoneMeter(const PowerMonitor& monitor, Heard& heard, Nanoseconds patience)
-      : meter_(&monitor, [&heard](const Event& event) { heard.take(event); },
+      : meter_(&monitor, [&heard](const Event& event) { heard.add(event); },
                {.period = 5ms, .patience = patience}),
         recorder_({.spans = 100, .tokens = 10, .text_bytes = 100}, nullptr, monotonic_clock(),
                   meter_.spans()) {
@@ -215,10 +223,10 @@ TEST_F(RunMeterTest, ASlowSensorIsWaitedFor) {
   ASSERT_TRUE(monitor_->start(1h));  // it says something when asked
   const LoneMeter meter(*monitor_, heard_, 1h);
   std::this_thread::sleep_for(50ms);
-  EXPECT_TRUE(heard_.of(EventType::energy_settled).empty());
+  EXPECT_TRUE(heard_.of<events::EnergySettled>().empty());
   monitor_->sync();
-  ASSERT_TRUE(heard_.wait_for(EventType::energy_settled));
-  EXPECT_TRUE(heard_.of(EventType::energy_settled)[0].tokens.at(0).figure.total);
+  ASSERT_TRUE(heard_.wait_for<events::EnergySettled>());
+  EXPECT_TRUE(heard_.of<events::EnergySettled>()[0].tokens.at(0).figure.total);
 }
 
 TEST_F(RunMeterTest, ASensorThatIsGoneIsNot) {
@@ -226,8 +234,8 @@ TEST_F(RunMeterTest, ASensorThatIsGoneIsNot) {
   sensor_->mode = FakeSensor::Mode::gone;
   monitor_->sync();
   const LoneMeter meter(*monitor_, heard_, 50ms);
-  ASSERT_TRUE(heard_.wait_for(EventType::energy_settled));
-  const TokenFigure token = heard_.of(EventType::energy_settled)[0].tokens.at(0);
+  ASSERT_TRUE(heard_.wait_for<events::EnergySettled>());
+  const TokenFigure token = heard_.of<events::EnergySettled>()[0].tokens.at(0);
   EXPECT_FALSE(token.figure.total);  // absent, not zero
   EXPECT_GE(token.figure.duration, 2ms);
 }

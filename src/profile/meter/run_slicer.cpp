@@ -5,7 +5,7 @@
 
 namespace enprof {
 
-void RunSlicer::take_plan(std::uint32_t index, OperationPlan plan) {
+void RunSlicer::add_plan(std::uint32_t index, OperationPlan plan) {
   auto& plans = slice_.passes.plans;
   plans.resize(std::max<std::size_t>(plans.size(), index + std::size_t{1}));
   plans[index] = std::move(plan);

@@ -21,9 +21,9 @@ namespace enprof {
 class RunSlicer {
  public:
   void begin(Instant begin) { begin_ = begin; }
-  void take(const SpanRecord& record) { spans_[record.index] = record; }
-  void take(const PassTicket& ticket) { passes_.push_back(ticket); }
-  void take_plan(std::uint32_t index, OperationPlan plan);
+  void add(const SpanRecord& record) { spans_[record.index] = record; }
+  void add(const PassTicket& ticket) { passes_.push_back(ticket); }
+  void add_plan(std::uint32_t index, OperationPlan plan);
 
   /// Where the next slice begins.
   [[nodiscard]] Instant begin_time() const { return begin_; }

@@ -18,7 +18,7 @@ class RunSlicerTest : public ::testing::Test {
  protected:
   RunSlicerTest() {
     slicer_.begin(at_ms(0));
-    slicer_.take_plan(0, testing::small_plan());
+    slicer_.add_plan(0, testing::small_plan());
   }
 
   /// What happened in (from, to].
@@ -28,16 +28,16 @@ class RunSlicerTest : public ::testing::Test {
       if (span.begin > to || span.end <= from) {
         continue;
       }
-      slicer_.take(SpanRecord{
+      slicer_.add(SpanRecord{
           .index = static_cast<std::int32_t>(index), .open = span.end > to, .span = span});
     }
     for (std::size_t index = 0; index < run_.passes.passes.size(); ++index) {
       const PassRecord& pass = run_.passes.passes[index];
       if (pass.end > from && pass.end <= to) {
-        slicer_.take(PassTicket{.pass = pass,
-                                .index = static_cast<std::int32_t>(index),
-                                .stamps = run_.passes.stamps.data() + pass.first_stamp,
-                                .count = 8});
+        slicer_.add(PassTicket{.pass = pass,
+                               .index = static_cast<std::int32_t>(index),
+                               .stamps = run_.passes.stamps.data() + pass.first_stamp,
+                               .count = 8});
       }
     }
   }
@@ -114,12 +114,12 @@ TEST_F(RunSlicerTest, ALostRecordCostsWhatItContainsNoMore) {
   for (std::size_t index = 0; index < run_.spans.size(); ++index) {
     const Span& span = run_.spans[index];
     if (span.begin >= at_ms(40) && !lost(span)) {
-      slicer_.take(
+      slicer_.add(
           SpanRecord{.index = static_cast<std::int32_t>(index), .open = false, .span = span});
     }
   }
   for (const PassRecord& pass : run_.passes.passes) {
-    slicer_.take(PassTicket{
+    slicer_.add(PassTicket{
         .pass = pass, .stamps = run_.passes.stamps.data() + pass.first_stamp, .count = 8});
   }
   ASSERT_TRUE(slicer_.cut(at_ms(100)));

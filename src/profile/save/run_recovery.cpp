@@ -2,7 +2,7 @@
 
 #include "base/log.hpp"
 #include "profile/save/run_attempt.hpp"
-#include "profile/save/run_saver.hpp"
+#include "profile/save/run_elsewhere.hpp"
 #include "profile/save/step_reader.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
 #include <utility>
 
@@ -27,6 +26,14 @@ constexpr Nanoseconds kLookBack = std::chrono::seconds{30};
 /// The command that brings journals in.
 std::string import_command(const ProfileDatabase& database) {
   return fmt::format("enprof db import --db {}", shell_quote(database.path().string()));
+}
+
+/// A hint, ended with a period, so that more can be said after it.
+std::string sentence(std::string hint) {
+  if (!hint.empty() && !hint.ends_with('.')) {
+    hint += '.';
+  }
+  return hint;
 }
 
 /// All of a run's recording in one step.
@@ -66,11 +73,6 @@ RunStepData step_of(const Recording& recording) {
 }
 
 }  // namespace
-
-std::filesystem::path temporary_directory() {
-  const char* const set = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): only read
-  return set != nullptr && *set != '\0' ? set : "/tmp";
-}
 
 RunSaver::RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Listener listener,
                    Options options)
@@ -137,7 +139,7 @@ RunStepData RunSaver::collect() {
     data.values = std::exchange(values_, {});
     data.plans = std::exchange(plans_, {});
   }
-  data.at = monotonic_clock().now();
+  data.at = options_.clock->now();
   collect_spans(data);
   PassTicket ticket;
   while (passes_.pop(ticket)) {
@@ -154,7 +156,7 @@ RunStepData RunSaver::collect() {
 
 void RunSaver::sample_cpu() {
   if (const auto times = cpu_.read()) {
-    cpu_samples_.push_back({.at = monotonic_clock().now(), .times = *times});
+    cpu_samples_.push_back({.at = options_.clock->now(), .times = *times});
   }
 }
 
@@ -238,7 +240,8 @@ void RunSaver::put(RunStep step) {
                      header_.run_id, journal_->path().string(), stored.error().message),
          {.code = stored.error().code,
           .message = {},
-          .hint = stored.error().hint + " Nothing is lost: enprof brings the file in by itself."});
+          .hint = sentence(stored.error().hint) +
+                  " Nothing of the run is lost: enprof brings the file in by itself."});
   } else {
     trim_pending();
     tell(
@@ -405,13 +408,13 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
     written = journal_->append(std::span(&line, 1));
   }
   if (written) {
-    run.warnings.push_back(
-        {"store", "journaled",
-         fmt::format("The run is not in the database yet, but in {}: {}", journal_->path().string(),
-                     refusal.message),
-         fmt::format("{} Nothing is lost: enprof brings the run in by itself when it starts next, "
-                     "or at once with: {}",
-                     refusal.hint, import_command(database_))});
+    run.warnings.push_back({"store", "journaled",
+                            fmt::format("The run is not in the database yet, but in {}: {}",
+                                        journal_->path().string(), refusal.message),
+                            fmt::format("{} Nothing of the run is lost: enprof brings the run in "
+                                        "by itself when it starts next, "
+                                        "or at once with: {}",
+                                        sentence(refusal.hint), import_command(database_))});
     kLog.warning("Run {} is in {}", run.run_id, journal_->path().string());
     return journal_->path();
   }
@@ -419,13 +422,14 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
     drop_journal();
   }
   if (const auto place = to_file_elsewhere(line, run.run_id)) {
-    run.warnings.push_back(
-        {"store", "saved_elsewhere",
-         fmt::format("The run is not in the database, but in {}: {}", place->string(),
-                     refusal.message),
-         fmt::format("{} Nothing is lost: as soon as the database can be written, bring the run in "
-                     "with: {} {}",
-                     refusal.hint, import_command(database_), shell_quote(place->string()))});
+    run.warnings.push_back({"store", "saved_elsewhere",
+                            fmt::format("The run is not in the database, but in {}: {}",
+                                        place->string(), refusal.message),
+                            fmt::format("{} Nothing of the run is lost: as soon as the database "
+                                        "can be written, bring the run in "
+                                        "with: {} {}",
+                                        sentence(refusal.hint), import_command(database_),
+                                        shell_quote(place->string()))});
     kLog.warning("Run {} is in {}", run.run_id, place->string());
     return *place;
   }
@@ -436,7 +440,7 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
        fmt::format("The run is not saved: {}. And no journal can be written: {}", refusal.message,
                    written.error().message),
        fmt::format("{} As long as this program runs it keeps the run in memory, and tries again.",
-                   refusal.hint)});
+                   sentence(refusal.hint))});
   kLog.error("Run {} is in memory only: {}", run.run_id, written.error().message);
   return {};
 }

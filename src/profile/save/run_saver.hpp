@@ -10,6 +10,7 @@
 #include "base/periodic_thread.hpp"
 #include "base/standstill_watch.hpp"
 #include "profile/assemble/run_assembler.hpp"
+#include "profile/save/run_elsewhere.hpp"
 #include "profile/save/run_step_data.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
@@ -27,9 +28,6 @@
 
 namespace enprof {
 
-/// $TMPDIR, where that is set, else /tmp.
-[[nodiscard]] std::filesystem::path temporary_directory();
-
 /// Writes a run into the database in steps, on a thread of its own, so that whatever ends the
 /// program leaves all but its last second. A step that the database does not take goes into the
 /// journal beside it; one that the journal does not take either is kept in memory and tried again
@@ -44,6 +42,8 @@ class RunSaver {
   struct Options {
     /// Between steps: with the time that a step takes, a run is less than a second behind.
     Nanoseconds period = std::chrono::milliseconds{700};
+    /// The run's.
+    const Clock* clock = &monotonic_clock();
     /// How long a step waits for another program to let go of the database.
     Nanoseconds patience = std::chrono::milliseconds{200};
     /// Of steps that neither takes, kept in memory; beyond it the oldest but the run's first are

@@ -1,0 +1,34 @@
+// A model's file whose header was read, and that is not loaded yet.
+#pragma once
+
+#include "enprof/base/error.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace enprof {
+
+struct CheckedModel;
+
+/// What LlamaEngine::load() goes on with: the header is read once. Threads: one at a time.
+class LlamaModelFile {
+ public:
+  /// Errors: those of check_model().
+  [[nodiscard]] static Result<LlamaModelFile> open(const std::filesystem::path& path);
+  LlamaModelFile(LlamaModelFile&& other) noexcept;
+  LlamaModelFile& operator=(LlamaModelFile&& other) noexcept;
+  ~LlamaModelFile();
+
+  /// Positions that the model was trained with; empty where its file does not say.
+  [[nodiscard]] std::optional<std::int64_t> trained_context() const;
+
+ private:
+  friend class LlamaEngine;
+  explicit LlamaModelFile(std::unique_ptr<CheckedModel> checked) noexcept;
+
+  std::unique_ptr<CheckedModel> checked_;
+};
+
+}  // namespace enprof

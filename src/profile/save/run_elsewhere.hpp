@@ -1,0 +1,14 @@
+// Where a run goes that can be saved neither in the database nor beside it.
+#pragma once
+
+#include <filesystem>
+
+namespace enprof {
+
+/// $TMPDIR, where that is set, else /tmp.
+[[nodiscard]] std::filesystem::path temporary_directory();
+
+/// Whether a run of the usual size can be written to this directory.
+[[nodiscard]] bool has_room_for_a_run(const std::filesystem::path& directory);
+
+}  // namespace enprof

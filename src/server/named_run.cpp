@@ -1,0 +1,75 @@
+#include "server/named_run.hpp"
+
+#include "server/existing_run.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace enprof {
+namespace {
+
+/// Those of the queue that a name may mean.
+std::vector<std::string> queued_runs(const RunQueue& queue, std::string_view name) {
+  std::vector<std::string> ids = queue.ids();
+  if (name == "last") {
+    ids.resize(std::min<std::size_t>(ids.size(), 1));
+    return ids;
+  }
+  if (std::ranges::find(ids, name) != ids.end()) {
+    return {std::string{name}};
+  }
+  std::erase_if(ids, [&](const std::string& id) { return !id.starts_with(name); });
+  return ids;
+}
+
+Result<std::string> resolve(ProfileDatabase& store, const RunQueue& queue,
+                            const std::string& name) {
+  std::vector<std::string> ids =
+      name.empty() ? std::vector<std::string>{} : queued_runs(queue, name);
+  if (ids.size() == 1 && (name == "last" || ids.front() == name)) {
+    return std::move(ids.front());
+  }
+  auto saved = store.resolve(name);
+  if (ids.empty() || (!saved && saved.error().code != ErrorCode::not_found)) {
+    return saved;
+  }
+  if (saved && *saved == name) {  // an id is meant, although others begin with it
+    return saved;
+  }
+  if (saved && std::ranges::find(ids, *saved) == ids.end()) {  // one under way may be in both
+    ids.push_back(*std::move(saved));
+  }
+  if (ids.size() > 1) {
+    return fail(ErrorCode::invalid_argument, fmt::format("{} runs begin with {}", ids.size(), name),
+                fmt::format("Type more of the id. They are: {}", fmt::join(ids, ", ")));
+  }
+  return std::move(ids.front());
+}
+
+}  // namespace
+
+Result<NamedRun> named_run(ProfileDatabase& store, const RunQueue& queue, const std::string& name) {
+  const auto id = resolve(store, queue, name);
+  if (!id) {
+    return std::unexpected(id.error());
+  }
+  if (const auto state = queue.state(*id)) {
+    return NamedRun{.run_id = *id,
+                    .status = *state == RunQueue::State::running ? "running" : "queued"};
+  }
+  const auto summary = store.summary(*id);
+  if (!summary) {
+    return std::unexpected(summary.error());
+  }
+  if (!*summary) {  // deleted since
+    return std::unexpected(no_run(*id));
+  }
+  return NamedRun{.run_id = *id, .status = std::string{to_string((*summary)->status)}};
+}
+
+}  // namespace enprof

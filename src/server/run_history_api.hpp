@@ -1,0 +1,41 @@
+// The part of the API that shows runs that are over.
+#pragma once
+
+#include "enprof/store/profile_database.hpp"
+
+#include "server/http_message.hpp"
+#include "server/router.hpp"
+#include "server/run_queue.hpp"
+
+#include <string>
+
+namespace enprof {
+
+/// Lists runs, shows them and their parts, side by side too, and hands them out as files. Of one
+/// that is not over it says so. Threads: any thread may call what it adds to the router.
+class RunHistoryApi {
+ public:
+  /// Both outlive it.
+  RunHistoryApi(ProfileDatabase& store, const RunQueue& queue) : store_(store), queue_(queue) {}
+  RunHistoryApi(const RunHistoryApi&) = delete;
+  RunHistoryApi& operator=(const RunHistoryApi&) = delete;
+
+  /// This outlives the router.
+  void add_routes(Router& router);
+
+ private:
+  [[nodiscard]] HttpResponse list_runs(const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse resolve(const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse get_run(const std::string& id, const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse summary(const std::string& id) const;
+  [[nodiscard]] HttpResponse pipeline(const std::string& id) const;
+  [[nodiscard]] HttpResponse power(const std::string& id, const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse matrix(const std::string& id, const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse operations(const std::string& id, const HttpRequest& request) const;
+  [[nodiscard]] HttpResponse compare(const HttpRequest& request) const;
+
+  ProfileDatabase& store_;
+  const RunQueue& queue_;
+};
+
+}  // namespace enprof

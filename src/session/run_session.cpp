@@ -1,0 +1,214 @@
+#include "session/run_session.hpp"
+
+#include "base/last_words.hpp"
+#include "base/log.hpp"
+#include "profile/run_id.hpp"
+#include "profile/save/run_attempt.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <filesystem>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+constexpr Logger kLog{"session"};
+constexpr const char* kFailed = "error";          // as a finish reason
+constexpr const char* kRunFailed = "run_failed";  // as a warning
+
+RunRequest request_of(const RunTask& order, std::size_t most_output_tokens) {
+  return {.run_id = order.run_id,
+          .prompt = order.generate.prompt,
+          .model_name = std::filesystem::path{order.model}.filename().string(),
+          .tags = order.tags,
+          .experiment = order.experiment,
+          .depth = order.depth,
+          .max_output_tokens = most_output_tokens};
+}
+
+/// So that a model that ends the program is named by the next one. Empty where nothing is kept.
+std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunTask& order) {
+  if (store == nullptr) {
+    return std::nullopt;
+  }
+  auto attempt = RunAttempt::begin(store->path(), request_of(order, 0));
+  if (!attempt) {  // a full disk, say: the run says so itself, if that lasts
+    kLog.warning("{}", attempt.error().message);
+    return std::nullopt;
+  }
+  return *std::move(attempt);
+}
+
+/// Whether the engine refused the request, rather than failing at the work.
+bool is_refusal(const Error& error) {
+  return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large ||
+         error.code == ErrorCode::unsupported;
+}
+
+}  // namespace
+
+/// The scope of a run refers to its profiler.
+struct RunSession::Running {
+  Running(PowerMonitor* power, ProfileDatabase* store, ProfilerOptions options)
+      : profiler(power, store, std::move(options)) {}
+
+  InferencePipelineProfiler profiler;
+  std::optional<RunScope> scope;
+};
+
+RunSession::RunSession(Options options) : options_(std::move(options)) {
+  if (options_.observer == nullptr) {
+    options_.observer = &silent_;
+  }
+}
+
+RunSession::~RunSession() = default;
+
+RunOutcome RunSession::perform(RunTask order, const std::stop_token& stop) {
+  running_.reset();
+  const bool is_known = !order.run_id.empty();
+  try {
+    if (!is_known) {
+      order.run_id = make_run_id();
+    }
+    return profile(order, is_known, stop);
+  } catch (const std::exception& thrown) {
+    const Error error{.code = ErrorCode::internal,
+                      .message = fmt::format("Run {} ended: {}", order.run_id, thrown.what()),
+                      .hint = "The log says more: -v."};
+    return running_ && running_->scope ? end_begun(error)
+                                       : end_before(order, is_known, error, kRunFailed);
+  }
+}
+
+RunOutcome RunSession::end_begun(const Error& error) {
+  kLog.error("{}", error.message);
+  RunScope& run = *running_->scope;
+  run.set_finish_reason(kFailed);
+  run.warn(
+      {.component = "engine", .code = kRunFailed, .message = error.message, .hint = error.hint});
+  return {.run = &run.finish(RunStatus::failed), .has_begun = true, .error = error};
+}
+
+RunOutcome RunSession::profile(const RunTask& order, bool is_known, const std::stop_token& stop) {
+  std::optional<RunAttempt> attempt;
+  std::optional<Undertaking> undertaking;
+  const auto note_down = [&] {
+    attempt = begin_attempt(options_.store, order);
+    undertaking.reset();
+    undertaking.emplace(order.model, attempt ? order.run_id : "",
+                        attempt ? attempt->descriptor() : -1);
+  };
+  if (is_known) {
+    note_down();
+  } else {
+    undertaking.emplace(order.model, "", -1);
+  }
+  if (options_.power != nullptr) {
+    if (const auto ready = options_.power->get_ready(); !ready) {
+      return end_before(order, is_known, ready.error(), "power_failed");
+    }
+  }
+  const auto model = options_.models->make_ready(
+      order.model, stop, [&](double share) { options_.observer->on_loading(order, share); });
+  options_.observer->on_load_end(order, model ? Result<void>{} : std::unexpected(model.error()));
+  if (!model && !stop.stop_requested()) {
+    return end_before(order, is_known, model.error(), "model_not_loaded");
+  }
+  SessionPower::ForRun power;
+  if (model && options_.power != nullptr) {
+    power = options_.power->measure_idle(model->is_new, stop);
+  }
+  if (stop.stop_requested()) {
+    return is_known ? cancel_before(order) : RunOutcome{};
+  }
+
+  if (!is_known) {
+    note_down();  // from here on there is a run
+  }
+  ProfilerOptions options = options_.profiler;
+  options.on_trouble = [this, order](const Warning& warning) {
+    options_.observer->on_trouble(order, warning);
+  };
+  running_ = std::make_unique<Running>(power.monitor, options_.store, std::move(options));
+  const std::size_t most_output = model->model->most_output_tokens(order.generate);
+  options_.observer->on_begin(order, most_output, running_->profiler, power.monitor);
+  RunScope& run = running_->scope.emplace(running_->profiler.run(request_of(order, most_output)));
+  for (const Warning& warning : power.warnings) {
+    run.warn(warning);
+  }
+  GenerateOptions generate = order.generate;
+  generate.stop = stop;
+  const auto generated = model->model->generate(run, generate);
+  if (!generated && is_refusal(generated.error()) && !is_known && !stop.stop_requested()) {
+    run.abandon();  // nothing was inferred: there is no run to keep
+    running_.reset();
+    return {.run = nullptr, .has_begun = false, .error = generated.error()};
+  }
+
+  RunOutcome outcome{.run = nullptr, .has_begun = true, .error = std::nullopt};
+  RunStatus status = RunStatus::completed;
+  if (stop.stop_requested()) {
+    status = RunStatus::cancelled;
+  } else if (!generated) {
+    status = RunStatus::failed;
+    outcome.error = generated.error();
+    kLog.error("Run {} failed: {}", order.run_id, generated.error().message);
+    run.set_finish_reason(kFailed);
+    run.warn({.component = "engine",
+              .code = "generation_failed",
+              .message = generated.error().message,
+              .hint = generated.error().hint});
+  }
+  outcome.run = &run.finish(status);
+  return outcome;
+}
+
+RunOutcome RunSession::cancel_before(const RunTask& order, const std::optional<Warning>& reason) {
+  keep(order, RunStatus::cancelled, "cancelled", reason);
+  return {.run = running_ && running_->scope ? &running_->scope->finish() : nullptr,
+          .has_begun = false,
+          .error = std::nullopt};
+}
+
+RunOutcome RunSession::end_before(const RunTask& order, bool is_known, const Error& error,
+                                  const std::string& code) {
+  kLog.error("Run {} failed: {}", order.run_id, error.message);
+  if (is_known) {
+    keep(order, RunStatus::failed, kFailed,
+         Warning{.component = code == "power_failed" ? "power" : "engine",
+                 .code = code,
+                 .message = error.message,
+                 .hint = error.hint});
+  }
+  return {.run = is_known && running_ && running_->scope ? &running_->scope->finish() : nullptr,
+          .has_begun = false,
+          .error = error};
+}
+
+void RunSession::keep(const RunTask& order, RunStatus status, const std::string& finish_reason,
+                      const std::optional<Warning>& warning) {
+  try {
+    running_.reset();
+    if (options_.store != nullptr) {
+      if (const auto there = options_.store->summary(order.run_id); there && *there) {
+        return;  // it had begun, and was saved when its scope ended
+      }
+    }
+    running_ = std::make_unique<Running>(nullptr, options_.store, ProfilerOptions{});
+    RunScope& run = running_->scope.emplace(running_->profiler.run(request_of(order, 1)));
+    run.set_finish_reason(finish_reason);
+    if (warning) {
+      run.warn(*warning);
+    }
+    static_cast<void>(run.finish(status));
+  } catch (const std::exception& error) {
+    // Who waits for the run is told of its end in any case.
+    kLog.error("Run {} could not be kept: {}", order.run_id, error.what());
+    running_.reset();
+  }
+}
+
+}  // namespace enprof

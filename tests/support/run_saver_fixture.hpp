@@ -1,0 +1,190 @@
+// What tests of a run that is saved while it goes on have in common.
+#pragma once
+
+#include "enprof/power/power_monitor.hpp"
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+#include "enprof/store/profile_database.hpp"
+
+#include "profile/save/step_reader.hpp"
+#include "store/run_journal.hpp"
+#include "support/fake_source.hpp"
+#include "support/temp_dir.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace enprof::testing {
+
+/// A monitor over a fake sensor of 50 W.
+inline std::unique_ptr<PowerMonitor> fake_monitor() {
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<FakeSource>(
+      "fake", std::vector<std::string>{"cpu"}, monotonic_clock(), std::make_shared<FakeSensor>()));
+  return std::make_unique<PowerMonitor>(std::move(sources));
+}
+
+/// Where runs go that nothing else takes, for one test.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(const std::filesystem::path& path) {
+    if (const char* const old = getenv("TMPDIR")) {
+      old_ = old;
+    }
+    setenv("TMPDIR", path.c_str(), 1);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    if (old_) {
+      setenv("TMPDIR", old_->c_str(), 1);
+    } else {
+      unsetenv("TMPDIR");
+    }
+  }
+
+ private:
+  std::optional<std::string> old_;
+};
+
+class RunSaverTest : public ::testing::Test {
+ protected:
+  static DatabaseOptions impatient() { return {.busy_timeout = std::chrono::milliseconds{20}}; }
+
+  [[nodiscard]] ProfileDatabase connect() const {
+    auto database = ProfileDatabase::connect(path_, impatient());
+    EXPECT_TRUE(database) << database.error().message;
+    return *std::move(database);
+  }
+  /// A profiler that saves every two milliseconds.
+  [[nodiscard]] std::unique_ptr<InferencePipelineProfiler> profiler(ProfileDatabase& database) {
+    return std::make_unique<InferencePipelineProfiler>(
+        monitor_.get(), &database,
+        ProfilerOptions{.power_interval = std::chrono::milliseconds{1},
+                        .save_period = std::chrono::milliseconds{2},
+                        .on_trouble = [this](const Warning& warning) {
+                          const std::lock_guard lock(mutex_);
+                          trouble_.push_back(warning);
+                        }});
+  }
+  static void decode(RunScope& run, int tokens, const char* text = "x") {
+    for (int token = 0; token < tokens; ++token) {
+      TokenScope scope = run.token(Phase::decode);
+      const SectionScope section = run.section(Phase::decode, "forward");
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      scope.set_text(text);
+    }
+  }
+  /// Waits for what a thread does; there is no limit but the test's own.
+  template <class Condition>
+  static void wait_until(Condition&& condition) {
+    while (!condition()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+  }
+  [[nodiscard]] std::vector<std::string> trouble() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> codes;
+    codes.reserve(trouble_.size());
+    for (const Warning& warning : trouble_) {
+      codes.push_back(warning.code);
+    }
+    return codes;
+  }
+  static bool has_warning(const ProfiledRun& run, std::string_view code) {
+    return std::ranges::find(run.warnings, code, &Warning::code) != run.warnings.end();
+  }
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.path())) {
+      names.push_back(std::filesystem::relative(entry.path(), dir_.path()).string());
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+  /// Makes every connection fail until put_back(): the file is elsewhere, and in its place there is
+  /// what is no file.
+  void take_away() const { take_away(path_); }
+  static void take_away(const std::filesystem::path& database) {
+    const std::filesystem::path away = database.parent_path() / "away";
+    std::filesystem::create_directory(away);
+    for (const char* const suffix : {"", "-wal", "-shm"}) {
+      std::error_code none;
+      std::filesystem::rename(database.string() + suffix, away / (std::string{"db"} + suffix),
+                              none);
+    }
+    std::filesystem::create_directory(database);
+  }
+  void put_back() const { put_back(path_); }
+  static void put_back(const std::filesystem::path& database) {
+    const std::filesystem::path away = database.parent_path() / "away";
+    std::filesystem::remove(database);
+    for (const char* const suffix : {"", "-wal", "-shm"}) {
+      std::error_code none;
+      std::filesystem::rename(away / (std::string{"db"} + suffix), database.string() + suffix,
+                              none);
+    }
+    std::filesystem::remove_all(away);
+  }
+  /// Takes all room of a file system but so much.
+  static void fill(const std::filesystem::path& file, std::size_t room) {
+    {
+      std::ofstream ballast(file, std::ios::binary);
+      while (ballast) {
+        ballast << std::string(4096, 'b') << std::flush;
+      }
+    }
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) - room);
+  }
+  /// What could be made of a run that is in the database up to now.
+  static Result<RecordedRun> recorded(ProfileDatabase& database, const std::string& run_id) {
+    const auto steps = database.read_steps(run_id);
+    if (!steps) {
+      return std::unexpected(steps.error());
+    }
+    StepReader reader;
+    for (const RunStep& step : *steps) {
+      if (auto added = reader.add(step.content); !added) {
+        return std::unexpected(added.error());
+      }
+    }
+    return reader.run();
+  }
+  static std::size_t saved_tokens(ProfileDatabase& database, const std::string& run_id) {
+    auto run = recorded(database, run_id);
+    return run ? assemble_recorded(*std::move(run)).tokens.size() : 0;
+  }
+
+  /// Neither the database nor the run's journal can be written until give_back().
+  void take_all_away(const std::string& run_id) const {
+    take_away();
+    std::filesystem::create_directories(journal_path(path_, run_id));
+  }
+  void give_back(const std::string& run_id) const {
+    put_back();
+    std::filesystem::remove(journal_path(path_, run_id));
+  }
+
+  const TempDir dir_;
+  const std::filesystem::path path_ = dir_.path() / "profiles.db";
+  const TemporaryDirectory nowhere_{"/nowhere"};
+  std::unique_ptr<PowerMonitor> monitor_ = fake_monitor();
+  std::mutex mutex_;
+  std::vector<Warning> trouble_;
+};
+
+}  // namespace enprof::testing
