@@ -46,13 +46,13 @@ function(enprof_unit_tests room shards)
   add_dependencies(unit_tests ${room}_test)
   if(NOT shards)
     add_test(NAME unit.${room} COMMAND ${room}_test)
-    set_tests_properties(unit.${room} PROPERTIES LABELS unit)
+    set_tests_properties(unit.${room} PROPERTIES LABELS unit TIMEOUT 900)
     return()
   endif()
   foreach(number RANGE 1 ${shards})
     math(EXPR index "${number} - 1")
     add_test(NAME unit.${room}.${number} COMMAND ${room}_test)
-    set_tests_properties(unit.${room}.${number} PROPERTIES LABELS unit
+    set_tests_properties(unit.${room}.${number} PROPERTIES LABELS unit TIMEOUT 900
       ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
   endforeach()
 endfunction()
@@ -77,6 +77,9 @@ function(enprof_unity target variable)
   string(REGEX MATCHALL "[^\n]+" written "${written}")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
                ${together} ${PROJECT_SOURCE_DIR}/tools/unity)
-  set_source_files_properties(${written} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR})
+  # g++ takes an included source for a header, whose types are not to hold unnamed ones.
+  set_source_files_properties(${written} PROPERTIES
+    INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}
+    COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   set(${variable} ${written} ${alone} PARENT_SCOPE)
 endfunction()
