@@ -5,7 +5,7 @@ import re
 import stat
 import subprocess
 
-from program import ProgramTest, SOURCE, enprof, main, model
+from program import SOURCE, ProgramTest, enprof, main, model
 
 LINE = (r"joule ALL=(root) NOPASSWD: /usr/bin/powermetrics -f plist -i 100 --samplers "
         r"cpu_power\,gpu_power\,thermal")
