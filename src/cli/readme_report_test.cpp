@@ -1,5 +1,5 @@
-// The report that README shows is made here, from a script and a recording, on a clock of its own: it
-// is the same each time. `make readme` writes it into README.
+// The report that README shows is made here, from a script and a recording, on a clock of its own:
+// it is the same each time. `make readme` writes it into README.
 
 #include "engines/playback/playback.hpp"
 #include "power/replay/replay_source.hpp"

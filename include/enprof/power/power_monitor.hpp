@@ -129,7 +129,7 @@ class ENPROF_API PowerMonitor {
 
   /// A monitor over the caller's own sources. No sources: a monitor that measures nothing. The
   /// clock, which the sources should share, lives longer than the monitor, and so does the sleeper,
-  /// which lets that clock's time pass; null: real time passes. How busy the machine is is read below
+  /// which lets that clock's time pass; null: real time passes. How busy the machine is stands below
   /// `procfs_root`.
   explicit PowerMonitor(std::vector<std::unique_ptr<PowerSource>> sources,
                         const Clock& clock = monotonic_clock(),
@@ -194,9 +194,9 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
-  /// Measures for this long, blocking, then keeps the result as baseline(). Ends early where a stop is
-  /// requested. Errors: invalid_argument; not_running; cancelled; unavailable, where
-  /// no window came; busy, where the machine's CPUs worked for more than kIdleShare of that time.
+  /// Measures for this long, blocking, then keeps the result as baseline(). Ends early where a stop
+  /// is requested. Errors: invalid_argument; not_running; cancelled; unavailable, where no window
+  /// came; busy, where the machine's CPUs worked for more than kIdleShare of that time.
   /// Where their times cannot be read, or duration is too short to tell, it is taken for idle.
   [[nodiscard]] Result<IdleBaseline> measure_idle_baseline(Nanoseconds duration,
                                                            const std::stop_token& stop = {},
