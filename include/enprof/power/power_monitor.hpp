@@ -129,7 +129,7 @@ class ENPROF_API PowerMonitor {
 
   /// A monitor over the caller's own sources. No sources: a monitor that measures nothing. The
   /// clock, which the sources should share, lives longer than the monitor, and so does the sleeper,
-  /// which lets that clock's time pass; null: real time passes. How busy the machine is stands below
+  /// which lets that clock's time pass; null: real time passes. How busy the machine is, is read in
   /// `procfs_root`.
   explicit PowerMonitor(std::vector<std::unique_ptr<PowerSource>> sources,
                         const Clock& clock = monotonic_clock(),
