@@ -5,7 +5,7 @@ DEMO_MODEL := build/demo/demo.gguf
 DEMO_DB := build/demo/profiles.db
 SANITIZERS := asan-ubsan tsan
 
-.PHONY: help setup setup-dev build demo test test-program $(SANITIZERS) fuzz bench lint format install clean FORCE
+.PHONY: help setup setup-dev build demo test test-program $(SANITIZERS) fuzz bench readme lint format install clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -54,6 +54,10 @@ fuzz: setup-dev build/fuzz/build.ninja ## run each fuzz target for FUZZ_SECONDS,
 bench: build/release/build.ninja ## measure: one JSON line a figure, and a table
 	cmake --build --preset bench
 	tools/bench
+
+readme: build/dev/build.ninja ## write the report that README shows anew
+	cmake --build --preset dev --target cli_test
+	ENPROF_UPDATE_README=1 build/dev/bin/cli_test --gtest_filter='Readme.*'
 
 lint: setup-dev build/tidy/build.ninja ## check format, clang-tidy, shell scripts and includes
 	@ninja -C build/tidy --quiet build.ninja

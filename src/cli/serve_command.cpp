@@ -157,7 +157,7 @@ SessionPower::Options ServeCommand::power_options(const RunQueue* const& queue,
   SessionPower::Options options{
       .open = [this] { return PowerMonitor::open(power_, power_environment()); },
       .can_open =
-          [this](const std::string& source) {
+          [](const std::string& source) {
             return PowerMonitor::open(source, power_environment()).has_value();
           },
       .interval = power_interval_.interval(),

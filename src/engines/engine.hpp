@@ -40,8 +40,8 @@ struct EngineSetting {
 /// Values of an engine's settings by name; what is missing has its usual value.
 using EngineSettings = std::map<std::string, std::int64_t, std::less<>>;
 
-/// What a model's file says, without loading the model. An engine derives its own from it, with what
-/// it need not read again.
+/// What a model's file says, without loading the model. An engine derives its own from it, with
+/// what it need not read again.
 struct ModelGlance {
   /// Positions that the model was trained with; empty where its file does not say.
   std::optional<std::int64_t> trained_context{};

@@ -3,6 +3,7 @@
 #include "base/abandonable_thread.hpp"
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
+#include "base/sleeper.hpp"
 #include "base/thread_name.hpp"
 #include "power/idle_baseline.hpp"
 #include "power/power_sources.hpp"
@@ -54,10 +55,25 @@ Error not_running() {
 class PowerMonitor::Impl {
  public:
   Impl(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock,
-       const std::filesystem::path& procfs_root)
-      : sampler(std::make_shared<PowerSampler>(std::move(sources), clock)), cpu(procfs_root) {}
+       const std::filesystem::path& procfs_root, const Sleeper* time)
+      : sampler(std::make_shared<PowerSampler>(std::move(sources), clock)),
+        sleeper(time),
+        cpu(procfs_root) {}
+
+  /// Lets time pass on the monitor's clock, or really where that has no sleeper. Ends early where a
+  /// stop is requested or the sampler ends.
+  void wait(Nanoseconds duration, const std::stop_token& stop) const {
+    const Clock& clock = sleeper != nullptr ? sampler->clock() : monotonic_clock();
+    const Sleeper& time = sleeper != nullptr ? *sleeper : monotonic_sleeper();
+    const Instant end = clock.now() + duration;
+    for (Instant now = clock.now(); now < end && !stop.stop_requested() && sampler->is_running();
+         now = clock.now()) {
+      time.sleep_until(std::min(end, now + kCancelPeriod));
+    }
+  }
 
   std::shared_ptr<PowerSampler> sampler;  // shared with its threads: see PowerSampler
+  const Sleeper* sleeper;
   CpuTimes cpu;
   std::vector<std::string> notes;      // how the sources were chosen
   std::vector<RefusedSource> refused;  // likewise
@@ -109,8 +125,8 @@ std::vector<SourceStatus> PowerMonitor::survey(const PowerEnvironment& environme
 std::string PowerMonitor::source_names() { return power_source_names(); }
 
 PowerMonitor::PowerMonitor(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock,
-                           const std::filesystem::path& procfs_root)
-    : impl_(std::make_unique<Impl>(std::move(sources), clock, procfs_root)) {}
+                           const std::filesystem::path& procfs_root, const Sleeper* sleeper)
+    : impl_(std::make_unique<Impl>(std::move(sources), clock, procfs_root, sleeper)) {}
 
 PowerMonitor::PowerMonitor(PowerMonitor&& other) noexcept = default;
 
@@ -199,15 +215,12 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
   sampler.sync();
   const auto load_at_begin = impl_->cpu.machine();
   const Instant begin = sampler.clock().now();
-  const auto until = std::chrono::steady_clock::now() + duration;
-  for (auto now = until - duration; now < until; now = std::chrono::steady_clock::now()) {
-    if (stop.stop_requested()) {
-      return std::unexpected(cancelled());
-    }
-    if (!sampler.is_running()) {
-      return std::unexpected(not_running());
-    }
-    std::this_thread::sleep_for(std::min<Nanoseconds>(kCancelPeriod, until - now));
+  impl_->wait(duration, stop);
+  if (stop.stop_requested()) {
+    return std::unexpected(cancelled());
+  }
+  if (!sampler.is_running()) {
+    return std::unexpected(not_running());
   }
   sampler.sync();
   const Instant end = sampler.clock().now();

@@ -138,8 +138,8 @@ class RunReport {
       std::vector<std::string> parts{std::string{to_string(*quality.method)},
                                      "coverage " + format_percent(quality.coverage)};
       if (quality.resolution) {
-        parts.push_back(
-            counted(static_cast<std::int64_t>(std::llround(*quality.resolution)), "window"));
+        parts.push_back(counted(static_cast<std::int64_t>(std::llround(*quality.resolution)),
+                                "sensor reading"));
       }
       if (quality.foreign_cpu_share) {
         parts.push_back(fmt::format("other processes {} of busy CPU time",
@@ -197,10 +197,10 @@ class RunReport {
     row({"baseline", format_energy(figure.baseline), idle, "first token",
          totals.time_to_first_token ? format_duration(*totals.time_to_first_token)
                                     : std::string{kAbsent}});
-    row({"dynamic", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
+    row({"above idle", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
          per_second(totals.prefill_tokens_per_second)});
     if (totals.process_dynamic) {
-      row({"this process", format_energy(totals.process_dynamic), "of dynamic, by CPU time", "",
+      row({"this process", format_energy(totals.process_dynamic), "of above idle, by CPU time", "",
            ""});
     }
     row({"mean power", format_power(figure.mean_power), "", "decode",
@@ -249,7 +249,7 @@ class RunReport {
     constexpr std::size_t kError = 7;
     table.may_drop({kShare, kCount, kDynamic, kPower, kError});
     table.may_cut(0, 10);
-    table.row({"phase / section", "count", "time", "energy", "share", "dynamic", "power", "± "},
+    table.row({"phase / section", "count", "time", "energy", "share", "above idle", "power", "± "},
               Style::dim);
     const std::optional<Joules>& total = run_.totals.figure.total;
     const auto add = [&](const std::string& name, const std::string& count, const Figure& figure,
@@ -299,7 +299,7 @@ class RunReport {
         {Align::right, Align::right, Align::right, Align::right, Align::right, Align::left});
     table.may_drop({4, 2});
     table.may_cut(5, 8);
-    table.row({"token", "energy", "± ", "time", "windows", "text"}, Style::dim);
+    table.row({"token", "energy", "± ", "time", "readings", "text"}, Style::dim);
     for (const TokenFigure* token : costliest) {
       const Quality& quality = token->figure.quality;
       table.row(

@@ -159,6 +159,18 @@ TEST_F(HttpServerTest, StoppingTellsWatchers) {
   server_->stop();
 }
 
+TEST_F(HttpServerTest, StoppingSendsWhatWatchersHaveNotHeardYet) {
+  start();
+  SocketClient client(server_->port());
+  client.upgrade("/ws/profiling?since=0");
+  publish(1);
+  EXPECT_EQ(numbers_to(client, 1), (std::vector<int>{1}));
+  publish(2);  // soon after a frame: these wait for the next
+  server_->stop();
+  EXPECT_EQ(numbers_to(client, 3), (std::vector<int>{2, 3}));
+  EXPECT_EQ(client.frame().opcode, 8);
+}
+
 TEST_F(HttpServerTest, WatchersThatVanishAreForgotten) {
   start();
   {

@@ -94,13 +94,14 @@ asio::awaitable<void> LiveWatcher::tell() {
   int lapses = 0;
   bool is_new = true;
   while (!gone_ && !goodbye_) {
-    if (watchers_.is_stopping()) {
-      say_goodbye(websocket::close_code::going_away, "the server is stopping");
-      break;
-    }
+    const bool is_last = watchers_.is_stopping();  // asked first: what it has by then, it sends
     const auto batch = watchers_.hub().read(since_, limits.events_per_frame);
     const bool was_away = std::exchange(is_new, false);
     if (batch.events.empty() && !batch.is_gap()) {
+      if (is_last) {
+        say_goodbye(websocket::close_code::going_away, "the server is stopping");
+        break;
+      }
       co_await sleep(std::chrono::hours{1});  // until woken
       continue;
     }

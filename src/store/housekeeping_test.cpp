@@ -177,8 +177,7 @@ TEST_F(Housekeeping, CheckFindsDamagedPages) {
   EXPECT_FALSE(report->good());
 }
 
-// ---- salvage
-// -------------------------------------------------------------------------------------
+// ---- salvage ------------------------------------------------------------------------------------
 
 class Salvage : public Housekeeping {
  protected:

@@ -104,8 +104,7 @@ const std::filesystem::path& ProfileDatabase::path() const noexcept {
   return impl_ ? impl_->path() : none;
 }
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 Result<void> ProfileDatabase::save_run(const ProfiledRun& run) {
   const auto save = [&]() -> Result<void> {
@@ -196,8 +195,7 @@ Result<bool> ProfileDatabase::set_tags(std::string_view run_id, std::span<const 
                                });
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 Result<std::optional<ProfiledRun>> ProfileDatabase::get_run(std::string_view run_id,
                                                             const RunParts& parts) {
@@ -377,8 +375,7 @@ Result<std::vector<RunStep>> ProfileDatabase::read_steps(std::string_view run_id
   });
 }
 
-// ---- looking after it
-// ----------------------------------------------------------------------------
+// ---- looking after it ---------------------------------------------------------------------------
 
 StoreHealth ProfileDatabase::health() const {
   if (!impl_) {

@@ -156,8 +156,7 @@ class PageReader {
   RunPage page_{.run = {}, .rows = 0, .next = {}};
 };
 
-// ---- what belongs to some passes
-// -----------------------------------------------------------------
+// ---- what belongs to some passes ----------------------------------------------------------------
 
 /// A condition on a table's token, and the bounds that it takes as ?2 and ?3. The prompt's rows
 /// have no token: to ask for both at once would keep SQLite from its index.

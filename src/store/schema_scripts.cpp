@@ -8,8 +8,7 @@
 namespace enprof {
 namespace {
 
-// ---- version 1
-// ------------------------------------------------------------------------------------
+// ---- version 1 ----------------------------------------------------------------------------------
 
 /// The columns of a Figure, in each table that has one. `_j`, `_w` and `_ns` columns hold what the
 /// program holds, bit for bit; `_mj`, `_mw` and `_ms` are computed from them when they are read.
@@ -221,8 +220,7 @@ CREATE TABLE power_samples (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-// ---- version 2: layers, components, operations, values, readings, and runs in the making
-// ---------
+// ---- version 2: layers, components, operations, values, readings, and runs in the making --------
 
 /// Before version 2 a run was written when it was over; since then it is written in steps.
 constexpr std::string_view kStepsV2 = R"sql(

@@ -344,8 +344,12 @@ class ServeFaults(ServeTest):
         self.assertEqual((shown["status"], shown["finish_reason"]), ("cancelled", "cancelled"))
         self.assertGreaterEqual(len(shown["tokens"]), 10)
         self.assertIsNotNone(shown["tokens"][-1]["energy_mj"])
-        # One that had not begun is not there: nothing was inferred.
-        self.assertEqual(enprof("show", queued, "--db", self.db).returncode, 1)
+        # One that had not begun is there too, as its client has its id; and watchers have heard.
+        shown = json.loads(enprof("show", queued, "--json", "--db", self.db).stdout)
+        self.assertEqual((shown["status"], shown["tokens"]), ("cancelled", []))
+        self.assertIn("server_stopped", self.codes(shown))
+        ended = [event["run_id"] for event in self.heard if event["type"] == "inference_complete"]
+        self.assertCountEqual(ended, [run, queued])
 
 
 if __name__ == "__main__":

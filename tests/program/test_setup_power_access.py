@@ -5,7 +5,7 @@ import re
 import stat
 import subprocess
 
-from program import SOURCE, ProgramTest, enprof, main
+from program import SOURCE, ProgramTest, enprof, main, model
 
 LINE = (r"joule ALL=(root) NOPASSWD: /usr/bin/powermetrics -f plist -i 100 --samplers "
         r"cpu_power\,gpu_power\,thermal")
@@ -113,9 +113,7 @@ class MacOs(Setup):
         words = re.search(r'return \{\s*("sudo".*?)\};', source, re.DOTALL).group(1)
         command = re.findall(r'"([^"]*)"', words)
         self.assertEqual(command[:3], ["sudo", "-n", "/usr/bin/powermetrics"])
-        model = self.dir / "none.gguf"
-        model.touch()
-        process = enprof("run", "-m", model, "-p", "x", "--power", "powermetrics", "--strict", env={
+        process = enprof("run", "-m", model(), "-p", "x", "--power", "powermetrics", "--strict", env={
             "ENPROF_POWERMETRICS_COMMAND":
                 f"{fakes}/sudo -n {fakes}/powermetrics {' '.join(command[3:])}"})
         hint = next(line.strip() for line in process.stderr.splitlines() if "NOPASSWD:" in line)

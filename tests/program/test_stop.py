@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from program import ENPROF, ProgramTest, enprof, main, model, replay
+from program import ENPROF, FakeMachine, ProgramTest, enprof, main, model, replay
 
 STOP_S = 1.5  # the time itself is what is tested
 
@@ -82,12 +82,9 @@ class Stop(ProgramTest):
                 self.check_energies(self.stopped_run("--power", f"replay:{path}"), 50)
 
     def test_an_estimate(self):
-        proc = self.dir / "proc"
-        proc.mkdir()
-        (proc / "stat").write_text("cpu  1000 0 0 5000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
-        (proc / "cpuinfo").write_text("")
-        run = self.stopped_run("--power", "estimate", "--tdp-watts", 100, "--idle-watts", 20,
-                               env={"ENPROF_PROCFS_ROOT": str(proc)})
+        with FakeMachine(self.dir / "proc", busy=0.0) as environment:
+            run = self.stopped_run("--power", "estimate", "--tdp-watts", 100, "--idle-watts", 20,
+                                   env=environment)
         self.check_energies(run, 20)
 
     def test_without_power(self):

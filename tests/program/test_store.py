@@ -123,7 +123,7 @@ class Store(ProgramTest):
         self.assertEqual([row["text"] for row in rows], [token["text"] for token in run["tokens"]])
         self.assertEqual([float(row["energy_mj"]) for row in rows],
                          [token["energy_mj"] for token in run["tokens"]])
-        self.assert_fails(enprof("export", "last", "--format", "csv", "--db", self.db), 1, "-o")
+        self.assert_fails(enprof("export", "last", "--format", "csv", "--db", self.db), 2, "-o")
 
     def test_upkeep(self):
         ids = [self.profile_json("--power", "none", "-n", 1)["run_id"] for _ in range(3)]

@@ -3,7 +3,8 @@
 // The trace (fake_nvml_load, or the variable ENPROF_FAKE_NVML) is lines of words; # begins a
 // comment. Devices first:
 //
-//   init 18                                   nvmlInit_v2 fails with this code
+//   init 18                                   nvmlInit_v2 fails with this code; the variable's
+//                                             file is read again at the next
 //   call_us 100                               each reading of energy or power takes so long
 //   gpu 0 uuid=GPU-a name=NVIDIA_A100 arch=7 cc=8.0 counter=100 fields=1 usage=1 update=100
 //
@@ -415,7 +416,8 @@ FAKE_API int fake_nvml_users() {
 FAKE_API Return nvmlInit_v2() {
   const std::lock_guard lock(mutex);
   const char* const path = std::getenv("ENPROF_FAKE_NVML");
-  if (path != nullptr && begin_ns == 0) {
+  // One that is refused may be allowed the next time.
+  if (path != nullptr && (begin_ns == 0 || trace.init != 0)) {
     std::ifstream in(path);
     parse(in);
     begin_ns = now_ns();

@@ -1,5 +1,5 @@
-// Shares measured energy out among what was done meanwhile: for programs that have windows and spans
-// of their own.
+// Shares measured energy out among what was done meanwhile: for programs that have windows and
+// spans of their own.
 //
 //   std::vector<enprof::Domain> domains{enprof::domain_from_name("package-0")};
 //   std::vector<enprof::EnergyWindow> windows = …;   // what a sensor said

@@ -128,11 +128,13 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] static std::string source_names();
 
   /// A monitor over the caller's own sources. No sources: a monitor that measures nothing. The
-  /// clock, which the sources should share, lives longer than the monitor. How busy the machine is
-  /// is read below `procfs_root`.
+  /// clock, which the sources should share, lives longer than the monitor, and so does the sleeper,
+  /// which lets that clock's time pass; null: real time passes. How busy the machine is, is read in
+  /// `procfs_root`.
   explicit PowerMonitor(std::vector<std::unique_ptr<PowerSource>> sources,
                         const Clock& clock = monotonic_clock(),
-                        const std::filesystem::path& procfs_root = "/proc");
+                        const std::filesystem::path& procfs_root = "/proc",
+                        const Sleeper* sleeper = nullptr);
   PowerMonitor(PowerMonitor&& other) noexcept;
   PowerMonitor& operator=(PowerMonitor&& other) noexcept;
   ~PowerMonitor();  ///< stops it
@@ -192,9 +194,9 @@ class ENPROF_API PowerMonitor {
   [[nodiscard]] std::vector<Warning> warnings() const;
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
 
-  /// Measures for this long, blocking, then keeps the result as baseline(). Ends early where a stop is
-  /// requested. Errors: invalid_argument; not_running; cancelled; unavailable, where
-  /// no window came; busy, where the machine's CPUs worked for more than kIdleShare of that time.
+  /// Measures for this long, blocking, then keeps the result as baseline(). Ends early where a stop
+  /// is requested. Errors: invalid_argument; not_running; cancelled; unavailable, where no window
+  /// came; busy, where the machine's CPUs worked for more than kIdleShare of that time.
   /// Where their times cannot be read, or duration is too short to tell, it is taken for idle.
   [[nodiscard]] Result<IdleBaseline> measure_idle_baseline(Nanoseconds duration,
                                                            const std::stop_token& stop = {},

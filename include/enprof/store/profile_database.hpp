@@ -91,8 +91,7 @@ class ENPROF_API ProfileDatabase {
   /// PRAGMA user_version of the schema that this program writes.
   static constexpr int kSchemaVersion = 4;
 
-  // ---- writing
-  // -----------------------------------------------------------------------------------
+  // ---- writing ----------------------------------------------------------------------------------
 
   /// Writes the whole run in one transaction: all of it or nothing. Takes the place of a run of
   /// that id that is in the making. Is tried even while writing is left alone. Errors:
@@ -115,8 +114,7 @@ class ENPROF_API ProfileDatabase {
   /// busy, where the run is in the making: saving it would undo them.
   [[nodiscard]] Result<bool> set_tags(std::string_view run_id, std::span<const std::string> tags);
 
-  // ---- reading
-  // -----------------------------------------------------------------------------------
+  // ---- reading ----------------------------------------------------------------------------------
 
   /// Empty where there is no such run. This and what follows.
   [[nodiscard]] Result<std::optional<ProfiledRun>> get_run(std::string_view run_id,
@@ -161,8 +159,7 @@ class ENPROF_API ProfileDatabase {
   /// The steps of a run in the making, in order.
   [[nodiscard]] Result<std::vector<RunStep>> read_steps(std::string_view run_id);
 
-  // ---- looking after it
-  // --------------------------------------------------------------------------
+  // ---- looking after it -------------------------------------------------------------------------
 
   [[nodiscard]] StoreHealth health() const;
   [[nodiscard]] Result<DatabaseStats> stats();

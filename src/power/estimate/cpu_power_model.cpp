@@ -15,14 +15,15 @@ struct FullPower {
 };
 
 FullPower full_power(const CpuIdentity& cpu, unsigned logical_cpus) {
-  const std::string name = cpu.name.empty() ? "an unnamed CPU" : cpu.name;
+  const std::string name = cpu.name.empty() ? "unknown CPU" : cpu.name;
   const char* const plural = logical_cpus == 1 ? "" : "s";
   const CpuRating* rating = find_cpu_rating(cpu.name);
   if (rating == nullptr) {
     const Watts each = typical_power_per_cpu(cpu.name);
     return {.power = each * logical_cpus,
-            .origin = fmt::format("{} CPU{} of {}, not in the table: {:g} W each as is usual",
-                                  logical_cpus, plural, name, each.value())};
+            .origin = fmt::format("{}: assuming {:g} W per CPU, {} CPU{}",
+                                  cpu.name.empty() ? name : name + " is not in the table",
+                                  each.value(), logical_cpus, plural)};
   }
   if (cpu.is_virtual) {
     return {.power = rating->tdp * (static_cast<double>(logical_cpus) / rating->logical_cpus),

@@ -33,7 +33,7 @@ TEST(CpuPowerModel, AVirtualMachineDrawsItsShare) {
 TEST(CpuPowerModel, AnUnlistedCpuIsTakenForOneOfItsFamily) {
   const auto unlisted = model({.name = "AMD EPYC"}, 2);
   EXPECT_DOUBLE_EQ(unlisted.full.value(), 6.0);
-  EXPECT_EQ(unlisted.origin, "2 CPUs of AMD EPYC, not in the table: 3 W each as is usual");
+  EXPECT_EQ(unlisted.origin, "AMD EPYC is not in the table: assuming 3 W per CPU, 2 CPUs");
   EXPECT_GT(model({}, 1).full.value(), 0);
 }
 

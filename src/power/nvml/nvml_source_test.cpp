@@ -97,8 +97,7 @@ class NvmlSourceTest : public ::testing::Test {
   Poll last_;
 };
 
-// ---- the energy counter
-// ---------------------------------------------------------------------------
+// ---- the energy counter -------------------------------------------------------------------------
 
 TEST_F(NvmlSourceTest, SteadyPowerIsCountedFromStepToStep) {
   open("call_us 50\ngpu 0 uuid=GPU-a name=NVIDIA_A100\nat 0 gpu 0 watts 150\n");
@@ -348,8 +347,7 @@ TEST_F(NvmlSourceTest, ADriverThatAnswersWithZeroWattsLeavesAGap) {
   EXPECT_NEAR(seconds(gpu.end - gpu.begin - gpu.covered), 1, 0.25);
 }
 
-// ---- MIG and modules
-// --------------------------------------------------------------------------------
+// ---- MIG and modules ----------------------------------------------------------------------------
 
 TEST_F(NvmlSourceTest, InstancesThatOnlyRepeatTheirGpuAreNoDomains) {
   open(
@@ -431,8 +429,7 @@ TEST_F(NvmlSourceTest, AModuleThatMayHoldSeveralGpusIsLeftOut) {
   EXPECT_NEAR(sum("gpu-1").joules, 400 * seconds(sum("gpu-1").covered), 1e-6);
 }
 
-// ---- what cannot be read
-// ----------------------------------------------------------------------------
+// ---- what cannot be read ------------------------------------------------------------------------
 
 TEST_F(NvmlSourceTest, AGpuThatCannotBeReadIsSaidSoAndTheOthersAre) {
   open(
@@ -474,8 +471,7 @@ TEST_F(NvmlSourceTest, AnErrorAtTheStartOfASessionIsAnErrorAndNoMore) {
   EXPECT_GT(sum("gpu-0").joules, 0);
 }
 
-// ---- beside energy
-// --------------------------------------------------------------------------------
+// ---- beside energy ------------------------------------------------------------------------------
 
 TEST_F(NvmlSourceTest, SaysHowBusyFastAndHotItIs) {
   open(

@@ -124,7 +124,7 @@ Result<std::vector<RaplEvent>> find_rapl_events(const std::filesystem::path& sys
   const auto pmu = sysfs_root / "bus" / "event_source" / "devices" / "power";
   const auto type = number_in<std::uint32_t>(pmu / "type");
   if (!type) {
-    return fail(ErrorCode::not_found, fmt::format("There is no {}", (pmu / "type").string()));
+    return fail(ErrorCode::not_found, fmt::format("{} is missing", (pmu / "type").string()));
   }
   const std::string mask = first_line_of(pmu / "cpumask");
   const std::vector<int> cpus = cpu_list(mask);

@@ -81,7 +81,8 @@ Result<std::map<ZoneId, std::filesystem::path>> all_zones(const std::filesystem:
   list_zones(root, zones, error);
   if (error) {
     if (error == std::errc::no_such_file_or_directory) {
-      return fail(ErrorCode::not_found, fmt::format("There is no {}", root.string()), kNoRaplHint);
+      return fail(ErrorCode::not_found,
+                  fmt::format("RAPL unavailable: {} is missing", root.string()), kNoRaplHint);
     }
     return fail(error_code_from_errno(error.value()),
                 fmt::format("Cannot list {}: {}", root.string(), error.message()),

@@ -86,7 +86,7 @@ export function PhaseTimeline({ phases, sections }: { phases: Phase[]; sections:
               <th>phase, section</th>
               <th className="num">time</th>
               <th className="num">energy</th>
-              <th className="num">dynamic</th>
+              <th className="num">above idle</th>
               <th className="num">power</th>
             </tr>
           </thead>
