@@ -115,9 +115,12 @@ void ask_for_run(const HttpRequest& request) {
     check(says_why(task.error()), "a refusal says why");
     return;
   }
-  check(!task->prompt.empty() && !task->model.empty(), "there is something to run");
-  check(task->max_tokens >= 1 && task->max_tokens <= 1'000'000, "of bounded length");
-  check(task->top_p > 0.0F && task->top_p <= 1.0F && task->temperature >= 0.0F, "within reason");
+  check(!task->generate.prompt.empty() && !task->model.empty(), "there is something to run");
+  check(task->generate.max_tokens >= 1 && task->generate.max_tokens <= 1'000'000,
+        "of bounded length");
+  check(task->generate.top_p > 0.0F && task->generate.top_p <= 1.0F &&
+            task->generate.temperature >= 0.0F,
+        "within reason");
 }
 
 void ask_for_matrix(const HttpRequest& request) {

@@ -58,7 +58,7 @@ TEST_F(EnergyAttributionTest, GivesEachSpanItsEnergyAndConservesIt) {
   EXPECT_EQ(energy->own[2].duration, std::chrono::milliseconds{50});
   double sum = 0.0;
   for (const Figure& own : energy->own) {
-    sum += own.total->value();
+    sum += own.total.value_or(Joules{0}).value();
   }
   EXPECT_NEAR(sum, energy->spans[0].total->value(), 1e-12);
   EXPECT_DOUBLE_EQ(energy->spans[0].quality.coverage, 1.0);

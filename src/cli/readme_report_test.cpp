@@ -32,6 +32,7 @@ constexpr std::string_view kEnd = "```\n<!-- end of the report -->\n";
 ProfiledRun anywhere(ProfiledRun run) {
   run.run_id = "915eafb830f399b1";
   run.started_at = WallTime{std::chrono::sys_days{std::chrono::year{2026} / 11 / 29} + 9h + 30min};
+  run.model.load_time.reset();
   run.totals.figure.quality.foreign_cpu_share.reset();
   std::erase_if(run.warnings,
                 [](const Warning& warning) { return warning.code == "foreign_load"; });
@@ -60,7 +61,12 @@ std::string example_report() {
        .generate = {.prompt = "How many joules does a thought take?", .max_tokens = 64}},
       {});
   EXPECT_FALSE(outcome.error);
-  return run_report(anywhere(*outcome.run), {.colour = false, .width = 92});
+  std::string report = run_report(anywhere(*outcome.run), {.colour = false, .width = 92});
+  const std::string here = kSource.string() + "/";
+  for (std::size_t at = report.find(here); at != std::string::npos; at = report.find(here)) {
+    report.erase(at, here.size());
+  }
+  return report;
 }
 
 /// The parts that a newcomer wants first.

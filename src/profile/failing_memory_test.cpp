@@ -42,7 +42,16 @@ void* operator new(std::size_t bytes) {
   }
   throw std::bad_alloc();
 }
+// As the standard library has it, which a sanitizer replaces by one that does not ask the above.
+void* operator new(std::size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace enprof {

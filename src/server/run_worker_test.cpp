@@ -262,7 +262,8 @@ TEST_F(RunWorkerTest, WhatIsThrownInMidRunFailsItAndLeavesWhatThereWas) {
   work();
   EXPECT_EQ(kept().status, RunStatus::failed);
   EXPECT_EQ(kept().response, "so far");
-  EXPECT_EQ(types().back(), "error");
+  EXPECT_THAT(types(), Contains("error"));
+  EXPECT_THAT(std::string(last("error")["message"]), HasSubstr("on purpose"));
 }
 
 }  // namespace

@@ -9,6 +9,14 @@
 #include <new>
 #include <stdexcept>
 
+// What llama.cpp has allocated when one of its assertions fails is lost: the guard leaves its code
+// by an exception.
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" const char* __lsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
+  return "leak:ggml_init\nleak:ggml_aligned_malloc\n";
+}
+#endif
+
 namespace enprof {
 namespace {
 
