@@ -52,7 +52,7 @@ struct AttributionRequest {
 /// What was found.
 struct AttributedEnergy {
   std::vector<Figure> spans;  ///< by span, its children included
-  /// By span, without its children: at each span both add up. Empty where it has no time of its own.
+  /// By span, without its children: at each span both add up. Empty where it has no own time.
   std::vector<Figure> own;
   std::size_t rejected_windows = 0;  ///< of no or negative length, or not a finite energy
   std::size_t mended_spans = 0;      ///< that did not lie within their parent, or overlapped
