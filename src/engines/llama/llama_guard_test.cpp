@@ -12,7 +12,8 @@
 // What llama.cpp has allocated when one of its assertions fails is lost: the guard leaves its code
 // by an exception.
 #if defined(__SANITIZE_ADDRESS__)
-extern "C" const char* __lsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
+// NOLINTNEXTLINE(bugprone-reserved-identifier): that is what the sanitizer looks for
+extern "C" __attribute__((visibility("default"))) const char* __lsan_default_suppressions() {
   return "leak:ggml_init\nleak:ggml_aligned_malloc\n";
 }
 #endif
