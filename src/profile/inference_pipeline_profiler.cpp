@@ -84,6 +84,7 @@ class InferencePipelineProfiler::Impl {
   std::vector<Warning> standing_warnings;  // what failed before any run
   CpuTimes cpu;
   bool started_power = false;
+  RunScope::Impl* present = nullptr;  // the run that is not over yet
 };
 
 InferencePipelineProfiler::InferencePipelineProfiler(PowerMonitor* monitor,
@@ -174,6 +175,7 @@ class RunScope::Impl {
     if (profiler.power != nullptr) {
       profiler.power->sync();
     }
+    profiler_.present = this;
     cpu_load_.start();
     if (profiler.options.clock == &monotonic_clock()) {  // another one stands still at will
       standstills_.start();
@@ -195,6 +197,7 @@ class RunScope::Impl {
     if (recorder_.ended()) {
       return run_;
     }
+    is_over();
     passes_.end();
     recorder_.end();
     run_.status = status;
@@ -246,8 +249,18 @@ class RunScope::Impl {
     return run_;
   }
 
+  /// Two runs at once would be in each other's energy.
+  void end_for_another() {
+    kLog.error("Run {} ends: another one of the same profiler begins", run_.run_id);
+    run_.warnings.push_back({"profile", "run_overlapped",
+                             "Another run of the same profiler began before this one was over",
+                             "Finish a run before the next one begins."});
+    finish(RunStatus::failed);
+  }
+
   void abandon() {
     if (!recorder_.ended()) {
+      is_over();
       passes_.end();
       recorder_.end();
       if (meter_) {
@@ -321,7 +334,14 @@ class RunScope::Impl {
   }
 
   /// Nobody looks at the recorders any more, however the run ended.
+  void is_over() noexcept {
+    if (profiler_.present == this) {
+      profiler_.present = nullptr;
+    }
+  }
+
   void let_go() noexcept {
+    is_over();
     if (meter_) {
       meter_->stop();
     }
@@ -427,6 +447,9 @@ class RunScope::Impl {
 };
 
 RunScope InferencePipelineProfiler::run(RunRequest request) {
+  if (impl_->present != nullptr) {
+    impl_->present->end_for_another();
+  }
   return RunScope(std::make_unique<RunScope::Impl>(*impl_, std::move(request)));
 }
 

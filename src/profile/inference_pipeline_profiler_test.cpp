@@ -65,6 +65,25 @@ class ProfilerTest : public ::testing::Test {
   }
 };
 
+TEST_F(ProfilerTest, ARunEndsWhereAnotherBegins) {
+  InferencePipelineProfiler profiler{nullptr, nullptr};
+  auto first = profiler.run({.model_name = "first"});
+  {
+    auto token = first.token(Phase::decode);
+  }
+  auto second = profiler.run({.model_name = "second"});
+  {
+    auto token = first.token(Phase::decode);
+  }  // nothing: it is over
+  const ProfiledRun& ended = first.finish();
+  EXPECT_EQ(ended.status, RunStatus::failed);
+  EXPECT_TRUE(has_warning(ended, "run_overlapped"));
+  EXPECT_EQ(ended.tokens.size(), 1U);
+  const ProfiledRun& whole = second.finish();
+  EXPECT_EQ(whole.status, RunStatus::completed);
+  EXPECT_FALSE(has_warning(whole, "run_overlapped"));
+}
+
 TEST_F(ProfilerTest, ProfilesWhateverItWraps) {
   ASSERT_TRUE(database_) << database_.error().message;
   ASSERT_TRUE(monitor_) << monitor_.error().message;

@@ -234,7 +234,10 @@ class ENPROF_API InferencePipelineProfiler {
   /// uses must live as long as it runs: own it, or share it. Call it before run().
   void on(Listener listener);
 
-  /// Begins a run. Its clock starts once the last reading of power is in, memory is laid out and
+  /// Begins a run. One that is not over yet ends before it, as `failed` with the warning
+  /// run_overlapped: two at once would be in each other's energy. The monitor forgets the windows
+  /// that ended more than a second before the run: who else reads them does so earlier.
+  /// Its clock starts once the last reading of power is in, memory is laid out and
   /// the machine's load is known; the start of the threads that follow the run, a fraction of a
   /// millisecond, belongs to its pre_inference.
   [[nodiscard]] RunScope run(RunRequest request);

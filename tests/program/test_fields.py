@@ -1,0 +1,144 @@
+"""A figure has one name: in JSON, in the tables of CSV, in the database and on the page. The JSON of a
+run is the catalogue (openapi.json describes it, and test_openapi.py holds it to that); a field that
+is missing or called otherwise elsewhere is named here. That each is read again is tested where JSON
+is read (run_from_json_test.cpp)."""
+
+import csv
+import io
+import json
+import re
+import sqlite3
+
+from program import SOURCE, ProgramTest, enprof, main, model, replay
+
+# A list of the run's JSON: its CSV table and its table in the database.
+LISTS = {
+    "phases": ("phases", "pipeline_phases"),
+    "sections": ("sections", "pipeline_sections"),
+    "tokens": ("tokens", "tokens"),
+    "layers": ("layers", "layer_metrics"),
+    "components": ("components", "component_metrics"),
+    "operations": ("operations", "operation_classes"),
+    "power.domains": ("power_domains", "power_domains"),
+    "values.activations": ("activations", "activation_metrics"),
+    "values.attention": ("attention", "attention_metrics"),
+    "warnings": ("warnings", "warnings"),
+}
+# Worked out from other fields of the same row; a table is there to be computed with.
+COMPUTED = {"energy_per_flop_pj", "energy_per_byte_pj", "intensity_flop_per_byte"}
+IN_CSV = {
+    ("power.domains", "method"): "source_method",  # the figure has a method, too
+}
+IN_DATABASE = {
+    ("tokens", "index"): "token_index",  # a word of SQL's own
+    ("power.domains", "method"): "source_method",
+    ("power.domains", "within"): "parent",  # its row
+    ("power.domains", "idle_spread_mw"): "idle_power_spread_mw",
+}
+# Texts that thousands of rows repeat stand once in `names`: a row has the number.
+NAMED = {"component": "component_id", "op": "op_id"}
+
+
+def part(run, path):
+    for key in path.split("."):
+        run = run[key]
+    return run
+
+
+def flat(row):
+    """Names of a row's values; a quality's stand among the others."""
+    result = {}
+    for key, value in row.items():
+        if key == "quality":
+            result.update({name: name for name in value})
+        else:
+            result[key] = key
+    return set(result)
+
+
+class Fields(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.power = replay(40, seconds=60, step_ms=10, domains=("package-0", "dram-0"))
+
+    def setUp(self):
+        super().setUp()
+        made = enprof("run", model(), "Where did it go?", "-n", 8, "--depth", "deep", "--values-every",
+                      2, "--tag", "a", "--experiment", "e", "--power", f"replay:{self.power}",
+                      "--baseline-s", 0.2, "--baseline-force", "--threads", 1, "--db", self.db)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        exported = enprof("export", "last", "--format", "json", "--db", self.db)
+        self.run_json = json.loads(exported.stdout)
+        # A warning, so that there is a row of it.
+        self.run_json["warnings"].append(
+            {"component": "test", "code": "test", "message": "m", "hint": "h"})
+
+    def rows(self, path):
+        rows = part(self.run_json, path)
+        self.assertTrue(rows, f"{path} is empty: it proves nothing")
+        return rows
+
+    def test_tables_of_csv(self):
+        folder = self.dir / "csv"
+        exported = enprof("export", "last", "--format", "csv", "-o", folder, "--db", self.db)
+        self.assertEqual(exported.returncode, 0, exported.stderr)
+        for path, (table, _) in LISTS.items():
+            with self.subTest(table):
+                text = (folder / f"{table}.csv").read_text(encoding="utf-8")
+                columns = next(csv.reader(io.StringIO(text)))
+                self.assertEqual(len(columns), len(set(columns)), "a column comes twice")
+                names = {IN_CSV.get((path, name), name)
+                         for name in flat(self.rows(path)[0]) - COMPUTED}
+                if path == "power.domains":  # the peak's, which JSON has with the peak
+                    names |= {"peak_power_mw", "method"}
+                self.assertEqual(set(columns), names)
+
+    def test_the_run_as_csv(self):
+        folder = self.dir / "csv"
+        enprof("export", "last", "--format", "csv", "-o", folder, "--db", self.db)
+        with (folder / "run.csv").open(encoding="utf-8") as file:
+            keys = {row[0] for row in csv.reader(file)} - {"key"}
+        totals = flat(self.run_json["totals"])
+        facts = {"model_name" if name == "name" else "model_path" if name == "path" else name
+                 for name in self.run_json["model"]}
+        self.assertEqual((totals | facts) - keys, set(), "not in run.csv")
+
+    def test_columns_of_the_database(self):
+        with sqlite3.connect(self.db) as database:
+            for path, (_, table) in LISTS.items():
+                with self.subTest(table):
+                    columns = {row[1] for row in database.execute(f"PRAGMA table_xinfo({table})")}
+                    names = {IN_DATABASE.get((path, name), name)
+                             for name in flat(self.rows(path)[0]) - COMPUTED}
+                    missing = {name for name in names
+                               if name not in columns and NAMED.get(name) not in columns}
+                    self.assertEqual(missing, set(), f"{sorted(columns)}")
+            columns = {row[1] for row in database.execute("PRAGMA table_xinfo(runs)")}
+            totals = flat(self.run_json["totals"])
+            facts = {"model_name" if name == "name" else "model_path" if name == "path" else name
+                     for name in self.run_json["model"]} - {"attention"}  # from the heads
+            self.assertEqual((totals | facts) - columns, set(), "not in the table runs")
+
+    def test_types_of_the_page(self):
+        text = (SOURCE / "web/src/types.ts").read_text(encoding="utf-8")
+        interfaces = {}
+        for name, base, body in re.findall(
+                r"export interface (\w+)(?: extends (\w+))? \{(.*?)^\}", text, re.DOTALL | re.MULTILINE):
+            fields = set(re.findall(r"^  (\w+)\??:", body, re.MULTILINE))
+            interfaces[name] = fields | interfaces.get(base, set())
+        for name, path in (("Phase", "phases"), ("Section", "sections"), ("Token", "tokens"),
+                           ("LayerFigure", "layers"), ("ComponentFigure", "components"),
+                           ("OperationFigure", "operations"), ("Domain", "power.domains"),
+                           ("Warning", "warnings")):
+            with self.subTest(name):
+                self.assertEqual(interfaces[name] - set(self.rows(path)[0]), set())
+        for name, value in (("Run", self.run_json), ("Totals", self.run_json["totals"]),
+                            ("Model", self.run_json["model"]),
+                            ("Quality", self.run_json["quality"])):
+            with self.subTest(name):
+                self.assertEqual(interfaces[name] - set(value), set())
+
+
+if __name__ == "__main__":
+    main()
