@@ -5,6 +5,7 @@
 
 #include "engines/llama/llama_engine.hpp"
 #include "figure.hpp"
+#include "store/step_store.hpp"
 #include "support/temp_dir.hpp"
 
 #include <fmt/format.h>
@@ -168,7 +169,8 @@ void list_of_ten_thousand() {
                  std::to_string(index % 100);
     run.response = std::string(400, 'y');
     run.totals.figure.total = Joules{static_cast<double>(random() % 100'000)};
-    value_of(database.begin_run(run));  // the same row, without waiting for the disk each time
+    value_of(StepStore(database).begin_run(
+        run));  // the same row, without waiting for the disk each time
   }
   const auto measure = [&](const char* name, const RunFilter& filter, std::size_t total) {
     std::vector<double> times;

@@ -272,7 +272,9 @@ int ServeCommand::run() {
   if (const PowerMonitor* const monitor = power.monitor()) {
     // With what is estimated, and which better source is not there; what helps where one may not
     // be read was told before.
-    print_note(fmt::format("power: {}", fmt::join(monitor->sources(), " · ")));
+    const std::vector<std::string> sources = monitor->sources();
+    print_note(sources.empty() ? "power: not measured"
+                               : fmt::format("power: {}", fmt::join(sources, " · ")));
   }
   PeriodicThread signals;
   const auto listening = signals.start(

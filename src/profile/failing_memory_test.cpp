@@ -3,6 +3,7 @@
 
 #include "profile/save/run_recovery.hpp"
 #include "record/pass_test_support.hpp"
+#include "store/step_store.hpp"
 #include "support/fake_source.hpp"
 #include "support/temp_dir.hpp"
 
@@ -108,7 +109,7 @@ TEST(FailingMemory, AnywhereAtARunsEndLeavesARunThatIsOver) {
   EXPECT_GT(failed, 5);
   EXPECT_GT(*heard, 5);
   static_cast<void>(recover_runs(*database));
-  EXPECT_TRUE(database->unfinished_runs()->empty());
+  EXPECT_TRUE(StepStore(*database).unfinished_runs()->empty());
   EXPECT_TRUE(database->check()->good());
 }
 

@@ -138,8 +138,9 @@ class RunReport {
       std::vector<std::string> parts{std::string{to_string(*quality.method)},
                                      "coverage " + format_percent(quality.coverage)};
       if (quality.resolution) {
-        parts.push_back(counted(static_cast<std::int64_t>(std::llround(*quality.resolution)),
-                                "sensor reading"));
+        parts.push_back(
+            counted(static_cast<std::int64_t>(std::llround(*quality.resolution)),
+                    quality.method == Method::estimated ? "reading" : "sensor reading"));
       }
       if (quality.foreign_cpu_share) {
         parts.push_back(fmt::format("other processes {} of busy CPU time",

@@ -3,6 +3,8 @@
 #include "server/http_request.hpp"
 #include "server/problem.hpp"
 
+#include <boost/url/authority_view.hpp>
+#include <boost/url/parse.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,41 +33,34 @@ bool is_name(std::string_view text) {
   });
 }
 
-bool is_ipv6(std::string_view text) {
-  return text.find(':') != std::string_view::npos &&
-         text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
-}
-
+/// host[:port], as a Host header and an Origin have it. A user, which an authority may have before
+/// its host, is refused.
 std::optional<AccessPolicy::Host> parse_authority(std::string_view text) {
+  const auto authority = boost::urls::parse_authority({text.data(), text.size()});
+  if (!authority || authority->has_userinfo()) {
+    return std::nullopt;
+  }
   AccessPolicy::Host result;
-  std::string_view name;
-  std::string_view rest;
-  if (text.starts_with('[')) {
-    const auto end = text.find(']');
-    if (end == std::string_view::npos || !is_ipv6(text.substr(1, end - 1))) {
-      return std::nullopt;
-    }
-    name = text.substr(1, end - 1);
-    rest = text.substr(end + 1);
+  if (authority->host_type() == boost::urls::host_type::ipv6) {
+    result.name = lower_case(std::string(authority->host_address()));
   } else {
-    const auto colon = text.find(':');
-    name = text.substr(0, colon);
-    rest = colon == std::string_view::npos ? std::string_view{} : text.substr(colon);
+    const std::string name(authority->encoded_host());
     if (!is_name(name)) {
       return std::nullopt;
     }
+    result.name = lower_case(name);
+    if (result.name.ends_with('.')) {
+      result.name.pop_back();
+    }
   }
-  if (!rest.empty()) {
-    std::uint16_t port = 0;
-    const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), port);
-    if (rest.front() != ':' || error != std::errc{} || end != rest.data() + rest.size()) {
+  if (authority->has_port()) {
+    const std::string port(authority->port());
+    std::uint16_t number = 0;  // Boost's own would wrap one that is too large
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc{} || end != port.data() + port.size()) {
       return std::nullopt;
     }
-    result.port = port;
-  }
-  result.name = lower_case(name);
-  if (result.name.ends_with('.')) {
-    result.name.pop_back();
+    result.port = number;
   }
   return result.name.empty() ? std::nullopt : std::optional{result};
 }

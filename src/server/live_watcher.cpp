@@ -40,8 +40,10 @@ asio::awaitable<void> LiveWatcher::run(WireRequest request) {
   socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = kHandshake,
                                                      .idle_timeout = watchers_.limits().idle,
                                                      .keep_alive_pings = true});
-  socket_.set_option(websocket::stream_base::decorator(
-      [this](websocket::response_type& answer) { answer.set(kSeqHeader, std::to_string(last_)); }));
+  socket_.set_option(websocket::stream_base::decorator([this](websocket::response_type& answer) {
+    answer.set(beast::http::field::server, "enprof");
+    answer.set(kSeqHeader, std::to_string(last_));
+  }));
   socket_.auto_fragment(false);
   socket_.read_message_max(watchers_.limits().message_bytes);
   error_code error;

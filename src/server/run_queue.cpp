@@ -33,7 +33,10 @@ Result<std::size_t> RunQueue::submit(RunTask order) {
     return fail(ErrorCode::not_running, "The server is stopping", "Start it again.");
   }
   if (orders_.size() >= capacity_) {
-    return fail(ErrorCode::busy, fmt::format("{} runs are waiting already", orders_.size()),
+    return fail(ErrorCode::busy,
+                fmt::format("{} already", orders_.size() == 1
+                                              ? std::string{"1 run is waiting"}
+                                              : fmt::format("{} runs are waiting", orders_.size())),
                 "Wait for one of them to end, or cancel one: DELETE /api/profiling/run/RUN_ID");
   }
   orders_.push_back(std::move(order));

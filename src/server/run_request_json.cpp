@@ -34,7 +34,11 @@ class Reader {
   explicit Reader(const ParsedJson& parsed) : json_(parsed.json), problem_(parsed.repetition()) {}
 
   /// A member that is read elsewhere.
-  void know(const char* name) { known_.emplace_back(name); }
+  void know(std::string_view name) {
+    if (std::ranges::find(known_, name) == known_.end()) {
+      known_.emplace_back(name);
+    }
+  }
   /// The name of a member, which may have an older one: that which is there.
   const char* either(const char* name, const char* older) {
     know(name);

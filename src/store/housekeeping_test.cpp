@@ -2,6 +2,7 @@
 
 #include "enprof/store/profile_database.hpp"
 
+#include "store/step_store.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tmpfs.hpp"
@@ -51,7 +52,7 @@ class Housekeeping : public ::testing::Test {
 TEST_F(Housekeeping, StatsCountWhatIsThere) {
   save("a");
   save("b");
-  ASSERT_TRUE(database_.begin_run({.run_id = "c"}));
+  ASSERT_TRUE(StepStore(database_).begin_run({.run_id = "c"}));
   dir_.write("profiles.db.journal/x.jsonl", "{}\n");
   const auto stats = database_.stats();
   ASSERT_TRUE(stats) << stats.error().message;
@@ -71,7 +72,7 @@ TEST_F(Housekeeping, PruneSaysWhatItWouldDoAndDoesItWhenTold) {
   save("older", std::chrono::days{50});
   save("new");
   save("newer");
-  ASSERT_TRUE(database_.begin_run({.run_id = "running"}));  // of 1970, and being written
+  ASSERT_TRUE(StepStore(database_).begin_run({.run_id = "running"}));  // of 1970, and being written
   EXPECT_EQ(ids(database_.prune({}, true)), "");
   EXPECT_EQ(ids(database_.prune({.max_age = std::chrono::days{30}}, false)), "older old ");
   EXPECT_EQ(ids(database_.prune({.max_age = std::chrono::days{45}, .max_runs = 3}, false)),
@@ -81,7 +82,7 @@ TEST_F(Housekeeping, PruneSaysWhatItWouldDoAndDoesItWhenTold) {
   EXPECT_EQ(ids(database_.prune({.max_age = std::chrono::days{30}}, true)), "older old ");
   EXPECT_EQ(database_.list_runs()->total, 3U);
   EXPECT_EQ(ids(database_.prune({.max_runs = 0}, true)), "new newer ");
-  EXPECT_EQ(database_.unfinished_runs()->size(), 1U);
+  EXPECT_EQ(StepStore(database_).unfinished_runs()->size(), 1U);
 }
 
 TEST_F(Housekeeping, VacuumGivesTheSpaceBack) {

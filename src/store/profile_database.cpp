@@ -17,6 +17,7 @@
 #include "store/run_steps.hpp"
 #include "store/run_writer.hpp"
 #include "store/salvage.hpp"
+#include "store/step_store.hpp"
 #include "store/waiting_runs.hpp"
 
 #include <fmt/format.h>

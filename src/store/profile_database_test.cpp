@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/shell_quote.hpp"
+#include "store/step_store.hpp"
 #include "support/german_locale.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
@@ -139,7 +140,7 @@ TEST_F(ProfileDatabaseTest, ADeletedRunLeavesNoRowInAnyTable) {
 TEST_F(ProfileDatabaseTest, TagsAreReplacedOnceARunIsOver) {
   ProfileDatabase database = open();
   ProfiledRun run = sample_run("r");
-  ASSERT_TRUE(database.begin_run(run));
+  ASSERT_TRUE(StepStore(database).begin_run(run));
   const std::vector<std::string> tags{"b", "a", "b"};
   const auto early = database.set_tags("r", tags);
   ASSERT_FALSE(early);
@@ -187,8 +188,8 @@ TEST_F(ProfileDatabaseTest, WithoutAConnectionEveryCallSaysSo) {
     EXPECT_EQ(result.error().message, "Database connection not established. Call connect() first.");
   };
   refused(database.save_run(sample_run()));
-  refused(database.begin_run(sample_run()));
-  refused(database.append_steps("x", {}));
+  refused(StepStore(database).begin_run(sample_run()));
+  refused(StepStore(database).append_steps("x", {}));
   refused(database.delete_run("x"));
   refused(database.set_tags("x", {}));
   refused(database.get_run("x"));
@@ -198,8 +199,8 @@ TEST_F(ProfileDatabaseTest, WithoutAConnectionEveryCallSaysSo) {
   refused(database.layer_components("x"));
   refused(database.resolve("x"));
   refused(database.list_runs());
-  refused(database.unfinished_runs());
-  refused(database.read_steps("x"));
+  refused(StepStore(database).unfinished_runs());
+  refused(StepStore(database).read_steps("x"));
   refused(database.stats());
   refused(database.check());
   refused(database.vacuum());

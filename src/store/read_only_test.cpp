@@ -3,6 +3,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "store/database_file.hpp"
+#include "store/step_store.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tmpfs.hpp"
@@ -63,7 +64,7 @@ TEST_F(ReadOnly, WhatAnotherProgramHasInItsLogIsReadToo) {
   ASSERT_TRUE(writer);
   ProfiledRun begun;
   begun.run_id = "r";
-  ASSERT_TRUE(writer->begin_run(begun));
+  ASSERT_TRUE(StepStore(*writer).begin_run(begun));
   auto database = ProfileDatabase::connect(path_, kToRead);
   ASSERT_TRUE(database) << database.error().message;
   EXPECT_EQ(database->list_runs()->total, 1U);
@@ -77,7 +78,7 @@ TEST_F(ReadOnly, ALogThatCannotBeReadIsTold) {
     ASSERT_TRUE(writer->save_run(sample_run("a")));
     ProfiledRun begun;
     begun.run_id = "r";
-    ASSERT_TRUE(writer->begin_run(begun));
+    ASSERT_TRUE(StepStore(*writer).begin_run(begun));
     // As a program that was killed leaves them, and without the index of the log.
     fs::copy_file(path_, taken);
     fs::copy_file(path_.string() + "-wal", taken.string() + "-wal");

@@ -3,6 +3,7 @@
 
 #include "store/log_owner.hpp"
 #include "store/run_lock.hpp"
+#include "store/step_store.hpp"
 #include "support/manual_clock.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
@@ -55,8 +56,9 @@ class ReplacedFile : public ::testing::Test {
   static void begin(ProfileDatabase& database, const std::string& run_id) {
     ProfiledRun run;
     run.run_id = run_id;
-    ASSERT_TRUE(database.begin_run(run));
-    ASSERT_TRUE(database.append_steps(run_id, std::vector<RunStep>{{0, std::string(50'000, 's')}}));
+    ASSERT_TRUE(StepStore(database).begin_run(run));
+    ASSERT_TRUE(StepStore(database).append_steps(
+        run_id, std::vector<RunStep>{{0, std::string(50'000, 's')}}));
   }
   /// A program that begins a run and is killed: its log stays.
   static void begin_and_die(const fs::path& path, const std::string& run_id) {
@@ -66,9 +68,9 @@ class ReplacedFile : public ::testing::Test {
       auto database = ProfileDatabase::connect(path);
       ProfiledRun run;
       run.run_id = run_id;
-      const bool begun =
-          database && database->begin_run(run) &&
-          database->append_steps(run_id, std::vector<RunStep>{{0, std::string(50'000, 's')}});
+      const bool begun = database && StepStore(*database).begin_run(run) &&
+                         StepStore(*database).append_steps(
+                             run_id, std::vector<RunStep>{{0, std::string(50'000, 's')}});
       _exit(begun ? 0 : 1);  // without closing anything
     }
     int status = 0;
@@ -159,7 +161,7 @@ TEST_F(ReplacedFile, TheLogOfAProgramThatWasKilledIsNotReplayedIntoAnotherFile) 
   fs::rename(aside_, replaced.string() + "-wal");
   ProfileDatabase database = open(replaced);
   EXPECT_EQ(runs(database), (std::vector<std::string>{"old", "victim"}));
-  EXPECT_EQ(database.read_steps("victim")->size(), 1U);
+  EXPECT_EQ(StepStore(database).read_steps("victim")->size(), 1U);
 }
 
 TEST_F(ReplacedFile, ALogWhoseFileIsGoneIsNotDeleted) {

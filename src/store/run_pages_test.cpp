@@ -2,6 +2,7 @@
 
 #include "enprof/store/profile_database.hpp"
 
+#include "store/step_store.hpp"
 #include "support/operation_sums.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
@@ -126,7 +127,7 @@ TEST_F(RunPages, ARunThatWentOrBecameAnotherIsNoLongerRead) {
   save(sample_run("other"));  // it may get the number that was given back
   EXPECT_FALSE(database_.read_page(deleted, RunRows::tokens, {}, 10));
 
-  ASSERT_TRUE(database_.begin_run(sample_run("making")));
+  ASSERT_TRUE(StepStore(database_).begin_run(sample_run("making")));
   const RunHead begun = head("making");
   EXPECT_TRUE(database_.read_page(begun, RunRows::tokens, {}, 10));
   save(sample_run("making"));

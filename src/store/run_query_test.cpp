@@ -3,6 +3,7 @@
 #include "enprof/store/profile_database.hpp"
 
 #include "store/power_timeline.hpp"
+#include "store/step_store.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 
@@ -74,7 +75,7 @@ TEST_F(RunQuery, AMissingRunIsEmptyAndNoError) {
   EXPECT_FALSE(database_.pipeline("x").value());
   EXPECT_FALSE(database_.power_timeline("x").value());
   EXPECT_FALSE(database_.layer_components("x").value());
-  EXPECT_TRUE(database_.read_steps("x")->empty());
+  EXPECT_TRUE(StepStore(database_).read_steps("x")->empty());
 }
 
 /// Two roots and a domain within one of them; one root has a gap.

@@ -2,6 +2,7 @@
 
 #include "base/shell_quote.hpp"
 #include "store/column_visitors.hpp"
+#include "store/step_store.hpp"
 
 #include <SQLiteCpp/Statement.h>
 #include <fmt/format.h>

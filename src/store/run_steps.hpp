@@ -4,6 +4,8 @@
 #include "enprof/base/error.hpp"
 #include "enprof/store/profile_database.hpp"
 
+#include "store/step_store.hpp"
+
 #include <SQLiteCpp/Database.h>
 
 #include <cstdint>

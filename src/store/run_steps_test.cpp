@@ -1,6 +1,7 @@
 #include "store/run_steps.hpp"
 
 #include "store/run_lock.hpp"
+#include "store/step_store.hpp"
 #include "support/manual_clock.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
@@ -43,35 +44,35 @@ class RunSteps : public ::testing::Test {
 
 TEST_F(RunSteps, ARunInTheMakingIsThereAndGivesWayToTheWholeOne) {
   ProfileDatabase database = open();
-  ASSERT_TRUE(database.begin_run(begun()));
-  ASSERT_TRUE(database.begin_run(begun())) << "twice is once";
-  EXPECT_EQ(database.unfinished_runs(), std::vector<std::string>{"r"});
+  ASSERT_TRUE(StepStore(database).begin_run(begun()));
+  ASSERT_TRUE(StepStore(database).begin_run(begun())) << "twice is once";
+  EXPECT_EQ(StepStore(database).unfinished_runs(), std::vector<std::string>{"r"});
   EXPECT_EQ((*database.get_run("r"))->status, RunStatus::running);
   const std::vector<RunStep> steps{{0, "{\"a\":1}"}, {1, "🔋"}};
-  ASSERT_TRUE(database.append_steps("r", steps));
-  ASSERT_TRUE(database.append_steps("r", std::vector<RunStep>{{1, "other"}, {2, "c"}}));
-  EXPECT_EQ(database.read_steps("r"),
+  ASSERT_TRUE(StepStore(database).append_steps("r", steps));
+  ASSERT_TRUE(StepStore(database).append_steps("r", std::vector<RunStep>{{1, "other"}, {2, "c"}}));
+  EXPECT_EQ(StepStore(database).read_steps("r"),
             (std::vector<RunStep>{{0, "{\"a\":1}"}, {1, "🔋"}, {2, "c"}}));
 
   const ProfiledRun whole = sample_run("r");
   ASSERT_TRUE(database.save_run(whole));
   EXPECT_EQ(**database.get_run("r"), whole);
-  EXPECT_TRUE(database.read_steps("r")->empty());
-  EXPECT_TRUE(database.unfinished_runs()->empty());
-  EXPECT_EQ(database.begin_run(begun()).error().code, ErrorCode::invalid_argument);
+  EXPECT_TRUE(StepStore(database).read_steps("r")->empty());
+  EXPECT_TRUE(StepStore(database).unfinished_runs()->empty());
+  EXPECT_EQ(StepStore(database).begin_run(begun()).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(database.save_run(whole).error().code, ErrorCode::invalid_argument);
 }
 
 TEST_F(RunSteps, OfARunThatDoesNotExistNothingIsWrittenAndItIsNamed) {
   ProfileDatabase database = open();
-  const auto outcome = database.append_steps("ghost", std::vector<RunStep>{{0, "x"}});
+  const auto outcome = StepStore(database).append_steps("ghost", std::vector<RunStep>{{0, "x"}});
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::not_found);
   EXPECT_NE(outcome.error().message.find("There is no run ghost"), std::string::npos);
   EXPECT_NE(outcome.error().message.find("Nothing was changed"), std::string::npos);
   EXPECT_NE(outcome.error().hint.find("enprof runs --db"), std::string::npos);
   ASSERT_TRUE(database.save_run(sample_run("over")));
-  EXPECT_EQ(database.append_steps("over", std::vector<RunStep>{{0, "x"}}).error().code,
+  EXPECT_EQ(StepStore(database).append_steps("over", std::vector<RunStep>{{0, "x"}}).error().code,
             ErrorCode::not_found);
   SQLite::Database raw(path_.string());
   EXPECT_EQ(raw.execAndGet("SELECT count(*) FROM run_steps").getInt(), 0);
@@ -85,8 +86,8 @@ TEST_F(RunSteps, AnyIdIsAnId) {
                                      "a/b",  " ",         "CON",
                                      "%s"};
   for (const std::string& id : ids) {
-    ASSERT_TRUE(database.begin_run(begun(id)));
-    ASSERT_TRUE(database.append_steps(id, std::vector<RunStep>{{0, "s"}}));
+    ASSERT_TRUE(StepStore(database).begin_run(begun(id)));
+    ASSERT_TRUE(StepStore(database).append_steps(id, std::vector<RunStep>{{0, "s"}}));
     const auto lock = RunLock::take(path_, id);
     EXPECT_TRUE(lock) << lock.error().message;
     ASSERT_TRUE(database.save_run(sample_run(id)));
@@ -101,45 +102,47 @@ TEST_F(RunSteps, AnyIdIsAnId) {
 
 TEST_F(RunSteps, AStepWaitsOnlyAsLongAsItIsTold) {
   ProfileDatabase database = open({.busy_timeout = std::chrono::hours{1}});
-  ASSERT_TRUE(database.begin_run(begun()));
+  ASSERT_TRUE(StepStore(database).begin_run(begun()));
   SQLite::Database other(path_.string(), SQLite::OPEN_READWRITE);
   other.exec("BEGIN IMMEDIATE");
-  const auto outcome = database.append_steps("r", std::vector<RunStep>{{0, "x"}}, milliseconds{20});
+  const auto outcome =
+      StepStore(database).append_steps("r", std::vector<RunStep>{{0, "x"}}, milliseconds{20});
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::busy);
 #if defined(__linux__)
   EXPECT_NE(outcome.error().message.find("this program itself holds"), std::string::npos)
       << outcome.error().message;
 #endif
-  EXPECT_TRUE(database.read_steps("r")) << "readers do not wait";
+  EXPECT_TRUE(StepStore(database).read_steps("r")) << "readers do not wait";
   other.exec("COMMIT");
-  EXPECT_TRUE(database.append_steps("r", std::vector<RunStep>{{0, "x"}}, milliseconds{20}));
+  EXPECT_TRUE(
+      StepStore(database).append_steps("r", std::vector<RunStep>{{0, "x"}}, milliseconds{20}));
 }
 
 TEST_F(RunSteps, AfterFiveFailuresInARowItIsLeftAloneAndProbed) {
   testing::ManualClock clock;
   ProfileDatabase database = open({.busy_timeout = milliseconds{1}, .clock = &clock});
-  ASSERT_TRUE(database.begin_run(begun()));
+  ASSERT_TRUE(StepStore(database).begin_run(begun()));
   const std::vector<RunStep> step{{0, "x"}};
   SQLite::Database other(path_.string(), SQLite::OPEN_READWRITE);
   other.exec("BEGIN IMMEDIATE");
   for (int failure = 0; failure < 5; ++failure) {
-    EXPECT_EQ(database.append_steps("r", step).error().code, ErrorCode::busy);
+    EXPECT_EQ(StepStore(database).append_steps("r", step).error().code, ErrorCode::busy);
   }
   EXPECT_EQ(database.health().state, BreakerState::open);
   EXPECT_EQ(database.health().last_error->code, ErrorCode::busy);
   other.exec("COMMIT");
-  EXPECT_EQ(database.append_steps("r", step).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(StepStore(database).append_steps("r", step).error().code, ErrorCode::unavailable);
   EXPECT_TRUE(database.get_run("r")) << "reading goes on";
   clock.advance(std::chrono::seconds{1});
   EXPECT_EQ(database.health().state, BreakerState::half_open);
-  EXPECT_TRUE(database.append_steps("r", step));
+  EXPECT_TRUE(StepStore(database).append_steps("r", step));
   EXPECT_EQ(database.health().state, BreakerState::closed);
 
   // The end of a run is tried anyway.
   other.exec("BEGIN IMMEDIATE");
   for (int failure = 0; failure < 5; ++failure) {
-    EXPECT_FALSE(database.append_steps("r", step));
+    EXPECT_FALSE(StepStore(database).append_steps("r", step));
   }
   other.exec("COMMIT");
   EXPECT_TRUE(database.save_run(sample_run("r")));
@@ -178,10 +181,10 @@ TEST_F(RunSteps, TwoWritersAndFourReadersAtOnce) {
         ProfileDatabase database = open();
         for (int index = 0; index < kRuns; ++index) {
           const std::string id = std::to_string(writer) + "-" + std::to_string(index);
-          EXPECT_TRUE(database.begin_run(begun(id)));
+          EXPECT_TRUE(StepStore(database).begin_run(begun(id)));
           for (int step = 0; step < 5; ++step) {
-            const auto outcome =
-                database.append_steps(id, std::vector<RunStep>{{step, std::string(1000, 's')}});
+            const auto outcome = StepStore(database).append_steps(
+                id, std::vector<RunStep>{{step, std::string(1000, 's')}});
             EXPECT_TRUE(outcome) << outcome.error().message;
           }
           const auto saved = database.save_run(sample_run(id));
@@ -216,19 +219,20 @@ TEST_F(RunSteps, TwoWritersAndFourReadersAtOnce) {
 
 TEST_F(RunSteps, OneObjectServesSeveralThreads) {
   ProfileDatabase database = open();
-  ASSERT_TRUE(database.begin_run(begun()));
+  ASSERT_TRUE(StepStore(database).begin_run(begun()));
   std::vector<std::jthread> threads;
   threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (int step = 0; step < 20; ++step) {
-        EXPECT_TRUE(database.append_steps("r", std::vector<RunStep>{{thread * 100 + step, "x"}}));
+        EXPECT_TRUE(StepStore(database).append_steps(
+            "r", std::vector<RunStep>{{thread * 100 + step, "x"}}));
         EXPECT_TRUE(database.list_runs());
       }
     });
   }
   threads.clear();
-  EXPECT_EQ(database.read_steps("r")->size(), 80U);
+  EXPECT_EQ(StepStore(database).read_steps("r")->size(), 80U);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "profile/save/step_reader.hpp"
 #include "store/run_journal.hpp"
+#include "store/step_store.hpp"
 #include "support/fake_source.hpp"
 #include "support/temp_dir.hpp"
 
@@ -152,7 +153,7 @@ class RunSaverTest : public ::testing::Test {
   }
   /// What could be made of a run that is in the database up to now.
   static Result<RecordedRun> recorded(ProfileDatabase& database, const std::string& run_id) {
-    const auto steps = database.read_steps(run_id);
+    const auto steps = StepStore(database).read_steps(run_id);
     if (!steps) {
       return std::unexpected(steps.error());
     }

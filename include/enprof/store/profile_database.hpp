@@ -28,6 +28,7 @@ enum class Access : std::uint8_t {
 };
 
 class RunLock;
+struct RunStep;
 
 struct DatabaseOptions {
   /// How long to wait for another program that holds the file locked, with pauses that grow.
@@ -35,14 +36,6 @@ struct DatabaseOptions {
   /// For the pauses after failures; null: the real one. Lives longer than the database.
   const Clock* clock = nullptr;
   Access access = Access::read_write;
-};
-
-/// A part of a run in the making. The store does not look into it.
-struct RunStep {
-  std::int64_t step = 0;  ///< from 0
-  std::string content;    ///< UTF-8, no line breaks
-
-  friend bool operator==(const RunStep&, const RunStep&) = default;
 };
 
 /// A run that is over and that the database did not take yet.
@@ -98,15 +91,6 @@ class ENPROF_API ProfileDatabase {
   /// invalid_argument (a run of that id is there and over, or the run contradicts itself). A run
   /// that was left behind, and so is `interrupted`, gives way to the whole one.
   [[nodiscard]] Result<void> save_run(const ProfiledRun& run);
-  /// Writes a run that has begun: what is known of it, and the status `running`. Does nothing where
-  /// it is there and in the making. `patience` takes the place of busy_timeout. Errors:
-  /// invalid_argument, as save_run().
-  [[nodiscard]] Result<void> begin_run(const ProfiledRun& run,
-                                       std::optional<Nanoseconds> patience = std::nullopt);
-  /// Adds steps to a run in the making, in one transaction. A step that is there stays as it was.
-  /// `patience` as above. Errors: not_found, where there is no such run.
-  [[nodiscard]] Result<void> append_steps(std::string_view run_id, std::span<const RunStep> steps,
-                                          std::optional<Nanoseconds> patience = std::nullopt);
   /// Deletes a run and all that belongs to it, also what waits beside the database to be brought
   /// in; false where there was none. Errors: busy, where a living process writes it.
   [[nodiscard]] Result<bool> delete_run(std::string_view run_id);
@@ -154,11 +138,6 @@ class ENPROF_API ProfileDatabase {
   [[nodiscard]] Result<RunSummaries> summaries(std::span<const std::string> run_ids,
                                                std::size_t bytes);
 
-  /// Ids of the runs whose status is `running`, also those that nobody writes any more.
-  [[nodiscard]] Result<std::vector<std::string>> unfinished_runs();
-  /// The steps of a run in the making, in order.
-  [[nodiscard]] Result<std::vector<RunStep>> read_steps(std::string_view run_id);
-
   // ---- looking after it -------------------------------------------------------------------------
 
   [[nodiscard]] StoreHealth health() const;
@@ -194,9 +173,13 @@ class ENPROF_API ProfileDatabase {
                                                      const std::filesystem::path& target);
 
  private:
-  friend class RunSaver;
-  /// Keeps a run in memory that could not be saved. `lock` may be null. `journal` is where it is on
-  /// disk; empty where it is not. False where there is no room for it.
+  // What a run in the making needs: see src/store/step_store.hpp.
+  friend class StepStore;
+  [[nodiscard]] Result<void> begin_run(const ProfiledRun& run, std::optional<Nanoseconds> patience);
+  [[nodiscard]] Result<void> append_steps(std::string_view run_id, std::span<const RunStep> steps,
+                                          std::optional<Nanoseconds> patience);
+  [[nodiscard]] Result<std::vector<std::string>> unfinished_runs();
+  [[nodiscard]] Result<std::vector<RunStep>> read_steps(std::string_view run_id);
   [[nodiscard]] bool keep_run(const ProfiledRun& run, std::unique_ptr<RunLock> lock,
                               std::filesystem::path journal);
 

@@ -163,10 +163,11 @@ Result<void> LlamaGeneration::size_context() {
           fmt::format("Shorten the prompt: {} has learned {} positions, and has none beyond.",
                       impl_.facts.name, learned));
     }
-    return fail(ErrorCode::too_large, message,
-                fmt::format("Shorten the prompt, or pass --ctx {} or more; the model was trained "
-                            "with {} positions.",
-                            std::min(wanted, learned), trained));
+    return fail(
+        ErrorCode::too_large, message,
+        fmt::format("Shorten the prompt. The model was trained with {} positions; enprof run "
+                    "--ctx {} goes beyond them.",
+                    trained, std::min(wanted, learned)));
   }
   if (context > trained) {
     run_.warn({"engine", "context_beyond_training",

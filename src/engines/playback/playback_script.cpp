@@ -19,7 +19,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kVersion = 1;
-constexpr const char* kHint = "docs/playback.md describes a script, with an example.";
+constexpr const char* kHint =
+    R"(A script looks like {"playback":1,"steps":[{"phase":"decode","token":"x","sections":[)"
+    R"({"name":"forward","us":5000}]}]})";
 constexpr double kLongestUs = 3.6e9;  // an hour: what one operation or section may take
 constexpr std::size_t kMostRepeats = 1'000'000;
 constexpr std::size_t kMostTokens = 10'000'000;
@@ -264,7 +266,9 @@ Result<PlaybackScript> parse_playback(std::istream& in, std::string_view name) {
   } catch (const Malformed& wrong) {
     return refuse(wrong.what);
   } catch (const Json::exception& wrong) {
-    return refuse(wrong.what());
+    std::string_view what = wrong.what();  // "[json.exception.parse_error.101] parse error at …"
+    what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
+    return refuse(what);
   }
 }
 

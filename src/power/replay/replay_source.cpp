@@ -23,7 +23,7 @@ ReplaySource::ReplaySource(std::filesystem::path path, ReplayFile file, const Cl
 }
 
 std::string ReplaySource::description() const {
-  return fmt::format("{} windows of {:g} s from {}", file_.windows.size(), seconds(length_),
+  return fmt::format("{} windows over {:g} s from {}", file_.windows.size(), seconds(length_),
                      path_.string());
 }
 

@@ -1,6 +1,7 @@
 #include "profile/save/run_elsewhere.hpp"
 
 #include "profile/save/run_recovery.hpp"
+#include "store/step_store.hpp"
 #include "support/run_saver_fixture.hpp"
 #include "support/tmpfs.hpp"
 
@@ -27,7 +28,7 @@ class RunElsewhereTest : public testing::RunSaverTest {
       ProfileDatabase database = connect();
       const auto saver = profiler(database);
       RunScope run = saver->run({.model_name = "m"});
-      wait_until([&] { return !database.read_steps(run.id())->empty(); });
+      wait_until([&] { return !StepStore(database).read_steps(run.id())->empty(); });
       take_all_away(run.id());
       decode(run, 3);
       result = run.finish();

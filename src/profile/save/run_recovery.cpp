@@ -6,6 +6,7 @@
 #include "profile/save/step_reader.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
+#include "store/step_store.hpp"
 
 #include <fmt/format.h>
 
@@ -43,7 +44,7 @@ class Recovery {
                               .from_journal = true,
                               .reason = {}});
     }
-    if (const auto unfinished = database_.unfinished_runs()) {
+    if (const auto unfinished = StepStore(database_).unfinished_runs()) {
       for (const std::string& run_id : *unfinished) {
         note(close(run_id));
       }
@@ -99,7 +100,7 @@ class Recovery {
     if (auto whole = read_elsewhere(run_id)) {
       return save(std::move(whole->first), whole->second);
     }
-    const auto steps = database_.read_steps(run_id);
+    const auto steps = StepStore(database_).read_steps(run_id);
     if (!steps) {
       return std::unexpected(steps.error());
     }

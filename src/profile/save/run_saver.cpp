@@ -4,6 +4,7 @@
 #include "base/shell_quote.hpp"
 #include "profile/assemble/standstills.hpp"
 #include "profile/save/run_facts.hpp"
+#include "store/step_store.hpp"
 
 #include <fmt/format.h>
 
@@ -272,12 +273,12 @@ Result<void> RunSaver::to_database() {
     return locked;
   }
   if (!begun_) {
-    if (auto entered = database_.begin_run(header_, options_.patience); !entered) {
+    if (auto entered = StepStore(database_).begin_run(header_, options_.patience); !entered) {
       return entered;
     }
     begun_ = true;
   }
-  auto appended = database_.append_steps(header_.run_id, pending_, options_.patience);
+  auto appended = StepStore(database_).append_steps(header_.run_id, pending_, options_.patience);
   if (!appended && appended.error().code == ErrorCode::not_found) {
     begun_ = false;  // deleted meanwhile, or the file is another: the next step begins it anew
   }
@@ -384,7 +385,7 @@ void RunSaver::keep(const ProfiledRun& run, std::filesystem::path journal) {
       lock_.reset();
     }
   }
-  if (database_.keep_run(run, std::move(kept_lock), std::move(journal))) {
+  if (StepStore(database_).keep_run(run, std::move(kept_lock), std::move(journal))) {
     kLog.warning("Run {} is kept in memory until the database takes it", run.run_id);
   }
 }

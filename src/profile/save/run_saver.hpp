@@ -14,6 +14,7 @@
 #include "profile/save/run_step_data.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
+#include "store/step_store.hpp"
 
 #include <atomic>
 #include <cstddef>

@@ -1,6 +1,7 @@
 // Runs whose program is killed while it saves them.
 #include "profile/save/run_recovery.hpp"
 #include "profile/save/run_saver.hpp"
+#include "store/step_store.hpp"
 #include "support/run_saver_fixture.hpp"
 #include "support/temp_dir.hpp"
 
@@ -98,7 +99,7 @@ TEST(RunSaverKilled, AtAnyInstantAllThatWasSavedIsThere) {
       ADD_FAILURE() << error.message;
     }
     EXPECT_EQ(report.in_the_making, 0U) << "the dead hold no lock";
-    EXPECT_TRUE(database->unfinished_runs()->empty());
+    EXPECT_TRUE(StepStore(*database).unfinished_runs()->empty());
     const auto run = database->get_run("victim");
     ASSERT_TRUE(run) << run.error().message;
     if (told.saved_until == 0) {

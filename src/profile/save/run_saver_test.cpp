@@ -2,6 +2,7 @@
 
 #include "profile/save/run_recovery.hpp"
 #include "record/pass_test_support.hpp"
+#include "store/step_store.hpp"
 #include "support/run_saver_fixture.hpp"
 
 #include <gtest/gtest.h>
@@ -26,7 +27,7 @@ TEST_F(RunSaverTest, ARunIsInTheDatabaseWhileItGoesOnAndWholeAtItsEnd) {
   const auto saver = profiler(database);
   RunScope run = saver->run({.prompt = "Hi", .model_name = "m", .tags = {"t"}});
   decode(run, 5);
-  wait_until([&] { return other.read_steps(run.id())->size() >= 3; });
+  wait_until([&] { return StepStore(other).read_steps(run.id())->size() >= 3; });
   const auto running = other.get_run(run.id());
   ASSERT_TRUE(running && *running);
   EXPECT_EQ((*running)->status, RunStatus::running);
@@ -40,7 +41,7 @@ TEST_F(RunSaverTest, ARunIsInTheDatabaseWhileItGoesOnAndWholeAtItsEnd) {
 
   const ProfiledRun result = run.finish();
   EXPECT_EQ(**other.get_run(run.id()), result);
-  EXPECT_TRUE(other.read_steps(run.id())->empty());
+  EXPECT_TRUE(StepStore(other).read_steps(run.id())->empty());
   EXPECT_TRUE(trouble().empty());
   EXPECT_TRUE(recover_runs(other).empty());
   EXPECT_FALSE(fs::exists(journal_directory(path_)));
@@ -50,7 +51,7 @@ TEST_F(RunSaverTest, ARunThatIsAbandonedLeavesNothing) {
   ProfileDatabase database = connect();
   const auto saver = profiler(database);
   RunScope run = saver->run({});
-  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  wait_until([&] { return !StepStore(database).read_steps(run.id())->empty(); });
   run.abandon();
   EXPECT_EQ(database.list_runs()->total, 0U);
   EXPECT_FALSE(fs::exists(journal_directory(path_)));
@@ -62,7 +63,7 @@ TEST_F(RunSaverTest, WithoutTheDatabaseTheRunGoesIntoAJournalAndIsBroughtIn) {
   RunScope run = saver->run({.prompt = "Hi \xFF", .model_name = "m", .depth = Depth::deep});
   const std::uint32_t plan = run.add_plan(testing::small_plan());
   decode(run, 3);
-  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  wait_until([&] { return !StepStore(database).read_steps(run.id())->empty(); });
   take_away();
   {
     const SectionScope section = run.section(Phase::decode, "forward");
@@ -149,7 +150,7 @@ TEST_F(RunSaverTest, WhereNeitherWorksTheRunIsInMemoryAndSaysSo) {
   const auto saver = profiler(database);
   RunScope run = saver->run({.model_name = "m"});
   decode(run, 2);
-  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  wait_until([&] { return !StepStore(database).read_steps(run.id())->empty(); });
   take_away();
   // The lock is in this directory; a file in its place keeps everything out.
   fs::remove_all(journal_directory(path_));
@@ -186,7 +187,7 @@ TEST_F(RunSaverTest, ARunThatIsKeptIsListedOnceAndAsItIs) {
   const auto profile = [&](const std::string& id, bool saved) {
     RunScope run = saver->run({.run_id = id, .model_name = "m"});
     decode(run, 1);
-    wait_until([&] { return !database.read_steps(id)->empty(); });
+    wait_until([&] { return !StepStore(database).read_steps(id)->empty(); });
     if (!saved) {
       take_all_away(id);
     }
@@ -263,7 +264,7 @@ TEST_F(RunSaverTest, ARunThatIsBeingWrittenCannotBeDeletedByAnother) {
   ProfileDatabase database = connect();
   const auto saver = profiler(database);
   RunScope run = saver->run({.model_name = "m"});
-  wait_until([&] { return !database.read_steps(run.id())->empty(); });
+  wait_until([&] { return !StepStore(database).read_steps(run.id())->empty(); });
   ProfileDatabase other = connect();
   const auto refused = other.delete_run(run.id());
   ASSERT_FALSE(refused);
@@ -277,7 +278,7 @@ TEST_F(RunSaverTest, ARunThatIsDeletedDoesNotComeBackFromItsJournal) {
   ProfileDatabase database = connect();
   ProfiledRun left;
   left.run_id = "left";
-  ASSERT_TRUE(database.begin_run(left));
+  ASSERT_TRUE(StepStore(database).begin_run(left));
   dir_.write("profiles.db.journal/left.jsonl", "{}\n");
   EXPECT_EQ(database.delete_run("left"), true);
   EXPECT_FALSE(fs::exists(journal_directory(path_)));
