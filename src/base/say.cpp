@@ -76,7 +76,7 @@ void say(std::string_view text) noexcept {
     std::array<char, 80> told{};
     const int length =
         std::snprintf(told.data(), told.size(),
-                      "enprof: %zu messages were lost: nobody read them\n", speaking.missed);
+                      "enprof: %zu messages were lost: they were not read\n", speaking.missed);
     if (write_all({told.data(), static_cast<std::size_t>(std::max(length, 0))}, 0)) {
       speaking.missed = 0;
       speaking.nobody_reads = false;

@@ -167,7 +167,7 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
               Style::warning);
   }
   if (run.restarted()) {
-    page.line("! the server was started anew: what the one before did last was missed",
+    page.line("! the server was restarted: what the one before did last was missed",
               Style::warning);
   }
   std::vector<std::pair<std::string, Style>> complaints;

@@ -79,7 +79,7 @@ TEST(LiveScreen, AServerThatBeganAnewIsTold) {
       "data":{"missed":null,"restarted":true}})"));
   const auto lines = live_screen(run, "", {}, 40);
   EXPECT_THAT(lines, Contains(HasSubstr("· interrupted")));
-  EXPECT_THAT(lines, Contains(HasSubstr("the server was started anew")));
+  EXPECT_THAT(lines, Contains(HasSubstr("the server was restarted")));
 }
 
 TEST(LiveScreen, EstimatesAreMarked) {

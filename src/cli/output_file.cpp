@@ -163,10 +163,10 @@ Result<void> check_by_product(const std::filesystem::path& path, std::string_vie
   const std::size_t size = file ? std::fread(begin.data(), 1, begin.size(), file.get()) : 0;
   const std::string_view text{begin.data(), size};
   if (size > 0 && (!text.starts_with('{') || text.find(mark) == std::string_view::npos)) {
-    return fail(
-        ErrorCode::invalid_argument,
-        fmt::format("{} exists and is none of enprof's: it is not written over", path.string()),
-        "Choose another name, or remove it first.");
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} exists and was not written by enprof: it is not overwritten",
+                            path.string()),
+                "Choose another name, or remove it first.");
   }
   return {};
 }

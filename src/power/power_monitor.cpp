@@ -202,7 +202,7 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
   PowerSampler& sampler = *impl_->sampler;
   if (duration <= Nanoseconds{0}) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("An idle baseline of {:g} s is none", seconds(duration)),
+                fmt::format("An idle baseline of {:g} s measures nothing", seconds(duration)),
                 "Pass a positive duration, for example --baseline-s 2");
   }
   if (!sampler.is_running()) {

@@ -110,7 +110,7 @@ Result<std::size_t> choice(const HttpRequest& request, const char* name,
   const auto found = std::ranges::find(known, given);
   if (found == known.end()) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("{}={} is none of the choices", name, given),
+                fmt::format("{}={} is not one of the choices", name, given),
                 say_choices(given, known));
   }
   return static_cast<std::size_t>(found - known.begin());

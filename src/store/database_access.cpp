@@ -156,7 +156,7 @@ Error DatabaseAccess::taken_away() const {
                   path_.string()),
       fmt::format("A file that was moved is whole where it is now. To have its runs here again, "
                   "also while programs use this place: enprof db restore FILE --db {0}. Or leave "
-                  "it: the next attempt connects anew, and makes a new file where there is none "
+                  "it: the next attempt connects again, and makes a new file where there is none "
                   "(ls -l {0}).",
                   file)};
 }

@@ -485,7 +485,7 @@ class OnATerminal(WatchTest):
         server.kill()
         server.wait()
         self.serve("--power", power)
-        read_until("· interrupted", "! the server was started anew")
+        read_until("· interrupted", "! the server was restarted")
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(timeout=20), 0)
 

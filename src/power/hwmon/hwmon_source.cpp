@@ -173,7 +173,7 @@ Poll HwmonSource::poll(std::vector<EnergyWindow>& windows) {
   lost_since_ = lost_since_.value_or(now);
   if (now - *lost_since_ >= kLostAfter) {
     poll.outcome = PollOutcome::gone;
-    poll.error.hint = "Was the driver unloaded, or the device unplugged? Then start anew.";
+    poll.error.hint = "Was the driver unloaded, or the device unplugged? Then start enprof again.";
   }
   return poll;
 }

@@ -106,7 +106,7 @@ std::string_view hint_for(Return result) {
     case Return::no_permission:
     case Return::operating_system:
       return "See who may use the GPU: ls -l /dev/nvidia*; often it is a group: sudo usermod -aG "
-             "video $USER, then log in anew. A container needs the devices: docker run --gpus all "
+             "video $USER, then log in again. A container needs the devices: docker run --gpus all "
              "…";
     case Return::driver_not_loaded:
       return "Load the driver: sudo modprobe nvidia; why it is not loaded, the kernel says: sudo "
@@ -119,7 +119,7 @@ std::string_view hint_for(Return result) {
     case Return::gpu_is_lost:
       return "It has fallen off its bus: see sudo dmesg | grep -i xid, then restart the machine.";
     case Return::reset_required:
-      return "Reset it when nobody uses it: sudo nvidia-smi --gpu-reset -i N";
+      return "Reset it when no program uses it: sudo nvidia-smi --gpu-reset -i N";
     case Return::library_not_found:
       return kNoLibraryHint;
     case Return::success:

@@ -418,7 +418,7 @@ void NvmlSource::check_count(Poll& poll) {
                  .message = fmt::format("The number of GPUs went from {} to {}: one that came is "
                                         "not measured",
                                         count_, *count),
-                 .hint = "Start anew to measure all."}});
+                 .hint = "Restart enprof to measure all."}});
 }
 
 // ---- beside energy ------------------------------------------------------------------------------

@@ -337,7 +337,7 @@ std::optional<Error> PowermetricsSource::silence() {
     kLog.warning("powermetrics: {}", error->message);
   }
   if (quiet >= restart) {
-    kLog.warning("powermetrics: started anew, after {:.1f} s without a sample", seconds(quiet));
+    kLog.warning("powermetrics: restarted, after {:.1f} s without a sample", seconds(quiet));
     process_.reset();
     pause_before_next_launch();
   }
@@ -354,14 +354,14 @@ Poll PowermetricsSource::process_ended() {
   }
   pause_before_next_launch();
   error.message =
-      fmt::format("{}. It is started anew; until it answers, its time is a gap", error.message);
+      fmt::format("{}. It is restarted; until it answers, its time is a gap", error.message);
   return {.outcome = PollOutcome::retry, .error = std::move(error)};
 }
 
 Poll PowermetricsSource::relaunch() {
   const auto launched = launch();
   if (launched) {
-    kLog.info("powermetrics: started anew");
+    kLog.info("powermetrics: restarted");
     return {};
   }
   if (launched.error().code == ErrorCode::unavailable) {

@@ -189,7 +189,8 @@ Poll RaplSource::poll(std::vector<EnergyWindow>& windows) {
   judge_locks(poll);
   if (is_lost(clock_->now())) {
     poll.outcome = PollOutcome::gone;
-    poll.error.hint = "Was the driver unloaded? sudo modprobe intel_rapl_msr, then start anew.";
+    poll.error.hint =
+        "Was the driver unloaded? sudo modprobe intel_rapl_msr, then start enprof again.";
   }
   return poll;
 }

@@ -62,7 +62,7 @@ Result<void> PowerSampler::start(std::optional<Nanoseconds> asked, SamplingPrior
   const Nanoseconds interval = asked.value_or(PowerMonitor::kDefaultInterval);
   if (interval <= Nanoseconds{0}) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("A sampling interval of {:g} ms is none", to_ms(interval)),
+                fmt::format("A sampling interval of {:g} ms is not possible", to_ms(interval)),
                 "Pass a positive one, for example --power-interval-ms 10");
   }
   {

@@ -39,7 +39,7 @@ struct RecordingQueue::State {
     return {.code = ErrorCode::unavailable,
             .message = fmt::format("Cannot record power to {}: {}", path.string(), why),
             .hint =
-                "The file's disk does not answer, or nobody reads the pipe that it is. Name "
+                "The file's disk does not answer, or no program reads the pipe. Name "
                 "another one. The recording ends here."};
   }
 

@@ -222,7 +222,7 @@ class Builder {
       pass.plan = list.next<std::uint32_t>();
       const auto state = list.next<int>();
       if (state < 0 || state > static_cast<int>(PassState::dropped)) {
-        reject("a pass is in a state that there is none of");
+        reject("a pass has an unknown state");
       }
       pass.state = static_cast<PassState>(state);
       std::vector<Instant> ends;

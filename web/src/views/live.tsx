@@ -291,7 +291,7 @@ function RunPanel({
       )}
       {run?.status === "lost" && (
         <div className="problem" role="alert">
-          The server was started anew and does not know this run: it ended before it was saved.
+          The server was restarted and does not know this run: it ended before it was saved.
         </div>
       )}
       {run?.status === "interrupted" && (
