@@ -143,7 +143,9 @@ Result<void> check_output(const std::filesystem::path& path) {
 
 Result<void> check_not_there(const std::filesystem::path& path) {
   std::error_code failed;
-  if (path != "-" && std::filesystem::is_regular_file(path, failed)) {
+  const bool is_dangling =
+      std::filesystem::is_symlink(path, failed) && !std::filesystem::exists(path, failed);
+  if (path != "-" && (is_dangling || std::filesystem::is_regular_file(path, failed))) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} exists already", path.string()),
                 "Choose another name, or allow it to be replaced: --force");
   }

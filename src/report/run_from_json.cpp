@@ -500,10 +500,12 @@ std::string run_id(const Node& node) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
            c == '_' || c == '.';
   });
-  if (id.empty() || id.size() > kLongest || !plain || id.front() == '.') {
-    node.reject(fmt::format(
-        "is no id: 1 to {} letters, digits, '-', '_' and '.', of which '.' is not the first",
-        kLongest));
+  if (id.empty() || id.size() > kLongest || !plain || id.front() == '.' || id.front() == '-' ||
+      id == "last") {  // a word that means another run
+    node.reject(
+        fmt::format("is no id: 1 to {} letters, digits, '-', '_' and '.', of which a letter, "
+                    "a digit or '_' is the first; and not 'last'",
+                    kLongest));
   }
   return id;
 }
@@ -583,7 +585,11 @@ Result<ProfiledRun> run_from_json(std::string_view text) {
     const Document document = Document::parse(text);
     return read_run(Node{&document, ""});
   } catch (const std::exception& error) {
-    return fail(ErrorCode::malformed, fmt::format("This is no run as JSON: {}", error.what()),
+    std::string_view what = error.what();
+    if (what.starts_with("[json.exception")) {  // "[json.exception.parse_error.101] parse error …"
+      what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
+    }
+    return fail(ErrorCode::malformed, fmt::format("This is no run as JSON: {}", what),
                 "It should be what enprof export RUN --format json has written.");
   }
 }

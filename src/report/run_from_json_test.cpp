@@ -89,6 +89,8 @@ TEST(RunFromJson, WhatIsWrongIsNamedWithItsPlace) {
     says(message([&](auto& d) { d["run_id"] = id; }), ".run_id is no id: 1 to 64 letters");
   }
   says(message([](auto& d) { d["run_id"] = std::string(65, 'a'); }), ".run_id is no id");
+  says(message([](auto& d) { d["run_id"] = "last"; }), "and not 'last'");
+  says(message([](auto& d) { d["run_id"] = "--help"; }), ".run_id is no id");
   says(message([](auto& d) { d["tokens"][1]["begin_ms"] = "soon"; }),
        ".tokens[1].begin_ms is no number");
   says(message([](auto& d) { d["tokens"][1]["begin_ms"] = 1e300; }), "out of all bounds");

@@ -37,8 +37,8 @@ constexpr const char* kPrinted = "Pass the URL that `enprof serve` printed.";
 /// Runs one operation at a time, and waits for it.
 class Waiter {
  public:
-  Waiter(asio::io_context& context, Milliseconds patience, const std::stop_token& stop)
-      : context_(context), patience_(patience), stop_(stop) {}
+  Waiter(asio::io_context& context, Milliseconds patience, std::stop_token stop)
+      : context_(context), patience_(patience), stop_(std::move(stop)) {}
 
   /// `begin` is given a handler to end with; `abort` must make the operation end. Returns its
   /// error; `timed_out`, where it took too long.
@@ -170,8 +170,8 @@ Result<void> connect_stream(beast::tcp_stream& stream, Waiter& waiter,
 
 class BeastClient final : public LiveClient {
  public:
-  BeastClient(Options options, const std::stop_token& stop)
-      : options_(std::move(options)), stop_(stop) {}
+  BeastClient(Options options, std::stop_token stop)
+      : options_(std::move(options)), stop_(std::move(stop)) {}
 
   Result<void> open() {
     Waiter waiter(context_, options_.patience, stop_);

@@ -102,6 +102,10 @@ class Reader {
                              kLongestName));
         return;
       }
+      if (entry.get_ref<const std::string&>().empty()) {
+        complain(fmt::format("'{}' holds an empty text", name));
+        return;
+      }
       values.push_back(entry.get<std::string>());
     }
   }

@@ -44,6 +44,7 @@ TEST(ParseRunRequest, SaysWhichMemberIsWrong) {
   EXPECT_NE(complaint(R"("chat":1)").find("'chat'"), std::string::npos);
   EXPECT_NE(complaint(R"("tags":"a")").find("'tags'"), std::string::npos);
   EXPECT_NE(complaint(R"("tags":[1])").find("'tags'"), std::string::npos);
+  EXPECT_NE(complaint(R"("tags":[""])").find("'tags' holds an empty text"), std::string::npos);
   EXPECT_NE(complaint(R"("depth":"deeper")").find("deeper"), std::string::npos);
   EXPECT_NE(complaint(R"("top_p":0)").find("'top_p'"), std::string::npos);
   EXPECT_NE(complaint(R"("batch_size":4)").find("'batch_size'"), std::string::npos);

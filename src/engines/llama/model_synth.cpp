@@ -346,7 +346,13 @@ Result<SynthReport> synthesize_model(const SynthOptions& options) {
     return std::unexpected(checked.error());
   }
   std::error_code ignored;
-  if (!options.overwrite && fs::is_regular_file(options.output, ignored)) {
+  const fs::file_status there = fs::symlink_status(options.output, ignored);
+  if (fs::exists(there) && !fs::is_regular_file(there) && !fs::is_directory(there)) {
+    // The new file is moved into its place: a device, a pipe or a link would be gone.
+    return refuse(fmt::format("{} exists and is no regular file", options.output.string()),
+                  "Choose another name.");
+  }
+  if (!options.overwrite && fs::is_regular_file(there)) {
     return refuse(fmt::format("{} exists", options.output.string()),
                   "Choose another name, or allow it to be replaced: --force");
   }

@@ -186,6 +186,16 @@ TEST_F(ModelSynth, ReplacesAFileOnlyWhenTold) {
   EXPECT_TRUE(check_model(path_));
 }
 
+TEST_F(ModelSynth, WhatIsNoFileIsNotReplaced) {
+  SynthOptions options = shape();
+  options.overwrite = true;
+  fs::create_symlink(directory_.path() / "nowhere", path_);
+  const auto made = synthesize_model(options);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::invalid_argument);
+  EXPECT_TRUE(fs::is_symlink(path_));
+}
+
 TEST(ModelSynthChoices, AreNamed) {
   EXPECT_THAT(synth_architectures(),
               IsSupersetOf({"llama", "qwen2", "qwen3", "phi3", "gemma", "qwen2moe"}));

@@ -1,5 +1,7 @@
 #include "engines/playback/playback_script.hpp"
 
+#include "base/named_pipe.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -273,6 +275,9 @@ Result<PlaybackScript> parse_playback(std::istream& in, std::string_view name) {
 }
 
 Result<PlaybackScript> read_playback_file(const std::filesystem::path& path) {
+  if (auto pipe = refuse_named_pipe(path); !pipe) {
+    return std::unexpected(std::move(pipe.error()));
+  }
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     const int error_number = errno;

@@ -1,5 +1,6 @@
 #include "power/recording/replay_file.hpp"
 
+#include "base/named_pipe.hpp"
 #include "base/text_encoding.hpp"
 
 #include <fmt/format.h>
@@ -260,6 +261,9 @@ Result<ReplayFile> read_replay_file(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
     return refuse(EISDIR);
+  }
+  if (auto pipe = refuse_named_pipe(path); !pipe) {
+    return std::unexpected(std::move(pipe.error()));
   }
   errno = 0;
   std::ifstream in(path, std::ios::binary);

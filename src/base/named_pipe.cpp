@@ -1,0 +1,18 @@
+#include "base/named_pipe.hpp"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+namespace enprof {
+
+Result<void> refuse_named_pipe(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_fifo(std::filesystem::symlink_status(path, failed))) {
+    return {};
+  }
+  return fail(ErrorCode::invalid_argument, fmt::format("{} is a pipe, not a file", path.string()),
+              "Write what it gives into a file first, and name that.");
+}
+
+}  // namespace enprof
