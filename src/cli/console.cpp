@@ -1,5 +1,6 @@
 #include "cli/console.hpp"
 
+#include "base/file_limit.hpp"
 #include "base/printable.hpp"
 #include "base/say.hpp"
 #include "report/format.hpp"
@@ -91,7 +92,7 @@ Error cannot_print(int error_number) {
                       is_closed ? std::string{"it is closed"}
                                 : std::generic_category().message(error_number)),
           is_closed ? "Start enprof with it open, or send the result to a file: > FILE"
-          : error_number == EFBIG ? "Files may not be that large here: ulimit -f unlimited"
+          : error_number == EFBIG ? file_limit_hint()
                                   : "Send it to where there is room, for example: > FILE"};
 }
 
