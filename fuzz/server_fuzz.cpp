@@ -1,5 +1,6 @@
 // What clients send: requests as text, with their target, headers and body; and, after a first line
 // that says WS SINCE, a watcher's message.
+#include "base/lower_case.hpp"
 #include "fuzz/check.hpp"
 #include "live/event_hub.hpp"
 #include "server/access_policy.hpp"

@@ -3,8 +3,10 @@
 
 #include "base/printable.hpp"
 
+#include <algorithm>
 #include <concepts>
 #include <string>
+#include <string_view>
 
 namespace enprof {
 
@@ -25,6 +27,15 @@ template <JsonValue Json>
 template <JsonValue Json>
 [[nodiscard]] std::string indented(const Json& json) {
   return printable_json(json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+/// What an exception says, less the name that nlohmann's library puts before it:
+/// "[json.exception.parse_error.101] parse error at …". Any other text stays as it is.
+[[nodiscard]] inline std::string_view without_exception_name(std::string_view what) {
+  if (what.starts_with("[json.exception")) {
+    what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
+  }
+  return what;
 }
 
 }  // namespace enprof

@@ -1,5 +1,6 @@
 #include "cli/model_file.hpp"
 
+#include "base/lower_case.hpp"
 #include "base/nearest_name.hpp"
 #include "base/shell_quote.hpp"
 #include "cli/shared_options.hpp"
@@ -9,7 +10,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <optional>
 #include <string_view>
@@ -23,14 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostEntries = 20'000;  // looked at in one place
 constexpr std::size_t kNamedAtMost = 12;      // in a message
-
-std::string lower(std::string_view text) {
-  std::string result{text};
-  for (char& c : result) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return result;
-}
 
 bool is_model(const fs::path& path) { return engine_of_model(path.filename().string()) != nullptr; }
 
@@ -78,7 +70,7 @@ void drop_doubles(std::vector<fs::path>& models) {
 std::vector<fs::path> models_that(const std::vector<fs::path>& models, const auto& fits) {
   std::vector<fs::path> result;
   std::ranges::copy_if(models, std::back_inserter(result), [&](const fs::path& model) {
-    return fits(lower(model.filename().string()));
+    return fits(lower_case(model.filename().string()));
   });
   drop_doubles(result);
   std::ranges::sort(result);
@@ -201,7 +193,7 @@ Result<fs::path> find_model(const std::string& name, const std::vector<ModelPlac
   for (const ModelPlace& place : places) {
     collect(place, models);
   }
-  const std::string wanted = lower(name);
+  const std::string wanted = lower_case(name);
   auto found = models_that(
       models, [&](const std::string& file) { return file == wanted || stem_of(file) == wanted; });
   if (found.empty()) {

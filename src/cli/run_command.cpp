@@ -1,5 +1,6 @@
 #include "cli/run_command.hpp"
 
+#include "base/lower_case.hpp"
 #include "base/shell_quote.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
@@ -60,11 +61,7 @@ bool looks_like_model(const std::string& word) {
 }
 
 /// A recording is what the run is to be reckoned with: without it there is nothing to be done.
-bool replays(std::string source) {
-  std::ranges::transform(source, source.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return source.contains("replay:");
-}
+bool replays(std::string_view source) { return lower_case(source).contains("replay:"); }
 
 /// Shows on stderr how a run comes along.
 class RunProgress final : public SessionObserver {

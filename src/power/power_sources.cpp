@@ -1,6 +1,7 @@
 #include "power/power_sources.hpp"
 
 #include "base/log.hpp"
+#include "base/lower_case.hpp"
 #include "base/nearest_name.hpp"
 #include "power/battery/battery_source.hpp"
 #include "power/estimate/estimate_source.hpp"
@@ -27,16 +28,8 @@ namespace {
 constexpr Logger kLog{"power"};
 constexpr std::string_view kReplayPrefix = "replay:";
 
-std::string lower(std::string_view text) {
-  std::string result{text};
-  std::ranges::transform(result, result.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return result;
-}
-
 bool is_replay(std::string_view name) {
-  return lower(name.substr(0, kReplayPrefix.size())) == kReplayPrefix;
+  return lower_case(name.substr(0, kReplayPrefix.size())) == kReplayPrefix;
 }
 
 using SourceResult = Result<std::unique_ptr<PowerSource>>;
@@ -95,7 +88,7 @@ constexpr std::array<SourceKind, 6> kMachineSources{{
 }};
 
 const SourceKind* find_kind(std::string_view name) {
-  const auto* const kind = std::ranges::find(kMachineSources, lower(name), &SourceKind::name);
+  const auto* const kind = std::ranges::find(kMachineSources, lower_case(name), &SourceKind::name);
   return kind == kMachineSources.end() ? nullptr : kind;
 }
 
@@ -105,7 +98,7 @@ std::string did_you_mean(std::string_view name) {
   for (const SourceKind& kind : kMachineSources) {
     known.push_back(kind.name);
   }
-  const auto meant = lower(name).starts_with("replay")
+  const auto meant = lower_case(name).starts_with("replay")
                          ? std::optional<std::string_view>{"replay:FILE"}
                          : nearest_name(name, known);
   return meant ? fmt::format("; did you mean {}?", *meant) : std::string{};
@@ -138,13 +131,13 @@ class Opening {
 
  private:
   Result<void> add(std::string_view name) {
-    if (lower(name) == "none") {
+    if (lower_case(name) == "none") {
       return is_list_ ? fail(ErrorCode::invalid_argument,
                              fmt::format("The power source none is named with others: {}", names_),
                              "Name none alone to measure no power, or leave it out.")
                       : Result<void>{};
     }
-    if (lower(name) == "auto") {
+    if (lower_case(name) == "auto") {
       return add_best();
     }
     if (is_replay(name) && name.size() > kReplayPrefix.size()) {

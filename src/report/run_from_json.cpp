@@ -1,5 +1,6 @@
 #include "report/run_from_json.hpp"
 
+#include "base/json_text.hpp"
 #include "model/enum_from_name.hpp"
 
 #include <fmt/format.h>
@@ -585,11 +586,8 @@ Result<ProfiledRun> run_from_json(std::string_view text) {
     const Document document = Document::parse(text);
     return read_run(Node{&document, ""});
   } catch (const std::exception& error) {
-    std::string_view what = error.what();
-    if (what.starts_with("[json.exception")) {  // "[json.exception.parse_error.101] parse error …"
-      what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
-    }
-    return fail(ErrorCode::malformed, fmt::format("This is no run as JSON: {}", what),
+    return fail(ErrorCode::malformed,
+                fmt::format("This is no run as JSON: {}", without_exception_name(error.what())),
                 "It should be what enprof export RUN --format json has written.");
   }
 }

@@ -1,6 +1,6 @@
 #include "server/access_policy.hpp"
 
-#include "server/http_request.hpp"
+#include "base/lower_case.hpp"
 #include "server/problem.hpp"
 
 #include <boost/url/authority_view.hpp>

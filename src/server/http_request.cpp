@@ -1,11 +1,11 @@
 #include "server/http_request.hpp"
 
+#include "base/lower_case.hpp"
+
 #include <boost/url/error.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <system_error>
 
@@ -53,14 +53,6 @@ HttpRequest parse_target(std::string_view target) {
       result.repeated.insert(entry->first);
     }
   }
-  return result;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](char c) {
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  });
   return result;
 }
 

@@ -1,5 +1,6 @@
 #include "server/http_wire.hpp"
 
+#include "base/lower_case.hpp"
 #include "server/http_request.hpp"
 
 #include <boost/beast/core/string.hpp>

@@ -1,11 +1,12 @@
 #include "engines/llama/llama.hpp"
 
+#include "base/lower_case.hpp"
 #include "engines/llama/llama_engine.hpp"
 #include "engines/llama/llama_model_file.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <string>
 #include <utility>
 
 namespace enprof {
@@ -78,8 +79,7 @@ class Llama final : public Engine {
   std::string_view name() const noexcept override { return "llama.cpp"; }
   std::string_view suffix() const noexcept override { return kSuffix; }
   bool is_model_name(std::string_view file_name) const override {
-    std::string name{file_name};
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string name = lower_case(file_name);
     return name.ends_with(kSuffix) && !name.starts_with("mmproj") &&  // a projector for images
            !is_later_part(std::string_view{name}.substr(0, name.size() - kSuffix.size()));
   }

@@ -1,5 +1,6 @@
 #include "engines/llama/node_identity.hpp"
 
+#include "base/lower_case.hpp"
 #include "model/component_family.hpp"
 
 #include <algorithm>
@@ -166,14 +167,6 @@ std::string_view stem(std::string_view name) noexcept {
   return layer_in_name(name) == OperationInfo::kNoLayer ? name : name.substr(0, name.rfind('-'));
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](char letter) {
-    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  });
-  return result;
-}
-
 std::optional<std::string_view> by_cache(const NodeFacts& node) {
   if (node.cache.starts_with("cache_r") || node.cache.starts_with("cache_s")) {
     return "recurrent_state";
@@ -301,7 +294,7 @@ NodeIdentity identify_node(const NodeFacts& node) {
     }
   }
   NodeIdentity identity;
-  identity.component = component ? std::string(*component) : lower(node.op);
+  identity.component = component ? std::string(*component) : lower_case(node.op);
   identity.layer = layer_of(node, identity.component);
   return identity;
 }

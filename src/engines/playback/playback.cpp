@@ -1,12 +1,11 @@
 #include "engines/playback/playback.hpp"
 
+#include "base/lower_case.hpp"
 #include "engines/playback/playback_model.hpp"
 #include "engines/playback/playback_script.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <string>
 #include <utility>
 
@@ -22,8 +21,7 @@ class Playback final : public Engine {
   std::string_view name() const noexcept override { return "playback"; }
   std::string_view suffix() const noexcept override { return kSuffix; }
   bool is_model_name(std::string_view file_name) const override {
-    std::string name{file_name};
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string name = lower_case(file_name);
     return name.ends_with(kSuffix) && name.size() > kSuffix.size();
   }
   std::span<const EngineSetting> settings() const noexcept override { return {}; }

@@ -1,5 +1,6 @@
 #include "engines/playback/playback_script.hpp"
 
+#include "base/json_text.hpp"
 #include "base/named_pipe.hpp"
 
 #include <fmt/format.h>
@@ -268,9 +269,7 @@ Result<PlaybackScript> parse_playback(std::istream& in, std::string_view name) {
   } catch (const Malformed& wrong) {
     return refuse(wrong.what);
   } catch (const Json::exception& wrong) {
-    std::string_view what = wrong.what();  // "[json.exception.parse_error.101] parse error at …"
-    what.remove_prefix(std::min(what.size(), what.find("] ") + 2));
-    return refuse(what);
+    return refuse(without_exception_name(wrong.what()));
   }
 }
 

@@ -1,11 +1,11 @@
 #include "engines/registry/engine_registry.hpp"
 
+#include "base/lower_case.hpp"
 #include "engines/llama/llama.hpp"
 #include "engines/playback/playback.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string>
 
 namespace enprof {
@@ -25,8 +25,7 @@ const Engine& engine_for(const std::filesystem::path& model) {
 }
 
 std::string_view model_suffix(std::string_view file_name) {
-  std::string name{file_name};
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string name = lower_case(file_name);
   for (const Engine* engine : engines()) {
     if (name.ends_with(engine->suffix())) {
       return engine->suffix();
