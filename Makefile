@@ -1,18 +1,18 @@
-# A thin front to CMake and the scripts in tools/: `make help` lists what it does.
+# A thin layer over CMake and the scripts in tools/: `make help` lists the targets.
 PREFIX ?= /usr/local
 ENPROF := build/release/bin/enprof
 DEMO_MODEL := build/demo/demo.gguf
 DEMO_DB := build/demo/profiles.db
 SANITIZERS := asan-ubsan tsan
 
-.PHONY: help setup setup-dev build demo test test-program $(SANITIZERS) fuzz bench readme lint format install clean FORCE
+.PHONY: help setup setup-dev build demo test test-program $(SANITIZERS) fuzz bench readme pictures lint format install clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z$$][^:]*:.*## / { \
 	  sub(/^\$$\(SANITIZERS\).*/, "$(SANITIZERS)", $$1); printf "  %-18s %s\n", $$1, $$2 }' Makefile
 
-setup: ## install the packages that are missing
+setup: ## install missing packages
 	@tools/setup
 
 setup-dev: setup
@@ -51,13 +51,17 @@ fuzz: setup-dev build/fuzz/build.ninja ## run each fuzz target for FUZZ_SECONDS,
 	cmake --build --preset fuzz
 	tools/fuzz
 
-bench: build/release/build.ninja ## measure: one JSON line a figure, and a table
+bench: build/release/build.ninja ## measure: one JSON line per figure, and a table
 	cmake --build --preset bench
 	tools/bench
 
-readme: build/dev/build.ninja ## write the report that README shows anew
+readme: build/dev/build.ninja ## write the report in README again
 	cmake --build --preset dev --target cli_test
 	ENPROF_UPDATE_README=1 build/dev/bin/cli_test --gtest_filter='Readme.*'
+
+pictures: setup-dev build/release/build.ninja ## make the pictures in docs/ again
+	cmake --build --preset pictures
+	cd web && node screenshots.mjs
 
 lint: setup-dev build/tidy/build.ninja ## check format, clang-tidy, shell scripts and includes
 	@ninja -C build/tidy --quiet build.ninja
@@ -66,8 +70,8 @@ lint: setup-dev build/tidy/build.ninja ## check format, clang-tidy, shell script
 format: setup-dev ## format the C++ sources
 	tools/lint --fix format
 
-# Under sudo, what the user built is installed as it is: root has another cache and would leave
-# files of its own in build/.
+# Under sudo, installs what the user built: root has another cache and would leave files of its own in
+# build/.
 install: $(if $(SUDO_USER),,build) ## install under PREFIX, default /usr/local
 	@test -x $(ENPROF) || { echo "nothing is built yet: run make build first" >&2; exit 1; }
 	DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
@@ -80,7 +84,7 @@ build/%/build.ninja: CMakePresets.json build/llama-prefix
 	ENPROF_LLAMA_PREFIX="$$(cat build/llama-prefix)" cmake --preset $*
 	@touch $@
 
-# Keeps its time while its text stays, so that nothing is configured anew.
+# Keeps its time if its text does not change, so that nothing is configured again.
 build/llama-prefix: FORCE | setup
 	@mkdir -p build
 	@tools/fetch-llama > $@.new

@@ -1,13 +1,20 @@
-// How far energies are from the truth, by sensor, level and method: programs whose energy is known,
-// seen through models of real sensors (bench/sim).
+// Measures the error of energies by sensor, level and method, on programs whose energy is known,
+// through models of real sensors (bench/sim), and through others of an independent hand
+// (bench/papers).
 //
 // Error: mean absolute error over the items of a level, as a share of their mean true energy.
 // Within: share of items whose true energy lies within two standard errors.
+// Calibrated: with the classes' powers from a simulated replay, through the same sensor.
 #include "accuracy_bench.hpp"
 
 #include "attribution/attribution.hpp"
+#include "attribution/replay_powers.hpp"
+#include "bench/papers/nvml.hpp"
+#include "bench/papers/powermetrics.hpp"
+#include "bench/papers/rapl.hpp"
 #include "bench/sim/naive.hpp"
 #include "bench/sim/program.hpp"
+#include "bench/sim/replay.hpp"
 #include "bench/sim/sensor.hpp"
 #include "figure.hpp"
 
@@ -24,7 +31,7 @@ namespace {
 using sim::Program;
 using sim::SensorView;
 
-/// class_long: those of the classes whose operations take longer than a window, on average.
+/// class_long: the classes whose operations take longer than a window on average.
 constexpr std::array kLevels{"phase", "token", "layer", "component", "class", "class_long"};
 
 struct Sensor {
@@ -32,7 +39,7 @@ struct Sensor {
   std::function<SensorView(const sim::PowerTrace&, std::uint64_t seed)> read;
 };
 
-std::vector<Sensor> sensors() {
+std::vector<Sensor> simulated_sensors() {
   const auto counter = [](const sim::CounterModel& model, const auto& reads) {
     return [=](const sim::PowerTrace& trace, std::uint64_t seed) {
       return sim::read_counter(trace, model, reads, seed);
@@ -54,13 +61,61 @@ std::vector<Sensor> sensors() {
   };
 }
 
+papers::PowerCourse course_of(const sim::PowerTrace& trace) {
+  papers::PowerCourse course(seconds(trace.begin() - Instant{}));
+  trace.for_each_piece(
+      [&](Nanoseconds length, Watts power) { course.add(seconds(length), power.value()); });
+  return course;
+}
+
+/// The same readings as powers, each at the end of its window.
+SensorView view_of(papers::Readings readings) {
+  SensorView view{.stamp_error = readings.stamp_error};
+  for (const EnergyWindow& window : readings.windows) {
+    view.points.push_back({window.end, window.energy / window.duration()});
+  }
+  view.windows = std::move(readings.windows);
+  return view;
+}
+
+std::vector<Sensor> papers_sensors() {
+  const auto sensor = [](const auto& read) {
+    return [=](const sim::PowerTrace& trace, std::uint64_t seed) {
+      papers::Dice dice(seed);
+      return view_of(read(course_of(trace), dice));
+    };
+  };
+  const auto rapl = [&](const auto& reader) {
+    return sensor([=](const papers::PowerCourse& course, papers::Dice& dice) {
+      return papers::read_rapl(papers::RaplRegister(course, {}, dice), reader, dice);
+    });
+  };
+  const auto counter = [&](const papers::NvmlSensor& gpu) {
+    return sensor([=](const papers::PowerCourse& course, papers::Dice& dice) {
+      return papers::read_nvml_counter(course, gpu, {}, dice);
+    });
+  };
+  return {{"rapl_aligned", rapl(papers::AlignedReader{})},
+          {"rapl_aligned_10ms", rapl(papers::AlignedReader{.updates = 10})},
+          {"rapl_paced", rapl(papers::PacedReader{})},
+          {"rapl_paced_centred", rapl(papers::PacedReader{.centred = true})},
+          {"powermetrics_100ms", sensor([](const papers::PowerCourse& course, papers::Dice& dice) {
+             return papers::read_powermetrics(course, {}, dice);
+           })},
+          {"nvml_counter_10of20ms", counter(papers::kV100)},
+          {"nvml_counter_25of100ms", counter(papers::kA100)},
+          {"power_lagging_830ms", sensor([](const papers::PowerCourse& course, papers::Dice& dice) {
+             return papers::read_lagging_power(course, {}, dice);
+           })}};
+}
+
 /// Errors of one method over the items of a level.
 struct Errors {
   double absolute = 0.0;
   double truth = 0.0;
   std::size_t items = 0;
   std::size_t within = 0;
-  std::size_t unknown = 0;  // for which the method gives no energy
+  std::size_t unknown = 0;  // items without an energy by this method
 
   void add(double true_j, double found_j, double error_j) {
     absolute += std::abs(found_j - true_j);
@@ -124,7 +179,7 @@ std::vector<Level> levels_of(const Program& program) {
           level_of(program, "class", [&](std::size_t index) { return program.class_of[index]; })};
 }
 
-/// A share as a reader of the figure takes it: mean power × duration, where windows leave gaps.
+/// Adds a share as a user would read it: mean power × duration, if windows leave gaps.
 void add_share(Errors& errors, Joules truth, Nanoseconds duration, const EnergyShare& share) {
   if (share.covered <= Nanoseconds{0}) {
     ++errors.unknown;
@@ -134,7 +189,7 @@ void add_share(Errors& errors, Joules truth, Nanoseconds duration, const EnergyS
   errors.add(truth.value(), share.energy.value() * scale, std::sqrt(share.variance) * scale);
 }
 
-/// The rows of the table that a group counts in.
+/// The rows of the table to which a group belongs.
 std::vector<std::string> names_of(const Level& level, std::uint32_t group, const SensorView& view) {
   std::vector<std::string> names{level.name};
   const Nanoseconds window =
@@ -146,8 +201,25 @@ std::vector<std::string> names_of(const Level& level, std::uint32_t group, const
   return names;
 }
 
+using Priors = std::vector<std::optional<PriorPower>>;  // by class
+
+/// What a calibration through a sensor says of each class. The deviation that it states holds what
+/// a replay cannot show (kReplayDeviation).
+Priors priors_of(const SensorView& view, const sim::Replay& replay, std::size_t classes) {
+  const EnergyTimeline timeline(view.windows, view.stamp_error);
+  Priors priors(classes);
+  const auto powers = powers_of_replay(timeline, replay.slices, classes);
+  for (std::size_t work = 0; work < classes; ++work) {
+    if (powers[work]) {
+      priors[work] = {.watts = powers[work]->watts,
+                      .deviation = std::hypot(powers[work]->deviation, kReplayDeviation)};
+    }
+  }
+  return priors;
+}
+
 void measure(const Program& program, const std::string& sensor, const SensorView& view,
-             Table& table) {
+             const Priors& priors, Table& table) {
   const std::vector<EnergyTimeline> timelines{EnergyTimeline(view.windows, view.stamp_error)};
   const std::vector<Level> levels = levels_of(program);
   std::vector<SpanGroups> groupings;
@@ -156,15 +228,18 @@ void measure(const Program& program, const std::string& sensor, const SensorView
     groupings.push_back({.of_span = level.of_span, .count = level.count});
   }
   const std::vector<std::optional<Watts>> idle{Watts{sim::Machine{}.idle_w}};
-  const auto attributed = [&](bool by_time_alone) {
+  const auto attributed = [&](bool by_time_alone, std::span<const Priors> calibration = {}) {
     return attribute(program.spans, timelines,
                      {.classes = program.class_of,
                       .groupings = groupings,
                       .idle_power = by_time_alone ? std::span<const std::optional<Watts>>{} : idle,
+                      .priors = calibration,
                       .by_time_alone = by_time_alone});
   };
   for (const auto& [method, attribution] :
-       {std::pair{"ours", attributed(false)}, std::pair{"by_time", attributed(true)}}) {
+       {std::pair{"ours", attributed(false)},
+        std::pair{"calibrated", attributed(false, {&priors, 1})},
+        std::pair{"by_time", attributed(true)}}) {
     for (std::size_t index = 0; index < program.spans.size(); ++index) {
       const Span& span = program.spans[index];
       if (span.level == enprof::Level::phase || span.level == enprof::Level::token) {
@@ -219,34 +294,76 @@ void measure(const Program& program, const std::string& sensor, const SensorView
   }
 }
 
-}  // namespace
-
-void bench_accuracy(std::string_view prefix, const SeedRange& seeds) {
+/// Measures with each of the sensors, on the sample programs of each seed.
+Table measure_all(const std::vector<Sensor>& all, const SeedRange& seeds,
+                  const sim::ReplayDifference& difference) {
   Table table;
-  const std::vector<Sensor> all = sensors();
   for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
     for (const sim::ProgramOptions& options : sim::sample_programs(seed)) {
       const Program program = sim::simulate(options);
+      const sim::Replay replay =
+          sim::replay(program, options, {.difference = difference, .seed = options.seed + 11});
       for (const Sensor& sensor : all) {
-        measure(program, sensor.name, sensor.read(program.trace, options.seed + 7), table);
+        const Priors priors =
+            priors_of(sensor.read(replay.trace, options.seed + 13), replay, program.classes.size());
+        measure(program, sensor.name, sensor.read(program.trace, options.seed + 7), priors, table);
       }
     }
   }
+  return table;
+}
+
+}  // namespace
+
+void bench_accuracy(std::string_view prefix, const SeedRange& seeds, Simulator simulator) {
+  const std::vector<Sensor> all =
+      simulator == Simulator::sim ? simulated_sensors() : papers_sensors();
+  Table table = measure_all(all, seeds, {});
   for (const Sensor& sensor : all) {
     for (const char* level : kLevels) {
-      for (const char* method : {"ours", "by_time", "latest", "trapezoid"}) {
+      for (const char* method : {"ours", "calibrated", "by_time", "latest", "trapezoid"}) {
         const Errors& errors = table[{sensor.name, level, method}];
         if (errors.items == 0) {
           continue;
         }
         const std::string name = fmt::format("{}.{}.{}.{}", prefix, sensor.name, level, method);
         figure(name, errors.percent(), "%");
-        if (method == std::string{"ours"}) {
+        if (method == std::string{"ours"} || method == std::string{"calibrated"}) {
           figure(name + "_within_2se", errors.within_percent(), "%");
         }
       }
     }
   }
+}
+
+void bench_replay_differences(const SeedRange& seeds) {
+  std::vector<Sensor> slow = simulated_sensors();
+  std::erase_if(slow, [](const Sensor& sensor) {
+    return sensor.name != "rapl_locked_10ms" && sensor.name != "means_100ms" &&
+           sensor.name != "nvml_25of100ms";
+  });
+  const sim::ReplayDifference usual;
+  for (const double scale : {0.0, 1.0, 2.0, 3.0}) {
+    Table table =
+        measure_all(slow, seeds, {.cached = scale * usual.cached, .power = scale * usual.power});
+    for (const Sensor& sensor : slow) {
+      for (const char* level : {"layer", "component", "class"}) {
+        const std::string name =
+            fmt::format("replay_{:.0f}pct.{}.{}.", 100.0 * scale * usual.power, sensor.name, level);
+        const Errors& errors = table[{sensor.name, level, "calibrated"}];
+        figure(name + "calibrated", errors.percent(), "%");
+        figure(name + "calibrated_within_2se", errors.within_percent(), "%");
+        figure(name + "ours", table[{sensor.name, level, "ours"}].percent(), "%");
+      }
+    }
+  }
+}
+
+void bench_accuracy() {
+  bench_accuracy("accuracy", kDevelopmentSeeds, Simulator::sim);
+  bench_accuracy("heldout", kHeldOutSeeds, Simulator::sim);
+  bench_accuracy("papers", kDevelopmentSeeds, Simulator::papers);
+  bench_accuracy("papers_heldout", kHeldOutSeeds, Simulator::papers);
 }
 
 }  // namespace enprof::bench

@@ -1,23 +1,31 @@
-// enprof_accuracy [FIRST_SEED COUNT]: prints the figures accuracy.*, one JSON line each; without
-// seeds, those of the development seeds, then heldout.* of the others.
+// enprof_accuracy [sim|papers FIRST_SEED COUNT]: prints the figures of accuracy, one JSON line
+// each. Without arguments those of both simulators, with the development and the held-out seeds.
+// enprof_accuracy replay FIRST_SEED COUNT: prints the figures replay_*, of calibrations.
 #include "accuracy_bench.hpp"
 
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 int main(int argc, char** argv) {
   using namespace enprof::bench;
   if (argc == 1) {
-    bench_accuracy("accuracy", kDevelopmentSeeds);
-    bench_accuracy("heldout", kHeldOutSeeds);
+    bench_accuracy();
     return 0;
   }
-  const SeedRange seeds{.first = std::strtoull(argv[1], nullptr, 10),
-                        .count = argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 0};
-  if (argc != 3 || seeds.count == 0) {
-    std::fputs("usage: enprof_accuracy [FIRST_SEED COUNT]\n", stderr);
+  const std::string_view name = argv[1];
+  const SeedRange seeds{.first = argc == 4 ? std::strtoull(argv[2], nullptr, 10) : 0,
+                        .count = argc == 4 ? std::strtoull(argv[3], nullptr, 10) : 0};
+  if ((name != "sim" && name != "papers" && name != "replay") || seeds.count == 0) {
+    std::fputs("usage: enprof_accuracy [sim|papers|replay FIRST_SEED COUNT]\n", stderr);
     return 2;
   }
-  bench_accuracy("accuracy", seeds);
+  if (name == "replay") {
+    bench_replay_differences(seeds);
+  } else if (name == "sim") {
+    bench_accuracy("accuracy", seeds, Simulator::sim);
+  } else {
+    bench_accuracy("papers", seeds, Simulator::papers);
+  }
   return 0;
 }

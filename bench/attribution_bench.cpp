@@ -1,5 +1,5 @@
-// Spans attributed a second on one core: a decode-shaped tree under the windows of two root
-// domains; and an hour of operations under windows of a millisecond.
+// Measures how many spans are attributed per second on one core: a tree like that of a decode, with
+// windows of two root domains; and an hour of operations with windows of a millisecond.
 #include "attribution_bench.hpp"
 
 #include "attribution/attribution.hpp"
@@ -62,7 +62,7 @@ double spans_per_second(const std::vector<Span>& spans,
     const auto begin = std::chrono::steady_clock::now();
     const Attribution result = attribute(spans, timelines);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    if (result.mended_spans() == 0) {  // and so the result is used
+    if (result.mended_spans() == 0) {  // uses the result
       rates.push_back(static_cast<double>(spans.size()) / took.count());
     }
   }
@@ -118,8 +118,8 @@ double peak_memory_gb() {
 #endif
 }
 
-/// From windows and spans to shares; and the most memory that the process has had by then, windows
-/// and spans included.
+/// Measures the time from windows and spans to shares; and the process's peak memory, including
+/// windows and spans.
 void bench_hour() {
   std::vector<std::uint32_t> classes;
   const std::vector<Span> spans = hour_of_operations(classes);
@@ -149,7 +149,7 @@ void bench_hour() {
 }  // namespace
 
 void bench_attribution() {
-  bench_hour();  // first: it asks for the most memory that the process has had
+  bench_hour();  // first, because it measures the process's peak memory
   const std::vector<Span> spans = decode_spans();
   std::vector<EnergyTimeline> timelines{timeline(std::chrono::milliseconds{10})};
   figure("attribution.one_domain", spans_per_second(spans, timelines), "spans/s");

@@ -1,4 +1,4 @@
-// A graph as llama.cpp makes them, without a model: for what enprof does with one.
+// A graph like llama.cpp's, without a model, to measure what enprof does with one.
 #pragma once
 
 #include "engines/llama/llama_handles.hpp"
@@ -9,17 +9,17 @@
 
 namespace enprof::bench {
 
-/// Layers of 18 nodes, of which 14 get a stamp: norms that are fused with their weights, matrices,
-/// views, what joins them.
+/// Layers of 18 nodes, of which 14 get a stamp: norms fused with their weights, matrices, views,
+/// and the operations between them.
 class BenchGraph {
  public:
   explicit BenchGraph(std::size_t layers);
 
   [[nodiscard]] std::size_t nodes() const { return nodes_.size(); }
-  /// Nodes that get a stamp.
+  /// The number of nodes that get a stamp.
   [[nodiscard]] std::size_t operations() const { return operations_; }
-  /// One evaluation of it, llama.cpp's part played by hand: every node is offered, every operation
-  /// reported. Nothing is computed.
+  /// Simulates one evaluation, with llama.cpp's callbacks: every node is offered, every operation
+  /// is reported. Nothing is computed.
   void run(OperationClock& clock) const;
 
  private:

@@ -1,7 +1,7 @@
-// How far a reading's time stamp is from the instant at which its value came to be. The counter is
-// a number that a thread steps every 0.976 ms, give or take 10 µs, as RAPL's does; that thread
-// notes when. A read of it reads a file too, so that it takes as long. A reading is wanted every 10
-// ms: locked to the step, and, as the control, stamped when it was read.
+// Measures the error of a reading's time stamp: its distance from the instant at which the counter
+// got its value. The counter is a number that a thread steps every 0.976 ms ± 10 µs, like RAPL's;
+// the thread records when. Reading it also reads a file, so that it takes as long as a real read.
+// Readings are made every 10 ms: locked to the step, and, as the control, stamped when read.
 #include "counter_bench.hpp"
 
 #include "enprof/base/clock.hpp"
@@ -39,13 +39,13 @@ constexpr Nanoseconds kInterval = std::chrono::milliseconds{10};
 constexpr int kReadings = 600;
 constexpr std::size_t kMostSteps = 60'000;
 
-/// The counter and its reader have a CPU each, where there are two: hardware takes none from us.
-/// False where that is refused.
-bool take_cpu(std::span<const int> cpus, std::size_t which) {
+/// Gives the counter and its reader a CPU each, if there are two: real hardware takes no CPU time
+/// from us. False if the system refuses.
+bool pin_to_cpu(std::span<const int> cpus, std::size_t which) {
   return cpus.size() < 2 || keep_thread_on(cpus.subspan(which, 1));
 }
 
-/// Threads: one steps, and hands over by joining; one reads.
+/// Threads: one steps; another reads. The results may be read after stop().
 class SteppedCounter final : public CounterInput {
  public:
   explicit SteppedCounter(std::span<const int> cpus)
@@ -65,8 +65,8 @@ class SteppedCounter final : public CounterInput {
       thread_.join();
     }
   }
-  /// How far apart steps were, less the period, in µs, the worst of a hundred left out; after
-  /// stop().
+  /// How much the steps' distances exceed the period, in µs, the worst per cent left out. Call
+  /// after stop().
   [[nodiscard]] double jitter_p99() const {
     std::vector<double> apart;
     apart.reserve(steps_.size());
@@ -76,17 +76,17 @@ class SteppedCounter final : public CounterInput {
     std::ranges::sort(apart);
     return apart.empty() ? 0 : apart[apart.size() * 99 / 100];
   }
-  /// Whether it had its CPU; after stop().
+  /// Whether it had a CPU of its own. Call after stop().
   [[nodiscard]] bool was_undisturbed() const { return has_cpu_; }
-  /// When the value came to be; after stop().
+  /// When the counter got the value. Call after stop().
   [[nodiscard]] Instant stepped_at(std::uint64_t value) const { return steps_.at(value - 1); }
 
  private:
   void step() {
     set_up_sampling_thread("bench-counter");
-    has_cpu_ = take_cpu(cpus_, 0);
-    // Hardware waits for no CPU. Where this is refused, a busy machine makes the counter erratic:
-    // counter.step_jitter_p99 says so.
+    has_cpu_ = pin_to_cpu(cpus_, 0);
+    // Hardware does not wait for a CPU. If realtime priority is refused, a busy machine makes the
+    // counter irregular, which counter.step_jitter_p99 shows.
     sched_param priority{};
     priority.sched_priority = 10;
     static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority));
@@ -134,7 +134,7 @@ struct Stamps {
 
 Stamps read_stamps(SteppedCounter& counter, std::span<const int> cpus) {
   set_up_sampling_thread("bench-reader");
-  Stamps stamps{.has_cpu = take_cpu(cpus, 1)};
+  Stamps stamps{.has_cpu = pin_to_cpu(cpus, 1)};
   StepLock lock({.period = kPeriod}, monotonic_clock(), monotonic_sleeper());
   const Instant begin = monotonic_clock().now();
   Instant due = begin;
@@ -183,7 +183,7 @@ bool bench_counter() {
   reader.join();
   counter.stop();
   if (!counter.was_undisturbed() || !stamps.has_cpu) {
-    std::fputs("enprof_bench: the counter and its reader cannot be kept to a CPU each\n", stderr);
+    std::fputs("enprof_bench: cannot give the counter and its reader a CPU each\n", stderr);
     return false;
   }
   if (stamps.locked.empty() || stamps.naive.empty()) {

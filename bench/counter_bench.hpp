@@ -2,8 +2,8 @@
 
 namespace enprof::bench {
 
-/// Prints the figures counter.*: how far the time stamps of readings are from the counter's true
-/// steps. False, with a message on stderr, where the counter cannot be simulated.
+/// Prints the figures counter.*: the distance of readings' time stamps from the counter's true
+/// steps. False, with a message on stderr, if the counter cannot be simulated.
 [[nodiscard]] bool bench_counter();
 
 }  // namespace enprof::bench

@@ -1,4 +1,4 @@
-// How benchmarks tell what they found: one JSON line a figure, on stdout.
+// How benchmarks print their results: one JSON line per figure, on stdout.
 #pragma once
 
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 
 namespace enprof::bench {
 
-/// The middle value; the mean of the two middle ones where their number is even.
+/// The middle value, or the mean of the two middle ones.
 inline double median(std::vector<double> values) {
   std::ranges::sort(values);
   const std::size_t half = values.size() / 2;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kOperations = 100;
 constexpr std::size_t kLayers = 16;
-/// Room is made for so many, however often it is done: what is counted must be the work alone.
+/// Memory is allocated for this many in every case, so that only the work itself is counted.
 constexpr std::size_t kMostTimes = 4096;
 
 void make_scopes(std::string_view what, std::size_t times) {
@@ -42,8 +42,8 @@ void make_scopes(std::string_view what, std::size_t times) {
   run.abandon();
 }
 
-/// `anew`: by a clock that does not know the graph, each time.
-void run_graph(std::size_t times, bool anew) {
+/// `with_new_clock`: with a new clock each time, which does not know the graph.
+void run_graph(std::size_t times, bool with_new_clock) {
   const BenchGraph graph(kLayers);
   InferencePipelineProfiler profiler{static_cast<PowerMonitor*>(nullptr), nullptr};
   RunScope run =
@@ -52,12 +52,13 @@ void run_graph(std::size_t times, bool anew) {
     std::optional<OperationClock> clock;
     const SectionScope section = run.section(Phase::decode, "forward");
     for (std::size_t done = 0; done < times; ++done) {
-      if (anew || !clock) {
+      if (with_new_clock || !clock) {
         clock.emplace(run, OperationClock::Options{});
+        static_cast<void>(clock->attach(HookDepth::operations, false));
       }
       clock->begin_pass(Phase::decode, 0);
       graph.run(*clock);
-      clock->end_pass(true);
+      static_cast<void>(clock->end_pass(true));
     }
   }
   run.abandon();
@@ -76,12 +77,13 @@ bool run_hot_path(std::span<const char* const> arguments) {
     run_graph(static_cast<std::size_t>(times), what == "new_graph");
     return true;
   }
-  if (what == "operations") {  // of a graph, for what is counted to be divided by
+  if (what == "operations") {  // prints the number of a graph's operations, to divide the counts by
     fmt::print("{}\n", BenchGraph(kLayers).operations());
     return true;
   }
   std::fputs(
-      "enprof_bench: hot_path wants stamp, section, token, graph or new_graph, and how often\n",
+      "enprof_bench: hot_path needs stamp, section, token, graph or new_graph, and a number of "
+      "times\n",
       stderr);
   return false;
 }

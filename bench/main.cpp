@@ -1,7 +1,8 @@
-// enprof_bench GROUP [ARGUMENT…]: prints one JSON line a figure. tools/bench runs the groups, with
-// what must be measured from outside a process, and makes a table.
+// enprof_bench GROUP [ARGUMENT…]: prints one JSON line per figure. tools/bench runs the groups,
+// measures what must be measured from outside a process, and makes a table.
 #include "accuracy_bench.hpp"
 #include "attribution_bench.hpp"
+#include "border_bench.hpp"
 #include "counter_bench.hpp"
 #include "hot_path_bench.hpp"
 #include "operation_bench.hpp"
@@ -28,7 +29,7 @@ using Arguments = std::span<const char* const>;
 struct Group {
   std::string_view name;
   const char* arguments;
-  bool (*run)(Arguments);  // false, with a message on stderr, where it cannot be measured
+  bool (*run)(Arguments);  // false, with a message on stderr, if it cannot be measured
 };
 
 bool attribution(Arguments) {
@@ -36,8 +37,7 @@ bool attribution(Arguments) {
   return true;
 }
 bool accuracy(Arguments) {
-  enprof::bench::bench_accuracy("accuracy", enprof::bench::kDevelopmentSeeds);
-  enprof::bench::bench_accuracy("heldout", enprof::bench::kHeldOutSeeds);
+  enprof::bench::bench_accuracy();
   return true;
 }
 bool scope(Arguments) {
@@ -57,6 +57,7 @@ constexpr std::array kGroups{
     Group{"accuracy", "", accuracy},
     Group{"scope", "", scope},
     Group{"operation", "", operation},
+    Group{"border", "ROUNDS", enprof::bench::bench_borders},
     Group{"counter", "", [](Arguments) { return enprof::bench::bench_counter(); }},
     Group{"hot_path", "stamp|section|token|graph|operations TIMES", enprof::bench::run_hot_path},
     Group{"store", "[MODEL.gguf ROUNDS]", enprof::bench::bench_store},

@@ -1,5 +1,5 @@
-// The operation clock apart from any engine: what one event costs while a graph is computed, what
-// is kept of it, and what is made of a million of them at the end.
+// Measures the operation clock without an engine: what one operation costs while a graph is
+// computed, how much memory it needs, and how long a million of them take at the end of a run.
 #include "operation_bench.hpp"
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
@@ -23,7 +23,7 @@ constexpr std::size_t kOperationsPerLayer = 20;
 constexpr std::size_t kRounds = 9;
 constexpr std::size_t kPasses = 1000;
 
-/// The shape of a llama graph: as many operations a layer, most of them a component each.
+/// A plan with the shape of a llama graph: most operations of a layer are a component each.
 OperationPlan llama_like() {
   OperationPlan plan;
   plan.operations.push_back({.component = "embedding", .op = "GET_ROWS", .name = "embd"});
@@ -93,8 +93,8 @@ void bench_stamps() {
   figure("operation.pass", median(pass_ns), "ns");
 }
 
-/// What one operation costs the inference in all: llama.cpp's node offered, its end reported, its
-/// share of the pass handed over; and what a pass costs whose graph is new.
+/// Measures all costs of one operation: offering llama.cpp's nodes, reporting its end, and its
+/// share of handing over the pass; and the cost of a pass whose graph is new.
 void bench_engine_clock() {
   const BenchGraph graph(kLayers);
   std::vector<double> operation_ns;
@@ -104,14 +104,15 @@ void bench_engine_clock() {
     RunScope run =
         profiler.run({.model_name = "none", .depth = Depth::deep, .max_output_tokens = kPasses});
     OperationClock clock(run, {});
+    static_cast<void>(clock.attach(HookDepth::operations, false));
     const auto pass = [&] {
       clock.begin_pass(Phase::decode, 0);
       graph.run(clock);
-      clock.end_pass(true);
+      static_cast<void>(clock.end_pass(true));
     };
     const SectionScope section = run.section(Phase::decode, "forward");
     const auto first = std::chrono::steady_clock::now();
-    pass();  // makes the graph known
+    pass();  // learns the graph
     const auto begin = std::chrono::steady_clock::now();
     for (std::size_t index = 1; index < kPasses; ++index) {
       pass();
@@ -125,13 +126,13 @@ void bench_engine_clock() {
   figure("operation.new_graph", median(learn_us), "us");
 }
 
-/// A run of about so many operations, 30 µs each, under windows of 1 ms.
+/// A run of about `operations` operations of 30 µs each, with windows of 1 ms.
 Recording long_recording(std::size_t operations) {
   constexpr Nanoseconds kOperation = std::chrono::microseconds{30};
   Recording recording;
   recording.names = {"run", "forward"};
-  recording.passes.plans = {llama_like()};
-  const std::size_t count = recording.passes.plans[0].operations.size();
+  recording.passes.plans = {std::make_shared<const OperationPlan>(llama_like())};
+  const std::size_t count = recording.passes.plans[0]->operations.size();
   Instant now{std::chrono::seconds{1}};
   recording.spans = {{.begin = now, .level = Level::run},
                      {.begin = now, .parent = 0, .level = Level::phase, .phase = Phase::decode}};
@@ -140,17 +141,19 @@ Recording long_recording(std::size_t operations) {
   for (std::size_t token = 0; token < passes; ++token) {
     const auto number = static_cast<std::int32_t>(token);
     const auto index = static_cast<std::int32_t>(recording.spans.size());
-    recording.passes.passes.push_back(
-        {.begin = now,
-         .start = now + kOperation,
-         .place = {.parent = index + 1, .spans_before = static_cast<std::uint32_t>(index) + 2},
-         .first_stamp = static_cast<std::uint32_t>(recording.passes.stamps.size())});
+    PassRecord pass{
+        .begin = now,
+        .start = now + kOperation,
+        .place = {.parent = index + 1, .spans_before = static_cast<std::uint32_t>(index) + 2}};
     const Instant begin = now;
     now += kOperation;
+    std::vector<Instant> ends;
+    ends.reserve(count);
     for (std::size_t operation = 0; operation < count; ++operation) {
-      recording.passes.stamps.push_back(now += kOperation);
+      ends.push_back(now += kOperation);
     }
-    recording.passes.passes.back().end = now += kOperation;
+    pass.end = now += kOperation;
+    recording.passes.add(pass, ends);
     recording.spans.push_back({.begin = begin,
                                .end = now,
                                .parent = 1,
@@ -174,9 +177,10 @@ void bench_assembly() {
   const Recording recording = long_recording(kOperations);
   PowerEvidence power;
   power.domains = {domain_from_name("package-0")};
+  power.windows.resize(1);
   constexpr Nanoseconds kPeriod = std::chrono::milliseconds{1};
   for (Instant begin = recording.spans[0].begin; begin < recording.spans[0].end; begin += kPeriod) {
-    power.windows.push_back(
+    power.windows[0].push_back(
         {.begin = begin, .end = begin + kPeriod, .energy = Watts{50} * kPeriod});
   }
   for (const Depth depth : {Depth::minimal, Depth::module, Depth::deep}) {
@@ -186,7 +190,7 @@ void bench_assembly() {
       ProfiledRun run;
       run.depth = depth;
       const auto begin = std::chrono::steady_clock::now();
-      assemble_run(recording, power, run);
+      assemble_run(recording.view(), power, run);
       took_ms.push_back(
           std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
               .count());

@@ -2,8 +2,8 @@
 
 namespace enprof::bench {
 
-/// Prints the figures operation.*: what the operation clock costs an operation in time and memory,
-/// and how long it takes to make a run's figures of a million of them.
+/// Prints the figures operation.*: the time and memory that the operation clock costs per
+/// operation, and how long it takes to compute a run's figures from a million operations.
 void bench_operations();
 
 }  // namespace enprof::bench

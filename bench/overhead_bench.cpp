@@ -1,11 +1,11 @@
-// Time of a generation with enprof over without it: the same model in one process, through
-// LlamaEngine::generate(), with a listener and the power monitor reading a stepping RAPL tree of
-// two zones, as it does since before the run in the program. A second generation that has none of
-// it takes turns on the same thread, a token here and a token there, so that each token is measured
-// between two plain ones and a drift of the machine's speed cancels. What enprof's own threads take
-// is the same in both, and hence is not in their ratio: it is read in a generation that has nothing
-// beside it, as CPU time, and added, since where all CPUs compute each microsecond of it holds the
-// inference up by one.
+// Measures the time of a generation with enprof divided by the time without it: the same model in
+// one process, through LlamaEngine::generate(), with a listener and the power monitor, which reads
+// a RAPL tree of two stepping zones and was started before, as in the program. A second generation
+// without enprof takes turns on the same thread, token by token, so that each token is measured
+// between two plain ones and a drift of the machine's speed cancels. The CPU time of enprof's own
+// threads is the same in both, and hence is not in their ratio. It is measured in a generation with
+// nothing beside it, and added, because if all CPUs compute, each microsecond of it delays the
+// inference by one.
 #include "overhead_bench.hpp"
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
@@ -40,9 +40,9 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kThreads = 2;
 constexpr int kFewestRounds = 1;
-constexpr std::chrono::seconds kBefore{1};  // for the monitor to find the counter's step
-constexpr double kPrefillSeconds = 1.0;     // a mode and round
-/// The first comes with the prefill, the others are as many as there are to one that is looked at.
+constexpr std::chrono::seconds kBefore{1};  // the monitor finds the counter's step
+constexpr double kPrefillSeconds = 1.0;     // per mode and round
+/// The first token comes with the prefill; of the others, the values of exactly one are sampled.
 constexpr int kTokens = 1 + GenerateOptions::kDefaultValuesEvery;
 constexpr const char* kPrompt =
     "How many joules does a thought take? A clock ticks beside each operation, and a counter steps "
@@ -60,17 +60,17 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
-/// What is called after each output token of a generation, with its index.
+/// Called after each output token of a generation, with its index.
 using OnToken = std::function<void(std::size_t)>;
 
 struct Mode {
   std::string name;
-  /// A generation of so many tokens. Returns the seconds of its prefill, the first output token
-  /// included.
+  /// Runs a generation of this many tokens. Returns the seconds of its prefill, including the first
+  /// output token.
   std::function<double(int, const OnToken&)> generate;
-  bool has_threads = true;                     ///< of its own, beside those that compute
+  bool has_threads = true;                     ///< its own, beside those that compute
   std::vector<std::vector<Paired>> prefill{};  // one step
-  std::vector<std::vector<Paired>> decode{};   // a step for each token
+  std::vector<std::vector<Paired>> decode{};   // one step per token
   std::vector<double> background{};            // share of one CPU
   std::map<std::string, std::vector<double>> background_by_thread{};
 };
@@ -82,7 +82,7 @@ class OverheadBench {
         engine_(value_of(LlamaEngine::load(path, {.threads = kThreads}))),
         prompt_(value_of(engine_.tokenize(kPrompt))) {
     static_cast<void>(
-        plain(Callback::none, kTokens, [](std::size_t) {}));  // touches memory that is new
+        plain(Callback::none, kTokens, [](std::size_t) {}));  // first access to new memory
     computing_ = thread_ids();
     monitor_.emplace(value_of(PowerMonitor::open("rapl", {.sysfs_root = rapl_.root()})));
     if (const auto started = monitor_->start(); !started) {
@@ -107,7 +107,7 @@ class OverheadBench {
               {"every_node", plainly(Callback::every_node), false}};
   }
 
-  /// The order of the modes turns from round to round.
+  /// The order of the modes rotates from round to round.
   void measure(int rounds) {
     for (int round = 0; round < rounds; ++round) {
       for (std::size_t index = 0; index < modes_.size(); ++index) {
@@ -184,7 +184,7 @@ class OverheadBench {
     mode.decode.push_back(std::move(decode));
   }
 
-  /// A prefill takes long and comes once a generation: more of them, between plain ones.
+  /// Measures more prefills, between plain ones: there is only one per generation.
   void repeat_prefill(Mode& mode) {
     double before = open().next();
     const auto begin = SteadyClock::now();
@@ -196,7 +196,7 @@ class OverheadBench {
     } while (seconds_since(begin) < kPrefillSeconds);
   }
 
-  /// From the first output token to the last.
+  /// Measures the threads' CPU time from the first output token to the last.
   void watch_threads(Mode& mode) const {
     SteadyClock::time_point begin;
     std::map<std::string, double> used;
@@ -248,18 +248,18 @@ class OverheadBench {
     throw std::runtime_error("the run has no prefill");
   }
 
-  /// What is measured must have been done.
+  /// Checks that the generation did what is being measured.
   static void check(const ProfiledRun& run, Depth depth, std::size_t value_passes) {
     if (run.layers.empty() != (depth == Depth::minimal) ||
         run.operation_table.events.empty() != (depth == Depth::minimal) ||
         run.operations.empty() != (depth != Depth::deep) || run.values.passes != value_passes) {
       throw std::runtime_error(
-          fmt::format("depth {} did not bring what it should", to_string(depth)));
+          fmt::format("depth {} did not record what it should", to_string(depth)));
     }
   }
 
   std::string name_;
-  SteppingRapl rapl_;  // before there are threads, and all the time: the plain ones bear it too
+  SteppingRapl rapl_;  // started before threads; runs all the time, also for plain generations
   LlamaEngine engine_;
   std::vector<LlamaEngine::Token> prompt_;
   std::set<int> computing_;
@@ -274,7 +274,7 @@ class OverheadBench {
 bool bench_overhead(std::span<const char* const> arguments) {
   const int rounds = arguments.size() == 3 ? std::atoi(arguments[2]) : 0;
   if (rounds < kFewestRounds) {
-    std::fputs("enprof_bench: overhead wants a name, a model file, and a number of rounds\n",
+    std::fputs("enprof_bench: overhead needs a name, a model file, and a number of rounds\n",
                stderr);
     return false;
   }

@@ -5,8 +5,8 @@
 namespace enprof::bench {
 
 /// Arguments: a name for the model, its file, rounds. Prints the figures overhead.NAME.*: time of
-/// prefill and decode with enprof over without it, for each depth. False, with a message on stderr,
-/// where the model cannot be used.
+/// prefill and decode with enprof / without it, for each depth. False, with a message on stderr, if
+/// the model cannot be used.
 [[nodiscard]] bool bench_overhead(std::span<const char* const> arguments);
 
 }  // namespace enprof::bench

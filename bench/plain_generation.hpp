@@ -1,4 +1,4 @@
-// What enprof is compared with: the same generation with none of it.
+// The baseline of comparisons: the same generation without enprof.
 #pragma once
 
 #include "engines/llama/llama_engine.hpp"
@@ -10,14 +10,14 @@
 
 namespace enprof::bench {
 
-/// How a generation looks at its graph's nodes.
+/// Whether a generation has a callback for its graph's nodes.
 enum class Callback : std::uint8_t {
   none,
-  every_node,  ///< asks to see each node when it is computed, as llama-eval-callback does
+  every_node,  ///< is called for each computed node, as llama-eval-callback is
 };
 
-/// One greedy generation through llama.cpp alone, with the calls and the context that
-/// LlamaEngine::generate() makes, in its order. Every function throws std::runtime_error where
+/// One greedy generation with llama.cpp only, with the same calls and context as
+/// LlamaEngine::generate(), in the same order. Every function throws std::runtime_error if
 /// llama.cpp fails.
 class PlainGeneration {
  public:
@@ -27,7 +27,7 @@ class PlainGeneration {
   PlainGeneration& operator=(const PlainGeneration&) = delete;
   ~PlainGeneration();
 
-  /// The next output token, the first one from the prompt. Returns the seconds that it took.
+  /// Computes the next output token (the first one from the prompt). Returns its time in seconds.
   double next();
 
  private:

@@ -1,7 +1,7 @@
-// What the power monitor costs. CPU time: it reads a RAPL tree of two zones, whose counters another
-// process moves every 0.977 ms as the hardware does; beside it the control, a bare loop that reads
-// the same two files as often. Memory: a day of four domains at a hundred readings a second, on a
-// clock that is moved by hand, through the monitor itself; beside it an hour of the same.
+// Measures the cost of the power monitor. CPU time: it reads a RAPL tree of two zones, whose
+// counters another process steps every 0.977 ms as the hardware does; the control is a loop that
+// only reads the same two files as often. Memory: a day of four domains at a hundred readings a
+// second, through the monitor itself on a simulated clock; and an hour of the same.
 #include "sampler_bench.hpp"
 
 #include "enprof/power/power_monitor.hpp"
@@ -46,7 +46,7 @@ Nanoseconds cpu_time() {
   return std::chrono::seconds{time.tv_sec} + Nanoseconds{time.tv_nsec};
 }
 
-/// Per cent of one core that the process uses while this thread sleeps: the median of rounds.
+/// Per cent of one core that the process uses while this thread sleeps; median of rounds.
 double cpu_share() {
   std::vector<double> shares;
   for (int round = 0; round < kRounds; ++round) {
@@ -59,7 +59,7 @@ double cpu_share() {
   return median(shares);
 }
 
-/// The least that can be done: a thread that sleeps, and reads two files.
+/// The minimum: a thread that sleeps and reads two files.
 double bare_loop_share(const std::vector<std::filesystem::path>& paths, Nanoseconds interval) {
   std::vector<PolledFile> files;
   for (const auto& path : paths) {
@@ -88,7 +88,8 @@ double bare_loop_share(const std::vector<std::filesystem::path>& paths, Nanoseco
 bool bench_cpu() {
   const SteppingRapl rapl;
   if (!rapl.works()) {
-    std::fputs("enprof_bench: no process to move a RAPL tree's counters\n", stderr);
+    std::fputs("enprof_bench: cannot start the process that steps a RAPL tree's counters\n",
+               stderr);
     return false;
   }
   SteppingRapl::leave_its_cpu();
@@ -135,8 +136,8 @@ double memory_mb(const std::string& key) {
   return -1.0;
 }
 
-/// Runs a monitor over so much time that is not waited for. Returns the most that its memory grew
-/// by, in MB; below zero where energy was lost on the way.
+/// Runs a monitor over a simulated time. Returns the growth of its peak memory in MB; negative if
+/// energy was lost.
 double growth_over(Nanoseconds duration) {
   constexpr int kPieces = 100;  // windows of a domain between two polls
   testing::ManualClock clock;
@@ -160,14 +161,16 @@ double growth_over(Nanoseconds duration) {
   const double grown = memory_mb("VmHWM:") - before;
   monitor.stop();
   Joules energy;
-  for (const EnergyWindow& window : monitor.windows(begin, clock.now())) {
-    energy += window.energy;
+  for (const std::vector<EnergyWindow>& windows : monitor.windows(begin, clock.now())) {
+    for (const EnergyWindow& window : windows) {
+      energy += window.energy;
+    }
   }
   const Joules expected = 4 * Watts{50} * duration;
   return std::abs(energy.value() / expected.value() - 1.0) < 1e-9 ? grown : -1.0;
 }
 
-/// A function's result from a process of its own: memory that another used before does not help it.
+/// Calls a function in a process of its own, so that memory used before has no influence.
 double in_child(const std::function<double()>& work) {
   std::array<int, 2> ends{};
   if (::pipe(ends.data()) != 0) {
@@ -201,7 +204,7 @@ bool bench_memory() {
 
 }  // namespace
 
-// Memory first, as long as the process is small and has one thread: it makes copies of itself.
+// Memory first, while the process is small and has one thread: it forks itself.
 bool bench_sampler() { return bench_memory() && bench_cpu(); }
 
 }  // namespace enprof::bench

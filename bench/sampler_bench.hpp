@@ -2,8 +2,8 @@
 
 namespace enprof::bench {
 
-/// Prints the figures sampler.*: what reading sensors costs in CPU time and memory. False, with a
-/// message on stderr, where they cannot be measured here.
+/// Prints the figures sampler.*: the CPU time and memory that reading sensors costs. False, with a
+/// message on stderr, if they cannot be measured here.
 [[nodiscard]] bool bench_sampler();
 
 }  // namespace enprof::bench

@@ -1,4 +1,4 @@
-// The cost of the hot path, apart from any model.
+// Measures the cost of the hot path without a model.
 #include "scope_bench.hpp"
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"

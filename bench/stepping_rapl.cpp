@@ -4,10 +4,12 @@
 
 #include "thread_cpus.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <fcntl.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -22,10 +24,9 @@ namespace enprof::bench {
 namespace {
 
 constexpr Nanoseconds kStep{976'562};
-constexpr double kWatts = 60.0;
 
-/// Hardware needs no CPU to step, and is in time: this process is woken in time, and on a CPU that
-/// it keeps to, so that whoever polls for a step elsewhere does not keep it from coming.
+/// Real hardware needs no CPU and steps in time. This process gets realtime priority and a CPU of
+/// its own, so that a thread that polls for a step elsewhere does not delay the step.
 void behave_like_hardware() {
 #ifdef __linux__
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
@@ -43,7 +44,7 @@ void SteppingRapl::leave_its_cpu() {
   }
 }
 
-SteppingRapl::SteppingRapl() {
+SteppingRapl::SteppingRapl(Load load) : load_(load) {
   for (const char* zone : {"intel-rapl:0", "intel-rapl:0/intel-rapl:0:0"}) {
     const std::string directory = std::string("class/powercap/") + zone;
     dir_.write(directory + "/name", directory.ends_with(":0:0") ? "dram\n" : "package-0\n");
@@ -72,11 +73,22 @@ void SteppingRapl::step() const {
   }
   behave_like_hardware();
   const pid_t parent = ::getppid();
+  clockid_t cpu_clock{};
+  const bool follows = load_.process != 0 && ::clock_getcpuclockid(load_.process, &cpu_clock) == 0;
+  const auto cpu_seconds = [&] {  // that the process has used; none once it has ended
+    timespec time{};
+    return follows && ::clock_gettime(cpu_clock, &time) == 0
+               ? static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9
+               : 0.0;
+  };
   double energy_uj = 100e6;
+  double used = cpu_seconds();
   for (auto next = std::chrono::steady_clock::now(); ::getppid() == parent;) {
     next += kStep;
     std::this_thread::sleep_until(next);
-    energy_uj += kWatts * 1e6 * seconds(kStep);
+    const double now_used = std::max(used, cpu_seconds());
+    energy_uj += 1e6 * (load_.watts * seconds(kStep) + load_.watts_per_cpu * (now_used - used));
+    used = now_used;
     std::array<char, 24> text{};
     std::snprintf(text.data(), text.size(), "%020llu\n",
                   static_cast<unsigned long long>(energy_uj));

@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 
 constexpr int kRounds = 7;
 constexpr std::size_t kEvents = 1'000'000;
-constexpr std::uint32_t kOperations = 165;  // of a token, llama of 8 layers
+constexpr std::uint32_t kOperations = 165;  // per token, for a llama with 8 layers
 
 template <class T>
 T value_of(Result<T> result) {
@@ -43,7 +43,7 @@ T value_of(Result<T> result) {
   }
 }
 
-/// Milliseconds that something takes.
+/// The time of a call in milliseconds.
 template <class Body>
 double took_ms(Body&& body) {
   const auto begin = std::chrono::steady_clock::now();
@@ -66,7 +66,7 @@ OperationPlan plan() {
   return plan;
 }
 
-/// A deep run of a million operations, their times and energies as irregular as real ones.
+/// A deep run of a million operations, with times and energies as irregular as real ones.
 ProfiledRun million() {
   std::mt19937_64 random{6};
   ProfiledRun run{.run_id = "million"};
@@ -99,7 +99,7 @@ ProfiledRun million() {
   return run;
 }
 
-/// Writing as many bytes to a file of their own, and waiting for the disk.
+/// The control: writes as many bytes to a separate file, and waits for the disk.
 double control_write_ms(const fs::path& path, std::size_t bytes) {
   const std::string content(bytes, 'x');
   const double ms = took_ms([&] {
@@ -170,7 +170,7 @@ void list_of_ten_thousand() {
     run.response = std::string(400, 'y');
     run.totals.figure.total = Joules{static_cast<double>(random() % 100'000)};
     value_of(StepStore(database).begin_run(
-        run));  // the same row, without waiting for the disk each time
+        run));  // the same row, but without waiting for the disk each time
   }
   const auto measure = [&](const char* name, const RunFilter& filter, std::size_t total) {
     std::vector<double> times;
@@ -179,7 +179,7 @@ void list_of_ten_thousand() {
       times.push_back(took_ms([&] {
         const RunList list = value_of(database.list_runs(filter));
         if (list.runs.size() != 50 || list.total != total) {
-          throw std::runtime_error("the list is not what it should be");
+          throw std::runtime_error("the list is wrong");
         }
       }));
     }
@@ -201,8 +201,8 @@ double process_cpu_s() {
   return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
 }
 
-/// CPU time over wall time of a deep run of 100 tokens a second, without an engine: what is left is
-/// the profiler's own.
+/// CPU time / wall time of a deep run of 100 tokens a second without an engine: this is the cost of
+/// the profiler.
 double cpu_share(ProfileDatabase* database, PowerMonitor* monitor) {
   constexpr int kTokens = 300;
   InferencePipelineProfiler profiler{monitor, database};
@@ -259,7 +259,7 @@ void saving_cpu() {
   figure("store.saving_cpu_control", median(control), "ratio");
 }
 
-/// Decode time of a deep run that is saved over that of runs before and after that are not.
+/// Decode time of a deep run that is saved / that of unsaved runs before and after it.
 void saving_decode(const char* model, int rounds) {
   constexpr int kTokens = 128;
   const testing::TempDir sysfs;

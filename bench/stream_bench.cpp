@@ -1,6 +1,6 @@
-// The live stream under load. The server and its watchers, which are a process of their own, share
-// one CPU; an inference has another to itself. Decode times are taken in pairs, without the stream
-// and with it, the order turning from round to round, and beside them pairs of two without.
+// Measures the live stream under load. The server and its watchers, which are a process of their
+// own, share one CPU; an inference has another one to itself. Decode times are measured in pairs,
+// without the stream and with it, in alternating order; and in pairs that are both without it.
 #include "stream_bench.hpp"
 
 #include "enprof/profile/inference_pipeline_profiler.hpp"
@@ -48,7 +48,7 @@ T value_of(Result<T> result) {
   return std::move(*result);
 }
 
-/// The most memory that this process has had at once.
+/// The peak memory of this process.
 double peak_memory_mb() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -59,7 +59,7 @@ double peak_memory_mb() {
   throw std::runtime_error("/proc/self/status has no VmHWM");
 }
 
-/// That this process has used.
+/// CPU time that this process has used.
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -69,7 +69,7 @@ double cpu_seconds() {
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
-/// Publishes an event like that of a token which ended at `at`.
+/// Publishes an event like that of a token that ended at `at`.
 void publish_token(EventHub& hub, std::uint64_t index, Instant at) {
   static_cast<void>(hub.publish(
       "0123456789abcdef", "token_complete", Nanoseconds{index * 1'000'000},
@@ -79,7 +79,7 @@ void publish_token(EventHub& hub, std::uint64_t index, Instant at) {
                   index, at.time_since_epoch().count())));
 }
 
-/// Publishes events like those of tokens, at a steady rate, from a thread of its own.
+/// Publishes events like those of tokens, at a constant rate, from a thread of its own.
 class Load {
  public:
   Load(EventHub& hub, double per_second)
@@ -107,7 +107,7 @@ class Load {
 class StreamBench {
  public:
   explicit StreamBench(std::uint32_t watchers) {
-    pin_thread(kServerCpu);  // and so every thread but the inference's
+    pin_thread(kServerCpu);  // also for all threads started from here, but not the inference's
     server_ = value_of(
         HttpServer::open({.port = 0}, [](const HttpRequest&) { return HttpResponse{}; }, hub_));
     thread_ = std::thread([this] { server_->run(); });
@@ -141,7 +141,7 @@ class StreamBench {
 
   void measure_decode(const char* path, int rounds) {
     LlamaEngine engine = value_of(LlamaEngine::load(path, {.threads = 1}));
-    static_cast<void>(decode_seconds(engine, false));  // touches memory that is new
+    static_cast<void>(decode_seconds(engine, false));  // accesses new memory for the first time
     std::vector<double> with;
     std::vector<double> control;
     for (int round = 0; round < rounds; ++round) {
@@ -170,13 +170,13 @@ class StreamBench {
     return clients_.report(hub_.last());
   }
 
-  /// A run of tokens at the calm rate, each from its end on the hot path to the watchers, through
-  /// all that is between. The tokens' rate and the deliveries' have no common measure.
+  /// Runs tokens at the calm rate and measures each from its end on the hot path to the watchers,
+  /// including everything between. The rates of tokens and deliveries are incommensurable.
   StreamReport run_of_tokens(double seconds) {
     clients_.mark();
     InferencePipelineProfiler profiler{nullptr, nullptr, {.is_watched = [] { return true; }}};
     const auto count = static_cast<std::size_t>(seconds * kCalmEventsPerSecond);
-    std::vector<Instant> ends(count);  // each written before its token is told of
+    std::vector<Instant> ends(count);  // each is written before its token is published
     profiler.on([&](const Event& event) {
       if (const auto* const token = event.get_if<events::TokenComplete>()) {
         publish_token(hub_, token->index, ends.at(token->index));
@@ -194,8 +194,8 @@ class StreamBench {
     return clients_.report(hub_.last());
   }
 
-  /// A profiled run; with `streaming` its events go to the watchers, among a thousand others a
-  /// second.
+  /// A profiled run. With `streaming` its events go to the watchers, together with a thousand
+  /// others a second.
   double decode_seconds(LlamaEngine& engine, bool streaming) {
     pin_thread(kServerCpu);
     std::optional<Load> load;
@@ -217,7 +217,7 @@ class StreamBench {
         engine.generate(run, {.prompt = kPrompt, .max_tokens = kTokens, .ignore_eos = true})));
     const ProfiledRun& result = run.finish();
     if (streaming) {
-      publisher.settle(result);
+      publisher.publish_figures(result);
     }
     const auto decode = std::ranges::find(result.phases, Phase::decode, &PhaseFigure::phase);
     if (decode == result.phases.end()) {
@@ -226,7 +226,7 @@ class StreamBench {
     return seconds(decode->figure.duration);
   }
 
-  /// How far apart the middle half lies: a median is to be read against it.
+  /// The interquartile range, to judge a median by.
   [[nodiscard]] static double spread(std::vector<double> values) {
     std::ranges::sort(values);
     return values[values.size() * 3 / 4] - values[values.size() / 4];
@@ -246,13 +246,13 @@ bool bench_stream(std::span<const char* const> arguments) {
   const int rounds = arguments.size() == 4 ? std::atoi(arguments[3]) : 0;
   if (watchers < 1 || seconds <= 0.0 || (arguments.size() != 2 && rounds < 1)) {
     std::fputs(
-        "enprof_bench: stream wants a number of clients and of seconds, then perhaps a model file "
-        "and a number of rounds\n",
+        "enprof_bench: stream needs a number of clients and of seconds, then optionally a model "
+        "file and a number of rounds\n",
         stderr);
     return false;
   }
   if (std::thread::hardware_concurrency() < 2) {
-    std::fputs("enprof_bench: stream wants two CPUs\n", stderr);
+    std::fputs("enprof_bench: stream needs two CPUs\n", stderr);
     return false;
   }
   StreamBench bench(static_cast<std::uint32_t>(watchers));

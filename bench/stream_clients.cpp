@@ -27,7 +27,7 @@
 namespace enprof::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC, as enprof's
+using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC, like enprof's
 
 /// Latencies are counted in steps of 0.1 ms.
 constexpr double kStepsPerMs = 10.0;
@@ -45,7 +45,7 @@ struct Command {
   std::uint64_t last = 0;
 };
 
-/// The number after a key, at the first place from `from` on where the key stands.
+/// The number after the first occurrence of a key from `from` on.
 std::int64_t number_after(std::string_view text, std::string_view key, std::size_t from) {
   const auto at = text.find(key, from);
   std::int64_t number = 0;
@@ -90,7 +90,7 @@ class Watcher {
   [[nodiscard]] int socket() const { return socket_; }
   [[nodiscard]] std::uint64_t last() const { return last_; }
 
-  /// Takes what has come; false where the connection has ended.
+  /// Reads what has arrived; false if the connection has ended.
   template <class Take>
   bool read(const Take& take_event) {
     const bool open = receive(MSG_DONTWAIT);
@@ -113,10 +113,10 @@ class Watcher {
     return {buffer_.data() + taken_, buffer_.size() - taken_};
   }
 
-  /// Who does not answer is taken for gone.
+  /// Answers a ping: the server drops a client that does not.
   void answer_ping(std::string_view payload) const {
     std::string pong{static_cast<char>(0x8A), static_cast<char>(0x80U | payload.size())};
-    pong.append(4, '\0');  // the mask, which changes nothing
+    pong.append(4, '\0');  // a mask of zeros changes nothing
     pong += payload;
     if (::send(socket_, pong.data(), pong.size(), MSG_NOSIGNAL) < 0) {
       fail_now("a watcher cannot answer a ping");
@@ -133,7 +133,7 @@ class Watcher {
     return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
   }
 
-  /// The payload of the next text frame that is whole; empty where there is none.
+  /// The payload of the next complete text frame; empty if there is none.
   std::string_view next_frame() {
     while (true) {
       const std::string_view rest = text();
@@ -174,7 +174,7 @@ class Watcher {
   std::uint64_t last_ = 0;
 };
 
-/// The child.
+/// The child process.
 class Generator {
  public:
   explicit Generator(int commands) : commands_(commands), epoll_(::epoll_create1(0)) {
@@ -189,7 +189,7 @@ class Generator {
         auto* const watcher =
             static_cast<Watcher*>(ready.at(static_cast<std::size_t>(index)).data.ptr);
         if (watcher != nullptr) {
-          take(*watcher);
+          read_events(*watcher);
         } else if (!obey()) {
           return;
         }
@@ -206,7 +206,7 @@ class Generator {
     }
   }
 
-  void take(Watcher& watcher) {
+  void read_events(Watcher& watcher) {
     const bool open = watcher.read([&](std::uint64_t missed, std::chrono::nanoseconds latency) {
       ++report_.events;
       report_.lost += missed;
@@ -223,7 +223,7 @@ class Generator {
     Command command;
     if (::recv(commands_, &command, sizeof command, MSG_WAITALL) !=
         static_cast<ssize_t>(sizeof command)) {
-      return false;  // the parent is done
+      return false;  // the parent has finished
     }
     switch (command.kind) {
       case Command::Kind::connect:

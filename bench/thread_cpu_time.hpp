@@ -1,4 +1,4 @@
-// CPU time by thread, of this process.
+// CPU time of this process by thread.
 #pragma once
 
 #include <map>
@@ -7,11 +7,11 @@
 
 namespace enprof::bench {
 
-/// The threads that there are; empty where the system does not tell.
+/// The process's threads; empty if the system does not say.
 [[nodiscard]] std::set<int> thread_ids();
 
-/// What all threads but these have used since each began, in seconds, by name; threads that have
-/// ended do not count. Empty where the system does not tell.
+/// The CPU time in seconds that all other threads have used since each began, by name; threads that
+/// have ended do not count. Empty if the system does not say.
 [[nodiscard]] std::map<std::string, double> cpu_seconds_of_other_threads(
     const std::set<int>& left_out);
 

@@ -1,4 +1,4 @@
-// Which CPUs a thread runs on.
+// The CPUs that a thread may run on.
 #pragma once
 
 #include <span>
@@ -6,11 +6,11 @@
 
 namespace enprof::bench {
 
-/// CPUs that the calling thread may use, ascending; empty where the system does not tell.
+/// CPUs that the calling thread may use, ascending; empty if the system does not say.
 [[nodiscard]] std::vector<int> allowed_cpus();
 
-/// Keeps the calling thread, and the threads and children that it makes from now on, to these CPUs.
-/// False where the system does not allow it, or knows no such thing.
+/// Restricts the calling thread, and the threads and children that it starts from now on, to these
+/// CPUs. False if the system refuses, or cannot do it.
 bool keep_thread_on(std::span<const int> cpus);
 
 }  // namespace enprof::bench

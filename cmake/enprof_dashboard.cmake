@@ -1,4 +1,4 @@
-# The dashboard, built by npm and embedded into the program; without Node.js 20 an empty list.
+# Builds the dashboard with npm and embeds it into the program; without Node.js 20, an empty list.
 # Defines the target enprof_dashboard.
 find_program(ENPROF_NODE node)
 find_program(ENPROF_NPM npm)
@@ -21,8 +21,8 @@ set(stem ${PROJECT_BINARY_DIR}/dashboard/assets)
 set(pages ${PROJECT_BINARY_DIR}/dashboard/none)
 set(built)
 if(ENPROF_BUILD_DASHBOARD)
-  # Built once for all presets, in the sources' own folder, as npm wants it; two presets that are
-  # built at once would be in each other's way, hence the lock.
+  # Built once for all presets, in the sources' own folder, as npm requires. The lock keeps two
+  # presets that are built at the same time from disturbing each other.
   file(GLOB_RECURSE web_sources CONFIGURE_DEPENDS ${web}/src/* ${web}/public/*)
   set(pages ${web}/dist)
   set(built ${PROJECT_BINARY_DIR}/dashboard/built)

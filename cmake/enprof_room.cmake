@@ -1,11 +1,11 @@
-# One room of the house: the folder's sources as one static library, its *_test.cpp as one test
-# program. Rooms that a room may use are named in LINKS; tools/check_layers proves the includes.
+# Defines one room: the folder's sources as one static library, its *_test.cpp as one test program.
+# LINKS names the rooms that it may use; tools/check_layers proves the includes.
 #
 #   enprof_room(power LINKS enprof_model PRIVATE_LINKS SQLiteCpp FOLDERS rapl nvml)
 #
-#   THREADED    the room's code is used by several threads: ThreadSanitizer runs its tests
-#   SHARDS n    its tests run in n processes, so that two CPUs share a room that takes long
-#   ALONE file  is compiled by itself in a unity build
+#   THREADED    several threads use the room's code: its tests also run under ThreadSanitizer
+#   SHARDS n    its tests run in n processes, so that two CPUs share a long-running room
+#   ALONE file  this file is compiled by itself in a unity build
 function(enprof_room room)
   cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "SHARDS"
                         "LINKS;PRIVATE_LINKS;TEST_LINKS;FOLDERS;ALONE")
@@ -40,8 +40,8 @@ function(enprof_room room)
   endif()
 endfunction()
 
-# One entry of ctest for the tests of a room, or one for each shard. tools/run-tests lists what was
-# skipped in them.
+# One ctest entry for the tests of a room, or one for each shard. tools/run-tests lists the skipped
+# tests.
 function(enprof_unit_tests room shards)
   add_dependencies(unit_tests ${room}_test)
   if(NOT shards)
@@ -57,9 +57,9 @@ function(enprof_unit_tests room shards)
   endforeach()
 endfunction()
 
-# With ENPROF_UNITY the compiler reads a dozen sources of a target at a time, and their headers once:
-# in the place of the sources that the variable lists, it lists files that include them.
-# tools/unity says which go together; it is asked again when a source has changed.
+# With ENPROF_UNITY the compiler reads a dozen sources of a target at a time, and their headers
+# once: the sources in the variable are replaced by files that include them. tools/unity chooses
+# which go together; it runs again when a source has changed.
 function(enprof_unity target variable)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "ALONE")
   if(NOT ENPROF_UNITY)
@@ -77,7 +77,7 @@ function(enprof_unity target variable)
   string(REGEX MATCHALL "[^\n]+" written "${written}")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
                ${together} ${PROJECT_SOURCE_DIR}/tools/unity)
-  # g++ takes an included source for a header, whose types are not to hold unnamed ones.
+  # g++ treats an included source as a header, and warns about types from unnamed namespaces in it.
   set_source_files_properties(${written} PROPERTIES
     INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}
     COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)

@@ -1,5 +1,5 @@
-# Quicker builds where the machine has the tools: ccache to compile, mold to link. What is built is
-# the same without them. A launcher or linker that the user named stays.
+# Faster builds if the machine has the tools: ccache to compile, mold to link. The results are the
+# same without them. A launcher or linker that the user named is kept.
 include(CheckLinkerFlag)
 
 if(PROJECT_IS_TOP_LEVEL)

@@ -1,4 +1,4 @@
-// What must hold of every result, also in builds without assert.
+// A check of every result that also works in builds without assert.
 #pragma once
 
 #include <cstdio>
@@ -6,7 +6,7 @@
 
 namespace enprof::fuzz {
 
-/// Ends the program where it does not hold: libFuzzer then keeps the input.
+/// Ends the program if the condition is false: libFuzzer then keeps the input.
 inline void check(bool holds, const char* what) {
   if (!holds) {
     std::fprintf(stderr, "does not hold: %s\n", what);

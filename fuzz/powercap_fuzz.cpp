@@ -1,7 +1,7 @@
-// A powercap tree: which zones are found in it, and which numbers in their files.
+// A powercap tree: finding its zones, and reading the numbers in their files.
 //
-// The input is a list of files, one a line: a path below class/powercap, a blank, and the content,
-// as in "intel-rapl:0/name package-0". In the content, "|" stands for the end of a line.
+// The input is a list of files, one per line: a path below class/powercap, a blank, and the
+// content, as in "intel-rapl:0/name package-0". In the content, "|" means the end of a line.
 #include "base/polled_file.hpp"
 #include "fuzz/check.hpp"
 #include "power/rapl/rapl_zones.hpp"
@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// In memory where there is such a place; one for each process, emptied for each input.
+/// A directory, in memory if possible; one for each process, emptied before each input.
 const fs::path& root() {
   static const fs::path path = [] {
     const fs::path base =
@@ -32,7 +32,7 @@ const fs::path& root() {
   return path;
 }
 
-/// Whether a path stays below the tree: input decides what is written, never where.
+/// Whether a path stays below the tree: an input must not write elsewhere.
 bool is_safe(std::string_view path) {
   return !path.empty() && path.size() < 100 && !path.starts_with('/') && !path.contains("..") &&
          !path.contains('\0') && std::ranges::count(path, '/') <= 3;
@@ -58,7 +58,7 @@ void build(std::string_view text) {
   }
 }
 
-void look() {
+void check_powercap() {
   const auto zones = find_rapl_zones(root() / "sys", root() / "proc");
   if (!zones) {
     check(!zones.error().message.empty() && !zones.error().hint.empty(), "a refusal says why");
@@ -67,8 +67,7 @@ void look() {
   std::set<std::string> names;
   for (const RaplZone& zone : *zones) {
     check(names.insert(zone.domain.name).second, "a domain's name is its own");
-    check(zone.range_uj > 0, "a counter goes around at more than 0");
-    if (const auto file = PolledFile::open(zone.energy_path)) {
+    if (const auto file = PolledFile::open(zone.files.energy)) {
       if (const auto value = file->read_number(); !value) {
         check(value.error().code != ErrorCode::internal, "a refusal has a reason");
       }
@@ -79,11 +78,11 @@ void look() {
 }  // namespace
 }  // namespace enprof::fuzz
 
-// libFuzzer looks for this name.
+// libFuzzer calls the function with this name.
 // NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   enprof::fuzz::build({reinterpret_cast<const char*>(data), size});
-  enprof::fuzz::look();
+  enprof::fuzz::check_powercap();
   std::error_code failed;
   std::filesystem::remove_all(enprof::fuzz::root(), failed);
   return 0;

@@ -1,5 +1,5 @@
-// What powermetrics writes, or something that is not powermetrics: documents cut from a stream, and
-// each of them read. Samples that are accepted must be possible.
+// The output of powermetrics, or of something else: splits a stream into documents and parses each
+// of them. Accepted samples must be possible.
 #include "fuzz/check.hpp"
 #include "power/powermetrics/powermetrics_sample.hpp"
 #include "power/powermetrics/powermetrics_stream.hpp"
@@ -43,12 +43,12 @@ void read_all(PowermetricsStream& stream) {
 }  // namespace
 }  // namespace enprof::fuzz
 
-// libFuzzer looks for this name.
+// libFuzzer calls the function with this name.
 // NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   enprof::PowermetricsStream stream(std::size_t{1} << 16U);
-  // In two pieces, as a pipe may hand it out.
+  // In two pieces, as from a pipe.
   const std::size_t cut = size > 0 ? data[0] * size / 256 : 0;
   stream.add(text.substr(0, cut));
   enprof::fuzz::read_all(stream);

@@ -1,4 +1,4 @@
-// Replay files. What is accepted must be in order, and survive being written and read again.
+// Replay files. An accepted file must be in order, and be the same after writing and reading it.
 #include "fuzz/check.hpp"
 #include "power/recording/replay_file.hpp"
 
@@ -38,7 +38,7 @@ void run(std::string_view text) {
 }  // namespace
 }  // namespace enprof::fuzz
 
-// libFuzzer looks for this name.
+// libFuzzer calls the function with this name.
 // NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   enprof::fuzz::run({reinterpret_cast<const char*>(data), size});

@@ -1,4 +1,4 @@
-// Exported runs. What is accepted must be written and read again as it is.
+// Exported runs. An accepted run must be the same after writing and reading it.
 #include "fuzz/check.hpp"
 #include "report/run_csv.hpp"
 #include "report/run_from_json.hpp"
@@ -35,7 +35,7 @@ void run(std::string_view text) {
 }  // namespace
 }  // namespace enprof::fuzz
 
-// libFuzzer looks for this name.
+// libFuzzer calls the function with this name.
 // NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   enprof::fuzz::run({reinterpret_cast<const char*>(data), size});

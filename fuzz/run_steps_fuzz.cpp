@@ -1,4 +1,4 @@
-// Journals: a step a line. What is accepted must have figures that can be worked out.
+// Journals: one step per line. It must be possible to compute figures from accepted steps.
 #include "fuzz/check.hpp"
 #include "profile/save/step_reader.hpp"
 
@@ -31,7 +31,7 @@ void run(std::string_view text) {
 }  // namespace
 }  // namespace enprof::fuzz
 
-// libFuzzer looks for this name.
+// libFuzzer calls the function with this name.
 // NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   enprof::fuzz::run({reinterpret_cast<const char*>(data), size});

@@ -1,5 +1,5 @@
-// What clients send: requests as text, with their target, headers and body; and, after a first line
-// that says WS SINCE, a watcher's message.
+// Input from clients: requests as text, with target, headers and body; or, after a first line WS
+// SINCE, a watcher's message.
 #include "base/lower_case.hpp"
 #include "fuzz/check.hpp"
 #include "live/event_hub.hpp"
@@ -24,8 +24,8 @@ namespace {
 constexpr std::uint16_t kPort = 8000;
 constexpr std::string_view kToken = "s3cret";
 
-/// Cuts a line off; its end is a line feed.
-std::string_view take_line(std::string_view& text) {
+/// Removes and returns the first line; it ends with a line feed.
+std::string_view pop_line(std::string_view& text) {
   const auto end = text.find('\n');
   const std::string_view line = text.substr(0, end);
   text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
@@ -33,12 +33,12 @@ std::string_view take_line(std::string_view& text) {
 }
 
 HttpRequest request_from(std::string_view text) {
-  const std::string_view first = take_line(text);
+  const std::string_view first = pop_line(text);
   const auto space = first.find(' ');
   HttpRequest request =
       parse_target(space == std::string_view::npos ? std::string_view{} : first.substr(space + 1));
   request.method = first.substr(0, space);
-  for (auto line = take_line(text); !line.empty(); line = take_line(text)) {
+  for (auto line = pop_line(text); !line.empty(); line = pop_line(text)) {
     const auto colon = line.find(": ");
     if (colon != std::string_view::npos) {
       request.headers.try_emplace(lower_case(line.substr(0, colon)), line.substr(colon + 2));
@@ -61,7 +61,7 @@ void ask_policies(const HttpRequest& request) {
   };
   if (const auto refused = here.refusal(request)) {
     check(is_refusal(*refused), "a refusal says why, and what to do");
-    check(refused->status == 403, "nobody is asked for a token that there is not");
+    check(refused->status == 403, "without a token none is asked for");
   } else {
     check(host.starts_with("localhost") || host.starts_with("127.") || host.starts_with("[::1") ||
               host.starts_with("::1"),
@@ -148,7 +148,7 @@ void ask_for_matrix(const HttpRequest& request) {
   }
 }
 
-void hear_watcher(std::string_view since, std::string_view message) {
+void check_watcher_message(std::string_view since, std::string_view message) {
   static EventHub hub({.events = 4, .bytes = 1U << 20U});
   if (hub.last() == 0) {
     for (const char* type : {"run_started", "power_sample", "token_complete", "power_sample",
@@ -181,8 +181,8 @@ void hear_watcher(std::string_view since, std::string_view message) {
 
 void run(std::string_view text) {
   if (text.starts_with("WS ")) {
-    const std::string_view since = take_line(text).substr(3);
-    hear_watcher(since, text);
+    const std::string_view since = pop_line(text).substr(3);
+    check_watcher_message(since, text);
     return;
   }
   const HttpRequest request = request_from(text);
@@ -195,7 +195,7 @@ void run(std::string_view text) {
 }  // namespace
 }  // namespace enprof::fuzz
 
-// libFuzzer looks for this name.
+// libFuzzer calls the function with this name.
 // NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   enprof::fuzz::run({reinterpret_cast<const char*>(data), size});

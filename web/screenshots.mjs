@@ -1,17 +1,19 @@
-// Takes a picture of every view in Chromium, with the data of real runs:
+// Takes a picture of every view in Chromium, with the data of simulated runs, so that they are the same
+// each time (`make pictures`):
 //
 //     node screenshots.mjs [DIRECTORY [NAME…]]
 //
-// It makes two models, profiles prompts under a recording of power, and writes PNGs to DIRECTORY
-// (../docs unless given): all of them, or those whose names hold one of the NAMEs. ENPROF names the
-// program (../build/release/bin/enprof). Run it on a machine that does nothing else.
+// It plays scripts against recordings of power on a simulated clock, serves the runs, and writes PNGs to
+// DIRECTORY (../docs unless given): all of them, or those whose names hold one of the NAMEs. ENPROF names
+// the program (../build/release/bin/enprof), beside which lies enprof_pictures.
 // @ts-check
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import UPNG from "upng-js";
 import { launch, open } from "./browser/page.mjs";
-import { Server, recordPower, synthesize, workDirectory } from "./browser/server.mjs";
+import { Server, synthesize, workDirectory } from "./browser/server.mjs";
+import { MODELS, simulate } from "./browser/simulated.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -19,53 +21,48 @@ const [directory = join(import.meta.dirname, "../docs"), ...names] = process.arg
 const target = resolve(directory);
 mkdirSync(target, { recursive: true });
 const work = workDirectory();
-const models = join(work, "models");
-mkdirSync(models, { recursive: true });
-const SMALL = "llama-64m-q8_0.gguf";
-const LARGE = "qwen3-180m-q8_0.gguf";
-synthesize(join(models, SMALL), {
-  layers: 8, embd: 512, ff: 2048, heads: 8, "kv-heads": 4, type: "q8_0",
-});
-synthesize(join(models, LARGE), {
-  arch: "qwen3", layers: 12, embd: 512, ff: 2048, heads: 8, "kv-heads": 4, type: "q8_0",
-});
-const BASELINE_S = 1;
-recordPower(join(work, "power.jsonl"), {
-  seconds: 1200,
-  rails: { "package-0": 46, "core-0": 31, "dram-0": 7 },
-  idle_s: 1.2 * BASELINE_S,
-});
-const server = new Server({
-  models,
-  db: join(work, "profiles.db"),
-  cwd: work,
-  options: ["--power", "replay:power.jsonl", "--baseline-s", String(BASELINE_S), "--threads", "1"],
-});
-await server.start();
 
 const PROMPT = "How many joules does a thought take?";
 const OTHERS = ["Why is the sky blue?", "Write a haiku about entropy.", "What does a watt weigh?"];
-/** @param {Record<string, unknown>} order */
-const profile = (order) =>
-  server.profile({ prompt: PROMPT, depth: "module", max_tokens: 48, experiment: "architecture", ...order });
-/** @type {{ run_id: string }[]} */
-const llama = [];
-/** @type {{ run_id: string }[]} */
-const qwen = [];
+let seconds = 0;
+/** A while after the last one. */
+const later = () => new Date(Date.UTC(2026, 10, 29, 9, 30, (seconds += 47)));
+/** @type {(shape: import("./browser/simulated.mjs").Shape, tags: string[]) => import("./browser/simulated.mjs").Order} */
+const ordered = (shape, tags) => ({
+  shape, prompt: PROMPT, prompt_tokens: 10, output_tokens: 96, experiment: "architecture", tags, started_at: later(),
+});
+const orders = [];
 for (let turn = 0; turn < 4; ++turn) {
-  llama.push(await profile({ model: SMALL, tags: ["baseline"] }));
-  qwen.push(await profile({ model: LARGE, tags: ["candidate", "qwen3"] }));
+  orders.push(ordered(MODELS.llama, ["baseline"]), ordered(MODELS.qwen, ["candidate", "qwen3"]));
 }
 for (const prompt of OTHERS) {
-  await profile({ model: SMALL, prompt, max_tokens: 32, depth: "minimal", experiment: "", tags: ["smoke"] });
+  orders.push({
+    ...ordered(MODELS.llama, ["smoke"]), prompt, prompt_tokens: 8, output_tokens: 32, experiment: "",
+    depth: /** @type {const} */ ("minimal"),
+  });
 }
-const deep = await profile({ model: SMALL, depth: "deep", max_tokens: 96, tags: ["baseline", "deep"] });
+orders.push({ ...ordered(MODELS.llama, ["baseline", "deep"]), depth: /** @type {const} */ ("deep") });
+const runs = simulate(work, "profiles.db", orders);
+const chosen = [runs[6], runs[7]];
+const deep = runs.at(-1);
+// One that goes on while its picture is taken: what a watcher hears comes from a file.
+simulate(work, "live.db", [
+  { ...ordered(MODELS.qwen, ["demo"]), output_tokens: 200, live: "live.json", provisional: 14 },
+]);
+const live = readFileSync(join(work, "live.json"), "utf8");
 
-if (deep.totals.dynamic_energy_mj === null) {
-  throw new Error("The server found no idle baseline: this machine has other work. Try again when it has none");
-}
+const models = join(work, "models"); // for the list in the form
+mkdirSync(models);
+synthesize(join(models, "qwen3-180m-q8_0.gguf"), {
+  arch: "qwen3", layers: 12, embd: 512, ff: 2048, heads: 8, "kv-heads": 4, type: "q8_0",
+});
+/** @type {(db: string) => Server} */
+const serverOf = (db) =>
+  new Server({ models, db: join(work, db), cwd: work, options: ["--power", `replay:${db}-0.jsonl`] });
 
 const browser = await launch();
+let server = serverOf("profiles.db");
+await server.start();
 
 /**
  * With 256 colours, which nobody misses, a picture takes a third of the bytes.
@@ -87,7 +84,12 @@ async function shoot(name, hash, { colorScheme = "dark", width = 1440, height = 
   if (names.length > 0 && !names.some((part) => name.includes(part))) {
     return;
   }
-  const { context, page, account } = await open(browser, { viewport: { width, height }, colorScheme });
+  const { context, page, account } = await open(browser, {
+    viewport: { width, height }, colorScheme, locale: "en-US", timezoneId: "UTC",
+  });
+  if (hash === "#/live") {
+    await page.routeWebSocket(/ws.profiling/, (socket) => socket.send(live));
+  }
   await page.goto(`${server.url}/${hash}`);
   await page.getByText("live", { exact: true }).waitFor();
   await before?.(page);
@@ -101,7 +103,7 @@ async function shoot(name, hash, { colorScheme = "dark", width = 1440, height = 
   await page.evaluate(
     () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
   );
-  writeFileSync(join(target, `${name}.png`), smaller(await page.screenshot()));
+  writeFileSync(join(target, `${name}.png`), smaller(await page.screenshot({ animations: "disabled" })));
   for (const complaint of account.complaints) {
     console.error(`${name}: ${complaint}`);
     process.exitCode = 1;
@@ -113,23 +115,19 @@ async function shoot(name, hash, { colorScheme = "dark", width = 1440, height = 
 /** @param {Page} page */
 const midRun = async (page) => {
   await page.getByLabel("Prompt").fill(PROMPT);
-  await page.getByLabel("Output tokens").fill("4000");
+  await page.getByLabel("Output tokens").fill("400");
   await page.getByLabel("Tags").fill("demo");
-  await page.getByRole("button", { name: "Start run" }).click();
-  // Once some hundreds have settled, as they do every few seconds.
-  await page.waitForFunction(
-    () => document.querySelectorAll(".tokens span:not(.provisional)").length > 500,
-    null,
-    { timeout: 120_000 },
-  );
+  await page.getByText(`“${PROMPT}”`).waitFor();
+  await page.locator(".tokens span").nth(199).waitFor();
+  await charts(page);
 };
 /** @param {Page} page */
 const rows = (page) => page.locator("tbody tr").nth(3).waitFor();
 /** @param {Page} page */
 const chosenRows = async (page) => {
   await rows(page);
-  await page.getByLabel(`Choose run ${llama[3]?.run_id}`).check();
-  await page.getByLabel(`Choose run ${qwen[3]?.run_id}`).check();
+  await page.getByLabel(`Choose run ${chosen[0]}`).check();
+  await page.getByLabel(`Choose run ${chosen[1]}`).check();
 };
 /** @param {Page} page */
 const charts = (page) => page.locator("canvas").nth(1).waitFor();
@@ -139,8 +137,8 @@ const operations = async (page) => {
   await page.getByText("Costliest operations").waitFor();
 };
 
-const analysis = `#/run/${deep.run_id}`;
-const compare = `#/compare/${llama[3]?.run_id},${qwen[3]?.run_id}`;
+const analysis = `#/run/${deep}`;
+const compare = `#/compare/${chosen.join(",")}`;
 const narrow = { width: 390, height: 1500 };
 for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   const end = colorScheme === "dark" ? "" : "-light";
@@ -154,16 +152,13 @@ for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
 await shoot("dashboard-analysis-narrow", analysis, { ...narrow, before: operations });
 await shoot("dashboard-history-narrow", "#/history", { ...narrow, before: rows });
 await shoot("dashboard-compare-narrow", compare, { ...narrow, before: charts });
+await server.stop();
+server = serverOf("live.db");
+await server.start();
 for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   const end = colorScheme === "dark" ? "" : "-light";
-  await shoot(`dashboard-live${end}`, "#/live", {
-    colorScheme,
-    height: 1080,
-    before: midRun,
-  });
-  await server.stop("SIGKILL"); // the run goes with it
-  await server.start();
+  await shoot(`dashboard-live${end}`, "#/live", { colorScheme, height: 1080, before: midRun });
 }
 await shoot("dashboard-live-narrow", "#/live", { ...narrow, before: midRun });
 await browser.close();
-await server.stop("SIGKILL");
+await server.stop();

@@ -1,4 +1,4 @@
-// The two ways in which power readings are usually made into energies: what ours is compared with.
+// The two usual ways of computing energies from power readings, for comparison with ours.
 #pragma once
 
 #include "bench/sim/sensor.hpp"
@@ -7,12 +7,12 @@
 
 namespace enprof::sim {
 
-/// The latest power that was known when the span ended × its duration. Before the first reading
-/// there is none: the first one serves.
+/// The latest power known when the span ended × its duration. Before the first reading, the first
+/// one is used.
 [[nodiscard]] Joules latest_power(std::span<const PowerPoint> points, Instant begin, Instant end);
 
-/// The trapezoid rule over the readings within the span, and over power at its two ends, which is
-/// interpolated between the readings around them.
+/// The trapezoid rule over the readings within the span and over the power at its two ends, which
+/// is interpolated between the neighbouring readings.
 [[nodiscard]] Joules trapezoid(std::span<const PowerPoint> points, Instant begin, Instant end);
 
 }  // namespace enprof::sim

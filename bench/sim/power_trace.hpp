@@ -14,15 +14,22 @@ class PowerTrace {
  public:
   explicit PowerTrace(Instant begin) : knots_{{begin, 0.0, 0.0}} {}
 
-  /// What follows uses this power for so long.
+  /// Appends a time of this length with this power.
   void append(Nanoseconds length, Watts power);
 
   [[nodiscard]] Instant begin() const { return knots_.front().at; }
   [[nodiscard]] Instant end() const { return knots_.back().at; }
-  /// Energy used until then since begin(); instants beyond the ends are taken as the ends.
+  /// Energy from begin() until `at`; instants outside of the trace count as its ends.
   [[nodiscard]] Joules until(Instant at) const;
   [[nodiscard]] Joules energy(Instant from, Instant to) const { return until(to) - until(from); }
   [[nodiscard]] Watts power(Instant at) const;
+  /// Calls `visit` with the length and the power of each piece, in order of time.
+  template <class Visit>
+  void for_each_piece(Visit visit) const {
+    for (std::size_t index = 0; index + 1 < knots_.size(); ++index) {
+      visit(knots_[index + 1].at - knots_[index].at, Watts{knots_[index].power});
+    }
+  }
 
  private:
   struct Knot {

@@ -1,5 +1,6 @@
 #include "bench/sim/program.hpp"
 
+#include "bench/sim/power_writer.hpp"
 #include "bench/sim/random.hpp"
 #include "model/operation_work.hpp"
 
@@ -14,49 +15,11 @@ namespace {
 
 using Kind = OperationKind;
 
-constexpr Nanoseconds kChunk = std::chrono::microseconds{250};
 constexpr double kF16 = 2.0;
 
 TensorShape shape(std::int64_t a, std::int64_t b = 1, std::int64_t c = 1, double bytes = 4.0) {
   return {{a, b, c, 1}, bytes};
 }
-
-/// Power that changes slowly, and by other hands.
-class Weather {
- public:
-  Weather(const Disturbance& disturbance, Random& random)
-      : disturbance_(disturbance), random_(random), gain_(disturbance.drift * random.normal()) {}
-
-  /// Lets time go by.
-  void pass(Nanoseconds time) {
-    const double s = seconds(time);
-    age_s_ += s;
-    const double keep = std::exp(-s / disturbance_.drift_time_s);  // Ornstein and Uhlenbeck
-    gain_ = gain_ * keep +
-            disturbance_.drift * std::sqrt(std::max(0.0, 1.0 - keep * keep)) * random_.normal();
-    if (disturbance_.second_process_w > 0.0) {
-      for (other_left_s_ -= s; other_left_s_ <= 0.0;) {
-        other_runs_ = !other_runs_;
-        other_left_s_ +=
-            random_.exponential(disturbance_.second_process_s * (other_runs_ ? 1.0 : 3.0));
-      }
-    }
-  }
-  [[nodiscard]] double gain() const {
-    return 1.0 + gain_ + disturbance_.settling * std::exp(-age_s_ / disturbance_.settling_time_s);
-  }
-  [[nodiscard]] double others_w() const {
-    return other_runs_ ? disturbance_.second_process_w : 0.0;
-  }
-
- private:
-  const Disturbance& disturbance_;
-  Random& random_;
-  double gain_;
-  double age_s_ = 0.0;
-  bool other_runs_ = false;
-  double other_left_s_ = 0.0;
-};
 
 class Simulation {
  public:
@@ -65,9 +28,7 @@ class Simulation {
         model_(options.model),
         machine_(options.machine),
         random_(options.seed),
-        weather_(options_.disturbance, random_) {
-    program_.trace = PowerTrace{Instant{}};
-  }
+        power_(machine_, options_.disturbance, random_) {}
 
   Program run() {
     idle(options_.idle_around);
@@ -84,6 +45,7 @@ class Simulation {
           [&] { section("detokenization", [&] { one_core("tokenizer", from_ms(0.3)); }); });
     close();
     idle(options_.idle_around);
+    program_.trace = power_.take();
     return std::move(program_);
   }
 
@@ -92,8 +54,8 @@ class Simulation {
 
   void open(Level level, const std::string& name) {
     const auto index = static_cast<std::int32_t>(program_.spans.size());
-    program_.spans.push_back({.begin = now_,
-                              .end = now_,
+    program_.spans.push_back({.begin = power_.now(),
+                              .end = power_.now(),
                               .parent = open_.empty() ? Span::kNone : open_.back(),
                               .token = token_,
                               .name = name_index(name),
@@ -104,7 +66,7 @@ class Simulation {
     open_.push_back(index);
   }
   void close() {
-    program_.spans[static_cast<std::size_t>(open_.back())].end = now_;
+    program_.spans[static_cast<std::size_t>(open_.back())].end = power_.now();
     open_.pop_back();
   }
   std::uint16_t name_index(const std::string& name) {
@@ -132,20 +94,9 @@ class Simulation {
 
   // ── Time and power ──
 
-  void spend(Nanoseconds time, double watts) {
-    while (time > Nanoseconds{0}) {
-      const Nanoseconds step = std::min(time, kChunk);
-      weather_.pass(step);
-      const double noise = step == kChunk ? random_.factor(options_.disturbance.chunk_noise) : 1.0;
-      const double dynamic = (watts - machine_.idle_w) * noise * token_factor_;
-      program_.trace.append(
-          step, Watts{(machine_.idle_w + dynamic) * weather_.gain() + weather_.others_w()});
-      now_ += step;
-      time -= step;
-    }
-  }
+  void spend(Nanoseconds time, double watts) { power_.spend(time, watts, token_factor_); }
   void idle(Nanoseconds time) { spend(time, machine_.idle_w); }
-  /// Work that is no operation of a graph, on one core.
+  /// Work on one core that is not an operation of a graph.
   void one_core(const std::string& name, Nanoseconds time) {
     const double watts = machine_.idle_w + machine_.active_w / 2.0 * class_factor("", name) *
                                                random_.factor(options_.disturbance.operation_noise);
@@ -163,10 +114,11 @@ class Simulation {
                                                       static_cast<std::uint32_t>(classes_.size()));
     if (is_new) {
       program_.classes.push_back({phase, component, operation});
+      program_.work.emplace_back();
     }
     return found->second;
   }
-  /// How the class's power differs from the formula: drawn once, when it first occurs.
+  /// How the class's power differs from the formula: chosen once, when it first occurs.
   double class_factor(const std::string& component, const std::string& operation) {
     const auto [found, is_new] =
         factors_.try_emplace(std::tuple{phase_, component, operation}, 1.0);
@@ -180,22 +132,23 @@ class Simulation {
                  const TensorShape& result, const std::vector<TensorShape>& inputs) {
     const OperationWork work =
         operation_work({.kind = kind, .result = result, .inputs = inputs, .rotated = {}});
-    const double flops_s = *work.flops / machine_.peak_flops;
-    const double bytes_s = *work.bytes / machine_.peak_bytes;
-    const double busy_s = std::max(flops_s, bytes_s);
-    const double whole_s = busy_s + seconds(machine_.overhead);
-    const double dynamic =
-        machine_.active_w +
-        (machine_.arithmetic_w * flops_s + machine_.traffic_w * bytes_s) / whole_s;
+    const OperationCost cost{.flops_s = *work.flops / machine_.peak_flops,
+                             .bytes_s = *work.bytes / machine_.peak_bytes};
     if (component != component_) {
       close_component();
       open(Level::component, component);
       component_ = component;
     }
     open(Level::operation, name);
-    program_.class_of.back() = class_index(component, name);
-    spend(jitter(from_ms(whole_s * 1e3)),
-          machine_.idle_w + dynamic * class_factor(component, name) *
+    const std::uint32_t work_class = class_index(component, name);
+    program_.class_of.back() = work_class;
+    const double factor = class_factor(component, name);
+    program_.work[work_class].factor = factor;
+    if (token_ == 0 || token_ == options_.output_tokens / 2) {
+      program_.work[work_class].pass.push_back(cost);
+    }
+    spend(jitter(from_ms(duration_s(machine_, cost) * 1e3)),
+          machine_.idle_w + dynamic_w(machine_, cost) * factor *
                                 random_.factor(options_.disturbance.operation_noise));
     if (random_.chance(options_.disturbance.preemptions)) {
       spend(from_ms(random_.exponential(0.06)), machine_.idle_w + machine_.active_w / 2.0);
@@ -318,14 +271,13 @@ class Simulation {
   const ModelShape& model_ = options_.model;
   const Machine& machine_ = options_.machine;
   Random random_;
-  Weather weather_;
+  PowerWriter power_;
   Program program_;
-  Instant now_{};
   std::vector<std::int32_t> open_;
   std::map<std::string, std::uint16_t> names_;
   std::map<std::tuple<std::string, std::string, std::string>, std::uint32_t> classes_;
   std::map<std::tuple<Phase, std::string, std::string>, double> factors_;
-  std::string component_;  // the one that is open; empty: none
+  std::string component_;  // the open component; empty if none
   Phase phase_ = Phase::pre_inference;
   std::int32_t token_ = Span::kNone;
   std::int32_t layer_ = -1;
@@ -333,6 +285,16 @@ class Simulation {
 };
 
 }  // namespace
+
+double duration_s(const Machine& machine, const OperationCost& cost) {
+  return std::max(cost.flops_s, cost.bytes_s) + seconds(machine.overhead);
+}
+
+double dynamic_w(const Machine& machine, const OperationCost& cost) {
+  return machine.active_w +
+         (machine.arithmetic_w * cost.flops_s + machine.traffic_w * cost.bytes_s) /
+             duration_s(machine, cost);
+}
 
 Program simulate(const ProgramOptions& options) { return Simulation(options).run(); }
 

@@ -1,4 +1,4 @@
-// Random numbers that are the same on every platform: the standard's distributions are not.
+// Random numbers that are the same on every platform, unlike the standard's distributions.
 #pragma once
 
 #include <cmath>

@@ -22,7 +22,7 @@ class Counter {
   Counter(const PowerTrace& trace, const CounterModel& model, Random& random)
       : model_(model),
         range_(static_cast<std::uint64_t>(std::llround(model.range_j / model.quantum_j))) {
-    // It has been running for long: where its grid and its value stand is anyone's guess.
+    // It has been running for long: the phase of its grid and its value are random.
     const double before_j = random.uniform(0.0, model.range_j);
     Instant grid = trace.begin() - scaled(model.step, random.uniform());
     while (grid <= trace.end()) {
@@ -143,17 +143,18 @@ SensorView read_means(const PowerTrace& trace, const MeanModel& model, std::uint
 SensorView read_part_time(const PowerTrace& trace, const PartTimeModel& model, std::uint64_t seed) {
   Random random(seed);
   SensorView view;
+  const auto unseen = static_cast<std::uint16_t>(1000 - 1000 * model.window / model.period);
   Instant end = trace.begin() + model.window + scaled(model.period, random.uniform());
   for (; end <= trace.end(); end += model.period) {
     const Watts power = whole_milliwatts(trace.energy(end - model.window, end) / model.window);
     if (!view.points.empty()) {
-      view.windows.push_back(
-          {.begin = end - model.period, .end = end, .energy = power * model.period});
+      view.windows.push_back({.unseen_permille = unseen,
+                              .begin = end - model.period,
+                              .end = end,
+                              .energy = power * model.period});
     }
     view.points.push_back({end, power});
   }
-  // What was seen was some part of the period: where in it, the window does not say.
-  view.stamp_error = scaled(model.period - model.window, 1.0 / std::sqrt(12.0));
   return view;
 }
 
@@ -166,13 +167,13 @@ SensorView read_instants(const PowerTrace& trace, const InstantModel& model, std
     const PowerPoint point{at, whole_milliwatts(trace.power(at))};
     if (!view.points.empty()) {
       const PowerPoint& last = view.points.back();
-      view.windows.push_back({.begin = last.at,
+      view.windows.push_back({.unseen_permille = 1000,
+                              .begin = last.at,
                               .end = at,
                               .energy = (last.power + point.power) / 2.0 * (at - last.at)});
     }
     view.points.push_back(point);
   }
-  view.stamp_error = scaled(model.interval, 1.0 / std::sqrt(12.0));
   return view;
 }
 

@@ -37,7 +37,7 @@ Joules sum(const std::vector<EnergyWindow>& windows) {
 
 TEST(Random, IsTheSameEverywhere) {
   Random random(42);
-  // mt19937_64's ten thousandth number is in the standard; these are its first, as used here.
+  // The standard gives mt19937_64's ten thousandth number; these are its first ones, as used here.
   EXPECT_DOUBLE_EQ(random.uniform(), 0.75515553295453897);
   EXPECT_DOUBLE_EQ(random.uniform(), 0.63903139385469743);
   double total = 0.0;
@@ -55,7 +55,7 @@ TEST(PowerTrace, IntegratesItsPieces) {
   const PowerTrace trace = steps(100);
   EXPECT_NEAR(trace.energy(at(0), at(100)).value(), 4.0, 1e-12);
   EXPECT_NEAR(trace.energy(at(2), at(7)).value(), 0.06 + 0.12, 1e-12);
-  EXPECT_NEAR(trace.energy(at(-5), at(105)).value(), 4.0, 1e-12);  // nothing beyond its ends
+  EXPECT_NEAR(trace.energy(at(-5), at(105)).value(), 4.0, 1e-12);  // zero beyond its ends
   EXPECT_EQ(trace.power(at(4)), Watts{20});
   EXPECT_EQ(trace.power(at(5)), Watts{60});
 }
@@ -135,7 +135,7 @@ TEST(CounterSensor, CountsWhatWasUsed) {
 
 TEST(CounterSensor, LockedStampsAreOffByTheTimeOfALookFreeOnesByAStep) {
   PowerTrace trace{Instant{}};
-  trace.append(2s, Watts{50});  // so that energy tells time
+  trace.append(2s, Watts{50});  // constant power, so that energy gives the time
   const auto worst_ms = [](const SensorView& view) {
     double worst = 0.0;
     double energy = 0.0;
@@ -146,7 +146,7 @@ TEST(CounterSensor, LockedStampsAreOffByTheTimeOfALookFreeOnesByAStep) {
     }
     return worst;
   };
-  // A quantum at 50 W is 1.2 µs, a look 1.6 µs.
+  // A quantum at 50 W is 1.2 µs, a poll 1.6 µs.
   EXPECT_LT(worst_ms(read_counter(trace, CounterModel{}, LockedReads{}, 5)), 0.004);
   const double free_ms = worst_ms(read_counter(trace, CounterModel{}, FreeReads{}, 5));
   EXPECT_GT(free_ms, 0.4);
@@ -156,7 +156,7 @@ TEST(CounterSensor, LockedStampsAreOffByTheTimeOfALookFreeOnesByAStep) {
 TEST(CounterSensor, GoesAroundAndIsReadOn) {
   PowerTrace trace{Instant{}};
   trace.append(10s, Watts{100});
-  const CounterModel small{.range_j = 64.0};  // fifteen times in 10 s
+  const CounterModel small{.range_j = 64.0};  // wraps fifteen times in 10 s
   const SensorView view = read_counter(trace, small, LockedReads{.every = 10}, 3);
   EXPECT_NEAR(sum(view.windows).value(),
               trace.energy(view.windows.front().begin, view.windows.back().end).value(), 1e-3);
@@ -190,8 +190,8 @@ TEST(PartTimeSensor, SeesAQuarterOfTheTime) {
       seen.insert(static_cast<int>(point.power.value() / 20));
     }
   }
-  EXPECT_TRUE(seen.contains(1));  // nothing of the load
-  EXPECT_TRUE(seen.contains(4));  // little else
+  EXPECT_TRUE(seen.contains(1));  // sees nothing of the load
+  EXPECT_TRUE(seen.contains(4));  // sees almost only the load
 }
 
 TEST(Naive, LatestPowerIsTheOneKnownAtTheEnd) {
@@ -209,7 +209,7 @@ TEST(Naive, TrapezoidOfStraightLinesIsExact) {
   EXPECT_NEAR(trapezoid(points, at(0), at(20)).value(), 0.15 + 0.30, 1e-12);
   EXPECT_NEAR(trapezoid(points, at(5), at(15)).value(), 0.005 * 17.5 + 0.005 * 25, 1e-12);
   EXPECT_NEAR(trapezoid(points, at(2), at(4)).value(), 0.002 * 13, 1e-12);
-  EXPECT_NEAR(trapezoid(points, at(20), at(30)).value(), 0.4, 1e-12);  // the last one stays
+  EXPECT_NEAR(trapezoid(points, at(20), at(30)).value(), 0.4, 1e-12);  // the last power continues
 }
 
 }  // namespace

@@ -13,12 +13,12 @@ int main() {
 
   // A meter that gives 10 J every 200 ms, and then 16 J.
   std::vector<enprof::Domain> domains{enprof::domain_from_name("psys")};
-  std::vector<enprof::EnergyWindow> windows;
+  enprof::WindowsByDomain windows(domains.size());
   for (int begin = 0; begin < 1000; begin += 200) {
-    windows.push_back({.domain = 0,
-                       .begin = at(begin),
-                       .end = at(begin + 200),
-                       .energy = enprof::Joules{begin < 400 ? 10.0 : 16.0}});
+    windows[0].push_back({.domain = 0,
+                          .begin = at(begin),
+                          .end = at(begin + 200),
+                          .energy = enprof::Joules{begin < 400 ? 10.0 : 16.0}});
   }
   // A request of 1 s: 400 ms of prompt, then two tokens of 300 ms.
   const std::vector<enprof::Span> spans{

@@ -1,4 +1,4 @@
-// All of enprof's public API.
+// The whole public API of enprof.
 #pragma once
 
 #include "enprof/attribution/energy_attribution.hpp"

@@ -1,4 +1,4 @@
-// Joins what sensors said with what engines did. Pure functions.
+// Divides sensors' energy among engines' spans. Pure functions.
 #pragma once
 
 #include "enprof/model/span.hpp"
@@ -15,9 +15,9 @@
 
 namespace enprof {
 
-/// Disjoint sets of spans whose energies are wanted together, with the error of the sum: the layers
-/// of a phase, the classes of operations. What a span is in, its own time is in, without that of
-/// its children.
+/// Disjoint sets of spans whose energies are wanted as sums, each with its own error: the layers of
+/// a phase, the classes of operations. A group contains the own time of its spans, without that of
+/// their children.
 struct SpanGroups {
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
@@ -26,25 +26,29 @@ struct SpanGroups {
 };
 
 struct AttributionOptions {
-  /// What kind of work each span's own time is: spans of one class are taken to draw similar power.
-  /// kNoClass, or no entry: a kind of its own for each phase, level and name. See assign_work.
+  /// By span: the kind of work of its own time. Spans of one class are assumed to draw similar
+  /// power. kNoClass, or no entry: one class for each phase, level and name. See assign_work.
   std::span<const std::uint32_t> classes;
   std::span<const SpanGroups> groupings;
-  /// By timeline: what the domain draws idle, and so before and after the spans. Empty, or no
-  /// entry: as much as meanwhile.
+  /// By timeline: the domain's idle power. Before and after the spans, power is what windows there
+  /// say; without such windows it is unknown, between idle and the spans' own power. Empty, or no
+  /// entry: the spans' own power is assumed, with an error that reaches to zero.
   std::span<const std::optional<Watts>> idle_power;
-  /// Shares a window out by time alone, as if all work drew the same power. To compare with.
+  /// By timeline, then by class as `classes` numbers them: what a calibration says about its power.
+  /// Empty, or no entry: nothing is known.
+  std::span<const std::vector<std::optional<PriorPower>>> priors{};
+  /// Divides a window by time alone, as if all work drew the same power; for comparison.
   bool by_time_alone = false;
 };
 
-/// Energy of each span in each timeline.
+/// The energy of each span in each timeline.
 class Attribution {
  public:
   Attribution(std::size_t spans, std::size_t timelines)
       : timelines_(timelines), shares_(spans * timelines), self_(spans * timelines) {}
 
   [[nodiscard]] std::size_t timelines() const { return timelines_; }
-  /// The span's share of a timeline, its children included.
+  /// The span's share of a timeline, including its children.
   [[nodiscard]] const EnergyShare& share(std::size_t span, std::size_t timeline) const {
     return shares_[span * timelines_ + timeline];
   }
@@ -52,21 +56,21 @@ class Attribution {
   [[nodiscard]] std::span<const EnergyShare> shares(std::size_t span) const {
     return std::span(shares_).subspan(span * timelines_, timelines_);
   }
-  /// The share of one timeline without the children's. At each span: self + children = share.
+  /// The share of one timeline without that of the children: self + children = share.
   [[nodiscard]] Joules self(std::size_t span, std::size_t timeline) const {
     return self_[span * timelines_ + timeline];
   }
-  /// The shares that a group has in all timelines: its spans' own time together. The variance is
-  /// that of the sum.
+  /// The shares of a group in all timelines: those of its spans' own time. The variance is that of
+  /// the sum.
   [[nodiscard]] std::span<const EnergyShare> group(std::size_t grouping, std::size_t group) const {
     return std::span(groups_[grouping]).subspan(group * timelines_, timelines_);
   }
-  /// What each kind of work was found to draw, by timeline. Empty where all were taken alike.
+  /// The power found for each kind of work, by timeline. Empty if all were assumed to be equal.
   [[nodiscard]] const ClassPowers& class_powers(std::size_t timeline) const {
     return powers_[timeline];
   }
-  /// Spans that were cut to lie within their parent and after their elder sibling, or that had no
-  /// end and were given their parent's. More than 0 means that the recorder was used wrongly.
+  /// The number of spans that were cut to lie within their parent and after their elder sibling, or
+  /// that had no end and got their parent's. If it is above 0, the recorder was used wrongly.
   [[nodiscard]] std::size_t mended_spans() const { return mended_; }
 
  private:
@@ -79,22 +83,22 @@ class Attribution {
   std::size_t mended_ = 0;
 };
 
-/// Shares each timeline's energy out among the spans. A timeline is usually one root domain.
+/// Divides each timeline's energy among the spans. A timeline is usually one root domain.
 ///
-/// A window that lies within one span is that span's. Within a window that several share, each
-/// piece of time gets energy in proportion to its length × the power of its class (ClassPowerFit),
-/// so that what is shared out is what was measured, whatever the classes are thought to draw.
-/// Shares never are negative unless windows are.
+/// A window within one span belongs to that span. In a window that several spans share, each piece
+/// of time gets energy in proportion to its length × the power of its class (ClassPowerFit). So
+/// exactly the measured energy is divided, whatever powers the classes are assumed to have. Shares
+/// are negative only if windows are.
 ///
-/// Variance of a share:
-/// - where an edge cuts a window of energy E into φ and 1−φ: v φ (1−φ), a Brownian bridge, v being
-///   the variance of such a window's energy that neither classes nor time stamps explain;
-/// - for each edge between windows, (P s Δφ)²: s is the standard deviation of the edge's time
-/// stamp,
-///   Δφ the difference of what the span has of the windows on both sides;
-/// - what is not known of the classes' powers: gᵀ V g with V their covariance and g the share's
-///   gradient. Of a span that several windows cut, each is taken as if independent; of a group,
-///   they are taken together.
+/// The variance of a share is the sum of:
+/// - For an edge that cuts a window of energy E into φ and 1−φ: v φ (1−φ), a Brownian bridge, with
+///   v the variance of such a window's energy that neither classes nor time stamps explain.
+/// - For each edge between two windows: (P s Δφ)², with s the standard deviation of the edge's time
+///   stamp, and Δφ the difference between the span's parts of both windows.
+/// - For an edge window that reaches beyond the spans: the error of the power outside.
+/// - For the error of the classes' powers: gᵀ V g, with V their covariance and g the gradient of
+///   the share. The windows that cut a span are treated as independent; those of a group are
+///   treated together.
 ///
 /// Spans may come in any order in which parents come before their children (see tile). Cost:
 /// O(spans + windows), and for each window the square of the number of classes in it.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 namespace enprof {
@@ -12,7 +13,7 @@ namespace {
 
 using sim::Random;
 
-/// Windows of 10 ms with a mix of classes each.
+/// Windows of 10 ms, each with a mix of classes.
 struct Data {
   struct Window {
     std::vector<ClassPowerFit::Part> parts;
@@ -20,6 +21,7 @@ struct Data {
   };
   std::vector<double> watts;
   std::vector<Window> windows;
+  std::vector<std::optional<PriorPower>> priors{};
 
   [[nodiscard]] ClassPowers fit() const {
     double energy = 0.0;
@@ -28,7 +30,7 @@ struct Data {
     }
     const double mean_w =
         windows.empty() ? 50.0 : energy / (0.01 * static_cast<double>(windows.size()));
-    ClassPowerFit fit(watts.size(), windows.size(), {.mean_w = mean_w});
+    ClassPowerFit fit(watts.size(), windows.size(), {.mean_w = mean_w}, Watts{mean_w}, priors);
     for (const bool again : {false, true}) {
       for (std::size_t index = 0; index < windows.size(); ++index) {
         double squares = 0.0;
@@ -82,8 +84,8 @@ double error_of(const ClassPowers& powers, std::size_t work) {
   return std::sqrt(powers.covariance(work, work));
 }
 
-/// How a class's power differs from the mean of all. That they all might be higher, and the drift
-/// lower, changes no share: it is in the errors of powers, but not in the errors of differences.
+/// How much a class's power differs from the mean of all. If all were higher and the drift lower,
+/// no share would change: this is in the errors of powers, but not in the errors of differences.
 struct Difference {
   double watts = 0.0;
   double error = 0.0;
@@ -130,14 +132,14 @@ TEST(ClassPowerFit, SaysSoWhereAllMixesAreAlike) {
   }
   for (std::size_t work = 0; work < 6; ++work) {
     EXPECT_NEAR(powers.watts[work], mean, 1.0);
-    // What is certain is the sum of six, so that a sixth of the prior's variance is gone.
+    // Only the sum of six is certain, which removes a sixth of the prior's variance.
     EXPECT_NEAR(error_of(powers, work), ClassPowerFit::kPriorSpread * mean * std::sqrt(5.0 / 6.0),
                 0.1 * mean);
   }
 }
 
 TEST(ClassPowerFit, ErrorsAreAsLargeAsClaimed) {
-  // From windows that say little to windows that say much.
+  // From windows with little information to windows with much.
   for (const double variety : {0.02, 0.1, 0.5}) {
     double squares = 0.0;
     int within = 0;
@@ -155,7 +157,7 @@ TEST(ClassPowerFit, ErrorsAreAsLargeAsClaimed) {
     }
     EXPECT_GE(within, 0.9 * all) << variety;
     EXPECT_LT(squares / all, 1.5) << variety;
-    EXPECT_GT(squares / all, 0.3) << variety;  // nor are they as wide as would always do
+    EXPECT_GT(squares / all, 0.3) << variety;  // and they are not much too wide
   }
 }
 
@@ -195,7 +197,7 @@ TEST(ClassPowerFit, WithoutWindowsThereIsThePrior) {
 }
 
 TEST(ClassPowerFit, NoClassDrawsNothing) {
-  // Windows that claim a class gives energy back.
+  // According to these windows a class gives energy back.
   Data data;
   data.watts = {1, 1};
   for (int index = 0; index < 400; ++index) {
@@ -205,6 +207,88 @@ TEST(ClassPowerFit, NoClassDrawsNothing) {
   const ClassPowers powers = data.fit();
   EXPECT_GT(powers.watts[0], 0.0);
   EXPECT_GT(powers.watts[1], 0.0);
+}
+
+/// A calibration at 0.8 × the run's power, off by these shares.
+std::vector<std::optional<PriorPower>> priors_for(const Data& data, double deviation,
+                                                  const std::vector<double>& off = {}) {
+  std::vector<std::optional<PriorPower>> priors;
+  for (std::uint32_t work = 0; work < data.watts.size(); ++work) {
+    const double wrong = work < off.size() ? off[work] : 0.0;
+    const PriorPower prior{
+        .watts = 0.8 * data.watts[work] * (1.0 + wrong), .deviation = deviation, .group = work};
+    priors.emplace_back(prior);
+  }
+  return priors;
+}
+
+TEST(ClassPowerFit, ACalibrationTellsClassesApartWhereWindowsDoNot) {
+  Data data = random_data(5, 500, 0.0, 0.05);
+  data.priors = priors_for(data, 0.03);
+  const ClassPowers powers = data.fit();
+  ASSERT_TRUE(powers.prior_factor);
+  EXPECT_NEAR(*powers.prior_factor, 1.25, 0.01);
+  for (std::size_t work = 0; work < 6; ++work) {
+    EXPECT_NEAR(powers.watts[work] / data.watts[work], 1.0, 0.01) << work;
+    EXPECT_NEAR(error_of(powers, work) / powers.watts[work], 0.03, 0.006) << work;
+  }
+}
+
+TEST(ClassPowerFit, WindowsCorrectACalibration) {
+  Data data = random_data(6, 2000, 0.7, 0.05);
+  data.priors = priors_for(data, 0.05, {0.2, -0.2, 0.1});
+  const ClassPowers powers = data.fit();
+  for (std::size_t work = 0; work < 6; ++work) {
+    EXPECT_NEAR(difference(powers, work).watts, true_difference(data, work), 1.5) << work;
+  }
+}
+
+TEST(ClassPowerFit, AClassThatWasNotCalibratedHasWhatTheOthersLeave) {
+  Data data = random_data(7, 500, 0.0, 0.05);
+  data.priors = priors_for(data, 0.03);
+  data.priors[2].reset();
+  const ClassPowers powers = data.fit();
+  double mean = 0.0;
+  for (const double watts : data.watts) {
+    mean += watts / 6.0;
+  }
+  EXPECT_NEAR(powers.watts[2], mean, 0.15 * mean);
+  EXPECT_GT(error_of(powers, 2), error_of(powers, 1));
+  EXPECT_NEAR(powers.watts[2], data.watts[2], 2.5 * error_of(powers, 2));
+}
+
+TEST(ClassPowerFit, WithACalibrationErrorsAreAsLargeAsClaimed) {
+  Random random(8);
+  double squares = 0.0;
+  int count = 0;
+  for (std::uint64_t seed = 200; seed < 260; ++seed) {
+    Data data = random_data(seed, 200, 0.02, 0.1);
+    std::vector<double> off;
+    for (int work = 0; work < 6; ++work) {
+      off.push_back(0.03 * random.normal());
+    }
+    data.priors = priors_for(data, 0.03, off);
+    const ClassPowers powers = data.fit();
+    for (std::size_t work = 0; work < 6; ++work) {
+      const Difference found = difference(powers, work);
+      const double z = (found.watts - true_difference(data, work)) / found.error;
+      squares += z * z;
+      ++count;
+    }
+  }
+  EXPECT_LT(squares / count, 1.5);
+  EXPECT_GT(squares / count, 0.4);
+}
+
+TEST(ClassPowerFit, KindsOfWorkOfOneGroupDeviateTogether) {
+  Data data = random_data(9, 500, 0.0, 0.05);
+  data.priors = priors_for(data, 0.03);
+  data.priors[1]->group = 0;
+  const ClassPowers powers = data.fit();
+  const double together = powers.covariance(0, 1) / (error_of(powers, 0) * error_of(powers, 1));
+  const double apart = powers.covariance(0, 2) / (error_of(powers, 0) * error_of(powers, 2));
+  EXPECT_GT(together, 0.5);
+  EXPECT_LT(apart, 0.1);
 }
 
 }  // namespace

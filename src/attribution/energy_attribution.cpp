@@ -20,11 +20,9 @@ std::unexpected<Error> refuse(std::string message) {
 }
 
 Result<void> check(const AttributionRequest& request) {
-  for (std::size_t index = 0; index < request.windows.size(); ++index) {
-    if (request.windows[index].domain >= request.domains.size()) {
-      return refuse(fmt::format("Window {} is of domain {}, and there are {} domains", index,
-                                request.windows[index].domain, request.domains.size()));
-    }
+  if (request.windows.size() != request.domains.size()) {
+    return refuse(fmt::format("There are {} lists of windows for {} domains",
+                              request.windows.size(), request.domains.size()));
   }
   for (std::size_t index = 0; index < request.spans.size(); ++index) {
     const std::int32_t parent = request.spans[index].parent;
@@ -44,7 +42,7 @@ Result<void> check(const AttributionRequest& request) {
   return {};
 }
 
-/// Each span's time without its children's.
+/// Each span's time without that of its children.
 std::vector<Nanoseconds> own_durations(std::span<const Span> spans) {
   std::vector<Nanoseconds> result;
   result.reserve(spans.size());
@@ -71,16 +69,12 @@ Result<AttributedEnergy> attribute_energy(const AttributionRequest& request) {
     return std::unexpected(std::move(sound.error()));
   }
   AttributedEnergy result;
-  std::vector<std::vector<EnergyWindow>> by_domain(request.domains.size());
-  for (const EnergyWindow& window : request.windows) {
-    by_domain[window.domain].push_back(window);
-  }
   std::vector<EnergyTimeline> timelines;
   std::vector<RootDomain> roots;
   std::vector<std::optional<Watts>> idle;
   for (std::size_t index = 0; index < request.domains.size(); ++index) {
     const Domain& domain = request.domains[index];
-    EnergyTimeline timeline(by_domain[index], domain.stamp_error);
+    EnergyTimeline timeline(request.windows[index], domain.stamp_error);
     result.rejected_windows += timeline.rejected_windows();
     if (domain.is_root()) {
       timelines.push_back(std::move(timeline));
@@ -88,7 +82,7 @@ Result<AttributedEnergy> attribute_energy(const AttributionRequest& request) {
       roots.push_back({.domain = &domain, .idle_power = idle.back(), .idle_error = std::nullopt});
     }
   }
-  // One group a span: a group is what its spans have without their children.
+  // One group per span: a group contains its spans' own time, without that of their children.
   std::vector<std::uint32_t> own(request.spans.size());
   for (std::size_t index = 0; index < own.size(); ++index) {
     own[index] = static_cast<std::uint32_t>(index);

@@ -18,10 +18,10 @@ class EnergyAttributionTest : public ::testing::Test {
   EnergyAttributionTest() {
     for (int begin = 0; begin < 100; begin += 10) {
       const double watts = begin < 40 ? 20.0 : 30.0;
-      windows_.push_back({.domain = 0,
-                          .begin = at_ms(begin),
-                          .end = at_ms(begin + 10),
-                          .energy = Joules{watts * 0.01}});
+      windows_[0].push_back({.domain = 0,
+                             .begin = at_ms(begin),
+                             .end = at_ms(begin + 10),
+                             .energy = Joules{watts * 0.01}});
     }
   }
   [[nodiscard]] AttributionRequest request() const {
@@ -30,7 +30,7 @@ class EnergyAttributionTest : public ::testing::Test {
   }
 
   std::vector<Domain> domains_{domain_from_name("package-0")};
-  std::vector<EnergyWindow> windows_;
+  WindowsByDomain windows_{1};
   std::vector<Span> spans_{
       {.begin = at_ms(0), .end = at_ms(100), .level = Level::run},
       {.begin = at_ms(0), .end = at_ms(40), .parent = 0, .level = Level::phase},
@@ -75,7 +75,7 @@ TEST_F(EnergyAttributionTest, SplitsWhatIsKnownOfIdlePower) {
 }
 
 TEST_F(EnergyAttributionTest, OfWhatWasNotMeasuredThereIsNoEnergy) {
-  windows_.clear();
+  windows_[0].clear();
   const auto energy = attribute_energy(request());
   ASSERT_TRUE(energy);
   EXPECT_FALSE(energy->spans[0].total);
@@ -83,8 +83,8 @@ TEST_F(EnergyAttributionTest, OfWhatWasNotMeasuredThereIsNoEnergy) {
 }
 
 TEST_F(EnergyAttributionTest, CountsWindowsThatCannotBe) {
-  windows_.push_back({.domain = 0, .begin = at_ms(5), .end = at_ms(5), .energy = Joules{1}});
-  windows_.push_back(
+  windows_[0].push_back({.domain = 0, .begin = at_ms(5), .end = at_ms(5), .energy = Joules{1}});
+  windows_[0].push_back(
       {.domain = 0, .begin = at_ms(5), .end = at_ms(6), .energy = Joules{std::nan("")}});
   const auto energy = attribute_energy(request());
   ASSERT_TRUE(energy);
@@ -106,8 +106,8 @@ TEST_F(EnergyAttributionTest, RefusesWhatRefersToNothing) {
   wrong = request();
   wrong.idle_power = idle;
   EXPECT_THAT(message(wrong), HasSubstr("2 idle powers for 1 domains"));
-  windows_.push_back({.domain = 7, .begin = at_ms(5), .end = at_ms(6), .energy = Joules{1}});
-  EXPECT_THAT(message(request()), HasSubstr("Window 10 is of domain 7"));
+  windows_.emplace_back();
+  EXPECT_THAT(message(request()), HasSubstr("2 lists of windows for 1 domains"));
   windows_.pop_back();
   spans_[1].parent = 1;
   EXPECT_THAT(message(request()), HasSubstr("Span 1 has the parent 1"));

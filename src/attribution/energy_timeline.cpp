@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace enprof {
 namespace {
 
-/// A window's begin or end, and what it does to the slopes there.
+/// The begin or end of a window, and how the slopes change there.
 struct Edge {
   Instant at;
   double power = 0.0;  // J/ns
@@ -14,7 +15,7 @@ struct Edge {
   int open = 0;        // +1 at a begin, −1 at an end
 };
 
-/// Whether it is a window at all, and its numbers are such that sums of them stay finite.
+/// Whether its length is positive and its values are small enough for sums of them to be finite.
 bool is_usable(const EnergyWindow& window) {
   const Instant latest{EnergyTimeline::kFarthest};
   const Instant earliest{-EnergyTimeline::kFarthest};
@@ -22,8 +23,9 @@ bool is_usable(const EnergyWindow& window) {
          std::abs(window.energy.value()) <= EnergyTimeline::kMostEnergy.value();
 }
 
-/// Half the mean square of differences between neighbours is the variance of the values, however
-/// slowly their mean drifts (von Neumann's ratio).
+/// The relative standard deviation of the windows' powers. The variance is half the mean square of
+/// the differences between neighbours: a slow drift of the mean hardly changes it (von Neumann's
+/// ratio).
 double relative_spread_of(std::span<const EnergyWindow> by_begin) {
   double square_sum = 0.0;
   double sum = 0.0;
@@ -47,31 +49,45 @@ double relative_spread_of(std::span<const EnergyWindow> by_begin) {
 
 EnergyTimeline::EnergyTimeline(std::span<const EnergyWindow> windows, Nanoseconds stamp_error)
     : stamp_error_(stamp_error) {
-  std::vector<EnergyWindow> good;
-  good.reserve(windows.size());
-  double squares = 0.0;
-  for (const EnergyWindow& window : windows) {
-    if (is_usable(window)) {
-      good.push_back(window);
-      const double error = window.stamp_error_ns > 0 ? static_cast<double>(window.stamp_error_ns)
-                                                     : to_ns(stamp_error);
-      squares += error * error;
-    }
+  const bool in_order = std::ranges::all_of(windows, is_usable) &&
+                        std::ranges::is_sorted(windows, {}, &EnergyWindow::begin);
+  if (in_order) {  // the windows of a monitor always are
+    add(windows);
+    return;
   }
-  if (!good.empty()) {
-    stamp_error_ = Nanoseconds{std::llround(std::sqrt(squares / static_cast<double>(good.size())))};
-  }
-  rejected_ = windows.size() - good.size();
-  if (!std::ranges::is_sorted(good, {}, &EnergyWindow::begin)) {
-    std::ranges::stable_sort(good, {}, &EnergyWindow::begin);
-  }
-  spread_ = relative_spread_of(good);
+  std::vector<EnergyWindow> usable;
+  usable.reserve(windows.size());
+  std::ranges::copy_if(windows, std::back_inserter(usable), is_usable);
+  rejected_ = windows.size() - usable.size();
+  std::ranges::stable_sort(usable, {}, &EnergyWindow::begin);
+  add(usable);
+}
 
-  const bool disjoint =
-      std::ranges::adjacent_find(good, [](const EnergyWindow& window, const EnergyWindow& next) {
-        return next.begin < window.end;
-      }) == good.end();
-  disjoint ? add_disjoint(good) : add_overlapping(good);
+void EnergyTimeline::add(std::span<const EnergyWindow> by_begin) {
+  if (by_begin.empty()) {
+    return;
+  }
+  double squares = 0.0;
+  double unseen_ns = 0.0;
+  double time_ns = 0.0;
+  for (const EnergyWindow& window : by_begin) {
+    const double error = window.stamp_error_ns > 0 ? static_cast<double>(window.stamp_error_ns)
+                                                   : to_ns(stamp_error_);
+    squares += error * error;
+    const double length_ns = to_ns(window.duration());
+    unseen_ns += length_ns * std::min(1.0, window.unseen_permille / 1000.0);
+    time_ns += length_ns;
+  }
+  unseen_ = unseen_ns / time_ns;
+  stamp_error_ =
+      Nanoseconds{std::llround(std::sqrt(squares / static_cast<double>(by_begin.size())))};
+  spread_ = relative_spread_of(by_begin);
+
+  const bool disjoint = std::ranges::adjacent_find(
+                            by_begin, [](const EnergyWindow& window, const EnergyWindow& next) {
+                              return next.begin < window.end;
+                            }) == by_begin.end();
+  disjoint ? add_disjoint(by_begin) : add_overlapping(by_begin);
 }
 
 void EnergyTimeline::add_knot(Instant at, double energy, double windows, bool covered) {
@@ -120,7 +136,7 @@ void EnergyTimeline::add_overlapping(std::span<const EnergyWindow> by_begin) {
       rate += edges[index].rate;
       open += edges[index].open;
     }
-    if (open == 0) {  // nothing is open: what is left of the sums is rounding
+    if (open == 0) {  // no window is open: the sums are only rounding errors
       power = 0.0;
       rate = 0.0;
     }
@@ -135,7 +151,7 @@ std::size_t EnergyTimeline::segment_at(Instant at) const {
 }
 
 std::size_t EnergyTimeline::segment_of(Instant at, std::size_t hint) const {
-  // The last knot at or before `at`; the caller has made sure that there is one.
+  // Finds the last knot at or before `at`; the caller has checked that there is one.
   const std::size_t count = knots_.size();
   std::size_t low = std::min(hint, count - 1);
   if (knots_[low].at > at) {
@@ -143,7 +159,7 @@ std::size_t EnergyTimeline::segment_of(Instant at, std::size_t hint) const {
   }
   std::size_t step = 1;
   std::size_t high = low + 1;
-  while (high < count && knots_[high].at <= at) {  // gallop: the next answer is usually near
+  while (high < count && knots_[high].at <= at) {  // galloping search: it is usually near `hint`
     low = high;
     high += step;
     step *= 2;
@@ -184,7 +200,7 @@ EnergyShare EnergyTimeline::share(Instant begin, Instant end, Cursor& cursor) co
   if (knots_.empty() || end < begin || end < knots_.front().at || begin > knots_.back().at) {
     return {};
   }
-  Value from;  // all zero: right for a begin before the first window
+  Value from;  // all zero, as before the first window
   std::size_t segment = cursor.segment;
   if (begin >= knots_.front().at) {
     segment = segment_of(begin, segment);

@@ -12,64 +12,69 @@
 
 namespace enprof {
 
-/// The share of a domain's windows that falls between two instants.
+/// The share of a domain's windows between two instants.
 struct EnergyShare {
   Joules energy;
   Nanoseconds covered{0};  ///< time that windows cover
-  double windows = 0.0;    ///< how many windows that is: a half of one counts 0.5
-  double variance = 0.0;   ///< J², of `energy`: see EnergyTimeline
+  double windows = 0.0;    ///< number of windows; half of a window counts 0.5
+  double variance = 0.0;   ///< of `energy`, in J²: see EnergyTimeline
 
   EnergyShare& operator+=(const EnergyShare& other) {
     energy += other.energy;
     covered += other.covered;
     windows += other.windows;
-    variance += other.variance;  // as if independent: adjacent shares err in opposite directions,
-    return *this;                // so that this never claims too little
+    // As if independent: the errors of adjacent shares are opposite, so the sum is not too small.
+    variance += other.variance;
+    return *this;
   }
 };
 
-/// Cumulative energy of one domain, piecewise linear: within a window power is taken as constant.
+/// The cumulative energy of one domain, as a piecewise linear function of time: within a window
+/// power is taken as constant.
 ///
-/// The edges of the windows cut time into segments: a window that overlaps no other is one segment,
-/// a gap is one without energy, and where windows overlap each segment has the sum of their powers.
+/// The edges of the windows cut time into segments. A window that overlaps no other is one segment;
+/// a gap is a segment without energy; where windows overlap, each segment has the sum of their
+/// powers.
 ///
-/// The difference of two of its values is the energy between two instants, so that shares of
-/// adjoining intervals add up to the share of their union, to rounding. It is linear in the
-/// windows: windows that overlap add up, and gaps add nothing.
+/// The energy between two instants is the difference of the function's values there. So the shares
+/// of adjoining intervals add up to the share of their union, except for rounding. The function is
+/// linear in the windows: windows that overlap add up, and gaps add nothing.
 ///
-/// Variance of a share: the sum over its two edges of
-///   (E c)² f (1−f)           where the edge cuts a window of energy E at the fraction f; c is the
-///                            relative spread of power from window to window (a Brownian bridge:
-///                            the window's energy is known, its course within is not), and
-///   (P s)² ((1−f)² + f²)     s being the standard deviation of a window edge's time stamp.
+/// The variance of a share is the sum over its two edges of
+///   (E c)² f (1−f)           for an edge that cuts a window of energy E and power P at the
+///                            fraction f. c is the relative spread of power from window to window.
+///                            (A Brownian bridge: the window's energy is known, but not how power
+///                            changes within it.)
+///   (P s)² ((1−f)² + f²)     s is the standard deviation of the time stamp of a window's edge.
 ///
 /// Threads: const after construction.
 class EnergyTimeline {
  public:
-  /// What lies between two neighbouring edges of windows.
+  /// The time between two neighbouring edges of windows.
   struct Segment {
     Instant begin;
     Instant end;
     Joules energy;
-    double windows = 0.0;  ///< a half of one counts 0.5
-    bool covered = false;  ///< false: a gap
+    double windows = 0.0;  ///< number of windows; half of a window counts 0.5
+    bool covered = false;  ///< false: the segment is a gap
 
     [[nodiscard]] Nanoseconds length() const { return end - begin; }
   };
 
-  /// Windows of one domain in any order. Those of no length, negative length, with an energy that
-  /// is not a finite number or above kMostEnergy, or further than kFarthest from the clock's zero
-  /// are left out, and counted.
+  /// `windows`: those of one domain, in any order. `stamp_error`: the standard deviation of time
+  /// stamps, for windows that do not state it. A window is left out, and counted, if its length is
+  /// not positive, if its energy is not finite or its magnitude is above kMostEnergy, or if it
+  /// reaches further than kFarthest from the clock's zero.
   EnergyTimeline(std::span<const EnergyWindow> windows, Nanoseconds stamp_error);
 
-  /// Where a search left off; makes searches in ascending order cheap.
+  /// Where the last search ended. It makes searches in ascending order of time cheap.
   struct Cursor {
     std::size_t segment = 0;
   };
 
-  /// The share of [begin, end]. An interval that ends before it begins has none.
+  /// The share of [begin, end]; zero if the interval ends before it begins.
   [[nodiscard]] EnergyShare share(Instant begin, Instant end) const;
-  /// The same, for intervals whose begins ascend or nearly so.
+  /// The same, and fast for intervals whose begins (nearly) ascend.
   [[nodiscard]] EnergyShare share(Instant begin, Instant end, Cursor& cursor) const;
 
   [[nodiscard]] bool empty() const { return knots_.empty(); }
@@ -77,7 +82,7 @@ class EnergyTimeline {
   /// The instants at which a window begins or ends, ascending.
   [[nodiscard]] std::size_t knot_count() const { return knots_.size(); }
   [[nodiscard]] Instant knot(std::size_t index) const { return knots_[index].at; }
-  /// In the order of time, one between each knot and the next.
+  /// Segments are in the order of time; each lies between a knot and the next.
   [[nodiscard]] std::size_t segment_count() const { return knots_.empty() ? 0 : knots_.size() - 1; }
   [[nodiscard]] Segment segment(std::size_t index) const {
     const Knot& knot = knots_[index];
@@ -88,18 +93,21 @@ class EnergyTimeline {
             .windows = next.windows_before - knot.windows_before,
             .covered = next.covered_before > knot.covered_before};
   }
-  /// The segment that holds an instant: the first, or the last, where the instant lies outside.
+  /// The index of the segment that holds an instant. For an instant before all segments, the first;
+  /// after all segments, the last.
   [[nodiscard]] std::size_t segment_at(Instant at) const;
-  /// Relative spread of power from window to window: the c above.
+  /// The relative spread of power from window to window: c above.
   [[nodiscard]] double relative_spread() const { return spread_; }
   [[nodiscard]] Nanoseconds stamp_error() const { return stamp_error_; }
+  /// Share of the windows' time in which the sensor did not measure, 0–1.
+  [[nodiscard]] double unseen() const { return unseen_; }
 
   static constexpr Joules kMostEnergy{1e15};
   static constexpr Nanoseconds kFarthest = std::chrono::hours{24 * 365 * 70};
 
  private:
-  /// Sums up to an instant, and the energy from there to the next one. Kept small: an hour of 1 kHz
-  /// windows is millions of them.
+  /// The sums up to an instant, and the energy from there to the next knot. It is small, because an
+  /// hour of windows at 1 kHz has millions of knots.
   struct Knot {
     Instant at;
     double energy_before = 0.0;   // J
@@ -114,15 +122,17 @@ class EnergyTimeline {
     double variance = 0.0;
   };
 
+  void add(std::span<const EnergyWindow> by_begin);
   void add_disjoint(std::span<const EnergyWindow> by_begin);
   void add_overlapping(std::span<const EnergyWindow> by_begin);
-  /// Ends the last segment at an instant, where the next begins.
+  /// Ends the last segment at an instant, and begins the next one there.
   void add_knot(Instant at, double energy, double windows, bool covered);
   [[nodiscard]] std::size_t segment_of(Instant at, std::size_t hint) const;
   [[nodiscard]] Value value_at(Instant at, std::size_t segment) const;
 
   std::vector<Knot> knots_;
   double spread_ = 0.0;
+  double unseen_ = 0.0;
   Nanoseconds stamp_error_;
   std::size_t rejected_ = 0;
 };

@@ -50,7 +50,7 @@ TEST(EnergyTimeline, BeforeAndAfterAllWindowsThereIsNothing) {
   EXPECT_EQ(EnergyTimeline({}, Nanoseconds{0}).share(at(0), at(1)).covered, Nanoseconds{0});
 }
 
-TEST(EnergyTimeline, ItsStampsAreAsGoodAsThoseOfItsWindowsTogether) {
+TEST(EnergyTimeline, ItsStampErrorIsTheRootMeanSquareOfItsWindows) {
   std::vector windows{window(0, 10, 1.0), window(10, 20, 1.0), window(20, 30, 1.0)};
   EXPECT_EQ(EnergyTimeline(windows, Nanoseconds{400}).stamp_error(), Nanoseconds{400});
   windows[1].stamp_error_ns = 700;
@@ -70,7 +70,7 @@ TEST(EnergyTimeline, OverlappingWindowsAddUp) {
   EXPECT_NEAR(timeline.share(at(5), at(10)).energy.value(), 0.5 + 1.0, 1e-12);
 }
 
-TEST(EnergyTimeline, RejectsWhatCannotBeAWindow) {
+TEST(EnergyTimeline, RejectsInvalidWindows) {
   const std::vector windows{window(0, 10, 1.0), window(10, 10, 1.0), window(12, 11, 1.0),
                             window(12, 13, std::numeric_limits<double>::quiet_NaN()),
                             window(13, 14, std::numeric_limits<double>::infinity())};

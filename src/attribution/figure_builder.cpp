@@ -2,17 +2,46 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
+#include <string_view>
 
 namespace enprof {
 namespace {
 
 void add_sensor(std::string& sensors, const std::string& sensor) {
-  // Sources are few and their names distinct words, so that a search in the text will do.
+  // Sources are few and their names are distinct words, so a search in the text is enough.
   if (("+" + sensors + "+").find("+" + sensor + "+") == std::string::npos) {
     sensors += (sensors.empty() ? "" : "+") + sensor;
   }
 }
+
+/// What the scales of the sensors leave open of an energy: by source, because its domains err
+/// together.
+class ScaleUncertainty {
+ public:
+  void add(const Domain& domain, Joules energy) {
+    if (domain.relative_uncertainty) {
+      by_source_[domain.source] += *domain.relative_uncertainty * energy;
+    } else {
+      is_known_ = false;
+    }
+  }
+  /// Together with an error that is independent of it.
+  [[nodiscard]] std::optional<Joules> with(double variance) const {
+    if (!is_known_) {
+      return std::nullopt;
+    }
+    for (const auto& [source, energy] : by_source_) {
+      variance += std::pow(energy.value(), 2);
+    }
+    return Joules{std::sqrt(variance)};
+  }
+
+ private:
+  std::map<std::string_view, Joules> by_source_;
+  bool is_known_ = true;
+};
 
 }  // namespace
 
@@ -48,6 +77,8 @@ Figure FigureBuilder::build() const {
   double idle_variance = 0.0;
   bool idle_error_known = true;
   bool estimated = false;
+  ScaleUncertainty scale;
+  ScaleUncertainty dynamic_scale;
   for (std::size_t root = 0; root < roots_.size(); ++root) {
     const EnergyShare& share = shares_[root];
     if (share.covered <= Nanoseconds{0}) {
@@ -61,8 +92,11 @@ Figure FigureBuilder::build() const {
     variance += share.variance;
     estimated = estimated || roots_[root].domain->method == Method::estimated;
     add_sensor(figure.quality.sensor, roots_[root].domain->source);
+    scale.add(*roots_[root].domain, share.energy);
     if (roots_[root].idle_power) {
-      baseline += *roots_[root].idle_power * share.covered;
+      const Joules idle = *roots_[root].idle_power * share.covered;
+      baseline += idle;
+      dynamic_scale.add(*roots_[root].domain, share.energy - idle);
       if (roots_[root].idle_error) {
         idle_variance += std::pow((*roots_[root].idle_error * share.covered).value(), 2);
       } else {
@@ -92,9 +126,12 @@ Figure FigureBuilder::build() const {
   } else {
     quality.method =
         *quality.resolution >= kMeasuredWindows ? Method::measured : Method::attributed;
-    quality.standard_error = Joules{std::sqrt(std::max(variance, 0.0))};
+    variance = std::max(variance, 0.0);
+    quality.standard_error = Joules{std::sqrt(variance)};
+    quality.standard_uncertainty = scale.with(variance);
     if (figure.dynamic && idle_error_known) {
-      quality.dynamic_standard_error = Joules{std::sqrt(std::max(variance, 0.0) + idle_variance)};
+      quality.dynamic_standard_error = Joules{std::sqrt(variance + idle_variance)};
+      quality.dynamic_standard_uncertainty = dynamic_scale.with(variance + idle_variance);
     }
   }
   return figure;

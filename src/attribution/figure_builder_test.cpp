@@ -42,7 +42,7 @@ TEST(FigureBuilder, TotalIsBaselinePlusDynamic) {
 TEST(FigureBuilder, TheBaselinesErrorIsPartOfTheDynamicPartsOnly) {
   const Domain package = domain("package-0", "rapl");
   const Domain dram = domain("dram-0", "rapl");
-  // Spreads of 2 W and 0.6 W over 16 and 9 windows: known to 0.5 W and 0.2 W.
+  // Spreads of 2 W and 0.6 W over 16 and 9 windows: errors of 0.5 W and 0.2 W.
   std::vector<RootDomain> roots{
       {.domain = &package, .idle_power = Watts{10}, .idle_error = idle_error(Watts{2}, 16)},
       {.domain = &dram, .idle_power = Watts{3}, .idle_error = idle_error(Watts{0.6}, 9)}};
@@ -54,7 +54,7 @@ TEST(FigureBuilder, TheBaselinesErrorIsPartOfTheDynamicPartsOnly) {
   EXPECT_NEAR(quality.standard_error->value(), std::sqrt(0.03), 1e-12);
   EXPECT_NEAR(quality.dynamic_standard_error->value(), std::sqrt(0.03 + 0.25 + 0.04), 1e-12);
 
-  roots[1].idle_error = idle_error(Watts{0.6}, 1);  // a single window has no spread to speak of
+  roots[1].idle_error = idle_error(Watts{0.6}, 1);  // a single window has no spread
   FigureBuilder unknown(roots);
   unknown.add(milliseconds{1000}, shares);
   EXPECT_TRUE(unknown.build().dynamic);
@@ -130,9 +130,44 @@ TEST(FigureBuilder, ManyWindowsASpanAreAMeasurement) {
   one.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 300)});
   EXPECT_EQ(one.build().quality.method, Method::measured);
   one.add(milliseconds{100}, std::vector{share(5.0, milliseconds{100}, 20)});
-  EXPECT_EQ(one.build().quality.method, Method::attributed);  // 160 a span
+  EXPECT_EQ(one.build().quality.method, Method::attributed);  // 160 per span
   EXPECT_EQ(one.build().total, Joules{10.0});
   EXPECT_EQ(one.build().duration, milliseconds{200});
+}
+
+TEST(FigureBuilder, TheUncertaintyCombinesAttributionAndTheSensorsScale) {
+  Domain package = domain("package-0", "rapl");
+  package.relative_uncertainty = 0.05;
+  const std::vector<RootDomain> roots{
+      {.domain = &package, .idle_power = Watts{10}, .idle_error = Watts{0.5}}};
+  FigureBuilder builder(roots);
+  builder.add(milliseconds{1000}, std::vector{share(50.0, milliseconds{1000}, 10, 0.04)});
+  const Quality quality = builder.build().quality;
+  EXPECT_NEAR(quality.standard_error->value(), 0.2, 1e-12) << "attribution alone";
+  EXPECT_NEAR(quality.standard_uncertainty->value(), std::hypot(0.2, 0.05 * 50), 1e-12);
+  EXPECT_NEAR(quality.sensor_uncertainty()->value(), 0.05 * 50, 1e-12);
+  EXPECT_NEAR(quality.dynamic_standard_uncertainty->value(),
+              std::sqrt(0.04 + 0.25 + std::pow(0.05 * 40, 2)), 1e-12);
+}
+
+TEST(FigureBuilder, DomainsOfOneSourceErrTogetherAndSourcesByThemselves) {
+  std::vector<Domain> domains{domain("package-0", "rapl"), domain("package-1", "rapl"),
+                              domain("gpu-0", "nvml")};
+  std::vector<RootDomain> roots;
+  for (Domain& each : domains) {
+    each.relative_uncertainty = 0.1;
+    roots.push_back({.domain = &each});
+  }
+  const std::vector shares{share(30.0, milliseconds{100}), share(10.0, milliseconds{100}),
+                           share(50.0, milliseconds{100})};
+  FigureBuilder builder(roots);
+  builder.add(milliseconds{100}, shares);
+  EXPECT_NEAR(builder.build().quality.standard_uncertainty->value(), std::hypot(4.0, 5.0), 1e-12);
+
+  domains[2].relative_uncertainty.reset();
+  EXPECT_FALSE(builder.build().quality.standard_uncertainty)
+      << "an accuracy that is not known is not zero";
+  EXPECT_TRUE(builder.build().quality.standard_error);
 }
 
 }  // namespace

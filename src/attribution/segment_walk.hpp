@@ -1,4 +1,4 @@
-// Goes through the windows of a timeline, and through what was done in each.
+// Iterates over the windows of a timeline and the tiles in each.
 #pragma once
 
 #include "attribution/energy_timeline.hpp"
@@ -11,25 +11,25 @@
 
 namespace enprof {
 
-/// Seconds by multiplication: a division for each piece of each window shows.
+/// Seconds by multiplication: a division for each piece of each window would be measurable.
 [[nodiscard]] inline double quick_seconds(Nanoseconds time) {
   return static_cast<double>(time.count()) * 1e-9;
 }
 
-/// A segment of a timeline with the tiles in it: `tiles` from `first` on, each for its part of
-/// `times_s`.
+/// A segment of a timeline with the tiles in it: consecutive `tiles` from `first` on; `times_s` has
+/// the time of each within the segment.
 struct SegmentMix {
   std::size_t index = 0;
   EnergyTimeline::Segment segment;
   std::size_t first = 0;
   std::span<const double> times_s;
-  double outside_s = 0.0;  ///< time of the segment in no span
+  double outside_s = 0.0;  ///< time of the segment outside of all spans
   bool last_ends = false;  ///< the last tile ends with the segment or before it
 
   [[nodiscard]] double length_s() const { return quick_seconds(segment.length()); }
 };
 
-/// Calls `visit` with each covered segment that has a tile in it, in the order of time.
+/// Calls `visit` with each covered segment that contains a tile, in order of time.
 template <class Visit>
 void walk_segments(const EnergyTimeline& timeline, const SpanTiling& tiling, Visit visit) {
   const std::vector<SpanTiling::Tile>& tiles = tiling.tiles;

@@ -14,7 +14,7 @@ Instant bounded(Instant at) {
   return std::clamp(at, Instant{-EnergyTimeline::kFarthest}, Instant{EnergyTimeline::kFarthest});
 }
 
-/// Whether the list is a walk through the tree, siblings by begin.
+/// Whether the list is in the order of a walk through the tree, siblings by begin.
 bool is_walk(std::span<const Span> spans) {
   struct Open {
     std::uint32_t span;
@@ -35,9 +35,9 @@ bool is_walk(std::span<const Span> spans) {
   return true;
 }
 
-/// A walk through the tree, siblings by begin.
+/// The spans in the order of a walk through the tree, siblings by begin.
 std::vector<std::uint32_t> walk(std::span<const Span> spans) {
-  // Children of one parent stand together: by parent (roots last), then begin, then index.
+  // Puts the children of a parent together: sorts by parent (roots last), begin and index.
   std::vector<std::uint32_t> sorted(spans.size());
   for (std::uint32_t index = 0; index < sorted.size(); ++index) {
     sorted[index] = index;
@@ -128,7 +128,7 @@ class Tiler {
     open_.pop_back();
   }
 
-  /// Gives the time until then to the innermost span that is open.
+  /// Gives the time up to `until` to the innermost open span.
   void fill(Instant until) {
     if (until > now_) {
       result_.tiles.push_back({.begin = now_, .span = open_.empty() ? kNoSpan : open_.back().span});

@@ -1,4 +1,4 @@
-// Cuts time into pieces of which each belongs to one span alone: the innermost.
+// Cuts time into pieces that each belong to one span: the innermost.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -11,24 +11,24 @@
 
 namespace enprof {
 
-/// A tree of spans as a row of tiles. A span's own tiles are its time outside its children; with
-/// theirs they make one uninterrupted range.
+/// A tree of spans as a row of tiles. A span's own tiles are its time outside its children;
+/// together with the children's tiles they make one uninterrupted range.
 ///
-/// Whatever the spans are like, tiles do not overlap, so that no energy is counted twice: a span is
-/// cut to lie within its parent and after its elder sibling; one that ends before it begins was
-/// never closed and ends with its parent. Spans without a parent (or whose parent does not come
-/// before them) follow each other likewise. More than 0 mended spans mean that the recorder was
-/// used wrongly.
+/// Tiles never overlap, whatever the spans are, so no energy is counted twice: a span is cut to lie
+/// within its parent and after its elder sibling; a span that ends before it begins was never
+/// closed, and ends with its parent. Spans without a parent (or whose parent does not come before
+/// them) follow one another in the same way. If there are mended spans, the recorder was used
+/// wrongly.
 struct SpanTiling {
   static constexpr std::uint32_t kNoSpan = ~std::uint32_t{0};
 
-  /// From its begin to the next one's; the last is an end only.
+  /// Lasts from its begin to the next tile's begin; the last tile only marks the end.
   struct Tile {
     Instant begin;
-    std::uint32_t span = kNoSpan;  ///< kNoSpan: between spans that have no parent
-    std::uint32_t work = 0;        ///< for the user: what kind of work it is
+    std::uint32_t span = kNoSpan;  ///< kNoSpan: between spans without a parent
+    std::uint32_t work = 0;        ///< set by the user: the kind of work
   };
-  /// Tiles of a span and of its children; empty where it takes no time.
+  /// The tiles of a span and of its children; empty if the span takes no time.
   struct Range {
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
@@ -36,7 +36,7 @@ struct SpanTiling {
 
   std::vector<Tile> tiles;
   std::vector<Range> ranges;  ///< by span
-  /// Spans by the begin of their range; parents before children. Empty: in the order of the list.
+  /// Spans by the begin of their range, parents before children. Empty: in the list's order.
   std::vector<std::uint32_t> order;
   std::size_t mended = 0;
 
@@ -45,11 +45,11 @@ struct SpanTiling {
   }
 };
 
-/// Spans in any order in which parents come before their children; the order in which they were
-/// opened costs least. Cost: O(spans), and sorting them where siblings are out of order.
+/// Spans may be in any order in which parents come before their children; the order in which they
+/// were opened costs least. Cost: O(spans), plus sorting if siblings are out of order.
 [[nodiscard]] SpanTiling tile(std::span<const Span> spans);
 
-/// Index of a span's parent, where it has one that comes before it.
+/// Index of a span's parent if that comes before it, else kNoSpan.
 [[nodiscard]] inline std::uint32_t parent_of(std::span<const Span> spans, std::size_t index) {
   const std::int32_t parent = spans[index].parent;
   return parent >= 0 && static_cast<std::size_t>(parent) < index

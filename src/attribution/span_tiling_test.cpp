@@ -15,7 +15,7 @@ Span span(double begin_ms, double end_ms, std::int32_t parent) {
   return {.begin = at(begin_ms), .end = at(end_ms), .parent = parent};
 }
 
-/// Time of each span's own tiles.
+/// The time of each span's own tiles.
 std::vector<double> own_ms(const SpanTiling& tiling) {
   std::vector<double> times(tiling.ranges.size());
   for (std::size_t index = 0; index + 1 < tiling.tiles.size(); ++index) {
@@ -34,7 +34,7 @@ TEST(SpanTiling, TimeBelongsToTheInnermostSpan) {
   EXPECT_EQ(own_ms(tiling), (std::vector<double>{50, 20, 10, 20}));
   EXPECT_EQ(tiling.mended, 0U);
   EXPECT_TRUE(tiling.order.empty());
-  // run, child, grandchild, child, child, run: and the end.
+  // run, child, grandchild, child, child, run, and the end.
   ASSERT_EQ(tiling.tiles.size(), 7U);
   EXPECT_EQ(tiling.tiles.back().begin, at(100));
   EXPECT_EQ(tiling.ranges[0].begin, 0U);
@@ -98,7 +98,7 @@ TEST(SpanTiling, AParentThatComesLaterOrIsNotThereIsNone) {
 }
 
 TEST(SpanTiling, AClockThatStepsBackTakesNoTimeFromOthers) {
-  // The second token begins before the first one ended, and the third before the run began.
+  // The second token begins before the first one ended, and the third before the run.
   const std::vector spans{span(0, 100, Span::kNone), span(10, 40, 0), span(20, 30, 0),
                           span(-50, -40, 0)};
   const SpanTiling tiling = tile(spans);

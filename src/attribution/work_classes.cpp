@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kPhases = kAllPhases.size();
 
-/// What stands for a span's kind before kinds are numbered. Callers' classes lie below 2³².
+/// The key of a span's kind, before kinds are numbered. Callers' classes are below 2³².
 std::uint64_t key_of(const Span& span, std::uint32_t given) {
   if (given != kNoClass) {
     return given;
@@ -21,7 +21,7 @@ std::uint64_t key_of(const Span& span, std::uint32_t given) {
          static_cast<std::uint64_t>(span.level) << 16U | span.name;
 }
 
-/// Lengths of a class's pieces that its usual length is taken from.
+/// The lengths of a class's pieces, to compute its usual length.
 struct Lengths {
   double count = 0.0;
   double sum = 0.0;  // of log₂
@@ -36,13 +36,13 @@ struct Lengths {
 constexpr int kMostSteps = 7;
 constexpr double kUsual = 0.02;  // share of a class's pieces
 
-/// Half octaves from the usual length to this one.
+/// The distance from the usual length, in half octaves.
 int step_of(double log2, const Lengths& lengths) {
   return std::clamp(static_cast<int>(std::lround(2.0 * (log2 - lengths.mean()))), -kMostSteps,
                     kMostSteps);
 }
 
-/// Numbers keys in the order in which they come. Neighbours in time often repeat, in cycles.
+/// Numbers keys in the order in which they come. Sequences of keys often repeat.
 class Numbering {
  public:
   std::uint32_t operator()(std::uint64_t key) {
@@ -58,7 +58,7 @@ class Numbering {
 
  private:
   struct Recent {
-    std::uint64_t key = 0x5A5A'5A5A'5A5A'5A5A;  // nobody's
+    std::uint64_t key = 0x5A5A'5A5A'5A5A'5A5A;  // not a real key
     std::uint32_t number = 0;
   };
   std::array<Recent, 1024> recent_{};
@@ -76,19 +76,19 @@ void for_each_tile(SpanTiling& tiling, Visit visit) {
   }
 }
 
-/// To 0.09, and quickly: the fraction of the mantissa stands for its logarithm.
+/// A fast approximation (error up to 0.09) that uses the mantissa's fraction as its logarithm.
 double log2_of(Nanoseconds length) {
   const auto bits = std::bit_cast<std::uint64_t>(static_cast<double>(length.count()));
   return static_cast<double>(bits) * 0x1p-52 - 1023.0;
 }
 
-/// A kind of work, while it is being found.
+/// A kind of work, before numbering.
 struct Kind {
   std::size_t phase = 0;
   double time = 0.0;
 };
 
-/// New numbers, such that there are few enough of them.
+/// New numbers for the kinds, at most kMostClasses.
 std::vector<std::uint32_t> merged(const std::vector<Kind>& kinds) {
   std::vector<std::uint32_t> numbers(kinds.size());
   for (std::uint32_t kind = 0; kind < numbers.size(); ++kind) {
@@ -108,7 +108,7 @@ std::vector<std::uint32_t> merged(const std::vector<Kind>& kinds) {
   return numbers;
 }
 
-/// Tells long work of a class from short.
+/// Splits classes by the length of their pieces.
 std::vector<Kind> split_by_length(SpanTiling& tiling, std::span<const Span> spans,
                                   const std::vector<Lengths>& lengths) {
   constexpr std::size_t kSteps = 2 * kMostSteps + 1;
@@ -157,6 +157,26 @@ std::size_t assign_work(std::span<const Span> spans, std::span<const std::uint32
                   [&](SpanTiling::Tile& tile, Nanoseconds) { tile.work = numbers[tile.work]; });
   }
   return count;
+}
+
+std::vector<std::uint32_t> classes_of_work(std::span<const Span> spans,
+                                           std::span<const std::uint32_t> classes,
+                                           const SpanTiling& tiling, std::size_t count) {
+  std::vector<std::uint32_t> result(count, kNoClass);
+  std::vector<bool> seen(count);
+  for (const SpanTiling::Tile& tile : tiling.tiles) {
+    if (tile.span == SpanTiling::kNoSpan || tile.span >= spans.size()) {
+      continue;
+    }
+    const std::uint32_t given = tile.span < classes.size() ? classes[tile.span] : kNoClass;
+    if (!seen[tile.work]) {
+      seen[tile.work] = true;
+      result[tile.work] = given;
+    } else if (result[tile.work] != given) {
+      result[tile.work] = kNoClass;
+    }
+  }
+  return result;
 }
 
 }  // namespace enprof

@@ -8,7 +8,7 @@
 namespace enprof {
 namespace {
 
-/// A run of spans one after the other, each so many microseconds long.
+/// A run of consecutive spans with given lengths in microseconds.
 struct Row {
   std::vector<Span> spans{{.begin = Instant{}, .end = Instant{}, .level = Level::run}};
   std::vector<std::uint32_t> classes{kNoClass};
@@ -65,7 +65,7 @@ TEST(WorkClasses, AreByPhaseLevelAndNameWhereItDoesNot) {
   EXPECT_EQ(count, 4U);
   EXPECT_EQ(works[2], works[4]);
 
-  row.classes.clear();  // none said at all
+  row.classes.clear();  // no classes given
   EXPECT_EQ(row.assigned()[5], row.assigned()[2]);
 }
 
@@ -113,9 +113,29 @@ TEST(WorkClasses, TooManyAreTakenTogetherTheShortestFirst) {
   std::size_t count = 0;
   const auto works = row.assigned(&count);
   EXPECT_EQ(count, kMostClasses);
-  EXPECT_EQ(std::set(works.begin() + 1, works.begin() + 101).size(), 100U);  // the long ones stay
+  EXPECT_EQ(std::set(works.begin() + 1, works.begin() + 101).size(), 100U);  // the long ones remain
   EXPECT_EQ(works[801], works[901]);
-  EXPECT_NE(works[801], works[902]);  // of another phase
+  EXPECT_NE(works[801], works[902]);  // another phase
+}
+
+TEST(WorkClasses, KnowTheClassThatTheirPiecesWereGiven) {
+  Row row;
+  for (int count = 0; count < 100; ++count) {
+    row.add(7, count % 2 == 0 ? 10 : 40);  // two lengths are two kinds of work of one class
+    row.add(3, 10);
+  }
+  row.add(7, 4000);  // an interruption, and
+  row.add(3, 4000);  // another one: one kind of work of two classes
+  row.add(kNoClass, 10);
+  SpanTiling tiling = tile(row.spans);
+  const std::size_t count = assign_work(row.spans, row.classes, tiling);
+  const auto class_of = classes_of_work(row.spans, row.classes, tiling, count);
+  ASSERT_EQ(class_of.size(), count);
+  for (std::size_t span = 1; span < row.spans.size(); ++span) {
+    const std::uint32_t given = class_of[tiling.tiles[tiling.ranges[span].begin].work];
+    const bool is_usual = row.spans[span].duration() < from_ms(1.0);
+    EXPECT_EQ(given, is_usual ? row.classes[span] : kNoClass) << span;
+  }
 }
 
 }  // namespace

@@ -20,11 +20,11 @@ AbandonableThread& AbandonableThread::operator=(AbandonableThread&& other) noexc
 
 AbandonableThread::~AbandonableThread() { abandon(); }
 
-bool AbandonableThread::wait_for(Nanoseconds patience) {
+bool AbandonableThread::wait_for(Nanoseconds patience, const Clock& clock) {
   if (!thread_.joinable()) {
     return true;
   }
-  if (!ending_->wait_until_over(patience)) {
+  if (!ending_->wait_until_over(patience, clock)) {
     return false;
   }
   thread_.join();
@@ -44,26 +44,27 @@ void AbandonableThread::abandon() noexcept {
   if (ending_->abandon()) {
     thread_.detach();
   } else {
-    thread_.join();  // it has nothing left to do
+    thread_.join();  // its work is finished
   }
 }
 
 void AbandonableThread::Ending::report_exception(std::string_view what) noexcept {
   const std::lock_guard lock(mutex_);
   if (!is_abandoned_) {
-    kLog.error("{} has ended with an exception: {}", which_, what);
+    kLog.error("{} ended with an exception: {}", which_, what);
   }
 }
 
 void AbandonableThread::Ending::set_over() {
   const std::lock_guard lock(mutex_);
   is_over_ = true;
-  over_.notify_all();
+  over_.notify();
 }
 
-bool AbandonableThread::Ending::wait_until_over(Nanoseconds patience) {
+bool AbandonableThread::Ending::wait_until_over(Nanoseconds patience, const Clock& clock) {
   std::unique_lock lock(mutex_);
-  return over_.wait_for(lock, patience, [this] { return is_over_; });
+  over_.set_clock(clock);
+  return over_.wait_until(lock, clock.now() + patience, [this] { return is_over_; });
 }
 
 bool AbandonableThread::Ending::abandon() noexcept {

@@ -1,12 +1,12 @@
 // A thread for calls that may never return.
 #pragma once
 
+#include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
-#include "enprof/base/units.hpp"
 
 #include "base/start_thread.hpp"
+#include "base/timed_condition.hpp"
 
-#include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -18,27 +18,25 @@
 
 namespace enprof {
 
-/// Does one piece of work on a thread of its own. Whoever waits for it waits for a limited time,
-/// and can then leave the thread behind: nothing can stop a thread that hangs in a driver, in a
-/// name server's answer, on a file system of another machine, or in a listener of the user's.
+/// Does one piece of work on a thread of its own. Its owner waits for the work for a limited time
+/// and can then leave the thread behind: a thread that hangs in a driver, in a name server's
+/// answer, on a network file system, or in a listener of the user's cannot be stopped.
 ///
-/// The contract with the work, a callable that is moved to the thread:
-/// - It owns all that it touches, or shares it (`shared_ptr`). Whatever else it refers to (a clock,
-/// the
-///   log, its owner) may be gone once it has been left behind; work that can come back late must
-///   find out whether it was, from what it shares, before it touches such a thing.
-/// - What it holds is destroyed on the thread, before the work counts as over: to close a file may
-///   hang as well. Work that holds the last share of its own thread's owner is allowed.
-/// - An exception ends the work, not the program. The log says so, unless the thread was left
-/// behind.
+/// The work is a callable that is moved to the thread. Its contract:
+/// - It owns all that it accesses, or shares it (`shared_ptr`). Everything else (a clock, the log,
+///   its owner) may be destroyed once the thread has been left behind. Work that may return late
+///   must check, through what it shares, whether that happened before it accesses such a thing.
+/// - What it holds is destroyed on the thread, before the work counts as finished: closing a file
+///   may hang too. The work may hold the last share of its own thread's owner.
+/// - An exception ends the work, not the program. It is logged, unless the thread was left behind.
 ///
-/// A thread that was left behind ends when its work returns, or with the program. Its memory stays
-/// until then, and no longer.
+/// A thread that was left behind ends when its work returns, or with the program. Its memory is
+/// freed then.
 ///
 /// Threads: one at a time.
 class AbandonableThread {
  public:
-  /// Without work: nothing to wait for.
+  /// Has no work: every wait returns at once.
   AbandonableThread() = default;
   /// `which` names it in errors: "The thread that reads rapl". Errors: no_thread.
   template <class Work>
@@ -48,13 +46,14 @@ class AbandonableThread {
   AbandonableThread& operator=(AbandonableThread&& other) noexcept;
   AbandonableThread(const AbandonableThread&) = delete;
   AbandonableThread& operator=(const AbandonableThread&) = delete;
-  ~AbandonableThread();  ///< as abandon(), without waiting
+  ~AbandonableThread();  ///< abandon(); does not wait
 
   /// Waits until the work is over. False where it is not after that time: wait again, or abandon().
-  [[nodiscard]] bool wait_for(Nanoseconds patience);
+  /// The time is that clock's: see TimedCondition.
+  [[nodiscard]] bool wait_for(Nanoseconds patience, const Clock& clock = monotonic_clock());
   /// The same without a limit, for an owner who knows that the work is at its end.
   void wait();
-  /// Leaves the thread behind, unless its work is over. Nothing is waited for, now or later.
+  /// Leaves the thread behind, unless its work is finished. Does not wait, now or later.
   void abandon() noexcept;
 
  private:
@@ -64,14 +63,14 @@ class AbandonableThread {
     explicit Ending(std::string_view which) : which_(which) {}
     void report_exception(std::string_view what) noexcept;
     void set_over();
-    [[nodiscard]] bool wait_until_over(Nanoseconds patience);
+    [[nodiscard]] bool wait_until_over(Nanoseconds patience, const Clock& clock);
     /// False where the work is over.
     [[nodiscard]] bool abandon() noexcept;
 
    private:
     const std::string which_;
     std::mutex mutex_;
-    std::condition_variable over_;
+    TimedCondition over_;
     bool is_over_ = false;
     bool is_abandoned_ = false;
   };

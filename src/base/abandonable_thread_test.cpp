@@ -1,6 +1,7 @@
 #include "base/abandonable_thread.hpp"
 
 #include "base/log.hpp"
+#include "support/manual_clock.hpp"
 #include "support/no_threads.hpp"
 #include "support/temp_dir.hpp"
 
@@ -10,6 +11,7 @@
 #include <functional>
 #include <future>
 #include <stdexcept>
+#include <thread>
 
 namespace enprof {
 namespace {
@@ -25,7 +27,7 @@ AbandonableThread start(Work work) {
   return AbandonableThread::start("The thread of the test", std::move(work)).value();
 }
 
-/// Says when it is destroyed.
+/// Records that it was destroyed.
 class Belonging {
  public:
   explicit Belonging(std::function<void()> on_end) : on_end_(std::move(on_end)) {}
@@ -42,7 +44,7 @@ TEST(AbandonableThread, WhatTheWorkDidIsSeenByWhoWaitedForIt) {
   auto thread = start([&] { result = 7; });
   ASSERT_TRUE(thread.wait_for(kLong));
   EXPECT_EQ(result, 7);
-  EXPECT_TRUE(thread.wait_for(kLong)) << "it stays over";
+  EXPECT_TRUE(thread.wait_for(kLong)) << "it stays finished";
 }
 
 TEST(AbandonableThread, WithoutWorkThereIsNothingToWaitFor) {
@@ -58,6 +60,17 @@ TEST(AbandonableThread, WaitingEndsWhereTheWorkDoesNotAndCanGoOnLater) {
   EXPECT_FALSE(thread.wait_for(1ms));
   gate.set_value();
   EXPECT_TRUE(thread.wait_for(kLong));
+}
+
+TEST(AbandonableThread, PatienceIsOfTheClockThatIsGiven) {
+  testing::ManualClock clock;
+  std::promise<void> gate;
+  auto thread = start([opened = gate.get_future()] { opened.wait(); });
+  std::thread time([&] { clock.pass_when_awaited(1h); });
+  EXPECT_FALSE(thread.wait_for(1h, clock));
+  time.join();
+  gate.set_value();
+  EXPECT_TRUE(thread.wait_for(1ns, clock)) << "it stands still while the work ends";
 }
 
 TEST(AbandonableThread, WhatTheWorkHoldsIsGoneWhenItIsOver) {
@@ -76,7 +89,7 @@ TEST(AbandonableThread, OneThatWasLeftBehindFreesWhatItHoldsWhenItComesBack) {
     auto thread =
         start([opened = gate.get_future(), held = std::move(belonging)] { opened.wait(); });
     EXPECT_FALSE(thread.wait_for(1ms));
-  }  // destruction waits for nothing
+  }  // destruction does not wait
   gate.set_value();
   freed.get_future().wait();
 }
@@ -114,7 +127,7 @@ TEST(AbandonableThread, AnExceptionEndsTheWorkAndIsLogged) {
   EXPECT_TRUE(start([] { throw 7; }).wait_for(kLong));
   set_log_level(LogLevel::off);
   const std::string text = testing::read_file(dir.path() / "log");
-  EXPECT_THAT(text, HasSubstr("The thread of the test has ended with an exception: broken"));
+  EXPECT_THAT(text, HasSubstr("The thread of the test ended with an exception: broken"));
   EXPECT_THAT(text, HasSubstr("exception of unknown type"));
 }
 

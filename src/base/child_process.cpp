@@ -29,7 +29,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// Programs that did not end while they were waited for.
+/// Programs that had not ended when we stopped waiting for them.
 class Stragglers {
  public:
   void add(pid_t pid) {
@@ -40,7 +40,7 @@ class Stragglers {
     const std::lock_guard lock(mutex_);
     std::erase_if(pids_, [](pid_t pid) {
       int status = 0;
-      return waitpid(pid, &status, WNOHANG) != 0;  // ended, or no child of ours any more
+      return waitpid(pid, &status, WNOHANG) != 0;  // it has ended, or is not our child any more
     });
   }
 
@@ -61,8 +61,7 @@ void close_and_forget(int& descriptor) {
   }
 }
 
-/// Moves a descriptor out of the way of 0, 1 and 2: where we were started without them, pipes get
-/// their numbers.
+/// Moves a descriptor above 0, 1 and 2: if we were started without these, pipes get their numbers.
 bool move_above_standard(int& descriptor) {
   if (descriptor > STDERR_FILENO) {
     return true;
@@ -73,7 +72,7 @@ bool move_above_standard(int& descriptor) {
   return moved >= 0;
 }
 
-/// Both ends of a pipe, closed when forgotten.
+/// Both ends of a pipe; the destructor closes them.
 struct Pipe {
   int read_end = -1;
   int write_end = -1;
@@ -106,7 +105,7 @@ struct Pipe {
   }
 };
 
-/// What the new process does before it executes the program. Functions return an errno, 0 for none.
+/// What the new process does before it executes the program. Functions return an errno, or 0.
 class SpawnPlan {
  public:
   SpawnPlan() = default;
@@ -146,7 +145,7 @@ class SpawnPlan {
         posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO),
         posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO),
 #if defined(__GLIBC__)
-        // What libraries opened without O_CLOEXEC. macOS has an attribute for that, see below.
+        // Descriptors that libraries opened without O_CLOEXEC. macOS has an attribute for that.
         posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1),
 #endif
     });
@@ -189,7 +188,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
-/// Ours, with messages in English: they are looked at.
+/// Our environment, but with messages in English, because we interpret them.
 std::vector<std::string> child_environment() {
   std::vector<std::string> result;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -233,7 +232,7 @@ std::optional<std::string> find_program(std::string_view name) {
     std::string path(name);
     return is_program(path) ? std::optional{std::move(path)} : std::nullopt;
   }
-  const char* variable = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const char* variable = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): never set
   std::string_view rest = variable != nullptr ? variable : "/usr/bin:/bin";
   while (!name.empty()) {
     const auto colon = rest.find(':');
@@ -254,7 +253,7 @@ std::optional<std::string> find_program(std::string_view name) {
 Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command) {
   stragglers().reap();
   if (command.empty() || command.front().empty()) {
-    return fail(ErrorCode::invalid_argument, "There is no program to start in an empty command");
+    return fail(ErrorCode::invalid_argument, "The command is empty: it names no program");
   }
   const auto program = find_program(command.front());
   if (!program) {
@@ -331,7 +330,7 @@ void ChildProcess::wait_for_output(Nanoseconds timeout) {
   if (output_ < 0 || timeout <= Nanoseconds{0}) {
     return;
   }
-  // Rounded up, lest the last fraction of a millisecond be spent turning round and round.
+  // Rounded up: else the last fraction of a millisecond would be spent in a busy loop.
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
   pollfd watched{.fd = output_, .events = POLLIN, .revents = 0};
   static_cast<void>(
@@ -376,14 +375,14 @@ bool ChildProcess::reap() noexcept {
   if (found == 0 && info.si_pid == 0) {
     return false;
   }
-  // What it has left behind has no purpose any more; until it is reaped, the group's number is its.
-  // Where others have reaped it, the number may be anybody's by now.
+  // Ends the processes that it left behind. Until we reap it, its group's number stays its own; if
+  // another part of the program has reaped it, the number may belong to a foreign process by now.
   if (found == 0) {
     ::kill(-pid_, SIGKILL);
   }
   int status = 0;
   const pid_t ended = waitpid(pid_, &status, WNOHANG);
-  status_.emplace();  // where the program that we are part of reaps all children, nobody knows how
+  status_.emplace();  // unknown if another part of the program reaped it
   if (ended == pid_ && WIFEXITED(status)) {
     status_->code = WEXITSTATUS(status);
   } else if (ended == pid_ && WIFSIGNALED(status)) {
@@ -398,7 +397,7 @@ void ChildProcess::end() noexcept {
   if (pid_ < 0) {
     return;
   }
-  // The group first: what the program started, too. It fails where they are another user's.
+  // The group first: this includes the programs that it started. Fails if they are another user's.
   if (!reap()) {
     ::kill(-pid_, SIGTERM);
     if (!wait(kGrace)) {
@@ -406,7 +405,7 @@ void ChildProcess::end() noexcept {
       if (!wait(kPatience - kGrace)) {
         try {
           stragglers().add(pid_);
-        } catch (...) {  // out of memory: it stays a zombie until we end
+        } catch (...) {  // out of memory: it stays a zombie until our process ends
           status_.reset();
         }
       }

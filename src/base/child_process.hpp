@@ -1,4 +1,4 @@
-// A program that is started for what it writes.
+// A child process whose output is read.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -16,7 +16,7 @@ namespace enprof {
 
 /// How a program ended.
 struct ExitStatus {
-  std::optional<int> code;  ///< what it returned; empty where a signal ended it, or nobody knows
+  std::optional<int> code;  ///< what it returned; empty if a signal ended it, or if it is unknown
   int signal = 0;           ///< the signal that ended it, else 0
 
   friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
@@ -26,25 +26,24 @@ struct ExitStatus {
 [[nodiscard]] std::string to_string(const ExitStatus& status);
 
 /// A running program with pipes from its standard output and standard error; its standard input is
-/// empty. It is a process group of its own, so that Ctrl-C on our terminal does not reach it, and
-/// it inherits no descriptors of ours, no signal mask and no ignored signals: it dies of SIGPIPE as
-/// programs do, whatever we made of that signal. Its messages are in English (LC_ALL=C).
+/// empty. It has a process group of its own, so Ctrl-C on our terminal does not reach it. It
+/// inherits none of our descriptors, our signal mask or our ignored signals: SIGPIPE ends it as it
+/// ends other programs, even if we ignore SIGPIPE. Its messages are in English (LC_ALL=C).
 ///
 /// It does not outlive us for long:
-/// - the destructor ends it, with SIGTERM and then SIGKILL to its group, and reaps it;
-/// - if we are killed, its pipe has no reader any more: SIGPIPE ends it at its next write. A
-/// program
-///   that writes nothing more runs on until it ends by itself.
-/// A program that is another user's (sudo) takes no signals from us: the pipe alone then ends it,
-/// at its next write, also after the destructor. One that neither takes signals nor writes cannot
-/// be ended by us.
+/// - The destructor ends it, with SIGTERM and then SIGKILL to its group, and reaps it.
+/// - If we are killed, its pipe has no reader any more: SIGPIPE ends it at its next write. A
+///   program that does not write runs on until it ends by itself.
+/// A program of another user (sudo) takes no signals from us: then only the pipe ends it, at its
+/// next write, also after the destructor. We cannot end a program that neither takes our signals
+/// nor writes.
 ///
 /// Threads: one at a time.
 class ChildProcess {
  public:
-  /// Starts `command`; its first word is a path, or a name to look up in PATH. Errors: not_found,
-  /// where there is no such program; permission_denied; unavailable, where the system has no
-  /// processes or descriptors left.
+  /// Starts `command`; its first word is a path, or a name to find in PATH. Errors: not_found if
+  /// there is no such program; permission_denied; unavailable if the system has no processes or
+  /// descriptors left.
   [[nodiscard]] static Result<ChildProcess> start(const std::vector<std::string>& command);
 
   ChildProcess(ChildProcess&& other) noexcept;
@@ -53,23 +52,23 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
   ~ChildProcess();
 
-  /// Appends what it has written by now to `text`, at most `limit` bytes. False where its output
-  /// has ended. Never waits.
+  /// Appends what it has written by now to `text`, at most `limit` bytes. False if its output has
+  /// ended. Never waits.
   [[nodiscard]] bool read_output(std::string& text, std::size_t limit);
-  /// Returns once there is output, its output has ended, or the time is over.
+  /// Returns when there is output, its output has ended, or the time is over.
   void wait_for_output(Nanoseconds timeout);
   /// The end of what it has written to standard error so far, kErrorsKept bytes at most.
   [[nodiscard]] const std::string& errors();
 
-  /// How it ended; empty while it runs. Waits for its end up to this long.
+  /// How it ended; empty if it still runs. Waits for its end up to this long.
   [[nodiscard]] std::optional<ExitStatus> wait(Nanoseconds timeout);
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
 
   static constexpr std::size_t kErrorsKept = 4096;
-  /// From SIGTERM to SIGKILL.
+  /// The time from SIGTERM to SIGKILL.
   static constexpr Nanoseconds kGrace = std::chrono::milliseconds{200};
-  /// So long the destructor waits for the end; who has not ended by then is reaped later, when the
-  /// next program is started or ended.
+  /// How long the destructor waits for the end. A program that has not ended by then is reaped
+  /// later, when the next program is started or ended.
   static constexpr Nanoseconds kPatience = std::chrono::milliseconds{600};
 
  private:
@@ -84,7 +83,8 @@ class ChildProcess {
   std::optional<ExitStatus> status_;
 };
 
-/// Where a program lies: a path as it is, a name looked up in PATH. Empty where it is not there.
+/// The path of a program: a path is returned as it is, a name is found in PATH. Empty if there is
+/// no such program.
 [[nodiscard]] std::optional<std::string> find_program(std::string_view name);
 
 }  // namespace enprof

@@ -1,6 +1,7 @@
 #include "base/child_process.hpp"
 
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,7 +18,6 @@
 #include <string>
 #include <string_view>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -29,28 +29,35 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
 constexpr std::size_t kAll = 1 << 24;
-constexpr Nanoseconds kLong = 20s;
+constexpr Nanoseconds kLong = testing::kLongWait;
 
 std::vector<std::string> shell(std::string script) { return {"/bin/sh", "-c", std::move(script)}; }
 
 /// Reads until the output ends, or until it contains a text.
 std::string read_until(ChildProcess& child, std::string_view wanted = {}) {
   std::string text;
-  while (child.read_output(text, kAll) && (wanted.empty() || !text.contains(wanted))) {
-    child.wait_for_output(kLong);
-  }
+  testing::wait_until("the child says " + std::string{wanted.empty() ? "all" : wanted}, [&] {
+    child.wait_for_output(1s);
+    return !child.read_output(text, kAll) || (!wanted.empty() && text.contains(wanted));
+  });
   return text;
 }
 
 bool is_alive(pid_t pid) { return ::kill(pid, 0) == 0; }
 
-/// A process that is not our child has nobody to reap it but init: gone, or a zombie.
+/// Whether a process that is not our child has ended: it is gone, or a zombie until init reaps it.
 bool has_ended(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   std::getline(in, text);
   const auto name_end = text.rfind(')');
   return name_end == std::string::npos || text[name_end + 2] == 'Z' || text[name_end + 2] == 'X';
+}
+
+/// No clock of ours passes while a process of the system's ends: this waits for it in real time.
+void wait_until_it_has_ended(pid_t pid) {
+  testing::wait_until("process " + std::to_string(pid) + " has ended",
+                      [pid] { return has_ended(pid); });
 }
 
 std::size_t open_descriptors() {
@@ -96,7 +103,7 @@ TEST(ChildProcess, AProgramThatCannotBeRunIsAnError) {
             "\x7f"
             "ELF nonsense");
   child = ChildProcess::start({file.string()});
-  ASSERT_FALSE(child) << "exec's error was lost";
+  ASSERT_FALSE(child) << "the error of exec was lost";
   EXPECT_THAT(child.error().message, HasSubstr("errno"));
 }
 
@@ -131,7 +138,7 @@ TEST(ChildProcess, KeepsTheEndOfLongErrorsOnly) {
   ASSERT_TRUE(child);
   std::string text;
   while (child->read_output(text, kAll)) {
-    static_cast<void>(child->errors());  // else the pipe fills, and it waits for us
+    static_cast<void>(child->errors());  // else the pipe fills and the program waits
     child->wait_for_output(10ms);
   }
   EXPECT_LE(child->errors().size(), ChildProcess::kErrorsKept);
@@ -149,10 +156,8 @@ TEST(ChildProcess, IsEndedWithItsDescendantsWhenForgotten) {
     EXPECT_TRUE(is_alive(pid));
     EXPECT_TRUE(is_alive(grandchild));
   }
-  EXPECT_FALSE(is_alive(pid)) << "it runs, or is a zombie";
-  while (!has_ended(grandchild)) {
-    std::this_thread::sleep_for(1ms);
-  }
+  EXPECT_FALSE(is_alive(pid)) << "it still runs, or is a zombie";
+  wait_until_it_has_ended(grandchild);
 }
 
 TEST(ChildProcess, WhoIgnoresSigtermIsKilled) {
@@ -171,17 +176,15 @@ TEST(ChildProcess, DescendantsOfOneThatEndedByItselfAreEndedToo) {
   ASSERT_TRUE(child);
   const pid_t grandchild = std::stoi(read_until(*child, "\n"));
   EXPECT_EQ(child->wait(kLong), (ExitStatus{.code = 0}));
-  while (!has_ended(grandchild)) {
-    std::this_thread::sleep_for(1ms);
-  }
+  wait_until_it_has_ended(grandchild);
 }
 
 TEST(ChildProcess, WhereOthersHaveReapedItItsGroupsNumberIsNotItsAnyMore) {
   auto child = ChildProcess::start(shell("sleep 60 > /dev/null 2>&1 & echo $!"));
   ASSERT_TRUE(child) << child.error().message;
-  const pid_t foreigner = std::stoi(read_until(*child));  // who has that number now
+  const pid_t foreigner = std::stoi(read_until(*child));  // the process that has that number now
   ASSERT_EQ(::waitpid(child->pid(), nullptr, 0), child->pid());
-  EXPECT_EQ(child->wait(kLong), ExitStatus{}) << "nobody knows how it ended";
+  EXPECT_EQ(child->wait(kLong), ExitStatus{}) << "how it ended is unknown";
   EXPECT_FALSE(has_ended(foreigner));
   ::kill(foreigner, SIGKILL);
 }
@@ -225,7 +228,7 @@ TEST(ChildProcess, LeaksNoDescriptorAndInheritsNone) {
     auto child = ChildProcess::start(shell("ls /proc/self/fd"));
     ASSERT_TRUE(child);
     const std::string seen = read_until(*child);
-    EXPECT_LE(std::ranges::count(seen, '\n'), 4) << seen;  // 0, 1, 2 and the listing itself
+    EXPECT_LE(std::ranges::count(seen, '\n'), 4) << seen;  // 0, 1, 2 and that of the listing itself
     EXPECT_TRUE(child->wait(kLong));
   }
   EXPECT_FALSE(ChildProcess::start({"/nowhere"}));
@@ -233,32 +236,30 @@ TEST(ChildProcess, LeaksNoDescriptorAndInheritsNone) {
   ::close(ours);
 }
 
-/// Starts a program from a process that stands for enprof and is then killed with -9. The program
-/// prints the number of the process that is to end with it.
+/// Starts a program from a process that takes enprof's place and is then killed with -9. The
+/// program prints the number of the process that must end with it.
 void expect_to_end_with_its_killed_starter(const std::string& script) {
-  std::array<int, 2> told{};
-  ASSERT_EQ(::pipe(told.data()), 0);
+  std::array<int, 2> pid_pipe{};
+  ASSERT_EQ(::pipe(pid_pipe.data()), 0);
   const pid_t stand_in = ::fork();
   ASSERT_GE(stand_in, 0);
   if (stand_in == 0) {
     auto child = ChildProcess::start(shell(script));
     const pid_t pid = child ? std::stoi(read_until(*child, "\n")) : -1;
-    [[maybe_unused]] const auto written = ::write(told[1], &pid, sizeof pid);
+    [[maybe_unused]] const auto written = ::write(pid_pipe[1], &pid, sizeof pid);
     while (true) {
       ::pause();
     }
   }
   pid_t pid = 0;
-  ASSERT_EQ(::read(told[0], &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
+  ASSERT_EQ(::read(pid_pipe[0], &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
   ASSERT_GT(pid, 0);
   EXPECT_FALSE(has_ended(pid));
   ::kill(stand_in, SIGKILL);
   ::waitpid(stand_in, nullptr, 0);
-  while (!has_ended(pid)) {
-    std::this_thread::sleep_for(1ms);
-  }
-  ::close(told[0]);
-  ::close(told[1]);
+  wait_until_it_has_ended(pid);
+  ::close(pid_pipe[0]);
+  ::close(pid_pipe[1]);
 }
 
 #if defined(__linux__)
@@ -266,7 +267,7 @@ TEST(ChildProcess, WhereWeAreKilledItEndsAtItsNextWrite) {
   expect_to_end_with_its_killed_starter("while echo $$; do sleep 0.01; done");
 }
 
-// As one under sudo, which takes no signals from us.
+// Like a program under sudo, which takes no signals from us.
 TEST(ChildProcess, OneThatSignalsDoNotReachEndsAtItsNextWrite) {
   expect_to_end_with_its_killed_starter("setsid sh -c 'while echo $$; do sleep 0.01; done' & wait");
 }

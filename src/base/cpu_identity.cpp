@@ -63,8 +63,8 @@ CpuIdentity read_cpu_identity(const std::filesystem::path& /*procfs_root*/) {
 
 namespace {
 
-/// "CPU implementer" and "CPU part" of /proc/cpuinfo, as Linux, arch/arm64/include/asm/cputype.h,
-/// has them.
+/// "CPU implementer" and "CPU part" of /proc/cpuinfo, as in Linux,
+/// arch/arm64/include/asm/cputype.h.
 struct ArmPart {
   std::string_view implementer;
   std::string_view part;

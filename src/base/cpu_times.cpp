@@ -52,13 +52,13 @@ std::optional<double> foreign_cpu_share(const CpuSnapshot& begin, const CpuSnaps
   if (busy < 2 * CpuTimes::tick()) {
     return std::nullopt;
   }
-  // The two are counted in different steps: our own may seem to exceed the whole.
+  // The two are counted in different steps: our own time may seem to exceed the total.
   return std::clamp(1.0 - seconds(end.own - begin.own) / seconds(busy), 0.0, 1.0);
 }
 
 namespace {
 
-/// What the times were at an instant that the samples reach around.
+/// The times at an instant that lies within the samples, interpolated.
 CpuSnapshot times_at(std::span<const CpuSample> samples, Instant at) {
   const auto after = std::ranges::lower_bound(samples, at, {}, &CpuSample::at);
   if (after == samples.begin() || after->at == at) {
@@ -125,7 +125,7 @@ Result<Nanoseconds> CpuTimes::own() const {
 
 namespace {
 
-/// Takes the next word of a text that single spaces or more divide.
+/// Removes and returns the next word of a text whose words are separated by spaces.
 std::string_view next_word(std::string_view& text) {
   const auto begin = std::min(text.find_first_not_of(' '), text.size());
   const auto end = std::min(text.find_first_of(" \n", begin), text.size());
@@ -134,8 +134,8 @@ std::string_view next_word(std::string_view& text) {
   return word;
 }
 
-/// A time in ticks. Sandboxes are known to show -1 as an unsigned number: more than a century on
-/// ten thousand CPUs is none.
+/// A time in ticks. Empty for more than a century on ten thousand CPUs: some sandboxes show -1 as
+/// an unsigned number.
 std::optional<std::int64_t> next_ticks(std::string_view& text) {
   const std::string_view word = next_word(text);
   std::int64_t value = 0;
@@ -190,9 +190,8 @@ Result<MachineCpuTime> CpuTimes::machine() const {
     }
   }
   if (count < 4) {
-    return fail(ErrorCode::malformed,
-                fmt::format("{} does not begin with the CPU times of the machine",
-                            machine_->path().string()));
+    return fail(ErrorCode::malformed, fmt::format("{} does not begin with the machine's CPU times",
+                                                  machine_->path().string()));
   }
   const auto [user, nice, system, idle, iowait, irq, softirq, steal] = ticks;
   const std::int64_t busy = user + nice + system + irq + softirq;
@@ -208,7 +207,7 @@ Result<Nanoseconds> CpuTimes::own() const {
   if (!text) {
     return std::unexpected(text.error());
   }
-  // pid (comm) state …: comm may hold spaces and parentheses, so fields count from the last one.
+  // pid (comm) state …: comm may contain spaces and parentheses, so count from the last one.
   // utime and stime are fields 14 and 15, state is 3: proc_pid_stat(5).
   const auto comm_end = text->rfind(')');
   if (comm_end != std::string_view::npos) {

@@ -1,4 +1,4 @@
-// How busy the machine's CPUs are, and how much of that is this process.
+// How busy the machine's CPUs are, and how much of that this process used.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -16,8 +16,8 @@ namespace enprof {
 /// CPU time of the whole machine since it booted, summed over its CPUs. Linux and macOS count it in
 /// ticks of 10 ms.
 struct MachineCpuTime {
-  Nanoseconds busy{0};   ///< running anything; time that a hypervisor withheld is not in it
-  Nanoseconds total{0};  ///< busy, idle, waiting for input/output, or withheld
+  Nanoseconds busy{0};   ///< running anything; without time that a hypervisor withheld
+  Nanoseconds total{0};  ///< busy, idle, waiting for I/O, or withheld
 
   friend bool operator==(const MachineCpuTime&, const MachineCpuTime&) = default;
 };
@@ -41,18 +41,19 @@ struct CpuSample {
 /// Threads: any may read at any time.
 class CpuTimes {
  public:
-  /// A root other than /proc serves tests; macOS has none and ignores it.
+  /// Tests pass another root than /proc; macOS has no procfs and ignores it.
   explicit CpuTimes(const std::filesystem::path& procfs_root = "/proc");
 
   [[nodiscard]] Result<MachineCpuTime> machine() const;
-  /// This process, all its threads.
+  /// CPU time of this process, all its threads.
   [[nodiscard]] Result<Nanoseconds> own() const;
-  /// Both; empty where either cannot be read.
+  /// Both; empty if one of them cannot be read.
   [[nodiscard]] std::optional<CpuSnapshot> read() const;
 
-  /// CPUs that the machine's times are summed over: those online when this was constructed.
+  /// The number of CPUs that the machine's times are summed over: those online when this was
+  /// constructed.
   [[nodiscard]] unsigned cpu_count() const noexcept { return cpu_count_; }
-  /// The steps in which the machine's times are counted.
+  /// The size of the steps in which the machine's times are counted.
   [[nodiscard]] static Nanoseconds tick();
 
  private:
@@ -63,18 +64,18 @@ class CpuTimes {
 #endif
 };
 
-/// 0–1: share of the time of all CPUs between two readings in which they ran anything. Empty where
-/// that time is below ten ticks: too little to tell.
+/// 0–1: the share of the time of all CPUs between two readings in which they were busy. Empty if
+/// that time is less than ten ticks, which is too short for a share.
 [[nodiscard]] std::optional<double> busy_share(const MachineCpuTime& begin,
                                                const MachineCpuTime& end);
 
-/// 0–1: share of the machine's busy CPU time between two snapshots that other processes used. Empty
-/// where the machine was busy for less than two ticks: too little to tell.
+/// 0–1: the share of the machine's busy CPU time between two snapshots that other processes used.
+/// Empty if the machine was busy for less than two ticks, which is too short for a share.
 [[nodiscard]] std::optional<double> foreign_cpu_share(const CpuSnapshot& begin,
                                                       const CpuSnapshot& end);
-/// The same between two instants, from samples in the order of time, between which times are taken
-/// to grow evenly. Empty where the samples do not reach from begin to end, or where it would be
-/// told from less than one interval between two of them.
+/// The same between two instants, from samples in the order of time. Between two samples, times are
+/// assumed to grow evenly. Empty if the samples do not reach from begin to end, or if [begin, end]
+/// is shorter than one interval between two samples.
 [[nodiscard]] std::optional<double> foreign_cpu_share(std::span<const CpuSample> samples,
                                                       Instant begin, Instant end);
 

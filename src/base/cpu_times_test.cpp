@@ -24,7 +24,7 @@ TEST(CpuTimes, ReadsThisMachine) {
   EXPECT_GT(first->machine.total, first->machine.busy);
   EXPECT_GE(times.cpu_count(), 1U);
 
-  // Works until a tick has been charged to this process, whatever the machine's speed.
+  // Works until this process has used one more tick, on a machine of any speed.
   std::optional<CpuSnapshot> last;
   do {
     last = times.read();
@@ -132,7 +132,7 @@ TEST(ForeignCpuShare, IsUnknownWhereTheMachineWasIdleOrTheTimeTooShort) {
 TEST(ForeignCpuShare, OfAnIntervalComesFromTheSamplesAroundIt) {
   const auto at = [](int ms) { return Instant{std::chrono::milliseconds{ms}}; };
   const auto ms = [](int value) { return Nanoseconds{std::chrono::milliseconds{value}}; };
-  // Alone for the first second; in the second one another process takes three CPUs of four.
+  // Alone for the first second; in the next one another process uses three of four CPUs.
   const std::vector<CpuSample> samples{{at(0), snapshot(ms(5000), ms(100))},
                                        {at(500), snapshot(ms(5500), ms(600))},
                                        {at(1000), snapshot(ms(6000), ms(1100))},
@@ -143,7 +143,7 @@ TEST(ForeignCpuShare, OfAnIntervalComesFromTheSamplesAroundIt) {
   EXPECT_DOUBLE_EQ(*foreign_cpu_share(samples, at(0), at(2000)), 0.6);
   EXPECT_DOUBLE_EQ(*foreign_cpu_share(samples, at(750), at(1250)), 0.6);
   EXPECT_FALSE(foreign_cpu_share(samples, at(1000), at(1400)));  // shorter than an interval
-  EXPECT_FALSE(foreign_cpu_share(samples, at(-100), at(1000)));  // before the first one
+  EXPECT_FALSE(foreign_cpu_share(samples, at(-100), at(1000)));  // begins before the first sample
   EXPECT_FALSE(foreign_cpu_share(samples, at(1000), at(2100)));
   EXPECT_FALSE(foreign_cpu_share(std::span(samples).first(1), at(0), at(0)));
 }

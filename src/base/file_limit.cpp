@@ -20,16 +20,16 @@ std::optional<std::uintmax_t> file_limit() {
 std::string file_limit_hint() {
   rlimit limit{};
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
-    return "A file cannot be that large on this file system: choose a place on another";
+    return "This file system does not allow files of that size: use a directory on another one";
   }
   const std::string size = format_bytes(limit.rlim_cur);
   if (limit.rlim_max == RLIM_INFINITY || geteuid() == 0) {
-    return fmt::format("A file may have {} here at most. Raise that limit in this shell: ulimit {}",
+    return fmt::format("A file may have at most {} here. Raise that limit in this shell: ulimit {}",
                        size, limit.rlim_max == RLIM_INFINITY ? "-S -f unlimited" : "-f unlimited");
   }
   return fmt::format(
-      "A file may have {} here at most, and this shell cannot raise that limit again: start enprof "
-      "from another one, where no ulimit -f was given (for a service: LimitFSIZE=infinity)",
+      "A file may have at most {} here, and this shell cannot raise that limit again: start enprof "
+      "from a shell in which ulimit -f was not used (for a service: LimitFSIZE=infinity)",
       size);
 }
 

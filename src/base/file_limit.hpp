@@ -7,11 +7,11 @@
 
 namespace enprof {
 
-/// In bytes; empty where there is none.
+/// In bytes; empty if there is no limit.
 [[nodiscard]] std::optional<std::uintmax_t> file_limit();
 
-/// How large files may be here, and how that limit is raised: who is not root can raise it up to
-/// the hard limit alone, which `ulimit -f N` lowers too.
+/// A hint: how large files may be here, and how to raise that limit. A user who is not root can
+/// raise it only up to the hard limit, which `ulimit -f N` lowers too.
 [[nodiscard]] std::string file_limit_hint();
 
 }  // namespace enprof

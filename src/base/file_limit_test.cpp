@@ -14,7 +14,7 @@ TEST(FileLimit, TheRemedyIsOneThatWorksHere) {
     GTEST_SKIP() << "there is a limit on the size of files here";
   }
   EXPECT_EQ(file_limit(), std::nullopt);
-  EXPECT_EQ(file_limit_hint().find("ulimit"), std::string::npos) << "it is not the limit's doing";
+  EXPECT_EQ(file_limit_hint().find("ulimit"), std::string::npos) << "the limit is not the cause";
   rlimit limit = old;
   limit.rlim_cur = 64U << 10U;
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);

@@ -31,7 +31,7 @@ TEST(FileVersion, AnotherFileOfThatNameIsAnother) {
   write(path, "abc");
   const auto before = FileVersion::of(path);
   const auto time = std::filesystem::last_write_time(path);
-  // As large and as old as the first: only the inode tells them apart.
+  // As large and as old as the first: only the inode differs.
   write(directory.path() / "new.gguf", "xyz");
   std::filesystem::last_write_time(directory.path() / "new.gguf", time);
   std::filesystem::rename(directory.path() / "new.gguf", path);

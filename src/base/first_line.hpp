@@ -1,4 +1,4 @@
-// The first line of a small file, as those of sysfs are.
+// The first line of a small file, such as those of sysfs.
 #pragma once
 
 #include <filesystem>
@@ -7,10 +7,10 @@
 
 namespace enprof {
 
-/// Without spaces, tabs and line ends around it.
+/// The text without spaces, tabs and line ends around it.
 [[nodiscard]] std::string_view trimmed(std::string_view text);
 
-/// Trimmed; empty where it cannot be read.
+/// Trimmed; empty if the file cannot be read.
 [[nodiscard]] std::string first_line_of(const std::filesystem::path& path);
 
 }  // namespace enprof

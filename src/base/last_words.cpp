@@ -17,7 +17,7 @@
 namespace enprof {
 namespace {
 
-/// A text of limited length, for where nothing can be allocated.
+/// A text of limited length, for use where memory cannot be allocated.
 template <std::size_t Capacity>
 class ShortText {
  public:
@@ -25,7 +25,7 @@ class ShortText {
     size_ = 0;
     append(text);
   }
-  /// What could drive a terminal or begin another line is replaced.
+  /// Replaces characters that could control the terminal or begin another line.
   void append(std::string_view text) noexcept {
     for (const char character : text) {
       if (size_ == Capacity) {
@@ -53,8 +53,7 @@ constexpr std::size_t kLinesKept = 6;
 constexpr std::size_t kLongestLine = 400;
 constexpr std::size_t kSignalStack = 64U << 10U;
 
-// What follows is read when the program dies, on whichever thread it dies on: nothing of it is ever
-// taken away.
+// The data below is read when the program dies, on any thread: it is never destroyed.
 std::atomic<bool> is_under_way{false};
 ShortText<kLongestName> model_name;
 ShortText<kLongestName> run_name;
@@ -88,13 +87,13 @@ void say_last_words(std::string_view reason) noexcept {
   if (is_under_way.load(std::memory_order_acquire)) {
     write_note(text.view());
   }
-  // A line of progress may stand there.
+  // The cursor may stand in a progress line.
   say_at_once(isatty(STDERR_FILENO) == 1 ? "\nenprof: error: " : "enprof: error: ");
   say_at_once(text.view());
   const std::size_t said = lines_said.load(std::memory_order_acquire);
   for (std::size_t index = said - std::min(said, kLinesKept); index < said; ++index) {
     ShortText<kLongestLine + 32> line;
-    line.append("  llama.cpp said before: ");
+    line.append("  llama.cpp logged before: ");
     line.append(lines[index % kLinesKept].view());
     line.end_line();
     say_at_once(line.view());
@@ -104,7 +103,7 @@ void say_last_words(std::string_view reason) noexcept {
     return;
   }
   ShortText<2 * kLongestName + 64> who;
-  who.append("  It was at work with the model ");
+  who.append("  It was using the model ");
   who.append(model_name.view());
   if (!run_name.view().empty()) {
     who.append(", in run ");
@@ -115,7 +114,7 @@ void say_last_words(std::string_view reason) noexcept {
   say_at_once(who.view());
   if (note_descriptor.load() >= 0) {
     say_at_once(
-        "  What is saved of the run is kept, as failed: the next enprof command sees to it.\n");
+        "  The part of the run that was saved is kept, as failed, by the next enprof command.\n");
   }
   say_at_once("  Use another conversion of the model, a smaller one, or a smaller --ctx.\n");
 }
@@ -123,9 +122,9 @@ void say_last_words(std::string_view reason) noexcept {
 std::string_view meaning_of(int number) noexcept {
   switch (number) {
     case SIGSEGV:
-      return "an access to memory that is not there (SIGSEGV)";
+      return "an access to invalid memory (SIGSEGV)";
     case SIGBUS:
-      return "an access to a part of a file that is not there: was it cut off meanwhile? (SIGBUS)";
+      return "an access beyond the end of a file: was it truncated meanwhile? (SIGBUS)";
     case SIGFPE:
       return "a division by zero (SIGFPE)";
     case SIGILL:
@@ -138,8 +137,8 @@ std::string_view meaning_of(int number) noexcept {
 void on_crash(int number) {
   std::signal(number, SIG_DFL);
   if (is_dying.exchange(true)) {
-    // Of another thread, which is saying its last words and then ends the program; or of those
-    // words themselves. An alarm ends the wait where they hang.
+    // Another thread has crashed and is reporting that before it ends the program; or the report
+    // itself crashed. An alarm ends the wait if it hangs.
     alarm(2);
     pause();
     _exit(1);
@@ -148,22 +147,22 @@ void on_crash(int number) {
   if (number == SIGABRT) {
     _exit(1);
   }
-  raise(number);  // as the system's own records of crashes have it
+  raise(number);  // so that the system records the crash
 }
 
 [[noreturn]] void on_terminate() {
   ShortText<1024> reason;
-  reason.append("something went wrong that should not");
+  reason.append("an unexpected exception");
   if (const std::exception_ptr thrown = std::current_exception()) {
     try {
       std::rethrow_exception(thrown);
     } catch (const std::bad_alloc&) {
-      reason.set("there is no memory left");
+      reason.set("out of memory");
     } catch (const std::exception& error) {
       reason.append(": ");
       reason.append(error.what());
     } catch (...) {
-      reason.append(": an exception of unknown type");
+      reason.append(" of unknown type");
     }
   }
   end_with_last_words(reason.view());
@@ -171,7 +170,7 @@ void on_crash(int number) {
 
 }  // namespace
 
-Undertaking::Undertaking(std::string_view model, std::string_view run_id, int note) noexcept
+CrashContext::CrashContext(std::string_view model, std::string_view run_id, int note) noexcept
     : is_told_(!is_under_way.load()) {
   if (!is_told_) {
     return;
@@ -186,7 +185,7 @@ Undertaking::Undertaking(std::string_view model, std::string_view run_id, int no
   is_under_way.store(true, std::memory_order_release);
 }
 
-Undertaking::~Undertaking() {
+CrashContext::~CrashContext() {
   if (!is_told_) {
     return;
   }
@@ -215,7 +214,7 @@ void end_with_last_words(std::string_view reason) noexcept {
   if (is_dying.exchange(true)) {
     alarm(2);
     while (true) {
-      pause();  // the first one is about to end the program
+      pause();  // the first thread is about to end the program
     }
   }
   say_last_words(reason);
@@ -224,7 +223,7 @@ void end_with_last_words(std::string_view reason) noexcept {
 
 void remember_line(std::string_view line) noexcept {
   if (lines_in_use.test_and_set(std::memory_order_acquire)) {
-    return;  // another thread speaks; its line is as good
+    return;  // another thread is writing its line; one of them is enough
   }
   const std::size_t said = lines_said.load(std::memory_order_relaxed);
   lines[said % kLinesKept].set(line);

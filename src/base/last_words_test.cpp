@@ -45,25 +45,25 @@ class LastWordsDeathTest : public ::testing::Test {
 TEST_F(LastWordsDeathTest, SayWhoDidItAndWhy) {
   const auto die = [&] {
     remember_line("load: something was odd");
-    const Undertaking undertaking("evil\x1b[2J.gguf", "4f2a", open_note());
+    const CrashContext undertaking("evil\x1b[2J.gguf", "4f2a", open_note());
     end_with_last_words("llama.cpp gave up: ops.cpp:1: GGML_ASSERT(x) failed");
   };
   EXPECT_EXIT(die(), ExitedWithCode(1),
               "enprof: error: llama.cpp gave up: ops.cpp:1: GGML_ASSERT\\(x\\) failed\n"
-              "  llama.cpp said before: load: something was odd\n"
-              "  It was at work with the model evil\\?\\[2J.gguf, in run 4f2a");
+              "  llama.cpp logged before: load: something was odd\n"
+              "  It was using the model evil\\?\\[2J.gguf, in run 4f2a");
   EXPECT_EQ(testing::read_file(note_), "llama.cpp gave up: ops.cpp:1: GGML_ASSERT(x) failed\n");
 }
 
 TEST_F(LastWordsDeathTest, ACrashIsToldAndStaysACrash) {
   const auto die = [&] {
-    std::signal(SIGSEGV, SIG_DFL);  // a sanitizer's own handler would be left alone
+    std::signal(SIGSEGV, SIG_DFL);  // else a sanitizer's handler would stay
     install_last_words();
-    const Undertaking undertaking("m.gguf", "4f2a", open_note());
+    const CrashContext undertaking("m.gguf", "4f2a", open_note());
     std::raise(SIGSEGV);
   };
   EXPECT_EXIT(die(), KilledBySignal(SIGSEGV),
-              "SIGSEGV.*\n  It was at work with the model m.gguf, in run 4f2a");
+              "SIGSEGV.*\n  It was using the model m.gguf, in run 4f2a");
   EXPECT_THAT(testing::read_file(note_), HasSubstr("SIGSEGV"));
 }
 
@@ -71,11 +71,10 @@ TEST_F(LastWordsDeathTest, AnAbortEndsTheProgramInOrder) {
   const auto die = [] {
     std::signal(SIGABRT, SIG_DFL);
     install_last_words();
-    const Undertaking undertaking("m.gguf", "", -1);
+    const CrashContext undertaking("m.gguf", "", -1);
     std::abort();
   };
-  EXPECT_EXIT(die(), ExitedWithCode(1),
-              "SIGABRT.*\n  It was at work with the model m.gguf. The program");
+  EXPECT_EXIT(die(), ExitedWithCode(1), "SIGABRT.*\n  It was using the model m.gguf. The program");
 }
 
 TEST_F(LastWordsDeathTest, AnExceptionThatNobodyCatchesIsTold) {
@@ -83,14 +82,13 @@ TEST_F(LastWordsDeathTest, AnExceptionThatNobodyCatchesIsTold) {
     install_last_words();
     std::thread([] { throw std::runtime_error("lost in space"); }).join();
   };
-  EXPECT_EXIT(die(), ExitedWithCode(1),
-              "error: something went wrong that should not: lost in space");
+  EXPECT_EXIT(die(), ExitedWithCode(1), "error: an unexpected exception: lost in space");
 }
 
-/// As all threads of a graph do that fails.
+/// All threads that compute a graph fail together.
 TEST_F(LastWordsDeathTest, OfManyThreadsThatDieOneSpeaks) {
   const auto die = [&] {
-    const Undertaking undertaking("m.gguf", "4f2a", open_note());
+    const CrashContext undertaking("m.gguf", "4f2a", open_note());
     std::thread other([] { end_with_last_words("one of them failed"); });
     std::thread third([] { end_with_last_words("one of them failed"); });
     end_with_last_words("one of them failed");
@@ -102,7 +100,7 @@ TEST_F(LastWordsDeathTest, OfManyThreadsThatDieOneSpeaks) {
 TEST_F(LastWordsDeathTest, WhatIsOverIsNotBlamed) {
   const auto die = [&] {
     {
-      const Undertaking undertaking("m.gguf", "4f2a", open_note());
+      const CrashContext undertaking("m.gguf", "4f2a", open_note());
     }
     end_with_last_words("something else");
   };

@@ -33,7 +33,7 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::off;
 }
 
-/// spdlog's own sink throws where stderr cannot be written.
+/// spdlog's own sink throws if stderr cannot be written.
 class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -44,12 +44,12 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 };
 
-/// A log file that takes nothing any more (a full disk) is told of once. spdlog would print a line
-/// a second, in its own words.
+/// Reports once that the log file cannot be written any more (a full disk). spdlog itself would
+/// print a line every second.
 void on_log_failure(const std::string& what) {
-  static std::atomic<bool> told{false};
-  if (!told.exchange(true)) {
-    say("enprof: the log cannot be written, lines of it are missing: " + printable(what) + "\n");
+  static std::atomic<bool> reported{false};
+  if (!reported.exchange(true)) {
+    say("enprof: the log cannot be written, lines are missing: " + printable(what) + "\n");
   }
 }
 
@@ -62,8 +62,8 @@ std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
   return logger;
 }
 
-/// The one logger of the process. shared_ptr because spdlog's sinks are shared by design. It is
-/// never destroyed: a thread that a hanging driver holds may log when the program ends.
+/// The one logger of the process. A shared_ptr because spdlog shares sinks by design. It is never
+/// destroyed: a thread that hangs in a driver may log while the program ends.
 std::shared_ptr<spdlog::logger>& logger() {
   static auto* const instance =
       new std::shared_ptr<spdlog::logger>(make_logger(std::make_shared<StderrSink>()));
@@ -91,7 +91,7 @@ Result<void> set_log_file(const std::filesystem::path& path) {
 bool log_enabled(LogLevel level) noexcept {
   try {
     return logger()->should_log(to_spdlog(level));
-  } catch (...) {  // made at the first call, when there was no memory for it
+  } catch (...) {  // the first call makes the logger: out of memory
     return false;
   }
 }
@@ -100,7 +100,7 @@ void log_line(LogLevel level, std::string_view component, std::string_view messa
   try {
     logger()->log(to_spdlog(level), "{:<9} {}", component, printable(message));
   } catch (...) {
-    return;  // the log is the last resort: there is nowhere left to report to
+    return;  // a failure of the log itself cannot be reported anywhere
   }
 }
 

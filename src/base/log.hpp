@@ -1,4 +1,4 @@
-// Formatted logging for enprof's own code; the public face is <enprof/base/log.hpp>.
+// Formatted logging for enprof's own code; the public interface is <enprof/base/log.hpp>.
 #pragma once
 
 #include "enprof/base/log.hpp"
@@ -10,8 +10,8 @@
 
 namespace enprof {
 
-/// A component's voice in the log: `kLog.info("Connected to profiling database at {}", path)`.
-/// Threads: any. A message that cannot be formatted is logged as such, never thrown.
+/// Logs for one component: `kLog.info("Connected to profiling database at {}", path)`. Threads:
+/// any. Never throws: a message that cannot be formatted is replaced by one that says so.
 class Logger {
  public:
   constexpr explicit Logger(std::string_view component) : component_(component) {}

@@ -1,4 +1,4 @@
-// Text in lower case, for names that are compared whatever their case.
+// Text in lower case, for names that are compared without regard to case.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace enprof {
 
-/// A to Z alone are changed; every other byte stays, whatever the locale says.
+/// Changes only A to Z; all other bytes stay the same, in every locale.
 [[nodiscard]] std::string lower_case(std::string_view text);
 
 }  // namespace enprof

@@ -12,7 +12,7 @@ Result<void> refuse_named_pipe(const std::filesystem::path& path) {
     return {};
   }
   return fail(ErrorCode::invalid_argument, fmt::format("{} is a pipe, not a file", path.string()),
-              "Write what it gives into a file first, and name that.");
+              "Write its content into a file first, and pass that file.");
 }
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// Pipes that have a name, where a file is expected.
+// Refuses named pipes where a file is expected.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -7,9 +7,9 @@
 
 namespace enprof {
 
-/// Opening a named pipe waits until a program writes into it, for ever where none does, and no
-/// signal ends that. Error: invalid_argument for such a pipe. A pipe that a shell made for one
-/// command (/dev/fd/N) has its writer: it is let through.
+/// Opening a named pipe waits until a program writes into it, possibly for ever, and no signal ends
+/// the wait. Error: invalid_argument for such a pipe. A pipe that a shell made for one command
+/// (/dev/fd/N) has a writer already and is accepted.
 [[nodiscard]] Result<void> refuse_named_pipe(const std::filesystem::path& path);
 
 }  // namespace enprof

@@ -10,7 +10,7 @@ namespace {
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::size_t distance(std::string_view from, std::string_view to) {
-  // Three rows of the table of distances between the beginnings of both.
+  // Three rows of the table of distances between the prefixes of both.
   std::vector<std::size_t> before(to.size() + 1);
   std::vector<std::size_t> last(to.size() + 1);
   std::vector<std::size_t> row(to.size() + 1);

@@ -1,4 +1,4 @@
-// What somebody may have meant who mistyped a name.
+// Suggests the name that a mistyped name probably meant.
 #pragma once
 
 #include <optional>
@@ -7,9 +7,9 @@
 
 namespace enprof {
 
-/// The known name that the fewest steps lead to: a character put in, left out or replaced, or two
-/// neighbours swapped (optimal string alignment; upper and lower case are the same). Empty where
-/// even that needs more steps than half of the name's length.
+/// The known name with the fewest edits: a character inserted, deleted or replaced, or two
+/// neighbours swapped (optimal string alignment; case is ignored). Empty if even that name needs
+/// more edits than half of the name's length.
 [[nodiscard]] std::optional<std::string_view> nearest_name(std::string_view name,
                                                            std::span<const std::string_view> known);
 

@@ -5,7 +5,6 @@
 #include "base/thread_name.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -26,8 +25,11 @@ Result<void> PeriodicThread::start(Options options, std::function<void()> turn) 
   is_failing_ = false;
   stopping_ = false;
   woken_ = false;
+  wake_.set_clock(*options_.clock);
+  wake_.begin_thread();
   auto started = start_thread("The thread " + options_.name, [this] { work(); });
   if (!started) {
+    wake_.end_thread();
     return std::unexpected(std::move(started.error()));
   }
   thread_ = *std::move(started);
@@ -42,8 +44,9 @@ void PeriodicThread::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_one();
+  wake_.notify();
   thread_.join();
+  wake_.end_thread();
 }
 
 void PeriodicThread::wake() noexcept {
@@ -51,7 +54,7 @@ void PeriodicThread::wake() noexcept {
     {
       const std::lock_guard lock(mutex_);
     }  // once it is free the thread sleeps, or has seen it
-    wake_.notify_one();
+    wake_.notify();
   }
 }
 
@@ -61,17 +64,20 @@ void PeriodicThread::work() {
   std::unique_lock lock(mutex_);
   while (rest(lock, pause)) {
     lock.unlock();
-    woken_.exchange(false);  // and not a store: the turn sees what came before wake()
-    take_turn();
+    woken_.exchange(false);  // not a store: the turn must see what was written before wake()
+    run_turn();
     pause = options_.period;
     lock.lock();
   }
 }
 
 bool PeriodicThread::rest(std::unique_lock<std::mutex>& lock, Nanoseconds pause) {
-  const auto begin = std::chrono::steady_clock::now();
+  if (stopping_) {
+    return false;  // whoever left it behind in a turn may have taken the clock along
+  }
+  const Instant begin = options_.clock->now();
   listening_ = true;
-  // Not first for the unbroken part and then for the rest: where nobody wakes it, it wakes once.
+  // One wait for the whole pause, not one for its first part and another: it wakes up only once.
   if (wake_.wait_until(lock, begin + pause, [this] { return stopping_ || woken_; })) {
     wake_.wait_until(lock, begin + std::min(pause, options_.unbroken),
                      [this] { return stopping_; });
@@ -80,10 +86,10 @@ bool PeriodicThread::rest(std::unique_lock<std::mutex>& lock, Nanoseconds pause)
   return !stopping_;
 }
 
-void PeriodicThread::take_turn() {
+void PeriodicThread::run_turn() {
   const auto failed = [this](std::string_view what) {
     if (!std::exchange(is_failing_, true)) {
-      kLog.error("Could not {}: {}. It is tried again", options_.purpose, what);
+      kLog.error("Could not {}: {}. It will be tried again", options_.purpose, what);
     }
   };
   try {

@@ -2,10 +2,12 @@
 
 #include "enprof/base/log.hpp"
 
+#include "support/manual_clock.hpp"
 #include "support/no_threads.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <array>
 #include <atomic>
@@ -16,117 +18,170 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace enprof {
 namespace {
 
 using namespace std::chrono_literals;
-using SteadyClock = std::chrono::steady_clock;
+using ::testing::ElementsAre;
+using testing::ManualClock;
+using testing::wait_until;
 
+/// On the real clock.
 PeriodicThread::Options every(Nanoseconds period, Nanoseconds first = 0ms) {
   return {.name = "enprof-test", .purpose = "count", .period = period, .first = first};
 }
 
-/// Waits for what a thread does; there is no limit but the test's own.
-template <class Condition>
-void wait_until(const Condition& condition) {
-  while (!condition()) {
-    std::this_thread::sleep_for(1ms);
+/// A thread on a clock that the test moves, and when it took its turns, since the test's begin.
+class PeriodicThreadTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] PeriodicThread::Options every(Nanoseconds period, Nanoseconds first = 0ms) const {
+    PeriodicThread::Options options = enprof::every(period, first);
+    options.clock = &clock_;
+    return options;
   }
+  void take_turn() { turns_.push_back(clock_.now() - begin_); }
+
+  ManualClock clock_;
+  const Instant begin_ = clock_.now();
+  std::vector<Nanoseconds> turns_;  // the thread's, read while it rests
+  PeriodicThread thread_;
+};
+
+TEST_F(PeriodicThreadTest, TakesTurnsUntilItIsStopped) {
+  ASSERT_TRUE(thread_.start(every(10ms), [this] { take_turn(); }));
+  clock_.pass(25ms);
+  EXPECT_THAT(turns_, ElementsAre(0ms, 10ms, 20ms));
+  thread_.stop();
+  thread_.stop();  // again: no harm
+  clock_.pass(1h);
+  EXPECT_EQ(turns_.size(), 3U);
 }
 
-TEST(PeriodicThread, TakesTurnsUntilItIsStopped) {
-  std::atomic<int> turns{0};
-  PeriodicThread thread;
-  ASSERT_TRUE(thread.start(every(1ms), [&] { ++turns; }));
-  wait_until([&] { return turns >= 3; });
-  thread.stop();
-  const int then = turns;
-  thread.stop();  // again: no harm
-  std::this_thread::sleep_for(10ms);
-  EXPECT_EQ(turns, then);
+TEST_F(PeriodicThreadTest, RestsForThePeriodAfterEachTurn) {
+  ASSERT_TRUE(thread_.start(every(5ms, 7ms), [this] {
+    take_turn();
+    clock_.advance(12ms);  // a turn longer than the period
+  }));
+  clock_.pass(50ms);
+  EXPECT_THAT(turns_, ElementsAre(7ms, 24ms, 41ms));
 }
 
-TEST(PeriodicThread, RestsForThePeriodAfterEachTurn) {
-  constexpr auto kPeriod = 5ms;
-  std::array<SteadyClock::time_point, 4> begins{};
-  std::array<SteadyClock::time_point, 4> ends{};
-  std::atomic<std::size_t> turns{0};
-  PeriodicThread thread;
-  const auto begin = SteadyClock::now();
-  ASSERT_TRUE(thread.start(every(kPeriod, kPeriod), [&] {
-    if (const std::size_t turn = turns; turn < begins.size()) {
-      begins[turn] = SteadyClock::now();
-      std::this_thread::sleep_for(2 * kPeriod);  // a turn longer than the period
-      ends[turn] = SteadyClock::now();
-      turns = turn + 1;
+TEST_F(PeriodicThreadTest, ATurnMaySetThePeriod) {
+  ASSERT_TRUE(thread_.start(every(1h), [this] {
+    take_turn();
+    thread_.set_period(1ms * turns_.size());
+  }));
+  clock_.pass(5ms);
+  EXPECT_THAT(turns_, ElementsAre(0ms, 1ms, 3ms));
+}
+
+TEST_F(PeriodicThreadTest, WakingItEndsTheRest) {
+  ASSERT_TRUE(thread_.start(every(1h), [this] { take_turn(); }));
+  clock_.pass(10min);
+  thread_.wake();
+  clock_.pass(59min);  // what is left of the hour is forgotten
+  thread_.wake();
+  clock_.pass(1h);
+  EXPECT_THAT(turns_, ElementsAre(0min, 10min, 69min, 129min));
+}
+
+TEST_F(PeriodicThreadTest, WakingItLeavesTheBeginOfARestAlone) {
+  PeriodicThread::Options options = every(1h);
+  options.unbroken = 20ms;
+  ASSERT_TRUE(thread_.start(options, [this] { take_turn(); }));
+  clock_.pass(5ms);
+  thread_.wake();
+  clock_.pass(30ms);
+  thread_.wake();
+  clock_.pass(5ms);
+  EXPECT_THAT(turns_, ElementsAre(0ms, 20ms, 40ms));
+}
+
+TEST_F(PeriodicThreadTest, WhereThePeriodIsShorterThanWhatIsLeftAloneItCounts) {
+  PeriodicThread::Options options = every(1ms);
+  options.unbroken = 20ms;
+  ASSERT_TRUE(thread_.start(options, [this] { take_turn(); }));
+  clock_.pass(2ms);
+  EXPECT_THAT(turns_, ElementsAre(0ms, 1ms, 2ms));
+}
+
+TEST_F(PeriodicThreadTest, WokenDuringATurnItTakesAnother) {
+  ASSERT_TRUE(thread_.start(every(1h), [this] {
+    take_turn();
+    if (turns_.size() < 100) {
+      thread_.wake();
     }
   }));
-  wait_until([&] { return turns == begins.size(); });
-  thread.stop();
-  EXPECT_GE(begins[0], begin + kPeriod);
-  for (std::size_t turn = 1; turn < begins.size(); ++turn) {
-    EXPECT_GE(begins[turn], ends[turn - 1] + kPeriod);
-  }
+  clock_.settle();
+  EXPECT_EQ(turns_.size(), 100U);
 }
 
-TEST(PeriodicThread, ATurnMaySetThePeriod) {
-  std::atomic<int> turns{0};
-  PeriodicThread thread;
-  ASSERT_TRUE(thread.start(every(1h), [&] {
-    ++turns;
-    thread.set_period(1ms);
+TEST_F(PeriodicThreadTest, StopWaitsNeitherForTheFirstTurnNorForThePeriod) {
+  ASSERT_TRUE(thread_.start(every(1h, 1h), [this] { take_turn(); }));
+  thread_.stop();
+  EXPECT_TRUE(turns_.empty());
+  ASSERT_TRUE(thread_.start(every(1h), [this] { take_turn(); }));  // it can be started again
+  clock_.settle();
+  thread_.stop();
+  EXPECT_EQ(turns_.size(), 1U);
+}
+
+TEST_F(PeriodicThreadTest, StopWaitsForATurnUnderWay) {
+  std::binary_semaphore begun{0};
+  std::binary_semaphore may_end{0};
+  std::atomic<bool> stopped{false};
+  ASSERT_TRUE(thread_.start(every(1h), [&] {
+    begun.release();
+    may_end.acquire();
+    EXPECT_FALSE(stopped);
   }));
-  wait_until([&] { return turns >= 2; });
+  begun.acquire();
+  std::thread stopper([&] {
+    thread_.stop();
+    stopped = true;
+  });
+  may_end.release();
+  stopper.join();
+  EXPECT_TRUE(stopped);
 }
 
-TEST(PeriodicThread, WakingItEndsTheRest) {
+TEST_F(PeriodicThreadTest, DestructionStopsIt) {
+  {
+    PeriodicThread other;
+    ASSERT_TRUE(other.start(every(1ms), [this] { take_turn(); }));
+    clock_.pass(1ms);
+  }
+  clock_.pass(1h);
+  EXPECT_THAT(turns_, ElementsAre(0ms, 1ms));
+}
+
+// What follows is of the real clock.
+
+TEST(PeriodicThread, TakesTurnsInRealTime) {
   std::atomic<int> turns{0};
   PeriodicThread thread;
-  thread.wake();  // it does not run: no harm
+  ASSERT_TRUE(thread.start(every(1ms, 1ms), [&] { ++turns; }));
+  wait_until("it takes turns", [&] { return turns >= 3; });
+  thread.stop();
+}
+
+TEST(PeriodicThread, OneWakeIsOneTurn) {
+  std::atomic<int> turns{0};
+  PeriodicThread thread;
+  thread.wake();  // it does not run: no effect
   ASSERT_TRUE(thread.start(every(1h), [&] { ++turns; }));
   for (int turn = 1; turn <= 1'000; ++turn) {
-    wait_until([&] { return turns >= turn; });
+    while (turns < turn) {
+      std::this_thread::yield();
+    }
     thread.wake();  // while it rests, or just before
   }
-  wait_until([&] { return turns == 1'001; });
+  wait_until("the last turn is taken", [&] { return turns == 1'001; });
   thread.stop();
   EXPECT_EQ(turns, 1'001);
   thread.wake();
-}
-
-TEST(PeriodicThread, WokenDuringATurnItTakesAnother) {
-  std::atomic<int> turns{0};
-  PeriodicThread thread;
-  ASSERT_TRUE(thread.start(every(1h), [&] {
-    if (++turns < 100) {
-      thread.wake();
-    }
-  }));
-  wait_until([&] { return turns == 100; });
-}
-
-TEST(PeriodicThread, WakingItLeavesTheBeginOfARestAlone) {
-  constexpr auto kUnbroken = 20ms;
-  std::atomic<int> turns{0};
-  SteadyClock::time_point first_ended;
-  SteadyClock::time_point second_began;
-  PeriodicThread thread;
-  PeriodicThread::Options options = every(1h);
-  options.unbroken = kUnbroken;
-  ASSERT_TRUE(thread.start(options, [&] {
-    (turns == 0 ? first_ended : second_began) = SteadyClock::now();
-    ++turns;
-  }));
-  wait_until([&] { return turns == 1; });
-  thread.wake();
-  wait_until([&] { return turns == 2; });
-  thread.stop();
-  EXPECT_GE(second_began - first_ended, kUnbroken);
-
-  options.period = 1ms;  // less than what is left alone
-  ASSERT_TRUE(thread.start(options, [&] { ++turns; }));
-  wait_until([&] { return turns >= 5; });
 }
 
 TEST(PeriodicThread, ManyMayWakeIt) {
@@ -143,45 +198,7 @@ TEST(PeriodicThread, ManyMayWakeIt) {
   std::thread other(want);
   want();
   other.join();
-  wait_until([&] { return seen == 4'000; });  // the last one is not lost
-}
-
-TEST(PeriodicThread, StopWaitsNeitherForTheFirstTurnNorForThePeriod) {
-  std::atomic<int> turns{0};
-  PeriodicThread thread;
-  ASSERT_TRUE(thread.start(every(1h, 1h), [&] { ++turns; }));
-  thread.stop();
-  EXPECT_EQ(turns, 0);
-  ASSERT_TRUE(thread.start(every(1h), [&] { ++turns; }));  // it can be started anew
-  wait_until([&] { return turns == 1; });
-  thread.stop();
-  EXPECT_EQ(turns, 1);
-}
-
-TEST(PeriodicThread, StopWaitsForATurnUnderWay) {
-  std::binary_semaphore begun{0};
-  std::atomic<bool> ended{false};
-  PeriodicThread thread;
-  ASSERT_TRUE(thread.start(every(1h), [&] {
-    begun.release();
-    std::this_thread::sleep_for(20ms);
-    ended = true;
-  }));
-  begun.acquire();
-  thread.stop();
-  EXPECT_TRUE(ended);
-}
-
-TEST(PeriodicThread, DestructionStopsIt) {
-  std::atomic<int> turns{0};
-  {
-    PeriodicThread thread;
-    ASSERT_TRUE(thread.start(every(1ms), [&] { ++turns; }));
-    wait_until([&] { return turns >= 1; });
-  }
-  const int then = turns;
-  std::this_thread::sleep_for(10ms);
-  EXPECT_EQ(turns, then);
+  wait_until("the last wake is not lost", [&] { return seen == 4'000; });
 }
 
 TEST(PeriodicThread, ATurnThatThrowsIsLoggedOnceAndFollowedByOthers) {
@@ -200,7 +217,7 @@ TEST(PeriodicThread, ATurnThatThrowsIsLoggedOnceAndFollowedByOthers) {
       throw turn;
     }
   }));
-  wait_until([&] { return turns >= 5; });
+  wait_until("it takes turns", [&] { return turns >= 5; });
   thread.stop();
   set_log_level(LogLevel::off);
   const std::string text = testing::read_file(path);
@@ -242,7 +259,7 @@ TEST(PeriodicThread, WithoutAThreadItSaysSo) {
     EXPECT_EQ(turns, 0);
   }
   ASSERT_TRUE(thread.start(every(1ms), [&] { ++turns; }));  // later there may be one
-  wait_until([&] { return turns >= 1; });
+  wait_until("it takes a turn", [&] { return turns >= 1; });
 }
 
 }  // namespace

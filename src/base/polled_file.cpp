@@ -54,7 +54,7 @@ PolledFile::~PolledFile() {
 }
 
 Result<std::string_view> PolledFile::read(std::span<char> buffer) const {
-  // A file of procfs may hand out its text in several pieces.
+  // procfs may return a file's text in several pieces.
   std::size_t length = 0;
   while (length < buffer.size()) {
     const ssize_t count = ::pread(descriptor_, buffer.data() + length, buffer.size() - length,
@@ -69,7 +69,7 @@ Result<std::string_view> PolledFile::read(std::span<char> buffer) const {
       break;
     }
     length += static_cast<std::size_t>(count);
-    // A whole line is a whole answer: asking for the end of file would cost another call.
+    // A whole line is enough: reading up to the end of file would cost another call.
     if (buffer[length - 1] == '\n') {
       break;
     }

@@ -1,4 +1,4 @@
-// A small file that is read again and again.
+// A small file that is read repeatedly.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -10,8 +10,8 @@
 
 namespace enprof {
 
-/// Opened once and then read from its start with pread: for a file of sysfs or procfs that costs a
-/// tenth of opening it anew, and yields a fresh value each time.
+/// Opened once and then read from its start with pread. For a file of sysfs or procfs this costs a
+/// tenth of opening it each time, and still gives the current value.
 /// Threads: any may read at any time.
 class PolledFile {
  public:
@@ -24,9 +24,9 @@ class PolledFile {
   PolledFile& operator=(const PolledFile&) = delete;
   ~PolledFile();
 
-  /// The first line or more, as much as fits. The text lies in the buffer.
+  /// At least the first line, as much as fits into the buffer. The text lies in the buffer.
   [[nodiscard]] Result<std::string_view> read(std::span<char> buffer) const;
-  /// A file that holds one whole number and nothing else. Errors: as read; malformed.
+  /// The number in a file that holds one whole number only. Errors: as read; malformed.
   [[nodiscard]] Result<std::uint64_t> read_number() const;
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }

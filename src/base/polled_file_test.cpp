@@ -47,7 +47,7 @@ TEST_F(PolledFileTest, NamesThePathAndTheReason) {
   EXPECT_NE(missing.error().message.find("errno 2"), std::string::npos);
 
   const auto directory = PolledFile::open(dir_.path());
-  ASSERT_TRUE(directory);  // it opens, but does not read
+  ASSERT_TRUE(directory);  // a directory opens, but cannot be read
   EXPECT_FALSE(directory->read_number());
 }
 

@@ -23,8 +23,8 @@ bool is_bidi_control(char32_t c) {
 
 bool is_separator(char32_t c) { return c == 0x2028 || c == 0x2029; }
 
-/// What the program itself sends to a terminal: colours (text_table.cpp), the watch's view
-/// (watch_command.cpp), the status line (console.cpp).
+/// The sequences that the program itself sends to a terminal: colours (text_table.cpp), the view of
+/// `watch` (watch_command.cpp), the status line (console.cpp).
 constexpr std::array<std::string_view, 13> kOwnSequences{
     "\x1b[0m", "\x1b[1m", "\x1b[2m",     "\x1b[31m",  "\x1b[32m",    "\x1b[33m", "\x1b[H",
     "\x1b[J",  "\x1b[K",  "\x1b[?1049h", "\x1b[?25l", "\x1b[?1049l", "\x1b[?25h"};
@@ -41,7 +41,7 @@ bool is_printable(char32_t character) noexcept {
   return !is_control(character) && !is_bidi_control(character) && !is_separator(character);
 }
 
-std::string take_printable(std::string_view& text) {
+std::string pop_printable(std::string_view& text) {
   const CodePoint point = first_code_point(text);
   const std::string_view bytes = text.substr(0, point.length);
   text.remove_prefix(point.length);
@@ -71,7 +71,7 @@ std::string printable(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    result += take_printable(text);
+    result += pop_printable(text);
   }
   return result;
 }
@@ -84,7 +84,7 @@ std::string printable_lines(std::string_view text) {
       result += '\n';
       text.remove_prefix(1);
     } else {
-      result += take_printable(text);
+      result += pop_printable(text);
     }
   }
   return result;
@@ -102,18 +102,18 @@ std::string printable_page(std::string_view text) {
       result += text.substr(0, own);
       text.remove_prefix(own);
     } else {
-      result += take_printable(text);
+      result += pop_printable(text);
     }
   }
   return result;
 }
 
 std::string printable_json(std::string json) {
-  constexpr unsigned char kDelete = 0x7F;  // what comes before it JSON escapes itself
+  constexpr unsigned char kDelete = 0x7F;  // JSON itself escapes the controls below 0x20
   const auto is_suspect = [](char c) { return static_cast<unsigned char>(c) >= kDelete; };
   std::string result;
   std::string_view rest = json;
-  std::size_t kept = 0;  // of the text: what has been taken over
+  std::size_t kept = 0;  // the length of the text that has been copied
   for (auto at = std::ranges::find_if(json, is_suspect); at != json.end();
        at = std::find_if(at, json.end(), is_suspect)) {
     const auto offset = static_cast<std::size_t>(at - json.begin());

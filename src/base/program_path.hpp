@@ -7,15 +7,15 @@
 
 namespace enprof {
 
-/// The program's own file; empty where the system does not say.
+/// The program's own file; empty if the system does not say.
 [[nodiscard]] std::filesystem::path program_path();
 
-/// The file that holds enprof's code: the program itself, or the library that another program has
-/// loaded; empty where the system does not say.
+/// The file that contains enprof's code: the program itself, or the library that another program
+/// has loaded; empty if the system does not say.
 [[nodiscard]] std::filesystem::path library_path();
 
-/// The script that gives the rights to read power sensors, where it was installed with `program` or
-/// with `library`. Empty where it is in neither's package: a hint then names what it would do.
+/// The script that gives the rights to read power sensors, if it was installed with `program` or
+/// with `library`. Empty if it was not: a hint then says what the script would do.
 [[nodiscard]] std::optional<std::string> setup_power_access(
     const std::filesystem::path& program = program_path(),
     const std::filesystem::path& library = library_path());

@@ -19,7 +19,7 @@ class RingBuffer {
       : mask_(std::bit_ceil(capacity < 1 ? std::size_t{1} : capacity) - 1),
         slots_(std::make_unique<T[]>(mask_ + 1)) {}
 
-  /// False where the queue is full: the value is dropped, and counted.
+  /// False if the queue is full: the value is dropped and counted.
   bool push(const T& value) noexcept {
     const std::size_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - head_.load(std::memory_order_acquire) > mask_) {
@@ -31,7 +31,7 @@ class RingBuffer {
     return true;
   }
 
-  /// False where the queue is empty.
+  /// False if the queue is empty.
   bool pop(T& value) noexcept {
     const std::size_t head = head_.load(std::memory_order_relaxed);
     if (head == tail_.load(std::memory_order_acquire)) {
@@ -48,7 +48,7 @@ class RingBuffer {
   }
 
  private:
-  static constexpr std::size_t kCacheLine = 64;  // keeps the two threads off each other's line
+  static constexpr std::size_t kCacheLine = 64;  // the threads share no cache line
 
   std::size_t mask_;
   std::unique_ptr<T[]> slots_;

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
-#include <limits.h>  // PIPE_BUF, which <climits> need not have
+#include <limits.h>  // PIPE_BUF, which <climits> may lack
 #include <mutex>
 #include <poll.h>
 #include <unistd.h>
@@ -14,26 +14,26 @@ namespace enprof {
 namespace {
 
 constexpr int kPatienceMs = 250;
-/// A pipe that is ready to be written to takes so many bytes without waiting.
+/// A pipe that is ready takes this many bytes without waiting.
 constexpr std::size_t kPiece = PIPE_BUF;
 
-/// Never destroyed: a thread that is left behind may speak when the program ends.
+/// Never destroyed: a thread that was left behind may write while the program ends.
 struct Speaker {
   std::mutex mutex;
-  bool nobody_reads = false;
+  bool is_not_read = false;
   std::size_t missed = 0;
 };
 Speaker& speaker() noexcept {
-  // Not `new`: there may be no memory for it.
+  // Not `new`, which could fail.
   alignas(Speaker) static std::array<std::byte, sizeof(Speaker)> place;
   static auto* const instance = new (place.data()) Speaker;
   return *instance;
 }
 
-/// Whether a piece can be written now. A pipe without a reader is not ready: to write there may
-/// end the program, where it has not turned SIGPIPE off.
+/// Whether a piece can be written now. A pipe without a reader is not ready: writing to it may end
+/// the program, if SIGPIPE is not ignored.
 bool is_ready(int patience_ms) noexcept {
-  constexpr int kMostTries = 10;  // a signal ends a wait
+  constexpr int kMostTries = 10;  // signals interrupt the wait
   for (int attempt = 0; attempt < kMostTries; ++attempt) {
     pollfd out{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
     const int ready = poll(&out, 1, patience_ms);
@@ -54,7 +54,7 @@ bool write_all(std::string_view text, int patience_ms) noexcept {
       return false;
     }
     const ssize_t written = ::write(STDERR_FILENO, text.data(), std::min(text.size(), kPiece));
-    constexpr int kMostRefusals = 10;  // of one that says that it is ready
+    constexpr int kMostRefusals = 10;  // by a descriptor that claims to be ready
     if (written < 0 && (errno == EINTR || errno == EAGAIN) && ++refusals < kMostRefusals) {
       continue;
     }
@@ -71,19 +71,19 @@ bool write_all(std::string_view text, int patience_ms) noexcept {
 void say(std::string_view text) noexcept {
   Speaker& speaking = speaker();
   const std::lock_guard lock(speaking.mutex);
-  const int error_number = errno;  // of the caller, who may ask for it afterwards
+  const int error_number = errno;  // the caller may need errno afterwards
   if (speaking.missed > 0) {
-    std::array<char, 80> told{};
+    std::array<char, 80> report{};
     const int length =
-        std::snprintf(told.data(), told.size(),
+        std::snprintf(report.data(), report.size(),
                       "enprof: %zu messages were lost: they were not read\n", speaking.missed);
-    if (write_all({told.data(), static_cast<std::size_t>(std::max(length, 0))}, 0)) {
+    if (write_all({report.data(), static_cast<std::size_t>(std::max(length, 0))}, 0)) {
       speaking.missed = 0;
-      speaking.nobody_reads = false;
+      speaking.is_not_read = false;
     }
   }
-  if (!write_all(text, speaking.nobody_reads ? 0 : kPatienceMs)) {
-    speaking.nobody_reads = true;
+  if (!write_all(text, speaking.is_not_read ? 0 : kPatienceMs)) {
+    speaking.is_not_read = true;
     ++speaking.missed;
   }
   errno = error_number;

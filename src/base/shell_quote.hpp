@@ -1,4 +1,4 @@
-// Paths in hints, such that the line can be pasted into a shell.
+// Quotes paths in hints, so that the command can be pasted into a shell.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace enprof {
 
-/// The text as one word of a POSIX shell: plain where it can be, in single quotes where it must.
+/// The text as one word of a POSIX shell: plain if possible, else in single quotes.
 [[nodiscard]] std::string shell_quote(std::string_view text);
 
 }  // namespace enprof

@@ -1,12 +1,12 @@
-// Waiting for an instant.
+// Sleeps until an instant.
 #pragma once
 
 #include "enprof/base/clock.hpp"
 
 namespace enprof {
 
-/// Puts the calling thread to sleep; apart from the clock, so that tests can let time pass instead.
-/// Threads: any.
+/// Puts the calling thread to sleep. It is separate from the clock, so that tests can advance the
+/// time instead. Threads: any.
 class Sleeper {
  public:
   Sleeper() = default;
@@ -14,7 +14,7 @@ class Sleeper {
   Sleeper& operator=(const Sleeper&) = delete;
   virtual ~Sleeper() = default;
 
-  /// Returns at or after the instant, at once where it has passed.
+  /// Returns at or after the instant, at once if it has passed.
   virtual void sleep_until(Instant instant) const = 0;
 };
 

@@ -12,11 +12,11 @@ void reserve_standard_streams() noexcept {
     if (fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) {
       continue;
     }
-    // Open the wrong way around: whoever wants to use it is told so. The lowest number that is free
-    // is this one, for those below it are taken.
+    // Opened in the wrong direction, so that using it is an error. It gets this number, because
+    // open() takes the lowest free one and all lower ones are in use.
     const int mode = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
     if (::open("/dev/null", mode) < 0) {
-      static_cast<void>(::open("/", O_RDONLY | O_DIRECTORY));  // a root without devices
+      static_cast<void>(::open("/", O_RDONLY | O_DIRECTORY));  // if there is no /dev
     }
   }
 }

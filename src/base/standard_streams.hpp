@@ -1,11 +1,11 @@
-// Descriptors 0, 1 and 2, where a parent left one of them closed.
+// Reserves the descriptors 0, 1 and 2 if the parent process left one of them closed.
 #pragma once
 
 namespace enprof {
 
-/// Puts something into the place of each standard descriptor that is closed, so that no file and no
-/// connection gets its number and is then written into. To read from it, or to write a result to
-/// it, stays an error (bad file descriptor), as it was. To be called before anything is opened.
+/// Opens a placeholder for each standard descriptor that is closed, so that no file or connection
+/// gets its number and receives output by mistake. Reading from it, or writing a result to it, is
+/// still an error (bad file descriptor). Call this before anything else is opened.
 void reserve_standard_streams() noexcept;
 
 }  // namespace enprof

@@ -11,7 +11,7 @@
 namespace enprof {
 namespace {
 
-/// In a process of its own: 0 where all is as it should be, else the number of what is not.
+/// Runs in a process of its own. 0 if everything is right, else the number of the failed check.
 int without_standard_streams() {
   for (const int descriptor : {0, 1, 2}) {
     ::close(descriptor);
@@ -22,13 +22,13 @@ int without_standard_streams() {
   }
   std::array<char, 1> byte{'x'};
   if (::write(1, byte.data(), 1) != -1 || errno != EBADF) {
-    return 2;  // a result is lost without a word
+    return 2;  // a result is lost without an error
   }
   if (::write(2, byte.data(), 1) != -1 || errno != EBADF) {
     return 3;
   }
   if (::read(0, byte.data(), 1) != -1 || errno != EBADF) {
-    return 4;  // what should have been read is taken for empty
+    return 4;  // the input looks empty
   }
   return 0;
 }

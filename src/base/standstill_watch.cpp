@@ -10,10 +10,10 @@ namespace {
 
 constexpr Logger kLog{"watch"};
 
-/// Of the CPUs that the process used before; more than this and it ran.
-constexpr double kLittle = 0.5;
-/// A process that waits uses next to none, and some more where it wakes up.
-constexpr double kNextToNone = 0.1;
+/// A process that used more than this share of the CPU time that it used before was running.
+constexpr double kRunningShare = 0.5;
+/// In CPUs. A waiting process uses almost no CPU time, and a little when it wakes up.
+constexpr double kWaitingCpus = 0.1;
 
 }  // namespace
 
@@ -42,13 +42,13 @@ void StandstillWatch::start() {
     found_.clear();
   }
   const auto started = thread_.start({.name = "enprof-watch",
-                                      .purpose = "look whether the program stood still",
+                                      .purpose = "check whether the program stood still",
                                       .period = kPeriod,
-                                      .first = kPeriod},
-                                     [this] { look(); });
+                                      .first = kPeriod,
+                                      .clock = &clock_},
+                                     [this] { check(); });
   if (!started) {
-    kLog.error("A program that is stopped and continued will not be noticed: {}",
-               started.error().message);
+    kLog.error("Cannot watch for standstills of this program: {}", started.error().message);
     const std::lock_guard lock(mutex_);
     last_.reset();
   }
@@ -56,7 +56,7 @@ void StandstillWatch::start() {
 
 void StandstillWatch::stop() { thread_.stop(); }
 
-void StandstillWatch::look() {
+void StandstillWatch::check() {
   const std::lock_guard lock(mutex_);
   const Instant now = clock_.now();
   if (!last_ || now - last_->at < kPeriod / 2) {
@@ -65,7 +65,7 @@ void StandstillWatch::look() {
   const Beat beat{.at = now, .cpu = cpu_time_()};
   const Nanoseconds gap = beat.at - last_->at;
   const double cpus = seconds(beat.cpu - last_->cpu) / seconds(gap);
-  if (gap < kShortest || cpus > kLittle * usual_ + kNextToNone) {
+  if (gap < kShortest || cpus > kRunningShare * usual_ + kWaitingCpus) {
     usual_ = cpus;
   } else if (found_.size() < kMost) {
     found_.push_back({.begin = last_->at, .end = beat.at});
@@ -76,7 +76,7 @@ void StandstillWatch::look() {
 }
 
 std::vector<Standstill> StandstillWatch::found() {
-  look();
+  check();
   const std::lock_guard lock(mutex_);
   return found_;
 }

@@ -1,4 +1,4 @@
-// Notices that this program has stood still.
+// Notices that this program was stopped for a while.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -17,25 +17,26 @@ namespace enprof {
 /// CPU time that all threads of this process have used since it began.
 [[nodiscard]] Nanoseconds process_cpu_time() noexcept;
 
-/// A time in which no thread of this program ran.
+/// A time in which no thread of this program ran: a standstill.
 struct Standstill {
-  Instant begin;  ///< up to a period of the watch early
+  Instant begin;  ///< at most one period of the watch too early
   Instant end;
 
   friend bool operator==(const Standstill&, const Standstill&) = default;
 };
 
-/// How much of [begin, end] the program stood still.
+/// For how much of [begin, end] the program stood still.
 [[nodiscard]] Nanoseconds time_stood_still(const std::vector<Standstill>& standstills,
                                            Instant begin, Instant end);
 
-/// A program that is stopped (Ctrl-Z, SIGSTOP, a debugger, a container that is paused) goes on
-/// later as if nothing had been, but the clock went on, and so did the sensors. A thread looks at
-/// the clock every kPeriod: where it comes far too late, and the process has used next to no CPU
-/// time meanwhile compared with the time before, the program stood still. A thread that is late
-/// because others of its own process had the CPUs is none.
+/// When a program is stopped (Ctrl-Z, SIGSTOP, a debugger, a paused container), it does not notice:
+/// but the clock and the sensors go on. A thread reads the clock every kPeriod. If it wakes up far
+/// too late, and the process has used almost no CPU time meanwhile compared with the time before,
+/// the program stood still. A thread that is late because other threads of the process had the CPUs
+/// is not a standstill.
 ///
-/// Threads: start, stop and destruction from one; look and found from any.
+///
+/// Threads: start, stop and destruction from one; check and found from any.
 class StandstillWatch {
  public:
   /// The clock outlives the watch.
@@ -45,19 +46,20 @@ class StandstillWatch {
   StandstillWatch(const StandstillWatch&) = delete;
   StandstillWatch& operator=(const StandstillWatch&) = delete;
 
-  /// Begins to watch. Where no thread can be had, the log says so, and nothing is found.
+  /// Begins to watch. If no thread can be started, this is logged, and no standstill is found.
   void start();
   void stop();
 
-  /// Looks now, and not only when the thread does: who reads sensors finds out before.
-  void look();
-  /// What was found since start, by time, this moment included.
+  /// Checks now instead of waiting for the thread: a caller that reads sensors needs to know
+  /// before.
+  void check();
+  /// The standstills since start(), in order of time. Checks first, as check() does.
   [[nodiscard]] std::vector<Standstill> found();
 
   static constexpr Nanoseconds kPeriod = std::chrono::milliseconds{50};
-  /// A shorter one may be a machine that is busy.
+  /// A shorter delay may be caused by a busy machine.
   static constexpr Nanoseconds kShortest = std::chrono::milliseconds{300};
-  /// More than these are not told apart.
+  /// At most this many are kept.
   static constexpr std::size_t kMost = 1024;
 
  private:
@@ -69,9 +71,9 @@ class StandstillWatch {
   const Clock& clock_;
   std::function<Nanoseconds()> cpu_time_;
 
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;  // guards the members below
   std::optional<Beat> last_;
-  double usual_ = 0.0;  // CPUs that the process used lately
+  double usual_ = 0.0;  // CPUs that the process used recently
   std::vector<Standstill> found_;
 
   PeriodicThread thread_;

@@ -11,17 +11,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The watch's own thread looks too, but finds nothing that these looks do not: the clock stands
-/// still between them.
+/// The watch's own thread checks too, but finds nothing more: the clock stands still between our
+/// checks.
 class StandstillWatchTest : public ::testing::Test {
  protected:
   void SetUp() override { watch_.start(); }
   void TearDown() override { watch_.stop(); }
-  /// Lets time pass, in which the process uses so much CPU time.
+  /// Lets time pass while the process uses so many CPUs.
   void pass(Nanoseconds time, double cpus) {
     cpu_ += static_cast<Nanoseconds::rep>(cpus * static_cast<double>(time.count()));
     clock_.advance(time);
-    watch_.look();
+    watch_.check();
   }
   void work(double cpus) {
     for (int beat = 0; beat < 10; ++beat) {
@@ -44,7 +44,7 @@ TEST_F(StandstillWatchTest, AProgramThatWasStoppedStoodStill) {
 
 TEST_F(StandstillWatchTest, WhatItDidUntilItWasStoppedIsNoSignOfLife) {
   work(16);
-  pass(600ms, 16.0 * 50 / 600);  // it was stopped just before the next look
+  pass(600ms, 16.0 * 50 / 600);  // it was stopped just before the next check
   EXPECT_EQ(watch_.found().size(), 1U);
 }
 
@@ -89,7 +89,7 @@ TEST_F(StandstillWatchTest, ANewStartForgets) {
 TEST(StandstillWatch, BeforeItIsStartedItFindsNothing) {
   testing::ManualClock clock;
   StandstillWatch watch(clock);
-  watch.look();
+  watch.check();
   clock.advance(10s);
   EXPECT_TRUE(watch.found().empty());
 }

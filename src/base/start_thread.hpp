@@ -1,4 +1,4 @@
-// Starting a thread, where the system may have none to give.
+// Starts a thread, with an error if the system cannot.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -10,11 +10,11 @@
 
 namespace enprof {
 
-/// What to answer where a thread was refused: unavailable. `which`: "The thread that reads rapl".
+/// The error for a thread that was refused: unavailable. `which`: "The thread that reads rapl".
 [[nodiscard]] std::unexpected<Error> no_thread(std::string_view which,
                                                const std::system_error& error);
 
-/// A thread that does this work. Errors: no_thread.
+/// A thread that does this work. Errors: see no_thread.
 template <class Work>
 [[nodiscard]] Result<std::thread> start_thread(std::string_view which, Work&& work) {
   try {

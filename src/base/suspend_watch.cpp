@@ -6,7 +6,7 @@ Nanoseconds SuspendWatch::slept() {
   if (boot_ == nullptr) {
     return Nanoseconds{0};
   }
-  // The thread may lose the CPU in between: what is certain lies between these two.
+  // The thread may lose the CPU in between: only the difference of these two is certain.
   const Instant before = monotonic_->now();
   const Instant boot = boot_->now();
   const Instant after = monotonic_->now();

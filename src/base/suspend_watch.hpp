@@ -7,17 +7,17 @@
 
 namespace enprof {
 
-/// A clock that goes on while the machine sleeps is ahead of the monotonic one by all the time
-/// slept. Threads: one at a time.
+/// A clock that counts while the machine sleeps is ahead of the monotonic clock by the time slept.
+/// Threads: one at a time.
 class SuspendWatch {
  public:
-  /// Both live longer than this. Without a boot clock nothing is noticed.
+  /// Both clocks outlive this. Without a boot clock no sleep is noticed.
   SuspendWatch(const Clock& monotonic, const Clock* boot) : monotonic_(&monotonic), boot_(boot) {}
 
   /// How long the machine has slept since the last call; zero at the first.
   [[nodiscard]] Nanoseconds slept();
 
-  /// Less is taken for an error of the clocks.
+  /// A shorter time counts as an error of the clocks.
   static constexpr Nanoseconds kShortest = std::chrono::milliseconds{1};
 
  private:

@@ -13,10 +13,10 @@ namespace {
 
 using namespace std::string_view_literals;
 
-/// More than that is not looked at to tell an encoding without a mark.
+/// At most this many bytes are examined if there is no mark.
 constexpr std::size_t kLookedAt = std::size_t{1} << 20U;
 
-/// A unit of so many bytes at an offset.
+/// The unit of `size` bytes at an offset.
 std::uint32_t unit_at(std::string_view text, std::size_t offset, std::size_t size, bool big) {
   std::uint32_t value = 0;
   for (std::size_t index = 0; index < size; ++index) {
@@ -39,8 +39,8 @@ bool is_utf32(std::string_view text, bool big) {
   return true;
 }
 
-/// Bytes that are UTF-8 as well, a stray zero in them: then half of the units must have a higher
-/// byte that no text has for a character of its own, as those of alphabets do.
+/// If the bytes are valid UTF-8 too (with stray zeros in them), at least half of the units must be
+/// characters of alphabets (below U+0900): their high bytes would be controls, which texts lack.
 bool is_utf16(std::string_view text, bool big) {
   std::size_t units = 0;
   std::size_t latin = 0;
@@ -62,7 +62,7 @@ bool is_utf16(std::string_view text, bool big) {
     alphabetic += unit < 0x900 ? 1 : 0;
     low_is_zero += (unit & 0xFFU) == 0 ? 1 : 0;
   }
-  // The higher byte of each blank, line end and Latin letter is zero; the lower one hardly ever.
+  // The high byte of each blank, line end and Latin letter is zero; the low byte hardly ever is.
   return latin > low_is_zero && (2 * alphabetic >= units || first_invalid_utf8(text));
 }
 
@@ -83,7 +83,7 @@ std::string_view iconv_name(WideEncoding encoding) {
 }
 
 std::optional<WideEncoding> wide_encoding(std::string_view text) {
-  // The mark of UTF-32 begins as the one of UTF-16 does.
+  // UTF-32's mark begins with UTF-16's.
   constexpr std::array<std::pair<std::string_view, WideEncoding>, 4> kMarks{{
       {"\xFF\xFE\0\0"sv, WideEncoding::utf32le},
       {"\0\0\xFE\xFF"sv, WideEncoding::utf32be},
@@ -128,7 +128,7 @@ std::string_view without_byte_order_mark(std::string_view text) {
 std::string conversion_command(std::string_view encoding, std::string_view file) {
   std::string command = "iconv -f " + std::string{encoding} + " -t utf-8";
   if (file != "-") {
-    // A name that begins with a dash would be an option.
+    // iconv would take a name that begins with a dash for an option.
     command += (file.starts_with('-') ? " -- " : " ") + shell_quote(file);
   }
   return command;

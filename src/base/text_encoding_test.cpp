@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-/// A text of ASCII, or of one UTF-16 unit each, in units of so many bytes.
+/// A text in units of `size` bytes, one for each UTF-16 unit.
 std::string in_units(std::u16string_view text, std::size_t size, bool big) {
   std::string bytes;
   for (const char16_t unit : text) {
@@ -45,7 +45,7 @@ TEST(WideEncoding, IsToldByItsZerosWhereThereIsNoMark) {
     EXPECT_EQ(wide_encoding(in_units(u"\u4E00\u5B57, \u6F22\n", form.first, form.second)),
               encoding);
   }
-  // Its bytes are UTF-8 as well.
+  // Its bytes are valid UTF-8 too.
   EXPECT_EQ(
       wide_encoding(in_units(u"\u041F\u0440\u0438\u0432\u0435\u0442 \u043C\u0438\u0440", 2, true)),
       WideEncoding::utf16be);

@@ -1,4 +1,4 @@
-// A text that is made while it is written or sent.
+// A text that is produced while it is written or sent.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -8,11 +8,10 @@
 
 namespace enprof {
 
-/// Gives a text away piece by piece, so that it is never in memory as a whole. Threads: one at a
-/// time.
+/// Returns a text piece by piece, so that it is never in memory as a whole. Threads: one at a time.
 class TextStream {
  public:
-  /// About how long a piece is.
+  /// The approximate length of a piece, in bytes.
   static constexpr std::size_t kPiece = std::size_t{48} << 10U;
 
   TextStream() = default;
@@ -20,8 +19,8 @@ class TextStream {
   TextStream& operator=(const TextStream&) = delete;
   virtual ~TextStream() = default;
 
-  /// Appends the next piece; false where it was the last one. Not called again after that, nor
-  /// after an error.
+  /// Appends the next piece; false if it was the last one. Not called again after that, nor after
+  /// an error.
   [[nodiscard]] virtual Result<bool> next(std::string& text) = 0;
 };
 

@@ -7,7 +7,7 @@
 namespace enprof {
 
 void name_this_thread(std::string_view name) noexcept {
-  std::array<char, 16> short_name{};  // Linux takes no more
+  std::array<char, 16> short_name{};  // Linux's limit
   std::ranges::copy(name.substr(0, short_name.size() - 1), short_name.begin());
 #if defined(__linux__)
   pthread_setname_np(pthread_self(), short_name.data());

@@ -1,4 +1,4 @@
-// What a thread is called.
+// Names threads.
 #pragma once
 
 #include <string_view>
@@ -6,7 +6,7 @@
 namespace enprof {
 
 /// Names the calling thread, as debuggers and `top -H` show it: at most 15 bytes of the name. Does
-/// nothing where the platform has no such names.
+/// nothing on platforms without thread names.
 void name_this_thread(std::string_view name) noexcept;
 
 }  // namespace enprof

@@ -18,12 +18,12 @@ namespace enprof {
 
 void set_up_sampling_thread(std::string_view name) noexcept {
   name_this_thread(name);
-  // Whoever handles Ctrl-C may wait for it in a system call, which it must interrupt.
+  // The thread that handles Ctrl-C may wait in a system call, which the signal must interrupt.
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 #if defined(__linux__)
-  // 1 µs instead of 50: readings then come 50 µs late at the median instead of 105.
+  // 1 µs instead of 50: the median delay of a reading is then 50 µs instead of 105.
   prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
 #endif
 }

@@ -1,4 +1,4 @@
-// What a sampling thread asks of the operating system.
+// Sets up a sampling thread.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -7,12 +7,12 @@
 
 namespace enprof {
 
-/// Names the calling thread (name_this_thread), lets it sleep as exactly as the system can, and
-/// leaves signals to the program's other threads. What a platform does not offer is left out.
+/// Names the calling thread (name_this_thread), lets it sleep as precisely as the system can, and
+/// blocks signals on it, so that other threads handle them. What a platform lacks is skipped.
 void set_up_sampling_thread(std::string_view name) noexcept;
 
-/// Lets the calling thread run before all that have no realtime priority: SCHED_FIFO at its lowest.
-/// Errors: permission_denied, with the right that is missing; unsupported.
+/// Gives the calling thread priority over all threads without realtime priority: SCHED_FIFO at its
+/// lowest. Errors: permission_denied, naming the missing right; unsupported.
 [[nodiscard]] Result<void> request_realtime_priority();
 
 }  // namespace enprof

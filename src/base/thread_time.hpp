@@ -5,8 +5,8 @@
 
 namespace enprof {
 
-/// What the calling thread has used since it began: what others did meanwhile is not in it. A
-/// system call; zero where the system does not tell.
+/// CPU time that the calling thread has used since it began. Costs a system call; zero if the
+/// system does not say.
 [[nodiscard]] Nanoseconds thread_cpu_time() noexcept;
 
 }  // namespace enprof

@@ -11,7 +11,7 @@ const utf8proc_uint8_t* bytes_of(std::string_view text) noexcept {
   return reinterpret_cast<const utf8proc_uint8_t*>(text.data());
 }
 
-/// Four bytes are all that one sequence can have.
+/// At most 4: a sequence has no more bytes.
 utf8proc_ssize_t ssize_of(std::string_view text) noexcept {
   constexpr std::size_t kLongestSequence = 4;
   return static_cast<utf8proc_ssize_t>(std::min(text.size(), kLongestSequence));
@@ -45,8 +45,8 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept {
 }
 
 std::size_t unfinished_utf8(std::string_view text) noexcept {
-  // What can be made valid by more bytes is unfinished; the lowest and the highest that may follow
-  // find out, as the range of each but the second is the same.
+  // A sequence is unfinished if more bytes can make it valid. It is enough to try the lowest and
+  // the highest continuation, because all bytes but the second have the same range.
   for (std::size_t length = 1; length <= 3 && length <= text.size(); ++length) {
     const std::string_view tail = text.substr(text.size() - length);
     const auto lead = static_cast<unsigned char>(tail.front());
@@ -54,7 +54,7 @@ std::size_t unfinished_utf8(std::string_view text) noexcept {
       return 0;
     }
     if (lead < 0xC0) {
-      continue;  // a continuation: its lead stands before it
+      continue;  // a continuation byte: its lead byte comes before it
     }
     std::array<char, 4> whole{};
     const std::size_t needed = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;

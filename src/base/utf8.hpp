@@ -1,5 +1,5 @@
-// UTF-8, checked and mended: prompts must be valid, responses are made so, terminals get nothing
-// else.
+// Checks and repairs UTF-8: prompts must be valid; responses and output to terminals are made
+// valid.
 #pragma once
 
 #include <cstddef>
@@ -9,25 +9,25 @@
 
 namespace enprof {
 
-/// Length of the valid sequence (RFC 3629: shortest forms, no surrogates, at most U+10FFFF) that a
-/// text begins with; 0 where there is none. The text must not be empty.
+/// Length in bytes of the valid sequence (RFC 3629: shortest forms, no surrogates, at most
+/// U+10FFFF) at the start of a text; 0 if there is none. The text must not be empty.
 [[nodiscard]] std::size_t utf8_sequence_length(std::string_view text) noexcept;
 
-/// What a text begins with.
+/// The first character of a text.
 struct CodePoint {
   char32_t value = 0;
   std::size_t length = 1;  ///< in bytes
-  bool valid = false;      ///< else it is one byte that belongs to no sequence
+  bool valid = false;      ///< if not, it is one byte that belongs to no sequence
 };
 /// The text must not be empty.
 [[nodiscard]] CodePoint first_code_point(std::string_view text) noexcept;
 
-/// Offset of the first byte that does not belong to a valid UTF-8 sequence; empty where
-/// the text is valid.
+/// Offset of the first byte that does not belong to a valid UTF-8 sequence; empty if the text is
+/// valid.
 [[nodiscard]] std::optional<std::size_t> first_invalid_utf8(std::string_view text) noexcept;
 
-/// How many bytes at the end of a text begin a sequence whose rest has not come yet: tokens of a
-/// model may end in the middle of a character. 0–3.
+/// The number of bytes at the end of a text that begin a sequence whose rest is missing (0–3): a
+/// model's token may end in the middle of a character.
 [[nodiscard]] std::size_t unfinished_utf8(std::string_view text) noexcept;
 
 /// The text with each invalid byte replaced by U+FFFD.

@@ -70,13 +70,13 @@ TEST(Utf8, KnowsWhereACharacterIsNotFinished) {
       {"\xF0\x9F\x94", 3},
       {"\xF0", 1},
       {"\xE0\xA0", 2},
-      {"\xE0\x80", 0},  // can become nothing valid
+      {"\xE0\x80", 0},  // cannot become valid
       {"\xED\xA0", 0},  // a surrogate
       {"\xF4\x8F", 2},
       {"\xF4\x90", 0},  // above U+10FFFF
       {"\xFF", 0},
       {"\xC0", 0},
-      {"\x80\x80\x80\x80", 0},  // nothing that they belong to
+      {"\x80\x80\x80\x80", 0},  // no lead byte
   }};
   for (const auto& [text, bytes] : cases) {
     EXPECT_EQ(unfinished_utf8(text), bytes) << text;

@@ -1,4 +1,4 @@
-// Files that hold one whole number: sysfs attributes.
+// Files that contain one whole number, such as sysfs attributes.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -10,10 +10,10 @@
 
 namespace enprof {
 
-/// The number, which may be negative: a current may flow backwards. Errors: as PolledFile;
-/// malformed, with the text that stands there.
+/// The number, which may be negative (a current may flow backwards). Errors: as PolledFile;
+/// malformed, with the text of the file.
 [[nodiscard]] Result<std::int64_t> read_whole_number(const PolledFile& file);
-/// The same; opens the file and closes it.
+/// The same, but opens and closes the file.
 [[nodiscard]] Result<std::int64_t> read_whole_number(const std::filesystem::path& path);
 
 }  // namespace enprof

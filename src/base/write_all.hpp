@@ -1,4 +1,4 @@
-// Writing a text to a descriptor, however many calls it takes.
+// Writes a whole text to a descriptor, with as many calls as that takes.
 #pragma once
 
 #include <cerrno>
@@ -8,8 +8,8 @@
 
 namespace enprof {
 
-/// 0, or the errno of what went wrong; a part may have been written then. Whether it is on the disk
-/// is for fsync() to say.
+/// 0, or the errno of the failure; a part of the text may have been written then. Only fsync()
+/// makes sure that it is on the disk.
 [[nodiscard]] inline int write_all(int descriptor, std::string_view text) noexcept {
   while (!text.empty()) {
     const ssize_t written = ::write(descriptor, text.data(), text.size());

@@ -1,4 +1,4 @@
-// One subcommand of the program.
+// A subcommand of the program.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,7 +8,7 @@
 
 namespace enprof {
 
-/// What the program's exit codes mean. A run that a signal cancelled exits with 128 + the signal.
+/// The program's exit codes. A run that a signal cancelled exits with 128 + the signal number.
 enum ExitCode : int {
   exit_done = 0,
   exit_failed = 1,
@@ -16,7 +16,7 @@ enum ExitCode : int {
   exit_degraded = 3,  ///< done, but part of the data is missing: under --strict, or not saved
 };
 
-/// A subcommand: declares its flags, then runs. Lives as long as the program.
+/// A subcommand: declares its options, then runs. Lives as long as the program.
 class Command {
  public:
   Command() = default;
@@ -24,9 +24,9 @@ class Command {
   Command& operator=(const Command&) = delete;
   virtual ~Command() = default;
 
-  /// Adds the subcommand, its flags and its help to the program.
+  /// Adds the subcommand, its options and its help to the program.
   virtual void declare(CLI::App& program) = 0;
-  /// Does the work and returns the exit code. Called where the user chose this subcommand.
+  /// Does the work and returns the exit code. Called if the user chose this subcommand.
   virtual int run() = 0;
 
   [[nodiscard]] bool chosen() const { return app_ != nullptr && app_->parsed(); }

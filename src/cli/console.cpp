@@ -35,8 +35,8 @@ std::size_t width_of(int descriptor) {
                     : kDefaultWidth;
 }
 
-/// Whether escape sequences would be shown as they are: a terminal that does not say what it is can
-/// do no more than one that says so.
+/// Whether the terminal would print escape sequences literally. A terminal without TERM is assumed
+/// to be no better than a dumb one.
 bool is_dumb() {
   const char* term = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): read at start
   return term == nullptr || *term == '\0' || std::string_view{term} == "dumb";
@@ -63,7 +63,7 @@ TerminalSize stdout_size() {
 }
 
 bool print(std::string_view text) {
-  // Whatever was overlooked before: what reaches a terminal does not drive it.
+  // A last safeguard: no text drives the terminal.
   std::string safe;
   if (isatty(STDOUT_FILENO) == 1) {
     safe = printable_page(text);
@@ -73,7 +73,7 @@ bool print(std::string_view text) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {  // a pipe that someone has set not to wait
+    } else if (errno == EAGAIN) {  // a pipe that another program made non-blocking
       pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
       poll(&out, 1, -1);
     } else if (errno != EINTR) {
@@ -84,16 +84,16 @@ bool print(std::string_view text) {
 }
 
 Error cannot_print(int error_number) {
-  // Bad file descriptor, in the system's words: closed, also where something else has its place
+  // EBADF means that it is closed, even if another file has taken its descriptor
   // (reserve_standard_streams).
   const bool is_closed = error_number == EBADF;
   return {error_code_from_errno(error_number),
           fmt::format("Cannot write standard output: {}",
                       is_closed ? std::string{"it is closed"}
                                 : std::generic_category().message(error_number)),
-          is_closed ? "Start enprof with it open, or send the result to a file: > FILE"
+          is_closed               ? "Keep it open, or send the result to a file: > FILE"
           : error_number == EFBIG ? file_limit_hint()
-                                  : "Send it to where there is room, for example: > FILE"};
+                                  : "Send it to a disk with room, for example: > FILE"};
 }
 
 void print_error(const Error& error) noexcept {
@@ -105,7 +105,7 @@ void print_error(const Error& error) noexcept {
     }
     say(text);
   } catch (const std::exception&) {
-    say("enprof: error: there is no memory left to say which\n");
+    say("enprof: error: out of memory while reporting another error\n");
   }
 }
 
@@ -113,7 +113,7 @@ void print_note(std::string_view text) noexcept {
   try {
     say("enprof: " + printable_lines(text) + "\n");
   } catch (const std::exception&) {
-    say("enprof: there is no memory left to say something\n");
+    say("enprof: out of memory while printing a note\n");
   }
 }
 
@@ -130,7 +130,7 @@ void StatusLine::show(const std::string& text) {
 }
 
 std::size_t StatusLine::columns() {
-  // The last one is left free: some terminals wrap a line that ends there.
+  // The last column stays free: some terminals wrap a line that ends there.
   return width_of(STDERR_FILENO) - 1;
 }
 
@@ -140,7 +140,7 @@ void StatusLine::show_progress(std::string_view label, double share) {
   const std::string bar = fmt::format(" [{}{}] {:3.0f} %", std::string(filled, '#'),
                                       std::string(kBarWidth - filled, '.'), 100.0 * bounded);
   const std::size_t room = columns();
-  // A long name is cut, and not how far it has come.
+  // Truncate a long label, but not the bar.
   const std::size_t beside = bar.size() + 8 < room ? bar.size() : 6;
   show(cut(printable(label), room - beside) +
        (beside == bar.size() ? bar : fmt::format(" {:3.0f} %", 100.0 * bounded)));

@@ -1,4 +1,4 @@
-// The program's two output streams, and what they can show.
+// The program's output streams, and what they can display.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -10,33 +10,31 @@
 
 namespace enprof {
 
-/// Whether stdout or stderr is a terminal, how wide it is, and whether it wants colours (NO_COLOR,
-/// no TERM, TERM=dumb).
+/// Whether stdout or stderr is a terminal, its width, and whether to use colours (not with
+/// NO_COLOR, without TERM, or with TERM=dumb).
 [[nodiscard]] Terminal stdout_terminal();
 [[nodiscard]] Terminal stderr_terminal();
-/// Whether stdout is a terminal that a view can be drawn on and redrawn: no pipe, and one that
-/// says by TERM what it is and is not dumb.
+/// Whether stdout is a terminal on which a view can be redrawn: TERM is set and not "dumb".
 [[nodiscard]] bool stdout_can_redraw();
-/// Columns and lines of the terminal at stdout, as they are now, however few.
+/// The present size of the terminal at stdout, however small.
 struct TerminalSize {
   std::size_t columns = 100;
   std::size_t rows = 24;
 };
 [[nodiscard]] TerminalSize stdout_size();
 
-/// Writes to stdout. False where it could not: a closed pipe, a full disk.
+/// Writes to stdout. False if that fails: a closed pipe, a full disk.
 [[nodiscard]] bool print(std::string_view text);
-/// Why print() could not, from errno.
+/// The error of a failed print(), from errno.
 [[nodiscard]] Error cannot_print(int error_number);
-/// Writes a line to stderr: "enprof: error: …", and the hint below it. As with say(), whether it
-/// can be written changes nothing.
+/// Writes "enprof: error: …" and the hint below it to stderr. As with say(), a failure to write is
+/// ignored.
 void print_error(const Error& error) noexcept;
-/// Writes a line to stderr: "enprof: …", in the same way.
+/// Writes "enprof: …" to stderr, in the same way.
 void print_note(std::string_view text) noexcept;
 
-/// One line on stderr that is written over and over; silent where stderr is no terminal that
-/// can.
-/// Threads: one at a time.
+/// A line on stderr that is redrawn in place. Shows nothing if stderr is not a terminal that can do
+/// that. Threads: one at a time.
 class StatusLine {
  public:
   StatusLine();
@@ -44,14 +42,14 @@ class StatusLine {
   StatusLine& operator=(const StatusLine&) = delete;
   ~StatusLine();  ///< clears it
 
-  /// Shows a text, cut to the terminal's width.
+  /// Shows a text, truncated to the terminal's width.
   void show(const std::string& text);
-  /// Shows a bar for a share 0–1 after a label.
+  /// Shows a label and a progress bar for a share 0–1.
   void show_progress(std::string_view label, double share);
   void clear() noexcept;
-  /// Whether what is shown is to be seen.
+  /// Whether the line is displayed at all.
   [[nodiscard]] bool is_shown() const { return enabled_; }
-  /// So many columns there are now.
+  /// The columns of the line at present.
   [[nodiscard]] static std::size_t columns();
 
  private:

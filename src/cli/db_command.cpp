@@ -1,5 +1,6 @@
 #include "cli/db_command.hpp"
 
+#include "base/counted.hpp"
 #include "base/format_bytes.hpp"
 #include "base/json_text.hpp"
 #include "base/printable.hpp"
@@ -66,7 +67,7 @@ std::string stats_text(const DatabaseStats& stats) {
   text += fmt::format("{}, of which {} unused; {} in the log beside it\n",
                       format_bytes(stats.file_bytes), format_bytes(stats.free_bytes),
                       format_bytes(stats.log_bytes));
-  text += fmt::format("{} runs", stats.runs);
+  text += counted(stats.runs, "run");
   std::string_view separator = ": ";
   for (const auto& [status, count] : stats.runs_by_status) {
     text += fmt::format("{}{} {}", separator, count, printable(status));
@@ -78,7 +79,8 @@ std::string stats_text(const DatabaseStats& stats) {
   }
   text += "\n";
   if (stats.journals > 0) {
-    text += fmt::format("{} journals beside it wait for: enprof db import\n", stats.journals);
+    text +=
+        fmt::format("{} to be imported: enprof db import\n", counted(stats.journals, "journal"));
   }
   const Terminal terminal = stdout_terminal();
   std::string wrapped;
@@ -94,7 +96,7 @@ std::string stats_text(const DatabaseStats& stats) {
   return wrapped + table.text(terminal, 2);
 }
 
-/// The runs that go, or would.
+/// The runs that prune deletes or would delete.
 std::string table_of(const std::vector<RunSummary>& runs) {
   using Align = TextTable::Align;
   TextTable table({Align::left, Align::left, Align::left, Align::left});
@@ -114,7 +116,7 @@ std::string table_of(const std::vector<RunSummary>& runs) {
 }  // namespace
 
 void DbCommand::declare(CLI::App& program) {
-  app_ = program.add_subcommand("db", "Look after the database");
+  app_ = program.add_subcommand("db", "Maintain the database");
   app_->require_subcommand(1);
   database_.declare(*app_);
 
@@ -125,35 +127,36 @@ void DbCommand::declare(CLI::App& program) {
       "  enprof db stats --json | jq .file_bytes\n");
 
   check_ = app_->add_subcommand("check", "Look for damage; save what can be read");
-  check_->add_option("--salvage", salvage_, "Copy what can be read into this new file")
+  check_->add_option("--salvage", salvage_, "Copy all readable rows into this new file")
       ->type_name("FILE")
       ->check(not_empty());
   check_->footer(
       "Exit codes: 0 good, 1 damaged.\n"
       "Examples:\n"
       "  enprof db check\n"
-      "  enprof db check --salvage saved.db        of a damaged one\n");
+      "  enprof db check --salvage saved.db        save what can be read\n");
 
   vacuum_ = app_->add_subcommand("vacuum", "Give unused space back to the disk");
   vacuum_->footer(
-      "It needs as much free disk as the database has.\n"
+      "It needs as much free disk space as the database has.\n"
       "Example:\n"
       "  enprof db vacuum                           after enprof db prune\n");
 
-  prune_ = app_->add_subcommand("prune", "Delete old runs; without --yes only say which");
-  prune_->add_option("--max-age-days", max_age_days_, "Runs that began longer ago than this go")
+  prune_ = app_->add_subcommand("prune", "Delete old runs; without --yes only list them");
+  prune_->add_option("--max-age-days", max_age_days_, "Delete runs that began longer ago than this")
       ->type_name("N")
       ->transform(whole_number(0, 1'000'000));
-  prune_->add_option("--max-runs", max_runs_, "Of the others the newest so many stay")
+  prune_->add_option("--max-runs", max_runs_, "Of the others, keep only this many, the newest")
       ->type_name("N")
       ->transform(whole_number(0, 1'000'000'000));
   prune_->add_flag("--yes", yes_, "Delete them");
   prune_->footer(
       "Examples:\n"
-      "  enprof db prune --max-age-days 90          which runs would go\n"
-      "  enprof db prune --max-runs 1000 --yes      delete all but the newest thousand\n");
+      "  enprof db prune --max-age-days 90          list the runs that would be deleted\n"
+      "  enprof db prune --max-runs 1000 --yes      delete all but the newest 1000\n");
 
-  backup_ = app_->add_subcommand("backup", "Copy it as it is now, also while it is in use");
+  backup_ =
+      app_->add_subcommand("backup", "Copy the database as it is now, even while it is in use");
   backup_->add_option("FILE", target_, "File to write; must not exist")
       ->required()
       ->check(not_empty());
@@ -162,30 +165,31 @@ void DbCommand::declare(CLI::App& program) {
       "  enprof db backup profiles-of-today.db\n");
 
   restore_ = app_->add_subcommand(
-      "restore", "Put a copy in its place, also while it is in use; what was there is kept");
-  restore_->add_option("FILE", copy_, "What enprof db backup has written")
+      "restore",
+      "Replace the database by a copy, even while it is in use; keeps the previous content");
+  restore_->add_option("FILE", copy_, "File that enprof db backup wrote")
       ->required()
       ->check(not_empty());
   restore_->footer(
-      "To copy a file over the database (cp) instead loses runs where a program uses it.\n"
+      "Do not copy a file over the database (cp): that loses runs while a program uses it.\n"
       "Example:\n"
-      "  enprof db restore profiles-of-today.db     what is there now is kept beside it\n");
+      "  enprof db restore profiles-of-today.db     keeps the previous content beside it\n");
 
-  import_ = app_->add_subcommand(
-      "import", "Bring in runs that could not be saved, and close interrupted ones");
+  import_ = app_->add_subcommand("import",
+                                 "Import runs that could not be saved, and close interrupted ones");
   import_
-      ->add_option("FILE", journals_, "Journals of runs that lie elsewhere, as enprof named them")
+      ->add_option("FILE", journals_, "Journals in other directories, whose paths enprof reported")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   import_->footer(
-      "Runs that were exported as JSON: enprof import.\n"
+      "For runs that were exported as JSON: enprof import.\n"
       "Examples:\n"
-      "  enprof db import                                  what waits beside the database\n"
-      "  enprof db import /tmp/enprof-915eafb8c0d1.jsonl   a run for which there was no room\n");
+      "  enprof db import                                  the journals beside the database\n"
+      "  enprof db import /tmp/enprof-915eafb8c0d1.jsonl   a run for which the disk had no room\n");
   app_->footer(
       "Examples:\n"
       "  enprof db stats                            how large it is\n"
-      "  enprof db backup copy.db                   a copy, also while runs are written\n"
-      "  enprof db prune --max-age-days 90          which runs are that old\n");
+      "  enprof db backup copy.db                   a copy, even while runs are written\n"
+      "  enprof db prune --max-age-days 90          list the runs that are that old\n");
 }
 
 int DbCommand::run() {
@@ -238,14 +242,14 @@ int DbCommand::check() {
     }
     text += table.text(stdout_terminal(), 2);
     for (const std::string& table_name : report->damaged) {
-      text += fmt::format("Rows of {} were lost.\n", printable(table_name));
+      text += fmt::format("Some rows of {} were lost.\n", printable(table_name));
     }
     if (report->orphans > 0) {
-      text +=
-          fmt::format("{} rows were left out: what they belong to was lost.\n", report->orphans);
+      text += fmt::format("{} left out, because the rows that they refer to were lost.\n",
+                          counted(report->orphans, "row"));
     }
     text += fmt::format(
-        "Use it with --db {0}, or put it in the place of the damaged one, also while that is in "
+        "Use it with --db {0}, or restore the database from it, even while that is in "
         "use: enprof db restore --db {1} {0}\n",
         printable(shell_quote(salvage_)), printable(shell_quote(path->string())));
     return shown(text);
@@ -294,7 +298,7 @@ int DbCommand::vacuum() {
 
 int DbCommand::prune() {
   if (!max_age_days_ && !max_runs_) {
-    print_error({ErrorCode::invalid_argument, "It is not said which runs may go",
+    print_error({ErrorCode::invalid_argument, "No rule says which runs to delete",
                  "Pass --max-age-days N, --max-runs N or both."});
     return exit_usage;
   }
@@ -310,16 +314,17 @@ int DbCommand::prune() {
   if (!runs) {
     return failed(runs.error());
   }
-  std::string told = yes_ ? "No run had to go." : "No run would go.";
+  std::string message = yes_ ? "No runs to delete." : "No runs would be deleted.";
   if (!runs->empty()) {
-    told = yes_ ? fmt::format(
-                      "Deleted {}. Their space is used again; to give it back to the disk: "
-                      "enprof db vacuum",
-                      counted(runs->size(), "run"))
-                : fmt::format("{} would go. To delete: the same with --yes",
-                              counted(runs->size(), "run"));
+    message = yes_
+                  ? fmt::format(
+                        "Deleted {}. The database reuses their space; to give it back to the disk: "
+                        "enprof db vacuum",
+                        counted(runs->size(), "run"))
+                  : fmt::format("{} would be deleted. To delete: the same with --yes",
+                                counted(runs->size(), "run"));
   }
-  return shown(table_of(*runs) + wrap(told, stdout_terminal().width, 2) + "\n");
+  return shown(table_of(*runs) + wrap(message, stdout_terminal().width, 2) + "\n");
 }
 
 int DbCommand::backup() {
@@ -331,7 +336,7 @@ int DbCommand::backup() {
     return failed(copied.error());
   }
   return shown(fmt::format(
-      "Copied {} to {}\nTo put it back, also while the database is in use: enprof db restore --db "
+      "Copied {} to {}\nTo restore it, even while the database is in use: enprof db restore --db "
       "{} {}\n",
       printable(database->path().string()), printable(target_),
       printable(shell_quote(database->path().string())), printable(shell_quote(target_))));
@@ -346,10 +351,10 @@ int DbCommand::restore() {
   if (!report) {
     return failed(report.error());
   }
-  std::string text = fmt::format("{} has the {} of {} now\n", printable(path->string()),
+  std::string text = fmt::format("{} now has the {} of {}\n", printable(path->string()),
                                  counted(report->runs, "run"), printable(copy_));
   if (report->kept) {
-    text += fmt::format("What was there before is in {}\n", printable(report->kept->string()));
+    text += fmt::format("The previous content is in {}\n", printable(report->kept->string()));
   }
   return shown(text);
 }
@@ -363,20 +368,20 @@ int DbCommand::import() {
   const RecoveryReport report = recover_runs(*database, journals);
   std::string text;
   for (const auto& [run_id, status, from_journal, reason] : report.runs) {
-    text += fmt::format("{} run {}: {}{}{}\n", from_journal ? "Brought in" : "Closed",
-                        printable(run_id), to_string(status), reason.empty() ? "" : ": ",
-                        printable(reason));
+    text +=
+        fmt::format("{} run {}: {}{}{}\n", from_journal ? "Imported" : "Closed", printable(run_id),
+                    to_string(status), reason.empty() ? "" : ": ", printable(reason));
   }
   if (report.already_there > 0) {
-    text += fmt::format("{} skipped: the database has what they hold already\n",
+    text += fmt::format("{} skipped: the database has these runs already\n",
                         counted(report.already_there, "journal"));
   }
   if (report.in_the_making > 0) {
-    text += fmt::format("{} left alone: other programs are writing them\n",
+    text += fmt::format("{} skipped: other programs are writing them\n",
                         counted(report.in_the_making, "run"));
   }
   if (text.empty() && report.errors.empty()) {
-    text = "There was nothing to bring in.\n";
+    text = "Nothing to import.\n";
   }
   for (const Error& error : report.errors) {
     print_error(error);

@@ -10,7 +10,7 @@
 
 namespace enprof {
 
-/// Looks after the database: stats, check, vacuum, prune, backup, restore, import.
+/// Maintains the database: stats, check, vacuum, prune, backup, restore, import.
 class DbCommand final : public Command {
  public:
   void declare(CLI::App& program) override;

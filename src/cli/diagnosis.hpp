@@ -1,4 +1,4 @@
-// What doctor found out.
+// The findings of doctor.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,17 @@ namespace enprof {
 
 enum class DiagnosisState : std::uint8_t {
   good,     ///< works
-  limited,  ///< works, but costs accuracy, or is not as it might be
+  limited,  ///< works, but costs accuracy or could be better
   bad,      ///< does not work
 };
 
-/// One thing that was looked at.
+/// One finding.
 struct Diagnosis {
   std::string what;
   DiagnosisState state = DiagnosisState::bad;
   std::string detail;
-  /// The command or line that makes it work, or better; may be empty. A line of its own that begins
-  /// with two blanks is to be copied as it is.
+  /// The command or line that makes it work, or improves it; may be empty. A separate line that
+  /// begins with two blanks is to be copied verbatim.
   std::string fix;
 
   [[nodiscard]] bool works() const { return state != DiagnosisState::bad; }

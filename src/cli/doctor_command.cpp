@@ -3,6 +3,7 @@
 #include "enprof/base/clock.hpp"
 #include "enprof/base/version.hpp"
 
+#include "base/counted.hpp"
 #include "base/json_text.hpp"
 #include "base/printable.hpp"
 #include "cli/console.hpp"
@@ -29,6 +30,21 @@ using State = DiagnosisState;
 
 Diagnosis from_error(std::string what, const Error& error) {
   return {.what = std::move(what), .state = State::bad, .detail = error.message, .fix = error.hint};
+}
+
+Diagnosis diagnose_source(const SourceStatus& source) {
+  Diagnosis result{.what = source.name,
+                   .state = source.works ? State::good : State::bad,
+                   .detail = source.detail,
+                   .fix = source.fix};
+  for (const Warning& warning : source.warnings) {
+    result.state = State::limited;
+    result.detail += fmt::format(". {}", warning.message);
+    if (result.fix.empty()) {
+      result.fix = warning.hint;
+    }
+  }
+  return result;
 }
 
 Diagnosis diagnose_engine() {
@@ -64,7 +80,7 @@ std::string_view state_name(State state) {
   return "no";
 }
 
-/// The sign at the begin of a line: two columns wide, and told apart without colours.
+/// The sign at the beginning of a line: two columns wide, and distinguishable without colours.
 std::string sign(const Terminal& terminal, State state) {
   switch (state) {
     case State::good:
@@ -77,7 +93,7 @@ std::string sign(const Terminal& terminal, State state) {
   return styled(terminal, Style::bad, "no");
 }
 
-/// A fix below its detail. Lines to be copied stay as they are, however narrow the terminal is.
+/// The fix below its detail. Lines to be copied are never wrapped.
 std::string fix_text(const Terminal& terminal, std::string_view fix, std::size_t indent) {
   std::string result;
   for (bool first = true; !fix.empty(); first = false) {
@@ -95,18 +111,18 @@ std::string fix_text(const Terminal& terminal, std::string_view fix, std::size_t
 }  // namespace
 
 void DoctorCommand::declare(CLI::App& program) {
-  app_ = program.add_subcommand("doctor",
-                                "What works on this machine, what does not, and what would fix it");
+  app_ = program.add_subcommand(
+      "doctor", "Report what works on this machine, what does not, and what would fix it");
   app_->footer(
       "Exit codes: 0 whatever was found, 1 the output cannot be written, 2 usage, 3 under --strict "
-      "where energy cannot be measured (an estimate is no measurement) or runs cannot be kept.\n"
+      "if energy cannot be measured (an estimate does not count) or runs cannot be saved.\n"
       "Examples:\n"
       "  enprof doctor                                   what works, and what would fix the rest\n"
-      "  enprof doctor --json | jq '.[].fix // empty'    the remedies alone\n");
+      "  enprof doctor --json | jq '.[].fix // empty'    only the fixes\n");
   database_.declare(*app_);
   app_->add_flag("--json", json_, "Print JSON");
   app_->add_flag("--strict", strict_,
-                 "Exit with 3 where energy cannot be measured or runs cannot be kept");
+                 "Exit with 3 if energy cannot be measured or runs cannot be saved");
 }
 
 Diagnosis DoctorCommand::diagnose_database() const {
@@ -118,7 +134,7 @@ Diagnosis DoctorCommand::diagnose_database() const {
   if (std::filesystem::exists(*path, failed)) {
     return diagnose_existing_database(*path);
   }
-  // Looking must not create it: the nearest directory that exists decides.
+  // doctor must not create it, so the nearest existing directory decides.
   const auto parent = nearest_existing(*path);
   const bool works =
       std::filesystem::is_directory(parent, failed) && access(parent.c_str(), W_OK) == 0;
@@ -137,18 +153,18 @@ Diagnosis DoctorCommand::diagnose_existing_database(const std::filesystem::path&
   }
   Diagnosis result{.what = "database",
                    .state = State::good,
-                   .detail = fmt::format("{}, {} runs, schema {}", path.string(), glance->runs,
-                                         glance->schema_version),
+                   .detail = fmt::format("{}, {}, schema {}", path.string(),
+                                         counted(glance->runs, "run"), glance->schema_version),
                    .fix = ""};
   if (glance->schema_version < ProfileDatabase::kSchemaVersion) {
-    result.detail +=
-        fmt::format(", which becomes {} when it is next opened", ProfileDatabase::kSchemaVersion);
+    result.detail += fmt::format(", which will be migrated to {} when it is next opened",
+                                 ProfileDatabase::kSchemaVersion);
   }
-  // SQLite writes its journal beside the file.
+  // SQLite writes its log beside the file.
   for (const auto& place : {path, std::filesystem::absolute(path).parent_path()}) {
     if (access(place.c_str(), W_OK) != 0) {
       result.state = State::bad;
-      result.detail += fmt::format("; {} is not writable: nothing can be added", place.string());
+      result.detail += fmt::format("; {} is not writable: runs cannot be saved", place.string());
       result.fix = fmt::format("sudo chown \"$USER\" '{}', or name another file with --db PATH",
                                place.string());
       break;
@@ -165,7 +181,7 @@ std::string DoctorCommand::text(const std::vector<Group>& groups, const std::str
       width = std::max(width, diagnosis.what.size());
     }
   }
-  const std::size_t indent = width + 6;  // a margin, the sign, and two gaps
+  const std::size_t indent = width + 6;  // the margin, the sign, and two gaps
   std::string result;
   for (const Group& group : groups) {
     result += styled(terminal, Style::bold, group.title) + "\n";
@@ -184,7 +200,7 @@ std::string DoctorCommand::json(const std::vector<Group>& groups) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const Group& group : groups) {
     for (const Diagnosis& diagnosis : group.diagnoses) {
-      // Sources have a namespace of their own: one may be called as something else here.
+      // Mark sources: one may have the same name as another finding.
       const bool is_source = &group == &groups.front();
       list.push_back({{"what", (is_source ? "power: " : "") + diagnosis.what},
                       {"works", diagnosis.works()},
@@ -203,10 +219,7 @@ int DoctorCommand::run() {
   groups[0].title = "Power sources";
   std::vector<std::string> measuring;
   for (const SourceStatus& source : PowerMonitor::survey(environment)) {
-    groups[0].diagnoses.push_back({.what = source.name,
-                                   .state = source.works ? State::good : State::bad,
-                                   .detail = source.detail,
-                                   .fix = source.fix});
+    groups[0].diagnoses.push_back(diagnose_source(source));
     if (source.works && source.name != "estimate") {
       measuring.push_back(source.name);
     }
@@ -227,7 +240,7 @@ int DoctorCommand::run() {
 
   const std::string verdict =
       measuring.empty()
-          ? "No power sensor can be read here: energies will be estimates, and are labelled so."
+          ? "No power sensor can be read here: energies will be estimated, and labelled so."
           : fmt::format("Energy can be measured here: {}.", fmt::join(measuring, ", "));
   if (const auto written = write_output("-", json_ ? json(groups) : text(groups, verdict));
       !written) {

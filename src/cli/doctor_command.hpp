@@ -10,9 +10,9 @@
 
 namespace enprof {
 
-/// Looks, and changes nothing: what works here, what does not, why, and what would fix it. Exit
-/// codes: 0 whatever it found; 3 under --strict, where energy cannot be measured or runs cannot be
-/// kept; 1 where its output cannot be written.
+/// Reports what works here, what does not, why, and what would fix it. Changes nothing. Exit codes:
+/// 0 whatever it found; 3 under --strict, if energy cannot be measured or runs cannot be saved; 1
+/// if the output cannot be written.
 class DoctorCommand final : public Command {
  public:
   void declare(CLI::App& program) override;

@@ -10,13 +10,13 @@
 
 namespace enprof {
 
-/// Offers what every engine of this program can be told. Which engine an order needs is known only
-/// by its model, so all of them are offered, and each engine takes its own.
+/// Offers the settings of all engines. Only the model decides which engine a run uses, so all
+/// settings are offered, and each engine reads its own.
 class EngineOptions {
  public:
   /// Adds the options to a command, in this group of its help.
   void declare(CLI::App& app, const std::string& group);
-  /// What was chosen, and what is usual where nothing was.
+  /// The chosen values, or the defaults.
   [[nodiscard]] EngineSettings values() const;
 
  private:
@@ -25,7 +25,7 @@ class EngineOptions {
     std::int64_t value = 0;
     bool is_given = false;  // a flag
   };
-  std::vector<Chosen> chosen_;  // not changed after declare(): options refer to its elements
+  std::vector<Chosen> chosen_;  // fixed after declare(): options refer to its elements
 };
 
 }  // namespace enprof

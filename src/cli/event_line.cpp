@@ -12,7 +12,7 @@
 namespace enprof {
 namespace {
 
-/// A text of somebody else's without blanks, and without what could drive a terminal.
+/// Text from others without blanks and control characters.
 std::string as_word(std::string_view text) {
   std::string result;
   while (!text.empty()) {
@@ -24,7 +24,7 @@ std::string as_word(std::string_view text) {
   return result;
 }
 
-/// A word of the envelope: never with a blank, never empty.
+/// A field of the envelope: never with a blank, never empty.
 std::string word(const Json& event, const char* key) {
   const auto found = event.find(key);
   if (found == event.end() || found->is_null() || *found == "") {

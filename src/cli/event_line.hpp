@@ -1,4 +1,4 @@
-// One event of the live stream as a line that a person reads and a script takes apart.
+// An event of the live stream as a line for people and scripts.
 #pragma once
 
 #include "report/json_figures.hpp"
@@ -7,10 +7,10 @@
 
 namespace enprof {
 
-/// "SEQ RUN T_MS TYPE KEY=VALUE…" without a newline: fields between single blanks, values as JSON
-/// (texts in quotes, their control characters escaped), "-" where an event belongs to no run. Of a
-/// list it says how many entries there are, of the power of each domain "rail.NAME_mw=…"; --json
-/// has all of it.
+/// "SEQ RUN T_MS TYPE KEY=VALUE…" without a newline: fields separated by single blanks, values as
+/// JSON (texts in quotes, with control characters escaped), "-" if the event has no run. A list is
+/// shown as the number of its entries, the power of a domain as "rail.NAME_mw=…"; --json has
+/// everything.
 [[nodiscard]] std::string event_line(const Json& event);
 
 }  // namespace enprof

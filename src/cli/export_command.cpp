@@ -19,7 +19,7 @@ namespace enprof {
 void ExportCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("export", "Write a run in the database to a file");
   database_.declare(*app_);
-  app_->add_option("RUN", run_, kRunHelp)->required();
+  app_->add_option("RUN", run_, kRunHelp)->required()->check(not_empty());
   app_->add_option("--format", format_, "Format of the file")
       ->type_name("FORMAT")
       ->transform(one_of({"json", "csv"}))
@@ -29,15 +29,15 @@ void ExportCommand::declare(CLI::App& program) {
       ->type_name("FILE")
       ->check(not_empty())
       ->capture_default_str();
-  app_->add_flag("--force", force_, "Write over files that exist");
+  app_->add_flag("--force", force_, "Overwrite existing files");
   app_->footer(
       "Examples:\n"
       "  enprof export last -o run.json              for `enprof import` on another machine\n"
-      "  enprof export last --format csv -o run/     a CSV file a table\n"
+      "  enprof export last --format csv -o run/     a CSV file per table\n"
       "  enprof export last | jq .totals.energy_mj   one of its figures\n");
 }
 
-/// One file a table, in a directory that is made where it is missing.
+/// Writes one file per table, into a directory that is created if it is missing.
 Result<void> ExportCommand::write_tables(RunSource& run) const {
   const std::filesystem::path directory = output_;
   const auto file_of = [&](std::string_view name) {
@@ -52,8 +52,8 @@ Result<void> ExportCommand::write_tables(RunSource& run) const {
   std::filesystem::create_directories(directory, failed);
   if (failed) {
     return fail(error_code_from_errno(failed.value()),
-                fmt::format("Cannot make the directory {}: {}", output_, failed.message()),
-                "Name one where you may write.");
+                fmt::format("Cannot create the directory {}: {}", output_, failed.message()),
+                "Name a directory where you may write.");
   }
   for (const std::string_view name : csv_table_names()) {
     RunCsv table(run, name);
@@ -78,6 +78,10 @@ Result<void> ExportCommand::write() const {
   if (!run) {
     return std::unexpected(run.error());
   }
+  if ((*run)->head().status == RunStatus::running) {
+    print_note(
+        "the run is not finished: it is exported without its figures, and cannot be imported");
+  }
   if (format_ == "csv") {
     return write_tables(**run);
   }
@@ -87,7 +91,7 @@ Result<void> ExportCommand::write() const {
 
 int ExportCommand::run() {
   if (format_ == "csv" && output_ == "-") {
-    print_error({ErrorCode::invalid_argument, "CSV is several files, one a table",
+    print_error({ErrorCode::invalid_argument, "CSV is several files, one per table",
                  "Name a directory for them: -o DIRECTORY"});
     return exit_usage;
   }

@@ -13,10 +13,10 @@ namespace {
 
 constexpr std::size_t kMostColumns = 100;
 constexpr std::size_t kNameColumns = 28;
-constexpr std::size_t kBesideFrom = 64;  // in narrower terminals texts stand below their names
+constexpr std::size_t kBesideFrom = 64;  // in narrower terminals descriptions are below the names
 constexpr std::size_t kBelowIndent = 6;
 
-/// CLI11 has what an option takes and what it may be in one text, with a colon between.
+/// CLI11 stores an option's argument and its allowed values in one text, separated by a colon.
 struct TypeText {
   std::string name;
   std::string range;
@@ -26,15 +26,14 @@ struct TypeText {
       return;  // a flag
     }
     const std::string text = option.get_type_name();
-    // NAME[:PORT] is a name with a colon of its own.
+    // The colon of NAME[:PORT] does not count.
     const auto colon = text.find('[') == std::string::npos ? text.find(':') : std::string::npos;
     name = text.substr(0, colon);
     range = colon == std::string::npos ? "" : text.substr(colon + 1);
   }
 };
 
-/// A text of several lines in lines of at most so many columns. What is indented goes on a little
-/// further in.
+/// Wraps a text of several lines. Continuation lines are indented further than an indented line.
 std::string fitted(std::string_view text, std::size_t columns) {
   std::string result;
   while (!text.empty()) {
@@ -45,7 +44,7 @@ std::string fitted(std::string_view text, std::size_t columns) {
     } else {
       const auto begin = std::min(line.find_first_not_of(' '), line.size());
       result += std::string(begin, ' ');
-      // Columns of examples are far apart: one below the other they need no gap.
+      // Examples have a wide gap between command and description; on separate lines they need none.
       const auto gap = line.find("   ", begin);
       const std::size_t deeper = begin == 0 ? 0 : begin + 2;
       result += wrap(line.substr(begin, gap - begin), columns, deeper);
@@ -92,7 +91,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
                                      CLI::AppFormatMode mode) const {
   std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
   for (auto gap = text.find("\n\n\n"); gap != std::string::npos; gap = text.find("\n\n\n", gap)) {
-    text.erase(gap, 1);  // one blank line between groups will do
+    text.erase(gap, 1);  // one blank line between groups is enough
   }
   return text;
 }

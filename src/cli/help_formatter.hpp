@@ -1,4 +1,4 @@
-// The pages of --help.
+// Formats the pages of --help.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,8 +8,7 @@
 
 namespace enprof {
 
-/// Options with what they take, what it may be and what it is without them, in lines that fit the
-/// terminal.
+/// Shows options with their arguments, allowed values and defaults, in lines that fit the terminal.
 class HelpFormatter final : public CLI::Formatter {
  public:
   explicit HelpFormatter(std::size_t columns);
@@ -24,7 +23,7 @@ class HelpFormatter final : public CLI::Formatter {
   [[nodiscard]] std::string make_footer(const CLI::App* app) const override;
 
  private:
-  /// A name and, beside it or below it, what it is.
+  /// A name with its description, beside it or below it.
   [[nodiscard]] std::string entry(const std::string& name, const std::string& text) const;
 
   std::size_t columns_;

@@ -1,4 +1,4 @@
-// The idle measurement before runs, as commands make it.
+// The idle measurement of commands.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -9,9 +9,10 @@
 
 namespace enprof {
 
-/// Measures for so many seconds and shows it on the terminal; 0, or no sensor: not at all. It ends
-/// early where a stop is requested. What keeps it from being measured is logged, and is a warning
-/// for each run that lacks it: baseline_refused, where the machine is busy; else baseline_failed.
+/// Measures for this many seconds and shows it on the terminal; does nothing if `seconds` is 0 or
+/// there is no sensor. Ends early if a stop is requested. Logs what went wrong, and returns it as a
+/// warning for each run: baseline_refused, if the machine is busy; baseline_forced, if it was
+/// measured although the machine was busy; else baseline_failed.
 [[nodiscard]] std::optional<Warning> measure_baseline(PowerMonitor& monitor, double seconds,
                                                       const std::stop_token& stop,
                                                       BusyMachine busy = BusyMachine::refuse);

@@ -3,6 +3,7 @@
 #include "base/printable.hpp"
 #include "base/text_encoding.hpp"
 #include "cli/console.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "report/run_from_json.hpp"
 #include "store/run_lock.hpp"
@@ -29,7 +30,7 @@ Result<std::string> read_text(const std::string& path) {
     return fail(
         error_code_from_errno(error_number),
         fmt::format("Cannot read {}: {}", path, std::generic_category().message(error_number)),
-        "Name a file that enprof export or --json has written and that you may read.");
+        "Name a file that enprof export or --json wrote and that you may read.");
   }
   return std::string{std::istreambuf_iterator<char>{in}, {}};
 }
@@ -42,17 +43,16 @@ Result<ProfiledRun> read_run(const std::string& path) {
   if (const auto encoding = wide_encoding(*text)) {
     return fail(
         ErrorCode::malformed, fmt::format("{} is not UTF-8, but {}", path, iconv_name(*encoding)),
-        fmt::format("Convert it on its way: {}{} | enprof import -", path == "-" ? "… | " : "",
+        fmt::format("Convert it while importing: {}{} | enprof import -", path == "-" ? "… | " : "",
                     conversion_command(iconv_name(*encoding), path)));
   }
   auto run = run_from_json(without_byte_order_mark(*text));
   if (!run) {
     run.error().message = fmt::format("{}: {}", path, run.error().message);
   } else if (run->status == RunStatus::running) {
-    return fail(
-        ErrorCode::invalid_argument,
-        fmt::format("{}: run {} was still going on when it was exported", path, run->run_id),
-        "Export it again now that it is over.");
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{}: run {} was still running when it was exported", path, run->run_id),
+                "Export it again when it has ended.");
   }
   return run;
 }
@@ -60,19 +60,20 @@ Result<ProfiledRun> read_run(const std::string& path) {
 }  // namespace
 
 void ImportCommand::declare(CLI::App& program) {
-  app_ = program.add_subcommand("import", "Take runs that were exported as JSON into the database");
+  app_ = program.add_subcommand("import", "Import runs that were exported as JSON");
   database_.declare(*app_);
-  app_->add_option("FILE", files_, "What enprof export or --json has written; - is standard input")
+  app_->add_option("FILE", files_, "File that enprof export or --json wrote; - is standard input")
       ->required()
+      ->check(not_empty())
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_->footer(
       "Examples:\n"
-      "  enprof import run.json                          a run of another machine\n"
-      "  ssh box enprof export last | enprof import -    the same without a file between\n");
+      "  enprof import run.json                          a run from another machine\n"
+      "  ssh box enprof export last | enprof import -    the same without a file\n");
 }
 
 int ImportCommand::run() {
-  // All files are read before anything is saved: a mistyped name imports nothing.
+  // All files are read before any run is saved: with a mistyped name nothing is imported.
   std::vector<ProfiledRun> runs;
   for (const std::string& file : files_) {
     auto run = read_run(file);
@@ -88,8 +89,8 @@ int ImportCommand::run() {
     return exit_failed;
   }
   for (const ProfiledRun& run : runs) {
-    // It would take the place of a run that another program is writing.
-    const auto lock = RunLock::take(database->path(), run.run_id);
+    // Without the lock it could replace a run that another program is writing.
+    const auto lock = RunLock::acquire(database->path(), run.run_id);
     if (!lock && lock.error().code == ErrorCode::busy) {
       print_error(lock.error());
       return exit_failed;

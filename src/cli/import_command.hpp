@@ -9,7 +9,7 @@
 
 namespace enprof {
 
-/// Takes exported runs into a database.
+/// Imports exported runs into a database.
 class ImportCommand final : public Command {
  public:
   void declare(CLI::App& program) override;

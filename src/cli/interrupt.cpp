@@ -18,9 +18,9 @@ constexpr Logger kLog{"signals"};
 
 std::atomic<int> received_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free);
-std::atomic<int> wake_end{-1};  // of the pipe on which the waiter sleeps
+std::atomic<int> wake_end{-1};  // write end of the pipe that the waiter reads
 
-/// A handler may call it.
+/// Async-signal-safe.
 void wake_waiter() {
   constexpr char kByte = 0;
   [[maybe_unused]] const ssize_t written = ::write(wake_end.load(), &kByte, 1);
@@ -30,13 +30,13 @@ void on_signal(int number) {
   const int error_number = errno;
   received_signal.store(number);
   wake_waiter();
-  // The second one ends the program. Of a terminal that is closed two come as a rule, one from the
+  // The second signal ends the program. A closed terminal usually sends two SIGHUP, one from the
   // shell and one from the kernel.
   std::signal(number, number == SIGHUP ? SIG_IGN : SIG_DFL);
   errno = error_number;
 }
 
-/// `nohup` has it ignored, and means it.
+/// `nohup` makes the program ignore SIGHUP, which must be respected.
 bool is_hangup_ignored() {
   struct sigaction now{};
   return sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -44,10 +44,10 @@ bool is_hangup_ignored() {
 
 }  // namespace
 
-Interrupt::Interrupt() : hears_hangup_(!is_hangup_ignored()) {
+Interrupt::Interrupt() : handles_hangup_(!is_hangup_ignored()) {
   received_signal.store(0);
   if (::pipe(pipe_.data()) != 0) {
-    kLog.error("Ctrl-C ends the program at once: no pipe can be had (errno {})", errno);
+    kLog.error("Ctrl-C will end the program immediately: cannot create a pipe (errno {})", errno);
     return;
   }
   for (const int end : pipe_) {
@@ -64,13 +64,13 @@ Interrupt::Interrupt() : hears_hangup_(!is_hangup_ignored()) {
     }
   });
   if (!waiter) {
-    kLog.error("Ctrl-C ends the program at once: {}", waiter.error().message);
+    kLog.error("Ctrl-C will end the program immediately: {}", waiter.error().message);
     return;
   }
   waiter_ = *std::move(waiter);
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
-  if (hears_hangup_) {
+  if (handles_hangup_) {
     std::signal(SIGHUP, on_signal);
   }
 }
@@ -78,7 +78,7 @@ Interrupt::Interrupt() : hears_hangup_(!is_hangup_ignored()) {
 Interrupt::~Interrupt() {
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
-  if (hears_hangup_) {
+  if (handles_hangup_) {
     std::signal(SIGHUP, SIG_DFL);
   }
   if (waiter_.joinable()) {

@@ -1,4 +1,4 @@
-// Ctrl-C, kept from ending the program before the run is saved.
+// Handles Ctrl-C so that the run is saved before the program ends.
 #pragma once
 
 #include <array>
@@ -7,10 +7,10 @@
 
 namespace enprof {
 
-/// While one exists, the first SIGINT, SIGTERM or SIGHUP (a terminal or an SSH connection that was
-/// closed; not under `nohup`) requests a stop instead of ending the program; the second of the
-/// first two ends it as usual. At most one at a time. Where the system has no thread to give, the
-/// first signal ends the program, too.
+/// While one exists, the first SIGINT, SIGTERM or SIGHUP (a closed terminal or SSH connection; not
+/// under `nohup`) requests a stop instead of ending the program. A second SIGINT or SIGTERM ends it
+/// as usual. At most one at a time. If the system cannot create a thread, the first signal ends the
+/// program, too.
 class Interrupt {
  public:
   Interrupt();
@@ -18,18 +18,18 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
   ~Interrupt();
 
-  /// A stop is requested soon after a signal came, on a thread of its own.
+  /// A stop is requested soon after a signal, on a separate thread.
   [[nodiscard]] std::stop_token token() const { return source_.get_token(); }
-  /// Whether a signal came.
+  /// Whether a signal was received.
   [[nodiscard]] bool requested() const;
-  /// 128 + the signal that came, as shells expect; 0 where none came.
+  /// 128 + the received signal, as shells expect; 0 without a signal.
   [[nodiscard]] int exit_code() const;
 
  private:
-  bool hears_hangup_;
+  bool handles_hangup_;
   std::array<int, 2> pipe_{-1, -1};
   std::stop_source source_;
-  std::thread waiter_;  // a handler may not request a stop itself
+  std::thread waiter_;  // a signal handler must not request a stop itself
 };
 
 }  // namespace enprof

@@ -16,7 +16,7 @@ namespace {
 
 constexpr Nanoseconds kRefresh = std::chrono::milliseconds{100};
 
-/// Whole seconds and tenths: more digits would only flicker.
+/// Seconds with tenths: more digits would only flicker.
 std::string elapsed_text(Nanoseconds elapsed) {
   return seconds(elapsed) < 100.0 ? fmt::format("{:.1f} s", seconds(elapsed))
                                   : format_duration(elapsed);
@@ -28,7 +28,7 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
   const auto marked = [&figures](const auto& figure) {
     return figures.is_estimated && figure ? "~" : "";
   };
-  // In the order of the line, each with its place in the order of leaving: 0 stays the longest.
+  // In the order of display. The number is the priority: 0 is dropped last.
   std::array<std::pair<std::string, int>, 7> parts{{
       {std::string{to_string(figures.phase)}, 6},
       {figures.most_tokens > 0 ? fmt::format("{}/{} tokens", figures.tokens, figures.most_tokens)
@@ -57,7 +57,7 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
   }
 }
 
-void LiveLine::follow(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
+void LiveLine::attach(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
                       std::size_t most_tokens) {
   auto line = std::make_shared<LiveLine>();
   line->figures_.most_tokens = most_tokens;
@@ -65,7 +65,7 @@ void LiveLine::follow(InferencePipelineProfiler& profiler, const PowerMonitor* m
       monitor != nullptr && std::ranges::any_of(monitor->domains(), [](const Domain& domain) {
         return !domain.parent && domain.method == Method::estimated;
       });
-  if (line->status_.is_shown()) {  // a listener costs a thread: none where nobody would see it
+  if (line->status_.is_shown()) {  // a listener costs a thread
     profiler.on([line = std::move(line)](const Event& event) { line->show(event); });
   }
 }

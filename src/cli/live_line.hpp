@@ -1,4 +1,4 @@
-// The line that shows how a run is doing.
+// The line that shows the progress of a run.
 #pragma once
 
 #include "enprof/power/power_monitor.hpp"
@@ -12,31 +12,31 @@
 
 namespace enprof {
 
-/// How far a run has come.
+/// The progress of a run.
 struct LiveFigures {
   Phase phase = Phase::pre_inference;
   std::size_t tokens = 0;
-  std::size_t most_tokens = 0;  ///< 0: not known
+  std::size_t most_tokens = 0;  ///< 0: unknown
   Nanoseconds elapsed{0};
   std::optional<double> tokens_per_second{};
   std::optional<Watts> power{};
-  std::optional<Joules> energy{};            ///< since the run's begin
-  std::optional<Joules> energy_per_token{};  ///< of a token decoded
-  bool is_estimated = false;  ///< a part of the power that adds up to the total is no measurement
+  std::optional<Joules> energy{};            ///< since the run began
+  std::optional<Joules> energy_per_token{};  ///< per decoded token
+  bool is_estimated = false;                 ///< a root domain's power is estimated
 };
 
-/// The figures on one line of at most so many columns. Where there is no room for all, energy and
-/// tokens stay, and what can be told from others goes first.
+/// The figures on one line of at most `columns` columns. If they do not fit, energy and tokens
+/// stay, and what follows from other figures is dropped first.
 [[nodiscard]] std::string live_line(const LiveFigures& figures, std::size_t columns);
 
-/// Shows phase, tokens, time, energy and watts of the profiler's run on stderr, where that is a
-/// terminal that a line can be redrawn on. It belongs to the profiler's listener, which a terminal
-/// that takes nothing may hold longer than the run.
+/// Shows phase, tokens, time, energy and watts of the profiler's run on stderr, if that is a
+/// terminal that can redraw a line. The profiler's listener owns it, because a terminal that blocks
+/// may hold it longer than the run.
 class LiveLine {
  public:
-  /// Before the run. `monitor`: what the profiler measures with, or null; `most_tokens`: at most so
-  /// many come.
-  static void follow(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
+  /// To be called before the run. `monitor` is the profiler's, or null; `most_tokens` is the
+  /// largest possible number of tokens.
+  static void attach(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
                      std::size_t most_tokens);
 
  private:
@@ -47,7 +47,7 @@ class LiveLine {
   Nanoseconds first_token_{0};
   Nanoseconds last_token_{0};
   Nanoseconds last_shown_{0};
-  // At the first power sample of the decode phase: energy per token counts from there.
+  // Values at the first power sample of the decode phase, from which energy per token is counted.
   std::optional<Joules> energy_at_first_;
   std::size_t tokens_at_first_ = 0;
 };

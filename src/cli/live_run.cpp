@@ -1,5 +1,7 @@
 #include "cli/live_run.hpp"
 
+#include "base/json_members.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -8,20 +10,8 @@
 namespace enprof {
 namespace {
 
-// Whoever answers may be of another version: what has another type counts as absent.
-std::optional<double> number(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? std::optional{found->get<double>()}
-                                                     : std::nullopt;
-}
-
-std::string words(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
 std::optional<Watts> watts(const Json& object) {
-  const auto milliwatts = number(object, "power_mw");
+  const auto milliwatts = number_or_absent(object, "power_mw");
   return milliwatts ? std::optional{Watts{*milliwatts / 1e3}} : std::nullopt;
 }
 
@@ -29,44 +19,37 @@ std::optional<Joules> joules(std::optional<double> millijoules) {
   return millijoules ? std::optional{Joules{*millijoules / 1e3}} : std::nullopt;
 }
 
-/// The list under a key; an empty one where there is none.
-const Json& list(const Json& object, const char* key) {
-  static const Json kNone = Json::array();
-  const auto found = object.find(key);
-  return found != object.end() && found->is_array() ? *found : kNone;
-}
-
 }  // namespace
 
-void LiveRun::take_power_status(const Json& status) {
+void LiveRun::apply_power_status(const Json& status) {
   if (!status.is_object()) {
     return;
   }
-  for (const Json& domain : list(status, "domains")) {
+  for (const Json& domain : list_or_empty(status, "domains")) {
     if (domain.is_object()) {
-      Rail& known = rail(words(domain, "name"));
-      known.estimated = words(domain, "method") == "estimated";
-      known.is_root = words(domain, "within").empty();
+      Rail& known = rail(word_or_empty(domain, "name"));
+      known.estimated = word_or_empty(domain, "method") == "estimated";
+      known.is_root = word_or_empty(domain, "within").empty();
     }
   }
 }
 
-bool LiveRun::take(const Json& event) {
+bool LiveRun::apply(const Json& event) {
   if (!event.is_object()) {
     return false;
   }
-  const std::string type = words(event, "type");
-  const std::string run_id = words(event, "run_id");
+  const std::string type = word_or_empty(event, "type");
+  const std::string run_id = word_or_empty(event, "run_id");
   if (const auto seq = event.find("seq"); seq != event.end() && seq->is_number_unsigned()) {
     last_event_ = seq->get<std::uint64_t>();
   }
   const auto found = event.find("data");
   const Json data = found != event.end() && found->is_object() ? *found : Json::object();
   if (type == "gap") {
-    take_gap(data);
+    apply_gap(data);
     return true;
   }
-  if (!wanted_.empty() && run_id != wanted_) {
+  if (!selected_.empty() && run_id != selected_) {
     return false;
   }
   if (run_id.empty()) {
@@ -75,29 +58,30 @@ bool LiveRun::take(const Json& event) {
   if (run_id != run_id_ || type == "run_started") {
     begin(run_id);
   }
-  time_ = std::max(time_, std::chrono::round<Nanoseconds>(std::chrono::duration<double, std::milli>(
-                              std::clamp(number(event, "t_ms").value_or(0.0), 0.0, 1e12))));
+  time_ =
+      std::max(time_, std::chrono::round<Nanoseconds>(std::chrono::duration<double, std::milli>(
+                          std::clamp(number_or_absent(event, "t_ms").value_or(0.0), 0.0, 1e12))));
   if (type == "model_loading") {
     status_ = "loading";
-    model_ = words(data, "model");
-    loading_ = number(data, "progress_ratio");
+    model_ = word_or_empty(data, "model");
+    loading_ = number_or_absent(data, "progress_ratio");
   } else if (type == "run_started") {
     status_ = "running";
   } else if (type == "section_start") {
-    phase_ = words(data, "phase");
-    section_ = words(data, "section");
+    phase_ = word_or_empty(data, "phase");
+    section_ = word_or_empty(data, "section");
   } else if (type == "section_end") {
     section_.clear();
   } else if (type == "token_complete") {
-    take_token(data);
+    apply_token(data);
   } else if (type == "power_sample") {
-    take_power(data);
+    apply_power(data);
   } else if (type == "energy_settled") {
-    take_settled(data);
+    apply_settled(data);
   } else if (type == "inference_complete") {
-    status_ = words(data, "status").empty() ? "completed" : words(data, "status");
-    energy_ = joules(number(data, "energy_mj"));
-    const double duration_ms = number(data, "duration_ms").value_or(0.0);
+    status_ = word_or_empty(data, "status").empty() ? "completed" : word_or_empty(data, "status");
+    energy_ = joules(number_or_absent(data, "energy_mj"));
+    const double duration_ms = number_or_absent(data, "duration_ms").value_or(0.0);
     power_ = energy_ && duration_ms > 0.0
                  ? std::optional{Watts{energy_->value() * 1e3 / duration_ms}}
                  : std::nullopt;
@@ -106,23 +90,24 @@ bool LiveRun::take(const Json& event) {
     if (type == "error") {
       status_ = "failed";
     }
-    complaints_.push_back({words(data, "message"), words(data, "hint"), type == "error"});
+    complaints_.push_back(
+        {word_or_empty(data, "message"), word_or_empty(data, "hint"), type == "error"});
     if (complaints_.size() > kComplaints) {
       complaints_.erase(complaints_.begin());
     }
   }
   if (status_ == "waiting") {
-    status_ = "running";  // its begin was missed
+    status_ = "running";  // its beginning was missed
   }
   return true;
 }
 
-void LiveRun::take_gap(const Json& data) {
-  missed_ +=
-      static_cast<std::uint64_t>(std::clamp(number(data, "missed").value_or(0.0), 0.0, 1e15));
+void LiveRun::apply_gap(const Json& data) {
+  missed_ += static_cast<std::uint64_t>(
+      std::clamp(number_or_absent(data, "missed").value_or(0.0), 0.0, 1e15));
   if (data.value("restarted", Json(false)) == true) {
     restarted_ = true;
-    if (!run_id_.empty() && !is_over()) {  // it ended with the server that did it
+    if (!run_id_.empty() && !is_over()) {  // it ended with the server
       status_ = "interrupted";
       section_.clear();
     }
@@ -130,7 +115,7 @@ void LiveRun::take_gap(const Json& data) {
 }
 
 void LiveRun::begin(const std::string& run_id) {
-  // The model is told before its run begins; domains are the server's, not the run's.
+  // The model is published before its run begins; domains belong to the server, not to the run.
   std::string model = run_id == run_id_ ? std::move(model_) : std::string{};
   std::vector<Rail> rails = std::move(rails_);
   for (Rail& rail : rails) {
@@ -138,9 +123,9 @@ void LiveRun::begin(const std::string& run_id) {
   }
   const auto last_event = last_event_;
   const auto missed = run_id == run_id_ ? missed_ : 0;
-  std::string wanted = std::move(wanted_);
+  std::string wanted = std::move(selected_);
   *this = LiveRun();
-  wanted_ = std::move(wanted);
+  selected_ = std::move(wanted);
   run_id_ = run_id;
   model_ = std::move(model);
   rails_ = std::move(rails);
@@ -148,22 +133,23 @@ void LiveRun::begin(const std::string& run_id) {
   missed_ = missed;
 }
 
-void LiveRun::take_token(const Json& data) {
+void LiveRun::apply_token(const Json& data) {
   ++token_count_;
   last_token_ = time_;
   if (token_count_ == 1) {
     first_token_ = time_;
   }
-  text_ += words(data, "text");
+  text_ += word_or_empty(data, "text");
   if (text_.size() > 2 * kTextBytes) {
     std::size_t cut = text_.size() - kTextBytes;
     while (cut < text_.size() && (static_cast<unsigned char>(text_[cut]) & 0xC0U) == 0x80U) {
-      ++cut;  // not amid a character
+      ++cut;  // do not cut within a character
     }
     text_.erase(0, cut);
   }
-  phase_ = words(data, "phase").empty() ? phase_ : words(data, "phase");
-  const auto index = number(data, "index").value_or(static_cast<double>(token_count_ - 1));
+  phase_ = word_or_empty(data, "phase").empty() ? phase_ : word_or_empty(data, "phase");
+  const auto index =
+      number_or_absent(data, "index").value_or(static_cast<double>(token_count_ - 1));
   if (!(index >= 0.0 && index < static_cast<double>(kTokens))) {
     return;
   }
@@ -171,22 +157,23 @@ void LiveRun::take_token(const Json& data) {
   if (place >= tokens_.size()) {
     tokens_.resize(place + 1);
   }
-  tokens_[place].decoded = words(data, "phase") == "decode";
-  put_energy(tokens_[place], number(data, "energy_mj"), true);
+  tokens_[place].decoded = word_or_empty(data, "phase") == "decode";
+  set_energy(tokens_[place], number_or_absent(data, "energy_mj"), true);
 }
 
-void LiveRun::take_settled(const Json& data) {
-  for (const Json& settled : list(data, "tokens")) {
-    const auto index = settled.is_object() ? number(settled, "index") : std::nullopt;
+void LiveRun::apply_settled(const Json& data) {
+  for (const Json& settled : list_or_empty(data, "tokens")) {
+    const auto index = settled.is_object() ? number_or_absent(settled, "index") : std::nullopt;
     if (!index || !(*index >= 0.0 && *index < static_cast<double>(tokens_.size()))) {
       continue;
     }
-    tokens_estimated_ = tokens_estimated_ || words(settled, "method") == "estimated";
-    put_energy(tokens_[static_cast<std::size_t>(*index)], number(settled, "energy_mj"), false);
+    tokens_estimated_ = tokens_estimated_ || word_or_empty(settled, "method") == "estimated";
+    set_energy(tokens_[static_cast<std::size_t>(*index)], number_or_absent(settled, "energy_mj"),
+               false);
   }
 }
 
-void LiveRun::put_energy(Token& token, std::optional<double> energy_mj, bool provisional) {
+void LiveRun::set_energy(Token& token, std::optional<double> energy_mj, bool provisional) {
   const auto count = [this](const Token& counted, bool in) {
     if (!counted.decoded || !counted.energy_mj) {
       return;
@@ -203,17 +190,17 @@ void LiveRun::put_energy(Token& token, std::optional<double> energy_mj, bool pro
   count(token, true);
 }
 
-void LiveRun::take_power(const Json& data) {
+void LiveRun::apply_power(const Json& data) {
   power_ = watts(data);
-  if (const auto energy = joules(number(data, "energy_mj"))) {
+  if (const auto energy = joules(number_or_absent(data, "energy_mj"))) {
     energy_ = energy;
   }
   for (Rail& known : rails_) {
     known.power.reset();
   }
-  for (const Json& told : list(data, "rails")) {
-    if (told.is_object()) {
-      rail(words(told, "name")).power = watts(told);
+  for (const Json& entry : list_or_empty(data, "rails")) {
+    if (entry.is_object()) {
+      rail(word_or_empty(entry, "name")).power = watts(entry);
     }
   }
 }

@@ -1,4 +1,4 @@
-// What is known of a run that a server is doing, from the events that it sends.
+// The state of a server's run, computed from the events that the server sends.
 #pragma once
 
 #include "enprof/base/units.hpp"
@@ -14,8 +14,8 @@
 
 namespace enprof {
 
-/// The state of the latest run, or of one that was asked for. Events in, facts out; what events
-/// lack stays empty, whatever they hold. Threads: one at a time.
+/// The state of the latest run, or of a chosen one. Whatever events contain, a fact that they lack
+/// stays empty. Threads: one at a time.
 class LiveRun {
  public:
   /// One power domain.
@@ -23,7 +23,7 @@ class LiveRun {
     std::string name;
     std::optional<Watts> power;
     bool estimated = false;
-    bool is_root = true;  ///< false: it lies within another, and is part of its power
+    bool is_root = true;  ///< false: it is contained in another domain
   };
   /// A warning or an error.
   struct Complaint {
@@ -32,16 +32,17 @@ class LiveRun {
     bool is_error = false;
   };
 
-  /// From now on only this run, where else it is the latest.
-  void want(std::string run_id) { wanted_ = std::move(run_id); }
+  /// Follows only this run from now on, instead of the latest.
+  void select_run(std::string run_id) { selected_ = std::move(run_id); }
 
-  /// What GET /api/power/status answers: which domains are estimates, and which lie within others.
-  void take_power_status(const Json& status);
-  /// One event of the stream. False where it is of a run that was not asked for.
-  bool take(const Json& event);
+  /// Reads the answer to GET /api/power/status: which domains are estimated, and which are
+  /// contained in others.
+  void apply_power_status(const Json& status);
+  /// Applies an event of the stream. False if it belongs to a run that was not chosen.
+  bool apply(const Json& event);
 
   [[nodiscard]] const std::string& run_id() const { return run_id_; }
-  /// waiting, loading, running, completed, cancelled, failed, or interrupted: the server ended.
+  /// waiting, loading, running, completed, cancelled, failed, or interrupted (the server ended).
   [[nodiscard]] const std::string& status() const { return status_; }
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] const std::string& model() const { return model_; }
@@ -50,31 +51,31 @@ class LiveRun {
   [[nodiscard]] const std::string& section() const { return section_; }
   [[nodiscard]] Nanoseconds time() const { return time_; }  ///< since the run began
   [[nodiscard]] std::size_t tokens() const { return token_count_; }
-  /// Of the tokens after the first.
+  /// Over the tokens after the first.
   [[nodiscard]] std::optional<double> tokens_per_second() const;
-  /// Now; of a run that is over, its mean.
+  /// The present power; for a run that has ended, its mean.
   [[nodiscard]] std::optional<Watts> power() const { return power_; }
   [[nodiscard]] std::optional<Joules> energy() const { return energy_; }
-  /// Mean of the decoded tokens whose energy is known.
+  /// The mean over decoded tokens with known energy.
   [[nodiscard]] std::optional<Joules> joules_per_token() const;
-  /// Whether a part of joules_per_token() is what was known at once, and will be put right.
+  /// Whether joules_per_token() contains provisional energies.
   [[nodiscard]] bool is_provisional() const { return provisional_ > 0; }
-  /// Whether a part of the power that adds up to the total is no measurement.
+  /// Whether the power of a root domain is estimated.
   [[nodiscard]] bool is_estimated() const;
   [[nodiscard]] const std::vector<Rail>& rails() const { return rails_; }
-  /// The end of the response.
+  /// The last part of the response.
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] const std::vector<Complaint>& complaints() const { return complaints_; }
-  /// Events that the server forgot before they could be sent.
+  /// Events that the server dropped before they could be sent.
   [[nodiscard]] std::uint64_t missed() const { return missed_; }
-  /// Whether the server began anew since, and with it what it knew: how much was missed is unknown.
+  /// Whether the server was restarted meanwhile, so that the number of missed events is unknown.
   [[nodiscard]] bool restarted() const { return restarted_; }
-  /// The number of the latest event, of whichever run; empty before the first.
+  /// The number of the latest event of any run; empty before the first.
   [[nodiscard]] std::optional<std::uint64_t> last_event() const { return last_event_; }
 
-  static constexpr std::size_t kTextBytes = 8192;    ///< of text() that are kept, at least
+  static constexpr std::size_t kTextBytes = 8192;    ///< minimum of text() that is kept
   static constexpr std::size_t kComplaints = 20;     ///< the latest that are kept
-  static constexpr std::size_t kTokens = 1'000'000;  ///< whose energies are kept
+  static constexpr std::size_t kTokens = 1'000'000;  ///< with stored energies
 
  private:
   struct Token {
@@ -84,14 +85,14 @@ class LiveRun {
   };
 
   void begin(const std::string& run_id);
-  void take_gap(const Json& data);
-  void take_token(const Json& data);
-  void take_settled(const Json& data);
-  void take_power(const Json& data);
-  void put_energy(Token& token, std::optional<double> energy_mj, bool provisional);
+  void apply_gap(const Json& data);
+  void apply_token(const Json& data);
+  void apply_settled(const Json& data);
+  void apply_power(const Json& data);
+  void set_energy(Token& token, std::optional<double> energy_mj, bool provisional);
   Rail& rail(const std::string& name);
 
-  std::string wanted_;
+  std::string selected_;
   std::string run_id_;
   std::string status_ = "waiting";
   std::string model_;
@@ -105,9 +106,9 @@ class LiveRun {
   std::optional<Watts> power_;
   std::optional<Joules> energy_;
   std::vector<Token> tokens_;
-  double decoded_mj_ = 0.0;      // of the decoded tokens whose energy is known
+  double decoded_mj_ = 0.0;      // sum over decoded tokens with known energy
   std::size_t decoded_ = 0;      // their number
-  std::size_t provisional_ = 0;  // of them
+  std::size_t provisional_ = 0;  // how many of them are provisional
   bool tokens_estimated_ = false;
   std::vector<Rail> rails_;
   std::string text_;

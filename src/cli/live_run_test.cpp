@@ -11,16 +11,16 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-/// Feeds events as the server sends them, numbered.
+/// Applies events as the server sends them, with numbers.
 class LiveRunTest : public ::testing::Test {
  protected:
   void send(const std::string& type, const std::string& data = "{}", double t_ms = 0.0,
             const std::string& run_id = "r1") {
-    run_.take(Json{{"seq", ++seq_},
-                   {"run_id", run_id},
-                   {"type", type},
-                   {"t_ms", t_ms},
-                   {"data", Json::parse(data)}});
+    run_.apply(Json{{"seq", ++seq_},
+                    {"run_id", run_id},
+                    {"type", type},
+                    {"t_ms", t_ms},
+                    {"data", Json::parse(data)}});
   }
   void token(int index, double energy_mj, double t_ms, const std::string& text = "x") {
     send("token_complete",
@@ -49,7 +49,7 @@ TEST_F(LiveRunTest, FollowsARunFromItsModelToItsEnd) {
   EXPECT_EQ(run_.section(), "forward");
   token(0, 500, 100, "Hel");
   EXPECT_FALSE(run_.tokens_per_second());
-  EXPECT_FALSE(run_.joules_per_token()) << "the first token is the prefill's";
+  EXPECT_FALSE(run_.joules_per_token()) << "the first token belongs to prefill";
   token(1, 40, 150, "lo");
   token(2, 60, 200, "!");
   send("power_sample", R"({"power_mw":50000,"energy_mj":1000})", 210);
@@ -86,7 +86,7 @@ TEST_F(LiveRunTest, WhatIsUnknownIsAbsentAndNeverZero) {
   EXPECT_FALSE(run_.power());
 }
 
-TEST_F(LiveRunTest, AnotherRunBeginsAnewAndOneThatWasAskedForStays) {
+TEST_F(LiveRunTest, AnotherRunReplacesTheLatestButNotASelectedOne) {
   send("run_started");
   token(0, 1, 1);
   send("warning", R"({"message":"hot","hint":null})");
@@ -96,7 +96,7 @@ TEST_F(LiveRunTest, AnotherRunBeginsAnewAndOneThatWasAskedForStays) {
   EXPECT_THAT(run_.complaints(), IsEmpty());
 
   run_ = {};
-  run_.want("r1");
+  run_.select_run("r1");
   send("run_started", "{}", 0, "r2");
   EXPECT_EQ(run_.run_id(), "");
   send("run_started", "{}", 0, "r1");
@@ -107,11 +107,11 @@ TEST_F(LiveRunTest, AnotherRunBeginsAnewAndOneThatWasAskedForStays) {
 }
 
 TEST_F(LiveRunTest, RailsAreMarkedWhereTheyAreEstimatesOrPartOfOthers) {
-  run_.take_power_status(Json::parse(R"({"domains":[
+  run_.apply_power_status(Json::parse(R"({"domains":[
       {"name":"package-0","method":"measured","within":null},
       {"name":"core-0","method":"measured","within":"package-0"},
       {"name":"cpu","method":"estimated","within":"package-0"}]})"));
-  EXPECT_FALSE(run_.is_estimated()) << "what is not added up does not count";
+  EXPECT_FALSE(run_.is_estimated()) << "only root domains count";
   send("power_sample", R"({"power_mw":40000,"rails":[{"name":"package-0","power_mw":40000},
                            {"name":"core-0","power_mw":null},{"name":"gpu-0","power_mw":5000}]})");
   ASSERT_THAT(run_.rails(), SizeIs(4));
@@ -121,8 +121,8 @@ TEST_F(LiveRunTest, RailsAreMarkedWhereTheyAreEstimatesOrPartOfOthers) {
   EXPECT_TRUE(run_.rails()[2].estimated);
   EXPECT_EQ(run_.rails()[3].name, "gpu-0");
   send("power_sample", R"({"power_mw":null,"rails":[]})");
-  EXPECT_FALSE(run_.rails()[0].power) << "a sample that lacks it means that it is unknown now";
-  run_.take_power_status(Json::parse(R"({"domains":[{"name":"cpu","method":"estimated"}]})"));
+  EXPECT_FALSE(run_.rails()[0].power) << "a sample without it means that it is unknown now";
+  run_.apply_power_status(Json::parse(R"({"domains":[{"name":"cpu","method":"estimated"}]})"));
   EXPECT_TRUE(run_.is_estimated());
 }
 
@@ -141,21 +141,21 @@ TEST_F(LiveRunTest, AGapIsCountedAndAFailureKept) {
   EXPECT_THAT(run_.complaints(), SizeIs(LiveRun::kComplaints));
 }
 
-TEST_F(LiveRunTest, AServerThatBeganAnewInterruptedTheRun) {
+TEST_F(LiveRunTest, ARestartedServerInterruptedTheRun) {
   send("run_started");
   token(0, 1, 1);
   send("gap", R"({"missed":null,"restarted":true})", 0, "");
   EXPECT_EQ(run_.status(), "interrupted");
   EXPECT_TRUE(run_.is_over());
   EXPECT_TRUE(run_.restarted());
-  EXPECT_EQ(run_.missed(), 0U) << "nobody knows how many";
+  EXPECT_EQ(run_.missed(), 0U) << "the number is unknown";
   EXPECT_EQ(run_.last_event(), seq_);
   send("run_started", "{}", 0, "r2");
   EXPECT_EQ(run_.status(), "running");
-  EXPECT_FALSE(run_.restarted()) << "this run is of the new server";
+  EXPECT_FALSE(run_.restarted()) << "this run belongs to the new server";
 }
 
-TEST_F(LiveRunTest, AServerThatBeganAnewChangesNothingOfARunThatWasOver) {
+TEST_F(LiveRunTest, ARestartedServerDoesNotChangeAFinishedRun) {
   send("gap", R"({"missed":null,"restarted":true})", 0, "");
   EXPECT_EQ(run_.status(), "waiting");
   send("run_started");
@@ -185,10 +185,10 @@ TEST_F(LiveRunTest, EventsOfAnotherShapeDoNoHarm) {
        R"({"type":"energy_settled","run_id":"r","seq":2,"data":{"tokens":[3,{"index":"a"},null]}})",
        R"({"type":"power_sample","run_id":"r","seq":3,"data":{"rails":[1,{"name":2}]}})",
        R"({"type":"unheard_of","run_id":"r","seq":4})"}) {
-    run_.take(Json::parse(text));
-    run_.take_power_status(Json::parse(text));
+    run_.apply(Json::parse(text));
+    run_.apply_power_status(Json::parse(text));
   }
-  run_.take_power_status(Json::parse(R"({"domains":[1,{"name":3,"within":4}]})"));
+  run_.apply_power_status(Json::parse(R"({"domains":[1,{"name":3,"within":4}]})"));
   EXPECT_EQ(run_.run_id(), "r");
   EXPECT_EQ(run_.missed(), 0U);
   EXPECT_FALSE(run_.restarted());

@@ -1,5 +1,6 @@
 #include "cli/live_screen.hpp"
 
+#include "base/counted.hpp"
 #include "base/printable.hpp"
 #include "base/utf8.hpp"
 #include "report/format.hpp"
@@ -18,10 +19,10 @@ constexpr std::size_t kLabel = 11;
 constexpr std::size_t kMostRails = 8;
 constexpr std::size_t kMostComplaints = 3;
 constexpr std::size_t kFewestTextLines = 2;
-constexpr std::string_view kEstimate = "~";  // as before an energy in `enprof runs`
+constexpr std::string_view kEstimate = "~";  // as in `enprof runs`
 
-/// The next character of a text, as it may be printed; "\n" stands for a line's end.
-std::string take_character(std::string_view& text) {
+/// The next character of a text, safe to print; "\n" stands for a line break.
+std::string next_character(std::string_view& text) {
   const CodePoint point = first_code_point(text);
   const std::string_view bytes = text.substr(0, point.length);
   text.remove_prefix(point.length);
@@ -31,16 +32,17 @@ std::string take_character(std::string_view& text) {
   if (bytes == "\n" || is_printable(point.value)) {
     return std::string(bytes);
   }
-  // A control may have stood for a gap; one that reorders the line leaves none.
+  // A control may have stood for a gap, so it becomes a blank; characters that reorder the line are
+  // removed.
   return point.value < 0xA0 ? " " : "";
 }
 
-/// A text on one line, cut with an ellipsis where it is too long.
+/// A text on one line, truncated with an ellipsis if it is too long.
 std::string fit(std::string_view text, std::size_t columns) {
   std::string result;
   std::size_t used = 0;
   while (!text.empty()) {
-    std::string piece = take_character(text);
+    std::string piece = next_character(text);
     if (piece == "\n") {
       piece = " ";
     }
@@ -66,7 +68,7 @@ class Page {
     line(fmt::format("{:<{}}{}", label, kLabel, text));
   }
   [[nodiscard]] std::size_t size() const { return lines_.size(); }
-  [[nodiscard]] std::vector<std::string> take() { return std::move(lines_); }
+  [[nodiscard]] std::vector<std::string> move_lines() { return std::move(lines_); }
 
  private:
   const Terminal& terminal_;
@@ -93,7 +95,7 @@ std::string about_run(const LiveRun& run) {
 void add_rails(Page& page, const LiveRun& run) {
   const auto& rails = run.rails();
   if (rails.size() < 2 && std::ranges::all_of(rails, &LiveRun::Rail::is_root)) {
-    return;  // it is the total
+    return;  // its only domain is the total
   }
   std::size_t shown = 0;
   for (const LiveRun::Rail& rail : rails) {
@@ -115,7 +117,7 @@ std::vector<std::string> last_lines(std::string_view text, std::size_t columns, 
   std::vector<std::string> lines(1);
   std::size_t used = 0;
   while (!text.empty()) {
-    const std::string piece = take_character(text);
+    const std::string piece = next_character(text);
     const std::size_t width = piece == "\n" ? 0 : display_width(piece);
     if (piece == "\n" || used + width > columns) {
       lines.emplace_back();
@@ -159,15 +161,16 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
       add_rails(page, run);
     }
     if (run.is_estimated()) {
-      page.line("~ estimated from CPU time: no measurement", Style::warning);
+      page.line("~ estimated from CPU time, not measured", Style::warning);
     }
   }
   if (run.missed() > 0) {
-    page.line(fmt::format("! {} events were missed: the server had forgotten them", run.missed()),
-              Style::warning);
+    page.line(
+        fmt::format("! missed {}: the server had dropped them", counted(run.missed(), "event")),
+        Style::warning);
   }
   if (run.restarted()) {
-    page.line("! the server was restarted: what the one before did last was missed",
+    page.line("! the server was restarted: its last events before that were missed",
               Style::warning);
   }
   std::vector<std::pair<std::string, Style>> complaints;
@@ -183,11 +186,11 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
                     complaint.hint.empty() ? "" : " — ", complaint.hint),
         complaint.is_error ? Style::bad : Style::warning);
   }
-  // The text gets what is left between the figures and the complaints.
+  // The text gets the rows between the figures and the complaints.
   const std::size_t taken = page.size() + complaints.size();
   const std::size_t room =
       rows > taken + 1 + kFewestTextLines ? rows - taken - 1 : kFewestTextLines;
-  std::vector<std::string> lines = page.take();
+  std::vector<std::string> lines = page.move_lines();
   if (!run.text().empty()) {
     lines.emplace_back();
     std::ranges::copy(last_lines(run.text(), terminal.width, room), std::back_inserter(lines));
@@ -196,7 +199,7 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
   for (const auto& [text, style] : complaints) {
     below.line(text, style);
   }
-  std::ranges::copy(below.take(), std::back_inserter(lines));
+  std::ranges::copy(below.move_lines(), std::back_inserter(lines));
   if (lines.size() > rows) {
     lines.resize(rows);
   }

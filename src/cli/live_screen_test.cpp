@@ -22,7 +22,7 @@ using ::testing::SizeIs;
 LiveRun run_of(const std::vector<std::string>& events) {
   LiveRun run;
   for (const std::string& event : events) {
-    run.take(Json::parse(event));
+    run.apply(Json::parse(event));
   }
   return run;
 }
@@ -52,30 +52,30 @@ TEST(LiveScreen, SaysWhatARunIsDoing) {
   EXPECT_THAT(live_screen(busy_run(), "enprof · connected", {.width = 100}, 40),
               ElementsAre("enprof · connected",
                           "Run        0123456789abcdef · running · decode / forward · 1.300 s",
-                          "Model      m.gguf",                                      //
-                          "Tokens     2 · 10.0 tokens/s",                           //
-                          "Energy     3.649 J · 54.30 mJ/token so far",             //
-                          "Power      45.00 W",                                     //
-                          "  package-0      40.00 W",                               //
-                          "  dram-0         5.000 W",                               //
-                          "! 7 events were missed: the server had forgotten them",  //
-                          "",                                                       //
-                          "A sky 日本語 is blue",                                   //
+                          "Model      m.gguf",                               //
+                          "Tokens     2 · 10.0 tokens/s",                    //
+                          "Energy     3.649 J · 54.30 mJ/token so far",      //
+                          "Power      45.00 W",                              //
+                          "  package-0      40.00 W",                        //
+                          "  dram-0         5.000 W",                        //
+                          "! missed 7 events: the server had dropped them",  //
+                          "",                                                //
+                          "A sky 日本語 is blue",                            //
                           "! Other processes were busy — Stop them."));
 }
 
 TEST(LiveScreen, OfARunThatIsOverItSaysTheMean) {
   LiveRun run = busy_run();
-  run.take(Json::parse(R"({"seq":9,"run_id":"0123456789abcdef","type":"inference_complete",
+  run.apply(Json::parse(R"({"seq":9,"run_id":"0123456789abcdef","type":"inference_complete",
       "t_ms":2000,"data":{"status":"completed","duration_ms":2000,"energy_mj":80000}})"));
   const auto lines = live_screen(run, "", {}, 40);
   EXPECT_THAT(lines, Contains("Power      40.00 W mean"));
   EXPECT_THAT(lines, Each(Not(HasSubstr("dram-0"))));
 }
 
-TEST(LiveScreen, AServerThatBeganAnewIsTold) {
+TEST(LiveScreen, ARestartedServerIsShown) {
   LiveRun run = busy_run();
-  run.take(Json::parse(R"({"seq":9,"run_id":"","type":"gap","t_ms":0,
+  run.apply(Json::parse(R"({"seq":9,"run_id":"","type":"gap","t_ms":0,
       "data":{"missed":null,"restarted":true}})"));
   const auto lines = live_screen(run, "", {}, 40);
   EXPECT_THAT(lines, Contains(HasSubstr("· interrupted")));
@@ -85,13 +85,13 @@ TEST(LiveScreen, AServerThatBeganAnewIsTold) {
 TEST(LiveScreen, EstimatesAreMarked) {
   LiveRun run = busy_run();
   EXPECT_THAT(live_screen(run, "", {}, 40), Each(Not(HasSubstr("~"))));
-  run.take_power_status(
+  run.apply_power_status(
       Json::parse(R"({"domains":[{"name":"package-0","method":"estimated","within":null}]})"));
   const auto lines = live_screen(run, "", {}, 40);
   EXPECT_THAT(lines, Contains("Energy     ~3.649 J · ~54.30 mJ/token so far"));
   EXPECT_THAT(lines, Contains("Power      ~45.00 W"));
   EXPECT_THAT(lines, Contains("  package-0      ~40.00 W"));
-  EXPECT_THAT(lines, Contains(HasSubstr("no measurement")));
+  EXPECT_THAT(lines, Contains(HasSubstr("not measured")));
 }
 
 TEST(LiveScreen, WhatIsAbsentIsADash) {
@@ -105,11 +105,11 @@ TEST(LiveScreen, WhatIsAbsentIsADash) {
 TEST(LiveScreen, FitsAnyTerminal) {
   LiveRun run = busy_run();
   for (int index = 0; index < 500; ++index) {
-    run.take(Json{{"seq", 9 + index},
-                  {"run_id", "0123456789abcdef"},
-                  {"type", "token_complete"},
-                  {"t_ms", 1400},
-                  {"data", {{"index", 3 + index}, {"text", "日本 word\n"}}}});
+    run.apply(Json{{"seq", 9 + index},
+                   {"run_id", "0123456789abcdef"},
+                   {"type", "token_complete"},
+                   {"t_ms", 1400},
+                   {"data", {{"index", 3 + index}, {"text", "日本 word\n"}}}});
   }
   for (const std::size_t columns : {1U, 2U, 5U, 20U, 39U, 80U, 200U}) {
     for (const std::size_t rows : {1U, 2U, 5U, 12U, 24U, 60U}) {

@@ -24,7 +24,7 @@ namespace {
 
 using State = DiagnosisState;
 
-/// A file's first line; empty where it cannot be read.
+/// The first line of a file; empty if it cannot be read.
 std::optional<std::string> first_line(const std::filesystem::path& path) {
   std::ifstream in(path);
   std::string line;
@@ -42,11 +42,11 @@ bool is_there(const std::filesystem::path& path) {
   return std::filesystem::exists(path, failed);
 }
 
-/// What makers write into the product's name of a virtual machine, never into a real one's.
+/// Product names of virtual machines, which real machines never have.
 constexpr std::array<std::string_view, 7> kVirtualProducts{
     "KVM", "QEMU", "VMware", "VirtualBox", "Virtual Machine", "Bochs", "HVM domU"};
 
-/// Vendor and product as the firmware says them; empty where it says nothing.
+/// Vendor and product as reported by the firmware; empty if it reports none.
 std::string dmi_name(const std::filesystem::path& sysfs) {
   std::string result;
   for (const char* file : {"sys_vendor", "product_name"}) {
@@ -91,12 +91,12 @@ Diagnosis diagnose_virtualization(const std::filesystem::path& sysfs,
         "estimated.";
   } else if (is_container) {
     result.state = State::limited;
-    result.detail = "a container: it sees the host's sensors only where they are mounted";
+    result.detail = "a container: it sees the host's sensors only if they are mounted";
     result.fix =
-        "Give it /sys/class/powercap and /sys/devices/virtual/powercap, readable; Docker "
-        "masks them.";
+        "Mount /sys/class/powercap and /sys/devices/virtual/powercap, readable; Docker "
+        "hides them.";
   } else {
-    result.detail = by.empty() ? "none seen" : fmt::format("none seen ({})", by);
+    result.detail = by.empty() ? "none detected" : fmt::format("none detected ({})", by);
   }
   return result;
 }
@@ -111,7 +111,7 @@ Diagnosis diagnose_clock(const std::filesystem::path& sysfs, const Clock& clock)
   const auto directory = sysfs / "devices" / "system" / "clocksource" / "clocksource0";
   const auto current = first_line(directory / "current_clocksource");
   const auto available = first_line(directory / "available_clocksource");
-  // More than a microsecond means that each reading is a system call.
+  // A microsecond or more means that each reading is a system call.
   const bool is_slow = cost >= std::chrono::microseconds{1};
   Diagnosis result{.what = "clock", .state = is_slow ? State::limited : State::good};
   result.detail = fmt::format("monotonic, {} a reading", format_duration(cost));
@@ -124,7 +124,7 @@ Diagnosis diagnose_clock(const std::filesystem::path& sysfs, const Clock& clock)
     const bool has_tsc = available && available->contains("tsc") && current != "tsc";
     result.fix = has_tsc ? fmt::format("echo tsc | sudo tee {}",
                                        (directory / "current_clocksource").string())
-                         : "This machine has no quicker clock: each span costs that much more.";
+                         : "This machine has no faster clock: each span costs that much more.";
   }
   return result;
 }
@@ -142,8 +142,8 @@ Diagnosis diagnose_governor(const std::filesystem::path& sysfs) {
   Diagnosis result{.what = "CPU governor", .state = State::good};
   if (governors.empty()) {
     result.detail =
-        "not known: no CPU here has cpufreq. Its clock is the host's or the firmware's "
-        "business";
+        "unknown: no CPU here has cpufreq. The host or the firmware controls "
+        "the clock";
     return result;
   }
   std::vector<std::string> parts;
@@ -154,10 +154,10 @@ Diagnosis diagnose_governor(const std::filesystem::path& sysfs) {
   result.detail = fmt::format("{}", fmt::join(parts, ", "));
   if (governors.size() > 1 || !governors.contains("performance")) {
     result.state = State::limited;
-    result.detail += ": clocks follow the load, so that figures vary from run to run";
+    result.detail += ": clock rates follow the load, so figures vary from run to run";
     result.fix =
-        "For comparisons: sudo cpupower frequency-set -g performance (the energy will be "
-        "another, too)";
+        "For comparisons: sudo cpupower frequency-set -g performance (this changes the "
+        "energy, too)";
   }
   return result;
 }
@@ -169,7 +169,7 @@ Diagnosis diagnose_perf_events(const std::filesystem::path& sysfs,
   int level = 0;
   if (!line ||
       std::from_chars(line->data(), line->data() + line->size(), level).ec != std::errc{}) {
-    result.detail = "not known: this system has no perf_event_paranoid";
+    result.detail = "unknown: this system has no perf_event_paranoid";
     return result;
   }
   const bool has_power = is_there(sysfs / "bus" / "event_source" / "devices" / "power");
@@ -189,7 +189,7 @@ Diagnosis diagnose_perf_events(const std::filesystem::path& sysfs,
 }
 
 Diagnosis diagnose_disk(const std::filesystem::path& file) {
-  // A run of a thousand tokens at full depth takes some megabytes.
+  // A run of a thousand tokens at full depth takes a few megabytes.
   constexpr std::uintmax_t kLow = std::uintmax_t{200} << 20U;
   constexpr std::uintmax_t kTooLow = std::uintmax_t{10} << 20U;
   const auto place = nearest_existing(file);
@@ -197,7 +197,7 @@ Diagnosis diagnose_disk(const std::filesystem::path& file) {
   const auto space = std::filesystem::space(place, failed);
   Diagnosis result{.what = "disk space"};
   if (failed) {
-    result.detail = fmt::format("Cannot tell for {}: {}", place.string(), failed.message());
+    result.detail = fmt::format("unknown for {}: {}", place.string(), failed.message());
     return result;
   }
   result.state = space.available < kTooLow ? State::bad
@@ -206,7 +206,8 @@ Diagnosis diagnose_disk(const std::filesystem::path& file) {
   result.detail = fmt::format("{} free of {} at {}", format_bytes(space.available),
                               format_bytes(space.capacity), place.string());
   if (result.state != State::good) {
-    result.fix = "Remove runs you need no more (enprof rm RUN), or keep them elsewhere: --db PATH";
+    result.fix =
+        "Delete runs that you no longer need (enprof rm RUN), or save runs elsewhere: --db PATH";
   }
   return result;
 }

@@ -23,7 +23,7 @@ class MachineDiagnosisTest : public ::testing::Test {
   testing::FakeProcfs procfs_{2};
 };
 
-/// A clock that takes its time.
+/// A clock whose readings take long.
 class SlowClock final : public Clock {
  public:
   explicit SlowClock(Nanoseconds cost) : cost_(cost) {}
@@ -41,7 +41,7 @@ TEST_F(MachineDiagnosisTest, RealHardwareIsSaidToBe) {
   sysfs_.write("class/dmi/id/product_name", "20XWCTO1WW\n");
   const auto found = diagnose_virtualization(sysfs_.path(), procfs_.root(), root_.path());
   EXPECT_EQ(found.state, State::good);
-  EXPECT_THAT(found.detail, HasSubstr("none seen (LENOVO 20XWCTO1WW)"));
+  EXPECT_THAT(found.detail, HasSubstr("none detected (LENOVO 20XWCTO1WW)"));
   EXPECT_EQ(found.fix, "");
 }
 
@@ -62,7 +62,7 @@ TEST_F(MachineDiagnosisTest, SoDoesItsFirmware) {
   EXPECT_THAT(found.detail, HasSubstr("(QEMU QEMU Standard PC (Q35)), in a container"));
 }
 
-TEST_F(MachineDiagnosisTest, AContainerOnRealHardwareIsToldApart) {
+TEST_F(MachineDiagnosisTest, AContainerOnRealHardwareIsRecognized) {
   root_.write("run/.containerenv", "");
   const auto found = diagnose_virtualization(sysfs_.path(), procfs_.root(), root_.path());
   EXPECT_EQ(found.state, State::limited);
@@ -95,8 +95,8 @@ TEST_F(MachineDiagnosisTest, ASlowClockIsSaidWithAQuickerOne) {
 }
 
 TEST_F(MachineDiagnosisTest, GovernorsAreCounted) {
-  EXPECT_THAT(diagnose_governor(sysfs_.path()).detail, HasSubstr("not known"));
-  EXPECT_EQ(diagnose_governor(sysfs_.path()).state, State::good) << "nothing to be done about it";
+  EXPECT_THAT(diagnose_governor(sysfs_.path()).detail, HasSubstr("unknown"));
+  EXPECT_EQ(diagnose_governor(sysfs_.path()).state, State::good) << "nothing can be done about it";
   for (const int cpu : {0, 1, 2}) {
     sysfs_.write("devices/system/cpu/cpu" + std::to_string(cpu) + "/cpufreq/scaling_governor",
                  "performance\n");
@@ -125,7 +125,7 @@ TEST_F(MachineDiagnosisTest, PerfEventsMatterOnlyWhereThereIsAPowerPmu) {
   EXPECT_EQ(diagnose_perf_events(sysfs_.path(), procfs_.root(), false).state, State::good);
   procfs_.write("sys/kernel/perf_event_paranoid", "none of your business\n");
   EXPECT_THAT(diagnose_perf_events(sysfs_.path(), procfs_.root(), false).detail,
-              HasSubstr("not known"));
+              HasSubstr("unknown"));
 }
 
 TEST_F(MachineDiagnosisTest, TheDiskIsThatOfTheFileOrOfWhereItWouldBe) {

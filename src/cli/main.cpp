@@ -1,10 +1,11 @@
-// The program: chooses a subcommand and maps its outcome to an exit code.
+// The program: runs the chosen subcommand and returns its exit code.
 #include "enprof/base/log.hpp"
 #include "enprof/base/version.hpp"
 
 #include "base/last_words.hpp"
 #include "base/say.hpp"
 #include "base/standard_streams.hpp"
+#include "cli/calibrate_command.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
@@ -13,6 +14,7 @@
 #include "cli/help_formatter.hpp"
 #include "cli/import_command.hpp"
 #include "cli/model_command.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/rm_command.hpp"
 #include "cli/run_command.hpp"
@@ -42,8 +44,8 @@ namespace {
 constexpr const char* kFooter =
     "Examples:\n"
     "  enprof run model.gguf \"Why is the sky blue?\"          profile a prompt\n"
-    "  enprof runs                                           what was profiled before\n"
-    "  enprof show last                                      the last report again\n"
+    "  enprof runs                                           earlier runs\n"
+    "  enprof show last                                      the last report\n"
     "  enprof doctor                                         what works on this machine\n";
 
 struct LogOptions {
@@ -53,7 +55,7 @@ struct LogOptions {
 };
 
 Result<void> set_up_log(const LogOptions& options) {
-  // A log file is there to be read later: it holds what matters without being asked twice.
+  // A log file is there to be read later, so it gets INFO without -v.
   const int verbosity = options.verbosity + (options.file.empty() ? 0 : 1);
   switch (verbosity) {
     case 0:
@@ -69,7 +71,7 @@ Result<void> set_up_log(const LogOptions& options) {
   return options.file.empty() ? Result<void>{} : set_log_file(options.file);
 }
 
-/// The command line as CLI11 takes it, the last word first.
+/// The command line in the order that CLI11 expects, last word first.
 std::vector<std::string> arguments_of(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   // `enprof help db check` is `enprof db check --help`, and so is `enprof db help check`.
@@ -82,7 +84,7 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
     words.erase(help);
     words.emplace_back("--help");
   }
-  // llama.cpp's own spelling, which CLI11 would take for -n with the value "gl".
+  // llama.cpp's spelling, which CLI11 would parse as -n with the value "gl".
   std::ranges::replace(words, std::string{"-ngl"}, std::string{"--ngl"});
   std::ranges::reverse(words);
   return words;
@@ -93,7 +95,7 @@ int failed_usage(const Error& error) {
   return exit_usage;
 }
 
-/// Help and version: a result, which a reader waits for.
+/// Prints help or version: a result, which goes to stdout.
 int print_result(std::string_view text, int exit_code) {
   if (const auto written = write_output("-", text); !written) {
     print_error(written.error());
@@ -102,11 +104,11 @@ int print_result(std::string_view text, int exit_code) {
   return exit_code;
 }
 
-/// Help and version that were asked for, or what is wrong.
+/// Prints the help or version that was requested, or the error.
 int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
   const bool is_asked_for = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
   if (const auto unknown = unknown_command(program)) {
-    return failed_usage(*unknown);  // the help of what there is not would be that of another
+    return failed_usage(*unknown);  // help for an unknown command would be that of another
   }
   if (error.get_name() == "CallForVersion") {
     return print_result(fmt::format("enprof {}\n", library_version()), exit_done);
@@ -118,14 +120,14 @@ int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
   const bool lacks_command =
       error.get_name() == "RequiredError" && chosen.get_require_subcommand_min() > 0;
   if (lacks_command && program.remaining(true).empty()) {
-    // Help that was not asked for, instead of a complaint that a command is missing.
+    // Without a command, print the help instead of an error.
     return print_result(program.help(), exit_usage);
   }
   return failed_usage(usage_error(program, error));
 }
 
 int run_program(int argc, char** argv) {
-  // A reader that goes away, or a file at its limit (ulimit -f), is a failed write, not our death.
+  // A closed pipe, or a file at its limit (ulimit -f), must be a failed write, not end the program.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
 
@@ -139,16 +141,18 @@ int run_program(int argc, char** argv) {
   program.fallthrough();
   program.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   LogOptions log;
-  program.add_flag("-v,--verbose", log.verbosity, "Log what happens; twice: everything");
-  program.add_option("--log-file", log.file, "Log to a file instead of stderr")->type_name("FILE");
+  program.add_flag("-v,--verbose", log.verbosity, "Log what matters; twice: everything");
+  program.add_option("--log-file", log.file, "Log to a file instead of stderr")
+      ->type_name("FILE")
+      ->check(not_empty());
 
-  const std::array<std::unique_ptr<Command>, 11> commands{
+  const std::array<std::unique_ptr<Command>, 12> commands{
       std::make_unique<RunCommand>(),   std::make_unique<RunsCommand>(),
       std::make_unique<ShowCommand>(),  std::make_unique<ExportCommand>(),
       std::make_unique<RmCommand>(),    std::make_unique<ImportCommand>(),
       std::make_unique<DbCommand>(),    std::make_unique<ServeCommand>(),
       std::make_unique<WatchCommand>(), std::make_unique<DoctorCommand>(),
-      std::make_unique<ModelCommand>()};
+      std::make_unique<ModelCommand>(), std::make_unique<CalibrateCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }
@@ -159,14 +163,14 @@ int run_program(int argc, char** argv) {
       nested->group("Commands");
     }
   }
-  program.footer(kFooter);  // not before: commands would inherit it
+  program.footer(kFooter);  // set last: commands would inherit it
   try {
     program.parse(arguments_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     return end_of_parsing(program, error);
   }
-  // Commands tell of their errors themselves, and runs of their warnings. What goes wrong in a
-  // server between two answers is told by its log alone.
+  // Commands print their own errors, and runs their warnings. What fails in a server between two
+  // requests appears only in its log.
   log.least = program.got_subcommand("serve") ? LogLevel::warning : LogLevel::off;
   if (const auto ready = set_up_log(log); !ready) {
     print_error(ready.error());
@@ -180,27 +184,25 @@ int run_program(int argc, char** argv) {
   return exit_usage;
 }
 
-/// Says what was thrown. To say it may need memory that there is not.
+/// Prints the exception. Printing may itself run out of memory.
 int report_failure() noexcept {
   try {
     try {
       throw;
     } catch (const std::bad_alloc&) {
-      print_error(
-          {ErrorCode::too_large, "There is no memory left",
-           "Use a smaller model or a smaller --ctx; or raise the limit, where there is one: "
-           "ulimit -v unlimited"});
+      print_error({ErrorCode::too_large, "There is no memory left",
+                   "Use a smaller model or a smaller --ctx; or raise the limit, if there is one: "
+                   "ulimit -v unlimited"});
     } catch (const std::system_error& error) {
       const bool refused = error.code() == std::errc::resource_unavailable_try_again;
       print_error({refused ? ErrorCode::unavailable : ErrorCode::internal,
-                   fmt::format("The system refused what is needed: {}", error.what()),
+                   fmt::format("The system refused a resource: {}", error.what()),
                    refused ? "Raise the limits on threads and memory: ulimit -u, ulimit -v"
                    : error.code() == std::errc::too_many_files_open
                        ? "Raise the limit on open files: ulimit -n 1024"
                        : "Please report it, with the output of the same command and -vv."});
     } catch (const std::exception& error) {
-      print_error({ErrorCode::internal,
-                   fmt::format("Something went wrong that should not: {}", error.what()),
+      print_error({ErrorCode::internal, fmt::format("Internal error: {}", error.what()),
                    "Please report it, with the output of the same command and -vv."});
     }
   } catch (...) {

@@ -17,12 +17,12 @@
 namespace enprof {
 
 void ModelCommand::declare(CLI::App& program) {
-  app_ = program.add_subcommand("model", "Make models");
+  app_ = program.add_subcommand("model", "Create models");
   app_->require_subcommand(1);
   CLI::App& synth = *app_->add_subcommand(
       "synth",
-      "Write a GGUF model of a shape, with dummy weights and a real tokenizer: its text means "
-      "nothing, its energy does");
+      "Write a GGUF model of a given shape, with dummy weights and a real tokenizer: its text "
+      "is meaningless, its energy is not");
   synth.add_option("-o,--output", output_, "File to write")
       ->required()
       ->type_name("FILE")
@@ -40,14 +40,14 @@ void ModelCommand::declare(CLI::App& program) {
   size("--layers", options_.layers, kSynthLayers, "Layers");
   size("--embd", options_.embd, kSynthEmbd, "Width of the residual stream, a multiple of --heads");
   size("--ff", options_.ff, kSynthFf,
-       "Width of the feed-forward layer; of one expert where there are any");
+       "Width of the feed-forward layer; of one expert if there are any");
   size("--heads", options_.heads, kSynthHeads, "Attention heads, a multiple of --kv-heads");
   size("--kv-heads", options_.kv_heads, {0, kSynthHeads.most},
        "Key/value heads; 0: as many as heads");
-  size("--ctx", options_.context, kSynthContext, "Context that it claims to be trained with");
+  size("--ctx", options_.context, kSynthContext,
+       "Context length that it claims to be trained with");
   size("--experts", options_.experts, kSynthExperts, "Experts; 0: what the architecture needs");
-  size("--experts-used", options_.experts_used, kSynthExperts,
-       "Experts at work for a token; 0: two of them");
+  size("--experts-used", options_.experts_used, kSynthExperts, "Experts used per token; 0: two");
   synth.add_option("--type", options_.type, "Type of the weights")
       ->type_name("TYPE")
       ->transform(one_of(synth_types()))
@@ -57,20 +57,20 @@ void ModelCommand::declare(CLI::App& program) {
       ->transform(
           whole_number(0, std::numeric_limits<std::int64_t>::max()).description("0 or more"))
       ->capture_default_str();
-  synth.add_option("--name", options_.name, "Name in the file; empty: made up from the shape")
+  synth.add_option("--name", options_.name, "Name in the file; empty: made from the shape")
       ->type_name("NAME");
   synth
       .add_option("--vocab", vocabulary_,
                   "Vocabulary: llama-spm, llama-bpe, gpt-2, …, or a GGUF file; empty: the "
                   "architecture's own")
       ->type_name("NAME|FILE");
-  synth.add_flag("--force", options_.overwrite, "Write over a file that exists");
+  synth.add_flag("--force", options_.overwrite, "Overwrite an existing file");
   synth.footer(
       "Examples:\n"
       "  enprof model synth -o m.gguf                                    a billion parameters or "
       "so\n"
-      "  enprof model synth -o m.gguf --layers 8 --embd 512 --ff 2048    a small one\n"
-      "  enprof model synth -o m.gguf --arch qwen3 --type q4_k_m         another kind\n");
+      "  enprof model synth -o m.gguf --layers 8 --embd 512 --ff 2048    a small model\n"
+      "  enprof model synth -o m.gguf --arch qwen3 --type q4_k_m         another architecture\n");
   app_->footer(
       "Example:\n"
       "  enprof model synth -o m.gguf && enprof run m.gguf \"Once upon a time\"\n");

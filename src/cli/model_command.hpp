@@ -8,7 +8,7 @@
 
 namespace enprof {
 
-/// `model synth`: writes a model of a shape with dummy weights.
+/// `model synth`: writes a model of a given shape with dummy weights.
 class ModelCommand final : public Command {
  public:
   void declare(CLI::App& program) override;

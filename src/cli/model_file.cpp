@@ -21,19 +21,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostEntries = 20'000;  // looked at in one place
-constexpr std::size_t kNamedAtMost = 12;      // in a message
+constexpr std::size_t kMostEntries = 20'000;  // entries to examine in one place
+constexpr std::size_t kNamedAtMost = 12;      // in one message
 
 bool is_model(const fs::path& path) { return engine_of_model(path.filename().string()) != nullptr; }
 
-/// A model's name without the ending that all models of its engine have.
+/// A model's file name without its engine's suffix.
 std::string stem_of(const fs::path& model) {
   std::string name = model.filename().string();
   name.resize(name.size() - model_suffix(name).size());
   return name;
 }
 
-/// Models below a directory; what cannot be read is passed over.
+/// Adds the models below a directory; skips what cannot be read.
 void collect(const ModelPlace& place, std::vector<fs::path>& models) {
   std::error_code error;
   const auto options = fs::directory_options::skip_permission_denied |
@@ -52,8 +52,8 @@ void collect(const ModelPlace& place, std::vector<fs::path>& models) {
   }
 }
 
-/// The same file by way of two places, or of a link, is one.
-void drop_doubles(std::vector<fs::path>& models) {
+/// A file that was found through two places, or through a link, counts once.
+void remove_duplicates(std::vector<fs::path>& models) {
   std::vector<fs::path> kept;
   std::vector<fs::path> real;
   for (fs::path& model : models) {
@@ -67,17 +67,17 @@ void drop_doubles(std::vector<fs::path>& models) {
   models = std::move(kept);
 }
 
-std::vector<fs::path> models_that(const std::vector<fs::path>& models, const auto& fits) {
+std::vector<fs::path> matching_models(const std::vector<fs::path>& models, const auto& fits) {
   std::vector<fs::path> result;
   std::ranges::copy_if(models, std::back_inserter(result), [&](const fs::path& model) {
     return fits(lower_case(model.filename().string()));
   });
-  drop_doubles(result);
+  remove_duplicates(result);
   std::ranges::sort(result);
   return result;
 }
 
-std::string one_a_line(const std::vector<fs::path>& models) {
+std::string as_list(const std::vector<fs::path>& models) {
   std::string text;
   for (std::size_t index = 0; index < models.size() && index < kNamedAtMost; ++index) {
     text += fmt::format("\n  -m {}", shell_quote(models[index].string()));
@@ -87,17 +87,16 @@ std::string one_a_line(const std::vector<fs::path>& models) {
                      : "");
 }
 
-/// What is wrong with a link that leads to no file; empty where it does, or is none.
+/// The error of a link that leads to no file; empty if it leads to a file, or is not a link.
 std::optional<Error> dangling_link(const fs::path& name) {
-  constexpr int kMostLinks = 40;  // as the kernel follows
+  constexpr int kMostLinks = 40;  // like the kernel's limit
   std::error_code failed;
   fs::path path = name;
   for (int links = 0; fs::is_symlink(fs::symlink_status(path, failed)); ++links) {
     if (links == kMostLinks) {
-      return Error{
-          ErrorCode::not_found,
-          fmt::format("{} is a link that leads to no file, but back to itself", name.string()),
-          "Name the model's file, or make the link again."};
+      return Error{ErrorCode::not_found,
+                   fmt::format("{} is a link that leads back to itself", name.string()),
+                   "Name the model's file, or recreate the link."};
     }
     const fs::path target = fs::read_symlink(path, failed);
     if (failed) {
@@ -109,9 +108,9 @@ std::optional<Error> dangling_link(const fs::path& name) {
     return std::nullopt;
   }
   return Error{ErrorCode::not_found,
-               fmt::format("{} is a link to {}, where there is no file", name.string(),
+               fmt::format("{} is a link to {}, which does not exist", name.string(),
                            path.lexically_normal().string()),
-               "The model may have been moved or deleted: put it there again, or name another."};
+               "The model may have been moved or deleted: restore it, or name another."};
 }
 
 std::unexpected<Error> no_such_model(const std::string& name, const std::vector<ModelPlace>& places,
@@ -121,7 +120,7 @@ std::unexpected<Error> no_such_model(const std::string& name, const std::vector<
   for (const ModelPlace& place : places) {
     looked_in.push_back(place.directory == "." ? "this directory" : place.directory.string());
   }
-  // With and without their ending: the name may have none.
+  // With and without suffix: the given name may have none.
   std::vector<std::string> names;
   names.reserve(models.size());
   for (const fs::path& model : models) {
@@ -136,13 +135,13 @@ std::unexpected<Error> no_such_model(const std::string& name, const std::vector<
     const auto index = static_cast<std::size_t>(std::ranges::find(views, *meant) - views.begin());
     hint = fmt::format("Did you mean -m {}?", shell_quote(models[index].string()));
   } else if (!models.empty()) {
-    hint = fmt::format("There are:{}", one_a_line(models));
+    hint = fmt::format("These models exist:{}", as_list(models));
   } else {
     hint = fmt::format("Check the path; to try enprof without a model: enprof model synth -o {}",
                        model_suffix(name).empty() ? "model.gguf" : shell_quote(name));
   }
   return fail(ErrorCode::not_found,
-              fmt::format("There is no file {}, nor a model with that in its name in {}", name,
+              fmt::format("There is no file {0}, and no model whose name contains {0} in {1}", name,
                           fmt::join(looked_in, ", ")),
               hint);
 }
@@ -187,28 +186,28 @@ Result<fs::path> find_model(const std::string& name, const std::vector<ModelPlac
   }
   std::error_code ignored;
   if (name.find('/') != std::string::npos || fs::exists(name, ignored)) {
-    return fs::path{name};  // what is wrong with it is said by who opens it
+    return fs::path{name};  // the caller that opens it reports what is wrong with it
   }
   std::vector<fs::path> models;
   for (const ModelPlace& place : places) {
     collect(place, models);
   }
   const std::string wanted = lower_case(name);
-  auto found = models_that(
+  auto found = matching_models(
       models, [&](const std::string& file) { return file == wanted || stem_of(file) == wanted; });
   if (found.empty()) {
-    found = models_that(
+    found = matching_models(
         models, [&](const std::string& file) { return file.find(wanted) != std::string::npos; });
   }
   if (found.empty()) {
-    drop_doubles(models);
+    remove_duplicates(models);
     std::ranges::sort(models);
     return no_such_model(name, places, models);
   }
   if (found.size() > 1) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("{} models have \"{}\" in their names", found.size(), name),
-                "Name the one that is meant:" + one_a_line(found));
+                "Name one of them:" + as_list(found));
   }
   return found.front();
 }

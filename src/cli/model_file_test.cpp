@@ -51,7 +51,7 @@ TEST_F(FindModel, AWholeNameGoesBeforeAPart) {
   EXPECT_EQ(found("gemma"), gemma);
 }
 
-TEST_F(FindModel, SeveralAreListedAndNoneIsGuessed) {
+TEST_F(FindModel, SeveralMatchesAreListedAndItNeverGuesses) {
   const auto small = directory_.write("gemma small.gguf", "x");
   const auto large = directory_.write("gemma-large.gguf", "x");
   const Error error = error_of("gemma");
@@ -74,14 +74,14 @@ TEST_F(FindModel, OneFileByTwoWaysIsOne) {
   EXPECT_TRUE(find_model("gem", places_));
 }
 
-TEST_F(FindModel, OfALinkThatLeadsNowhereItSaysWhere) {
+TEST_F(FindModel, ADanglingLinkIsReportedWithItsTarget) {
   const fs::path link = directory_.path() / "m.gguf";
   fs::create_symlink("blobs/1234", link);
   const Error one = error_of(link.string());
   EXPECT_EQ(one.code, ErrorCode::not_found);
   EXPECT_EQ(one.message, link.string() + " is a link to " +
                              (directory_.path() / "blobs/1234").string() +
-                             ", where there is no file");
+                             ", which does not exist");
   const fs::path second = directory_.path() / "n.gguf";
   fs::create_symlink(link, second);
   EXPECT_THAT(error_of(second.string()).message, HasSubstr("blobs/1234"));
@@ -99,7 +99,7 @@ TEST(ModelFileName, EndsInGguf) {
   EXPECT_FALSE(is_model_file_name("What is a .gguf file?"));
 }
 
-TEST_F(FindModel, WhatIsNotThereIsToldWithWhatIs) {
+TEST_F(FindModel, AMissingModelIsReportedWithTheExistingOnes) {
   EXPECT_THAT(error_of("none.gguf").hint, HasSubstr("enprof model synth -o none.gguf"));
   directory_.write("gemma.gguf", "x");
   const Error typo = error_of("gmema.gguf");
@@ -107,8 +107,8 @@ TEST_F(FindModel, WhatIsNotThereIsToldWithWhatIs) {
   EXPECT_THAT(typo.message, AllOf(HasSubstr("gmema"), HasSubstr(directory_.path().string())));
   EXPECT_THAT(typo.hint, HasSubstr("Did you mean"));
   EXPECT_THAT(error_of("gmema").hint, HasSubstr("gemma.gguf?"));
-  EXPECT_THAT(error_of("qwen").hint,
-              AllOf(HasSubstr("There are"), HasSubstr("gemma.gguf"), Not(HasSubstr("mean"))));
+  EXPECT_THAT(error_of("qwen").hint, AllOf(HasSubstr("These models exist"), HasSubstr("gemma.gguf"),
+                                           Not(HasSubstr("mean"))));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace enprof {
 namespace {
 
-/// "16,777,216": as people write it.
+/// With thousands separators: "16,777,216".
 std::string with_commas(std::int64_t value) {
   std::string digits = fmt::format("{}", value);
   const std::size_t first = digits.starts_with('-') ? 1 : 0;
@@ -30,7 +30,7 @@ std::string written(double value) {
   return is_whole ? with_commas(static_cast<std::int64_t>(value)) : fmt::format("{:g}", value);
 }
 
-/// The whole text as a number; empty where it is none.
+/// The whole text as a number; empty if it is not one.
 template <class Number>
 std::optional<Number> parse(std::string_view text) {
   if (text.starts_with('+')) {
@@ -56,12 +56,12 @@ CLI::Validator number_within(std::string range, const std::function<bool(double)
       [range, fits](std::string& text) -> std::string {
         const auto value = parse<double>(text);
         if (!value || !std::isfinite(*value)) {
-          return fmt::format("\"{}\" is no number; it may be {}", text, range);
+          return fmt::format("\"{}\" is not a number; it may be {}", text, range);
         }
         if (!fits(*value)) {
           return fmt::format("{} is out of range: it may be {}", text, range);
         }
-        text = fmt::format("{}", *value);  // for CLI11, whose own reading depends on the locale
+        text = fmt::format("{}", *value);  // for CLI11, whose own parser depends on the locale
         return {};
       },
       range);
@@ -75,12 +75,12 @@ CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
       [=](std::string& text) -> std::string {
         const auto value = parse<std::int64_t>(text);
         if (!value && !is_digits(text)) {
-          return fmt::format("\"{}\" is no whole number; it may be {}", text, range);
+          return fmt::format("\"{}\" is not a whole number; it may be {}", text, range);
         }
         if (!value || *value < least || *value > most) {
           return fmt::format("{} is out of range: it may be {}", text, range);
         }
-        text = fmt::format("{}", *value);  // for CLI11, to which 010 is eight
+        text = fmt::format("{}", *value);  // for CLI11, which takes 010 for 8
         return {};
       },
       range);

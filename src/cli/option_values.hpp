@@ -1,4 +1,4 @@
-// What an option's value may be: told to people in the help, checked, and corrected in words.
+// Checks option values, describes the allowed ones in the help, and suggests corrections.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,25 +11,25 @@
 
 namespace enprof {
 
-// Those of numbers and words go to Option::transform, as they write a value as CLI11 reads it
-// (010 is ten, Deep is deep); not_empty goes to Option::check.
+// Pass validators of numbers and words to Option::transform, since they rewrite the value for CLI11
+// (010 becomes 10, Deep becomes deep); pass not_empty to Option::check.
 
-/// A decimal number without a fraction within these bounds.
+/// An integer in decimal digits, within these bounds.
 [[nodiscard]] CLI::Validator whole_number(std::int64_t least, std::int64_t most);
 
-/// A number within these bounds, which count as well; without an upper one where `most` is empty.
+/// A number within these bounds, inclusive; without an upper bound if `most` is empty.
 [[nodiscard]] CLI::Validator number(double least, std::optional<double> most);
 
-/// The same, but above the lower bound.
+/// A number above `bound`, at most `most`.
 [[nodiscard]] CLI::Validator number_above(double bound, double most);
 
-/// One of these words, in upper or lower case. A wrong one is answered with the one probably meant.
+/// One of these words, ignoring case. The error suggests the word that was probably meant.
 [[nodiscard]] CLI::Validator one_of(std::vector<std::string> words);
 
-/// Anything but nothing: `--db "$UNSET"` means no default.
+/// Any text but the empty one: `--db "$UNSET"` must not mean the default.
 [[nodiscard]] CLI::Validator not_empty();
 
-/// "; did you mean --depth?" where one of the known names is near, else nothing.
+/// "; did you mean --depth?" if one of the known names is similar, else empty.
 [[nodiscard]] std::string did_you_mean(std::string_view name,
                                        const std::vector<std::string>& known);
 

@@ -9,8 +9,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-/// What a value becomes; its complaint in brackets where it is wrong.
-std::string taken(const CLI::Validator& validator, std::string text) {
+/// The value after validation, or the error message in brackets.
+std::string validated(const CLI::Validator& validator, std::string text) {
   const std::string complaint = validator(text);
   return complaint.empty() ? text : "(" + complaint + ")";
 }
@@ -18,14 +18,14 @@ std::string taken(const CLI::Validator& validator, std::string text) {
 TEST(WholeNumber, TakesDecimalDigitsAlone) {
   const auto validator = whole_number(1, 1'000'000);
   EXPECT_EQ(validator.get_description(), "1 to 1,000,000");
-  EXPECT_EQ(taken(validator, "128"), "128");
-  EXPECT_EQ(taken(validator, "010"), "10");
-  EXPECT_EQ(taken(validator, "+7"), "7");
+  EXPECT_EQ(validated(validator, "128"), "128");
+  EXPECT_EQ(validated(validator, "010"), "10");
+  EXPECT_EQ(validated(validator, "+7"), "7");
   for (const char* const wrong : {"", "many", "1e3", "0x10", "1.5", " 5", "5 ", "nan", "--5"}) {
-    EXPECT_THAT(taken(validator, wrong), HasSubstr("is no whole number")) << wrong;
+    EXPECT_THAT(validated(validator, wrong), HasSubstr("is not a whole number")) << wrong;
   }
   for (const char* const outside : {"0", "-5", "1000001", "99999999999999999999999"}) {
-    EXPECT_THAT(taken(validator, outside),
+    EXPECT_THAT(validated(validator, outside),
                 AllOf(HasSubstr(outside), HasSubstr("out of range"), HasSubstr("1,000,000")));
   }
 }
@@ -33,37 +33,38 @@ TEST(WholeNumber, TakesDecimalDigitsAlone) {
 TEST(Number, TakesFractionsAndSaysItsBoundsInWords) {
   const auto validator = number(0.1, 60'000.0);
   EXPECT_EQ(validator.get_description(), "0.1 to 60,000");
-  EXPECT_EQ(taken(validator, "2.5"), "2.5");
-  EXPECT_EQ(taken(validator, "1e3"), "1000");
+  EXPECT_EQ(validated(validator, "2.5"), "2.5");
+  EXPECT_EQ(validated(validator, "1e3"), "1000");
   for (const char* const wrong : {"", "x", "nan", "inf", "1,5", "0x1p3"}) {
-    EXPECT_THAT(taken(validator, wrong), HasSubstr("is no number")) << wrong;
+    EXPECT_THAT(validated(validator, wrong), HasSubstr("is not a number")) << wrong;
   }
-  EXPECT_THAT(taken(validator, "0.01"), HasSubstr("out of range"));
+  EXPECT_THAT(validated(validator, "0.01"), HasSubstr("out of range"));
   EXPECT_EQ(number(0.0, std::nullopt).get_description(), "0 or more");
-  EXPECT_EQ(taken(number(0.0, std::nullopt), "1e29"), "1e+29");
+  EXPECT_EQ(validated(number(0.0, std::nullopt), "1e29"), "1e+29");
 }
 
 TEST(Number, MayHaveToBeAboveItsBound) {
   const auto share = number_above(0.0, 1.0);
   EXPECT_EQ(share.get_description(), "above 0, up to 1");
-  EXPECT_EQ(taken(share, "1"), "1");
-  EXPECT_EQ(taken(share, "1e-9"), "1e-09");
-  EXPECT_THAT(taken(share, "0"), HasSubstr("out of range"));
+  EXPECT_EQ(validated(share, "1"), "1");
+  EXPECT_EQ(validated(share, "1e-9"), "1e-09");
+  EXPECT_THAT(validated(share, "0"), HasSubstr("out of range"));
 }
 
 TEST(OneOf, TakesAnyCaseAndSuggests) {
   const auto depth = one_of({"minimal", "module", "deep"});
   EXPECT_EQ(depth.get_description(), "minimal, module or deep");
-  EXPECT_EQ(taken(depth, "Deep"), "deep");
-  EXPECT_THAT(taken(depth, "depe"),
+  EXPECT_EQ(validated(depth, "Deep"), "deep");
+  EXPECT_THAT(validated(depth, "depe"),
               AllOf(HasSubstr("did you mean deep?"), HasSubstr("minimal, module or deep")));
-  EXPECT_EQ(taken(depth, "abyss"), "(there is no \"abyss\"; it may be minimal, module or deep)");
-  EXPECT_THAT(taken(depth, ""), HasSubstr("there is no \"\""));
+  EXPECT_EQ(validated(depth, "abyss"),
+            "(there is no \"abyss\"; it may be minimal, module or deep)");
+  EXPECT_THAT(validated(depth, ""), HasSubstr("there is no \"\""));
 }
 
 TEST(NotEmpty, RefusesNothing) {
-  EXPECT_EQ(taken(not_empty(), "x"), "x");
-  EXPECT_THAT(taken(not_empty(), ""), HasSubstr("empty"));
+  EXPECT_EQ(validated(not_empty(), "x"), "x");
+  EXPECT_THAT(validated(not_empty(), ""), HasSubstr("empty"));
 }
 
 }  // namespace

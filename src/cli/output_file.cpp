@@ -33,14 +33,15 @@ std::unexpected<Error> cannot_write(const std::filesystem::path& path, int error
               error_number == EFBIG ? file_limit_hint() : std::string{kAnotherFile});
 }
 
-/// Anything that exists and is no regular file (/dev/stdout, a pipe) must be written as it is.
+/// Whether the path exists and is not a regular file (/dev/stdout, a pipe): it must be written
+/// directly.
 bool must_write_in_place(const std::filesystem::path& path) {
   std::error_code failed;
   const auto status = std::filesystem::status(path, failed);
   return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
 }
 
-/// A text that is there already.
+/// A text that is complete already.
 class WholeText final : public TextStream {
  public:
   explicit WholeText(std::string_view text) : text_(text) {}
@@ -55,9 +56,9 @@ class WholeText final : public TextStream {
   std::string_view text_;
 };
 
-/// Hands the text over piece by piece, until `take` says what is wrong.
-template <class Take>
-Result<void> pass_on(TextStream& text, Take take) {
+/// Passes the text on piece by piece, until `write` returns an error.
+template <class Write>
+Result<void> for_each_piece(TextStream& text, Write write) {
   std::string piece;
   for (bool more = true; more;) {
     piece.clear();
@@ -66,8 +67,8 @@ Result<void> pass_on(TextStream& text, Take take) {
       return std::unexpected(made.error());
     }
     more = *made;
-    if (auto taken = take(piece); !taken) {
-      return taken;
+    if (auto written = write(piece); !written) {
+      return written;
     }
   }
   return {};
@@ -75,7 +76,7 @@ Result<void> pass_on(TextStream& text, Take take) {
 
 Result<void> print_pieces(TextStream& text) {
   bool has_seen_enough = false;
-  auto written = pass_on(text, [&](std::string_view piece) -> Result<void> {
+  auto written = for_each_piece(text, [&](std::string_view piece) -> Result<void> {
     if (print(piece)) {
       return {};
     }
@@ -93,7 +94,7 @@ Result<void> write_file(const std::filesystem::path& path, TextStream& text) {
   if (!file) {
     return cannot_write(path, errno);
   }
-  auto written = pass_on(text, [&](std::string_view piece) {
+  auto written = for_each_piece(text, [&](std::string_view piece) {
     return std::fwrite(piece.data(), 1, piece.size(), file.get()) == piece.size()
                ? Result<void>{}
                : cannot_write(path, errno);
@@ -147,7 +148,7 @@ Result<void> check_not_there(const std::filesystem::path& path) {
       std::filesystem::is_symlink(path, failed) && !std::filesystem::exists(path, failed);
   if (path != "-" && (is_dangling || std::filesystem::is_regular_file(path, failed))) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} exists already", path.string()),
-                "Choose another name, or allow it to be replaced: --force");
+                "Choose another name, or pass --force to replace it");
   }
   return {};
 }

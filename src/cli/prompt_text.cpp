@@ -17,7 +17,7 @@
 namespace enprof {
 namespace {
 
-/// More than the largest context holds.
+/// More than the largest context can hold.
 constexpr std::size_t kMostBytes = std::size_t{256} << 20U;
 
 using File = std::unique_ptr<std::FILE, decltype([](std::FILE* file) {
@@ -34,7 +34,7 @@ std::unexpected<Error> cannot_read(const std::string& file, int number) {
       "Name a text file that exists and that you may read.");
 }
 
-/// The line that runs the prompt through a command on its way.
+/// The command line that converts the prompt and passes it to enprof.
 std::string piped(const PromptOrigin& origin, const std::string& command) {
   if (origin.file == "-") {
     return fmt::format("… | {} | enprof run -f - …", command);
@@ -45,10 +45,10 @@ std::string piped(const PromptOrigin& origin, const std::string& command) {
 std::string conversion_hint(const PromptOrigin& origin, std::string_view encoding) {
   if (origin.is_argument) {
     return fmt::format(
-        "Write it in UTF-8, or put it into a file and convert that: {}",
+        "Write it in UTF-8, or save it in a file and convert that: {}",
         piped({.is_argument = false, .file = "FILE"}, conversion_command(encoding, "FILE")));
   }
-  return "Convert it on its way: " + piped(origin, conversion_command(encoding, origin.file));
+  return "Convert it first: " + piped(origin, conversion_command(encoding, origin.file));
 }
 
 std::string_view spoken_name(WideEncoding encoding) {
@@ -80,7 +80,7 @@ Result<std::string> read_prompt_file(const std::string& file) {
       return fail(ErrorCode::too_large,
                   fmt::format("The prompt from {} has more than {}",
                               file == "-" ? "standard input" : file, format_bytes(kMostBytes)),
-                  "Is it a text? No context holds that much.");
+                  "Check that it is a text file: no context can hold that much.");
     }
   }
   if (std::ferror(in.get()) != 0) {
@@ -104,8 +104,8 @@ Result<std::string> prompt_text(std::string_view bytes, const PromptOrigin& orig
   const std::size_t mark = bytes.size() - text.size();
   if (const auto zero = text.find('\0'); zero != std::string_view::npos) {
     return refuse(
-        fmt::format("The prompt is no text: byte {} is zero", zero + mark),
-        "Pass a text file. To leave such bytes out: " +
+        fmt::format("The prompt is not text: byte {} is zero", zero + mark),
+        "Pass a text file. To remove such bytes: " +
             piped(origin, origin.file == "-" ? "tr -d '\\000'"
                                              : "tr -d '\\000' < " + shell_quote(origin.file)));
   }

@@ -41,7 +41,7 @@ TEST(PromptText, WideEncodingsAreNamedWithTheCommandThatConverts) {
               HasSubstr("… | iconv -f utf-16le -t utf-8 | enprof run -f - …"));
 }
 
-TEST(PromptText, WhatIsNoUtf8SaysWhereAndHowToConvert) {
+TEST(PromptText, InvalidUtf8IsReportedWithPositionAndConversion) {
   const Error error = error_of(
       "\xEF\xBB\xBF"
       "caf\xE9 au lait",

@@ -1,23 +1,19 @@
-// The report that README shows is made here, from a script and a recording, on a clock of its own:
-// it is the same each time. `make readme` writes it into README.
+// Makes the report that README shows from a script and a recording, with its own clock, so that it
+// is always the same. `make readme` writes it into README.
 
-#include "engines/playback/playback.hpp"
-#include "power/replay/replay_source.hpp"
 #include "report/run_report.hpp"
-#include "session/run_session.hpp"
-#include "support/manual_clock.hpp"
+#include "support/simulated_run.hpp"
 #include "support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace enprof {
 namespace {
@@ -28,48 +24,23 @@ const std::filesystem::path kSource = ENPROF_SOURCE_DIR;
 constexpr std::string_view kBegin = "<!-- the report: make readme -->\n```\n";
 constexpr std::string_view kEnd = "```\n<!-- end of the report -->\n";
 
-/// What differs from machine to machine and from day to day is made the same.
-ProfiledRun anywhere(ProfiledRun run) {
-  run.run_id = "915eafb830f399b1";
-  run.started_at = WallTime{std::chrono::sys_days{std::chrono::year{2026} / 11 / 29} + 9h + 30min};
-  run.model.load_time.reset();
-  run.totals.figure.quality.foreign_cpu_share.reset();
-  std::erase_if(run.warnings,
-                [](const Warning& warning) { return warning.code == "foreign_load"; });
-  return run;
-}
-
+/// In the source folder, so that the report names files as they are there: it shortens long paths.
 std::string example_report() {
-  testing::ManualClock clock;
-  const testing::ManualSleeper sleeper(clock);
-  const auto engine = make_playback(clock, sleeper);
-  std::vector<std::unique_ptr<PowerSource>> sources;
-  sources.push_back(*ReplaySource::open(kSource / "docs/report/power.jsonl", clock));
-  PowerMonitor monitor(std::move(sources), clock, "/proc", &sleeper);
-  SessionPower power(
-      {.open = [&]() -> Result<PowerMonitor> { return std::move(monitor); },
-       .baseline = [](PowerMonitor& idle, const std::stop_token& stop) -> std::optional<Warning> {
-         EXPECT_TRUE(idle.measure_idle_baseline(2s, stop, BusyMachine::measure));
-         return std::nullopt;
-       },
-       .clock = &clock});
-  EXPECT_TRUE(power.open());
-  ModelKeeper models({.engine_for = [&](const auto&) -> const Engine& { return *engine; }});
-  RunSession session({.power = &power, .models = &models, .profiler = {.clock = &clock}});
-  const RunOutcome outcome = session.perform(
-      {.model = (kSource / "docs/report/example.playback.json").string(),
-       .generate = {.prompt = "How many joules does a thought take?", .max_tokens = 64}},
-      {});
-  EXPECT_FALSE(outcome.error);
-  std::string report = run_report(anywhere(*outcome.run), {.colour = false, .width = 92});
-  const std::string here = kSource.string() + "/";
-  for (std::size_t at = report.find(here); at != std::string::npos; at = report.find(here)) {
-    report.erase(at, here.size());
-  }
-  return report;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(kSource);
+  const ProfiledRun run = testing::simulate(
+      {.order = {.run_id = "915eafb830f399b1",
+                 .model = "docs/report/example.playback.json",
+                 .generate = {.prompt = "How many joules does a thought take?", .max_tokens = 64}},
+       .recording = "docs/report/power.jsonl",
+       .idle = 2s,
+       .started_at =
+           WallTime{std::chrono::sys_days{std::chrono::year{2026} / 11 / 29} + 9h + 30min}});
+  std::filesystem::current_path(before);
+  return run_report(run, {.colour = false, .width = 92});
 }
 
-/// The parts that a newcomer wants first.
+/// The parts that a newcomer needs first.
 std::string cut(const std::string& report) {
   constexpr std::array<std::string_view, 4> kParts{"Run ", "Energy", "Where it went",
                                                    "Inside the passes"};
@@ -105,7 +76,7 @@ TEST(Readme, ShowsTheReportOfToday) {
     std::ofstream(file) << readme;
     return;
   }
-  EXPECT_EQ(readme.substr(first, end - first), report) << "make readme writes it anew";
+  EXPECT_EQ(readme.substr(first, end - first), report) << "make readme updates it";
 }
 
 }  // namespace

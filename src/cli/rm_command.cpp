@@ -2,6 +2,7 @@
 
 #include "base/printable.hpp"
 #include "cli/console.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/stored_run.hpp"
 
@@ -14,12 +15,13 @@ void RmCommand::declare(CLI::App& program) {
   database_.declare(*app_);
   app_->add_option("RUN", runs_, kRunHelp)
       ->required()
+      ->check(not_empty())
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_->footer(
       "Examples:\n"
       "  enprof rm last                the newest run\n"
-      "  enprof rm 915eafb8 24b1c0     two runs, by how their ids begin\n"
-      "Old ones at once: enprof db prune\n");
+      "  enprof rm 915eafb8 24b1c0     two runs, by the beginning of their ids\n"
+      "To delete old runs: enprof db prune\n");
 }
 
 int RmCommand::run() {
@@ -28,8 +30,8 @@ int RmCommand::run() {
     print_error(database.error());
     return exit_failed;
   }
-  // All names are looked up before anything is deleted: "last" means the same run throughout, and
-  // a mistyped name deletes nothing.
+  // All names are resolved before anything is deleted: "last" means the same run throughout, and
+  // with a mistyped name nothing is deleted.
   std::vector<std::string> ids;
   for (const std::string& name : runs_) {
     const auto id = database->resolve(name);

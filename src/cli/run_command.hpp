@@ -10,7 +10,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,19 +27,25 @@ class RunCommand final : public Command {
   int run() override;
 
  private:
-  /// Model and prompt from the words that belong to no option.
-  [[nodiscard]] Result<void> take_words();
+  /// Takes model and prompt from the words that belong to no option.
+  [[nodiscard]] Result<void> assign_words();
   [[nodiscard]] Result<void> read_prompt();
-  /// `trained`: positions that the model was trained with.
+  /// `trained`: the context length that the model was trained with.
   [[nodiscard]] Result<void> check_output_length(std::optional<std::int64_t> trained) const;
   [[nodiscard]] PowerEnvironment environment() const;
   [[nodiscard]] SessionPower::Options power_options() const;
-  [[nodiscard]] RunTask order() const;
+  [[nodiscard]] RunTask task() const;
+  /// The calibration that a run uses: a new one with --calibrate, else one that fits. Null if there
+  /// is none; a note on stderr says why, if that may be unexpected.
+  [[nodiscard]] std::shared_ptr<const Calibration> calibration(LoadedModel& model,
+                                                               const RunTask& task,
+                                                               PowerMonitor& power,
+                                                               const std::stop_token& stop) const;
   [[nodiscard]] int report(const ProfiledRun& run, const Interrupt& interrupt) const;
-  void keep_as_json(const ProfiledRun& run) const;
+  void save_as_json(const ProfiledRun& run) const;
   [[nodiscard]] static int cancelled_before(const Interrupt& interrupt);
 
-  CLI::Option* model_option_ = nullptr;  // all of them owned by the program
+  CLI::Option* model_option_ = nullptr;  // these are owned by the program
   CLI::Option* prompt_option_ = nullptr;
   CLI::Option* prompt_file_option_ = nullptr;
   CLI::Option* output_option_ = nullptr;
@@ -50,10 +58,14 @@ class RunCommand final : public Command {
   EngineOptions engine_settings_;
   std::string power_ = "auto";
   PowerIntervalOption power_interval_;
+  SensorAccuracyOption sensor_accuracy_;
   std::string power_lock_ = "on";
   double baseline_s_ = 2.0;
   bool baseline_force_ = false;
   bool power_realtime_ = false;
+  bool calibrate_ = false;
+  double calibrate_s_ = 45.0;
+  bool no_calibration_ = false;
   std::optional<double> tdp_watts_;
   std::optional<double> idle_watts_;
   std::string record_power_;

@@ -15,7 +15,7 @@ void RunsCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("runs", "List the runs in the database");
   database_.declare(*app_);
   app_->add_option("--model", filter_.model_text,
-                   "Only runs of models with this in their name, in capitals or not")
+                   "Only runs of models with this in their name, ignoring case")
       ->type_name("NAME")
       ->check(not_empty());
   app_->add_option("--tag", filter_.tag, "Only runs with this tag")
@@ -36,28 +36,28 @@ void RunsCommand::declare(CLI::App& program) {
       ->type_name("DATE")
       ->check(not_empty());
   app_->add_option("--to", to_,
-                   "Only runs that began up to the end of this day, or before this "
+                   "Only runs that began by the end of this day, or before this "
                    "time (UTC)")
       ->type_name("DATE")
       ->check(not_empty());
-  app_->add_option("--sort", sort_, "By what; the newest, longest or costliest first")
+  app_->add_option("--sort", sort_, "Sort key; the newest, longest or most expensive first")
       ->type_name("KEY")
       ->transform(one_of({"date", "duration", "energy", "joules-per-token"}))
       ->capture_default_str();
-  app_->add_flag("--ascending", filter_.ascending, "The oldest, shortest or cheapest first");
-  app_->add_option("--limit", filter_.limit, "At most this many")
+  app_->add_flag("--ascending", filter_.ascending, "Oldest, shortest or cheapest first");
+  app_->add_option("--limit", filter_.limit, "The most runs to list")
       ->type_name("N")
       ->transform(whole_number(1, 1'000'000))
       ->capture_default_str();
-  app_->add_option("--offset", filter_.offset, "Leave out this many first")
+  app_->add_option("--offset", filter_.offset, "Skip this many runs")
       ->type_name("N")
       ->transform(whole_number(0, 1'000'000'000))
       ->capture_default_str();
   app_->add_flag("--json", json_, "Print JSON");
   app_->footer(
       "Examples:\n"
-      "  enprof runs                                   the newest\n"
-      "  enprof runs --sort energy --limit 10          the costliest\n"
+      "  enprof runs                                   the newest runs\n"
+      "  enprof runs --sort energy --limit 10          the ten with the most energy\n"
       "  enprof runs --model gemma --from 2026-11-01   of models with gemma in their name\n");
 }
 
@@ -76,6 +76,12 @@ int RunsCommand::run() {
       }
       *moment = *parsed;
     }
+  }
+  if (filter_.from && filter_.to && *filter_.from >= *filter_.to) {
+    print_error({ErrorCode::invalid_argument,
+                 fmt::format("--from {} is not before --to {}: no run is in between", from_, to_),
+                 "Exchange them. --to includes the day that it names."});
+    return exit_usage;
   }
   auto database = database_.open_to_read();
   if (!database) {

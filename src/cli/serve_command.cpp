@@ -1,5 +1,6 @@
 #include "cli/serve_command.hpp"
 
+#include "base/counted.hpp"
 #include "base/log.hpp"
 #include "base/periodic_thread.hpp"
 #include "base/shell_quote.hpp"
@@ -9,6 +10,7 @@
 #include "cli/option_values.hpp"
 #include "engines/registry/engine_registry.hpp"
 #include "live/event_hub.hpp"
+#include "report/format.hpp"
 #include "server/access_policy.hpp"
 #include "server/dashboard_assets.hpp"
 #include "server/http_server.hpp"
@@ -22,7 +24,11 @@
 #include <fmt/ranges.h>
 
 #include <chrono>
+#include <cstddef>
+#include <exception>
 #include <memory>
+#include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,12 +36,10 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"server"};
-/// How soon a signal is noticed.
-constexpr std::chrono::milliseconds kSignalPeriod{50};
 
-/// Tries once more to save what the database did not take. Whether something is left of it, which
-/// is gone with this program.
-bool tell_unsaved(ProfileDatabase& store) {
+/// Tries once more to save runs that are only in memory, and reports those that fail. Returns
+/// whether any are left.
+bool report_unsaved(ProfileDatabase& store) {
   static_cast<void>(store.save_unsaved_runs());
   const std::vector<UnsavedRun> left = store.unsaved_runs();
   for (const UnsavedRun& run : left) {
@@ -45,13 +49,29 @@ bool tell_unsaved(ProfileDatabase& store) {
                                store.path().string())});
     } else {
       print_note(
-          fmt::format("run {} is not in the database, but in {}; to bring it in: enprof db "
+          fmt::format("run {} is not in the database, but in {}; to import it: enprof db "
                       "import --db {} {}",
                       run.run_id, run.journal.string(), shell_quote(store.path().string()),
                       shell_quote(run.journal.string())));
     }
   }
   return !left.empty();
+}
+
+/// Ends the runs that there are, and then the server's run().
+void end_serving(RunQueue& queue, HttpServer& server) {
+  try {
+    const std::string run = queue.running();
+    const std::size_t waiting = queue.waiting();
+    print_note(fmt::format(
+        "stopping{}{}", run.empty() ? "" : fmt::format(": run {} is cancelled and saved", run),
+        waiting == 0 ? ""
+                     : fmt::format("; {} saved as cancelled", counted(waiting, "waiting run"))));
+    queue.stop();
+  } catch (const std::exception& error) {  // a signal handler has no caller to report to
+    kLog.error("Not all runs could be ended: {}", error.what());
+  }
+  server.stop();
 }
 
 /// How soon a run that could not be saved is tried again, and a database at rest is closed.
@@ -64,7 +84,7 @@ void ServeCommand::declare(CLI::App& program) {
       "serve", "Serve the HTTP API, the live stream and the dashboard on this machine");
   CLI::App& app = *app_;
   app.footer(
-      "The dashboard is at http://HOST:PORT/. On another address than this machine's own, clients "
+      "The dashboard is at http://HOST:PORT/. On an address other than a loopback one, clients "
       "need the token.\n"
       "Examples:\n"
       "  enprof serve --models-dir ~/models        then open http://127.0.0.1:8000/\n"
@@ -74,29 +94,31 @@ void ServeCommand::declare(CLI::App& program) {
       ->type_name("ADDRESS")
       ->check(not_empty())
       ->capture_default_str();
-  app.add_option("--port", port_, "Port to listen on; 0: any that is free")
+  app.add_option("--port", port_, "Port to listen on; 0: any free port")
       ->type_name("PORT")
       ->transform(whole_number(0, 65'535))
       ->capture_default_str();
-  app.add_option("--models-dir", models_dir_, "Directory whose models clients may run")
+  app.add_option("--models-dir", models_dir_, "Directory of the models that clients may run")
       ->type_name("DIR")
       ->check(not_empty())
       ->capture_default_str();
-  app.add_option("--token", token_,
-                 "What clients must send; made up and printed where it is needed and not given. "
-                 "Other users of this machine see options: better in the variable")
+  app.add_option(
+         "--token", token_,
+         "Token that clients must send; generated and printed if it is needed but not given. "
+         "Other users of this machine can see options, so prefer the variable")
       ->type_name("TOKEN")
+      ->check(not_empty())
       ->envname("ENPROF_TOKEN");
   app.add_option("--allow-host", allowed_hosts_,
-                 "Another name of this server, as a tunnel's or a proxy's clients write it; may be "
+                 "Another host name of this server, as clients of a tunnel or proxy use it; may be "
                  "repeated. With a token every name is allowed")
       ->type_name("NAME[:PORT]")
       ->allow_extra_args(false);
-  app.add_option("--queue", queue_, "Runs that may wait")
+  app.add_option("--queue", queue_, "Maximum number of waiting runs")
       ->type_name("N")
       ->transform(whole_number(1, 10'000))
       ->capture_default_str();
-  app.add_option("--threads", threads_, "CPU threads; 0: one for each CPU of ours")
+  app.add_option("--threads", threads_, "CPU threads; 0: one per available CPU")
       ->type_name("N")
       ->transform(whole_number(0, 512))
       ->capture_default_str();
@@ -105,13 +127,14 @@ void ServeCommand::declare(CLI::App& program) {
       ->type_name("SOURCE")
       ->capture_default_str();
   power_interval_.declare(app);
+  sensor_accuracy_.declare(app);
   app.add_option("--baseline-s", baseline_s_,
                  "Seconds of idle measurement before the first run of each model; 0: none")
       ->type_name("S")
       ->transform(number(0.0, 3600.0))
       ->capture_default_str();
   app.add_flag("--baseline-force", baseline_force_,
-               "Measure the baseline even where the machine is not idle");
+               "Measure the baseline even if the machine is not idle");
   database_.declare(app);
 }
 
@@ -155,14 +178,19 @@ void ServeCommand::print_addresses(std::uint16_t port) const {
 SessionPower::Options ServeCommand::power_options(const RunQueue* const& queue,
                                                   ServerHealth& health) const {
   SessionPower::Options options{
-      .open = [this] { return PowerMonitor::open(power_, power_environment()); },
+      .open =
+          [this] {
+            PowerEnvironment environment = power_environment();
+            environment.relative_uncertainty = sensor_accuracy_.by_source();
+            return PowerMonitor::open(power_, environment);
+          },
       .can_open =
           [](const std::string& source) {
             return PowerMonitor::open(source, power_environment()).has_value();
           },
       .interval = power_interval_.interval(),
       .is_idle = [&queue] { return queue == nullptr || queue->running().empty(); },
-      .tell = print_note,
+      .notify = print_note,
       .on_attempt =
           [&health](const std::optional<Error>& error) {
             if (error) {
@@ -197,7 +225,7 @@ int ServeCommand::run() {
   const ModelDirectory models(models_dir_);
   if (auto list = models.list(); !list) {
     Error error = std::move(list.error());
-    error.message += ": " + models.path().string();  // which clients are not told
+    error.message += ": " + models.path().string();  // clients do not get the path
     return failed(error);
   }
   for (const std::string& stray : models.strays()) {
@@ -209,8 +237,8 @@ int ServeCommand::run() {
     return failed(store.error());
   }
   ServerHealth health;
-  const RunQueue* orders = nullptr;  // power asks it; it asks for power
-  SessionPower power(power_options(orders, health));
+  const RunQueue* run_queue = nullptr;  // power needs the queue, and the queue's worker needs power
+  SessionPower power(power_options(run_queue, health));
   if (const auto opened = power.open(); !opened) {
     print_error(opened.error());
     return exit_usage;
@@ -221,11 +249,12 @@ int ServeCommand::run() {
   ServerMetrics metrics;
   health.ok("store");
   health.ok("engine");
-  HttpServer* serving = nullptr;  // the API's gauges ask it; it asks the API
+  HttpServer* serving = nullptr;  // the API's gauges need the server, and the server needs the API
   ModelKeeper keeper({.open = [&models](const std::string& name) { return models.open(name); },
                       .threads = threads_,
                       .settings = engine_settings_.values(),
                       .engine_for = engine_for});
+  const PowerEnvironment places = power_environment();
   RunWorker worker(
       {.models = keeper,
        .store = *store,
@@ -234,11 +263,13 @@ int ServeCommand::run() {
        .health = health,
        .power = &power,
        .is_watched = [&] { return serving->watchers() > 0; },
+       .procfs_root = places.procfs_root,
+       .sysfs_root = places.sysfs_root,
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
-      queue_, [&](const RunTask& order, const std::stop_token& stop) { worker.work(order, stop); },
-      [&](const RunTask& order, RunQueue::Reason reason) { worker.drop(order, reason); });
-  orders = &queue;
+      queue_, [&](const RunTask& task, const std::stop_token& stop) { worker.work(task, stop); },
+      [&](const RunTask& task, RunQueue::Reason reason) { worker.drop(task, reason); });
+  run_queue = &queue;
   const ProfilingApi api({.store = *store,
                           .queue = queue,
                           .models = models,
@@ -260,9 +291,9 @@ int ServeCommand::run() {
     return failed(server.error());
   }
   serving = server->get();
-  static_cast<void>(power.get_ready());  // what fails is told, and tried again
+  static_cast<void>(power.get_ready());  // a failure is reported, and retried
   power.watch();
-  // Its thread asks the queue, which goes first.
+  // Its thread uses the queue, which is destroyed first.
   const std::unique_ptr<SessionPower, void (*)(SessionPower*)> measuring(
       &power, [](SessionPower* ending) { ending->stop(); });
 
@@ -270,34 +301,17 @@ int ServeCommand::run() {
   print_note(fmt::format("models: {} · runs: {} · Ctrl-C ends", models.path().string(),
                          store->path().string()));
   if (const PowerMonitor* const monitor = power.monitor()) {
-    // With what is estimated, and which better source is not there; what helps where one may not
-    // be read was told before.
+    // Shows what is estimated, and which better source is missing. The fix for a refused sensor was
+    // printed already.
     const std::vector<std::string> sources = monitor->sources();
     print_note(sources.empty() ? "power: not measured"
                                : fmt::format("power: {}", fmt::join(sources, " · ")));
   }
-  PeriodicThread signals;
-  const auto listening = signals.start(
-      {.name = "enprof-signals", .purpose = "stop the server", .period = kSignalPeriod},
-      [&, stopped = false]() mutable {
-        if (!interrupt.requested() || stopped) {
-          return;
-        }
-        const std::string run = queue.running();
-        const std::size_t waiting = queue.waiting();
-        print_note(fmt::format(
-            "stopping{}{}", run.empty() ? "" : fmt::format(": run {} is cancelled and saved", run),
-            waiting == 0 ? "" : fmt::format("; {} that waited are saved as cancelled", waiting)));
-        queue.stop();
-        serving->stop();
-        stopped = true;
-      });
-  if (!listening) {
-    return failed(listening.error());
-  }
+  // Called on the thread of `interrupt`, or at once here if the signal has come already.
+  const std::stop_callback stop_on_signal(interrupt.token(), [&] { end_serving(queue, *serving); });
   PeriodicThread tending;  // of the database
   if (const auto tended = tending.start({.name = "enprof-tending",
-                                         .purpose = "look after the database",
+                                         .purpose = "maintain the database",
                                          .period = kTendPeriod,
                                          .first = kTendPeriod},
                                         [&] { store->tend(); });
@@ -306,8 +320,7 @@ int ServeCommand::run() {
   }
   serving->run();
   tending.stop();
-  signals.stop();
-  return tell_unsaved(*store) ? exit_degraded : exit_done;
+  return report_unsaved(*store) ? exit_degraded : exit_done;
 }
 
 }  // namespace enprof

@@ -24,9 +24,9 @@ class ServeCommand final : public Command {
  private:
   [[nodiscard]] Result<void> choose_token();
   [[nodiscard]] Result<std::vector<AccessPolicy::Host>> allowed_hosts() const;
-  /// Says where the server is reached, with the token.
+  /// Prints the URLs of the server, with the token.
   void print_addresses(std::uint16_t port) const;
-  /// `queue` is there once it is asked for.
+  /// `queue` is set before it is used.
   [[nodiscard]] SessionPower::Options power_options(const RunQueue* const& queue,
                                                     ServerHealth& health) const;
 
@@ -38,6 +38,7 @@ class ServeCommand final : public Command {
   std::vector<std::string> allowed_hosts_;
   std::string power_ = "auto";
   PowerIntervalOption power_interval_;
+  SensorAccuracyOption sensor_accuracy_;
   double baseline_s_ = 2.0;
   bool baseline_force_ = false;
   int threads_ = 0;

@@ -2,6 +2,8 @@
 
 #include "enprof/base/units.hpp"
 
+#include "base/counted.hpp"
+#include "base/lower_case.hpp"
 #include "base/program_path.hpp"
 #include "cli/console.hpp"
 #include "cli/option_values.hpp"
@@ -27,7 +29,7 @@ Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery reco
   const RecoveryReport report = recover_runs(*database);
   for (const auto& [run_id, status, from_journal, reason] : report.runs) {
     if (!reason.empty()) {
-      print_note(fmt::format("run {} failed: it ended the program: {}. What there is of it is kept",
+      print_note(fmt::format("run {} failed: it ended the program: {}. Its data so far is kept",
                              run_id, reason));
       continue;
     }
@@ -35,15 +37,14 @@ Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery reco
                    ? fmt::format("run {}, which could not be saved when it ended, is in "
                                  "the database now",
                                  run_id)
-                   : fmt::format("run {} was interrupted; what there is of it is kept", run_id));
+                   : fmt::format("run {} was interrupted; its data so far is kept", run_id));
   }
   if (!report.errors.empty()) {
-    print_note(
-        fmt::format("{} of earlier programs could not be brought in; this says why: "
-                    "enprof db import --db {}",
-                    report.errors.size() == 1 ? std::string{"A run"}
-                                              : fmt::format("{} runs", report.errors.size()),
-                    path.string()));
+    const Error& first = report.errors.front();
+    print_note(fmt::format(
+        "{} of earlier programs could not be imported. {}{}. {}",
+        report.errors.size() == 1 ? std::string{"A run"} : counted(report.errors.size(), "run"),
+        report.errors.size() == 1 ? "" : "The first: ", first.message, first.hint));
   }
   return database;
 }
@@ -51,7 +52,7 @@ Result<ProfileDatabase> connect(const std::filesystem::path& path, Recovery reco
 }  // namespace
 
 std::optional<std::string> environment_variable(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets them here
+  const char* value = std::getenv(name);  // no code here sets variables
   if (value == nullptr || *value == '\0') {
     return std::nullopt;
   }
@@ -89,7 +90,7 @@ Result<ProfileDatabase> DatabaseOption::open_existing(Recovery recovery) const {
     return fail(
         error_code_from_errno(failed.value()),
         fmt::format("The database {} cannot be reached: {}", file->string(), failed.message()),
-        "A directory on its way may not be entered by this user. Name another file with "
+        "This user may not enter a directory on the path. Name another file with "
         "--db PATH.");
   }
   if (!std::filesystem::exists(*file, failed)) {
@@ -126,8 +127,8 @@ Result<ProfileDatabase> DatabaseOption::open_to_save() const {
     return database;
   }
   print_note(
-      fmt::format("{}. The run goes on, and into a file in {} at its end\n  {} With --json "
-                  "FILE it is also written where you say.",
+      fmt::format("{}. The run goes on, and is saved to a file in {} at its end\n  {} With --json "
+                  "FILE it is also written to FILE.",
                   database.error().message, elsewhere.string(), database.error().hint));
   return ProfileDatabase::connect_later(*file);
 }
@@ -136,7 +137,7 @@ CLI::Option* PowerIntervalOption::declare(CLI::App& app) {
   return app
       .add_option(
           "--power-interval-ms", milliseconds_,
-          fmt::format("Milliseconds between readings [{:g}; more where reading would take over "
+          fmt::format("Milliseconds between readings [{:g}; more if reading would take over "
                       "{:g} % of a CPU]",
                       to_ms(PowerMonitor::kDefaultInterval), PowerMonitor::kCpuShare * 100))
       ->type_name("N")
@@ -145,6 +146,38 @@ CLI::Option* PowerIntervalOption::declare(CLI::App& app) {
 
 std::optional<Nanoseconds> PowerIntervalOption::interval() const {
   return milliseconds_ ? std::optional{from_ms(*milliseconds_)} : std::nullopt;
+}
+
+CLI::Option* SensorAccuracyOption::declare(CLI::App& app) {
+  const auto parse = [this](const std::string& text) {
+    const auto refuse = [](const std::string& why) {
+      throw CLI::ValidationError("--sensor-accuracy", why);
+    };
+    by_source_.clear();
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) {
+      const std::size_t equals = part.find('=');
+      const bool is_named = equals != std::string::npos;
+      std::string source = is_named ? lower_case(part.substr(0, equals)) : std::string{};
+      std::string percent = is_named ? part.substr(equals + 1) : part;
+      if (is_named && source.empty()) {
+        refuse(fmt::format("names no source before the = in {}", part));
+      }
+      if (const std::string wrong = number(0.0, 99.0)(percent); !wrong.empty()) {
+        refuse(wrong);
+      }
+      if (!by_source_.emplace(source, std::stod(percent) / 100.0).second) {
+        refuse(fmt::format("is given twice for {}", is_named ? source : "all sources"));
+      }
+    }
+  };
+  return app
+      .add_option_function<std::string>(
+          "--sensor-accuracy", parse,
+          "Standard uncertainty of the sensors, in per cent of the energy, after comparing them "
+          "with a meter [as published]")
+      ->type_name("[SOURCE=]PCT,…")
+      ->check(not_empty());
 }
 
 PowerEnvironment power_environment() {

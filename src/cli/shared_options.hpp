@@ -1,4 +1,5 @@
-// What several subcommands need: the database, the sensors' whereabouts, the program's own files.
+// Options that several subcommands share: the database, the sensors' location, the program's own
+// files.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -8,34 +9,36 @@
 #include <CLI/CLI.hpp>
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
 namespace enprof {
 
-/// Of the environment; empty where it is not set, or to nothing.
+/// An environment variable; empty if it is unset or empty.
 [[nodiscard]] std::optional<std::string> environment_variable(const char* name);
 
-/// Whether what earlier programs left behind is looked for when a database is opened: interrupted
-/// runs and journals. What is found is brought in, and told on stderr.
+/// Whether to look for interrupted runs and journals of earlier programs when opening a database.
+/// They are imported, and reported on stderr.
 enum class Recovery { yes, no };
 
 /// --db PATH.
 class DatabaseOption {
  public:
   void declare(CLI::App& app);
-  /// The path asked for, else the default one.
+  /// The path that was given, else the default one.
   [[nodiscard]] Result<std::filesystem::path> path() const;
-  /// Opens it, creating it where it is missing.
+  /// Opens the database, and creates it if it is missing.
   [[nodiscard]] Result<ProfileDatabase> open(Recovery recovery = Recovery::yes) const;
-  /// Opens it to look something up: a database that does not exist is an error, not created.
+  /// Opens an existing database to look something up. A missing database is an error.
   [[nodiscard]] Result<ProfileDatabase> open_existing(Recovery recovery = Recovery::yes) const;
-  /// Opens it to save a run, creating it where it is missing. Where its disk has no room and that
-  /// for temporary files has some, it is opened as soon as there is room: the run goes on until
-  /// then, which is told on stderr.
+  /// Opens the database to save a run, and creates it if it is missing. If its disk is full but the
+  /// one for temporary files is not, reports this on stderr and opens the database as soon as there
+  /// is room, so that the run can go on.
   [[nodiscard]] Result<ProfileDatabase> open_to_save() const;
-  /// Opens it to read only: where the file may not be written, or there is no room beside it for
-  /// what SQLite needs, it is opened all the same, as it is.
+  /// Opens the database for reading. If the file may not be written, or there is no room for
+  /// SQLite's files beside it, it is opened read-only.
   [[nodiscard]] Result<ProfileDatabase> open_to_read(Recovery recovery = Recovery::yes) const;
 
  private:
@@ -46,19 +49,32 @@ class DatabaseOption {
 class PowerIntervalOption {
  public:
   CLI::Option* declare(CLI::App& app);
-  /// What PowerMonitor::start takes: empty unless asked for.
+  /// The argument of PowerMonitor::start: empty unless the option was given.
   [[nodiscard]] std::optional<Nanoseconds> interval() const;
 
  private:
   std::optional<double> milliseconds_;
 };
 
+/// --sensor-accuracy [SOURCE=]PCT,….
+class SensorAccuracyOption {
+ public:
+  CLI::Option* declare(CLI::App& app);
+  /// As PowerEnvironment::relative_uncertainty has them.
+  [[nodiscard]] const std::map<std::string, double, std::less<>>& by_source() const {
+    return by_source_;
+  }
+
+ private:
+  std::map<std::string, double, std::less<>> by_source_;
+};
+
 /// Where the sensors are: ENPROF_SYSFS_ROOT, ENPROF_PROCFS_ROOT, ENPROF_NVML_LIBRARY and
-/// ENPROF_POWERMETRICS_COMMAND (words between blanks), else the real machine.
+/// ENPROF_POWERMETRICS_COMMAND (words separated by blanks), else those of the real machine.
 [[nodiscard]] PowerEnvironment power_environment();
 
 /// The directory of the vocabulary files: ENPROF_VOCAB_DIR, else share/enprof/vocab beside the
-/// program's bin. Errors: not_found.
+/// program's bin directory. Errors: not_found.
 [[nodiscard]] Result<std::filesystem::path> vocabulary_directory();
 
 }  // namespace enprof

@@ -1,6 +1,7 @@
 #include "cli/show_command.hpp"
 
 #include "cli/console.hpp"
+#include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/stored_run.hpp"
 #include "report/run_json.hpp"
@@ -13,19 +14,19 @@ namespace enprof {
 void ShowCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("show", "Print the report of a run in the database");
   database_.declare(*app_);
-  app_->add_option("RUN", run_, kRunHelp)->required();
+  app_->add_option("RUN", run_, kRunHelp)->required()->check(not_empty());
   app_->add_flag("--json", json_, "Print JSON");
   app_->footer(
       "Examples:\n"
       "  enprof show last                          the report of the newest run\n"
-      "  enprof show 915eafb8                      of the one whose id begins so\n"
+      "  enprof show 915eafb8                      the run whose id begins so\n"
       "  enprof show last --json | jq .totals      its figures\n");
 }
 
 /// The report needs much of the run at once; JSON is made piece by piece.
 Result<void> ShowCommand::write() const {
   if (!json_) {
-    // What may be millions of rows is not in the report.
+    // The report does not need the lists that may have millions of rows.
     const auto run =
         stored_run(database_, run_, {.operation_events = false, .power_samples = false});
     return run ? write_output("-", run_report(*run, stdout_terminal()))

@@ -6,7 +6,7 @@ namespace enprof {
 namespace {
 
 std::unexpected<Error> is_gone(const std::string& run_id) {
-  return fail(ErrorCode::not_found, fmt::format("Run {} is gone", run_id));
+  return fail(ErrorCode::not_found, fmt::format("Run {} was deleted", run_id));
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ Result<ProfiledRun> stored_run(const DatabaseOption& option, const std::string& 
   if (!run) {
     return std::unexpected(run.error());
   }
-  if (!*run) {  // deleted by another process since it was resolved
+  if (!*run) {  // another process deleted it after it was resolved
     return is_gone(*run_id);
   }
   return std::move(**run);

@@ -17,7 +17,7 @@
 namespace enprof {
 namespace {
 
-/// Options as llama.cpp and others call them, and what they are here.
+/// Option names of llama.cpp and others, and the names here.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kOtherOptions{{
     {"--n-predict", "-n"},
     {"--max-tokens", "-n"},
@@ -32,7 +32,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kOtherOp
     {"--database", "--db"},
 }};
 
-/// Commands as others call them, and what they are here.
+/// Command names of other programs, and the names here.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherNames{{
     {"list", "runs"},
     {"ls", "runs"},
@@ -110,7 +110,7 @@ Error unknown_option(const CLI::App& program, std::string_view word) {
     }
   }
   std::ranges::copy(option_names(program), std::back_inserter(known));
-  // One letter is near to every other.
+  // A name of one letter is similar to every other.
   std::string meant = name.size() > 2 ? did_you_mean(name, known) : std::string{};
   const auto* const other =
       std::ranges::find(kOtherOptions, name, &std::pair<std::string_view, std::string_view>::first);
@@ -121,7 +121,7 @@ Error unknown_option(const CLI::App& program, std::string_view word) {
           see(program)};
 }
 
-/// CLI11's message without its class names; the option's own name is its begin.
+/// CLI11's message without its class names; it begins with the option's name.
 Error in_words(const CLI::App& program, const CLI::ParseError& error) {
   const std::string_view message = error.what();
   const std::string kind = error.get_name();
@@ -197,14 +197,14 @@ Error usage_error(const CLI::App& program, const CLI::ParseError& error) {
   if (const auto option = std::ranges::find_if(rest, is_option); option != rest.end()) {
     return unknown_option(program, *option);
   }
-  // Not its name, which is that of the command.
+  // Skip error.get_name(), which is the command's name.
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
     const std::string_view message = error.what();
     const std::string word{rest.empty() ? message.substr(message.find(": ") + 2) : rest.front()};
     return {
         ErrorCode::invalid_argument,
-        fmt::format("\"{}\" is one word too many for {}{}", word, chosen_name(program),
-                    chosen_app(program).get_name() == "run" ? ": several words go in quotes" : ""),
+        fmt::format("\"{}\" is an unexpected word for {}{}", word, chosen_name(program),
+                    chosen_app(program).get_name() == "run" ? ": put several words in quotes" : ""),
         see(program)};
   }
   return in_words(program, error);

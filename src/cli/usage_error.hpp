@@ -1,4 +1,4 @@
-// What is wrong with a command line, in the voice of the program.
+// Explains errors in the command line.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -12,13 +12,13 @@ namespace enprof {
 
 /// The command that was chosen, or the program itself.
 [[nodiscard]] const CLI::App& chosen_app(const CLI::App& program);
-/// Its name with those before it: "enprof db check".
+/// Its name with those of its parents: "enprof db check".
 [[nodiscard]] std::string chosen_name(const CLI::App& program);
 
-/// What CLI11 found wrong: with the word probably meant, and where to read more.
+/// The error that CLI11 found, with the word that was probably meant and where to read more.
 [[nodiscard]] Error usage_error(const CLI::App& program, const CLI::ParseError& error);
 
-/// A word where a command is expected that is none; empty where there is none.
+/// The error for an unknown word in place of a command; empty if there is none.
 [[nodiscard]] std::optional<Error> unknown_command(const CLI::App& program);
 
 }  // namespace enprof

@@ -1,5 +1,6 @@
 #include "cli/watch_command.hpp"
 
+#include "base/json_members.hpp"
 #include "base/json_text.hpp"
 #include "cli/console.hpp"
 #include "cli/event_line.hpp"
@@ -29,24 +30,24 @@ using SteadyClock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDrawPeriod{100};
-/// How long nothing must come after a run's end until all has come: its settled energies do so at
-/// once.
+/// A run is complete if no event follows its end for this long. Its settled energies come
+/// immediately after the end.
 constexpr milliseconds kAfterwards{1500};
 
 constexpr const char* kFooter =
-    "On a terminal it redraws one view of the latest run; in a pipe it prints a line an event:\n"
+    "On a terminal it redraws one view of the latest run; in a pipe it prints a line per event:\n"
     "  SEQ RUN T_MS TYPE KEY=VALUE…\n"
-    "Where the connection is lost it connects again, and goes on after the last event. ~ marks "
+    "If the connection is lost it reconnects, and continues after the last event. ~ marks "
     "estimates.\n"
-    "Exit code: 0 ended by Ctrl-C, SIGTERM or a reader that goes away, or the run of --run has "
+    "Exit code: 0 ended by Ctrl-C, SIGTERM or a closed pipe, or the run of --run has "
     "ended; 1 no connection, or that run failed; 2 usage.\n"
     "Examples:\n"
     "  enprof watch                                  a server on this machine\n"
-    "  enprof watch http://gpu-box:8000 --token T    another one\n"
+    "  enprof watch http://gpu-box:8000 --token T    another server\n"
     "  enprof watch --run last                       one run, until it has ended\n"
     "  enprof watch --json | jq 'select(.type == \"token_complete\").data.text'\n";
 
-/// A reader that goes away has seen enough: no failure.
+/// A reader that closes the pipe has seen enough: this is not an error.
 Result<void> cannot_write() {
   const int number = errno;
   if (number == EPIPE) {
@@ -59,7 +60,7 @@ bool is_interrupted(const Error& error) { return error.code == ErrorCode::cancel
 
 }  // namespace
 
-/// Where events go.
+/// The destination of events.
 class WatchCommand::Output {
  public:
   Output() = default;
@@ -67,33 +68,33 @@ class WatchCommand::Output {
   Output& operator=(const Output&) = delete;
   virtual ~Output() = default;
 
-  /// What becomes of the connection.
-  virtual void tell(const std::string& state) = 0;
-  virtual void take(const Json& event) = 0;
-  /// A frame is through, or nothing came for a while. False where nothing can be written any more.
+  /// Shows the state of the connection.
+  virtual void show_state(const std::string& state) = 0;
+  virtual void apply(const Json& event) = 0;
+  /// Called after each frame, and after a while without one. False if output is no longer possible.
   [[nodiscard]] virtual bool flush() = 0;
 };
 
-/// A view of the run that is drawn over and over, on the terminal's other screen.
+/// Redraws a view of the run on the terminal's alternate screen.
 class WatchCommand::ScreenOutput final : public Output {
  public:
   explicit ScreenOutput(const LiveRun& run) : run_(run) {
-    static_cast<void>(print("\x1b[?1049h\x1b[?25l"));  // flush() notices a terminal that is gone
+    static_cast<void>(print("\x1b[?1049h\x1b[?25l"));  // flush() notices a lost terminal
   }
   ~ScreenOutput() override {
     static_cast<void>(print("\x1b[?25h\x1b[?1049l"));
     try {
       leave_last_view();
     } catch (const std::exception&) {
-      static_cast<void>(print("There is no memory left to show what was seen last\n"));
+      static_cast<void>(print("Out of memory: the last view cannot be shown\n"));
     }
   }
 
-  void tell(const std::string& state) override {
+  void show_state(const std::string& state) override {
     state_ = state;
     next_draw_ = {};
   }
-  void take(const Json&) override {}
+  void apply(const Json&) override {}
   bool flush() override {
     const auto now = SteadyClock::now();
     if (now < next_draw_) {
@@ -109,7 +110,7 @@ class WatchCommand::ScreenOutput final : public Output {
   }
 
  private:
-  /// What was seen last stays to be read.
+  /// Leaves the last view on the normal screen.
   void leave_last_view() const {
     if (run_.run_id().empty()) {
       return;
@@ -123,7 +124,7 @@ class WatchCommand::ScreenOutput final : public Output {
 
   [[nodiscard]] std::vector<std::string> lines() const {
     const TerminalSize size = stdout_size();
-    // The last column is left free: some terminals wrap a line that ends there.
+    // The last column stays free: some terminals wrap a line that ends there.
     return live_screen(
         run_, fmt::format("enprof · {}", state_),
         {.colour = stdout_terminal().colour, .width = std::max<std::size_t>(2, size.columns) - 1},
@@ -135,13 +136,13 @@ class WatchCommand::ScreenOutput final : public Output {
   SteadyClock::time_point next_draw_;
 };
 
-/// A line an event; what becomes of the connection goes to stderr.
+/// Prints a line per event; the state of the connection goes to stderr.
 class WatchCommand::LineOutput final : public Output {
  public:
   explicit LineOutput(bool json) : json_(json) {}
 
-  void tell(const std::string& state) override { print_note(state); }
-  void take(const Json& event) override {
+  void show_state(const std::string& state) override { print_note(state); }
+  void apply(const Json& event) override {
     lines_ += json_ ? on_one_line(event) : event_line(event);
     lines_ += '\n';
   }
@@ -149,7 +150,7 @@ class WatchCommand::LineOutput final : public Output {
     if (!lines_.empty()) {
       return print(std::exchange(lines_, {}));
     }
-    // A reader that went away is noticed amid a silence too.
+    // Notice a closed pipe even while there are no events.
     pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
     if (poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0) {
       errno = EPIPE;
@@ -172,20 +173,22 @@ void WatchCommand::declare(CLI::App& program) {
       ->capture_default_str();
   app.add_option("--token", token_,
                  "The server's token; may be part of the URL as ?token=TOKEN "
-                 "[ENPROF_TOKEN]")
-      ->type_name("TOKEN");
+                 "[$ENPROF_TOKEN]")
+      ->type_name("TOKEN")
+      ->check(not_empty());
   app.add_option("--run", run_name_,
-                 "Only this run, from its begin until it has ended: its id, a unique prefix of it, "
-                 "or 'last' (the one under way, else the newest)")
+                 "Only this run, from its beginning to its end: its id, a unique prefix of it, "
+                 "or 'last' (the running one, else the newest)")
       ->type_name("RUN")
       ->check(not_empty());
   app.add_option("--since", since_,
-                 "Begin after event SEQ; 0: with all that the server still has. Else a view begins "
-                 "with 0, and lines begin with what happens next")
+                 "Begin after event SEQ; 0: with the oldest event that the server still has. "
+                 "Default: 0 for "
+                 "a view; new events only for lines")
       ->type_name("SEQ")
       ->transform(whole_number(0, std::numeric_limits<std::int64_t>::max()).description(""));
-  app.add_flag("--json", json_, "Print the events as they come, a JSON object a line");
-  app.add_flag("--wait", wait_, "Where no server is there yet, try until one is");
+  app.add_flag("--json", json_, "Print the events as they come, one JSON object per line");
+  app.add_flag("--wait", wait_, "Retry until a server can be reached");
 }
 
 std::string WatchCommand::subscription() const {
@@ -193,7 +196,8 @@ std::string WatchCommand::subscription() const {
   if (!run_id_.empty()) {
     wanted["runs"] = {run_id_};
   }
-  if (on_screen_) {  // sums by operation cost the server work, and a view has no room for them
+  if (on_screen_) {  // sums by operation are expensive for the server, and a view has no room for
+                     // them
     wanted["types"] = {"model_loading",  "run_started",  "section_start",      "section_end",
                        "token_complete", "power_sample", "inference_complete", "energy_settled",
                        "warning",        "error"};
@@ -201,7 +205,7 @@ std::string WatchCommand::subscription() const {
   return wanted.empty() ? std::string{} : Json{{"subscribe", wanted}}.dump();
 }
 
-/// What "last" means is asked once: a server that comes back may be at another run.
+/// Resolves "last" only once: a restarted server may be at another run.
 Result<void> WatchCommand::find_run(LiveRun& run, const Interrupt& interrupt) {
   const auto answer = LiveClient::get(
       options_,
@@ -211,20 +215,16 @@ Result<void> WatchCommand::find_run(LiveRun& run, const Interrupt& interrupt) {
     return std::unexpected(answer.error());
   }
   const Json found = Json::parse(*answer, nullptr, false);
-  const auto word = [&found](const char* key) {
-    return found.is_object() && found.contains(key) && found[key].is_string()
-               ? found[key].get<std::string>()
-               : std::string{};
-  };
-  run_id_ = word("run_id");
+  run_id_ = word_or_empty(found, "run_id");
   if (run_id_.empty()) {
     return fail(ErrorCode::malformed,
-                fmt::format("{} does not say which run {} is", options_.url.text(), run_name_),
-                "It may be an enprof of another version: the same one at both ends works.");
+                fmt::format("{} does not report which run {} is", options_.url.text(), run_name_),
+                "It may be another version of enprof: use the same version on both sides.");
   }
-  run.want(run_id_);
+  run.select_run(run_id_);
   options_.subscription = subscription();
-  was_over_ = word("status") != "queued" && word("status") != "running";
+  const std::string status = word_or_empty(found, "status");
+  was_over_ = status != "queued" && status != "running";
   return {};
 }
 
@@ -234,22 +234,22 @@ Result<std::unique_ptr<LiveClient>> WatchCommand::connect(LiveRun& run,
   if (!status) {
     return std::unexpected(status.error());
   }
-  run.take_power_status(Json::parse(*status, nullptr, false));
+  run.apply_power_status(Json::parse(*status, nullptr, false));
   if (!run_name_.empty()) {
     if (const auto found = find_run(run, interrupt); !found) {
       return std::unexpected(found.error());
     }
   }
   auto client = LiveClient::connect(options_, interrupt.token());
-  if (client && !options_.since) {  // should it break before an event has come
+  if (client && !options_.since) {  // for a break before the first event
     options_.since = (*client)->last_event();
   }
   return client;
 }
 
-bool WatchCommand::follow(LiveClient& client, LiveRun& run, Output& output,
-                          const Interrupt& interrupt, Error& lost) {
-  auto heard = SteadyClock::now();
+bool WatchCommand::forward_events(LiveClient& client, LiveRun& run, Output& output,
+                                  const Interrupt& interrupt, Error& lost) {
+  auto received = SteadyClock::now();
   while (!interrupt.requested()) {
     const auto frame = client.next(kDrawPeriod);
     if (!frame) {
@@ -260,16 +260,17 @@ bool WatchCommand::follow(LiveClient& client, LiveRun& run, Output& output,
       const Json events = Json::parse(**frame, nullptr, false);
       if (!events.is_array()) {
         lost = {ErrorCode::malformed,
-                fmt::format("{} is not an enprof server: what it sends is no list of events",
-                            options_.url.text()),
+                fmt::format(
+                    "{} is not an enprof server: it sent something that is not a list of events",
+                    options_.url.text()),
                 "Pass the URL that `enprof serve` printed."};
         return false;
       }
       for (const Json& event : events) {
-        // Some may come before the server has read what is wanted.
-        if (run.take(event)) {
-          output.take(event);
-          heard = SteadyClock::now();
+        // Other events may come before the server has read the subscription.
+        if (run.apply(event)) {
+          output.apply(event);
+          received = SteadyClock::now();
         }
       }
       options_.since = run.last_event() ? run.last_event() : options_.since;
@@ -280,7 +281,7 @@ bool WatchCommand::follow(LiveClient& client, LiveRun& run, Output& output,
       return written.has_value();
     }
     if (!run_id_.empty() && (was_over_ || run.is_over()) &&
-        SteadyClock::now() - heard > kAfterwards) {
+        SteadyClock::now() - received > kAfterwards) {
       return true;
     }
   }
@@ -292,14 +293,14 @@ Result<void> WatchCommand::watch(LiveRun& run, Output& output, const Interrupt& 
   std::uniform_real_distribution<double> chance{0.0, 1.0};
   bool had_one = false;
   for (int failures = 0; !interrupt.requested();) {
-    output.tell(had_one ? "connecting again" : "connecting");
+    output.show_state(had_one ? "connecting again" : "connecting");
     Error error;
     auto client = connect(run, interrupt);
     if (client) {
       had_one = true;
       failures = 0;
-      output.tell("connected to " + options_.url.text());
-      if (follow(**client, run, output, interrupt, error)) {
+      output.show_state("connected to " + options_.url.text());
+      if (forward_events(**client, run, output, interrupt, error)) {
         return {};
       }
     } else {
@@ -314,7 +315,7 @@ Result<void> WatchCommand::watch(LiveRun& run, Output& output, const Interrupt& 
     const auto delay = reconnect_delay(++failures, chance(random));
     const std::string again =
         fmt::format("trying again in {:.1f} s", std::chrono::duration<double>(delay).count());
-    output.tell(fmt::format("{}; {}", error.message, again));
+    output.show_state(fmt::format("{}; {}", error.message, again));
     const auto until = SteadyClock::now() + delay;
     while (!interrupt.requested() && SteadyClock::now() < until) {
       if (!output.flush()) {
@@ -354,7 +355,7 @@ int WatchCommand::run() {
     output = std::make_unique<LineOutput>(json_);
   }
   const auto watched = watch(run, *output, interrupt);
-  output.reset();  // the terminal is as it was before anything else is written on it
+  output.reset();  // restores the terminal before anything else is printed
   if (!watched) {
     print_error(watched.error());
     return exit_failed;
@@ -365,7 +366,9 @@ int WatchCommand::run() {
   if (run.run_id().empty()) {
     print_error(
         {ErrorCode::not_found,
-         fmt::format("Run {} ended long ago: the server has none of its events any more", run_id_),
+         fmt::format("The server has no events of run {}: the run is too old, or another program "
+                     "made it",
+                     run_id_),
          fmt::format("Its report: {}/api/profiling/run/{}", options_.url.text(), run_id_)});
     return exit_failed;
   }

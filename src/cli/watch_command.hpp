@@ -23,16 +23,17 @@ class WatchCommand final : public Command {
   class ScreenOutput;
   class LineOutput;
 
-  /// One watch from begin to end, through as many connections as it takes.
+  /// Watches from beginning to end, over as many connections as needed.
   [[nodiscard]] Result<void> watch(LiveRun& run, Output& output, const Interrupt& interrupt);
-  /// Asks the server which run is meant, and whether that is over.
+  /// Asks the server which run the name stands for, and whether it has ended.
   [[nodiscard]] Result<void> find_run(LiveRun& run, const Interrupt& interrupt);
-  /// Asks what the server has, then opens the stream.
+  /// Asks for the present state, then opens the stream.
   [[nodiscard]] Result<std::unique_ptr<LiveClient>> connect(LiveRun& run,
                                                             const Interrupt& interrupt);
-  /// Hands events on until the connection ends. True where the watch is over, else `lost` says why.
-  [[nodiscard]] bool follow(LiveClient& client, LiveRun& run, Output& output,
-                            const Interrupt& interrupt, Error& lost);
+  /// Outputs events until the connection ends. True if the watch is complete; otherwise `lost` is
+  /// the reason.
+  [[nodiscard]] bool forward_events(LiveClient& client, LiveRun& run, Output& output,
+                                    const Interrupt& interrupt, Error& lost);
   [[nodiscard]] std::string subscription() const;
 
   std::string url_text_ = "http://127.0.0.1:8000";
@@ -43,9 +44,9 @@ class WatchCommand final : public Command {
   bool wait_ = false;
 
   LiveClient::Options options_;
-  std::string run_id_;  // that run_name_ means, once the server has said so
+  std::string run_id_;  // the id for run_name_, once the server has found it
   bool on_screen_ = false;
-  bool was_over_ = false;  // the run that was asked for, when we connected
+  bool was_over_ = false;  // whether the chosen run had already ended when we connected
 };
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// How a model's file is opened that goes by another path.
+// Opens a model's file by another path than the one that messages name.
 #pragma once
 
 #include <filesystem>
@@ -6,8 +6,8 @@
 
 namespace enprof {
 
-/// By which path a file is opened that goes by another one: by the one of its descriptor, for a
-/// file that is held open already. A path that there is not, where it may not be opened.
+/// Returns the path by which to open a file: for a file that is open already, the path of its
+/// descriptor. If the file may not be opened, a path that does not exist.
 using OpenAs = std::function<std::filesystem::path(const std::filesystem::path&)>;
 
 }  // namespace enprof

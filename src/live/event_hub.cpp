@@ -56,7 +56,7 @@ std::uint64_t EventHub::publish(std::string_view run_id, std::string_view type, 
   return seq;
 }
 
-/// The latest event stays, however large.
+/// Always keeps the latest event, however large.
 bool EventHub::is_over_limit() const {
   return events_.size() > 1 && (events_.size() > limits_.events || bytes_ > limits_.bytes);
 }
@@ -65,7 +65,7 @@ EventHub::Batch EventHub::read(std::uint64_t since, std::size_t most) const {
   const std::lock_guard lock(mutex_);
   Batch batch;
   const std::uint64_t oldest = events_.empty() ? last_ + 1 : events_.front()->seq;
-  // The number before the first is told to watchers who come before the first event.
+  // Watchers that connect before the first event get the number before it.
   const std::uint64_t begin_of_all = first_number_ - 1;
   batch.restarted = since > last_ || (since != 0 && since < begin_of_all);
   if (batch.restarted || since == 0) {

@@ -42,7 +42,7 @@ TEST(EventHub, AnEventIsAnEnvelopeWithItsNumber) {
                     "data":{"text":"a \"b\" ☃"}})"));
 }
 
-TEST(EventHub, AnIdThatIsNoTextStillMakesJson) {
+TEST(EventHub, AnInvalidUtf8IdStillMakesJson) {
   EventHub hub;
   hub.publish("a\"\xff\n", "error", 0ms, "null");
   EXPECT_TRUE(nlohmann::json::accept(hub.read(0, 1).events.front()->json));
@@ -61,7 +61,7 @@ TEST(EventHub, AWatcherGoesOnWhereItWas) {
   EXPECT_THAT(numbers(hub.read(second.next, 3)), ElementsAre(6U));
 }
 
-TEST(EventHub, ABreakTooLongIsToldWithItsLength) {
+TEST(EventHub, ALongBreakReportsHowManyEventsWereMissed) {
   EventHub hub({.events = 3, .bytes = 1'000'000});
   publish(hub, 10);
   EXPECT_EQ(hub.first(), 8U);
@@ -71,10 +71,10 @@ TEST(EventHub, ABreakTooLongIsToldWithItsLength) {
   EXPECT_EQ(batch.next, 10U);
 }
 
-TEST(EventHub, NumbersBeginWhereTheyAreTold) {
+TEST(EventHub, NumbersBeginWithTheGivenOne) {
   EventHub hub(1000);
   EXPECT_EQ(hub.last(), 999U);
-  EXPECT_FALSE(hub.read(999, 10).is_gap()) << "who came before the first event";
+  EXPECT_FALSE(hub.read(999, 10).is_gap()) << "a watcher that connected before the first event";
   EXPECT_FALSE(hub.read(0, 10).is_gap());
   publish(hub, 2);
   for (const std::uint64_t since : {std::uint64_t{0}, std::uint64_t{999}}) {
@@ -85,17 +85,18 @@ TEST(EventHub, NumbersBeginWhereTheyAreTold) {
   EXPECT_THAT(numbers(hub.read(1000, 10)), ElementsAre(1001U));
 }
 
-TEST(EventHub, AllThatIsKeptIsLessWhereSomeWasForgotten) {
+TEST(EventHub, SinceZeroReportsDroppedEvents) {
   EventHub hub({.events = 2, .bytes = 1'000'000}, 1000);
   publish(hub, 5);
   EXPECT_EQ(hub.read(0, 10).missed, 3U);
   EXPECT_THAT(numbers(hub.read(0, 10)), ElementsAre(1003U, 1004U));
 }
 
-TEST(EventHub, ANumberOfAnotherHubStartsAnewAndSaysSo) {
+TEST(EventHub, ANumberOfAnotherHubIsARestart) {
   EventHub hub({.events = 2, .bytes = 1'000'000}, 1000);
   publish(hub, 4);
-  for (const std::uint64_t since : {1U, 4U, 998U, 1004U, 5000U}) {  // the clock went on, or back
+  for (const std::uint64_t since : {1U, 4U, 998U, 1004U, 5000U}) {  // the clock went forward, or
+                                                                    // back
     const auto batch = hub.read(since, 10);
     EXPECT_TRUE(batch.restarted) << since;
     EXPECT_THAT(numbers(batch), ElementsAre(1002U, 1003U)) << since;
@@ -115,7 +116,7 @@ TEST(EventHub, ALaterServersNumbersAreGreaterAndFitIntoJavaScripts) {
   EXPECT_EQ(EventHub::first_number_at(start + 1ms), EventHub::first_number_at(start) + 1000);
   const Clock::time_point late{std::chrono::sys_days{std::chrono::year{2255} / 1 / 1}};
   EXPECT_LT(EventHub::first_number_at(late), std::uint64_t{1} << 53U);
-  EXPECT_EQ(EventHub::first_number_at(Clock::time_point{} - 1h), 1U);  // a clock that was never set
+  EXPECT_EQ(EventHub::first_number_at(Clock::time_point{} - 1h), 1U);  // the clock was never set
 }
 
 TEST(EventHub, LargeEventsPushOutOldOnesButNotThemselves) {

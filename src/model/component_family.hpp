@@ -1,4 +1,4 @@
-// What the components of a model are for.
+// Groups the components of a model into families.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@ namespace enprof {
 
 inline constexpr std::string_view kOtherFamily = "other";
 
-/// "attention", "MLP", "recurrent", "norms", "residual", "embedding, output"; "other" for what
-/// engines name after an operation or a weight that no table has.
+/// "attention", "MLP", "recurrent", "norms", "residual", "embedding, output"; "other" for
+/// components that are not in the table.
 [[nodiscard]] constexpr std::string_view component_family(std::string_view component) {
   using Entry = std::pair<std::string_view, std::string_view>;
   constexpr std::array kFamilies{

@@ -16,12 +16,12 @@ static_assert(kKinds.size() == static_cast<std::size_t>(DomainKind::other) + 1);
 
 using Index = std::optional<std::size_t>;
 
-/// Of several domains the first that is measured, else the first.
+/// Of several domains that may contain others, the first that is measured, else the first.
 template <class Condition>
 Index find_if(const std::vector<Domain>& domains, const Condition& condition) {
   Index estimated;
   for (std::size_t index = 0; index < domains.size(); ++index) {
-    if (!condition(domains[index])) {
+    if (domains[index].scope == DomainScope::unclear || !condition(domains[index])) {
       continue;
     }
     if (domains[index].method != Method::estimated) {
@@ -51,8 +51,8 @@ Index find_platform(const std::vector<Domain>& domains) {
   return machine ? machine : find(domains, DomainKind::psys);
 }
 
-/// The module that holds a CPU, its memory or a GPU. NVML numbers modules by their GPU, and nobody
-/// else's GPU is on them.
+/// The module that holds a CPU, its memory or a GPU. NVML numbers modules by their GPU; GPUs of
+/// other sources are on none of them.
 Index find_module(const std::vector<Domain>& domains, const Domain& part) {
   if (!part.socket) {
     return part.kind == DomainKind::gpu ? Index{} : find(domains, DomainKind::module);
@@ -76,6 +76,18 @@ Index find_soc(const std::vector<Domain>& domains, const Domain& part) {
   return find_if(domains, [&](const Domain& domain) {
     return domain.kind == DomainKind::soc && domain.source == part.source;
   });
+}
+
+/// The package or module that a rail supplies.
+Index find_supplied(const std::vector<Domain>& domains, const Domain& rail) {
+  const auto holds_rails = [&](const Domain& domain) {
+    return (domain.kind == DomainKind::package || domain.kind == DomainKind::module) &&
+           domain.source == rail.source;
+  };
+  const Index same_number = find_if(domains, [&](const Domain& domain) {
+    return holds_rails(domain) && rail.socket && domain.socket == rail.socket;
+  });
+  return same_number ? same_number : find_if(domains, holds_rails);
 }
 
 /// The domain that stands for the same hardware, where it is another one.
@@ -134,10 +146,11 @@ Index container_of(const std::vector<Domain>& domains, std::size_t index) {
       return find_soc(domains, domain);
     case DomainKind::mig:
       return find_gpu(domains, domain);
+    case DomainKind::other:
+      return domain.scope == DomainScope::rail ? find_supplied(domains, domain) : Index{};
     case DomainKind::psys:
     case DomainKind::module:
     case DomainKind::soc:
-    case DomainKind::other:
       break;
   }
   return std::nullopt;
@@ -145,8 +158,8 @@ Index container_of(const std::vector<Domain>& domains, std::size_t index) {
 
 Index parent_of(const std::vector<Domain>& domains, std::size_t index, Index platform) {
   const Domain& domain = domains[index];
-  if (platform == index ||
-      (domain.kind == DomainKind::other && domain.scope != DomainScope::unclear)) {
+  if (platform == index || (domain.kind == DomainKind::other && domain.scope != DomainScope::rail &&
+                            domain.scope != DomainScope::unclear)) {
     return std::nullopt;
   }
   Index parent = find_twin(domains, index);
@@ -203,9 +216,11 @@ std::string_view to_string(DomainScope scope) noexcept {
     case DomainScope::machine:
       return "machine";
     case DomainScope::unclear:
-      break;
+      return "unclear";
+    case DomainScope::rail:
+      return "rail";
   }
-  return "unclear";
+  return "unknown";
 }
 
 Domain domain_from_name(std::string_view name) {
@@ -249,7 +264,8 @@ void link_parents(std::vector<Domain>& domains) {
   for (std::size_t index = 0; index < domains.size(); ++index) {
     domains[index].parent = parent_of(domains, index, platform);
   }
-  // One that may be part of another is not added to it; of several such, the first stands alone.
+  // What may be part of another domain is not added to it; where there is nothing else, the first
+  // stands alone.
   const auto is_root = [](const Domain& domain) { return domain.is_root(); };
   const auto is_clear_root = [](const Domain& domain) {
     return domain.is_root() && domain.scope != DomainScope::unclear;

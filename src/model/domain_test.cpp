@@ -41,7 +41,7 @@ TEST(Domain, KindAndSocketComeFromTheName) {
   EXPECT_EQ(domain_from_name("package-99999999999999999999").kind, DomainKind::other);
 }
 
-// combined_power of powermetrics is cpu + gpu + ane: added to them, it would count twice.
+// powermetrics' combined_power is cpu + gpu + ane: adding it to them would count them twice.
 TEST(Domain, TheChipContainsItsPartsButNotTheMemory) {
   const auto chip = domains({"soc", "cpu", "gpu", "ane", "dram"});
   EXPECT_EQ(roots(chip), (std::vector<std::string>{"soc", "dram"}));
@@ -49,7 +49,7 @@ TEST(Domain, TheChipContainsItsPartsButNotTheMemory) {
   EXPECT_EQ(roots(domains({"cpu", "soc", "psys", "dram"})), (std::vector<std::string>{"psys"}));
 }
 
-// package + core + uncore added up is a fault of tools in use.
+// Some existing tools wrongly add up package + core + uncore.
 TEST(Domain, OnlyDisjointDomainsAreRoots) {
   EXPECT_EQ(roots(domains({"package-0", "core-0", "uncore-0", "dram-0"})),
             (std::vector<std::string>{"package-0", "dram-0"}));
@@ -70,7 +70,7 @@ TEST(Domain, WhatTwoSourcesMeasureCountsOnce) {
             (std::vector<std::string>{"psys"}));
   EXPECT_EQ(roots(domains({"cpu", "package-0", "package-1", "core-0"})),
             (std::vector<std::string>{"cpu"}));
-  // Each source numbers its own maker's GPUs.
+  // Each source numbers the GPUs of its own maker.
   EXPECT_EQ(roots(domains({"gpu-0", "hwmon:gpu-0"})),
             (std::vector<std::string>{"gpu-0", "hwmon:gpu-0"}));
 }
@@ -108,7 +108,7 @@ TEST(Domain, AnInstanceLiesInItsGpuAndNoOther) {
   EXPECT_EQ(roots(all), (std::vector<std::string>{"gpu-0", "gpu-1"}));
   EXPECT_EQ(roots(domains({"mig-0-0", "mig-0-1"})),
             (std::vector<std::string>{"mig-0-0", "mig-0-1"}))
-      << "where the GPU itself is not seen, its instances are disjoint";
+      << "if the GPU itself is not in the list, its instances are disjoint";
 }
 
 TEST(Domain, AnInstanceLiesInNoGpuOfAnotherSource) {
@@ -137,7 +137,7 @@ TEST(Domain, AModuleContainsItsGpuAndItsCpu) {
   EXPECT_EQ(container(all, "gpu-1"), "module-1");
   EXPECT_EQ(container(all, "gpu-2"), "");
   EXPECT_EQ(container(all, "dram-1"), "module-1");
-  EXPECT_EQ(container(all, "cpu"), "module-0") << "all CPUs: the modules hold them";
+  EXPECT_EQ(container(all, "cpu"), "module-0") << "all CPUs are on the modules";
   EXPECT_EQ(container(all, "hwmon:gpu-0"), "") << "another maker's card is on no module";
   all.push_back(domain_from_name("psys"));
   link_parents(all);
@@ -146,7 +146,7 @@ TEST(Domain, AModuleContainsItsGpuAndItsCpu) {
   EXPECT_EQ(roots(all), (std::vector<std::string>{"psys"}));
 }
 
-// A battery and a power supply see the display and the losses, too: RAPL's platform does not.
+// A battery and a power supply include the display and the losses; RAPL's platform does not.
 TEST(Domain, WhatSeesTheMachineContainsThePlatform) {
   std::vector<Domain> all{domain_from_name("psys"), domain_from_name("package-0"),
                           scoped("battery:psys", DomainScope::machine),
@@ -154,7 +154,7 @@ TEST(Domain, WhatSeesTheMachineContainsThePlatform) {
   link_parents(all);
   EXPECT_EQ(roots(all), (std::vector<std::string>{"battery:psys"}));
   EXPECT_EQ(container(all, "psys"), "battery:psys");
-  EXPECT_EQ(container(all, "hwmon:psys"), "battery:psys") << "the first of two that see it all";
+  EXPECT_EQ(container(all, "hwmon:psys"), "battery:psys") << "the first of two for the machine";
 }
 
 TEST(Domain, WhatMayBePartOfAnotherIsNotAddedToIt) {
@@ -168,6 +168,38 @@ TEST(Domain, WhatMayBePartOfAnotherIsNotAddedToIt) {
   all.push_back(domain_from_name("psys"));
   link_parents(all);
   EXPECT_EQ(container(all, "ina/VDD_GPU"), "psys");
+}
+
+TEST(Domain, WhatIsUnclearContainsNothing) {
+  auto all = domains({"psys", "package-0", "core-0", "dram-0", "package-1", "core-1"});
+  all[0].scope = DomainScope::unclear;
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"package-0", "dram-0", "package-1"}));
+  EXPECT_EQ(container(all, "psys"), "package-0") << "shown, and not added";
+  all[4].scope = DomainScope::unclear;
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"package-0", "dram-0", "core-1"}));
+  all = domains({"package-0", "hwmon:package-0", "core-0"});
+  all[0].scope = DomainScope::unclear;
+  link_parents(all);
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"hwmon:package-0"}));
+  EXPECT_EQ(container(all, "core-0"), "hwmon:package-0");
+  EXPECT_EQ(container(all, "package-0"), "hwmon:package-0");
+}
+
+TEST(Domain, ARailLiesInWhatItsSourceAddedUp) {
+  std::vector<Domain> all{scoped("package-0", DomainScope::by_kind, "rapl"),
+                          scoped("module-0", DomainScope::module, "hwmon"),
+                          scoped("ina3221/VDD_GPU_SOC", DomainScope::rail, "hwmon")};
+  link_parents(all);
+  EXPECT_EQ(container(all, "ina3221/VDD_GPU_SOC"), "module-0");
+  all = {scoped("package-0", DomainScope::by_kind, "hwmon"),
+         scoped("package-1", DomainScope::by_kind, "hwmon"),
+         scoped("zenpower/cpu1 SVI2_P_Core", DomainScope::rail, "hwmon")};
+  all[2].socket = 1;
+  link_parents(all);
+  EXPECT_EQ(container(all, "zenpower/cpu1 SVI2_P_Core"), "package-1");
+  EXPECT_EQ(roots(all), (std::vector<std::string>{"package-0", "package-1"}));
 }
 
 TEST(Domain, KindsAndScopesHaveNamesOfTheirOwn) {

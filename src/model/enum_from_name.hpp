@@ -1,4 +1,4 @@
-// The inverse of to_string, for enums that have no other.
+// The inverse of to_string, for enums without an inverse of their own.
 #pragma once
 
 #include <optional>
@@ -6,11 +6,11 @@
 
 namespace enprof {
 
-/// The value whose to_string() is `name`; empty where none is. For enums whose values count up from
-/// zero without gaps.
+/// The value whose to_string() is `name`; empty if there is no such value. For enums whose values
+/// count from zero without gaps.
 template <class Enum>
 [[nodiscard]] std::optional<Enum> enum_from_name(std::string_view name) {
-  constexpr int kMost = 32;  // more than any of them has
+  constexpr int kMost = 32;  // more values than any such enum has
   for (int value = 0; value < kMost; ++value) {
     const auto candidate = static_cast<Enum>(value);
     if (to_string(candidate) == name && name != "unknown") {

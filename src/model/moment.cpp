@@ -11,7 +11,7 @@ namespace enprof {
 
 Result<WallTime> parse_moment(std::string_view text, DayPart part) {
   const auto bad = [&] {
-    return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is no date or time", text),
+    return fail(ErrorCode::invalid_argument, fmt::format("\"{}\" is not a date or time", text),
                 "Write it as 2026-09-21, or 2026-09-21 14:13 (UTC).");
   };
   std::array<unsigned, 6> parts{};  // year, month, day, hour, minute, second

@@ -15,7 +15,7 @@ TEST(Moment, DaysAndTimesAreUtc) {
   EXPECT_EQ(ms("1970-01-02", DayPart::end), 2 * 86'400'000);
   EXPECT_EQ(ms("1970-01-01T00:01"), 60'000);
   EXPECT_EQ(ms("1970-01-01 00:01:02"), 62'000);
-  EXPECT_EQ(ms("1970-01-01T00:01:02Z", DayPart::end), 62'000) << "a time is no day";
+  EXPECT_EQ(ms("1970-01-01T00:01:02Z", DayPart::end), 62'000) << "a time is not a day";
   EXPECT_EQ(ms("2026-09-21T14:13:20"), 1'790'000'000'000);
 }
 

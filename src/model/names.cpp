@@ -5,7 +5,7 @@
 namespace enprof {
 namespace {
 
-// Each table is in the order of its enum, so that a value is its own index.
+// Each table is in the order of its enum, so that a value is its index.
 constexpr std::string_view kPhases[] = {"pre_inference", "prefill", "decode", "post_inference"};
 constexpr std::string_view kLevels[] = {"run",  "phase", "section",   "token",
                                         "pass", "layer", "component", "operation"};

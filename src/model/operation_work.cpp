@@ -92,7 +92,7 @@ double ssm_scan_flops(const OperationShapes& shapes) {
          3.0 * dt.elements();
 }
 
-/// Elements of the states of all heads, times positions: the state of a head is as wide as high.
+/// Elements of the states of all heads × positions: the state of a head is square.
 double states_at_positions(const TensorShape& input) { return extent(input, 0) * input.elements(); }
 
 double gated_delta_net_flops(const OperationShapes& shapes) {

@@ -23,7 +23,7 @@ TEST(OperationWork, AMatrixTimesAVectorIsTwoFlopsAWeight) {
   EXPECT_DOUBLE_EQ(*one.flops, 2.0 * 512 * 2048);
   EXPECT_DOUBLE_EQ(*one.bytes, 512.0 * 2048 * 34 / 32 + 4 * 512 + 4 * 2048);
 
-  // Sixteen columns: sixteen times the arithmetic, the weights still once.
+  // Sixteen columns: sixteen times the arithmetic, but the weights are read once.
   const auto many =
       work(Kind::matmul, {{2048, 16, 1, 1}}, {{{512, 2048, 1, 1}, kQ8}, {{512, 16, 1, 1}}});
   EXPECT_DOUBLE_EQ(*many.flops, 16 * *one.flops);
@@ -49,7 +49,7 @@ TEST(OperationWork, ExpertsReadOnlyTheMatricesThatCanBeChosen) {
   const auto many =
       work(Kind::matmul_experts, {{512, 2, 9, 1}}, {weights, {{256, 1, 9, 1}}, {{2, 9, 1, 1}}});
   EXPECT_DOUBLE_EQ(*many.flops, 9 * *one.flops);
-  EXPECT_DOUBLE_EQ(*many.bytes, 8 * matrix + 9 * 4.0 * (256 + 2 + 1024));  // never more than all
+  EXPECT_DOUBLE_EQ(*many.bytes, 8 * matrix + 9 * 4.0 * (256 + 2 + 1024));  // not more than all
 }
 
 TEST(OperationWork, RowsOfATableCountAsRowsNotAsTheTable) {
@@ -136,7 +136,7 @@ TEST(OperationWork, StateSpaceModels) {
   EXPECT_DOUBLE_EQ(*scan.bytes,
                    4 * (x + states * 2 + states * 2 + x + x + 16 * 1536 + 2 * 16 * 5 * 2));
 
-  // One decay a head of 64 channels: it is computed once a head.
+  // One decay for each head of 64 channels: it is computed once per head.
   const std::vector<TensorShape> scalar{{{128, 64, 24, 8}}, {{64, 24, 5, 2}}, {{24, 5, 2, 1}},
                                         {{1, 24, 1, 1}},    {{128, 1, 5, 2}}, {{128, 1, 5, 2}}};
   const double dt = 24.0 * 5 * 2;
@@ -169,7 +169,7 @@ TEST(OperationWork, LinearAttentionWorksOnItsStateAtEachPosition) {
       *work(Kind::gated_linear_attention, result, {whole, whole, whole, whole, state}).flops,
       5 * states + values);
 
-  // Keys of 2 heads serve 8 of values; a scalar gate a head, then one for each of its rows.
+  // Keys of 2 heads for values of 8; one scalar gate per head, then one for each of its rows.
   const TensorShape keys{{64, 2, 5, 1}};
   const TensorShape scalar{{1, 8, 5, 1}};
   EXPECT_DOUBLE_EQ(
@@ -189,7 +189,7 @@ TEST(OperationWork, WhatIsNotKnownIsEmpty) {
   EXPECT_EQ(work(Kind::elementwise, {{1, 1, 1, 1}, std::numeric_limits<double>::quiet_NaN()}, {}),
             OperationWork{});
   const std::int64_t huge = std::numeric_limits<std::int64_t>::max();
-  EXPECT_TRUE(work(Kind::elementwise, {{huge, huge, huge, huge}}, {}).flops);  // a double holds it
+  EXPECT_TRUE(work(Kind::elementwise, {{huge, huge, huge, huge}}, {}).flops);  // fits into a double
 }
 
 TEST(OperationWork, NothingToDoIsZero) {

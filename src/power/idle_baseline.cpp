@@ -4,11 +4,12 @@
 #include <cmath>
 #include <cstddef>
 #include <optional>
+#include <span>
 
 namespace enprof {
 namespace {
 
-/// Part of a window, with the power of the whole.
+/// A part of a window, with the window's power.
 struct Piece {
   Instant begin;
   Instant end;
@@ -42,8 +43,7 @@ Mean mean_of(std::span<const Piece> pieces) {
   return result;
 }
 
-/// Power over each step of a grid; steps that the domain has nothing to say about are left as they
-/// are, and lose their place in the sum.
+/// Adds a domain's power to each step of a grid. Steps that the domain does not cover become empty.
 void add_on_grid(std::span<const Piece> domain, std::vector<std::optional<Piece>>& grid) {
   std::size_t first = 0;
   for (auto& step : grid) {
@@ -89,21 +89,23 @@ std::optional<Watts> spread_of_sum(const std::vector<std::span<const Piece>>& ro
 }  // namespace
 
 IdleBaseline compute_idle_baseline(const std::vector<Domain>& domains,
-                                   std::span<const EnergyWindow> windows, Instant begin,
-                                   Instant end) {
+                                   const WindowsByDomain& windows, Instant begin, Instant end) {
   std::vector<std::vector<Piece>> pieces(domains.size());
-  for (const EnergyWindow& window : windows) {
-    const Piece piece{.begin = std::max(window.begin, begin),
-                      .end = std::min(window.end, end),
-                      .power = window.energy / window.duration()};
-    if (piece.end > piece.begin) {
-      pieces[window.domain].push_back(piece);
+  for (std::size_t domain = 0; domain < domains.size(); ++domain) {
+    for (const EnergyWindow& window : windows[domain]) {
+      const Piece piece{.begin = std::max(window.begin, begin),
+                        .end = std::min(window.end, end),
+                        .power = window.energy / window.duration()};
+      if (piece.end > piece.begin) {
+        pieces[domain].push_back(piece);
+      }
     }
   }
 
   IdleBaseline result{
       .domains = std::vector<std::optional<IdleBaseline::DomainIdle>>(domains.size()),
-      .total = std::nullopt};
+      .total = std::nullopt,
+      .duration = end - begin};
   BaselineFigure total{.duration = end - begin};
   std::vector<std::span<const Piece>> roots;
   bool complete = true;
@@ -128,6 +130,24 @@ IdleBaseline compute_idle_baseline(const std::vector<Domain>& domains,
     result.total = total;
   }
   return result;
+}
+
+void fit_to_roots(IdleBaseline& baseline, const std::vector<Domain>& domains) {
+  BaselineFigure total{.duration = baseline.duration};
+  for (std::size_t index = 0; index < domains.size(); ++index) {
+    if (!domains[index].is_root()) {
+      continue;
+    }
+    if (!baseline.domains[index]) {
+      baseline.total.reset();
+      return;
+    }
+    total.power += baseline.domains[index]->power;
+    total.windows += baseline.domains[index]->windows;
+  }
+  if (!baseline.total || baseline.total->windows != total.windows) {
+    baseline.total = total.windows > 0 ? std::optional{total} : std::nullopt;
+  }
 }
 
 }  // namespace enprof

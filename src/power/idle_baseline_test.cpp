@@ -1,5 +1,7 @@
 #include "power/idle_baseline.hpp"
 
+#include "support/windows.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,7 +33,7 @@ EnergyWindow window(std::uint16_t domain, Nanoseconds begin, Nanoseconds end, do
 
 IdleBaseline baseline(const std::vector<Domain>& list, std::vector<EnergyWindow> windows) {
   std::ranges::stable_sort(windows, {}, &EnergyWindow::begin);
-  return compute_idle_baseline(list, windows, kBegin, kEnd);
+  return compute_idle_baseline(list, testing::by_domain(windows, list.size()), kBegin, kEnd);
 }
 
 TEST(IdleBaseline, WeighsPowerByTime) {
@@ -55,7 +57,7 @@ TEST(IdleBaseline, OfOneWindowTheSpreadIsUnknown) {
   EXPECT_FALSE(result.total->spread);
 }
 
-TEST(IdleBaseline, AWindowOverTheEdgeCountsWithWhatLiesWithin) {
+TEST(IdleBaseline, OnlyThePartOfAWindowWithinTheTimeCounts) {
   const auto result =
       baseline(domains({"cpu"}), {window(0, -50ms, 25ms, 8), window(0, 25ms, 400ms, 12)});
   EXPECT_DOUBLE_EQ(result.domains[0]->power.value(), 11);
@@ -78,7 +80,7 @@ TEST(IdleBaseline, TheTotalAddsUpRootsAlone) {
   EXPECT_DOUBLE_EQ(result.total->power.value(), 24);
 }
 
-TEST(IdleBaseline, WhatVariesTogetherAddsUpAndWhatCancelsDoesNot) {
+TEST(IdleBaseline, TheSpreadOfTheTotalTakesCorrelationIntoAccount) {
   std::vector<EnergyWindow> together;
   std::vector<EnergyWindow> against;
   for (int step = 0; step < 10; ++step) {
@@ -108,7 +110,7 @@ TEST(IdleBaseline, SensorsMayHavePeriodsOfTheirOwn) {
   EXPECT_EQ(result.total->windows, 12U);
 }
 
-TEST(IdleBaseline, WhereARootIsMissingThereIsNoTotal) {
+TEST(IdleBaseline, IfARootHasNoWindowThereIsNoTotal) {
   const auto result = baseline(domains({"package-0", "dram-0"}), {window(0, 0ms, 100ms, 20)});
   EXPECT_TRUE(result.domains[0]);
   EXPECT_FALSE(result.domains[1]);

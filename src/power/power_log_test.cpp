@@ -1,4 +1,4 @@
-// What the log hears of sources, and how often.
+// Tests what is logged about sources, and how often.
 #include "enprof/base/log.hpp"
 
 #include "support/power_sampler_fixture.hpp"
@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// Each poll tells the next of a test's troubles.
+/// Each poll returns the next of a test's problems.
 class TroubledSource final : public PowerSource {
  public:
   explicit TroubledSource(std::vector<Poll> polls) : polls_(std::move(polls)) {}

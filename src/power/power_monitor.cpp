@@ -7,7 +7,9 @@
 #include "base/thread_name.hpp"
 #include "power/idle_baseline.hpp"
 #include "power/power_sources.hpp"
+#include "power/sampler/domain_trust.hpp"
 #include "power/sampler/power_sampler.hpp"
+#include "power/sensor_accuracy.hpp"
 
 #include <fmt/format.h>
 
@@ -24,9 +26,9 @@ namespace {
 
 constexpr Logger kLog{"power"};
 
-/// How long a sensor may take to say that it is there.
+/// How long is_available() waits for the sensors.
 constexpr std::chrono::seconds kAvailablePatience{2};
-/// How soon a measurement of the baseline notices that it is cancelled.
+/// How often a baseline measurement checks whether it was cancelled.
 constexpr Nanoseconds kCancelPeriod = std::chrono::milliseconds{10};
 
 Error cancelled() {
@@ -37,17 +39,32 @@ Error not_idle(double share, Nanoseconds duration) {
   return {
       .code = ErrorCode::busy,
       .message = fmt::format("There is no idle baseline: the machine was not idle. Its CPUs "
-                             "worked for {:.0f} % of {:g} s; more than {:.0f} % is not idle",
+                             "were busy for {:.0f} % of {:g} s; the limit is {:.0f} %",
                              100.0 * share, seconds(duration), 100.0 * PowerMonitor::kIdleShare),
       .hint =
-          "See what runs: top. Stop it and try again, skip the baseline with --baseline-s "
-          "0, or measure all the same with --baseline-force"};
+          "Use top to see what runs, stop it and try again; or skip the baseline with "
+          "--baseline-s 0, or measure anyway with --baseline-force"};
 }
 
 Error not_running() {
   return {.code = ErrorCode::not_running,
           .message = "The idle baseline needs a running PowerMonitor",
-          .hint = "Call start() first, and stop() not before the baseline is there."};
+          .hint = "Call start() first, and stop() only after the baseline was measured."};
+}
+
+}  // namespace
+
+namespace {
+
+std::vector<std::optional<Watts>> idle_powers_of_models(
+    const std::vector<std::unique_ptr<PowerSource>>& sources) {
+  std::vector<std::optional<Watts>> result;
+  for (const auto& source : sources) {
+    for (std::size_t domain = 0; domain < source->domains().size(); ++domain) {
+      result.push_back(source->modelled_idle_power(domain));
+    }
+  }
+  return result;
 }
 
 }  // namespace
@@ -56,12 +73,60 @@ class PowerMonitor::Impl {
  public:
   Impl(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock,
        const std::filesystem::path& procfs_root, const Sleeper* time)
-      : sampler(std::make_shared<PowerSampler>(std::move(sources), clock)),
+      : modelled_idle(idle_powers_of_models(sources)),
+        sampler(std::make_shared<PowerSampler>(std::move(sources), clock)),
+        domains(sampler->domains()),
         sleeper(time),
-        cpu(procfs_root) {}
+        cpu(procfs_root) {
+    set_uncertainties({});
+  }
 
-  /// Lets time pass on the monitor's clock, or really where that has no sleeper. Ends early where a
-  /// stop is requested or the sampler ends.
+  /// Says how well each domain is calibrated: as the caller says, else as its source does, else as
+  /// published.
+  void set_uncertainties(const std::map<std::string, double, std::less<>>& by_source) {
+    for (std::size_t index = 0; index < domains.size(); ++index) {
+      Domain& domain = domains[index];
+      const auto found = by_source.find(domain.source);
+      const auto any = by_source.find(std::string_view{});
+      if (domain.method == Method::estimated) {
+        domain.relative_uncertainty = std::nullopt;
+      } else if (found != by_source.end() || any != by_source.end()) {
+        domain.relative_uncertainty = (found != by_source.end() ? found : any)->second;
+      } else if (const auto its_own = sampler->domains()[index].relative_uncertainty) {
+        domain.relative_uncertainty = its_own;
+      } else {
+        domain.relative_uncertainty = published_uncertainty(domain);
+      }
+    }
+  }
+
+  /// The idle powers that the sources' own models give; empty if no source has one.
+  [[nodiscard]] std::optional<IdleBaseline> modelled_baseline(
+      const std::vector<Domain>& trusted) const {
+    IdleBaseline result;
+    BaselineFigure total;
+    bool any = false;
+    bool complete = true;
+    for (std::size_t index = 0; index < trusted.size(); ++index) {
+      auto& domain = result.domains.emplace_back();
+      if (modelled_idle[index]) {
+        any = true;
+        domain = IdleBaseline::DomainIdle{
+            .power = *modelled_idle[index], .spread = std::nullopt, .windows = 0};
+      }
+      if (trusted[index].is_root()) {
+        complete = complete && domain.has_value();
+        total.power += modelled_idle[index].value_or(Watts{});
+      }
+    }
+    if (complete) {
+      result.total = total;
+    }
+    return any ? std::optional{result} : std::nullopt;
+  }
+
+  /// Sleeps on the monitor's clock, or on the system's if the monitor has no sleeper. Ends early if
+  /// a stop is requested or the sampler stops.
   void wait(Nanoseconds duration, const std::stop_token& stop) const {
     const Clock& clock = sleeper != nullptr ? sampler->clock() : monotonic_clock();
     const Sleeper& time = sleeper != nullptr ? *sleeper : monotonic_sleeper();
@@ -72,12 +137,14 @@ class PowerMonitor::Impl {
     }
   }
 
-  std::shared_ptr<PowerSampler> sampler;  // shared with its threads: see PowerSampler
+  std::vector<std::optional<Watts>> modelled_idle;  // by domain
+  std::shared_ptr<PowerSampler> sampler;            // its threads have shares too: see PowerSampler
+  std::vector<Domain> domains;                      // the sampler's, with their uncertainties
   const Sleeper* sleeper;
   CpuTimes cpu;
   std::vector<std::string> notes;      // how the sources were chosen
-  std::vector<RefusedSource> refused;  // likewise
-  std::mutex mutex;                    // guards what follows
+  std::vector<RefusedSource> refused;  // the sources that may not be read
+  std::mutex mutex;                    // guards `baseline`
   std::optional<IdleBaseline> baseline;
 };
 
@@ -94,12 +161,13 @@ Result<PowerMonitor> PowerMonitor::open(std::string_view source,
   PowerMonitor monitor(std::move(opened->sources), *environment.clock, environment.procfs_root);
   monitor.impl_->notes = std::move(opened->notes);
   monitor.impl_->refused = std::move(opened->refused);
+  monitor.impl_->set_uncertainties(environment.relative_uncertainty);
   return monitor;
 }
 
 bool PowerMonitor::is_available(const PowerEnvironment& environment) {
-  // On a thread that may be left behind: a driver that hangs, hangs whoever opens it. What the
-  // caller's pointers point to may be gone by then.
+  // On a thread that can be left behind, because opening a driver that hangs blocks the thread. The
+  // thread may outlive the objects that the caller's pointers point to, so it does not use them.
   PowerEnvironment ours = environment;
   ours.clock = &monotonic_clock();
   ours.boot_clock = nullptr;
@@ -112,7 +180,7 @@ bool PowerMonitor::is_available(const PowerEnvironment& environment) {
                                            *is_there = is_source_available(ours);
                                          });
   if (!thread) {
-    kLog.warning("Whether power can be measured cannot be told: {}", thread.error().message);
+    kLog.warning("Cannot check whether power can be measured: {}", thread.error().message);
     return false;
   }
   return thread->wait_for(kAvailablePatience) && *is_there;
@@ -151,8 +219,19 @@ PowerMonitor::~PowerMonitor() {
   }
 }
 
-const std::vector<Domain>& PowerMonitor::domains() const noexcept {
-  return impl_->sampler->domains();
+const std::vector<Domain>& PowerMonitor::domains() const noexcept { return impl_->domains; }
+
+TrustedDomains PowerMonitor::trusted_domains(Instant begin, Instant end) const {
+  TrustedDomains trusted = impl_->sampler->trusted_domains(begin, end);
+  for (std::size_t index = 0; index < trusted.domains.size(); ++index) {
+    trusted.domains[index].relative_uncertainty = impl_->domains[index].relative_uncertainty;
+  }
+  return trusted;
+}
+
+TrustedDomains PowerMonitor::trusted_domains() const {
+  const Instant now = impl_->sampler->clock().now();
+  return trusted_domains(now - kTrustLookBack, now);
 }
 
 std::vector<std::string> PowerMonitor::sources() const {
@@ -173,7 +252,7 @@ bool PowerMonitor::is_running() const noexcept { return impl_ && impl_->sampler-
 Nanoseconds PowerMonitor::interval() const noexcept { return impl_->sampler->interval(); }
 void PowerMonitor::sync() { impl_->sampler->sync(); }
 
-std::vector<EnergyWindow> PowerMonitor::windows(Instant begin, Instant end) const {
+WindowsByDomain PowerMonitor::windows(Instant begin, Instant end) const {
   return impl_->sampler->windows(begin, end);
 }
 void PowerMonitor::forget_before(Instant instant) { impl_->sampler->forget_before(instant); }
@@ -183,7 +262,14 @@ std::vector<SensorReading> PowerMonitor::readings(Instant begin, Instant end) co
 }
 std::optional<PeakPower> PowerMonitor::peak() const { return impl_->sampler->peak(); }
 std::vector<SourceRate> PowerMonitor::rates() const { return impl_->sampler->rates(); }
-std::vector<Warning> PowerMonitor::warnings() const { return warnings(Instant::min()); }
+std::vector<std::shared_ptr<BorderReader>> PowerMonitor::border_readers() const {
+  return impl_->sampler->border_readers();
+}
+std::vector<Warning> PowerMonitor::warnings() const {
+  std::vector<Warning> result = warnings(Instant::min());
+  std::ranges::move(trusted_domains().warnings, std::back_inserter(result));
+  return result;
+}
 std::vector<Warning> PowerMonitor::warnings(Instant since) const {
   std::vector<Warning> result;
   for (const RefusedSource& refused : impl_->refused) {
@@ -202,7 +288,7 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
   PowerSampler& sampler = *impl_->sampler;
   if (duration <= Nanoseconds{0}) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("An idle baseline of {:g} s measures nothing", seconds(duration)),
+                fmt::format("An idle baseline of {:g} s is not possible", seconds(duration)),
                 "Pass a positive duration, for example --baseline-s 2");
   }
   if (!sampler.is_running()) {
@@ -225,14 +311,20 @@ Result<IdleBaseline> PowerMonitor::measure_idle_baseline(Nanoseconds duration,
   sampler.sync();
   const Instant end = sampler.clock().now();
   const auto load_at_end = impl_->cpu.machine();
-  if (busy == BusyMachine::refuse && load_at_begin && load_at_end) {
-    const auto share = busy_share(*load_at_begin, *load_at_end);
-    if (share && *share > kIdleShare) {
-      return std::unexpected(not_idle(*share, duration));
+  const auto share = load_at_begin && load_at_end ? busy_share(*load_at_begin, *load_at_end)
+                                                  : std::optional<double>{};
+  if (busy == BusyMachine::refuse && share && *share > kIdleShare) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->baseline = impl_->modelled_baseline(trusted_domains(begin, end).domains);
+    if (impl_->baseline && impl_->baseline->total) {
+      return *impl_->baseline;
     }
+    return std::unexpected(not_idle(*share, duration));
   }
   const auto windows = sampler.windows(begin, end);
-  IdleBaseline baseline = compute_idle_baseline(domains(), windows, begin, end);
+  IdleBaseline baseline =
+      compute_idle_baseline(trusted_domains(begin, end).domains, windows, begin, end);
+  baseline.busy_share = share;
   if (std::ranges::none_of(baseline.domains,
                            [](const auto& domain) { return domain.has_value(); })) {
     const auto problems = sampler.warnings();
@@ -257,7 +349,7 @@ Result<void> PowerMonitor::record_to(const std::filesystem::path& path) {
   if (!recorder) {
     return std::unexpected(std::move(recorder.error()));
   }
-  return impl_->sampler->record_to(std::move(*recorder));
+  return impl_->sampler->record_to(std::move(*recorder), impl_->domains);
 }
 
 }  // namespace enprof

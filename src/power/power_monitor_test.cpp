@@ -7,6 +7,9 @@
 #include "support/manual_clock.hpp"
 #include "support/temp_dir.hpp"
 #include "support/unprivileged.hpp"
+#include "support/wait_until.hpp"
+#include "support/warning_codes.hpp"
+#include "support/windows.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,34 +50,39 @@ class PowerMonitorTest : public ::testing::Test {
   PowerMonitor monitor(const std::vector<std::string>& domains, const Clock& clock) {
     std::vector<std::unique_ptr<PowerSource>> sources;
     sources.push_back(std::make_unique<FakeSource>("fake", domains, clock, sensor_));
-    return PowerMonitor(std::move(sources), clock, procfs_.root());
+    return PowerMonitor(std::move(sources), clock, procfs_.root(),
+                        &clock == &clock_ ? &sleeper_ : nullptr);
   }
   PowerMonitor monitor(const std::vector<std::string>& domains = {"cpu"}) {
     return monitor(domains, clock_);
   }
   std::vector<EnergyWindow> all(const PowerMonitor& monitor) const {
-    return monitor.windows(clock_.now() - 1h, clock_.now() + 1h);
+    return testing::joined(monitor.windows(clock_.now() - 1h, clock_.now() + 1h));
   }
 
   testing::TempDir dir_;
   testing::FakeProcfs procfs_;  // a machine that does nothing
   testing::ManualClock clock_;
+  testing::PassingSleeper sleeper_{clock_};
   std::shared_ptr<FakeSensor> sensor_ = std::make_shared<FakeSensor>();
 };
 
 TEST_F(PowerMonitorTest, ReadsByItself) {
+  auto fake = monitor();
+  ASSERT_TRUE(fake.start(1ms));
+  EXPECT_EQ(fake.interval(), 1ms);
+  clock_.pass(20ms);
+  EXPECT_EQ(sensor_->polls, 20);
+  fake.stop();
+  EXPECT_EQ(all(fake).size(), 20U);
+  EXPECT_DOUBLE_EQ(fake.now().total->value(), 50);
+}
+
+TEST_F(PowerMonitorTest, ReadsByItselfInRealTime) {
   auto real = monitor({"cpu"}, monotonic_clock());
   ASSERT_TRUE(real.start(1ms));
-  EXPECT_EQ(real.interval(), 1ms);
-  while (sensor_->polls < 20) {
-    std::this_thread::sleep_for(1ms);
-  }
+  testing::wait_until("it reads", [this] { return sensor_->polls >= 3; });
   real.stop();
-  const auto windows = real.windows(Instant::min() + 1h, Instant::max());
-  ASSERT_GE(windows.size(), 20U);
-  for (std::size_t index = 1; index < windows.size(); ++index) {
-    EXPECT_EQ(windows[index].begin, windows[index - 1].end);
-  }
   EXPECT_DOUBLE_EQ(real.now().total->value(), 50);
 }
 
@@ -129,17 +137,17 @@ TEST_F(PowerMonitorTest, ForgetsWhatIsAskedOfIt) {
 // ---- the idle baseline -------------------------------------------------------------------------
 
 TEST_F(PowerMonitorTest, MeasuresTheIdleBaseline) {
-  auto real = monitor({"package-0", "core-0", "dram-0"}, monotonic_clock());
-  ASSERT_TRUE(real.start(1ms));
-  const auto baseline = real.measure_idle_baseline(20ms);
+  auto fake = monitor({"package-0", "core-0", "dram-0"});
+  ASSERT_TRUE(fake.start(1ms));
+  const auto baseline = fake.measure_idle_baseline(20ms);
   ASSERT_TRUE(baseline) << baseline.error().message;
   ASSERT_TRUE(baseline->total);
   EXPECT_NEAR(baseline->total->power.value(), 100, 1e-6);  // package and memory, not the cores
-  EXPECT_GE(baseline->total->duration, 20ms);
+  EXPECT_EQ(baseline->total->duration, 20ms);
   ASSERT_EQ(baseline->domains.size(), 3U);
   EXPECT_NEAR(baseline->domains[1]->power.value(), 50, 1e-6);
-  ASSERT_TRUE(real.baseline());
-  EXPECT_EQ(real.baseline()->total, baseline->total);
+  ASSERT_TRUE(fake.baseline());
+  EXPECT_EQ(fake.baseline()->total, baseline->total);
 }
 
 TEST_F(PowerMonitorTest, ABaselineCanBeCancelled) {
@@ -157,9 +165,7 @@ TEST_F(PowerMonitorTest, ABaselineEndsWithTheMonitor) {
   auto real = monitor({"cpu"}, monotonic_clock());
   ASSERT_TRUE(real.start(1ms));
   std::thread stopper([&] {
-    while (sensor_->polls < 3) {
-      std::this_thread::sleep_for(1ms);
-    }
+    testing::wait_until("it measures", [this] { return sensor_->polls >= 3; });
     real.stop();
   });
   const auto baseline = real.measure_idle_baseline(1h);
@@ -195,18 +201,19 @@ TEST_F(PowerMonitorTest, ABaselineOfASilentSensorIsNoneAndSaysWhy) {
 /// Lets the machine work while it is read.
 class BusySource final : public PowerSource {
  public:
-  BusySource(testing::FakeProcfs& procfs, long busy) : procfs_(procfs), busy_(busy) {}
+  BusySource(testing::FakeProcfs& procfs, const Clock& clock, long busy)
+      : procfs_(procfs), clock_(clock), busy_(busy) {}
   [[nodiscard]] std::string_view name() const noexcept override { return "busy"; }
   [[nodiscard]] std::string description() const override { return "a fake"; }
   [[nodiscard]] std::span<const Domain> domains() const noexcept override { return {&domain_, 1}; }
   [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return 1h; }
   [[nodiscard]] Result<void> start() override {
-    last_ = monotonic_clock().now();
+    last_ = clock_.now();
     return {};
   }
   [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override {
     procfs_.spend(busy_, 100 - busy_);
-    const Instant now = monotonic_clock().now();
+    const Instant now = clock_.now();
     windows.push_back({.begin = last_, .end = now, .energy = Watts{7} * (now - last_)});
     last_ = now;
     return {};
@@ -214,6 +221,7 @@ class BusySource final : public PowerSource {
 
  private:
   testing::FakeProcfs& procfs_;
+  const Clock& clock_;
   long busy_;
   Domain domain_ = domain_from_name("cpu");
   Instant last_;
@@ -222,8 +230,8 @@ class BusySource final : public PowerSource {
 TEST_F(PowerMonitorTest, ABusyMachineHasNoIdleBaselineUnlessItIsForced) {
   const auto busy = [&](long share) {
     std::vector<std::unique_ptr<PowerSource>> sources;
-    sources.push_back(std::make_unique<BusySource>(procfs_, share));
-    return PowerMonitor(std::move(sources), monotonic_clock(), procfs_.root());
+    sources.push_back(std::make_unique<BusySource>(procfs_, clock_, share));
+    return PowerMonitor(std::move(sources), clock_, procfs_.root(), &sleeper_);
   };
   auto working = busy(30);
   ASSERT_TRUE(working.start());
@@ -235,6 +243,7 @@ TEST_F(PowerMonitorTest, ABusyMachineHasNoIdleBaselineUnlessItIsForced) {
   EXPECT_FALSE(working.baseline());
   const auto forced = working.measure_idle_baseline(1ms, {}, BusyMachine::measure);
   ASSERT_TRUE(forced) << forced.error().message;
+  EXPECT_NEAR(forced->busy_share.value_or(0.0), 0.30, 1e-9);
   EXPECT_NEAR(forced->total->power.value(), 7, 1e-9);
 
   auto idle = busy(10);
@@ -271,7 +280,7 @@ TEST_F(PowerMonitorTest, WhatIsRecordedReplaysTheSameEnergy) {
   const Instant replay_start = later.now();
   later.advance(1s);
   replay->stop();
-  const auto replayed = replay->windows(replay_start, later.now());
+  const auto replayed = testing::joined(replay->windows(replay_start, later.now()));
   ASSERT_EQ(replayed.size(), recorded.size());
   Joules before;
   Joules after;
@@ -376,11 +385,39 @@ TEST_F(PowerMonitorTest, DetectsRaplAndLosesItGracefully) {
   found->stop();
   EXPECT_NEAR(found->now().energy_since_start.value(), 6.5, 1e-6);
   EXPECT_FALSE(found->now().total) << "what it drew long ago is not what it draws now";
-  std::vector<std::string> codes;
-  for (const Warning& warning : found->warnings()) {
-    codes.push_back(warning.code);
-  }
-  EXPECT_THAT(codes, ::testing::ElementsAre("sensor_retried", "sensor_gone"));
+  EXPECT_THAT(testing::warning_codes(found->warnings()),
+              ::testing::ElementsAre("sensor_retried", "sensor_gone"));
+}
+
+TEST_F(PowerMonitorTest, KnowsHowWellItsSensorsAreCalibrated) {
+  testing::FakeRapl rapl;
+  const testing::FakeProcfs procfs;
+  rapl.add("intel-rapl:0", "package-0");
+  PowerEnvironment environment{
+      .sysfs_root = rapl.root(), .procfs_root = procfs.root(), .clock = &clock_};
+  const auto published = PowerMonitor::open("rapl", environment);
+  ASSERT_TRUE(published) << published.error().message;
+  EXPECT_DOUBLE_EQ(published->domains()[0].relative_uncertainty.value_or(0.0), 0.05);
+
+  environment.relative_uncertainty = {{"", 0.08}, {"rapl", 0.02}};
+  const auto compared = PowerMonitor::open("rapl", environment);
+  ASSERT_TRUE(compared);
+  EXPECT_DOUBLE_EQ(compared->domains()[0].relative_uncertainty.value_or(0.0), 0.02);
+  EXPECT_EQ(compared->trusted_domains().domains[0].relative_uncertainty,
+            compared->domains()[0].relative_uncertainty);
+
+  environment.relative_uncertainty = {{"", 0.08}};
+  const auto any = PowerMonitor::open("rapl", environment);
+  ASSERT_TRUE(any);
+  EXPECT_DOUBLE_EQ(any->domains()[0].relative_uncertainty.value_or(0.0), 0.08);
+
+  environment.relative_uncertainty = {{"rappl", 0.02}};
+  const auto misnamed = PowerMonitor::open("rapl", environment);
+  ASSERT_FALSE(misnamed);
+  EXPECT_EQ(misnamed.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(misnamed.error().message, HasSubstr("did you mean rapl?"));
+  environment.relative_uncertainty = {{"rapl", 1.5}};
+  EXPECT_FALSE(PowerMonitor::open("rapl", environment));
 }
 
 TEST_F(PowerMonitorTest, IsAvailableWhereASensorMeasures) {
@@ -406,11 +443,7 @@ TEST_F(PowerMonitorTest, ASensorThatDoesNotAnswerIsNotAvailable) {
   ASSERT_GE(writer, 0);
   ::close(writer);
   // What the C library keeps for a thread that is ending while the process does looks like a leak.
-  const auto deadline = std::chrono::steady_clock::now() + 60s;
-  while (is_thread_there("enprof-survey")) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-    std::this_thread::sleep_for(1ms);
-  }
+  testing::wait_until("the thread has ended", [] { return !is_thread_there("enprof-survey"); });
 }
 
 TEST_F(PowerMonitorTest, ALongRunKeepsItsEnergyInBoundedMemory) {
@@ -425,7 +458,7 @@ TEST_F(PowerMonitorTest, ALongRunKeepsItsEnergyInBoundedMemory) {
     fake.sync();
   }
   fake.stop();
-  const auto windows = fake.windows(start, clock_.now());
+  const auto windows = testing::joined(fake.windows(start, clock_.now()));
   EXPECT_LT(windows.size(), 270'000U);
   double joules = 0;
   Instant end = start;
@@ -450,7 +483,7 @@ TEST_F(PowerMonitorTest, WhereItMustEstimateItSaysWhy) {
   ASSERT_TRUE(found) << found.error().message;
   const auto sources = found->sources();
   EXPECT_THAT(sources[0], HasSubstr("estimate: "));
-  EXPECT_THAT(sources, ::testing::Contains(HasSubstr("not rapl: ")));
+  EXPECT_THAT(sources, ::testing::Contains(HasSubstr("rapl is not used: ")));
   EXPECT_EQ(found->domains()[0].method, Method::estimated);
 }
 

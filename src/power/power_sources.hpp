@@ -19,11 +19,14 @@ struct OpenedSources {
   std::vector<RefusedSource> refused;
 };
 
-/// By the names that PowerMonitor::open takes. Where several sources measure the same thing, which
-/// one of them counts is link_parents' to say: the first that measures.
+/// Opens the sources by the names that PowerMonitor::open takes. If several sources measure the
+/// same thing, link_parents decides which one counts: the first that measures.
 [[nodiscard]] Result<OpenedSources> open_sources(std::string_view names,
                                                  const PowerEnvironment& environment);
-/// Whether one that measures works.
+/// Whether a source is named that is chosen for the reading itself, so that a run without it is not
+/// what was asked for: a recording, or the battery, which people name after they pulled the plug.
+[[nodiscard]] bool names_required(std::string_view names);
+/// Whether a source that measures works.
 [[nodiscard]] bool is_source_available(const PowerEnvironment& environment);
 [[nodiscard]] std::vector<SourceStatus> survey_sources(const PowerEnvironment& environment);
 [[nodiscard]] std::string power_source_names();

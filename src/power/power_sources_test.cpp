@@ -80,14 +80,15 @@ TEST_F(PowerSourcesTest, AutoTakesEveryGpuBesideTheCpus) {
   const auto without = open_sources("auto", all);
   ASSERT_TRUE(without) << "an error of a GPU's driver must not end the program";
   ASSERT_EQ(without->notes.size(), 1U);
-  EXPECT_THAT(without->notes[0], HasSubstr("not nvml: "));
+  EXPECT_THAT(without->notes[0], HasSubstr("nvml is not used: "));
 }
 
 TEST_F(PowerSourcesTest, AutoSaysWhyItTookNoBetterOne) {
   const auto opened = open_sources("auto", environment());
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_EQ(opened->sources[0]->name(), "estimate");
-  EXPECT_THAT(opened->notes, Contains(HasSubstr("not rapl: There is no energy counter below")));
+  EXPECT_THAT(opened->notes,
+              Contains(HasSubstr("rapl is not used: There is no energy counter below")));
   EXPECT_THAT(opened->notes, Not(Contains(HasSubstr("powermetrics")))) << "it is part of macOS";
 }
 
@@ -148,6 +149,25 @@ TEST_F(PowerSourcesTest, SeveralCanBeNamed) {
             (std::vector<std::string>{"rapl", "replay"}));
 }
 
+TEST_F(PowerSourcesTest, AnEmptyNameInAListIsRefused) {
+  for (const char* const list : {"rapl,", ",rapl", "rapl,,nvml"}) {
+    const auto opened = open_sources(list, environment());
+    ASSERT_FALSE(opened) << list;
+    EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
+    EXPECT_THAT(opened.error().message, HasSubstr(std::string("in the list ") + list));
+  }
+}
+
+TEST(NamesRequired, RecordingsAndTheBatteryAreRequired) {
+  for (const char* names :
+       {"replay:a.jsonl", "Replay:a.jsonl", "rapl,replay:a,b.jsonl", "battery", "nvml,Battery"}) {
+    EXPECT_TRUE(names_required(names)) << names;
+  }
+  for (const char* names : {"", "auto", "rapl,nvml", "replay", "rapl:replay:a.jsonl"}) {
+    EXPECT_FALSE(names_required(names)) << names;
+  }
+}
+
 TEST_F(PowerSourcesTest, WhereNothingWorksItSaysOfEachWhy) {
   procfs_.write("stat", "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n");
   const auto opened = open_sources("auto", environment());
@@ -177,7 +197,7 @@ TEST_F(PowerSourcesTest, NoneGoesWithNoOther) {
     const auto opened = open_sources(list, environment());
     ASSERT_FALSE(opened) << list;
     EXPECT_EQ(opened.error().message,
-              std::string("The power source none is named with others: ") + list);
+              std::string("The power source \"none\" is named with others: ") + list);
     EXPECT_THAT(opened.error().hint, HasSubstr("none alone"));
   }
 }

@@ -27,11 +27,14 @@ std::optional<CpuSnapshot> CpuLoadRecorder::start() {
   samples_.clear();
   sample();
   const auto first = samples_.empty() ? std::nullopt : std::optional{samples_.front().times};
-  const auto started = thread_.start(
-      {.name = "enprof-cpu", .purpose = "sample CPU times", .period = period_, .first = period_},
-      [this] { sample(); });
+  const auto started = thread_.start({.name = "enprof-cpu",
+                                      .purpose = "sample CPU times",
+                                      .period = period_,
+                                      .first = period_,
+                                      .clock = &clock_},
+                                     [this] { sample(); });
   if (!started) {
-    kLog.error("CPU times are read at the begin and end of the run only: {}",
+    kLog.error("CPU times are read only at the begin and the end of the run: {}",
                started.error().message);
   }
   return first;
@@ -51,7 +54,7 @@ void CpuLoadRecorder::sample() {
   if (!times || (!samples_.empty() && samples_.back().at >= before)) {
     return;
   }
-  if (samples_.size() == most_samples_) {  // keep every second one, and go on half as often
+  if (samples_.size() == most_samples_) {  // remove every second sample and double the period
     for (std::size_t index = 1; 2 * index < samples_.size(); ++index) {
       samples_[index] = samples_[2 * index];
     }

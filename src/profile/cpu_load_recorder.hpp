@@ -1,4 +1,4 @@
-// How busy the machine was during a run, and how much of that was this process.
+// Records the CPU times of the machine and of this process during a run.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -11,28 +11,30 @@
 
 namespace enprof {
 
-/// Reads CPU times now and then, on a thread of its own: five times a second, 12 to 80 µs each,
-/// 0.04 % of one CPU at most. The kernel counts in ticks of 10 ms: more often would tell little
-/// more. Where they cannot be read there are no samples.
+/// Samples CPU times on its own thread, five times a second. A sample takes 12 to 80 µs, so this is
+/// 0.04 % of one CPU at most. The kernel counts in ticks of 10 ms, so more samples would say little
+/// more. There are no samples if the CPU times cannot be read.
 ///
-/// A run longer than kMostSamples periods is read half as often, and so on: memory stays bounded.
+/// When it has `most_samples` samples it removes every second one and doubles the period, so that
+/// memory is bounded.
 ///
-/// Threads: start, stop and destruction from one; the sampling thread touches nothing else.
+/// Threads: one thread calls start() and stop() and destroys it. Its own thread only samples.
 class CpuLoadRecorder {
  public:
   static constexpr Nanoseconds kPeriod = std::chrono::milliseconds{200};
   static constexpr std::size_t kMostSamples = 1U << 16U;
 
-  /// Both outlive the recorder.
+  /// `times` and `clock` must outlive the recorder.
   explicit CpuLoadRecorder(const CpuTimes& times, const Clock& clock, Nanoseconds period = kPeriod,
                            std::size_t most_samples = kMostSamples);
   CpuLoadRecorder(const CpuLoadRecorder&) = delete;
   CpuLoadRecorder& operator=(const CpuLoadRecorder&) = delete;
 
-  /// Takes the first sample, here and now, gives it, and goes on. Where no thread can be had, there
-  /// will be the first sample and the last.
+  /// Takes and returns the first sample, and starts the thread. Empty if it is already started, or
+  /// if the CPU times cannot be read. If no thread can be started, only the first and the last
+  /// sample are taken.
   std::optional<CpuSnapshot> start();
-  /// Takes the last sample and gives all, in the order of time. Empty where it was not started.
+  /// Takes the last sample and returns all, in the order of time. Empty if it was not started.
   [[nodiscard]] std::vector<CpuSample> stop();
 
  private:
@@ -42,7 +44,7 @@ class CpuLoadRecorder {
   const Clock& clock_;
   Nanoseconds period_;
   std::size_t most_samples_;
-  std::vector<CpuSample> samples_;  // the thread's while it runs
+  std::vector<CpuSample> samples_;  // only the thread uses it while it runs
   bool started_ = false;
   PeriodicThread thread_;
 };

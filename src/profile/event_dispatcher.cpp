@@ -17,7 +17,7 @@ namespace {
 
 constexpr Logger kLog{"events"};
 constexpr Nanoseconds kShortestPeriod = std::chrono::milliseconds{1};
-/// Between two deliveries to those who watch: they are shown 30 pictures a second.
+/// Time between two deliveries to watchers: they see at most 30 updates a second.
 constexpr Nanoseconds kWatchedPeriod = std::chrono::milliseconds{33};
 constexpr Nanoseconds kPowerPeriod = std::chrono::milliseconds{100};
 
@@ -29,8 +29,7 @@ struct EventDispatcher::Slot {
 };
 
 /// The events of one run. One thread at a time delivers them: the one whose turn it is. A thread
-/// that hangs in a listener loses its turn, and touches nothing but the delivery itself when it
-/// comes back.
+/// that hangs in a listener loses its turn; when it returns it accesses only this object.
 class EventDispatcher::Delivery {
  public:
   using Turn = std::uint64_t;
@@ -53,16 +52,18 @@ class EventDispatcher::Delivery {
     is_new_ = true;
     const auto started =
         thread_.start({.name = "enprof-events",
-                       .purpose = "tell of run " + run_id_,
+                       .purpose = "send events of run " + run_id_,
                        .period = std::max(options.period, kShortestPeriod),
-                       .unbroken = kWatchedPeriod},
+                       .unbroken = kWatchedPeriod,
+                       .clock = options.clock},
                       [this, is_watched = options.is_watched, turn = turn_] {
-                        // First: what comes from now on wakes the thread.
+                        // First, so that events from now on wake the thread.
                         ring_.set_reader(is_watched && is_watched() ? &thread_ : nullptr);
                         deliver_waiting(turn);
                       });
     if (!started) {
-      kLog.error("Listeners hear of run {} only at its end: {}", run_id_, started.error().message);
+      kLog.error("Listeners get the events of run {} only at its end: {}", run_id_,
+                 started.error().message);
     }
   }
 
@@ -91,7 +92,7 @@ class EventDispatcher::Delivery {
     deliver(turn, last);
   }
 
-  /// How many events some listener has missed. Counts those that are left over.
+  /// The number of events that some listener has missed, those that remain included.
   [[nodiscard]] std::size_t lost() {
     const std::lock_guard lock(mutex_);
     std::size_t left = 0;
@@ -114,7 +115,7 @@ class EventDispatcher::Delivery {
     }
     std::vector<Event> posted;
     {
-      // Before the ring is read: the tokens that these events tell of are in the ring by now, and
+      // Before the ring is read: the tokens that these events refer to are in the ring by now, and
       // are delivered first.
       const std::lock_guard lock(posts_mutex_);
       posted.swap(posted_);
@@ -130,7 +131,7 @@ class EventDispatcher::Delivery {
     }
   }
 
-  /// Empty where there is none, or it is another thread's turn.
+  /// Empty if there is no event, or if it is another thread's turn.
   [[nodiscard]] std::optional<Event> next_event(Turn turn) {
     const std::lock_guard lock(mutex_);
     EventRecord record;
@@ -158,9 +159,12 @@ class EventDispatcher::Delivery {
   }
 
   [[nodiscard]] std::optional<Event> sample_power(Turn turn) {
-    const Instant now = clock_->now();
     const std::lock_guard lock(mutex_);
-    if (turn != turn_ || monitor_ == nullptr || now - last_sample_ < kPowerPeriod) {
+    if (turn != turn_ || monitor_ == nullptr) {
+      return std::nullopt;
+    }
+    const Instant now = clock_->now();
+    if (now - last_sample_ < kPowerPeriod) {
       return std::nullopt;
     }
     last_sample_ = now;
@@ -215,7 +219,7 @@ class EventDispatcher::Delivery {
   Instant last_sample_;
   Joules energy_at_begin_;
 
-  std::atomic<bool> is_new_{false};  // nothing of the run is told yet
+  std::atomic<bool> is_new_{false};  // no event of the run was sent yet
   std::mutex posts_mutex_;
   std::vector<Event> posted_;
 
@@ -226,7 +230,7 @@ EventDispatcher::~EventDispatcher() {
   try {
     end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt);
   } catch (const std::exception& error) {  // out of memory
-    kLog.error("Listeners do not hear of the end of a run: {}", error.what());
+    kLog.error("Listeners do not get the end of a run: {}", error.what());
   }
 }
 
@@ -266,7 +270,7 @@ EventDispatcher::Outcome EventDispatcher::end_run(RunStatus status, Nanoseconds 
   Outcome outcome;
   bool is_first = true;
   bool is_done = false;
-  // Each that hangs takes one thread with it; the others hear the rest from the next.
+  // Each listener that hangs blocks one thread; the next thread delivers the rest to the others.
   for (std::size_t attempt = 0; !is_done && attempt <= slots_.size(); ++attempt) {
     const auto turn = is_first ? Delivery::Turn{1} : delivery->start_new_turn();
     auto helper =
@@ -278,14 +282,14 @@ EventDispatcher::Outcome EventDispatcher::end_run(RunStatus status, Nanoseconds 
                                    }
                                    delivery->finish(turn, last);
                                  });
-    if (!helper) {  // then nothing can be waited for with a limit
+    if (!helper) {  // without a thread there is no limit on the wait
       if (attempt == 0) {
         delivery->stop_thread();
         delivery->finish(turn, last);
       }
       break;
     }
-    is_done = helper->wait_for(options_.patience);
+    is_done = helper->wait_for(options_.patience, *options_.clock);
     if (!is_done) {
       outcome.left_listener_behind = true;
       helper->abandon();

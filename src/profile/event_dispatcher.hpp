@@ -1,4 +1,4 @@
-// Carries events from the hot path to whoever listens.
+// Delivers events from the hot path to the listeners.
 #pragma once
 
 #include "enprof/model/event.hpp"
@@ -19,8 +19,8 @@
 namespace enprof {
 
 /// Calls listeners on a thread of its own, so that a slow listener delays other listeners only. One
-/// that hangs is left behind with its thread when the run is over (AbandonableThread): what it
-/// refers to must live as long as it does. Later runs do without it until it comes back.
+/// that hangs is left behind with its thread when the run is over (AbandonableThread), so what it
+/// refers to must live as long as it does. It gets no events of later runs until it returns.
 ///
 /// Threads: add before begin_run; begin_run and end_run from the run's thread; the ring is the hot
 /// path's.
@@ -37,8 +37,8 @@ class EventDispatcher {
   };
   /// What became of a run's events.
   struct Outcome {
-    std::size_t lost = 0;               ///< since listeners were too slow, or hang
-    bool left_listener_behind = false;  ///< one did not come back from an event
+    std::size_t lost = 0;  ///< events that a listener missed because it was too slow, or hangs
+    bool left_listener_behind = false;  ///< a listener did not return from an event
   };
 
   /// `monitor` may be null: then there are no power samples.
@@ -50,17 +50,17 @@ class EventDispatcher {
 
   void add(Listener listener);
 
-  /// The ring that the run's recorder writes to; null where nobody listens.
+  /// The ring that the run's recorder writes to; null if there is no listener.
   [[nodiscard]] EventRing* make_ring(std::size_t capacity);
-  /// Starts the thread and tells of the run. The recorder must outlive end_run.
+  /// Starts the thread and delivers the run's first event. The recorder must outlive end_run.
   void begin_run(std::string run_id, const RunRecorder& recorder);
-  /// Delivers an event that another thread of the profiler made, after those of the ring. Where
-  /// kMostPosted wait already, it is dropped, and counted. Threads: any, until end_run.
+  /// Delivers an event of another thread of the profiler, after those of the ring. If kMostPosted
+  /// events wait already, it is dropped and counted. Threads: any, until end_run.
   void post(Event event);
   static constexpr std::size_t kMostPosted = 256;
-  /// Delivers what is left, then inference_complete, and ends the thread; or leaves it behind.
-  /// After it nothing looks at the recorder or the monitor any more. Where no run has begun it does
-  /// nothing.
+  /// Delivers the remaining events, then inference_complete, and ends the thread or leaves it
+  /// behind. After it the recorder and the monitor are no longer read. Does nothing if no run has
+  /// begun.
   Outcome end_run(RunStatus status, Nanoseconds duration, std::optional<Joules> energy);
 
  private:

@@ -3,10 +3,16 @@
 #include "base/cpu_times.hpp"
 #include "base/log.hpp"
 #include "base/standstill_watch.hpp"
+#include "base/stepped_clock.hpp"
+#include "base/thread_time.hpp"
+#include "power/counter/border_reader.hpp"
+#include "power/idle_baseline.hpp"
+#include "profile/assemble/machine_warnings.hpp"
 #include "profile/assemble/run_assembler.hpp"
 #include "profile/assemble/standstills.hpp"
 #include "profile/cpu_load_recorder.hpp"
 #include "profile/event_dispatcher.hpp"
+#include "profile/machine_watch.hpp"
 #include "profile/meter/run_meter.hpp"
 #include "profile/run_id.hpp"
 #include "profile/save/run_facts.hpp"
@@ -20,6 +26,7 @@
 #include <algorithm>
 #include <exception>
 #include <expected>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -40,6 +47,14 @@ constexpr std::size_t kEventCapacity = 1U << 16U;
 constexpr std::size_t kPassesBeforeDecode = 256;
 /// Windows kept before a run begins: one of them covers its first moment.
 constexpr Nanoseconds kLookBack = std::chrono::seconds{1};
+
+/// A clock that stands still while a thread works knows no CPU time.
+std::function<Nanoseconds()> cpu_time_by(const Clock& clock) {
+  if (dynamic_cast<const SteppedClock*>(&clock) != nullptr) {
+    return [] { return Nanoseconds{0}; };
+  }
+  return thread_cpu_time;
+}
 
 Warning warning_from(std::string component, std::string code, const Error& error) {
   return {std::move(component), std::move(code), error.message, error.hint};
@@ -64,7 +79,7 @@ class InferencePipelineProfiler::Impl {
     }
   }
 
-  /// Starts the monitor where it does not run yet; a failure is the run's warning.
+  /// Starts the monitor if it does not run yet; a failure becomes a warning of the run.
   void start_power(std::vector<Warning>& warnings) {
     if (power == nullptr || power->is_running()) {
       return;
@@ -143,7 +158,8 @@ class RunScope::Impl {
                                            .clock = profiler.options.clock,
                                            .depth = request.depth,
                                            .wants_operations = profiler.options.wants_operations,
-                                           .standstills = &standstills_})),
+                                           .standstills = &standstills_,
+                                           .cpu_time = cpu_time_by(*profiler.options.clock)})),
         recorder_(
             {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
              .tokens = request.max_output_tokens,
@@ -156,7 +172,9 @@ class RunScope::Impl {
                  .operations = profiler.options.max_operations},
                 *profiler.options.clock, saver_ ? saver_->passes() : nullptr,
                 meter_ ? meter_->passes() : nullptr),
-        cpu_load_(profiler.cpu, *profiler.options.clock) {
+        cpu_load_(profiler.cpu, *profiler.options.clock),
+        machine_({.procfs_root = profiler.options.procfs_root,
+                  .sysfs_root = profiler.options.sysfs_root}) {
     run_.run_id = request.run_id.empty() ? make_run_id() : std::move(request.run_id);
     run_.started_at =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -172,8 +190,13 @@ class RunScope::Impl {
       static_cast<void>(profiler.store->save_unsaved_runs());  // while no clock runs
     }
     kLog.info("Starting profiling run {} for model {}", run_.run_id, run_.model.name);
+    const bool is_simulated = profiler.options.clock != &monotonic_clock();
+    if (!is_simulated && !profiler.options.procfs_root.empty()) {
+      machine_.start();
+    }
     if (profiler.power != nullptr) {
       profiler.power->sync();
+      claim_border_readers(*profiler.power);
     }
     profiler_.present = this;
     cpu_load_.start();
@@ -204,7 +227,7 @@ class RunScope::Impl {
     if (saver_) {
       saver_->stop();
     }
-    Recording recording;
+    RecordingView recording;
     PowerEvidence power;
     std::size_t facts = run_.warnings.size();
     const auto assembled = attempt([&] {
@@ -232,11 +255,15 @@ class RunScope::Impl {
     if (!assembled) {
       forget_figures(assembled.error());
     }
-    tell_end();
+    if (const auto judged = attempt([&] { judge_run(run_); }); !judged) {
+      kLog.error("Run {} has no verdict: {}", run_.run_id, judged.error());
+    }
+    add_end();
     if (saver_) {
+      const Span whole{
+          .begin = recorder_.begin_time(), .end = recorder_.end_time(), .level = Level::run};
       if (recording.spans.empty()) {
-        recording.spans.push_back(
-            {.begin = recorder_.begin_time(), .end = recorder_.end_time(), .level = Level::run});
+        recording.spans = std::span(&whole, 1);
       }
       const auto saved =
           attempt([&] { saver_->finish(recording, power, run_, std::min(facts, late), late); });
@@ -249,7 +276,7 @@ class RunScope::Impl {
     return run_;
   }
 
-  /// Two runs at once would be in each other's energy.
+  /// The energy of two runs at once cannot be separated.
   void end_for_another() {
     kLog.error("Run {} ends: another one of the same profiler begins", run_.run_id);
     run_.warnings.push_back({"profile", "run_overlapped",
@@ -276,28 +303,36 @@ class RunScope::Impl {
     }
   }
 
+  Instant at_border(Instant now) noexcept {
+    Instant next = Instant::max();
+    for (const auto& reader : border_readers_) {
+      next = std::min(next, reader->at_border(now));
+    }
+    return next;
+  }
+
   RunRecorder& recorder() { return recorder_; }
   PassRecorder& passes() { return passes_; }
-  /// Whether an exception has been thrown since the run began and is on its way.
+  /// Whether an exception that was thrown since the run began is propagating.
   [[nodiscard]] bool unwinding() const { return std::uncaught_exceptions() > exceptions_; }
 
-  /// What is being made; the scope fills in what it is told, and then says so with note().
+  /// The run in the making. The scope fills in facts and then calls save_facts().
   [[nodiscard]] ProfiledRun& result() { return run_; }
-  void note() {
+  void save_facts() {
     if (saver_ && !recorder_.ended()) {
-      saver_->note_facts(run_);
+      saver_->set_facts(run_);
     }
   }
   void add(SampledValues values) {
     if (saver_) {
-      saver_->note_values(values);
+      saver_->add_sampled(values);
     }
     enprof::add_values(run_.values, std::move(values));
   }
   [[nodiscard]] std::uint32_t add_plan(SharedPlan plan) {
     const std::uint32_t index = passes_.add_plan(plan);
     if (saver_) {
-      saver_->note_plan(index, plan);
+      saver_->add_plan(index, plan);
     }
     if (meter_) {
       meter_->add_plan(index, std::move(plan));
@@ -319,22 +354,34 @@ class RunScope::Impl {
     }
   }
 
-  /// Tells all who follow the run that it has begun.
+  /// Starts everything that follows the run.
   void follow() {
     profiler_.dispatcher.begin_run(run_.run_id, recorder_);
     if (saver_) {
-      saver_->begin(run_, recorder_);
+      saver_->begin(run_, recorder_, passes_.memory());
     }
     if (meter_) {
-      meter_->begin(run_.run_id, recorder_.begin_time());
+      meter_->begin(run_.run_id, recorder_.begin_time(), passes_.memory());
     }
     if (profiler_.power != nullptr) {
       profiler_.power->forget_before(recorder_.begin_time() - kLookBack);
     }
   }
 
-  /// Nobody looks at the recorders any more, however the run ended.
+  /// Another run on another thread may have them: then they are not ours.
+  void claim_border_readers(const PowerMonitor& power) {
+    for (auto& reader : power.border_readers()) {
+      if (reader->claim()) {
+        border_readers_.push_back(std::move(reader));
+      }
+    }
+  }
+
+  /// The recorders are no longer read, however the run ended.
   void is_over() noexcept {
+    for (const auto& reader : std::exchange(border_readers_, {})) {
+      reader->release();
+    }
     if (profiler_.present == this) {
       profiler_.present = nullptr;
     }
@@ -353,12 +400,12 @@ class RunScope::Impl {
         static_cast<void>(
             profiler_.dispatcher.end_run(RunStatus::failed, Nanoseconds{0}, std::nullopt));
       } catch (...) {
-        kLog.error("Listeners of run {} could not be told of its end", run_.run_id);
+        kLog.error("Listeners of run {} did not get its end", run_.run_id);
       }
     }
   }
 
-  /// What is known of the run but for its figures stays.
+  /// Removes the figures; facts and duration stay.
   void forget_figures(const std::string& reason) {
     kLog.error("The figures of run {} could not be worked out: {}", run_.run_id, reason);
     run_.status = RunStatus::failed;
@@ -380,15 +427,15 @@ class RunScope::Impl {
                              "Please report it, with the log of the same run and -vv."});
   }
 
-  void tell_end() {
+  void add_end() {
     told_end_ = true;
     EventDispatcher::Outcome outcome;
-    const auto told = attempt([&] {
+    const auto sent = attempt([&] {
       outcome = profiler_.dispatcher.end_run(run_.status, run_.totals.figure.duration,
                                              run_.totals.figure.total);
     });
-    if (!told) {
-      kLog.error("Listeners of run {} could not be told of its end: {}", run_.run_id, told.error());
+    if (!sent) {
+      kLog.error("Listeners of run {} did not get its end: {}", run_.run_id, sent.error());
     }
     if (outcome.left_listener_behind) {
       run_.warnings.push_back(
@@ -414,6 +461,10 @@ class RunScope::Impl {
     if (power != nullptr) {
       power->sync();
     }
+    if (const auto found = machine_.stop()) {
+      std::ranges::move(machine_warnings(found->stress, found->slept, found->speeds),
+                        std::back_inserter(run_.warnings));
+    }
     result.standstills = standstills_.found();
     standstills_.stop();
     leave_out_others(result.cpu, result.standstills);
@@ -421,27 +472,36 @@ class RunScope::Impl {
       return result;
     }
     result.sources = power->sources();
-    result.domains = power->domains();
-    result.windows = without_standstills(
-        power->windows(recorder_.begin_time(), recorder_.end_time()), result.standstills);
+    TrustedDomains trusted = power->trusted_domains(recorder_.begin_time(), recorder_.end_time());
+    result.domains = std::move(trusted.domains);
+    result.windows = without_standstills(power->windows(recorder_.begin_time() - kOutsideReach,
+                                                        recorder_.end_time() + kOutsideReach),
+                                         result.standstills);
     result.readings = power->readings(recorder_.begin_time(), recorder_.end_time());
     result.baseline = power->baseline();
+    if (result.baseline) {
+      fit_to_roots(*result.baseline, result.domains);
+    }
     result.interval = power->interval();
+    result.calibration = profiler_.options.calibration;
     std::ranges::copy(warnings_of_power(*power, begun_, result.standstills),
                       std::back_inserter(run_.warnings));
+    std::ranges::move(trusted.warnings, std::back_inserter(run_.warnings));
     return result;
   }
 
   InferencePipelineProfiler::Impl& profiler_;
   Instant begun_ =
-      profiler_.options.clock->now();  // what went wrong before is no concern of this run
+      profiler_.options.clock->now();  // earlier warnings of the monitor do not belong to this run
   ProfiledRun run_;
   StandstillWatch standstills_;
-  std::unique_ptr<RunSaver> saver_;  // null where nothing is to be saved
-  std::unique_ptr<RunMeter> meter_;  // null where nobody wants to know before the end
+  std::unique_ptr<RunSaver> saver_;  // null if the run is not to be saved
+  std::unique_ptr<RunMeter> meter_;  // null if no figures are wanted before the end
   RunRecorder recorder_;
   PassRecorder passes_;
   CpuLoadRecorder cpu_load_;
+  MachineWatch machine_;
+  std::vector<std::shared_ptr<BorderReader>> border_readers_;  // shared with their sources
   int exceptions_ = std::uncaught_exceptions();
   bool told_end_ = false;
 };
@@ -483,6 +543,8 @@ TokenScope RunScope::token(Phase phase) noexcept {
 
 void RunScope::enter(Phase phase) noexcept { impl_->recorder().enter(phase); }
 
+Instant RunScope::at_border(Instant now) noexcept { return impl_->at_border(now); }
+
 Depth RunScope::depth() const noexcept { return impl_->result().depth; }
 
 std::uint32_t RunScope::add_plan(OperationPlan plan) {
@@ -491,16 +553,18 @@ std::uint32_t RunScope::add_plan(OperationPlan plan) {
 
 std::uint32_t RunScope::add_plan(SharedPlan plan) { return impl_->add_plan(std::move(plan)); }
 
-PassScope RunScope::pass(std::uint32_t plan) noexcept {
+PassScope RunScope::pass(std::uint32_t plan, std::span<const BatchSequence> batch) noexcept {
   const RunRecorder& recorder = impl_->recorder();
   PassRecorder& passes = impl_->passes();
-  return {&passes, recorder.ended() ? PassRecorder::kNone : passes.open(plan, recorder.place())};
+  return {&passes,
+          recorder.ended() ? PassRecorder::kNone : passes.open(plan, recorder.place(), batch)};
 }
 
 void RunScope::add_pass(std::uint32_t plan, Instant begin, Instant start,
-                        std::span<const Instant> ends) noexcept {
+                        std::span<const Instant> ends,
+                        std::span<const BatchSequence> batch) noexcept {
   if (const RunRecorder& recorder = impl_->recorder(); !recorder.ended()) {
-    impl_->passes().add(plan, recorder.place(), begin, start, ends);
+    impl_->passes().add(plan, recorder.place(), begin, start, ends, batch);
   }
 }
 
@@ -517,27 +581,27 @@ void RunScope::set_model(ModelFacts facts) {
     facts.name = impl_->result().model.name;
   }
   impl_->result().model = std::move(facts);
-  impl_->note();
+  impl_->save_facts();
 }
 void RunScope::set_prompt_tokens(std::size_t count) noexcept {
   impl_->result().totals.prompt_tokens = count;
   try {
-    impl_->note();
+    impl_->save_facts();
   } catch (const std::exception& error) {
     kLog.error("The number of prompt tokens is saved only at the end: {}", error.what());
   }
 }
 void RunScope::set_response(std::string text) {
   impl_->result().response = std::move(text);
-  impl_->note();
+  impl_->save_facts();
 }
 void RunScope::set_finish_reason(std::string reason) {
   impl_->result().finish_reason = std::move(reason);
-  impl_->note();
+  impl_->save_facts();
 }
 void RunScope::warn(Warning warning) {
   impl_->result().warnings.push_back(std::move(warning));
-  impl_->note();
+  impl_->save_facts();
 }
 
 const ProfiledRun& RunScope::finish(RunStatus status) { return impl_->finish(status); }

@@ -1,11 +1,12 @@
-// Names for runs.
+// Makes the ids of runs.
 #pragma once
 
 #include <string>
 
 namespace enprof {
 
-/// 16 random hexadecimal digits: short enough to type a prefix of, and never twice the same.
+/// 16 random hexadecimal digits (64 bits): a prefix is short enough to type, and two runs
+/// practically never get the same id.
 [[nodiscard]] std::string make_run_id();
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// From the hot path to the thread that delivers.
+// Events on their way from the hot path to the thread that delivers them.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -18,29 +18,29 @@ namespace enprof {
 struct EventRecord {
   EventType type = EventType::section_start;
   Phase phase = Phase::pre_inference;
-  std::uint16_t name = 0;  ///< of a section
+  std::uint16_t name = 0;  ///< of a section: an index into RecordingView::names
   std::int32_t token = Span::kNone;
   Instant at;
   Nanoseconds duration{0};
 };
 
-/// Events that wait for their delivery. Threads: one pushes, another does all else.
+/// Events that wait for delivery. Threads: one thread pushes; another calls everything else.
 class EventRing {
  public:
   explicit EventRing(std::size_t capacity) : events_(capacity) {}
 
-  /// Drops the event where the ring is full.
+  /// Drops the event, and counts it, if the ring is full.
   void push(const EventRecord& event) noexcept {
     events_.push(event);
     if (PeriodicThread* const reader = reader_.load(std::memory_order_relaxed)) {
       reader->wake();
     }
   }
-  /// False where there is none.
+  /// False if the ring is empty.
   bool pop(EventRecord& event) noexcept { return events_.pop(event); }
   [[nodiscard]] std::size_t dropped() const noexcept { return events_.dropped(); }
 
-  /// From now on each event wakes this thread, which outlives the ring; null: none does.
+  /// From now on each event wakes this thread, which outlives the ring. Null: it wakes no thread.
   void set_reader(PeriodicThread* reader) noexcept {
     reader_.store(reader, std::memory_order_relaxed);
   }

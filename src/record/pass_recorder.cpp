@@ -6,55 +6,61 @@
 namespace enprof {
 namespace {
 
-/// Room is made for passes of so many times the usual operations before the run begins: of a large
-/// model it would otherwise be made, and first touched, in the middle of it.
-constexpr std::size_t kRoomFactor = 4;
+/// Memory for this many times the usual operations is touched before the run begins. Otherwise the
+/// first pass of a large model would touch it during the run.
+constexpr std::size_t kTouchFactor = 4;
 
 }  // namespace
 
 PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes,
                            PassRing* more_passes)
     : clock_(clock),
-      followed_{passes, more_passes},
+      rings_{passes, more_passes},
       capacity_(capacity),
       passes_(std::make_unique<PassRecord[]>(capacity.passes)) {
-  grow(capacity_.passes * kUsualOperations * kRoomFactor);
+  if (capacity_.passes == 0) {
+    capacity_.operations = 0;
+  }
+  if (capacity_.sequences == 0) {
+    capacity_.sequences = capacity_.passes;
+  }
+  stamps_ = std::make_unique_for_overwrite<StampCode[]>(capacity_.operations);
+  sequences_ = std::make_unique<BatchSequence[]>(capacity_.sequences);
+  touch(capacity_.passes * kUsualOperations * kTouchFactor);
 }
 
-void PassRecorder::grow(std::size_t stamps) {
+void PassRecorder::touch(std::size_t stamps) {
   stamps = std::min(stamps, capacity_.operations);
-  if (stamps <= stamp_capacity_) {
-    return;
+  if (stamps > touched_) {
+    // The first write to a page takes microseconds; here it is off the hot path.
+    std::fill(stamps_.get() + touched_, stamps_.get() + stamps, StampCode{0});
+    touched_ = stamps;
   }
-  const std::size_t size = stamps - stamp_capacity_;
-  // Value-initialized on purpose: touching the pages now keeps page faults off the hot path.
-  chunks_.push_back(
-      {.stamps = std::make_unique<Instant[]>(size), .size = size, .offset = stamp_capacity_});
-  stamp_capacity_ = stamps;
 }
 
 std::uint32_t PassRecorder::add_plan(SharedPlan plan) {
-  grow(capacity_.passes * plan->operations.size());
+  touch(capacity_.passes * plan->operations.size());
   plans_.push_back(std::move(plan));
   return static_cast<std::uint32_t>(plans_.size() - 1);
 }
 
-Instant* PassRecorder::reserve(std::size_t count, std::uint32_t& index) noexcept {
-  while (chunk_ < chunks_.size() && chunks_[chunk_].size - chunks_[chunk_].used < count) {
-    if (chunk_ + 1 == chunks_.size()) {
-      return nullptr;
-    }
-    ++chunk_;
-  }
-  if (chunk_ == chunks_.size()) {
-    return nullptr;
-  }
-  Chunk& chunk = chunks_[chunk_];
-  index = static_cast<std::uint32_t>(chunk.offset + chunk.used);
-  return chunk.stamps.get() + chunk.used;
+StampCode* PassRecorder::reserve(std::size_t count) noexcept {
+  return touched_ - stamp_count_ < count ? nullptr : stamps_.get() + stamp_count_;
 }
 
-std::int32_t PassRecorder::open(std::uint32_t plan, PassPlace place) noexcept {
+void PassRecorder::add_batch(PassRecord& pass, std::span<const BatchSequence> batch) noexcept {
+  if (capacity_.sequences - sequence_count_ < batch.size()) {
+    lost_sequences_ += batch.size();
+    return;
+  }
+  std::ranges::copy(batch, sequences_.get() + sequence_count_);
+  pass.first_sequence = static_cast<std::uint32_t>(sequence_count_);
+  pass.sequence_count = static_cast<std::uint32_t>(batch.size());
+  sequence_count_ += batch.size();
+}
+
+std::int32_t PassRecorder::open(std::uint32_t plan, PassPlace place,
+                                std::span<const BatchSequence> batch) noexcept {
   close(open_);
   if (ended_ || capacity_.passes == 0) {
     return kNone;
@@ -72,14 +78,17 @@ std::int32_t PassRecorder::open(std::uint32_t plan, PassPlace place) noexcept {
     pass.state = PassState::mismatched;
   } else {
     const std::size_t count = plans_[plan]->operations.size();
-    first_ = next_ = reserve(count, pass.first_stamp);
+    pass.first_stamp = static_cast<std::uint32_t>(stamp_count_);
+    first_ = next_ = reserve(count);
     if (first_ == nullptr) {
       pass.state = PassState::dropped;
     } else {
       limit_ = first_ + count;
     }
   }
+  add_batch(pass, batch);
   pass.begin = pass.start = clock_.now();
+  writer_.begin(pass.start);
   return open_;
 }
 
@@ -99,16 +108,13 @@ void PassRecorder::close(std::int32_t pass) noexcept {
     if (next_ != limit_ || extra_ > 0) {
       closed.state = PassState::mismatched;
     } else {
-      chunks_[chunk_].used += static_cast<std::size_t>(next_ - first_);
+      closed.stamp_count = static_cast<std::uint32_t>(next_ - first_);
+      stamp_count_ += closed.stamp_count;
     }
   }
-  const bool complete = closed.state == PassState::complete;
-  for (PassRing* ring : followed_) {
+  for (PassRing* ring : rings_) {
     if (ring != nullptr) {
-      ring->push({.pass = closed,
-                  .index = pass,
-                  .stamps = first_,
-                  .count = complete ? static_cast<std::uint32_t>(next_ - first_) : 0U});
+      ring->push({.pass = closed, .index = pass});
     }
   }
   open_ = kNone;
@@ -116,14 +122,18 @@ void PassRecorder::close(std::int32_t pass) noexcept {
 }
 
 void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
-                       std::span<const Instant> ends) noexcept {
-  const std::int32_t index = open(plan, place);
+                       std::span<const Instant> ends,
+                       std::span<const BatchSequence> batch) noexcept {
+  const std::int32_t index = open(plan, place, batch);
   if (index == kNone) {
     return;
   }
-  const auto room = static_cast<std::size_t>(limit_ - next_);
-  next_ = std::copy_n(ends.begin(), std::min(room, ends.size()), next_);
-  extra_ = ends.size() - std::min(room, ends.size());
+  writer_.begin(start);
+  const auto room = std::min(ends.size(), static_cast<std::size_t>(limit_ - next_));
+  for (const Instant end : ends.first(room)) {
+    *next_++ = writer_.next(end);
+  }
+  extra_ = ends.size() - room;
   if (ends.empty()) {
     discard(index);
   }
@@ -138,31 +148,13 @@ void PassRecorder::end() noexcept {
   ended_ = true;
 }
 
-PassRecording PassRecorder::recording() const {
-  PassRecording result;
-  for (const SharedPlan& plan : plans_) {
-    result.plans.push_back(*plan);
-  }
-  result.passes.assign(passes_.get(), passes_.get() + pass_count_);
-  result.lost_passes = lost_passes_;
-  std::size_t total = 0;
-  for (const Chunk& chunk : chunks_) {
-    total += chunk.used;
-  }
-  result.stamps.reserve(total);
-  std::size_t at = 0;  // the chunk of the present pass: both ascend
-  for (PassRecord& pass : result.passes) {
-    if (pass.state != PassState::complete) {
-      continue;
-    }
-    while (pass.first_stamp >= chunks_[at].offset + chunks_[at].size) {
-      ++at;
-    }
-    const Instant* first = chunks_[at].stamps.get() + (pass.first_stamp - chunks_[at].offset);
-    pass.first_stamp = static_cast<std::uint32_t>(result.stamps.size());
-    result.stamps.insert(result.stamps.end(), first, first + plans_[pass.plan]->operations.size());
-  }
-  return result;
+PassRecordingView PassRecorder::recording() const {
+  return {.plans = plans_,
+          .passes = {passes_.get(), pass_count_},
+          .stamps = {stamps_.get(), stamp_count_},
+          .sequences = {sequences_.get(), sequence_count_},
+          .lost_passes = lost_passes_,
+          .lost_sequences = lost_sequences_};
 }
 
 }  // namespace enprof

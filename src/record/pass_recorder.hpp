@@ -1,10 +1,12 @@
-// The hot path of the operation clock: what is written while a graph is being computed.
+// Records passes and the times of their operations. This is the hot path of the operation clock.
 #pragma once
 
 #include "enprof/base/clock.hpp"
 #include "enprof/model/operation.hpp"
 
 #include "base/ring_buffer.hpp"
+#include "record/pass_record.hpp"
+#include "record/recording.hpp"
 
 #include <array>
 #include <cstddef>
@@ -15,75 +17,40 @@
 
 namespace enprof {
 
-/// Where a pass lies among the spans of its run.
-struct PassPlace {
-  std::int32_t parent = 0;         ///< index of the span that is open around it
-  std::uint32_t spans_before = 0;  ///< spans that were opened before it
-};
+using PassRing = RingBuffer<PassEntry>;
 
-/// What is known of a pass.
-enum class PassState : std::uint8_t {
-  complete,    ///< a stamp for each operation
-  discarded,   ///< on purpose: only its time is known
-  mismatched,  ///< another number of stamps than its plan has operations, or no such plan
-  dropped,     ///< there was no room for its stamps
-};
-
-/// One pass, as the hot path writes it: no pointers.
-struct PassRecord {
-  Instant begin;
-  Instant start;  ///< of the first operation
-  Instant end;
-  PassPlace place;
-  std::uint32_t plan = 0;
-  std::uint32_t first_stamp = 0;
-  PassState state = PassState::complete;
-};
-
-/// A pass that is over, and where its stamps lie: they stay there.
-struct PassTicket {
-  PassRecord pass;
-  std::int32_t index = 0;
-  const Instant* stamps = nullptr;
-  std::uint32_t count = 0;  ///< of stamps; 0 unless it is complete
-};
-using PassRing = RingBuffer<PassTicket>;
-
-/// What the passes of a run have left behind, to be read after it ended.
-struct PassRecording {
-  std::vector<OperationPlan> plans;
-  std::vector<PassRecord> passes;  ///< by begin
-  /// The end of each operation of each complete pass, one after another.
-  std::vector<Instant> stamps;
-  std::size_t lost_passes = 0;  ///< of which nothing is known: their time is their section's
-};
-
-/// Records passes into memory that it allocated beforehand. Only add_plan() allocates; what does
-/// not fit is dropped and counted.
-/// Threads: one. Another may read the stamps of passes that it got through the ring.
+/// Records passes into memory that it allocates in its constructor and never moves. Afterwards only
+/// add_plan() allocates; passes, stamps and sequences that do not fit are dropped and counted.
+/// Threads: one thread records. Other threads may read, in memory(), the stamps and sequences of
+/// passes that they popped from a ring; the ring's memory order makes them visible.
 class PassRecorder {
  public:
   static constexpr std::int32_t kNone = -1;
-  /// Operations of a pass for which room is made before anything is known of its graph: 45 layers
-  /// of 22. A plan with more finds room when it is added, at the price of that moment.
+  /// Operations of a usual pass, 45 layers of 22: memory for them is touched before the graph is
+  /// known. For a plan with more operations add_plan() touches the rest, which takes time then.
   static constexpr std::size_t kUsualOperations = 1024;
 
   struct Capacity {
-    std::size_t passes = 0;      ///< 0: none is kept
+    std::size_t passes = 0;      ///< 0: no pass is recorded
     std::size_t operations = 0;  ///< of all passes together
+    std::size_t sequences = 0;   ///< of all passes together; 0: as many as passes
   };
 
-  /// `passes` and `more_passes` may be null: who follows.
+  /// `passes` and `more_passes` are rings that get each pass when it ends; each may be null.
   PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes = nullptr,
                PassRing* more_passes = nullptr);
 
   [[nodiscard]] std::uint32_t add_plan(SharedPlan plan);
-  /// The pass's index, or kNone where it was lost; to be given to the calls below, which leave a
-  /// pass alone that is not the open one.
-  [[nodiscard]] std::int32_t open(std::uint32_t plan, PassPlace place) noexcept;
+  /// Opens a pass; a pass that is still open is closed first. Returns its index, or kNone if it is
+  /// not recorded. The calls below take this index; they do nothing if that pass is not open.
+  /// `batch` is empty if the batch is not known.
+  [[nodiscard]] std::int32_t open(std::uint32_t plan, PassPlace place,
+                                  std::span<const BatchSequence> batch = {}) noexcept;
   void start(std::int32_t pass) noexcept {
     if (pass == open_ && pass != kNone && next_ == first_ && extra_ == 0) {
-      passes_[static_cast<std::size_t>(pass)].start = clock_.now();
+      const Instant now = clock_.now();
+      passes_[static_cast<std::size_t>(pass)].start = now;
+      writer_.begin(now);
     }
   }
   void stamp(std::int32_t pass) noexcept {
@@ -91,50 +58,57 @@ class PassRecorder {
       return;
     }
     if (next_ != limit_) {
-      *next_++ = clock_.now();
+      *next_++ = writer_.next(clock_.now());
     } else {
       ++extra_;
     }
   }
   void discard(std::int32_t pass) noexcept;
   void close(std::int32_t pass) noexcept;
-  /// A pass that was stamped elsewhere and ends now: its first operation began at `start`, and they
-  /// ended at `ends`. None: discarded.
+  /// Records a pass that ends now and whose operations were timed elsewhere: the first began at
+  /// `start`, and they ended at `ends`. If `ends` is empty, the pass is recorded as discarded.
   void add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
-           std::span<const Instant> ends) noexcept;
-  /// Closes what is open; nothing is recorded after it.
+           std::span<const Instant> ends, std::span<const BatchSequence> batch = {}) noexcept;
+  /// Closes the open pass. Later calls record nothing.
   void end() noexcept;
 
-  /// Copies out what was recorded. After end().
-  [[nodiscard]] PassRecording recording() const;
+  /// The memory of stamps and sequences, for threads that follow. Its plans and passes are empty.
+  [[nodiscard]] PassRecordingView memory() const noexcept {
+    return {.plans = {},
+            .passes = {},
+            .stamps = {stamps_.get(), capacity_.operations},
+            .sequences = {sequences_.get(), capacity_.sequences}};
+  }
+  /// A view of what was recorded, valid as long as the recorder. Call it after end().
+  [[nodiscard]] PassRecordingView recording() const;
 
  private:
-  struct Chunk {
-    std::unique_ptr<Instant[]> stamps;
-    std::size_t size = 0;
-    std::size_t used = 0;
-    std::size_t offset = 0;  // of its first stamp among all
-  };
-
-  void grow(std::size_t stamps);
-  [[nodiscard]] Instant* reserve(std::size_t count, std::uint32_t& index) noexcept;
+  /// Touches the memory of the first `stamps` stamps, but no more than the capacity.
+  void touch(std::size_t stamps);
+  /// Where the stamps of the next pass begin; null if `count` stamps do not fit.
+  [[nodiscard]] StampCode* reserve(std::size_t count) noexcept;
+  void add_batch(PassRecord& pass, std::span<const BatchSequence> batch) noexcept;
 
   const Clock& clock_;
-  std::array<PassRing*, 2> followed_;
+  std::array<PassRing*, 2> rings_;
   Capacity capacity_;
   std::vector<SharedPlan> plans_;
-  std::vector<Chunk> chunks_;
-  std::size_t stamp_capacity_ = 0;
-  std::size_t chunk_ = 0;  // that is being filled
   std::unique_ptr<PassRecord[]> passes_;
+  std::unique_ptr<StampCode[]> stamps_;  // only the first `touched_` of them are backed by memory
+  std::unique_ptr<BatchSequence[]> sequences_;
+  std::size_t touched_ = 0;
   std::size_t pass_count_ = 0;
+  std::size_t stamp_count_ = 0;
+  std::size_t sequence_count_ = 0;
   std::size_t lost_passes_ = 0;
-  // Of the pass that is open.
+  std::size_t lost_sequences_ = 0;
+  // The open pass.
   std::int32_t open_ = kNone;
-  Instant* first_ = nullptr;
-  Instant* next_ = nullptr;
-  Instant* limit_ = nullptr;
-  std::size_t extra_ = 0;  // stamps without room
+  StampWriter writer_;
+  StampCode* first_ = nullptr;
+  StampCode* next_ = nullptr;
+  StampCode* limit_ = nullptr;
+  std::size_t extra_ = 0;  // number of stamps that did not fit
   bool ended_ = false;
 };
 

@@ -1,11 +1,13 @@
-// A run with passes, small enough to be followed by hand.
+// A run with passes that is small enough to compute its figures by hand.
 #pragma once
 
 #include "enprof/model/energy_window.hpp"
 
-#include "record/run_recorder.hpp"
+#include "record/recording.hpp"
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,8 +15,8 @@ namespace enprof::testing {
 
 inline Instant at_ms(double ms) { return Instant{std::chrono::seconds{1} + from_ms(ms)}; }
 
-/// Eight operations: two layers of three between embedding and lm_head. Layer 0 has its rope in two
-/// pieces, layer 1 has one component of two operations.
+/// Eight operations: embedding, two layers of three operations each, lm_head. In layer 0 another
+/// component lies between the two rope operations; in layer 1 attention has two operations.
 inline OperationPlan small_plan() {
   const auto operation = [](std::int32_t layer, const char* component, const char* op,
                             const std::string& name) {
@@ -38,14 +40,14 @@ inline OperationPlan small_plan() {
   return plan;
 }
 
-/// 0–100 ms: prefill 0–40 with a pass in its forward section, decode 40–100 with two tokens of
-/// 30 ms, a pass in the forward section of each. A pass begins 1 ms into its section, its first
-/// operation 1 ms later; each operation takes 2 ms, and the pass ends 1 ms after the last.
+/// A run of 100 ms: prefill 0–40 with a pass in its forward section; decode 40–100 with two tokens
+/// of 30 ms, each with a pass in its forward section. A pass begins 1 ms after its section, and its
+/// first operation 1 ms later. Each operation takes 2 ms; the pass ends 1 ms after the last one.
 inline Recording small_recording() {
   Recording result;
   result.names = {"run", "forward"};
   result.token_texts = {"a", "b"};
-  result.passes.plans = {small_plan()};
+  result.passes.plans = {std::make_shared<const OperationPlan>(small_plan())};
   const auto span = [&](double begin, double end, std::int32_t parent, Level level, Phase phase,
                         std::int32_t token = Span::kNone) {
     result.spans.push_back({.begin = at_ms(begin),
@@ -57,32 +59,33 @@ inline Recording small_recording() {
                             .phase = phase});
     return static_cast<std::int32_t>(result.spans.size()) - 1;
   };
-  const auto pass = [&](double begin, std::int32_t parent) {
-    result.passes.passes.push_back(
-        {.begin = at_ms(begin),
-         .start = at_ms(begin + 1),
-         .end = at_ms(begin + 18),
-         .place = {.parent = parent,
-                   .spans_before = static_cast<std::uint32_t>(result.spans.size())},
-         .first_stamp = static_cast<std::uint32_t>(result.passes.stamps.size())});
+  const auto pass = [&](double begin, std::int32_t parent, const BatchSequence& sequence) {
+    std::vector<Instant> ends;
     for (int operation = 1; operation <= 8; ++operation) {
-      result.passes.stamps.push_back(at_ms(begin + 1 + 2 * operation));
+      ends.push_back(at_ms(begin + 1 + 2 * operation));
     }
+    result.passes.add({.begin = at_ms(begin),
+                       .start = at_ms(begin + 1),
+                       .end = at_ms(begin + 18),
+                       .place = {.parent = parent,
+                                 .spans_before = static_cast<std::uint32_t>(result.spans.size())}},
+                      ends, std::span(&sequence, 1));
   };
   span(0, 100, Span::kNone, Level::run, Phase::pre_inference);
   const auto prefill = span(0, 40, 0, Level::phase, Phase::prefill);
-  pass(1, span(0, 30, prefill, Level::section, Phase::prefill));
+  pass(1, span(0, 30, prefill, Level::section, Phase::prefill), {.tokens = 12, .outputs = 1});
   const auto decode = span(40, 100, 0, Level::phase, Phase::decode);
   for (std::int32_t token = 0; token < 2; ++token) {
     const double begin = 40 + 30 * token;
     const auto outer = span(begin, begin + 30, decode, Level::token, Phase::decode, token);
-    pass(begin + 1, span(begin, begin + 25, outer, Level::section, Phase::decode, token));
+    pass(begin + 1, span(begin, begin + 25, outer, Level::section, Phase::decode, token),
+         {.first_position = 12 + token, .tokens = 1, .outputs = 1});
     span(begin + 25, begin + 28, outer, Level::section, Phase::decode, token);
   }
   return result;
 }
 
-/// 10 W, and 20 W from 50 to 60 ms, in windows of 2 ms.
+/// Windows of 2 ms: 20 W from 50 to 60 ms, otherwise 10 W.
 inline std::vector<EnergyWindow> small_power() {
   std::vector<EnergyWindow> result;
   for (int begin = 0; begin < 100; begin += 2) {

@@ -14,21 +14,21 @@ RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Cloc
                          SpanRing* spans, SpanRing* more_spans)
     : clock_(clock),
       events_(events),
-      followed_{spans, more_spans},
+      rings_{spans, more_spans},
       capacity_{.spans = std::max<std::size_t>(capacity.spans, 1),
                 .tokens = capacity.tokens,
                 .text_bytes = capacity.text_bytes},
-      // Value-initialized on purpose: touching the pages now keeps page faults off the hot path.
+      // Value-initialized on purpose: writing to the pages now keeps page faults off the hot path.
       spans_(std::make_unique<Span[]>(capacity_.spans)),
       texts_(std::make_unique<Text[]>(capacity_.tokens)),
       text_bytes_(std::make_unique<char[]>(capacity_.text_bytes)) {
-  static_cast<void>(intern("run"));  // name 0: for spans whose level says what they are
+  static_cast<void>(intern("run"));  // name 0, of all spans that are not sections
 }
 
 void RunRecorder::begin() noexcept {
   spans_[0] = Span{.begin = clock_.now(), .level = Level::run};
   span_count_ = 1;
-  follow(0, true);
+  push_span(0, true);
 }
 
 void RunRecorder::end() noexcept {
@@ -41,10 +41,10 @@ void RunRecorder::end() noexcept {
   }
   if (phase_span_ != Span::kNone) {
     spans_[static_cast<std::size_t>(phase_span_)].end = now;
-    follow(phase_span_, false);
+    push_span(phase_span_, false);
   }
   spans_[0].end = now;
-  follow(0, false);
+  push_span(0, false);
   ended_ = true;
 }
 
@@ -64,15 +64,15 @@ void RunRecorder::enter_at(Phase phase, Instant at) noexcept {
                                       .level = Level::phase,
                                       .phase = phase});
   if (opened == Span::kNone) {
-    return;  // full: the present phase goes on
+    return;  // no room: the current phase goes on
   }
-  if (open_count_ > 0) {  // the present phase must contain it
+  if (open_count_ > 0) {  // the current phase must contain its spans
     cut_spans_ += open_count_;
     close_at(open_[0], at);
   }
   if (!first) {
     spans_[static_cast<std::size_t>(phase_span_)].end = at;
-    follow(phase_span_, false);
+    push_span(phase_span_, false);
   }
   phase_span_ = opened;
 }
@@ -91,9 +91,9 @@ std::int32_t RunRecorder::open_section(Phase phase, std::string_view name) noexc
                   .name = intern(name),
                   .level = Level::section,
                   .phase = outer.phase};
-  const std::int32_t opened = push(span);
+  const std::int32_t opened = append_open(span);
   if (opened != Span::kNone) {
-    publish(EventType::section_start, span, now);
+    push_event(EventType::section_start, span, now);
   }
   return opened;
 }
@@ -110,11 +110,11 @@ std::int32_t RunRecorder::open_token(Phase phase) noexcept {
     ++dropped_spans_;
     return Span::kNone;
   }
-  const std::int32_t opened = push({.begin = now,
-                                    .parent = parent,
-                                    .token = static_cast<std::int32_t>(token_count_),
-                                    .level = Level::token,
-                                    .phase = outer.phase});
+  const std::int32_t opened = append_open({.begin = now,
+                                           .parent = parent,
+                                           .token = static_cast<std::int32_t>(token_count_),
+                                           .level = Level::token,
+                                           .phase = outer.phase});
   if (opened != Span::kNone) {
     texts_[token_count_] = Text{.offset = text_count_};
     ++token_count_;
@@ -135,15 +135,15 @@ void RunRecorder::close_at(std::int32_t span, Instant at) noexcept {
   if (position == end) {
     return;
   }
-  for (auto inner = end; inner != position;) {  // innermost first, as events should come
+  for (auto inner = end; inner != position;) {  // the innermost first: its event comes first
     --inner;
     Span& closed = spans_[static_cast<std::size_t>(*inner)];
     closed.end = at;
-    follow(*inner, false);
+    push_span(*inner, false);
     if (closed.level == Level::section) {
-      publish(EventType::section_end, closed, at);
+      push_event(EventType::section_end, closed, at);
     } else if (closed.token != Span::kNone) {
-      publish(EventType::token_complete, closed, at);
+      push_event(EventType::token_complete, closed, at);
     }
   }
   open_count_ = static_cast<std::size_t>(position - begin);
@@ -157,14 +157,14 @@ void RunRecorder::set_text(std::int32_t span, std::string_view text) noexcept {
   if (token == Span::kNone) {
     return;
   }
-  if (!is_open(span)) {  // it has been told, and may be being read
+  if (!is_open(span)) {  // it was pushed to the rings: another thread may be reading its text
     dropped_text_bytes_ += text.size();
     return;
   }
   Text& entry = texts_[static_cast<std::size_t>(token)];
   const bool lies_last = entry.offset + entry.length == text_count_;
   if (!lies_last && text.size() > entry.length) {
-    entry.offset = text_count_;  // what follows its old place is the text of other tokens
+    entry.offset = text_count_;  // the texts of other tokens follow its old place
   }
   const bool grows = lies_last || entry.offset == text_count_;
   const std::size_t room = capacity_.text_bytes - entry.offset;
@@ -183,7 +183,7 @@ void RunRecorder::discard_token(std::int32_t span) noexcept {
     return;
   }
   Span& discarded = spans_[static_cast<std::size_t>(span)];
-  // Only the last token can be taken back: the others have successors that count on their number.
+  // Only the last token can be discarded: later tokens have already been numbered after the others.
   if (discarded.token == Span::kNone ||
       static_cast<std::size_t>(discarded.token) + 1 != token_count_) {
     return;
@@ -197,7 +197,7 @@ void RunRecorder::discard_token(std::int32_t span) noexcept {
   for (auto index = static_cast<std::size_t>(span); index < span_count_; ++index) {
     if (spans_[index].token == token) {
       spans_[index].token = Span::kNone;
-      follow(static_cast<std::int32_t>(index), is_open(static_cast<std::int32_t>(index)));
+      push_span(static_cast<std::int32_t>(index), is_open(static_cast<std::int32_t>(index)));
     }
   }
 }
@@ -209,11 +209,11 @@ std::int32_t RunRecorder::append(const Span& span) noexcept {
   }
   spans_[span_count_] = span;
   const auto index = static_cast<std::int32_t>(span_count_++);
-  follow(index, true);
+  push_span(index, true);
   return index;
 }
 
-std::int32_t RunRecorder::push(const Span& span) noexcept {
+std::int32_t RunRecorder::append_open(const Span& span) noexcept {
   if (open_count_ >= kMaxOpen) {
     ++dropped_spans_;
     return Span::kNone;
@@ -256,7 +256,7 @@ std::uint16_t RunRecorder::intern(std::string_view name) noexcept {
   return static_cast<std::uint16_t>(name_count_++);
 }
 
-void RunRecorder::publish(EventType type, const Span& span, Instant at) noexcept {
+void RunRecorder::push_event(EventType type, const Span& span, Instant at) noexcept {
   if (events_ != nullptr) {
     events_->push({.type = type,
                    .phase = span.phase,
@@ -276,14 +276,15 @@ std::string_view RunRecorder::token_text(std::int32_t token) const noexcept {
   return {text_bytes_.get() + text.offset, text.length};
 }
 
-Recording RunRecorder::recording() const {
-  Recording result;
-  result.spans.assign(spans_.get(), spans_.get() + span_count_);
+RecordingView RunRecorder::recording() const {
+  RecordingView result{.spans = {spans_.get(), span_count_}, .names = {}, .token_texts = {}};
+  result.names.reserve(name_count_);
   for (std::size_t index = 0; index < name_count_; ++index) {
-    result.names.emplace_back(name(static_cast<std::uint16_t>(index)));
+    result.names.push_back(name(static_cast<std::uint16_t>(index)));
   }
+  result.token_texts.reserve(token_count_);
   for (std::size_t token = 0; token < token_count_; ++token) {
-    result.token_texts.emplace_back(token_text(static_cast<std::int32_t>(token)));
+    result.token_texts.push_back(token_text(static_cast<std::int32_t>(token)));
   }
   result.dropped_spans = dropped_spans_;
   result.dropped_text_bytes = dropped_text_bytes_;

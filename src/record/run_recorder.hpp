@@ -1,4 +1,4 @@
-// The hot path: what an engine's thread writes while it works.
+// Records the spans of a run. This is the hot path: an engine's thread calls it during inference.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -7,43 +7,32 @@
 
 #include "base/ring_buffer.hpp"
 #include "record/event_ring.hpp"
-#include "record/pass_recorder.hpp"
+#include "record/pass_record.hpp"
+#include "record/recording.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
 namespace enprof {
 
-/// A span as it was when something about it changed. Of those with one index the last one counts.
+/// A span after a change. If several records have the same index, the last one is valid.
 struct SpanRecord {
-  std::int32_t index = 0;  ///< in Recording::spans
+  std::int32_t index = 0;  ///< in RecordingView::spans
   bool open = false;       ///< its end is not known yet
   Span span;
 };
 using SpanRing = RingBuffer<SpanRecord>;
 
-/// What a run has left behind, to be read after it ended.
-struct Recording {
-  std::vector<Span> spans;  ///< the run first; as attribute() wants them
-  std::vector<std::string> names;
-  std::vector<std::string> token_texts;  ///< by token index
-  std::size_t dropped_spans = 0;
-  std::size_t dropped_text_bytes = 0;
-  std::size_t cut_spans = 0;  ///< that ended because another phase began
-  PassRecording passes;
-};
-
-/// Records spans into memory that it allocated beforehand. No call between begin() and end()
-/// allocates, locks, logs or throws, but for waking the reader of an EventRing; what does not fit
-/// is dropped and counted.
+/// Records spans into memory that it allocates in its constructor. Between begin() and end() no
+/// call allocates, locks, logs or throws, except that an event wakes the reader of the EventRing.
+/// Spans and texts that do not fit are dropped and counted.
 ///
-/// Threads: one thread records. Another may read names and token texts of events, and of spans that
-/// are closed, that it got through a ring, for the ring's order makes them visible.
+/// Threads: one thread records. Another may read the names and token texts of events, and of closed
+/// spans, that it popped from a ring; the ring's memory order makes them visible.
 class RunRecorder {
  public:
   struct Capacity {
@@ -55,27 +44,28 @@ class RunRecorder {
   static constexpr std::size_t kMaxNameLength = 48;
   static constexpr std::size_t kMaxOpen = 64;
 
-  /// `events` may be null: then nobody listens. So may `spans` and `more_spans`: who follows.
+  /// `events` gets the run's events; `spans` and `more_spans` get each change of a span. Each may
+  /// be null.
   RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
               SpanRing* spans = nullptr, SpanRing* more_spans = nullptr);
 
   /// Starts the run's clock.
   void begin() noexcept;
-  /// Closes everything that is open, and the run. Later calls of any kind do nothing.
+  /// Closes all open spans and the run. Later calls record nothing.
   void end() noexcept;
 
-  /// A later phase ends the present one and all that is open in it.
+  /// Ends the current phase and its open spans if `phase` is a later one; else does nothing.
   void enter(Phase phase) noexcept;
-  /// The span's index, or Span::kNone where it was dropped; to be given to close().
+  /// Returns the span's index, which close() takes, or Span::kNone if the span was dropped.
   [[nodiscard]] std::int32_t open_section(Phase phase, std::string_view name) noexcept;
   [[nodiscard]] std::int32_t open_token(Phase phase) noexcept;
-  /// Closes a span and all that was opened after it. A span that is not open is left alone.
+  /// Closes a span and the spans that were opened after it. Does nothing if the span is not open.
   void close(std::int32_t span) noexcept;
-  /// Of a token that is open; of others it is dropped, and counted.
+  /// Sets the text of an open token. For a token that is closed, drops and counts the text.
   void set_text(std::int32_t span, std::string_view text) noexcept;
   void discard_token(std::int32_t span) noexcept;
 
-  /// Where in the run we are, for a pass to be put there.
+  /// The current place in the run, for a pass that begins now.
   [[nodiscard]] PassPlace place() const noexcept {
     return {.parent = innermost(), .spans_before = static_cast<std::uint32_t>(span_count_)};
   }
@@ -85,8 +75,9 @@ class RunRecorder {
   [[nodiscard]] std::string_view name(std::uint16_t index) const noexcept;
   [[nodiscard]] std::string_view token_text(std::int32_t token) const noexcept;
 
-  /// Copies out what was recorded. After end().
-  [[nodiscard]] Recording recording() const;
+  /// A view of what was recorded, valid as long as the recorder. It has no passes: the PassRecorder
+  /// has them. Call it after end().
+  [[nodiscard]] RecordingView recording() const;
 
  private:
   struct Name {
@@ -100,14 +91,14 @@ class RunRecorder {
 
   void enter_at(Phase phase, Instant at) noexcept;
   std::int32_t append(const Span& span) noexcept;
-  std::int32_t push(const Span& span) noexcept;
+  std::int32_t append_open(const Span& span) noexcept;
   void close_at(std::int32_t span, Instant at) noexcept;
   [[nodiscard]] std::uint16_t intern(std::string_view name) noexcept;
   [[nodiscard]] std::int32_t innermost() const noexcept;
   [[nodiscard]] bool is_open(std::int32_t span) const noexcept;
-  void publish(EventType type, const Span& span, Instant at) noexcept;
-  void follow(std::int32_t span, bool open) noexcept {
-    for (SpanRing* ring : followed_) {
+  void push_event(EventType type, const Span& span, Instant at) noexcept;
+  void push_span(std::int32_t span, bool open) noexcept {
+    for (SpanRing* ring : rings_) {
       if (ring != nullptr) {
         ring->push({.index = span, .open = open, .span = spans_[static_cast<std::size_t>(span)]});
       }
@@ -116,9 +107,9 @@ class RunRecorder {
 
   const Clock& clock_;
   EventRing* events_;
-  std::array<SpanRing*, 2> followed_;
+  std::array<SpanRing*, 2> rings_;
   Capacity capacity_;
-  // Plain arrays: they never move, so that a listener may read what was published.
+  // Plain arrays never move, so another thread may read names and texts meanwhile.
   std::unique_ptr<Span[]> spans_;
   std::unique_ptr<Text[]> texts_;
   std::unique_ptr<char[]> text_bytes_;

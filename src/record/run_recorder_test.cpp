@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 namespace enprof {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// Moves on by one millisecond at each look.
+/// Advances by one millisecond at each reading.
 class TickingClock final : public Clock {
  public:
   [[nodiscard]] Instant now() const noexcept override { return now_ += 1ms; }
@@ -30,7 +31,7 @@ TEST_F(RunRecorderTest, PhasesFollowEachOtherWithoutGaps) {
   recorder_.enter(Phase::prefill);
   recorder_.close(recorder_.open_section(Phase::decode, "forward"));
   recorder_.end();
-  const Recording recording = recorder_.recording();
+  const RecordingView recording = recorder_.recording();
 
   ASSERT_EQ(recording.spans.size(), 4U);
   const Span& run = recording.spans[0];
@@ -43,7 +44,7 @@ TEST_F(RunRecorderTest, PhasesFollowEachOtherWithoutGaps) {
   EXPECT_EQ(recording.names[recording.spans[3].name], "forward");
 }
 
-TEST_F(RunRecorderTest, AnEarlierPhaseIsThePresentOne) {
+TEST_F(RunRecorderTest, AnEarlierPhaseDoesNotEndTheCurrentOne) {
   recorder_.begin();
   recorder_.enter(Phase::decode);
   recorder_.close(recorder_.open_section(Phase::prefill, "late"));
@@ -61,7 +62,7 @@ TEST_F(RunRecorderTest, AnotherPhaseEndsWhatIsOpenAndCountsIt) {
   recorder_.close(inner);  // too late: nothing happens
   recorder_.close(outer);
   recorder_.end();
-  const Recording recording = recorder_.recording();
+  const RecordingView recording = recorder_.recording();
   EXPECT_EQ(recording.cut_spans, 2U);
   const Span& decode = recording.spans[static_cast<std::size_t>(token)];
   EXPECT_EQ(decode.phase, Phase::decode);
@@ -72,7 +73,7 @@ TEST_F(RunRecorderTest, AnotherPhaseEndsWhatIsOpenAndCountsIt) {
     EXPECT_EQ(recording.spans[static_cast<std::size_t>(cut)].end, phase.begin);
     EXPECT_EQ(recording.spans[static_cast<std::size_t>(cut)].phase, Phase::prefill);
   }
-  EXPECT_EQ(recording.token_texts, std::vector<std::string>{"a"});
+  EXPECT_EQ(recording.token_texts, std::vector<std::string_view>{"a"});
 }
 
 TEST_F(RunRecorderTest, AnOlderTokensTextLeavesThoseOfLaterOnesAlone) {
@@ -90,8 +91,8 @@ TEST_F(RunRecorderTest, AnOlderTokensTextLeavesThoseOfLaterOnesAlone) {
   recorder_.set_text(second, "b");
   recorder_.close(first);
   recorder_.end();
-  const Recording recording = recorder_.recording();
-  EXPECT_EQ(recording.token_texts, (std::vector<std::string>{"AAAA", "b"}));
+  const RecordingView recording = recorder_.recording();
+  EXPECT_EQ(recording.token_texts, (std::vector<std::string_view>{"AAAA", "b"}));
   EXPECT_EQ(recording.dropped_text_bytes, 0U);
 }
 
@@ -99,12 +100,12 @@ TEST_F(RunRecorderTest, TheTextOfATokenThatHasEndedIsNotTouched) {
   recorder_.begin();
   const auto outer = recorder_.open_section(Phase::decode, "outer");
   const auto token = recorder_.open_token(Phase::decode);
-  recorder_.set_text(token, "told");
-  recorder_.close(outer);  // and the token with it, which listeners hear of
+  recorder_.set_text(token, "kept");
+  recorder_.close(outer);  // and the token in it, which is pushed to the rings
   recorder_.set_text(token, "late");
   recorder_.end();
-  const Recording recording = recorder_.recording();
-  EXPECT_EQ(recording.token_texts, std::vector<std::string>{"told"});
+  const RecordingView recording = recorder_.recording();
+  EXPECT_EQ(recording.token_texts, std::vector<std::string_view>{"kept"});
   EXPECT_EQ(recording.dropped_text_bytes, 4U);
 }
 
@@ -117,12 +118,12 @@ TEST_F(RunRecorderTest, TokensHaveNumbersAndTexts) {
     recorder_.close(token);
   }
   recorder_.end();
-  const Recording recording = recorder_.recording();
-  EXPECT_EQ(recording.token_texts, (std::vector<std::string>{"Hel", "lo"}));
+  const RecordingView recording = recorder_.recording();
+  EXPECT_EQ(recording.token_texts, (std::vector<std::string_view>{"Hel", "lo"}));
   EXPECT_EQ(recording.spans.back().token, 1);  // the section worked for token 1
 }
 
-TEST_F(RunRecorderTest, ADiscardedTokenLeavesItsTimeAndNothingElse) {
+TEST_F(RunRecorderTest, ADiscardedTokenKeepsOnlyItsTime) {
   recorder_.begin();
   auto token = recorder_.open_token(Phase::decode);
   recorder_.set_text(token, "kept");
@@ -132,8 +133,8 @@ TEST_F(RunRecorderTest, ADiscardedTokenLeavesItsTimeAndNothingElse) {
   recorder_.discard_token(token);
   recorder_.close(token);
   recorder_.end();
-  const Recording recording = recorder_.recording();
-  EXPECT_EQ(recording.token_texts, (std::vector<std::string>{"kept"}));
+  const RecordingView recording = recorder_.recording();
+  EXPECT_EQ(recording.token_texts, (std::vector<std::string_view>{"kept"}));
   EXPECT_EQ(recording.spans.back().token, Span::kNone);
   EXPECT_EQ(recording.spans.back().level, Level::token);
 }
@@ -145,7 +146,7 @@ TEST_F(RunRecorderTest, ClosingAnOuterSpanClosesTheInnerOnes) {
   recorder_.close(outer);
   recorder_.close(inner);  // too late: nothing happens
   recorder_.end();
-  const Recording recording = recorder_.recording();
+  const RecordingView recording = recorder_.recording();
   EXPECT_EQ(recording.spans[static_cast<std::size_t>(inner)].end,
             recording.spans[static_cast<std::size_t>(outer)].end);
 }
@@ -165,7 +166,7 @@ TEST_F(RunRecorderTest, EndClosesEverythingAndNothingIsRecordedAfterIt) {
 
 TEST_F(RunRecorderTest, WhatDoesNotFitIsDroppedAndCounted) {
   recorder_.begin();
-  for (int index = 0; index < 6; ++index) {  // room for 4 tokens
+  for (int index = 0; index < 6; ++index) {  // there is room for 4 tokens
     const auto token = recorder_.open_token(Phase::decode);
     recorder_.set_text(token, "sevench");  // and for 16 bytes
     recorder_.close(token);
@@ -174,7 +175,7 @@ TEST_F(RunRecorderTest, WhatDoesNotFitIsDroppedAndCounted) {
     recorder_.close(recorder_.open_section(Phase::decode, "s"));
   }
   recorder_.end();
-  const Recording recording = recorder_.recording();
+  const RecordingView recording = recorder_.recording();
   EXPECT_EQ(recording.spans.size(), 64U);
   EXPECT_EQ(recording.dropped_spans, 2U + 100U - (64U - 6U));
   EXPECT_EQ(recording.dropped_text_bytes, 4U * 7U - 16U);
@@ -198,7 +199,7 @@ TEST_F(RunRecorderTest, NamesBeyondTheTableShareOne) {
     recorder_.close(recorder_.open_section(Phase::prefill, "name " + std::to_string(index)));
   }
   recorder_.end();
-  const Recording recording = recorder_.recording();
+  const RecordingView recording = recorder_.recording();
   EXPECT_EQ(recording.names.size(), RunRecorder::kMaxNames);
   EXPECT_EQ(recording.names.back(), "(other)");
 }
@@ -211,7 +212,7 @@ TEST_F(RunRecorderTest, ALongNameIsCut) {
   EXPECT_EQ(recorder_.recording().names.back(), name.substr(0, RunRecorder::kMaxNameLength));
 }
 
-TEST_F(RunRecorderTest, EventsTellOfSectionsAndTokens) {
+TEST_F(RunRecorderTest, SectionsAndTokensMakeEvents) {
   recorder_.begin();
   const auto token = recorder_.open_token(Phase::decode);
   recorder_.close(recorder_.open_section(Phase::decode, "forward"));

@@ -1,4 +1,4 @@
-// Where the spans of a run stand in a recording that leaves some of them out.
+// Maps span indices of a run to those of a recording that has only some of the run's spans.
 #pragma once
 
 #include <algorithm>
@@ -9,14 +9,14 @@
 
 namespace enprof {
 
-/// Spans are added in the order of their indices, one after the other: the place of each is the
-/// number of those before it. A look takes the logarithm of their number, whichever is looked for:
-/// a long run has hundreds of thousands of them, and each of its passes is looked for.
+/// Spans are added in the order of their indices. The place of a span is the number of spans that
+/// were added before it. A search takes time that grows with the logarithm of that number: a long
+/// run has hundreds of thousands of spans, and each of its passes makes a search.
 class SpanPlaces {
  public:
-  /// `index` is greater than those before it.
+  /// `index` must be greater than all indices that were added before.
   void add(std::int32_t index) { indices_.push_back(index); }
-  /// Empty where the span was left out.
+  /// Empty if the span was not added.
   [[nodiscard]] std::optional<std::int32_t> find(std::int32_t index) const {
     const std::size_t place = count_before(index);
     if (place == indices_.size() || indices_[place] != index) {
@@ -24,7 +24,7 @@ class SpanPlaces {
     }
     return static_cast<std::int32_t>(place);
   }
-  /// How many spans there are whose index is less.
+  /// The number of added spans whose index is less than `index`.
   [[nodiscard]] std::size_t count_before(std::int32_t index) const {
     return static_cast<std::size_t>(std::ranges::lower_bound(indices_, index) - indices_.begin());
   }

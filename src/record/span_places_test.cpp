@@ -22,8 +22,8 @@ TEST(SpanPlaces, APlaceIsTheNumberOfThoseBefore) {
   EXPECT_EQ(places.count_before(100), 4U);
 }
 
-/// Were a look to walk along all spans, this would take hours.
-TEST(SpanPlaces, ALookDoesNotWalkAlongAllSpans) {
+/// With a search in linear time this test would take hours.
+TEST(SpanPlaces, ASearchDoesNotVisitAllSpans) {
   constexpr std::int32_t kSpans = 3'000'000;
   SpanPlaces places;
   for (std::int32_t index = 0; index < kSpans; ++index) {

@@ -9,7 +9,7 @@
 namespace enprof {
 namespace {
 
-/// Running sums side by side, so that the compiler may use vector registers without reordering.
+/// Several partial sums, so that the compiler can use vector registers without reordering sums.
 constexpr std::size_t kLanes = 8;
 using Lanes = std::array<double, kLanes>;
 
@@ -21,7 +21,7 @@ double sum(const Lanes& lanes) {
   return total;
 }
 
-/// Sum over all elements of a function of each.
+/// Σ function(x) over all elements x.
 template <class Function>
 double sum_of(std::span<const float> values, Function function) {
   Lanes lanes{};
@@ -55,7 +55,7 @@ std::vector<float> finite_only(std::span<const float> values) {
 }
 
 bool all_finite(std::span<const float> values) {
-  // 0 × x is 0 for a finite x alone, and NaN sticks.
+  // 0 × x is 0 only if x is finite; otherwise it is NaN, and so is the sum.
   return sum_of(values, [](double x) { return 0.0 * x; }) == 0.0;
 }
 
@@ -161,7 +161,7 @@ std::optional<double> routing_entropy_of_logits(std::span<const float> logits) {
   if (logits.empty() || !all_finite(logits)) {
     return std::nullopt;
   }
-  // The largest is taken off first, so that no exponential overflows.
+  // The largest logit is subtracted, so that no exponential overflows.
   const auto largest = static_cast<double>(*std::ranges::max_element(logits));
   const double total = sum_of(logits, [largest](double x) { return std::exp(x - largest); });
   return sum_of(logits,

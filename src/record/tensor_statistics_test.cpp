@@ -13,7 +13,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr double kNear = 1e-9;
 
-// Every expected value is worked out by hand from the formula in the header.
+// Every expected value was computed by hand from the formula in the header.
 
 TEST(TensorStatistics, ActivationsOfATensor) {
   // Σ = 4, mean 1; deviations −3, 0, −1, 4 → squares 9, 0, 1, 16; variance 26/4 = 6.5.
@@ -80,7 +80,7 @@ TEST(TensorStatistics, AttentionAtItsExtremes) {
   EXPECT_EQ(one->sparsity, 0.5);
 }
 
-TEST(TensorStatistics, AttentionWithoutSenseIsAbsent) {
+TEST(TensorStatistics, InvalidAttentionWeightsHaveNoStatistics) {
   EXPECT_FALSE(attention_row_statistics(std::vector<float>{0.5F, kNaN}, 2));
   EXPECT_FALSE(attention_row_statistics(std::vector<float>{0.5F, 0.5F}, 0));
   EXPECT_FALSE(attention_row_statistics({}, 1));
@@ -94,7 +94,7 @@ TEST(TensorStatistics, AHeadIsTheMeanOfItsQueries) {
   ASSERT_TRUE(found);
   EXPECT_NEAR(found->entropy_nats, std::log(2.0) / 2, kNear);
   EXPECT_EQ(found->maximum_weight, 0.75);
-  EXPECT_EQ(found->sparsity, 0.5);  // none of one, two of two
+  EXPECT_EQ(found->sparsity, 0.5);  // mean of 0 of 1 and 2 of 2
   EXPECT_FALSE(attention_head_statistics({}, 3, visible));
 }
 
@@ -124,7 +124,7 @@ TEST(TensorStatistics, RoutingEntropy) {
 }
 
 TEST(TensorStatistics, RoutingEntropyOfLogits) {
-  // Equal logits, however large: ln n. One that is 1000 above: all of it.
+  // Equal logits of any size: ln n. One logit that is larger by 1000 has all the weight: 0.
   EXPECT_NEAR(*routing_entropy_of_logits(std::vector<float>{1000, 1000}), std::log(2.0), kNear);
   EXPECT_NEAR(*routing_entropy_of_logits(std::vector<float>{0, 1000}), 0.0, kNear);
   // p = ¾, ¼ at a difference of ln 3.
@@ -137,7 +137,7 @@ TEST(TensorStatistics, LoadBalanceOfExperts) {
   EXPECT_EQ(expert_load_balance(std::vector<std::size_t>{5, 5, 5, 5}), 1.0);
   // Mean 2, deviations ±1: σ 1, balance ½.
   EXPECT_NEAR(*expert_load_balance(std::vector<std::size_t>{1, 3}), 0.5, kNear);
-  // One expert of five does it all: mean 1, σ = √((16 + 4)/5) = 2.
+  // One expert of five does all the work: mean 1, σ = √((16 + 4)/5) = 2.
   EXPECT_NEAR(*expert_load_balance(std::vector<std::size_t>{5, 0, 0, 0, 0}), -1.0, kNear);
   EXPECT_FALSE(expert_load_balance(std::vector<std::size_t>{0, 0}));
   EXPECT_FALSE(expert_load_balance({}));

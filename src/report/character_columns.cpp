@@ -5,15 +5,16 @@
 namespace enprof {
 namespace {
 
-/// The vowels and final consonants of Hangul syllables that are written in pieces: a terminal draws
-/// them into the two columns of the initial consonant. utf8proc counts each as a letter.
+/// The vowels and final consonants of Hangul syllables that are written as separate code points:
+/// terminals draw them into the two columns of the initial consonant. utf8proc counts each as a
+/// letter.
 bool joins_hangul_syllable(const utf8proc_property_t& properties) {
   return properties.boundclass == UTF8PROC_BOUNDCLASS_V ||
          properties.boundclass == UTF8PROC_BOUNDCLASS_T;
 }
 
-/// Vowel signs as those of Devanagari: xterm, VTE and the C library's wcwidth(3) give them a
-/// column. utf8proc counts all that combines as nothing.
+/// Vowel signs such as those of Devanagari: xterm, VTE and the C library's wcwidth(3) give them a
+/// column. utf8proc gives no column to anything that combines.
 bool is_spacing_mark(const utf8proc_property_t& properties) {
   return properties.category == UTF8PROC_CATEGORY_MC;
 }

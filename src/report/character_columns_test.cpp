@@ -25,7 +25,7 @@ TEST(CharacterColumns, CombiningMarksAndFormatCharactersTakeNone) {
   expect_columns(0, {U'\u0301', U'\u20DD', U'\uFE0F', U'\u200B', U'\u200D', U'\u064B'});
 }
 
-// Where utf8proc alone would say otherwise.
+// Characters for which utf8proc alone gives a different width.
 TEST(CharacterColumns, VowelSignsWithAPlaceOfTheirOwnTakeOne) {
   expect_columns(1, {U'\u0903', U'\u093E', U'\u0BBE'});
 }

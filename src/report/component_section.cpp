@@ -1,6 +1,8 @@
 #include "report/component_section.hpp"
 
 #include "model/component_family.hpp"
+#include "model/whole_energy.hpp"
+#include "report/column_unit.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
@@ -21,19 +23,20 @@ constexpr std::size_t kOperations = 5;
 constexpr std::size_t kNameColumns = 24;
 constexpr std::size_t kOperationColumns = 18;
 constexpr std::size_t kMostLayerColumns = 32;
-constexpr double kFamilyShown = 0.005;    // of its phase: what rounds to 1 %
-constexpr double kFullCoverage = 0.9995;  // what rounds to 100.0 %
+constexpr double kFamilyShown = 0.005;    // of its phase: less than rounds to 1 %
+constexpr double kFullCoverage = 0.9995;  // less than rounds to 100.0 %
 
-/// A name that leaves room for the numbers beside it.
+/// Shortens a name so that the numbers beside it fit.
 std::string shortened(std::string_view name, std::size_t columns) {
-  // Names of components and ops are ASCII: llama.cpp's, or a weight's.
+  // The names of components and ops are ASCII: they come from llama.cpp or from a weight.
   return name.size() <= columns ? std::string{name}
                                 : fmt::format("{}…", name.substr(0, columns - 1));
 }
 
-/// What is taken together in a cell of the page.
+/// The sums in one cell of the page.
 struct Part {
-  std::optional<Joules> energy;  // of what was measured
+  std::optional<Joules> energy;            // over what was measured
+  std::optional<Joules> whole = Joules{};  // over all of the time; empty if too much is unknown
   Nanoseconds duration{0};
   std::optional<double> bytes = 0.0;
 
@@ -41,6 +44,8 @@ struct Part {
     if (figure.total) {
       energy = energy.value_or(Joules{}) + *figure.total;
     }
+    const std::optional<Joules> more = whole_energy(figure);
+    whole = whole && more ? std::optional{*whole + *more} : std::nullopt;
     duration += figure.duration;
     bytes = bytes && more_bytes ? std::optional{*bytes + *more_bytes} : std::nullopt;
   }
@@ -48,16 +53,11 @@ struct Part {
     if (other.energy) {
       energy = energy.value_or(Joules{}) + *other.energy;
     }
+    whole = whole && other.whole ? std::optional{*whole + *other.whole} : std::nullopt;
     duration += other.duration;
     bytes = bytes && other.bytes ? std::optional{*bytes + *other.bytes} : std::nullopt;
   }
 };
-
-std::string picojoules_per_byte(const Part& part) {
-  return part.energy && part.bytes && *part.bytes > 0.0
-             ? fmt::format("{:.4g}", part.energy->value() / *part.bytes * 1e12)
-             : std::string{kAbsent};
-}
 
 class ComponentSection {
  public:
@@ -65,7 +65,7 @@ class ComponentSection {
     for (const ComponentFigure& component : run_.components) {
       by_energy_ = by_energy_ || component.figure.total.has_value();
       if (phases_.empty() || phases_.back() != component.phase) {
-        phases_.push_back(component.phase);  // components are in the order of phases
+        phases_.push_back(component.phase);  // components are sorted by phase
       }
       rows_[component.component][component.phase].add(component.figure, component.bytes);
       all_[component.phase].add(component.figure, component.bytes);
@@ -94,8 +94,26 @@ class ComponentSection {
     }
     return sum;
   }
-  [[nodiscard]] std::string cell(const Part& part) const {
-    return by_energy_ ? format_energy(part.energy) : format_duration(part.duration);
+  /// What a cell shows; empty if it is not known.
+  [[nodiscard]] std::optional<double> shown(const Part& part) const {
+    if (!by_energy_) {
+      return seconds(part.duration);
+    }
+    return part.energy ? std::optional{part.energy->value()} : std::nullopt;
+  }
+  [[nodiscard]] ColumnUnit unit() const { return ColumnUnit(by_energy_ ? "J" : "s"); }
+  /// Estimates are always marked.
+  [[nodiscard]] std::string mark() const {
+    return by_energy_ && run_.totals.figure.quality.method == Method::estimated ? "~" : "";
+  }
+  [[nodiscard]] std::string picojoules_per_byte(const Part& part) const {
+    return part.whole && part.bytes && *part.bytes > 0.0
+               ? fmt::format("{}{:.4g}", mark(), part.whole->value() / *part.bytes * 1e12)
+               : std::string{kAbsent};
+  }
+  [[nodiscard]] std::string cell(const ColumnUnit& unit, const Part& part) const {
+    const auto value = shown(part);
+    return (value ? mark() : "") + unit.cell(value);
   }
   [[nodiscard]] std::string share(const Part& part, Phase phase) const {
     const double all = value(all_.at(phase));
@@ -103,20 +121,30 @@ class ComponentSection {
                                                      : std::string{kAbsent};
   }
 
-  /// One row for each of the costliest components, the phases side by side.
+  /// One row for each of the costliest components, with the phases side by side.
   void components() {
+    std::map<Phase, ColumnUnit> units;
+    for (const Phase phase : phases_) {
+      units.emplace(phase, unit()).first->second.add(shown(all_.at(phase)));
+    }
+    for (const auto& [name, parts] : rows_) {
+      for (const auto& [phase, part] : parts) {
+        units.at(phase).add(shown(part));
+      }
+    }
     std::vector<Align> columns{Align::left};
     std::vector<std::string> head{"component"};
     for (const Phase phase : phases_) {
       columns.insert(columns.end(), {Align::right, Align::right});
-      head.insert(head.end(), {std::string{to_string(phase)}, "share"});
+      head.insert(head.end(),
+                  {fmt::format("{} {}", to_string(phase), units.at(phase).name()), "share"});
     }
     columns.push_back(Align::right);
-    head.emplace_back("pJ/byte");  // of the last phase, which is decode in a run that got there
+    head.emplace_back("pJ/byte");  // of the last phase, usually decode
     TextTable table(std::move(columns));
     constexpr std::size_t kNarrowName = 8;
     table.may_cut(0, kNarrowName);
-    // First what a byte costs, then shares, then the phase that costs least to leave out.
+    // Drop first the cost per byte, then shares, then the phase with the least energy.
     std::vector<std::size_t> droppable{head.size() - 1};
     for (std::size_t phase = 0; phase < phases_.size(); ++phase) {
       droppable.push_back(2 * phase + 2);
@@ -127,11 +155,11 @@ class ComponentSection {
     table.may_drop(std::move(droppable));
     table.row(std::move(head), Style::dim);
     const auto add = [&](const std::string& name, const ByPhase& parts, Style style) {
-      std::vector<std::string> cells{shortened(name, kNameColumns)};
+      std::vector<std::string> cells{shortened(shown_component(name), kNameColumns)};
       for (const Phase phase : phases_) {
         const auto part = parts.find(phase);
         const bool there = part != parts.end();
-        cells.push_back(there ? cell(part->second) : std::string{kAbsent});
+        cells.push_back(there ? cell(units.at(phase), part->second) : std::string{kAbsent});
         cells.push_back(there ? share(part->second, phase) : std::string{kAbsent});
       }
       const auto last = parts.find(phases_.back());
@@ -160,14 +188,14 @@ class ComponentSection {
     page_.table(table);
     if (const auto coverage = operation_coverage(run_); coverage && *coverage < kFullCoverage) {
       page_.add("  " +
-                wrap(fmt::format("Operations are told apart in {} of the passes' time.",
+                wrap(fmt::format("Operations are identified in {} of the passes' time.",
                                  format_percent(*coverage)),
                      page_.terminal().width, 2) +
                 "\n");
     }
   }
 
-  /// Attention against MLP.
+  /// Compares attention with MLP.
   void families() {
     for (const Phase phase : phases_) {
       std::map<std::string_view, double> families;
@@ -190,7 +218,7 @@ class ComponentSection {
     }
   }
 
-  /// A strip for each phase: the layers from the first to the last.
+  /// A sparkline per phase over the layers.
   void layers() {
     for (const Phase phase : phases_) {
       std::vector<std::optional<double>> values;
@@ -216,10 +244,10 @@ class ComponentSection {
         continue;
       }
       const std::string_view unit = by_energy_ ? "J" : "s";
-      page_.line(
-          fmt::format("  {}", to_string(phase)),
-          fmt::format("{} layers 0–{}: {} to {} each", sparkline(values, kMostLayerColumns),
-                      values.size() - 1, format_si(*least, unit, 3), format_si(*most, unit, 3)));
+      page_.line(fmt::format("  {}", to_string(phase)),
+                 fmt::format("{} layers 0–{}: {}{} to {}{} each",
+                             sparkline(values, kMostLayerColumns), values.size() - 1, mark(),
+                             format_si(*least, unit, 3), mark(), format_si(*most, unit, 3)));
     }
   }
 
@@ -236,18 +264,23 @@ class ComponentSection {
     std::ranges::stable_sort(sorted, std::ranges::greater{},
                              [&](const auto& entry) { return value(entry.first); });
     sorted.resize(std::min(sorted.size(), kOperations));
+    ColumnUnit column = unit();
+    for (const auto& [part, operation] : sorted) {
+      column.add(shown(part));
+    }
     TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right,
                      Align::right, Align::right});
     table.may_drop({3, 6, 2, 5});
     table.may_cut(1, 8);
     table.row(
-        {"phase", "operation", "", "count", by_energy_ ? "energy" : "time", "share", "pJ/byte"},
+        {"phase", "operation", "", "count",
+         fmt::format("{} {}", by_energy_ ? "energy" : "time", column.name()), "share", "pJ/byte"},
         Style::dim);
     for (const auto& [part, operation] : sorted) {
       table.row({std::string{to_string(operation->phase)},
-                 shortened(operation->component, kOperationColumns),
+                 shortened(shown_component(operation->component), kOperationColumns),
                  shortened(operation->op, kOperationColumns), format_count(operation->count),
-                 cell(part), share(part, operation->phase), picojoules_per_byte(part)});
+                 cell(column, part), share(part, operation->phase), picojoules_per_byte(part)});
     }
     page_.add("\n");
     page_.table(table);
@@ -257,7 +290,7 @@ class ComponentSection {
   const ProfiledRun& run_;
   bool by_energy_ = false;
   std::vector<Phase> phases_;
-  std::map<std::string, ByPhase> rows_;  // by component
+  std::map<std::string, ByPhase> rows_;  // component → sums
   ByPhase all_;
 };
 
@@ -307,7 +340,7 @@ std::string sparkline(const std::vector<std::optional<double>>& values, std::siz
       result += kMissing;
       continue;
     }
-    // Blocks begin at zero: a layer that uses a tenth more is a tenth higher, and no more.
+    // Bars start at zero, so that a layer which uses a tenth more is a tenth higher.
     const double height = highest > 0.0 ? std::max(*mean, 0.0) / highest : 0.0;
     const auto block = static_cast<std::size_t>(height * kBlocks.size());
     result += kBlocks[std::min(block, kBlocks.size() - 1)];

@@ -1,4 +1,4 @@
-// Where the joules of the forward passes went: by component, by layer, by operation.
+// Energy and time inside the forward passes: by component, by layer, by operation.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -11,12 +11,12 @@
 
 namespace enprof {
 
-/// Share (0–1) of the passes' time whose operations are told apart. What is missing is in the
-/// component (untimed).
+/// Share (0–1) of the passes' time in which operations are identified. The rest is in the component
+/// (untimed).
 class OperationCoverage {
  public:
   void add(const ComponentFigure& component);
-  /// Of the components that were added; empty where they took no time.
+  /// The share over the components added; empty if they took no time.
   [[nodiscard]] std::optional<double> share() const;
 
  private:
@@ -25,12 +25,12 @@ class OperationCoverage {
 };
 [[nodiscard]] std::optional<double> operation_coverage(const ProfiledRun& run);
 
-/// One character for each value, as high as it is against the highest: ▁▂▃▄▅▆▇█; "·" where one is
-/// absent. More values than columns are taken together, neighbours first, by their mean.
+/// A bar character per value, scaled to the highest: ▁▂▃▄▅▆▇█; "·" for an absent value. If there
+/// are more values than columns, neighbours are averaged.
 [[nodiscard]] std::string sparkline(const std::vector<std::optional<double>>& values,
                                     std::size_t columns);
 
-/// Nothing where the run has no layers. By time where no energy was measured.
+/// Writes nothing if the run has no layers. Shows time if no energy was measured.
 void write_components(ReportPage& page, const ProfiledRun& run);
 
 }  // namespace enprof

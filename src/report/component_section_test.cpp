@@ -71,7 +71,7 @@ ProfiledRun deep_run(bool with_energy) {
 std::string text_of(const ProfiledRun& run) {
   ReportPage page(Terminal{.colour = false, .width = 80});
   write_components(page, run);
-  return page.take();
+  return page.move_text();
 }
 
 TEST(ComponentSection, FitsOneScreenOfEightyColumns) {
@@ -86,18 +86,18 @@ TEST(ComponentSection, FitsOneScreenOfEightyColumns) {
   }
 }
 
-TEST(ComponentSection, TellsWhereTheJoulesWent) {
+TEST(ComponentSection, ShowsWhereTheJoulesWent) {
   const std::string text = text_of(deep_run(true));
   // up_proj: 40 layers × 0.3 J of 44 J; 3 J on 3e12 bytes is 1 pJ/byte for lm_head, in decode 10.
   for (const char* part :
-       {"up_proj", "12.00 J", "27.3 %", "all passes", "44.00 J", "440.0 J", "MLP", "attention",
-        "layers 0–39: 1.00 J to 1.00 J each", "1.23 M", "told apart in"}) {
+       {"up_proj", "prefill J", "decode J", "12.00", "27.3 %", "all passes", "44.00", "440.0",
+        "MLP", "attention", "layers 0–39: 1.00 J to 1.00 J each", "1.23 M", "identified in"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
   EXPECT_LT(text.find("up_proj"), text.find("gate_proj"));  // the costliest first
 }
 
-TEST(ComponentSection, WithoutSensorsItTellsOfTime) {
+TEST(ComponentSection, WithoutSensorsItShowsTime) {
   const std::string text = text_of(deep_run(false));
   EXPECT_NE(text.find("Inside the passes: time"), std::string::npos) << text;
   EXPECT_NE(text.find("27.3 %"), std::string::npos) << text;
@@ -106,7 +106,7 @@ TEST(ComponentSection, WithoutSensorsItTellsOfTime) {
 
 TEST(ComponentSection, ARunWithoutLayersHasNone) { EXPECT_EQ(text_of(ProfiledRun{}), ""); }
 
-TEST(ComponentSection, CoverageIsTheShareThatIsToldApart) {
+TEST(ComponentSection, CoverageIsTheShareOfIdentifiedOperations) {
   EXPECT_NEAR(*operation_coverage(deep_run(true)), 43.0 / 44.0, 1e-12);
   EXPECT_EQ(operation_coverage(ProfiledRun{}), std::nullopt);
 }
@@ -122,20 +122,20 @@ TEST(ComponentSection, SparklinesBeginAtZero) {
 TEST(ValueSection, SummarizesWhatWasSeen) {
   ReportPage page(Terminal{.colour = false, .width = 80});
   write_values(page, deep_run(true));
-  const std::string text = page.take();
+  const std::string text = page.move_text();
   for (const char* part : {"2 sampled passes", "one decode pass in 64", "|x| < 0.01",
                            "mean 0.5, 0.25 (layer 3) to 0.75 (layer 5)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
-  EXPECT_EQ(text.find("entropy"), std::string::npos);  // none was seen
+  EXPECT_EQ(text.find("entropy"), std::string::npos);  // there were none
   ReportPage none(Terminal{});
   write_values(none, ProfiledRun{});
-  EXPECT_EQ(none.take(), "");
+  EXPECT_EQ(none.move_text(), "");
 }
 
 TEST(ValueSection, ExpertsThatWereNeverChosenCount) {
   ProfiledRun run = deep_run(true);
-  // Of four experts: one chosen twice, one twice, two never: mean 1, σ 1, balance 0.
+  // Two of four experts are chosen twice, two never: mean 1, σ 1, balance 0.
   run.values.experts = {{.layer = 1, .experts = {0, 3}, .weights = {0.5F, 0.5F}},
                         {.layer = 1, .experts = {3, 0}, .weights = {0.5F, 0.5F}},
                         {.layer = 2, .experts = {5}, .weights = {1.0F}}};
@@ -144,7 +144,7 @@ TEST(ValueSection, ExpertsThatWereNeverChosenCount) {
   EXPECT_EQ(balances[0].layer, 1);
   EXPECT_EQ(balances[0].positions, 2U);
   EXPECT_NEAR(*balances[0].load_balance, 0.0, 1e-12);
-  // Expert 5 says that there are six at least: mean 1/6, σ √5/6.
+  // Expert 5 means that there are at least six: mean 1/6, σ √5/6.
   EXPECT_NEAR(*balances[1].load_balance, 1.0 - std::sqrt(5.0), 1e-12);
 }
 

@@ -1,8 +1,8 @@
-// One table as CSV: RFC 4180, UTF-8, decimal points in any locale.
+// A table as CSV: RFC 4180, UTF-8, decimal points in any locale.
 #pragma once
 
 #include "enprof/base/units.hpp"
-#include "enprof/model/figure.hpp"
+#include "enprof/model/profiled_run.hpp"
 
 #include <concepts>
 #include <cstddef>
@@ -16,14 +16,11 @@
 
 namespace enprof {
 
-/// Built row by row. What is absent is an empty field; an empty text is a pair of quotes. Bytes
-/// that are not UTF-8, and NUL, which many readers stop at, become U+FFFD.
+/// Built row by row. An absent value is an empty field; an empty text is a pair of quotes. Invalid
+/// UTF-8 and NUL, at which many readers stop, become U+FFFD.
 class CsvTable {
  public:
-  CsvTable(std::string name, std::initializer_list<std::string_view> columns);
-  /// The same with the columns of a figure after the others.
-  [[nodiscard]] static CsvTable with_figure(std::string name,
-                                            std::initializer_list<std::string_view> columns);
+  explicit CsvTable(std::initializer_list<std::string_view> columns = {});
 
   /// Ends a row and begins the next.
   CsvTable& row();
@@ -41,27 +38,24 @@ class CsvTable {
   CsvTable& add(Joules energy) { return add(to_mj(energy)); }
   CsvTable& add(Watts power) { return add(to_mw(power)); }
   CsvTable& add(Nanoseconds duration) { return add(to_ms(duration)); }
+  CsvTable& add(WallTime time);
   template <class T>
   CsvTable& add(const std::optional<T>& value) {
     return value ? add(*value) : absent();
   }
   CsvTable& absent() { return field({}); }
-  /// Empty where it is -1: outside the layers, the prompt.
+  /// Absent if negative: outside the layers, or the prompt.
   CsvTable& index(std::int32_t value) { return value < 0 ? absent() : add(value); }
-  /// Empty where the text is.
+  /// Absent if the text is empty.
   CsvTable& text_or_absent(std::string_view text) { return text.empty() ? absent() : add(text); }
-  CsvTable& figure(const Figure& figure);
 
-  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& text() const { return text_; }
-  /// What was added since the last call.
-  [[nodiscard]] std::string take_text() { return std::exchange(text_, {}); }
+  /// The text added since the last call.
+  [[nodiscard]] std::string move_text() { return std::exchange(text_, {}); }
 
  private:
-  void header(std::initializer_list<std::string_view> columns);
   CsvTable& field(std::string_view text);
 
-  std::string name_;
   std::string text_;
   bool first_ = true;  // in its row
 };

@@ -15,7 +15,7 @@
 namespace enprof {
 namespace {
 
-/// Digits after the point so that `digits` of the number are significant.
+/// Fixed-point text with `digits` significant digits.
 std::string significant(double value, int digits) {
   const double magnitude = std::abs(value);
   int whole = 1;
@@ -38,7 +38,7 @@ std::string format_si(double value, std::string_view unit, int digits) {
     return fmt::format("0 {}", unit);
   }
   int prefix = kNone;
-  // 999.95 with four digits would read 1000: it goes to the next prefix.
+  // 999.95 with four digits would round to 1000: use the next prefix.
   const double limit = 1000.0 - 0.5 * std::pow(10.0, 3 - digits);
   while (std::abs(value) >= limit && prefix + 1 < static_cast<int>(kPrefixes.size())) {
     value /= 1000.0;
@@ -73,8 +73,14 @@ std::string format_duration(Nanoseconds duration) {
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }
 
-std::string counted(std::int64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+std::string shown_section(std::string_view name) {
+  return std::string{name == kSelfSection ? "outside sections" : name};
+}
+
+std::string shown_component(std::string_view name) {
+  return std::string{name == kSelfComponent      ? "between operations"
+                     : name == kUntimedComponent ? "passes without times"
+                                                 : name};
 }
 
 std::string format_count(std::uint64_t count) {
@@ -83,7 +89,7 @@ std::string format_count(std::uint64_t count) {
   }
   std::string text = format_si(static_cast<double>(count), "", 3);
   if (text.ends_with('G')) {
-    text.back() = 'B';  // a billion parameters, by custom
+    text.back() = 'B';  // parameters are counted in billions ("B")
   }
   return text;
 }
@@ -103,12 +109,18 @@ std::string format_wall_time(WallTime time) {
                      fmt::gmtime(std::chrono::floor<std::chrono::seconds>(time)));
 }
 
+std::string utc_text(WallTime time) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                     fmt::gmtime(std::chrono::floor<std::chrono::seconds>(time)),
+                     time.time_since_epoch().count() % 1000);
+}
+
 std::string quote(std::string_view text, std::size_t columns) {
   std::string result = "\"";
   std::size_t used = 2;  // the quotes
   while (!text.empty()) {
     const bool marked = text.front() == '"' || text.front() == '\\';
-    const std::string piece = (marked ? "\\" : "") + take_printable(text);
+    const std::string piece = (marked ? "\\" : "") + pop_printable(text);
     const std::size_t width = display_width(piece);
     if (used + width > columns || (!text.empty() && used + width + 1 > columns)) {
       result += "…";
@@ -140,7 +152,7 @@ std::string cut(std::string_view text, std::size_t columns) {
 
 namespace {
 
-/// Where the first word ends; no line begins with a unit or a separator.
+/// The end of the first word, together with a unit or separator that must not begin a line.
 std::size_t end_of_word(std::string_view text) {
   std::size_t end = text.find(' ');
   while (end != std::string_view::npos) {
@@ -158,14 +170,14 @@ std::size_t end_of_word(std::string_view text) {
 
 std::string wrap(std::string_view text, std::size_t columns, std::size_t indent) {
   std::string result;
-  std::size_t used = indent;  // the first line follows a label that is as wide
+  std::size_t used = indent;  // the first line follows a label of this width
   while (!text.empty()) {
     const std::size_t end = end_of_word(text);
     const std::string_view word = text.substr(0, end);
     const std::size_t width = display_width(word);
     const bool first = used == indent;
     if (!first && used + 1 + width > columns) {
-      result.erase(result.find_last_not_of(' ') + 1);  // no blanks at a line's end
+      result.erase(result.find_last_not_of(' ') + 1);  // no trailing blanks
       result += "\n" + std::string(indent, ' ');
       used = indent + width;
     } else {

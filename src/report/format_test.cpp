@@ -41,12 +41,6 @@ TEST(Format, Counts) {
   EXPECT_EQ(format_count(7'240'000'000), "7.24 B");
 }
 
-TEST(Format, OneOfAThingIsNoPlural) {
-  EXPECT_EQ(counted(1, "run"), "1 run");
-  EXPECT_EQ(counted(std::size_t{0}, "run"), "0 runs");
-  EXPECT_EQ(counted(std::int64_t{12}, "window"), "12 windows");
-}
-
 TEST(Format, MoneyShowsTwoSignificantDigits) {
   EXPECT_EQ(format_usd(0.0), "0.00 USD");
   EXPECT_EQ(format_usd(12.0), "12.00 USD");

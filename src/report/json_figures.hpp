@@ -1,7 +1,6 @@
-// How figures and what may be absent look in JSON: keys carry their units, absent is null.
+// Figures and optional values as JSON: keys carry their units, absent values are null.
 #pragma once
 
-#include "enprof/model/figure.hpp"
 #include "enprof/model/operation.hpp"
 
 #include <nlohmann/json.hpp>
@@ -38,14 +37,10 @@ template <class T>
   return layer == OperationInfo::kNoLayer ? Json(nullptr) : Json(layer);
 }
 
-/// As those of base/json_text.hpp, also of what becomes JSON: a text, or a list in braces.
+/// Like those of base/json_text.hpp, also for what converts to JSON: a text, or a list in braces.
 [[nodiscard]] std::string indented(const Json& json);
 [[nodiscard]] std::string on_one_line(const Json& json);
-/// Adds a value that stands so many levels deep in an indented document.
+/// Appends a value at this nesting depth of an indented document.
 void append_indented(std::string& text, const Json& json, std::size_t depth);
-
-[[nodiscard]] Json quality_json(const Quality& quality);
-/// The keys of a figure, put beside those of what it is the figure of.
-[[nodiscard]] Json with_figure(Json object, const Figure& figure);
 
 }  // namespace enprof

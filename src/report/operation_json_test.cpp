@@ -95,7 +95,7 @@ TEST(OperationJson, TheTableIsCompact) {
   EXPECT_NE(text.find("[1.5,0.00025,null,1,null,\"prefill\"],\n"), std::string::npos) << text;
 }
 
-TEST(OperationJson, ValuesTellWhereTheyWereSeen) {
+TEST(OperationJson, ValuesHaveTheirPlace) {
   const Parsed values = Parsed::parse(run_to_json(deep_run()))["values"];
   EXPECT_EQ(values["every"], 64);
   EXPECT_DOUBLE_EQ(values["sparsity_threshold"], 0.02);
@@ -134,7 +134,7 @@ TEST(RunJson, IsMadePieceByPieceAndReadsAsTheWhole) {
   EXPECT_EQ(back->operation_table, run.operation_table);
   EXPECT_EQ(back->values, run.values);
   EXPECT_TRUE(run_to_json(*back) == text);
-  // Indented as one document: the rows of the table of operations alone stand on one line each.
+  // Indented as one document, except that each row of the operation table is on one line.
   auto document = nlohmann::ordered_json::parse(text);
   const auto begin = text.find("  \"operation_table\": {");
   const auto end = text.find("  \"values\": {");

@@ -1,5 +1,6 @@
 #include "report/roofline_section.hpp"
 
+#include "model/whole_energy.hpp"
 #include "report/format.hpp"
 
 #include <fmt/format.h>
@@ -26,17 +27,17 @@ std::string number(const std::optional<double>& value, double unit) {
   return value ? fmt::format("{:.3g}", *value / unit) : std::string{kAbsent};
 }
 
-/// A point of the chart: "A" is the first row of the table.
+/// A point of the chart; "A" is the first row of the table.
 struct Point {
   double intensity;
   double joules_per_flop;
   char mark;
 };
 
-/// pJ/FLOP against FLOP/byte, both logarithmic, with the roof as dots.
+/// Draws pJ/FLOP against FLOP/byte, both logarithmic, with the roof as dots.
 std::string chart(const std::vector<Point>& points, const EnergyRoof& roof, std::size_t width) {
   constexpr int kMostColumns = 60;
-  constexpr int kAxis = 12;  // columns of the labels and the line beside them
+  constexpr int kAxis = 12;  // the labels and the axis line
   const int columns = std::clamp(static_cast<int>(width) - kAxis, 10, kMostColumns);
   constexpr int kRows = 12;
   constexpr double kMargin = 1.25;  // a factor on each side
@@ -91,8 +92,8 @@ std::string chart(const std::vector<Point>& points, const EnergyRoof& roof, std:
 
 OperationCost operation_cost(const OperationFigure& operation) {
   const Figure& figure = operation.figure;
-  const std::optional<double> joules =
-      figure.total ? std::optional{figure.total->value()} : std::nullopt;
+  const std::optional<Joules> whole = whole_energy(figure);
+  const std::optional<double> joules = whole ? std::optional{whole->value()} : std::nullopt;
   const std::optional<double> time = seconds(figure.duration);
   return {.joules_per_flop = ratio(joules, operation.flops),
           .joules_per_byte = ratio(joules, operation.bytes),
@@ -144,7 +145,8 @@ void write_roofline(ReportPage& page, const ProfiledRun& run) {
                    Align::right, Align::right});
   table.may_drop({5, 6, 1, 3});
   table.may_cut(2, 10);
-  table.row({"", "phase", "operation", "FLOP/B", "pJ/FLOP", "± ", "pJ/B", "× roof"}, Style::dim);
+  table.row({"", "phase", "operation", "FLOP/byte", "pJ/FLOP", "± ", "pJ/byte", "× roof"},
+            Style::dim);
   std::vector<Point> points;
   for (std::size_t index = 0; index < sorted.size(); ++index) {
     const OperationFigure& operation = *sorted[index];
@@ -173,8 +175,9 @@ void write_roofline(ReportPage& page, const ProfiledRun& run) {
   }
   page.add(
       "  " +
-      wrap(fmt::format("Dots: the least that a FLOP ({:.3g} pJ) and a byte ({:.3g} pJ) cost in "
-                       "this run. Bytes are counted as if caches were perfect.",
+      wrap(fmt::format("Dots: the lowest cost of a FLOP ({:.3g} pJ) and of a byte ({:.3g} pJ) in "
+                       "this run. *: several operations. Bytes are counted as if caches were "
+                       "perfect.",
                        roof->joules_per_flop * 1e12, roof->joules_per_byte * 1e12),
            page.terminal().width, 2) +
       "\n");

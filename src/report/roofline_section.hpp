@@ -1,4 +1,4 @@
-// What a floating-point operation and a byte cost, by class of operation.
+// The energy per floating-point operation and per byte, by class of operation.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -11,8 +11,8 @@
 namespace enprof {
 
 /// One class of operations on the energy roofline (after Choi, Bedard, Fowler and Vuduc, "A
-/// Roofline Model of Energy", IPDPS 2013): energy per FLOP against FLOPs per byte. Empty where
-/// energy, FLOPs or bytes are not known, or there are none.
+/// Roofline Model of Energy", IPDPS 2013): energy per FLOP against FLOPs per byte. A value is empty
+/// if its energy, FLOPs or bytes are unknown or zero.
 struct OperationCost {
   std::optional<double> joules_per_flop;
   std::optional<double> joules_per_byte;
@@ -22,7 +22,7 @@ struct OperationCost {
 };
 [[nodiscard]] OperationCost operation_cost(const OperationFigure& operation);
 
-/// The least that a FLOP and a byte cost in any class of a run: no class lies below
+/// The lowest cost of a FLOP and of a byte among the classes of a run: no class lies below
 /// max(joules_per_flop, joules_per_byte ÷ flops_per_byte).
 struct EnergyRoof {
   double joules_per_flop = 0.0;
@@ -30,11 +30,11 @@ struct EnergyRoof {
 
   [[nodiscard]] double at(double flops_per_byte) const;
 };
-/// Of the classes whose energy is not lost in its own error: those above two standard errors. Empty
-/// where there are none.
+/// Uses the classes with significant energy: more than two standard errors. Empty if there are
+/// none.
 [[nodiscard]] std::optional<EnergyRoof> energy_roof(const std::vector<OperationFigure>& operations);
 
-/// Nothing where no class of operations has both energy and work.
+/// Writes nothing unless some class of operations has both energy and work.
 void write_roofline(ReportPage& page, const ProfiledRun& run);
 
 }  // namespace enprof

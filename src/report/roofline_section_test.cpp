@@ -18,6 +18,10 @@ OperationFigure operation(std::string component, std::optional<Joules> energy,
                          .flops = flops,
                          .bytes = bytes};
   result.figure.quality.standard_error = error;
+  result.figure.quality.coverage = 1.0;
+  if (energy) {
+    result.figure.mean_power = *energy / result.figure.duration;
+  }
   return result;
 }
 
@@ -26,7 +30,17 @@ std::string page_of(std::vector<OperationFigure> operations) {
   run.operations = std::move(operations);
   ReportPage page({.colour = false, .width = 80});
   write_roofline(page, run);
-  return page.take();
+  return page.move_text();
+}
+
+TEST(RooflineSection, ACostIsOfAllTheTimeNotOnlyOfTheMeasured) {
+  OperationFigure partly = operation("q_proj", Joules{3}, 6e12, 2e12);
+  partly.figure.total = Joules{2.85};
+  partly.figure.quality.coverage = 0.95;
+  EXPECT_NEAR(*operation_cost(partly).joules_per_flop, 0.5e-12, 1e-18);
+  partly.figure.quality.coverage = 0.85;
+  EXPECT_FALSE(operation_cost(partly).joules_per_flop);
+  EXPECT_FALSE(operation_cost(partly).joules_per_byte);
 }
 
 TEST(RooflineSection, CostsAreEnergyByWork) {
@@ -38,7 +52,7 @@ TEST(RooflineSection, CostsAreEnergyByWork) {
   EXPECT_DOUBLE_EQ(*cost.bytes_per_second, 1e12);
 }
 
-TEST(RooflineSection, WhatIsNotKnownIsEmpty) {
+TEST(RooflineSection, UnknownValuesAreEmpty) {
   const OperationCost copy = operation_cost(operation("kv_store", Joules{3}, 0.0, 2e12));
   EXPECT_FALSE(copy.joules_per_flop);  // it computes nothing
   EXPECT_DOUBLE_EQ(*copy.joules_per_byte, 1.5e-12);
@@ -76,10 +90,10 @@ TEST(RooflineSection, ThePageHasATableAndAChart) {
                                     operation("lm_head", Joules{9}, 6e12, 9e12),
                                     operation("kv_store", Joules{1}, 0.0, 1e11)});
   EXPECT_NE(page.find("A  decode  lm_head MUL_MAT"), std::string::npos) << page;
-  EXPECT_NE(page.find("B  decode  q_proj MUL_MAT         3      0.5  0.05   1.5       1\n"),
+  EXPECT_NE(page.find("B  decode  q_proj MUL_MAT            3      0.5  0.05      1.5       1\n"),
             std::string::npos)
       << page;
-  EXPECT_NE(page.find("C  decode  kv_store MUL_MAT       0        –     –    10       –\n"),
+  EXPECT_NE(page.find("C  decode  kv_store MUL_MAT          0        –     –       10       –\n"),
             std::string::npos)
       << page;
   EXPECT_NE(page.find(" FLOP/byte\n"), std::string::npos) << page;

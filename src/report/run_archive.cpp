@@ -29,7 +29,7 @@ class RunArchive::Impl {
     archive* const zip = archive_.get();
     check(archive_write_set_format_zip(zip));
     check(archive_write_set_bytes_in_last_block(zip, 1));  // no padding
-    check(archive_write_open(zip, this, nullptr, &Impl::take, nullptr));
+    check(archive_write_open(zip, this, nullptr, &Impl::append, nullptr));
   }
 
   Result<bool> next(std::string& text) {
@@ -45,13 +45,13 @@ class RunArchive::Impl {
   }
 
  private:
-  /// Never fails: libarchive 3.6 leaks its compressor where an entry cannot be finished.
-  static la_ssize_t take(archive* /*zip*/, void* self, const void* bytes, std::size_t size) {
+  /// Never fails: libarchive 3.6 leaks its compressor if an entry cannot be finished.
+  static la_ssize_t append(archive* /*zip*/, void* self, const void* bytes, std::size_t size) {
     static_cast<Impl*>(self)->made_.append(static_cast<const char*>(bytes), size);
     return static_cast<la_ssize_t>(size);
   }
 
-  /// Adds some rows; false where the file is whole.
+  /// Adds some rows; false when the file is complete.
   bool step() {
     const auto names = csv_table_names();
     if (!table_) {
@@ -99,16 +99,17 @@ class RunArchive::Impl {
 
   void fail_now() {
     const char* const why = archive_error_string(archive_.get());
-    result_ = fail(ErrorCode::internal, fmt::format("The ZIP file cannot be made: {}",
+    result_ = fail(ErrorCode::internal, fmt::format("Cannot create the ZIP file: {}",
                                                     why == nullptr ? "no reason is given" : why));
   }
 
   std::unique_ptr<RunSource> source_;
-  std::string made_;  // taken by nobody yet
+  std::string made_;  // not returned yet
   std::optional<RunCsv> table_;
   std::size_t next_table_ = 0;
   Result<void> result_;
-  std::unique_ptr<archive, FreeArchive> archive_;  // ends what was begun, into what stands above
+  std::unique_ptr<archive, FreeArchive> archive_;  // destroyed first, since closing it writes to
+                                                   // the members above
 };
 
 RunArchive::RunArchive(std::unique_ptr<RunSource> source)

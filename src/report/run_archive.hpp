@@ -9,8 +9,8 @@
 
 namespace enprof {
 
-/// A ZIP file with one NAME.csv for each of csv_table_names(), made piece by piece. Errors: those
-/// of the source; internal.
+/// A ZIP file with a NAME.csv for each of csv_table_names(), made piece by piece. Errors: those of
+/// the source; internal.
 class RunArchive final : public TextStream {
  public:
   explicit RunArchive(std::unique_ptr<RunSource> source);

@@ -16,7 +16,7 @@
 namespace enprof {
 namespace {
 
-/// The files of a ZIP file and what they hold.
+/// The files in a ZIP file and their contents.
 std::map<std::string, std::string> unpack(const std::string& bytes) {
   archive* const zip = archive_read_new();
   archive_read_support_format_zip(zip);
@@ -68,7 +68,7 @@ TEST(RunArchive, HoldsEveryTableAsItIs) {
   }
 }
 
-TEST(RunArchive, MayBeGivenUpAnywhere) {  // the sanitizer finds what is left behind
+TEST(RunArchive, MayBeGivenUpAnywhere) {  // the sanitizer finds leaks
   const ProfiledRun run = run_of_many_samples();
   for (int pieces = 0; pieces < 4; ++pieces) {
     RunArchive archive(std::make_unique<RunInMemory>(run));
@@ -79,7 +79,7 @@ TEST(RunArchive, MayBeGivenUpAnywhere) {  // the sanitizer finds what is left be
   }
 }
 
-/// Its rows end in an error.
+/// A run whose rows end in an error.
 class FailingRun final : public RunSource {
  public:
   [[nodiscard]] const ProfiledRun& head() const override { return run_; }

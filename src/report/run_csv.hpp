@@ -11,14 +11,14 @@
 
 namespace enprof {
 
-/// The names of the tables that every run has, one a list.
+/// The names of the tables that every run has, one per list.
 [[nodiscard]] std::span<const std::string_view> csv_table_names();
 
-/// One of the tables; of a list that is empty, a header alone. Columns have the names and units of
-/// the JSON. Takes no more memory for a run of a million operations than for one of ten.
+/// One of the tables; an empty list gives only the header. Columns have the names and units of the
+/// JSON. Memory does not grow with the run's length.
 class RunCsv final : public TextStream {
  public:
-  /// `table` is one of csv_table_names(). The source outlives it.
+  /// `table` is one of csv_table_names(). The source must outlive it.
   RunCsv(RunSource& source, std::string_view table);
   ~RunCsv() override;
 
@@ -28,7 +28,7 @@ class RunCsv final : public TextStream {
   class Rows;
   RunSource& source_;
   std::string table_;
-  std::unique_ptr<Rows> rows_;  // null for what is short in any run
+  std::unique_ptr<Rows> rows_;  // null for tables that are always short
 };
 
 }  // namespace enprof

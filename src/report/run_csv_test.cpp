@@ -16,7 +16,7 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-/// Reads CSV by the letter of RFC 4180; anything else fails the test.
+/// Parses CSV strictly by RFC 4180; anything else fails the test.
 Rows parse(const std::string& text) {
   Rows rows(1, std::vector<std::string>(1));
   bool quoted = false;
@@ -50,7 +50,7 @@ Rows parse(const std::string& text) {
   return rows;
 }
 
-/// The text of one table, however many pieces it is made of.
+/// The text of one table, joined from its pieces.
 std::string text_of(const ProfiledRun& run, std::string_view name) {
   RunInMemory source(run);
   RunCsv csv(source, name);
@@ -96,7 +96,8 @@ TEST(RunCsv, ValuesAreThoseOfTheRunInTheUnitsOfTheColumns) {
     EXPECT_EQ(std::stod(value(index + 1, "energy_mj")), to_mj(*run.tokens[index].figure.total));
     EXPECT_EQ(std::stod(value(index + 1, "begin_ms")), to_ms(run.tokens[index].begin));
   }
-  // Absent is empty, never zero: the fifth event has no energy, and the prompt is no token.
+  // An absent value is empty, never zero: the fifth event has no energy, and the prompt has no
+  // token.
   const Rows events = table(run, "operation_events");
   EXPECT_EQ(events[5][2], "");
   EXPECT_EQ(events[1][4], "");
@@ -127,7 +128,7 @@ TEST(RunCsv, DecimalCommasChangeNothing) {
     EXPECT_EQ(text_of(run, csv_table_names()[index]), before[index]);
   }
   if (!german.whole()) {
-    GTEST_SKIP() << testing::GermanLocale::kWhyNot;
+    GTEST_SKIP() << testing::GermanLocale::why_not();
   }
 }
 

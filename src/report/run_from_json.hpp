@@ -8,7 +8,7 @@
 
 namespace enprof {
 
-/// The run that a JSON document tells of, such that run_to_json() gives the same document again.
+/// The run that a JSON document holds, such that run_to_json() gives the same document again.
 /// What JSON does not hold is lost: bytes that are not UTF-8, and of one energy in 44 the last bit,
 /// since two joules can be the same millijoules. Unknown keys are passed over. Trusts nothing in
 /// it. Errors: malformed, with the place in the document.

@@ -84,48 +84,54 @@ TEST(RunFromJson, WhatIsWrongIsNamedWithItsPlace) {
   const auto says = [](const std::string& text, std::string_view part) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
-  says(message([](auto& d) { d.erase("run_id"); }), ".run_id is no text");
+  says(message([](auto& d) { d.erase("run_id"); }), R"(the document has no "run_id")");
   for (const char* id : {"", "a/b", "a\"b", "a\r\nSet-Cookie: x", "\x1b[2J", "..", "é"}) {
-    says(message([&](auto& d) { d["run_id"] = id; }), ".run_id is no id: 1 to 64 letters");
+    says(message([&](auto& d) { d["run_id"] = id; }), ", not an id: 1 to 64 letters");
   }
-  says(message([](auto& d) { d["run_id"] = std::string(65, 'a'); }), ".run_id is no id");
+  says(message([](auto& d) { d["run_id"] = std::string(65, 'a'); }), "run_id is \"");
   says(message([](auto& d) { d["run_id"] = "last"; }), "and not 'last'");
-  says(message([](auto& d) { d["run_id"] = "--help"; }), ".run_id is no id");
+  says(message([](auto& d) { d["run_id"] = "--help"; }), "run_id is \"");
   says(message([](auto& d) { d["tokens"][1]["begin_ms"] = "soon"; }),
-       ".tokens[1].begin_ms is no number");
-  says(message([](auto& d) { d["tokens"][1]["begin_ms"] = 1e300; }), "out of all bounds");
+       R"(tokens[1].begin_ms is "soon", not a number)");
+  says(message([](auto& d) { d["tokens"][1]["begin_ms"] = 1e300; }),
+       "tokens[1].begin_ms is 1e+300, not a number from");
   says(message([](auto& d) { d["tokens"][1]["duration_ms"] = -1; }),
-       ".tokens[1].duration_ms is negative");
+       "tokens[1].duration_ms is -1, not a number from 0");
   says(message([](auto& d) { d["power"]["interval_ms"] = -0.5; }),
-       ".power.interval_ms is negative");
+       "power.interval_ms is -0.5, not a number from 0");
   for (const double share : {-0.1, 1.1, 9e18}) {
     says(message([&](auto& d) { d["phases"][0]["quality"]["coverage"] = share; }),
-         ".phases[0].quality.coverage is no share from 0 to 1");
+         ", not a share from 0 to 1");
   }
   says(message([](auto& d) { d["phases"][0]["energy_mj"] = -9e18; }),
-       ".phases[0].energy_mj is out of all bounds");
+       "phases[0].energy_mj is -9e+18, not a number from");
   says(message([](auto& d) { d["phases"][0]["phase"] = "lunch"; }),
-       ".phases[0].phase is \"lunch\", which enprof does not know");
+       R"(phases[0].phase is "lunch", not one of pre_inference, prefill)");
+  says(message([](auto& d) { d["power"]["domains"][0]["kind"] = "moon"; }),
+       R"(power.domains[0].kind is "moon", not one of psys, module, package)");
+  says(message([](auto& d) { d["power"]["domains"][0]["scope"] = "moon"; }),
+       "not one of by_kind, slice, device, board, module, machine, unclear, rail");
   says(message([](auto& d) { d["power"]["samples"][2]["domain"] = "moon"; }),
-       ".power.samples[2].domain names a power domain that is not there");
+       R"(power.samples[2].domain is "moon", not the name of a power domain of this run)");
   says(message([](auto& d) { d["operation_table"]["events"][3][3] = 99; }),
-       ".operation_table.events[3][3] names an operation that is not there");
+       "operation_table.events[3][3] is 99, not the place of an operation that is there");
   says(message([](auto& d) { d["operation_table"]["events"][3].erase(5); }), "six columns");
   says(message([](auto& d) { d["values"]["experts"][0]["weights"].erase(0); }), "weights");
-  says(message([](auto& d) { d["model"]["layers"] = 1e9; }), ".model.layers is no whole number");
-  says(message([](auto& d) { d["started_at"] = "3061-01-01T00:00:00.000Z"; }), ".started_at");
+  says(message([](auto& d) { d["model"]["layers"] = 1e9; }),
+       "model.layers is 1000000000.0, not a whole number");
+  says(message([](auto& d) { d["started_at"] = "3061-01-01T00:00:00.000Z"; }), "started_at is");
   for (const char* const none :
        {"2026-13-41T00:00:00.000Z", "2026-11-24T99:99:99.000Z", "2026-11-24T24:00:00.000Z",
         "2026-11-24T23:60:00.000Z", "2026-11-24T23:59:60.000Z", "2026-02-29T00:00:00.000Z",
         "2100-02-29T00:00:00.000Z", "2026-04-31T00:00:00.000Z", "2026-00-10T00:00:00.000Z",
         "2026-11-24T12:00:00.000+02:00", "2026-11-24T12:00:00.000", "2026-11-24 12:00:00.000Z",
         "1969-12-31T23:59:59.000Z", "2026-11-24T-1:00:00.000Z", ""}) {
-    says(message([none](auto& d) { d["started_at"] = none; }), ".started_at");
+    says(message([none](auto& d) { d["started_at"] = none; }), "started_at is");
   }
   says(message([](auto& d) { d["power"]["domains"][1]["within"] = "core-0"; }),
-       ".power.domains lie in each other");
-  says(message([](auto& d) { d["totals"] = 3; }), ".totals is no object");
-  says(message([](auto& d) { d = "x"; }), "the document is no object");
+       "power.domains lie in each other");
+  says(message([](auto& d) { d["totals"] = 3; }), "totals is 3, not an object");
+  says(message([](auto& d) { d = "x"; }), R"(the document is "x", not an object)");
   EXPECT_FALSE(run_from_json(""));
   EXPECT_FALSE(run_from_json("{"));
 }

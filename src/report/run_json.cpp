@@ -1,12 +1,12 @@
 #include "report/run_json.hpp"
 
+#include "model/run_fields.hpp"
 #include "report/component_section.hpp"
+#include "report/json_fields.hpp"
 #include "report/json_figures.hpp"
 #include "report/operation_json.hpp"
-#include "report/power_json.hpp"
 #include "report/value_section.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <functional>
@@ -17,119 +17,26 @@
 namespace enprof {
 namespace {
 
-Json model_json(const ModelFacts& model) {
-  return {{"name", text(model.name)},
-          {"path", text(model.path)},
-          {"architecture", text(model.architecture)},
-          {"quantization", text(model.quantization)},
-          {"engine", text(model.engine)},
-          {"parameters", nullable(model.parameters)},
-          {"file_bytes", nullable(model.file_bytes)},
-          {"weight_bytes", nullable(model.weight_bytes)},
-          {"layers", nullable(model.layers)},
-          {"embedding_width", nullable(model.embedding_width)},
-          {"feed_forward_width", nullable(model.feed_forward_width)},
-          {"heads", nullable(model.heads)},
-          {"kv_heads", nullable(model.kv_heads)},
-          {"head_width", nullable(model.head_width)},
-          {"attention", text(model.attention())},
-          {"experts", nullable(model.experts)},
-          {"experts_used", nullable(model.experts_used)},
-          {"vocabulary", nullable(model.vocabulary)},
-          {"context_trained", nullable(model.context_trained)},
-          {"context", nullable(model.context)},
-          {"kv_cache_bytes", nullable(model.kv_cache_bytes)},
-          {"kv_cache_used_bytes", nullable(model.kv_cache_used_bytes)},
-          {"gpu_layers", nullable(model.gpu_layers)},
-          {"threads", nullable(model.threads)},
-          {"load_ms", ms(model.load_time)}};
+Json quality_json(const ProfiledRun& run) {
+  return json_of_fields(run.totals.figure.quality, kQualityFields);
 }
 
-Json totals_json(const Totals& totals) {
-  return with_figure({{"process_dynamic_energy_mj", mj(totals.process_dynamic)},
-                      {"prompt_tokens", totals.prompt_tokens},
-                      {"output_tokens", totals.output_tokens},
-                      {"time_to_first_token_ms", ms(totals.time_to_first_token)},
-                      {"prefill_tokens_per_second", nullable(totals.prefill_tokens_per_second)},
-                      {"decode_tokens_per_second", nullable(totals.decode_tokens_per_second)},
-                      {"energy_per_input_token_mj", mj(totals.energy_per_input_token)},
-                      {"energy_per_output_token_mj", mj(totals.energy_per_output_token)},
-                      {"output_to_input_energy_ratio", nullable(totals.output_to_input_ratio)},
-                      {"tokens_per_joule", nullable(totals.tokens_per_joule)},
-                      {"edp_js", nullable(totals.edp_joule_seconds)},
-                      {"edp_per_token_js", nullable(totals.edp_per_token_joule_seconds)},
-                      {"price_usd_per_kwh", totals.economics.price_usd_per_kwh},
-                      {"carbon_g_per_kwh", totals.economics.carbon_g_per_kwh},
-                      {"cost_usd", nullable(totals.cost_usd)},
-                      {"co2_g", nullable(totals.co2_grams)}},
-                     totals.figure);
-}
-
-Json phases_json(const std::vector<PhaseFigure>& phases) {
-  Json list = Json::array();
-  for (const PhaseFigure& phase : phases) {
-    list.push_back(with_figure(
-        {{"phase", to_string(phase.phase)}, {"begin_ms", to_ms(phase.begin)}}, phase.figure));
-  }
-  return list;
-}
-
-Json sections_json(const std::vector<SectionFigure>& sections) {
-  Json list = Json::array();
-  for (const SectionFigure& section : sections) {
-    list.push_back(with_figure({{"phase", to_string(section.phase)},
-                                {"name", section.name},
-                                {"count", section.count},
-                                {"begin_ms", to_ms(section.begin)}},
-                               section.figure));
-  }
-  return list;
-}
-
-Json token_json(const TokenFigure& token) {
-  return with_figure({{"index", token.index},
-                      {"text", token.text},
-                      {"phase", to_string(token.phase)},
-                      {"begin_ms", to_ms(token.begin)}},
-                     token.figure);
-}
-
-Json warnings_json(const ProfiledRun& run) {
-  Json list = Json::array();
-  for (const Warning& warning : run.warnings) {
-    list.push_back({{"component", warning.component},
-                    {"code", warning.code},
-                    {"message", warning.message},
-                    {"hint", text(warning.hint)}});
-  }
-  return list;
-}
-
-/// What comes before the lists.
-Json head_json(const ProfiledRun& run) {
-  return {{"run_id", run.run_id},
-          {"status", to_string(run.status)},
-          {"started_at",
-           fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                       fmt::gmtime(std::chrono::floor<std::chrono::seconds>(run.started_at)),
-                       run.started_at.time_since_epoch().count() % 1000)},
-          {"depth", to_string(run.depth)},
-          {"experiment", text(run.experiment)},
-          {"tags", run.tags},
-          {"model", model_json(run.model)},
-          {"prompt", run.prompt},
-          {"response", run.response},
-          {"finish_reason", text(run.finish_reason)},
-          {"totals", totals_json(run.totals)},
-          {"phases", phases_json(run.phases)},
-          {"sections", sections_json(run.sections)}};
-}
+Json power_json(const PowerFigures& power) { return json_of_fields(power, kPowerFields, &power); }
 
 template <class Row>
-Json list_json(const std::vector<Row>& rows, Json (*element)(const Row&)) {
+Json list_json(const std::vector<Row>& rows, const auto& fields,
+               const PowerFigures* power = nullptr) {
   Json list = Json::array();
   for (const Row& row : rows) {
-    list.push_back(element(row));
+    list.push_back(json_of_fields(row, fields, power));
+  }
+  return list;
+}
+
+Json balances_json(const std::vector<ExpertBalance>& balances) {
+  Json list = Json::array();
+  for (const ExpertBalance& balance : balances) {
+    list.push_back(balance_json(balance));
   }
   return list;
 }
@@ -149,29 +56,31 @@ class RunJson::Impl {
  public:
   explicit Impl(std::unique_ptr<RunSource> source)
       : source_(std::move(source)), experts_(source_->head().model.experts) {
-    write([this](std::string& text) { text += "{\n" + members(head_json(source_->head()), 1); });
+    write([this](std::string& text) {
+      text += "{\n" + members(json_of_fields(source_->head(), kRunFields), 1);
+    });
     list("tokens", RunRows::tokens, 1, [](std::string& text, const ProfiledRun& run, auto row) {
-      append_indented(text, token_json(run.tokens[row]), 2);
+      append_indented(text, json_of_fields(run.tokens[row], kTokenFields), 2);
     });
     list("layers", RunRows::layers, 1, [](std::string& text, const ProfiledRun& run, auto row) {
-      append_indented(text, layer_figure_json(run.layers[row]), 2);
+      append_indented(text, json_of_fields(run.layers[row], kLayerFields), 2);
     });
     list("components", RunRows::components, 1,
          [this](std::string& text, const ProfiledRun& run, auto row) {
            coverage_.add(run.components[row]);
-           append_indented(text, component_json(run.components[row]), 2);
+           append_indented(text, json_of_fields(run.components[row], kComponentFields), 2);
          });
     list("operations", RunRows::operations, 1,
          [](std::string& text, const ProfiledRun& run, auto row) {
-           append_indented(text, operation_json(run.operations[row]), 2);
+           append_indented(text, json_of_fields(run.operations[row], kOperationClassFields), 2);
          });
     add_operation_table();
     add_values();
     add_power();
     write([this](std::string& text) {
       const ProfiledRun& run = source_->head();
-      const Json tail{{"quality", quality_json(run.totals.figure.quality)},
-                      {"warnings", warnings_json(run)}};
+      const Json tail{{"quality", quality_json(run)},
+                      {"warnings", list_json(run.warnings, kWarningFields)}};
       text += ",\n" + members(tail, 1) + "\n}\n";
     });
   }
@@ -234,10 +143,11 @@ class RunJson::Impl {
     });
     list("operations", RunRows::operation_kinds, 2,
          [](std::string& text, const ProfiledRun& run, auto row) {
-           text += on_one_line(operation_kind_json(run.operation_table.operations[row]));
+           text += on_one_line(
+               json_of_fields(run.operation_table.operations[row], kOperationKindFields));
          });
     write([](std::string& text) {
-      text += fmt::format(",\n    \"event_columns\": {}", kEventColumns);
+      text += fmt::format(",\n    \"event_columns\": {}", event_columns());
     });
     list("events", RunRows::operation_events, 2,
          [](std::string& text, const ProfiledRun& run, auto row) {
@@ -249,27 +159,24 @@ class RunJson::Impl {
   void add_values() {
     write([this](std::string& text) {
       const SampledValues& values = source_->head().values;
-      const Json facts{{"every", values.every},
-                       {"passes", values.passes},
-                       {"sparsity_threshold", values.sparsity_threshold}};
-      text += ",\n  \"values\": {\n" + members(facts, 2);
+      text += ",\n  \"values\": {\n" + members(json_of_fields(values, kSampledValuesFields), 2);
     });
     list("activations", RunRows::activations, 2,
          [](std::string& text, const ProfiledRun& run, auto row) {
-           append_indented(text, activation_json(run.values.activations[row]), 3);
+           append_indented(text, json_of_fields(run.values.activations[row], kActivationFields), 3);
          });
     list("attention", RunRows::attention, 2,
          [](std::string& text, const ProfiledRun& run, auto row) {
-           append_indented(text, attention_json(run.values.attention[row]), 3);
+           append_indented(text, json_of_fields(run.values.attention[row], kAttentionFields), 3);
          });
     list("experts", RunRows::experts, 2,
          [this](std::string& text, const ProfiledRun& run, auto row) {
            experts_.add(run.values.experts[row]);
-           append_indented(text, expert_json(run.values.experts[row]), 3);
+           append_indented(text, json_of_fields(run.values.experts[row], kExpertFields), 3);
          });
     write([this](std::string& text) {
       Json last = Json::object();
-      last["expert_balance"] = list_json(experts_.balances(), balance_json);
+      last["expert_balance"] = balances_json(experts_.balances());
       text += ",\n" + members(last, 2) + "\n  }";
     });
   }
@@ -280,13 +187,17 @@ class RunJson::Impl {
     });
     list("samples", RunRows::power_samples, 2,
          [this](std::string& text, const ProfiledRun& run, auto row) {
-           append_indented(text, power_sample_json(source_->head().power, run.power.samples[row]),
-                           3);
+           append_indented(
+               text,
+               json_of_fields(run.power.samples[row], kPowerSampleFields, &source_->head().power),
+               3);
          });
     list("readings", RunRows::sensor_readings, 2,
          [this](std::string& text, const ProfiledRun& run, auto row) {
-           append_indented(text, power_reading_json(source_->head().power, run.power.readings[row]),
-                           3);
+           append_indented(
+               text,
+               json_of_fields(run.power.readings[row], kPowerReadingFields, &source_->head().power),
+               3);
          });
     write([](std::string& text) { text += "\n  }"; });
   }
@@ -313,45 +224,35 @@ std::string run_to_json(const ProfiledRun& run) {
 }
 
 std::string run_head_to_json(const ProfiledRun& run) {
-  Json head = head_json(run);
+  Json head = json_of_fields(run, kRunFields);
   head["power"] = power_json(run.power);
-  head["quality"] = quality_json(run.totals.figure.quality);
-  head["warnings"] = warnings_json(run);
+  head["quality"] = quality_json(run);
+  head["warnings"] = list_json(run.warnings, kWarningFields);
   return on_one_line(head) + "\n";
 }
 
 std::string run_sums_to_json(const ProfiledRun& run) {
-  const SampledValues& values = run.values;
-  Json sums = head_json(run);
-  sums["layers"] = list_json(run.layers, layer_figure_json);
-  sums["components"] = list_json(run.components, component_json);
-  sums["operations"] = list_json(run.operations, operation_json);
-  sums["values"] = {{"every", values.every},
-                    {"passes", values.passes},
-                    {"sparsity_threshold", values.sparsity_threshold},
-                    {"activations", list_json(values.activations, activation_json)},
-                    {"attention", list_json(values.attention, attention_json)},
-                    {"experts", list_json(values.experts, expert_json)},
-                    {"expert_balance", list_json(expert_balances(run), balance_json)}};
-  Json power = power_json(run.power);
-  power["samples"] = Json::array();
-  power["readings"] = Json::array();
-  for (const PowerSample& sample : run.power.samples) {
-    power["samples"].push_back(power_sample_json(run.power, sample));
-  }
-  for (const PowerReading& reading : run.power.readings) {
-    power["readings"].push_back(power_reading_json(run.power, reading));
-  }
-  sums["power"] = std::move(power);
-  sums["quality"] = quality_json(run.totals.figure.quality);
-  sums["warnings"] = warnings_json(run);
+  Json sums = json_of_fields(run, kRunFields);
+  sums["layers"] = list_json(run.layers, kLayerFields);
+  sums["components"] = list_json(run.components, kComponentFields);
+  sums["operations"] = list_json(run.operations, kOperationClassFields);
+  Json& values = sums["values"] = json_of_fields(run.values, kSampledValuesFields);
+  values["activations"] = list_json(run.values.activations, kActivationFields);
+  values["attention"] = list_json(run.values.attention, kAttentionFields);
+  values["experts"] = list_json(run.values.experts, kExpertFields);
+  values["expert_balance"] = balances_json(expert_balances(run));
+  Json& power = sums["power"] = power_json(run.power);
+  power["samples"] = list_json(run.power.samples, kPowerSampleFields, &run.power);
+  power["readings"] = list_json(run.power.readings, kPowerReadingFields, &run.power);
+  sums["quality"] = quality_json(run);
+  sums["warnings"] = list_json(run.warnings, kWarningFields);
   return on_one_line(sums) + "\n";
 }
 
 std::string pipeline_to_json(const std::string& run_id, const RunPipeline& pipeline) {
   return on_one_line({{"run_id", run_id},
-                      {"phases", phases_json(pipeline.phases)},
-                      {"sections", sections_json(pipeline.sections)}}) +
+                      {"phases", list_json(pipeline.phases, kPhaseFields)},
+                      {"sections", list_json(pipeline.sections, kSectionFields)}}) +
          "\n";
 }
 

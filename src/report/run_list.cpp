@@ -15,11 +15,11 @@ namespace {
 using Align = TextTable::Align;
 
 constexpr std::size_t kShortId = 8;
-constexpr std::size_t kMostOfPrompt = 100;  // a line in a pipe is no page
-constexpr std::size_t kWide = 120;          // room for whole times and statuses
+constexpr std::size_t kMostOfPrompt = 100;  // in a pipe, where lines have no width
+constexpr std::size_t kWide = 120;          // room for full times and statuses
 constexpr std::size_t kNarrow = 60;
 
-/// The time as precise as there is room for: to the second, to the minute, without the year.
+/// The time as precisely as the width allows: with seconds, with minutes, or without the year.
 std::string started(WallTime time, std::size_t columns) {
   const std::string whole = format_wall_time(time);
   return columns >= kWide ? whole : columns >= kNarrow ? whole.substr(0, 16) : whole.substr(5, 11);
@@ -47,6 +47,7 @@ Json summary_json(const RunSummary& run) {
           {"energy_mj", mj(run.energy)},
           {"energy_per_output_token_mj", mj(run.energy_per_output_token)},
           {"method", run.method ? Json(to_string(*run.method)) : Json(nullptr)},
+          {"verdict", run.verdict ? Json(to_string(*run.verdict)) : Json(nullptr)},
           {"warnings", run.warnings}};
 }
 
@@ -59,23 +60,24 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
                : fmt::format("No runs beyond offset {} of {}.\n", filter.offset, list.total);
   }
   TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right, Align::right,
-                   Align::right, Align::left, Align::left});
+                   Align::right, Align::left, Align::left, Align::left});
   table.row({"run", terminal.width >= kWide ? "started" : "started UTC", "model", "in", "out",
-             "energy", "J/token", "status", "prompt"},
+             "energy", "output token", "verdict", "status", "prompt"},
             Style::dim);
   constexpr std::size_t kStarted = 1;
   constexpr std::size_t kModel = 2;
   constexpr std::size_t kIn = 3;
   constexpr std::size_t kOut = 4;
   constexpr std::size_t kEach = 6;
-  constexpr std::size_t kStatus = 7;
-  constexpr std::size_t kPrompt = 8;
+  constexpr std::size_t kVerdict = 7;
+  constexpr std::size_t kStatus = 8;
+  constexpr std::size_t kPrompt = 9;
   table.may_cut(kModel, 10);
   table.may_cut(kPrompt, 12);
   table.may_cut(kStatus, 7);
-  table.may_drop({kIn, kPrompt, kOut, kEach, kStarted, kStatus});
+  table.may_drop({kIn, kPrompt, kOut, kEach, kStarted, kVerdict, kStatus});
   for (const RunSummary& run : list.runs) {
-    // An estimate is never shown as if it were measured.
+    // Estimates are always marked.
     const auto shown = [&](const std::optional<Joules>& energy) {
       const bool estimated = energy && run.method == Method::estimated;
       return (estimated ? "~" : "") + format_energy(energy);
@@ -83,8 +85,9 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
     table.row({run.run_id.substr(0, kShortId), started(run.started_at, terminal.width),
                run.model + (run.quantization.empty() ? "" : " " + run.quantization),
                fmt::format("{}", run.prompt_tokens), fmt::format("{}", run.output_tokens),
-               shown(run.energy), shown(run.energy_per_output_token), status(run, terminal.width),
-               quote(run.prompt, kMostOfPrompt)},
+               shown(run.energy), shown(run.energy_per_output_token),
+               run.verdict ? std::string{words_of(*run.verdict)} : std::string{kAbsent},
+               status(run, terminal.width), quote(run.prompt, kMostOfPrompt)},
               run.status == RunStatus::completed ? Style::plain : Style::warning);
   }
   std::string text = table.text(terminal, 0);

@@ -12,14 +12,14 @@
 
 namespace enprof {
 
-/// One line a run, newest first, and a line that says how many there are beyond.
+/// One line per run, newest first, and a line with the number of further runs.
 [[nodiscard]] std::string run_list(const RunList& list, const RunFilter& filter,
                                    const Terminal& terminal);
-/// The same as JSON, {"total", "runs": […]}, of which a few runs are in memory at a time: prompts
-/// may be long.
+/// The same as JSON, {"total", "runs": […]}. Only a few runs are in memory at a time: prompts may
+/// be long.
 class RunListJson final : public TextStream {
  public:
-  /// The database outlives it.
+  /// The database must outlive it.
   RunListJson(ProfileDatabase& store, RunIds runs) : store_(store), runs_(std::move(runs)) {}
 
   [[nodiscard]] Result<bool> next(std::string& text) override;

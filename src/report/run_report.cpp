@@ -1,7 +1,9 @@
 #include "report/run_report.hpp"
 
+#include "base/counted.hpp"
 #include "base/format_bytes.hpp"
 #include "base/printable.hpp"
+#include "report/column_unit.hpp"
 #include "report/component_section.hpp"
 #include "report/format.hpp"
 #include "report/report_page.hpp"
@@ -24,7 +26,7 @@ using Align = TextTable::Align;
 
 constexpr std::size_t kCostliestTokens = 5;
 constexpr std::size_t kWarningIndent = 4;
-/// Time in no section is worth a line from this share of its phase on.
+/// Time outside all sections is shown if it is at least this share of its phase.
 constexpr double kSelfShown = 0.01;
 
 class RunReport {
@@ -33,22 +35,24 @@ class RunReport {
 
   std::string text() {
     headline();
+    verdict();
     if (run_.status == RunStatus::running) {
       page_.line("Prompt", quote(run_.prompt, page_.terminal().width / 2));
-      page_.line("", "It is still running: its figures come when it is over");
-      return page_.take();
+      page_.line("", "It is still running: its figures appear when it has ended");
+      return page_.move_text();
     }
     model();
     power();
+    calibration();
     texts();
-    energy();
+    energies();
     phases();
     write_components(page_, run_);
     write_roofline(page_, run_);
     write_values(page_, run_);
     tokens();
     warnings();
-    return page_.take();
+    return page_.move_text();
   }
 
  private:
@@ -61,6 +65,19 @@ class RunReport {
                            run_.tags.empty() ? "" : "tags " + join(run_.tags, ", ")},
                           " · "));
     }
+  }
+
+  void verdict() {
+    if (!run_.verdict) {
+      return;
+    }
+    constexpr std::array kStyles{Style::good, Style::warning, Style::bad};
+    const std::string words{words_of(*run_.verdict)};
+    // The style would confuse the wrapping of a longer text.
+    page_.line("Verdict", run_.verdict_reasons.empty()
+                              ? styled(page_.terminal(),
+                                       kStyles[static_cast<std::size_t>(*run_.verdict)], words)
+                              : verdict_line(*run_.verdict, run_.verdict_reasons));
   }
 
   void model() {
@@ -126,8 +143,10 @@ class RunReport {
     }
     std::vector<std::string> domains;
     for (const DomainFigure& domain : run_.power.domains) {
-      // One that lies within another is shown in brackets: it is not added up.
-      const std::string value = domain.domain.name + " " + format_energy(domain.figure.total);
+      // A domain that is contained in another is shown in brackets: it is not part of the sum.
+      const bool is_estimate = domain.figure.total && domain.domain.method == Method::estimated;
+      const std::string value = fmt::format("{} {}{}", domain.domain.name, is_estimate ? "~" : "",
+                                            format_energy(domain.figure.total));
       domains.push_back(domain.domain.is_root() ? value : "(" + value + ")");
     }
     if (domains.size() > 1) {
@@ -150,8 +169,22 @@ class RunReport {
     }
   }
 
+  void calibration() {
+    if (!run_.calibration) {
+      return;
+    }
+    const CalibrationUse& use = *run_.calibration;
+    page_.line(
+        "Calibrated",
+        join({format_wall_time(use.made_at), counted(use.classes, "kind") + " of work",
+              format_percent(use.time_share) + " of the passes' time",
+              use.power_ratio ? fmt::format("power {:.2f} × the calibration's", *use.power_ratio)
+                              : std::string{}},
+             " · "));
+  }
+
   void texts() {
-    // Beside the quoted text: the label, "12345 tokens  ", and the reason that the text ended.
+    // The width beside the quoted text: the label, "12345 tokens  ", and the finish reason.
     const std::size_t beside = ReportPage::kLabelWidth + 14 + 2 + run_.finish_reason.size();
     const std::size_t room = std::max<std::size_t>(page_.terminal().width, beside + 16) - beside;
     page_.line("Prompt", fmt::format("{}  {}", counted(run_.totals.prompt_tokens, "token"),
@@ -162,11 +195,11 @@ class RunReport {
                            run_.finish_reason.empty() ? "" : "  " + run_.finish_reason));
   }
 
-  void energy() {
+  void energies() {
     const Totals& totals = run_.totals;
     const Figure& figure = totals.figure;
     page_.heading("Energy");
-    // Side by side where there is room, else one below the other.
+    // Two tables side by side if they fit, else one below the other.
     TextTable table({Align::left, Align::right, Align::left, Align::left, Align::right});
     TextTable above({Align::left, Align::right, Align::left});
     TextTable below({Align::left, Align::right});
@@ -181,30 +214,37 @@ class RunReport {
     const auto per_second = [](const std::optional<double>& value) {
       return value ? fmt::format("{:.1f} tokens/s", *value) : std::string{kAbsent};
     };
-    const std::string error = figure.quality.standard_error
-                                  ? "± " + format_energy(*figure.quality.standard_error)
-                                  : std::string{};
+    const auto plus_minus = [](const std::optional<Joules>& error) {
+      return error ? "± " + format_energy(*error) : std::string{};
+    };
     std::string idle;
     if (run_.power.baseline) {
-      idle = fmt::format("idle {} over {}", format_power(run_.power.baseline->power),
-                         format_duration(run_.power.baseline->duration));
+      const BaselineFigure& baseline = *run_.power.baseline;
+      idle = baseline.windows == 0
+                 ? fmt::format("idle {} of its model", format_power(baseline.power))
+                 : fmt::format("idle {} over {}", format_power(baseline.power),
+                               format_duration(baseline.duration));
     }
     const auto share_of_total = [&](const std::optional<Joules>& part) {
       return part && figure.total && figure.total->value() > 0.0
                  ? format_percent(*part / *figure.total)
                  : std::string{};
     };
-    row({"total", format_energy(figure.total), error, "time", format_duration(figure.duration)});
-    row({"baseline", format_energy(figure.baseline), idle, "first token",
+    row({"total", energy(figure.total), plus_minus(uncertainty(figure)), "time",
+         format_duration(figure.duration)});
+    row({"baseline", energy(figure.baseline), idle, "first token",
          totals.time_to_first_token ? format_duration(*totals.time_to_first_token)
                                     : std::string{kAbsent}});
-    row({"above idle", format_energy(figure.dynamic), share_of_total(figure.dynamic), "prefill",
-         per_second(totals.prefill_tokens_per_second)});
+    row({"above idle", energy(figure.dynamic),
+         join({plus_minus(has_sensor_error() ? figure.quality.dynamic_standard_uncertainty
+                                             : figure.quality.dynamic_standard_error),
+               share_of_total(figure.dynamic)},
+              " · "),
+         "prefill", per_second(totals.prefill_tokens_per_second)});
     if (totals.process_dynamic) {
-      row({"this process", format_energy(totals.process_dynamic), "of above idle, by CPU time", "",
-           ""});
+      row({"this process", energy(totals.process_dynamic), "of above idle, by CPU time", "", ""});
     }
-    row({"mean power", format_power(figure.mean_power), "", "decode",
+    row({"mean power", mark() + format_power(figure.mean_power), "", "decode",
          per_second(totals.decode_tokens_per_second)});
     std::string peak_at;
     if (run_.power.peak) {
@@ -212,28 +252,60 @@ class RunReport {
                             format_duration(run_.power.peak->window));
     }
     row({"peak power",
-         run_.power.peak ? format_power(run_.power.peak->power) : std::string{kAbsent}, peak_at,
-         "EDP",
-         totals.edp_joule_seconds ? format_si(*totals.edp_joule_seconds, "J·s")
-                                  : std::string{kAbsent}});
-    row({"input token", format_energy(totals.energy_per_input_token), "", "cost",
-         totals.cost_usd ? format_usd(*totals.cost_usd) : std::string{kAbsent}});
-    row({"output token", format_energy(totals.energy_per_output_token),
-         totals.output_to_input_ratio ? fmt::format("{:.1f} × input", *totals.output_to_input_ratio)
-                                      : std::string{},
-         "CO₂", totals.co2_grams ? format_si(*totals.co2_grams, "g") : std::string{kAbsent}});
+         run_.power.peak ? mark() + format_power(run_.power.peak->power) : std::string{kAbsent},
+         peak_at, "", ""});
+    const std::optional<Joules>& each = totals.energy_per_output_token;
+    const auto million = [&](double per_joule, std::string_view unit) {
+      return each ? mark() + format_si(each->value() * 1e6 * per_joule, unit, 3)
+                  : std::string{kAbsent};
+    };
+    row({"input token", energy(totals.energy_per_input_token),
+         plus_minus(totals.energy_per_input_token_uncertainty), "million output tokens",
+         million(1.0 / 3600.0, "Wh")});
+    row({"output token", energy(each),
+         join({plus_minus(totals.energy_per_output_token_uncertainty),
+               totals.output_to_input_ratio
+                   ? fmt::format("{:.1f} × input", *totals.output_to_input_ratio)
+                   : std::string{}},
+              " · "),
+         fmt::format("at {:g} USD/kWh", totals.economics.price_usd_per_kwh),
+         each ? mark() + format_usd(to_kwh(*each) * 1e6 * totals.economics.price_usd_per_kwh)
+              : std::string{kAbsent}});
     row({"tokens/joule",
-         totals.tokens_per_joule ? fmt::format("{:.4g}", *totals.tokens_per_joule)
+         totals.tokens_per_joule ? fmt::format("{}{:.4g}", mark(), *totals.tokens_per_joule)
                                  : std::string{kAbsent},
-         "", "",
-         fmt::format("({:g} USD/kWh, {:g} g/kWh)", totals.economics.price_usd_per_kwh,
-                     totals.economics.carbon_g_per_kwh)});
+         "", fmt::format("at {:g} g CO₂/kWh", totals.economics.carbon_g_per_kwh),
+         million(totals.economics.carbon_g_per_kwh / 3.6e6, "g")});
     if (table.width() <= page_.terminal().width) {
       page_.table(table);
     } else {
       page_.table(above);
       page_.table(below);
     }
+    if (figure.quality.standard_error && !has_sensor_error()) {
+      page_.add("  " +
+                wrap(run_.verdict ? "± leaves out the error of the sensor, which is not known. "
+                                    "Compare it with a meter, and pass --sensor-accuracy."
+                                  : "± leaves out the error of the sensor: an earlier enprof "
+                                    "stored this run.",
+                     page_.terminal().width, 2) +
+                "\n");
+    }
+  }
+
+  /// Whether uncertainties that include the sensor's error are known.
+  [[nodiscard]] bool has_sensor_error() const {
+    return run_.totals.figure.quality.standard_uncertainty.has_value();
+  }
+  [[nodiscard]] std::optional<Joules> uncertainty(const Figure& figure) const {
+    return has_sensor_error() ? figure.quality.standard_uncertainty : figure.quality.standard_error;
+  }
+  /// Estimates are always marked.
+  [[nodiscard]] std::string mark() const {
+    return run_.totals.figure.quality.method == Method::estimated ? "~" : "";
+  }
+  [[nodiscard]] std::string energy(const std::optional<Joules>& joules) const {
+    return (joules ? mark() : "") + format_energy(joules);
   }
 
   void phases() {
@@ -241,38 +313,64 @@ class RunReport {
       return;
     }
     page_.heading("Where it went");
+    struct Line {
+      std::string name;
+      std::string count;
+      const Figure* figure;
+      Style style;
+    };
+    std::vector<Line> lines;
+    for (const PhaseFigure& phase : run_.phases) {
+      lines.push_back({std::string{to_string(phase.phase)}, "", &phase.figure, Style::bold});
+      for (const SectionFigure& section : run_.sections) {
+        if (section.phase == phase.phase && !is_negligible(section, phase)) {
+          lines.push_back({"  " + shown_section(section.name),
+                           section.name == kSelfSection ? "" : fmt::format("{}", section.count),
+                           &section.figure, Style::plain});
+        }
+      }
+    }
+    ColumnUnit time("s");
+    ColumnUnit joules("J");
+    ColumnUnit watts("W");
+    for (const Line& line : lines) {
+      time.add(seconds(line.figure->duration));
+      joules.add(number(line.figure->total));
+      joules.add(number(uncertainty(*line.figure)));
+      watts.add(number(line.figure->mean_power));
+    }
     TextTable table({Align::left, Align::right, Align::right, Align::right, Align::right,
                      Align::right, Align::right, Align::right});
     constexpr std::size_t kCount = 1;
-    constexpr std::size_t kShare = 4;
-    constexpr std::size_t kDynamic = 5;
-    constexpr std::size_t kPower = 6;
-    constexpr std::size_t kError = 7;
+    constexpr std::size_t kError = 4;
+    constexpr std::size_t kShare = 5;
+    constexpr std::size_t kDynamic = 6;
+    constexpr std::size_t kPower = 7;
     table.may_drop({kShare, kCount, kDynamic, kPower, kError});
     table.may_cut(0, 10);
-    table.row({"phase / section", "count", "time", "energy", "share", "above idle", "power", "± "},
+    table.row({"phase / section", "count", "time " + time.name(), "energy " + joules.name(),
+               "± " + joules.name(), "share", "above idle", "power " + watts.name()},
               Style::dim);
     const std::optional<Joules>& total = run_.totals.figure.total;
-    const auto add = [&](const std::string& name, const std::string& count, const Figure& figure,
-                         Style style) {
+    for (const Line& line : lines) {
+      const Figure& figure = *line.figure;
       std::string share{kAbsent};
       if (figure.total && total && total->value() > 0.0) {
         share = format_percent(*figure.total / *total);
       }
-      table.row({name, count, format_duration(figure.duration), format_energy(figure.total), share,
-                 format_energy(figure.dynamic), format_power(figure.mean_power),
-                 format_energy(figure.quality.standard_error)},
-                style);
-    };
-    for (const PhaseFigure& phase : run_.phases) {
-      add(std::string{to_string(phase.phase)}, "", phase.figure, Style::bold);
-      for (const SectionFigure& section : run_.sections) {
-        if (section.phase == phase.phase && !is_negligible(section, phase)) {
-          add("  " + section.name, fmt::format("{}", section.count), section.figure, Style::plain);
-        }
-      }
+      table.row({line.name, line.count, time.cell(seconds(figure.duration)),
+                 (figure.total ? mark() : "") + joules.cell(number(figure.total)),
+                 joules.cell(number(uncertainty(figure))), share,
+                 (figure.dynamic ? mark() : "") + joules.cell(number(figure.dynamic)),
+                 watts.cell(number(figure.mean_power))},
+                line.style);
     }
     page_.table(table);
+  }
+
+  template <class Quantity>
+  [[nodiscard]] static std::optional<double> number(const std::optional<Quantity>& value) {
+    return value ? std::optional{value->value()} : std::nullopt;
   }
 
   [[nodiscard]] static bool is_negligible(const SectionFigure& section, const PhaseFigure& phase) {
@@ -296,17 +394,29 @@ class RunReport {
                               [](const TokenFigure* token) { return *token->figure.total; });
     costliest.resize(shown);
     page_.heading("Costliest tokens");
+    ColumnUnit joules("J");
+    ColumnUnit time("s");
+    for (const TokenFigure* token : costliest) {
+      joules.add(number(token->figure.total));
+      joules.add(number(uncertainty(token->figure)));
+      time.add(seconds(token->figure.duration));
+    }
     TextTable table(
         {Align::right, Align::right, Align::right, Align::right, Align::right, Align::left});
     table.may_drop({4, 2});
     table.may_cut(5, 8);
-    table.row({"token", "energy", "± ", "time", "readings", "text"}, Style::dim);
+    table.row({"token", "energy " + joules.name(), "± " + joules.name(), "time " + time.name(),
+               "readings", "text"},
+              Style::dim);
     for (const TokenFigure* token : costliest) {
       const Quality& quality = token->figure.quality;
       table.row(
-          {fmt::format("#{}", token->index), format_energy(token->figure.total),
-           format_energy(quality.standard_error), format_duration(token->figure.duration),
-           quality.resolution ? fmt::format("{:.2g}", *quality.resolution) : std::string{kAbsent},
+          {fmt::format("#{}", token->index), mark() + joules.cell(number(token->figure.total)),
+           joules.cell(number(uncertainty(token->figure))),
+           time.cell(seconds(token->figure.duration)),
+           quality.resolution
+               ? fmt::format("{:.{}g}", *quality.resolution, *quality.resolution < 100.0 ? 2 : 6)
+               : std::string{kAbsent},
            quote(token->text, 32)});
     }
     page_.table(table);

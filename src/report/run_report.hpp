@@ -9,8 +9,8 @@
 
 namespace enprof {
 
-/// The whole report, lines ended by newlines. What was not measured shows as a dash, and the
-/// warnings say why.
+/// The whole report, with lines ended by newlines. Absent values are dashes, and the warnings give
+/// the reasons.
 [[nodiscard]] std::string run_report(const ProfiledRun& run, const Terminal& terminal);
 
 }  // namespace enprof

@@ -43,7 +43,8 @@ ProfiledRun measured_run() {
   run.totals.figure = figure(1s, 50.0);
   run.totals.prompt_tokens = 4;
   run.totals.output_tokens = 2;
-  run.totals.cost_usd = 50.0 / 3.6e6 * 0.12;
+  run.totals.energy_per_output_token = Joules{30.0};
+  run.totals.energy_per_output_token_uncertainty = Joules{1.5};
   run.phases = {{.phase = Phase::prefill, .begin = 0ns, .figure = figure(400ms, 20.0)},
                 {.phase = Phase::decode, .begin = 400ms, .figure = figure(600ms, 30.0)}};
   run.sections = {{.phase = Phase::decode,
@@ -73,11 +74,61 @@ ProfiledRun unmeasured_run() {
 
 TEST(RunReport, SaysWhatWasMeasured) {
   const std::string text = run_report(measured_run(), {});
-  for (const char* part : {"0123456789abcdef", "completed", "8 layers × 512", "8 heads, 4 KV (GQA)",
-                           "50.00 J", "± 500.0 mJ", "prefill", "40.0 %", "forward", "#1",
-                           "Others were busy", "Stop them", "0.0000017 USD"}) {
+  for (const char* part :
+       {"0123456789abcdef", "completed", "8 layers × 512", "8 heads, 4 KV (GQA)", "50.00 J",
+        "± 500.0 mJ", "prefill", "40.0 %", "forward", "#1", "Others were busy", "Stop them",
+        "± 1.500 J", "8.33 kWh", "1.00 USD", "an earlier enprof stored this run"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
+}
+
+TEST(RunReport, TheVerdictComesFirstWithItsReasons) {
+  ProfiledRun run = measured_run();
+  run.verdict = VerdictLevel::not_comparable;
+  run.verdict_reasons = {{VerdictLevel::not_comparable, "foreign_load", "others computed"},
+                         {VerdictLevel::with_caution, "no_baseline", "no idle baseline"}};
+  const std::string text = run_report(run, {});
+  EXPECT_NE(text.find("Verdict    not comparable: others computed; no idle baseline\nModel"),
+            std::string::npos)
+      << text;
+}
+
+TEST(RunReport, TheUncertaintyIsTheCombinedOneWhereItIsKnown) {
+  ProfiledRun run = measured_run();
+  run.verdict = VerdictLevel::quotable;
+  EXPECT_NE(run_report(run, {}).find("± leaves out the error of the sensor"), std::string::npos);
+  run.totals.figure.quality.standard_uncertainty = Joules{2.5};
+  run.phases[1].figure.quality.standard_uncertainty = Joules{1.25};
+  const std::string text = run_report(run, {});
+  EXPECT_NE(text.find("± 2.500 J"), std::string::npos) << text;
+  EXPECT_EQ(text.find("leaves out"), std::string::npos) << text;
+  EXPECT_EQ(text.find("± 500.0 mJ"), std::string::npos) << text;
+}
+
+TEST(RunReport, AColumnHasOneUnit) {
+  ProfiledRun run = measured_run();
+  run.sections[0].figure = figure(50us, 0.0025);
+  const std::string text = run_report(run, {});
+  for (const char* part : {"time ms", "energy mJ", "± mJ", "power W", "0.050", "2.500", "20000"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
+  }
+}
+
+TEST(RunReport, EveryEnergyOfAnEstimateIsMarked) {
+  ProfiledRun run = measured_run();
+  run.totals.figure.quality.method = Method::estimated;
+  const std::string text = run_report(run, {});
+  for (const char* part : {"~50.00 J", "~40.00 J", "~20.00", "~30.00 J", "~8.33 kWh", "~50.00 W"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
+  }
+}
+
+TEST(RunReport, TimeOutsideSectionsIsCalledWhatItIs) {
+  ProfiledRun run = measured_run();
+  run.sections[0].name = kSelfSection;
+  const std::string text = run_report(run, {});
+  EXPECT_NE(text.find("outside sections"), std::string::npos) << text;
+  EXPECT_EQ(text.find("(self)"), std::string::npos) << text;
 }
 
 TEST(RunReport, WhatWasNotMeasuredIsNotZero) {
@@ -93,7 +144,7 @@ TEST(RunReport, TextsOfTheModelCannotDriveTheTerminal) {
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
 }
 
-/// What an imported run or a model's file says may be anything.
+/// An imported run or a model's file may contain any text.
 TEST(RunReport, NamesCannotDriveTheTerminal) {
   const std::string evil =
       "\x1b]0;evil\a\xC2\x9B"

@@ -5,7 +5,7 @@
 namespace enprof {
 namespace {
 
-/// So many that they are some 64 KB of text.
+/// The number of rows that make about 64 KB of text.
 std::size_t rows_at_a_time(RunRows list) {
   switch (list) {
     case RunRows::tokens:
@@ -54,7 +54,7 @@ std::size_t rows_of(const ProfiledRun& run, RunRows list) {
   return 0;
 }
 
-/// What is not for a page: a run may have millions of them.
+/// Whether the list is too long for a page: it may have millions of rows.
 bool is_detail(RunRows list) {
   switch (list) {
     case RunRows::tokens:

@@ -1,4 +1,4 @@
-// Where a writer takes a run from: from memory, or from the database, a few rows at a time.
+// The source from which a writer reads a run: memory or the database, a few rows at a time.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -14,7 +14,7 @@
 
 namespace enprof {
 
-/// Some rows of one list: those of `run` from `begin` to before `end`.
+/// Some rows of one list of `run`: from `begin` to before `end`.
 struct RunSlice {
   const ProfiledRun* run = nullptr;
   std::size_t begin = 0;
@@ -23,7 +23,7 @@ struct RunSlice {
   [[nodiscard]] bool empty() const { return begin == end; }
 };
 
-/// A run whose long lists are given away row by row. Threads: one at a time.
+/// A run whose long lists are read row by row. Threads: one at a time.
 class RunSource {
  public:
   RunSource() = default;
@@ -31,14 +31,14 @@ class RunSource {
   RunSource& operator=(const RunSource&) = delete;
   virtual ~RunSource() = default;
 
-  /// All but the lists of RunRows, which may be there or not.
+  /// Everything but the lists in RunRows, which may be filled or empty.
   [[nodiscard]] virtual const ProfiledRun& head() const = 0;
-  /// The rows of a list that follow those of the last call, none at its end; valid until the next
-  /// call. Another list begins at its start. Errors: as ProfileDatabase::read_page().
+  /// The next rows of a list, empty at its end; valid until the next call. Changing to another list
+  /// starts at its beginning. Errors: as ProfileDatabase::read_page().
   [[nodiscard]] virtual Result<RunSlice> next(RunRows list) = 0;
 };
 
-/// A run in memory, which outlives it.
+/// A run in memory, which must outlive this object.
 class RunInMemory final : public RunSource {
  public:
   explicit RunInMemory(const ProfiledRun& run) : run_(run) {}
@@ -52,15 +52,15 @@ class RunInMemory final : public RunSource {
   std::size_t at_ = 0;
 };
 
-/// A run in the database, of which a few rows are in memory at a time.
+/// A run in the database; only a few rows are in memory at a time.
 class RunInStore final : public RunSource {
  public:
-  /// The database outlives it. Empty where there is no such run. Errors: as
+  /// The database must outlive it. Null if there is no such run. Errors: as
   /// ProfileDatabase::run_head().
   [[nodiscard]] static Result<std::unique_ptr<RunInStore>> open(ProfileDatabase& store,
                                                                 const std::string& run_id);
 
-  /// From now on the table of operations, sampled values, and what power was when are empty.
+  /// Makes the operation table, sampled values and power samples read as empty from now on.
   void leave_out_details();
 
   [[nodiscard]] const ProfiledRun& head() const override { return head_.run; }

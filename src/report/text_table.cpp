@@ -40,7 +40,7 @@ std::string styled(const Terminal& terminal, Style style, const std::string& tex
 void TextTable::row(std::vector<std::string> cells, Style style) {
   cells.resize(columns_.size());
   for (std::string& cell : cells) {
-    cell = printable(cell);  // before its width is taken
+    cell = printable(cell);  // before measuring its width
   }
   rows_.push_back({std::move(cells), style});
 }
@@ -85,7 +85,7 @@ std::vector<std::optional<std::size_t>> TextTable::fitted_widths(std::size_t roo
       result[column].reset();
     }
   }
-  // The widest first, so that none is short where another one is long.
+  // Narrows the widest column first, so that widths become equal.
   for (std::size_t sum = total(); sum > room; --sum) {
     std::optional<std::size_t>* widest = nullptr;
     for (const auto& [column, least] : cuttable_) {

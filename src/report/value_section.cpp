@@ -12,7 +12,7 @@
 namespace enprof {
 namespace {
 
-/// Mean and extremes of what was seen, and of which layer they were.
+/// Mean and extremes of values, with the layers of the extremes.
 class Summary {
  public:
   void add(double value, std::int32_t layer) {
@@ -49,7 +49,7 @@ class Summary {
 }  // namespace
 
 ExpertCount::ExpertCount(std::optional<std::int32_t> experts)
-    // Their numbers have 16 bits; the model's is whatever the document of an imported run says.
+    // Expert indices have 16 bits; the model's number may be anything in an imported run.
     : experts_(static_cast<std::size_t>(std::clamp(experts.value_or(0), 0, 0x1'0000))) {}
 
 void ExpertCount::add(const ExpertActivation& activation) {

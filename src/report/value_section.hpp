@@ -1,4 +1,4 @@
-// What was seen in the tensors of sampled passes.
+// Summary of the sampled tensor values.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -14,21 +14,21 @@
 
 namespace enprof {
 
-/// How evenly one layer's experts were chosen in one phase.
+/// How evenly the experts of one layer were chosen in one phase.
 struct ExpertBalance {
   Phase phase = Phase::decode;
   std::int32_t layer = 0;
-  std::size_t positions = 0;  ///< that were seen
+  std::size_t positions = 0;  ///< sampled
   /// 1 − σ / mean of the times that each expert was chosen; see expert_load_balance().
   std::optional<double> load_balance;
 };
 /// Counts how often each expert was chosen.
 class ExpertCount {
  public:
-  /// `experts` is the model's number of them; a choice of a higher one shows that there are more.
+  /// `experts` is the model's number of experts; a choice of a higher index raises it.
   explicit ExpertCount(std::optional<std::int32_t> experts);
   void add(const ExpertActivation& activation);
-  /// By phase and layer.
+  /// By phase, then layer.
   [[nodiscard]] std::vector<ExpertBalance> balances() const;
 
  private:
@@ -41,7 +41,7 @@ class ExpertCount {
 };
 [[nodiscard]] std::vector<ExpertBalance> expert_balances(const ProfiledRun& run);
 
-/// Nothing where no values were looked at.
+/// Writes nothing if no values were sampled.
 void write_values(ReportPage& page, const ProfiledRun& run);
 
 }  // namespace enprof

@@ -26,15 +26,15 @@ std::string_view without_blanks(std::string_view text) {
   return text;
 }
 
-/// What names of hosts and addresses of IPv4 are made of.
+/// Whether the text consists of the characters of host names and IPv4 addresses.
 bool is_name(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' || c == '_';
   });
 }
 
-/// host[:port], as a Host header and an Origin have it. A user, which an authority may have before
-/// its host, is refused.
+/// Parses host[:port], as in Host and Origin headers. An authority with a user before the host is
+/// refused.
 std::optional<AccessPolicy::Host> parse_authority(std::string_view text) {
   const auto authority = boost::urls::parse_authority({text.data(), text.size()});
   if (!authority || authority->has_userinfo()) {
@@ -55,7 +55,7 @@ std::optional<AccessPolicy::Host> parse_authority(std::string_view text) {
   }
   if (authority->has_port()) {
     const std::string port(authority->port());
-    std::uint16_t number = 0;  // Boost's own would wrap one that is too large
+    std::uint16_t number = 0;  // Boost's own number would wrap if too large
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
     if (error != std::errc{} || end != port.data() + port.size()) {
       return std::nullopt;
@@ -67,7 +67,7 @@ std::optional<AccessPolicy::Host> parse_authority(std::string_view text) {
 
 struct Origin {
   AccessPolicy::Host host;
-  std::uint16_t port = 0;  // with that of its scheme, where it names none
+  std::uint16_t port = 0;  // the scheme's default if Origin has none
 };
 
 std::optional<Origin> parse_origin(std::string_view text) {
@@ -107,11 +107,11 @@ std::optional<HttpResponse> AccessPolicy::refusal(const HttpRequest& request) co
       return problem({ErrorCode::permission_denied,
                       fmt::format("The Host header '{}' does not name this server", name),
                       fmt::format("Use http://{}:{}/; or start the server with --allow-host NAME, "
-                                  "or with a --token, which works by every name.",
+                                  "or with a --token, which works under any name.",
                                   host_, port_)});
     }
   } else if (is_page(request)) {
-    return std::nullopt;  // it is the same for everybody
+    return std::nullopt;  // the page's files are the same for every client
   } else if (!has_token(request)) {
     HttpResponse answer =
         problem(401, {ErrorCode::permission_denied, "The token is missing or wrong",
@@ -122,11 +122,11 @@ std::optional<HttpResponse> AccessPolicy::refusal(const HttpRequest& request) co
   }
   if (const std::string_view origin = request.header("origin");
       !origin.empty() && !is_own_page(origin, host)) {
-    return problem({ErrorCode::permission_denied,
-                    fmt::format("Pages of {} may not use this server", origin),
-                    "Open the server's own page. Where that is what you did, a proxy hides the "
-                    "name that it was asked for: let it pass on the Host header, or start the "
-                    "server with --allow-host NAME."});
+    return problem(
+        {ErrorCode::permission_denied, fmt::format("Pages of {} may not use this server", origin),
+         "Open the server's own page. If you did, a proxy hides the host name that you asked for: "
+         "make it pass on the Host header, or start the "
+         "server with --allow-host NAME."});
   }
   return std::nullopt;
 }
@@ -158,9 +158,9 @@ bool AccessPolicy::is_own_page(std::string_view text, const std::optional<Host>&
 Result<AccessPolicy::Host> AccessPolicy::parse_host(std::string_view text) {
   auto host = parse_authority(text);
   if (!host) {
-    return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not the name of a host", text),
-                "Pass one as it stands in an address, without its scheme: --allow-host box.lan, "
-                "or box.lan:8443 for that port alone.");
+    return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not a host name", text),
+                "Pass it as in a URL, without the scheme: --allow-host box.lan, "
+                "or box.lan:8443 for that port only.");
   }
   return *std::move(host);
 }
@@ -180,7 +180,7 @@ bool AccessPolicy::has_token(const HttpRequest& request) const {
   if (blank != std::string_view::npos && lower_case(given.substr(0, blank)) == "bearer") {
     return same_secret(without_blanks(given.substr(blank)), token_);
   }
-  return same_secret(request.parameter("token"), token_);  // a proxy may have its own credentials
+  return same_secret(request.parameter("token"), token_);  // Authorization may be the proxy's own
 }
 
 bool AccessPolicy::is_loopback(std::string_view host) {
@@ -201,8 +201,8 @@ Result<std::string> AccessPolicy::make_token() {
     }
     return token;
   } catch (const std::exception& error) {
-    return fail(ErrorCode::unavailable, fmt::format("No token can be made: {}", error.what()),
-                "Pass one yourself: --token TOKEN");
+    return fail(ErrorCode::unavailable, fmt::format("Cannot create a token: {}", error.what()),
+                "Pass one: --token TOKEN");
   }
 }
 

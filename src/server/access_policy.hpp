@@ -1,4 +1,4 @@
-// Who may talk to the server.
+// Decides who may use the server.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -13,30 +13,27 @@
 
 namespace enprof {
 
-/// The server runs programs' models and shows prompts: a page that the user happens to look at must
-/// not be able to use it, nor a stranger on the network.
+/// The server runs models and shows prompts. Neither a web page that the user happens to visit nor
+/// a stranger on the network may use it.
 ///
-/// - With a token, every request carries it, save those for the files of the page, which are the
-///   same everywhere and cannot carry it: "Authorization: Bearer TOKEN", or, as browsers cannot
-///   set headers on a WebSocket, ?token=TOKEN. It is compared in a time that does not depend on
-///   where it differs. Who has it may use any name and port for this server: a tunnel, a
-///   container's port and a proxy have their own.
-/// - Without one Host must name this machine, or be among the hosts that were allowed: else a
-///   foreign name that resolves to 127.0.0.1 (DNS rebinding) would make the foreign page
-///   same-origin with us. Its port may be another one (a tunnel's); a foreign page has no such
-///   name.
+/// - With a token, every request must carry it, except requests for the page's files, which are not
+///   secret and cannot carry it: "Authorization: Bearer TOKEN", or ?token=TOKEN, as browsers cannot
+///   set headers on a WebSocket. It is compared in constant time. A client with the token may use
+///   any host name and port for this server: tunnels, containers and proxies have their own.
+/// - Without a token, Host must name this machine or an allowed host. Otherwise a foreign name that
+///   resolves to 127.0.0.1 (DNS rebinding) would make the foreign page same-origin with us. The
+///   port in Host may differ (a tunnel's); a foreign page does not have such a name.
 /// - Origin, which browsers send with every WebSocket and every request that changes something,
-///   must be of the host that is asked: requests without one are not a browser's. With a token its
-///   scheme and port are a proxy's affair; without one, the port must be the same, as another
-///   port of localhost may be another user's.
+///   must have the requested host. Requests without Origin do not come from a browser. With a
+///   token, scheme and port of the Origin are not checked, as a proxy may change them; without one,
+///   the port must match, as another port of localhost may be another user's.
 ///
-/// What a proxy says of the host that it was asked for (X-Forwarded-Host, Forwarded) is not looked
-/// at: anybody can say it.
+/// X-Forwarded-Host and Forwarded are ignored: any client can send them.
 ///
 /// Threads: any, const.
 class AccessPolicy {
  public:
-  /// A name of this server: of the port alone, where it has one.
+  /// A host name of this server. With a port, only for that port.
   struct Host {
     std::string name;  ///< lower case, without the brackets of IPv6
     std::optional<std::uint16_t> port;
@@ -44,19 +41,19 @@ class AccessPolicy {
     friend bool operator==(const Host&, const Host&) = default;
   };
 
-  /// `host` and `port` as the server listens; `token` may be empty where the host is loopback.
+  /// `host` and `port` as the server listens; `token` may be empty if the host is loopback.
   AccessPolicy(std::string host, std::uint16_t port, std::string token,
                std::vector<Host> allowed = {});
 
-  /// What to answer to who may not: 403 to a foreign name or page, 401 without the token; absent
-  /// where the request is allowed.
+  /// The answer to a request that is not allowed: 403 to a foreign host or page, 401 without the
+  /// token. Empty if the request is allowed.
   [[nodiscard]] std::optional<HttpResponse> refusal(const HttpRequest& request) const;
 
-  /// Reads NAME, NAME:PORT or an address, as the Host header has it. Errors: invalid_argument.
+  /// Parses NAME, NAME:PORT or an address, as in a Host header. Errors: invalid_argument.
   [[nodiscard]] static Result<Host> parse_host(std::string_view text);
-  /// 127.0.0.0/8, ::1 and localhost: nobody else can connect.
+  /// 127.0.0.0/8, ::1 and localhost: only this machine can connect.
   [[nodiscard]] static bool is_loopback(std::string_view host);
-  /// 128 random bits in hexadecimal. Errors: unavailable, where the system has no randomness.
+  /// 128 random bits in hexadecimal. Errors: unavailable, if the system has no random source.
   [[nodiscard]] static Result<std::string> make_token();
 
  private:

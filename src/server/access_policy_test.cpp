@@ -33,7 +33,7 @@ TEST(AccessPolicy, LoopbackTakesItsOwnNames) {
   }
 }
 
-TEST(AccessPolicy, ATunnelsPortIsNoForeignName) {
+TEST(AccessPolicy, ATunnelsPortIsAllowed) {
   const AccessPolicy policy("127.0.0.1", 8000, "");
   for (const char* host : {"localhost:9000", "127.0.0.1:80", "127.0.0.1", "[::1]:9000"}) {
     EXPECT_FALSE(policy.refusal(request(host))) << host;
@@ -56,7 +56,7 @@ TEST(AccessPolicy, AForeignNameForOurAddressIsRefused) {
   }
 }
 
-TEST(AccessPolicy, WhatAProxySaysOfItselfIsNotBelieved) {
+TEST(AccessPolicy, ForwardedHeadersAreIgnored) {
   const AccessPolicy policy("127.0.0.1", 8000, "");
   HttpRequest foreign = request("evil.example:8000");
   foreign.headers["x-forwarded-host"] = "localhost:8000";
@@ -83,7 +83,7 @@ TEST(AccessPolicy, NamesThatWereAllowedAreOurs) {
   EXPECT_FALSE(policy.refusal(request("BOX.lan:9000", "http://box.lan:9000")));
   EXPECT_FALSE(policy.refusal(request("box.lan", "https://box.lan")));
   EXPECT_FALSE(policy.refusal(request("box.example:8443", "https://box.example:8443")));
-  // A proxy that asks by our own address: the page is that of the name that was allowed.
+  // A proxy that connects to our own address: its page has the allowed name.
   EXPECT_FALSE(policy.refusal(request("127.0.0.1:8000", "https://box.lan")));
   for (const char* host : {"box.example", "box.example:8444", "other.lan", "sub.box.lan"}) {
     EXPECT_TRUE(policy.refusal(request(host))) << host;
@@ -106,7 +106,7 @@ TEST(AccessPolicy, AHostIsANameAndPerhapsAPort) {
   }
 }
 
-TEST(AccessPolicy, ATokenIsAskedFor) {
+TEST(AccessPolicy, ATokenIsRequired) {
   const AccessPolicy policy("0.0.0.0", 8000, "s3cret");
   for (const char* given :
        {"", "Bearer ", "Bearer", "Bearer s3cre", "Bearer s3cret1", "Basic s3cret", "s3cret",
@@ -122,12 +122,12 @@ TEST(AccessPolicy, ATokenIsAskedFor) {
   HttpRequest websocket = request("box.lan:8000");
   websocket.query["token"] = "s3cret";
   EXPECT_FALSE(policy.refusal(websocket));
-  websocket.headers["authorization"] = "Basic dXNlcjpwYXNz";  // a proxy's
+  websocket.headers["authorization"] = "Basic dXNlcjpwYXNz";  // credentials for a proxy
   EXPECT_FALSE(policy.refusal(websocket));
   EXPECT_TRUE(policy.refusal(request("localhost:8000")));
 }
 
-TEST(AccessPolicy, WhoHasTheTokenMayUseAnyName) {
+TEST(AccessPolicy, AClientWithTheTokenMayUseAnyName) {
   for (const char* listening : {"0.0.0.0", "127.0.0.1", "192.0.2.7"}) {
     const AccessPolicy policy(listening, 8000, "s3cret");
     for (const char* host : {"localhost:9000", "box.lan", "box.lan:80", "203.0.113.9:31337",

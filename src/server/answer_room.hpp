@@ -1,4 +1,4 @@
-// How many answers may be on their way that are too large to be sent at once.
+// Limits the answers that are too large to be sent in one piece.
 #pragma once
 
 #include <cstddef>
@@ -11,31 +11,31 @@
 
 namespace enprof {
 
-/// Bounds what clients that read slowly can make the server hold: so many answers, and so many
-/// bytes of them.
+/// Bounds what slow clients can make the server hold: the number of large answers, and their bytes
+/// in memory.
 ///
-/// A client may take a place while it holds fewer than are free, so that it leaves as many as it
-/// has: one alone gets half of them, a second one half of the rest, and so on. Another client thus
-/// finds a place whatever one does, and nothing is set aside for clients that do not come. It is
-/// how switches share their buffers (Choudhury and Hahne, "Dynamic queue length thresholds", 1998).
-/// Of the bytes a client may have as many as are free, but for its only answer, which is taken
-/// where there is room at all.
+/// A client may take a place while it holds fewer places than are free, so that it leaves as many
+/// as it has: a single client gets half of them, a second one half of the rest, and so on. So
+/// another client always finds a place, and no places are reserved for clients that do not come.
+/// Switches share their buffers in this way (Choudhury and Hahne, "Dynamic queue length
+/// thresholds", 1998). A client may likewise hold as many bytes as are free, except that its only
+/// answer is accepted if it fits at all.
 ///
 /// Threads: one.
 class AnswerRoom {
  private:
-  struct Held {
+  struct Usage {
     std::size_t answers = 0;
     std::size_t bytes = 0;
   };
-  using Clients = std::map<std::string, Held, std::less<>>;
+  using Clients = std::map<std::string, Usage, std::less<>>;
 
  public:
   AnswerRoom(std::size_t answers, std::size_t bytes) : most_(answers), most_bytes_(bytes) {}
   AnswerRoom(const AnswerRoom&) = delete;
   AnswerRoom& operator=(const AnswerRoom&) = delete;
 
-  /// Taken by one answer, and given back at its end. The room outlives it.
+  /// A place for one answer, returned by the destructor. The AnswerRoom must outlive it.
   class Place {
    public:
     Place(Place&& other) noexcept
@@ -50,13 +50,13 @@ class AnswerRoom {
     }
     ~Place() {
       if (room_ != nullptr) {
-        hold(0);
-        room_->leave(client_);
+        set_bytes(0);
+        room_->release(client_);
       }
     }
-    /// So many bytes of the answer are in memory now.
-    void hold(std::size_t bytes) {
-      const std::size_t more = bytes - bytes_;  // wraps where it is less, and comes out right
+    /// The answer now has this many bytes in memory.
+    void set_bytes(std::size_t bytes) {
+      const std::size_t more = bytes - bytes_;  // wraps if negative; the sums come out right
       room_->bytes_ += more;
       client_->second.bytes += more;
       bytes_ = bytes;
@@ -70,34 +70,36 @@ class AnswerRoom {
     }
 
     AnswerRoom* room_;
-    Clients::iterator client_;  // its entry is there as long as it has places
+    Clients::iterator client_;  // valid as long as the client has places
     std::size_t bytes_ = 0;
   };
 
-  /// Empty where there is no place for this client. A single answer may have more bytes than there
-  /// is room for.
-  [[nodiscard]] std::optional<Place> take(const std::string& client, std::size_t bytes) {
-    const Held held = of(client);
+  /// Empty if there is no place for this client. A single answer may have more bytes than the
+  /// limit.
+  [[nodiscard]] std::optional<Place> reserve(const std::string& client, std::size_t bytes) {
+    const Usage used = usage_of(client);
     const auto fits = [&](std::size_t more) { return bytes_ == 0 || bytes_ + more <= most_bytes_; };
-    if (answers_ + held.answers >= most_ || !fits(bytes) ||
-        (held.bytes > 0 && !fits(held.bytes + bytes))) {
+    if (answers_ + used.answers >= most_ || !fits(bytes) ||
+        (used.bytes > 0 && !fits(used.bytes + bytes))) {
       return std::nullopt;
     }
     Place place(*this, clients_.try_emplace(client).first);
-    place.hold(bytes);
+    place.set_bytes(bytes);
     return place;
   }
 
   [[nodiscard]] std::size_t answers() const { return answers_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  [[nodiscard]] std::size_t answers_of(std::string_view client) const { return of(client).answers; }
+  [[nodiscard]] std::size_t answers_of(std::string_view client) const {
+    return usage_of(client).answers;
+  }
 
  private:
-  [[nodiscard]] Held of(std::string_view client) const {
+  [[nodiscard]] Usage usage_of(std::string_view client) const {
     const auto found = clients_.find(client);
-    return found == clients_.end() ? Held{} : found->second;
+    return found == clients_.end() ? Usage{} : found->second;
   }
-  void leave(Clients::iterator client) {
+  void release(Clients::iterator client) {
     --answers_;
     if (--client->second.answers == 0) {
       clients_.erase(client);
@@ -108,7 +110,7 @@ class AnswerRoom {
   const std::size_t most_bytes_;
   std::size_t answers_ = 0;
   std::size_t bytes_ = 0;
-  Clients clients_;  // that hold a place
+  Clients clients_;  // those that hold a place
 };
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// Several runs side by side.
+// Compares several runs.
 #pragma once
 
 #include "enprof/store/profile_database.hpp"
@@ -12,11 +12,11 @@
 
 namespace enprof {
 
-/// {"runs":[…]} of run_sums_to_json(), of which one is in memory at a time. Errors: those of
+/// {"runs":[…]} of run_sums_to_json(). Only one run is in memory at a time. Errors: those of
 /// existing_run().
 class ComparedRuns final : public TextStream {
  public:
-  /// The database outlives it.
+  /// The database must outlive it.
   ComparedRuns(ProfileDatabase& store, std::vector<std::string> ids)
       : store_(store), ids_(std::move(ids)) {}
 

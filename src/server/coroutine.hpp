@@ -1,4 +1,4 @@
-// How the server's coroutines fail.
+// Error handling of the server's coroutines.
 #pragma once
 
 #include <boost/asio/redirect_error.hpp>
@@ -14,7 +14,7 @@ inline auto no_throw(boost::system::error_code& error) {
   return boost::asio::redirect_error(boost::asio::use_awaitable, error);
 }
 
-/// For those that nobody awaits: what has ended them goes to the log.
+/// For coroutines that are not awaited: logs the exception that ended one.
 void log_failure(const std::exception_ptr& failure);
 
 }  // namespace enprof

@@ -17,7 +17,7 @@ HttpResponse dashboard_page(const HttpRequest& request) {
     return {.content_type = "text/html; charset=utf-8",
             .body =
                 "<!doctype html><title>enprof</title><h1>enprof</h1><p>This program was built "
-                "without its dashboard, which needs Node.js 20 or later: install it, and build "
+                "without its dashboard, which needs Node.js 20 or later: install it and build "
                 "again. The API works: <a href=\"/api/openapi.json\">/api/openapi.json</a>\n"};
   }
   HttpResponse response{.content_type = std::string(asset->content_type)};
@@ -28,7 +28,7 @@ HttpResponse dashboard_page(const HttpRequest& request) {
     response.body = asset->bytes;
   }
   response.headers.emplace_back("Vary", "Accept-Encoding");
-  // Names of assets change with their content.
+  // The names of assets change with their content.
   if (path.starts_with("/assets/")) {
     response.headers.emplace_back("Cache-Control", "public, max-age=31536000, immutable");
   }

@@ -1,11 +1,11 @@
-// The files of the dashboard.
+// Serves the files of the dashboard.
 #pragma once
 
 #include "server/http_message.hpp"
 
 namespace enprof {
 
-/// The file at the request's path, or, at "/" of a program that was built without the dashboard, a
+/// The file at the request's path. In a program that was built without the dashboard, "/" gives a
 /// page that says so.
 [[nodiscard]] HttpResponse dashboard_page(const HttpRequest& request);
 

@@ -6,15 +6,15 @@
 
 namespace enprof {
 
-Error no_run(const std::string& id) {
+Error run_not_found(const std::string& id) {
   return {ErrorCode::not_found, fmt::format("There is no run {}", id),
-          "List them: enprof runs, or GET /api/profiling/runs"};
+          "List the runs: enprof runs, or GET /api/profiling/runs"};
 }
 
 Result<std::unique_ptr<RunInStore>> existing_run(ProfileDatabase& store, const std::string& id) {
   auto run = RunInStore::open(store, id);
   if (run && !*run) {
-    return std::unexpected(no_run(id));
+    return std::unexpected(run_not_found(id));
   }
   return run;
 }
@@ -26,7 +26,7 @@ Result<ProfiledRun> existing_run(ProfileDatabase& store, const std::string& id,
     return std::unexpected(std::move(run.error()));
   }
   if (!*run) {
-    return std::unexpected(no_run(id));
+    return std::unexpected(run_not_found(id));
   }
   return std::move(**run);
 }

@@ -1,4 +1,4 @@
-// A run that a client names.
+// Finds the run that a client names.
 #pragma once
 
 #include "enprof/store/profile_database.hpp"
@@ -10,13 +10,14 @@
 
 namespace enprof {
 
-/// To the store a run that is missing is no error; to who names it in a URL it is. Errors:
-/// not_found, which says so, and those of ProfileDatabase::run_head(). The store outlives the run.
+/// Opens a stored run. A missing run is an error here, unlike in ProfileDatabase. Errors:
+/// not_found; those of ProfileDatabase::run_head(). The store must outlive the run.
 [[nodiscard]] Result<std::unique_ptr<RunInStore>> existing_run(ProfileDatabase& store,
                                                                const std::string& id);
-/// The same, read as a whole but for some parts. Errors: those of ProfileDatabase::get_run().
+/// Reads the whole run, or the parts that are asked for. Errors: not_found; those of
+/// ProfileDatabase::get_run().
 [[nodiscard]] Result<ProfiledRun> existing_run(ProfileDatabase& store, const std::string& id,
                                                const RunParts& parts);
-[[nodiscard]] Error no_run(const std::string& id);
+[[nodiscard]] Error run_not_found(const std::string& id);
 
 }  // namespace enprof

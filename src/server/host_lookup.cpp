@@ -20,7 +20,7 @@ namespace {
 
 std::unexpected<Error> cannot_ask(const std::string& host, std::string_view why) {
   return fail(ErrorCode::unavailable,
-              fmt::format("the address of {} cannot be asked for: {}", host, why));
+              fmt::format("cannot look up the address of {}: {}", host, why));
 }
 
 }  // namespace
@@ -43,9 +43,9 @@ Addresses look_up(const std::string& host) {
 
 Addresses look_up_within(const HostLookup& lookup, const std::string& host,
                          std::chrono::milliseconds patience, const std::stop_token& stop) {
-  using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::milliseconds kLookAround{50};  // how often `stop` is looked at
-  const auto deadline = Clock::now() + patience;
+  using SteadyClock = std::chrono::steady_clock;
+  constexpr std::chrono::milliseconds kLookAround{50};  // how often `stop` is checked
+  const auto deadline = SteadyClock::now() + patience;
   const auto answer = std::make_shared<Addresses>(cannot_ask(host, "the resolver failed"));
   auto thread =
       AbandonableThread::start("The thread that looks up " + host, [lookup, host, answer] {
@@ -59,14 +59,14 @@ Addresses look_up_within(const HostLookup& lookup, const std::string& host,
     return cannot_ask(host, thread.error().message);
   }
   while (true) {
-    const auto left = std::max(deadline - Clock::now(), Clock::duration::zero());
-    if (thread->wait_for(std::min<Clock::duration>(left, kLookAround))) {
+    const auto left = std::max(deadline - SteadyClock::now(), SteadyClock::duration::zero());
+    if (thread->wait_for(std::min<SteadyClock::duration>(left, kLookAround))) {
       return std::move(*answer);
     }
     if (stop.stop_requested()) {
-      return fail(ErrorCode::cancelled, fmt::format("The search for {} was given up", host));
+      return fail(ErrorCode::cancelled, fmt::format("The lookup of {} was cancelled", host));
     }
-    if (left == Clock::duration::zero()) {
+    if (left == SteadyClock::duration::zero()) {
       return fail(ErrorCode::unavailable,
                   fmt::format("the address of {} was not found within {:g} s", host,
                               std::chrono::duration<double>(patience).count()));

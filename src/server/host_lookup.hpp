@@ -1,4 +1,4 @@
-// From a host's name to its addresses, without waiting longer than somebody wants to.
+// Looks up the addresses of a host, with a time limit.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -11,17 +11,18 @@
 
 namespace enprof {
 
-/// The addresses of a host, as text. May block for as long as name servers take. Errors:
-/// unavailable, with the resolver's words.
+/// The addresses of a host, as text. May block as long as the name servers take. Errors:
+/// unavailable, with the resolver's message.
 using HostLookup = std::function<Result<std::vector<std::string>>(const std::string& host)>;
 
-/// Asks the system.
+/// Uses the system's resolver.
 [[nodiscard]] Result<std::vector<std::string>> look_up(const std::string& host);
 
-/// Runs `lookup` on a thread of its own and waits until it answers, `patience` is over or a stop
-/// is set, which is noticed within 50 ms. The thread is then left behind (AbandonableThread):
-/// nothing stops getaddrinfo(3), for which Asio's own asynchronous resolver waits even when it is
-/// cancelled. A lookup must therefore own or share what it touches. Errors: unavailable; cancelled.
+/// Runs `lookup` on its own thread and waits until it answers, `patience` is over or a stop is
+/// requested, which is noticed within 50 ms. In the latter cases the thread is abandoned
+/// (AbandonableThread), because nothing stops getaddrinfo(3); Asio's own asynchronous resolver
+/// waits for it even when cancelled. A lookup must therefore own or share what it uses. Errors:
+/// unavailable; cancelled.
 [[nodiscard]] Result<std::vector<std::string>> look_up_within(const HostLookup& lookup,
                                                               const std::string& host,
                                                               std::chrono::milliseconds patience,

@@ -1,6 +1,8 @@
 #include "server/http_connection.hpp"
 
+#include "base/counted.hpp"
 #include "base/log.hpp"
+#include "report/format.hpp"
 #include "server/coroutine.hpp"
 #include "server/http_request.hpp"
 #include "server/problem.hpp"
@@ -37,10 +39,10 @@ using Tcp = asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr Logger kLog{"server"};
-/// How long a refused client may go on sending.
+/// How long a refused client may continue to send.
 constexpr std::chrono::seconds kLinger{1};
 constexpr std::array<std::string_view, 1> kWatchParameters{"since"};
-/// An answer up to this size is sent at once, and waits for nothing but the socket.
+/// An answer up to this size is sent without an AnswerRoom place.
 constexpr std::size_t kLarge = std::size_t{64} << 10U;
 
 }  // namespace
@@ -50,7 +52,7 @@ HttpConnection::HttpConnection(Tcp::socket socket, HttpService& service)
 
 asio::awaitable<void> HttpConnection::run() {
   error_code ignored;
-  // Without it, it is slower and otherwise as good.
+  // Optional: without it, the connection is only slower.
   static_cast<void>(stream_.socket().set_option(Tcp::no_delay(true), ignored));
   const auto peer = stream_.socket().remote_endpoint(ignored);
   client_ = ignored ? std::string{} : peer.address().to_string();
@@ -61,22 +63,22 @@ asio::awaitable<void> HttpConnection::run() {
     parser.header_limit(service_.limits.header_bytes);
     stream_.expires_after(service_.limits.idle);
     error_code error;
-    is_asking_ = true;
+    is_idle_ = true;
     co_await http::async_read_header(stream_, buffer, parser, no_throw(error));
     if (!error && !parser.is_done()) {
-      if (expects_continue(parser.get()) && !co_await invite_body(parser.get())) {
+      if (expects_continue(parser.get()) && !co_await send_continue(parser.get())) {
         break;
       }
       co_await http::async_read(stream_, buffer, parser, no_throw(error));
     }
-    is_asking_ = false;
+    is_idle_ = false;
     if (error) {
-      co_await refuse(error);
+      co_await answer_unreadable(error);
       break;
     }
     WireRequest request = parser.release();
-    if (const auto wait = service_.limiter.take(client_)) {
-      if (!co_await send(too_often(*wait, request))) {
+    if (const auto wait = service_.limiter.admit(client_)) {
+      if (!co_await send(rate_limited(*wait, request))) {
         break;
       }
       continue;
@@ -86,7 +88,7 @@ asio::awaitable<void> HttpConnection::run() {
       co_return;
     }
     HttpRequest asked = plain(request);
-    HttpResponse answered = co_await answer(asked);
+    HttpResponse answered = co_await run_handler(asked);
     if (!co_await reply(std::move(answered), request)) {
       break;
     }
@@ -94,11 +96,11 @@ asio::awaitable<void> HttpConnection::run() {
   static_cast<void>(stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored));
 }
 
-asio::awaitable<bool> HttpConnection::invite_body(const WireRequest& head) {
-  // Who may not would otherwise send it all to be told so.
+asio::awaitable<bool> HttpConnection::send_continue(const WireRequest& head) {
+  // A client that is not allowed should learn so before it sends the whole body.
   if (auto refusal = service_.policy.refusal(plain(head))) {
     WireResponse response = wire(*std::move(refusal), head);
-    response.keep_alive(false);  // whether the body comes all the same is not known
+    response.keep_alive(false);  // the client may send the body anyway
     co_await send(std::move(response));
     co_return false;
   }
@@ -109,25 +111,26 @@ asio::awaitable<bool> HttpConnection::invite_body(const WireRequest& head) {
 }
 
 void HttpConnection::stop() {
-  if (is_asking_) {
+  if (is_idle_) {
     stream_.cancel();
   }
 }
 
 void HttpConnection::turn_away(Tcp::socket& socket, std::size_t connections) {
   HttpResponse response =
-      problem(503, {ErrorCode::busy, fmt::format("There are {} connections already", connections),
+      problem(503, {ErrorCode::busy,
+                    fmt::format("The limit of {} is reached", counted(connections, "connection")),
                     "Close some of them, and try again."});
   response.headers.emplace_back("Retry-After", "1");
   WireResponse message = wire(std::move(response), unread_request());
-  error_code ignored;  // it is closed in any case
+  error_code ignored;  // the connection is closed in any case
   static_cast<void>(socket.non_blocking(true, ignored));
   const std::string text = head_text(message) + message.body();
   asio::write(socket, asio::buffer(text), ignored);
   static_cast<void>(socket.shutdown(Tcp::socket::shutdown_send, ignored));
 }
 
-WireResponse HttpConnection::too_often(Nanoseconds wait, const WireRequest& request) const {
+WireResponse HttpConnection::rate_limited(Nanoseconds wait, const WireRequest& request) const {
   HttpResponse response = problem(
       429, {ErrorCode::busy,
             fmt::format("More than {:g} requests a second", service_.limits.requests_per_second),
@@ -141,18 +144,18 @@ asio::awaitable<bool> HttpConnection::reply(HttpResponse answered, const WireReq
   const bool is_large = answered.stream || answered.body.size() > kLarge;
   std::optional<AnswerRoom::Place> place;
   if (is_large && request.method() != http::verb::head) {
-    place = service_.room.take(client_, answered.body.size());
+    place = service_.room.reserve(client_, answered.body.size());
     if (!place) {
       kLog.warning(
-          "An answer to {} is refused: {} large ones are on their way ({} bytes of them wait), {} "
-          "of them there",
+          "Refused an answer to {}: {} large answers are being sent ({} bytes of them wait), {} "
+          "of them to this client",
           client_, service_.room.answers(), service_.room.bytes(),
           service_.room.answers_of(client_));
       answered = too_many_answers();
     }
   }
   if (answered.stream) {
-    if (!place) {  // HEAD
+    if (!place) {  // a HEAD request
       const std::string head = stream_head_text(answered, request);
       co_return co_await write(head) && request.version() >= 11 && request.keep_alive();
     }
@@ -164,9 +167,9 @@ asio::awaitable<bool> HttpConnection::reply(HttpResponse answered, const WireReq
 HttpResponse HttpConnection::too_many_answers() const {
   HttpResponse response = problem(
       503, {ErrorCode::busy,
-            fmt::format("{} large answers are on their way already, {} of them to this address",
+            fmt::format("Too many large answers are being sent: {}, of which {} to this address",
                         service_.room.answers(), service_.room.answers_of(client_)),
-            "Read them to their end, or wait as long as Retry-After says, and try again."});
+            "Read them completely, or wait as long as Retry-After says, and try again."});
   response.headers.emplace_back("Retry-After", "2");
   return response;
 }
@@ -191,7 +194,7 @@ asio::awaitable<bool> HttpConnection::send_stream(HttpResponse answered, const W
   std::string piece = std::move(answered.body);
   bool more = true;
   while (true) {
-    if (in_chunks && !piece.empty()) {  // an empty one would be the last
+    if (in_chunks && !piece.empty()) {  // an empty chunk would end the body
       text += beast::buffers_to_string(http::make_chunk(asio::buffer(piece)));
     } else {
       text += piece;
@@ -199,10 +202,10 @@ asio::awaitable<bool> HttpConnection::send_stream(HttpResponse answered, const W
     if (in_chunks && !more) {
       text += beast::buffers_to_string(http::make_chunk_last());
     }
-    piece = std::string{};  // one that was long leaves no room behind
-    place.hold(text.size());
+    piece = std::string{};  // frees the memory of a long piece
+    place.set_bytes(text.size());
     if (!co_await write(text)) {
-      kLog.debug("An answer was given up: its client went away, or took nothing for too long");
+      kLog.debug("Stopped sending an answer: the client went away, or read nothing for too long");
       co_return false;
     }
     if (!more) {
@@ -210,8 +213,8 @@ asio::awaitable<bool> HttpConnection::send_stream(HttpResponse answered, const W
     }
     text = std::string{};
     const Result<bool> made = co_await make_piece(*answered.stream, piece);
-    if (!made) {  // its client sees that the end is missing
-      kLog.error("An answer ends in its middle: {}", made.error().message);
+    if (!made) {  // the client notices that the end is missing
+      kLog.error("An answer was cut off: {}", made.error().message);
       error_code ignored;
       static_cast<void>(stream_.socket().set_option(asio::socket_base::linger(true, 0), ignored));
       stream_.close();
@@ -224,7 +227,7 @@ asio::awaitable<bool> HttpConnection::send_stream(HttpResponse answered, const W
 asio::awaitable<bool> HttpConnection::write(std::string_view text) {
   error_code error;
   while (!error && !text.empty()) {
-    // Of each part: all of a long one may take longer.
+    // The limit applies to each part: a long text may take longer as a whole.
     std::string_view part = text.substr(0, kLarge);
     text.remove_prefix(part.size());
     stream_.expires_after(service_.limits.idle);
@@ -237,7 +240,7 @@ asio::awaitable<bool> HttpConnection::write(std::string_view text) {
   co_return !error;
 }
 
-asio::awaitable<void> HttpConnection::refuse(error_code reason) {
+asio::awaitable<void> HttpConnection::answer_unreadable(error_code reason) {
   HttpResponse response;
   if (reason == http::error::body_limit) {
     response = problem(413, {ErrorCode::too_large, "The request's body is too large", ""});
@@ -247,11 +250,11 @@ asio::awaitable<void> HttpConnection::refuse(error_code reason) {
              reason != http::error::end_of_stream && reason != http::error::partial_message) {
     response = problem(400, {ErrorCode::malformed, "This is not HTTP: " + reason.message(), ""});
   } else {
-    co_return;  // it went away, or said nothing in time
+    co_return;  // the client went away, or sent nothing in time
   }
   co_await send(wire(std::move(response), unread_request()));
-  error_code ignored;  // it was going to be closed in any case
-  // To close amid what is still being sent would take the answer from the client, too.
+  error_code ignored;  // the connection is closed in any case
+  // Closing the connection while the client still sends would also discard the answer.
   static_cast<void>(stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored));
   stream_.expires_after(kLinger);
   std::array<char, 16'384> unread{};
@@ -260,15 +263,15 @@ asio::awaitable<void> HttpConnection::refuse(error_code reason) {
   }
 }
 
-asio::awaitable<HttpResponse> HttpConnection::answer(const HttpRequest& request) {
+asio::awaitable<HttpResponse> HttpConnection::run_handler(const HttpRequest& request) {
   if (auto refusal = service_.policy.refusal(request)) {
     co_return *std::move(refusal);
   }
   HttpResponse response;
-  // What is passed to co_spawn has a name: g++ 12 destroys some temporaries of a co_await twice
-  // (gcc.gnu.org/PR99576).
+  // What is passed to co_spawn has a name, because g++ 12 destroys some temporaries of a co_await
+  // twice (gcc.gnu.org/PR99576).
   const auto work = [this, &request, &response]() -> asio::awaitable<void> {
-    response = handle(request);
+    response = call_handler(request);
     co_return;
   };
   const bool is_quick =
@@ -278,7 +281,7 @@ asio::awaitable<HttpResponse> HttpConnection::answer(const HttpRequest& request)
   co_return response;
 }
 
-void HttpConnection::begin(HttpResponse& response) {
+void HttpConnection::fill_body(HttpResponse& response) {
   while (response.stream && response.body.size() <= kLarge) {
     const auto more = response.stream->next(response.body);
     if (!more) {
@@ -303,10 +306,10 @@ asio::awaitable<Result<bool>> HttpConnection::make_piece(TextStream& stream, std
   co_return more;
 }
 
-HttpResponse HttpConnection::handle(const HttpRequest& request) const {
+HttpResponse HttpConnection::call_handler(const HttpRequest& request) const {
   try {
     HttpResponse response = service_.handler(request);
-    begin(response);
+    fill_body(response);
     return response;
   } catch (const std::exception& error) {
     kLog.error("{} {} failed: {}", request.method, request.path, error.what());
@@ -330,7 +333,8 @@ asio::awaitable<void> HttpConnection::watch(WireRequest request) {
     refusal = problem(*wrong);
   } else if (watchers.is_full()) {
     refusal = problem(
-        503, {ErrorCode::busy, fmt::format("There are {} watchers already", watchers.count()),
+        503, {ErrorCode::busy,
+              fmt::format("The limit of {} is reached", counted(watchers.count(), "watcher")),
               "Close one of them, and try again."});
   } else if (since = parse_since(asked.parameter("since"), last); !since) {
     refusal = problem(

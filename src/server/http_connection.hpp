@@ -25,7 +25,7 @@
 
 namespace enprof {
 
-/// What a server's connections share; it outlives them.
+/// Shared by a server's connections, and outlives them.
 struct HttpService {
   const HttpLimits& limits;
   const std::string& live_path;
@@ -34,59 +34,60 @@ struct HttpService {
   RateLimiter& limiter;
   LiveWatchers& watchers;
   boost::asio::thread_pool& workers;  ///< run the handler
-  /// Runs it for these paths, which are answered however busy the others are.
+  /// Runs the handler for `quick_paths`, which are answered even while the other workers are busy.
   boost::asio::thread_pool& quick_worker;
   const std::vector<std::string>& quick_paths;
   AnswerRoom& room;
   bool stopping = false;
 };
 
-/// Reads requests and answers them, one after the other; one that asks for a WebSocket becomes a
-/// watcher. Threads: the one that runs the coroutine.
+/// Reads requests and answers them, one after the other. A request for a WebSocket turns the
+/// connection into a watcher. Threads: the one that runs the coroutine.
 class HttpConnection {
  public:
   HttpConnection(boost::asio::ip::tcp::socket socket, HttpService& service);
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
 
-  /// Until either side ends it.
+  /// Serves until either side closes the connection.
   boost::asio::awaitable<void> run();
-  /// Ends it where it waits for a request; an answer under way is still sent.
+  /// Closes the connection if it is waiting for a request; otherwise it closes after the present
+  /// answer.
   void stop();
 
-  /// Instead of a connection, where there are so many already: says so, if the client's buffer
-  /// takes it at once, and closes. More it does not get.
+  /// Replaces a connection beyond the limit: sends 503 if the client's buffer takes it at once, and
+  /// closes.
   static void turn_away(boost::asio::ip::tcp::socket& socket, std::size_t connections);
 
  private:
   [[nodiscard]] HttpResponse too_many_answers() const;
-  [[nodiscard]] WireResponse too_often(Nanoseconds wait, const WireRequest& request) const;
-  /// False where the connection is of no more use.
+  [[nodiscard]] WireResponse rate_limited(Nanoseconds wait, const WireRequest& request) const;
+  /// False if the connection cannot be used any longer.
   boost::asio::awaitable<bool> reply(HttpResponse answered, const WireRequest& request);
   boost::asio::awaitable<bool> send(WireResponse response);
-  /// Says that the body may come; or, to who may not, that it need not. False where the connection
-  /// is of no more use.
-  boost::asio::awaitable<bool> invite_body(const WireRequest& head);
-  /// The body as it is made, a piece when the one before was taken.
+  /// Sends "100 Continue", or a refusal if the request is not allowed. False if the connection
+  /// cannot be used any longer.
+  boost::asio::awaitable<bool> send_continue(const WireRequest& head);
+  /// Sends the body while it is made: each piece is made when the previous one was sent.
   boost::asio::awaitable<bool> send_stream(HttpResponse answered, const WireRequest& request,
                                            AnswerRoom::Place place);
-  /// False where it could not be written whole. The text outlives the call.
+  /// False if it could not be written completely. The text must outlive the call.
   boost::asio::awaitable<bool> write(std::string_view text);
-  /// Answers a request that could not be read, where it is the client's doing.
-  boost::asio::awaitable<void> refuse(boost::system::error_code reason);
-  /// Runs the handler on a worker, and comes back. The request outlives the call.
-  boost::asio::awaitable<HttpResponse> answer(const HttpRequest& request);
-  [[nodiscard]] HttpResponse handle(const HttpRequest& request) const;
-  /// Makes as much of the body as is no large answer, which may be all of it.
-  static void begin(HttpResponse& response);
-  /// Has the next piece made on a worker. Both outlive the call.
+  /// Answers a request that could not be read, if that is the client's fault.
+  boost::asio::awaitable<void> answer_unreadable(boost::system::error_code reason);
+  /// Runs the handler on a worker thread. The request must outlive the call.
+  boost::asio::awaitable<HttpResponse> run_handler(const HttpRequest& request);
+  [[nodiscard]] HttpResponse call_handler(const HttpRequest& request) const;
+  /// Makes the beginning of the body, up to the size of a large answer. This may be all of it.
+  static void fill_body(HttpResponse& response);
+  /// Makes the next piece on a worker thread. Both arguments must outlive the call.
   boost::asio::awaitable<Result<bool>> make_piece(TextStream& stream, std::string& piece);
   boost::asio::awaitable<void> watch(WireRequest request);
 
   HttpService& service_;
   boost::beast::tcp_stream stream_;
-  std::string client_;      // its address; empty where it is not known
-  bool is_asking_ = false;  // its next request has not come yet
+  std::string client_;    // its address; empty if unknown
+  bool is_idle_ = false;  // waiting for the next request
 };
 
 }  // namespace enprof

@@ -1,5 +1,5 @@
-// A request and a response without the library that carries them, so that everything behind the
-// sockets can be called by a test.
+// A request and a response, independent of the HTTP library, so that tests can call everything
+// behind the sockets.
 #pragma once
 
 #include "base/text_stream.hpp"
@@ -19,11 +19,11 @@ struct HttpRequest {
   std::string method;                                       ///< GET, POST, …
   std::string path;                                         ///< percent-decoded, without the query
   std::map<std::string, std::string, std::less<>> query;    ///< decoded
-  std::set<std::string, std::less<>> repeated;              ///< names that the query has twice
+  std::set<std::string, std::less<>> repeated;              ///< names that occur twice in the query
   std::map<std::string, std::string, std::less<>> headers;  ///< names in lower case
   std::string body;
 
-  /// Empty where it is absent.
+  /// Empty if absent.
   [[nodiscard]] std::string_view header(std::string_view lower_case_name) const {
     const auto found = headers.find(lower_case_name);
     return found == headers.end() ? std::string_view{} : std::string_view{found->second};
@@ -38,8 +38,8 @@ struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;  ///< beside the content type
-  std::unique_ptr<TextStream> stream;  ///< what follows `body`, where it is too large for memory
+  std::vector<std::pair<std::string, std::string>> headers;  ///< besides the content type
+  std::unique_ptr<TextStream> stream;  ///< the rest of the body, if it is too large for memory
 };
 
 }  // namespace enprof

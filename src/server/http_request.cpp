@@ -13,8 +13,8 @@ namespace enprof {
 
 namespace {
 
-/// A path alone is what clients send, a whole URL what they send where they take us for a proxy;
-/// servers must understand both (RFC 9112, 3.2.2).
+/// Clients send a path, or an absolute URL if they take us for a proxy; servers must accept both
+/// (RFC 9112, 3.2.2).
 boost::system::result<boost::urls::url_view> parse_form(std::string_view target) {
   const boost::core::string_view text{target.data(), target.size()};
   if (target.starts_with('/')) {

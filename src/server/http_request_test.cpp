@@ -29,7 +29,7 @@ TEST(ParseTarget, AWholeUrlNamesItsHostToo) {
   EXPECT_EQ(parse_target("/api").header("host"), "");
 }
 
-TEST(ParseTarget, WhatIsNoUrlHasNoPath) {
+TEST(ParseTarget, AnInvalidUrlHasNoPath) {
   for (const char* target : {"", "*", "http://[", "/%zz", "/a b", "\xff", "ftp://box.lan/",
                              "http:/api", "http:///api", "box.lan:80"}) {
     EXPECT_EQ(parse_target(target).path, "") << target;

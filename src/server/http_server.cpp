@@ -34,7 +34,7 @@ using boost::system::error_code;
 constexpr Logger kLog{"server"};
 constexpr std::size_t kWorkers = 2;
 
-/// Listens, and holds the connections.
+/// Listens, and owns the connections.
 class AsioServer final : public HttpServer {
  public:
   AsioServer(Options options, Handler handler, EventHub& hub)
@@ -65,7 +65,7 @@ class AsioServer final : public HttpServer {
       static_cast<void>(acceptor_.set_option(asio::socket_base::reuse_address(true), error));
     }
     if (!error && address.is_v6() && address.is_unspecified()) {
-      // "::" is every address, those of IPv4 among them, whatever the system's default is.
+      // "::" is every address, including those of IPv4, whatever the system's default is.
       error_code ignored;
       static_cast<void>(acceptor_.set_option(asio::ip::v6_only(false), ignored));
     }
@@ -97,7 +97,7 @@ class AsioServer final : public HttpServer {
   [[nodiscard]] std::uint64_t dropped_events() const override { return watchers_.dropped_events(); }
 
   void run() override {
-    // The publisher's thread only raises a flag and, at the first event of a burst, posts.
+    // The publisher's thread only sets a flag and, at the first event of a burst, posts.
     const auto subscription = hub_.subscribe([this] {
       if (!wake_posted_.exchange(true)) {
         asio::post(context_, [this] {
@@ -116,7 +116,7 @@ class AsioServer final : public HttpServer {
       if (std::exchange(service_.stopping, true)) {
         return;
       }
-      error_code ignored;  // closing what is closed already is no failure
+      error_code ignored;  // closing it twice is no error
       static_cast<void>(acceptor_.close(ignored));
       idle_.cancel();
       watchers_.stop();
@@ -126,7 +126,7 @@ class AsioServer final : public HttpServer {
       if (connections_.empty()) {
         context_.stop();
       }
-      // Watchers say goodbye, answers under way are sent; whoever takes longer is left.
+      // Watchers get a close frame and present answers are completed, within this time.
       farewell_.expires_after(std::chrono::seconds{1});
       farewell_.async_wait([this](error_code) { context_.stop(); });
     });
@@ -142,7 +142,7 @@ class AsioServer final : public HttpServer {
       if (service_.stopping) {
         co_return;
       }
-      if (error) {  // too many open files, say: the next may do
+      if (error) {  // such as too many open files: the next accept may work
         kLog.warning("A connection could not be accepted: {}", error.message());
         idle_.expires_after(std::chrono::milliseconds{100});
         co_await idle_.async_wait(no_throw(error));
@@ -168,7 +168,8 @@ class AsioServer final : public HttpServer {
   EventHub& hub_;
   AccessPolicy policy_;
   AnswerRoom room_{options_.limits.large_answers,
-                   options_.limits.large_answer_bytes};  // outlives what waits in the context
+                   options_.limits.large_answer_bytes};  // must outlive the handlers that wait in
+                                                         // the context
   asio::io_context context_{1};
   asio::thread_pool workers_{kWorkers};
   asio::thread_pool quick_worker_{1};
@@ -177,9 +178,9 @@ class AsioServer final : public HttpServer {
   Timer farewell_{context_};
   std::atomic<bool> wake_posted_{false};
   LiveWatchers watchers_{hub_, options_.limits};
-  // On the thread of run(), as what follows.
+  // What follows is used only on the thread of run().
   RateLimiter limiter_{options_.limits.requests_per_second, options_.limits.request_burst,
-                       monotonic_clock()};
+                       *options_.clock};
   HttpService service_{.limits = options_.limits,
                        .live_path = options_.live_path,
                        .handler = handler_,
@@ -198,9 +199,10 @@ class AsioServer final : public HttpServer {
 Result<std::unique_ptr<HttpServer>> HttpServer::open(const Options& options, Handler handler,
                                                      EventHub& hub) {
   if (options.token.empty() && !AccessPolicy::is_loopback(options.host)) {
-    return fail(ErrorCode::permission_denied,
-                fmt::format("Listening on {} lets others on the network in", options.host),
-                "Pass --token TOKEN, which clients must then send; or listen on 127.0.0.1.");
+    return fail(
+        ErrorCode::permission_denied,
+        fmt::format("Listening on {} lets other machines on the network connect", options.host),
+        "Pass --token TOKEN, which clients must then send, or listen on 127.0.0.1.");
   }
   auto server = std::make_unique<AsioServer>(options, std::move(handler), hub);
   if (auto listening = server->listen(); !listening) {

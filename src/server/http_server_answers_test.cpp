@@ -1,6 +1,7 @@
 #include "server/http_server.hpp"
 #include "support/http_server_fixture.hpp"
 #include "support/socket_client.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +12,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 namespace enprof {
@@ -24,7 +24,7 @@ using testing::Pieces;
 using testing::SocketClient;
 using ::testing::StartsWith;
 
-/// What chunks hold; `is_whole` becomes whether the last one has come.
+/// The content of chunks; sets `is_whole` to whether the last chunk has come.
 std::string unchunked(std::string_view body, bool& is_whole) {
   std::string result;
   is_whole = false;
@@ -87,7 +87,7 @@ TEST_F(HttpServerTest, AClientThatKnowsNoChunksIsSentAllUntilTheConnectionEnds) 
   EXPECT_TRUE(client.rest() == expected_pieces(100, 40'000));
 }
 
-TEST_F(HttpServerTest, AnAnswerThatFailsAtItsBeginIsAnErrorAndLaterAnEndThatIsMissing) {
+TEST_F(HttpServerTest, AnAnswerThatFailsFirstIsAnErrorAndLaterIsCutOff) {
   start();
   SocketClient client(server_->port());
   const std::string answer = client.get("/stream?pieces=3&bytes=10&fails=1");
@@ -96,44 +96,38 @@ TEST_F(HttpServerTest, AnAnswerThatFailsAtItsBeginIsAnErrorAndLaterAnEndThatIsMi
   client.send(request("/stream?pieces=30&bytes=10000&fails=1"));
   EXPECT_THAT(client.head(), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(client.rest(), ::testing::Not(HasSubstr("\r\n0\r\n")));
-  while (Pieces::alive > 0) {
-    std::this_thread::yield();
-  }
+  wait_until_no_answer_is_made();
 }
 
-TEST_F(HttpServerTest, AClientThatGoesAwayAmidAnAnswerLeavesNothingBehind) {
+TEST_F(HttpServerTest, AClientThatLeavesDuringAnAnswerLeavesNothingBehind) {
   start();
   Pieces::made = 0;
   {
     SocketClient slow(server_->port());
-    slow.take_little();
+    slow.shrink_receive_buffer();
     slow.send(request("/stream?pieces=4000&bytes=40000"));
     EXPECT_THAT(slow.head(), StartsWith("HTTP/1.1 200"));
     EXPECT_EQ(Pieces::alive, 1);
   }
-  while (Pieces::alive > 0) {
-    std::this_thread::yield();
-  }
-  EXPECT_LT(Pieces::made, 1000U) << "no more is made than the socket takes";
+  wait_until_no_answer_is_made();
+  EXPECT_LT(Pieces::made, 1000U) << "only as much is made as the socket takes";
 }
 
-TEST_F(HttpServerTest, AClientThatTakesNothingIsDroppedAfterAWhile) {
+TEST_F(HttpServerTest, AClientThatReadsNothingIsDroppedAfterAWhile) {
   start({.idle = std::chrono::seconds{1}});
   SocketClient slow(server_->port());
-  slow.take_little();
+  slow.shrink_receive_buffer();
   slow.send(request("/stream?pieces=4000&bytes=40000"));
   EXPECT_THAT(slow.head(), StartsWith("HTTP/1.1 200"));
-  while (Pieces::alive > 0) {  // else the test never ends
-    std::this_thread::yield();
-  }
+  wait_until_no_answer_is_made();  // in real time, as all time of sockets is
 }
 
 TEST_F(HttpServerTest, LargeAnswersBeyondTheLimitAreRefusedAndOthersAreNot) {
-  start({.large_answers = 6});  // of which one address gets half
+  start({.large_answers = 6});  // one address gets half of them
   std::vector<std::unique_ptr<SocketClient>> readers;
   for (int count = 0; count < 3; ++count) {
     readers.push_back(std::make_unique<SocketClient>(server_->port()));
-    readers.back()->take_little();
+    readers.back()->shrink_receive_buffer();
     readers.back()->send(request("/stream?pieces=4000&bytes=40000"));
     EXPECT_THAT(readers.back()->head(), StartsWith("HTTP/1.1 200"));
   }
@@ -141,34 +135,34 @@ TEST_F(HttpServerTest, LargeAnswersBeyondTheLimitAreRefusedAndOthersAreNot) {
   const std::string answer = fourth.get("/stream?pieces=4000&bytes=40000");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(answer, HasSubstr("Retry-After: 2\r\n"));
-  EXPECT_THAT(answer, HasSubstr("3 large answers are on their way already, 3 of them to this"));
+  EXPECT_THAT(answer, HasSubstr("Too many large answers are being sent: 3, of which 3 to this"));
   EXPECT_THAT(fourth.get("/stream?pieces=1&bytes=5"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(fourth.get("/healthz"), StartsWith("HTTP/1.1 200"));
   readers.pop_back();
   std::string head = "HTTP/1.1 503";
-  while (head.starts_with("HTTP/1.1 503")) {  // once the server has seen it go
+  while (head.starts_with("HTTP/1.1 503")) {  // until the server has noticed that it is gone
     SocketClient next(server_->port());
-    next.take_little();
+    next.shrink_receive_buffer();
     next.send(request("/stream?pieces=4000&bytes=40000"));
     head = next.head();
   }
   EXPECT_THAT(head, StartsWith("HTTP/1.1 200"));
 }
 
-#if defined(__linux__)  // elsewhere 127.0.0.2 is no address of the machine's
+#if defined(__linux__)  // elsewhere 127.0.0.2 is not an address of this machine
 
 TEST_F(HttpServerTest, AnAddressThatTakesAllItCanLeavesPlacesForOthers) {
   start({.large_answers = 6});
   std::vector<std::unique_ptr<SocketClient>> readers;
   for (std::string head; head.empty() || head.starts_with("HTTP/1.1 200");) {
     readers.push_back(std::make_unique<SocketClient>(server_->port()));
-    readers.back()->take_little();
+    readers.back()->shrink_receive_buffer();
     readers.back()->send(request("/stream?pieces=4000&bytes=40000"));
     head = readers.back()->head();
   }
   EXPECT_EQ(readers.size(), 4U) << "the last one is refused";
   SocketClient other(server_->port(), "127.0.0.2");
-  other.take_little();
+  other.shrink_receive_buffer();
   other.send(request("/stream?pieces=4000&bytes=40000"));
   EXPECT_THAT(other.head(), StartsWith("HTTP/1.1 200"));
 }
@@ -178,23 +172,21 @@ TEST_F(HttpServerTest, AnAddressThatTakesAllItCanLeavesPlacesForOthers) {
 TEST_F(HttpServerTest, LargeAnswersHaveSoManyBytesTogether) {
   start({.large_answer_bytes = 1'000'000});
   SocketClient first(server_->port());
-  first.take_little();
+  first.shrink_receive_buffer();
   first.send(request("/stream?pieces=2&bytes=30000000"));  // pieces far too large
   EXPECT_THAT(first.head(), StartsWith("HTTP/1.1 200"));
   SocketClient second(server_->port());
   EXPECT_THAT(second.get("/stream?pieces=3&bytes=50000"), StartsWith("HTTP/1.1 503"));
 }
 
-TEST_F(HttpServerTest, HealthIsToldWhileAllWorkersAreBusy) {
+TEST_F(HttpServerTest, HealthIsAnsweredWhileAllWorkersAreBusy) {
   start();
   std::vector<std::unique_ptr<SocketClient>> busy;
   for (int count = 0; count < 8; ++count) {
     busy.push_back(std::make_unique<SocketClient>(server_->port()));
     busy.back()->send(request("/wait"));
   }
-  while (Gate::waiting < 2) {
-    std::this_thread::yield();
-  }
+  testing::wait_until("both workers wait", [] { return Gate::waiting >= 2; });
   for (const char* path : {"/healthz", "/api/health", "/metrics"}) {
     SocketClient client(server_->port());
     EXPECT_THAT(client.get(path), StartsWith("HTTP/1.1 200")) << path;

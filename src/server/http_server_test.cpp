@@ -2,13 +2,16 @@
 
 #include "support/http_server_fixture.hpp"
 #include "support/socket_client.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -30,6 +33,25 @@ TEST_F(HttpServerTest, AnswersRequestAfterRequestOnOneConnection) {
   EXPECT_THAT(first, HasSubstr("Content-Security-Policy: default-src 'self'"));
   client.send(post("hello"));
   EXPECT_THAT(client.answer(), HasSubstr("POST /p  hello"));
+}
+
+TEST_F(HttpServerTest, OneThatWasStoppedBeforeItRunsServesNothing) {
+  auto opened = HttpServer::open({.port = 0}, echo, hub_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const std::uint16_t port = (*opened)->port();
+  SocketClient early(port);
+  (*opened)->stop();
+  (*opened)->run();
+  EXPECT_TRUE(early.closed());
+  EXPECT_THROW(SocketClient{port}, std::runtime_error);
+}
+
+TEST_F(HttpServerTest, MayBeStoppedWhileRunBegins) {
+  for (int round = 0; round < 50; ++round) {
+    start();
+    server_->stop();
+    thread_.join();
+  }
 }
 
 TEST_F(HttpServerTest, AHandlerThatThrowsIsA500) {
@@ -80,7 +102,7 @@ TEST_F(HttpServerTest, AClientThatWaitsToSendItsBodyIsInvited) {
     client.send("hello");
     EXPECT_THAT(client.answer(), HasSubstr("POST /p  hello"));
   }
-  // Who may not, or sends too much, is told so before the body comes.
+  // A client that is not allowed, or sends too much, is refused before it sends the body.
   SocketClient stranger(server_->port());
   stranger.send(head("evil.example", 5));
   EXPECT_THAT(stranger.answer(), StartsWith("HTTP/1.1 403"));
@@ -148,14 +170,13 @@ TEST_F(HttpServerTest, ConnectionsBeyondTheLimitAreTurnedAwayAndTheOthersGoOn) {
   EXPECT_TRUE(fourth.closed());
   EXPECT_THAT(clients.front()->get("/"), StartsWith("HTTP/1.1 200"));
   clients.pop_back();
-  std::string again;
-  while (!again.starts_with("HTTP/1.1 200")) {  // once the server has seen it go
+  testing::wait_until("the server has seen it go", [this] {
     SocketClient next(server_->port());
-    again = next.get("/");
-  }
+    return next.get("/").starts_with("HTTP/1.1 200");
+  });
 }
 
-TEST_F(HttpServerTest, WhoAsksTooOftenIsToldHowLongToWait) {
+TEST_F(HttpServerTest, ATooFrequentClientLearnsHowLongToWait) {
   start({.requests_per_second = 0.5, .request_burst = 5.0});
   SocketClient client(server_->port());
   for (int count = 0; count < 5; ++count) {
@@ -167,6 +188,8 @@ TEST_F(HttpServerTest, WhoAsksTooOftenIsToldHowLongToWait) {
   EXPECT_THAT(answer, HasSubstr("\"code\":\"busy\""));
   SocketClient other(server_->port());  // the address counts, not the connection
   EXPECT_THAT(other.upgrade("/ws/profiling"), StartsWith("HTTP/1.1 429"));
+  clock_.advance(std::chrono::seconds{2});
+  EXPECT_THAT(client.get("/"), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(HttpServerTest, HalfARequestIsNotWaitedForForLong) {

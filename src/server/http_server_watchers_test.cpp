@@ -2,6 +2,7 @@
 #include "server/http_server.hpp"
 #include "support/http_server_fixture.hpp"
 #include "support/socket_client.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,7 +15,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 namespace enprof {
@@ -25,7 +25,7 @@ using testing::HttpServerTest;
 using testing::SocketClient;
 using ::testing::StartsWith;
 
-TEST_F(HttpServerTest, AWatcherHearsWhatHappens) {
+TEST_F(HttpServerTest, AWatcherGetsEvents) {
   start();
   SocketClient client(server_->port());
   EXPECT_THAT(client.upgrade("/ws/profiling?since=0"), StartsWith("HTTP/1.1 101"));
@@ -47,10 +47,10 @@ TEST_F(HttpServerTest, AWatcherResumesAfterABreak) {
   EXPECT_EQ(numbers_to(now, 6), (std::vector<int>{6}));
 }
 
-TEST_F(HttpServerTest, AWatcherOfAServerBeforeIsToldAtOnceAndGetsAllThatIsKept) {
+TEST_F(HttpServerTest, AWatcherOfThePreviousServerGetsAGapAndAllKeptEvents) {
   start();
   SocketClient before(server_->port());
-  before.upgrade("/ws/profiling?since=7");  // beyond the last: nothing has happened yet
+  before.upgrade("/ws/profiling?since=7");  // beyond the last event: this server is a new one
   const auto frame = before.frame();
   const auto gap = nlohmann::json::parse(frame.payload)[0];
   EXPECT_EQ(gap["type"], "gap");
@@ -66,9 +66,8 @@ TEST_F(HttpServerTest, ASubscriptionNarrowsAndAWrongOneEnds) {
   SocketClient client(server_->port());
   client.upgrade("/ws/profiling?since=0");
   ASSERT_TRUE(client.say(R"({"subscribe":{"types":["error"]}})"));
-  while (server_->subscribers("error") == 0) {
-    std::this_thread::yield();  // until the subscription holds
-  }
+  testing::wait_until("the subscription holds",
+                      [this] { return server_->subscribers("error") == 1; });
   publish(1);
   publish(1, "error");
   EXPECT_EQ(numbers_to(client, 2), (std::vector<int>{2}));
@@ -80,7 +79,7 @@ TEST_F(HttpServerTest, ASubscriptionNarrowsAndAWrongOneEnds) {
   mistyped.upgrade("/ws/profiling");
   ASSERT_TRUE(mistyped.say(R"({"subscribe":{"types":["eror"]}})"));
   EXPECT_THAT(mistyped.frame().payload, HasSubstr("Did you mean 'error'?"));
-  // A reason that is cut does not end in the middle of a character.
+  // A truncated reason does not end within a character.
   SocketClient long_name(server_->port());
   long_name.upgrade("/ws/profiling");
   std::string name;
@@ -93,17 +92,16 @@ TEST_F(HttpServerTest, ASubscriptionNarrowsAndAWrongOneEnds) {
   EXPECT_FALSE(first_invalid_utf8(std::string_view(cut.payload).substr(2)));
 }
 
-TEST_F(HttpServerTest, WhoHasSubscribedToATypeIsCounted) {
+TEST_F(HttpServerTest, SubscribersOfATypeAreCounted) {
   start();
   const auto count_becomes = [&](std::size_t count) {
-    while (server_->subscribers("error") != count) {
-      std::this_thread::yield();
-    }
+    testing::wait_until("the number of subscribers is " + std::to_string(count),
+                        [&] { return server_->subscribers("error") == count; });
   };
   {
     SocketClient first(server_->port());
     first.upgrade("/ws/profiling");
-    EXPECT_EQ(server_->subscribers("error"), 0U);  // everything is no type
+    EXPECT_EQ(server_->subscribers("error"), 0U);  // a subscription to everything names no type
     SocketClient second(server_->port());
     second.upgrade("/ws/profiling");
     first.say(R"({"subscribe":{"types":["error","warning"]}})");
@@ -113,7 +111,7 @@ TEST_F(HttpServerTest, WhoHasSubscribedToATypeIsCounted) {
     first.say(R"({"subscribe":{"types":["warning"]}})");
     count_becomes(1);
   }
-  count_becomes(0);  // those who are gone want nothing
+  count_becomes(0);  // clients that left are no longer subscribed
 }
 
 TEST_F(HttpServerTest, WrongPlacesForAWatcherAreRefused) {
@@ -132,10 +130,10 @@ TEST_F(HttpServerTest, WrongPlacesForAWatcherAreRefused) {
   EXPECT_THAT(second.upgrade("/ws/profiling"), StartsWith("HTTP/1.1 503"));
 }
 
-TEST_F(HttpServerTest, AWatcherThatTakesNothingIsDroppedAndTheOthersDoNotNotice) {
+TEST_F(HttpServerTest, AWatcherThatReadsNothingIsDroppedAndTheOthersDoNotNotice) {
   start({.stalled = std::chrono::seconds{1}});
   SocketClient slow(server_->port());
-  slow.take_little();
+  slow.shrink_receive_buffer();
   slow.upgrade("/ws/profiling");
   SocketClient quick(server_->port());
   quick.upgrade("/ws/profiling");
@@ -159,13 +157,13 @@ TEST_F(HttpServerTest, StoppingTellsWatchers) {
   server_->stop();
 }
 
-TEST_F(HttpServerTest, StoppingSendsWhatWatchersHaveNotHeardYet) {
+TEST_F(HttpServerTest, StoppingSendsTheRemainingEvents) {
   start();
   SocketClient client(server_->port());
   client.upgrade("/ws/profiling?since=0");
   publish(1);
   EXPECT_EQ(numbers_to(client, 1), (std::vector<int>{1}));
-  publish(2);  // soon after a frame: these wait for the next
+  publish(2);  // soon after a frame: these events wait for the next frame
   server_->stop();
   EXPECT_EQ(numbers_to(client, 3), (std::vector<int>{2, 3}));
   EXPECT_EQ(client.frame().opcode, 8);
@@ -182,14 +180,14 @@ TEST_F(HttpServerTest, WatchersThatVanishAreForgotten) {
     EXPECT_EQ(server_->watchers(), 20U);
     EXPECT_EQ(server_->dropped_events(), 0U);
   }
-  while (server_->watchers() > 0) {
+  testing::wait_until("all watchers are forgotten", [this] {
     publish(1);
-    std::this_thread::yield();
-  }
+    return server_->watchers() == 0;
+  });
   EXPECT_EQ(server_->dropped_watchers(), 0U);
 }
 
-TEST_F(HttpServerTest, TwoHundredWatchersHearEverything) {
+TEST_F(HttpServerTest, TwoHundredWatchersGetEverything) {
   start();
   std::vector<std::unique_ptr<SocketClient>> clients;
   for (int count = 0; count < 200; ++count) {
@@ -218,10 +216,10 @@ TEST_F(HttpServerTest, AWatcherThatIsBehindGetsMergedPowerSamples) {
   EXPECT_THAT(numbers, ::testing::Contains(500));
 }
 
-TEST_F(HttpServerTest, AWatcherThatFallsBehindAgainAndAgainIsDroppedWithAReason) {
+TEST_F(HttpServerTest, AWatcherThatFallsBehindRepeatedlyIsDroppedWithAReason) {
   start();
   SocketClient slow(server_->port());
-  slow.take_little(65'536);
+  slow.shrink_receive_buffer(65'536);
   slow.upgrade("/ws/profiling");
   const std::string large = '"' + std::string(100'000, 'x') + '"';
   SocketClient::Frame frame;
@@ -240,19 +238,19 @@ TEST_F(HttpServerTest, AWatcherThatFallsBehindAgainAndAgainIsDroppedWithAReason)
       received += events.size() - (has_gap ? 1U : 0U);
     }
   }
-  EXPECT_THAT(frame.payload, HasSubstr("too slow: events were forgotten"));
+  EXPECT_THAT(frame.payload, HasSubstr("too slow: events were dropped"));
   EXPECT_TRUE(told_of_gap);  // before
   EXPECT_EQ(server_->dropped_watchers(), 1U);
   EXPECT_GE(server_->dropped_events(), 100U);
-  EXPECT_LE(server_->dropped_events() + received, hub_.last());  // none twice
+  EXPECT_LE(server_->dropped_events() + received, hub_.last());  // no event counts as both
 }
 
-TEST_F(HttpServerTest, WhatWasForgottenBeforeAWatcherCameIsNotLostToIt) {
+TEST_F(HttpServerTest, EventsDroppedBeforeAWatcherCameDoNotCountAsLost) {
   start();
   publish(1500);  // 500 more than the hub keeps
   SocketClient client(server_->port());
   client.upgrade("/ws/profiling?since=0");
-  EXPECT_EQ(numbers_to(client, 1500).front(), 500);  // the gap
+  EXPECT_EQ(numbers_to(client, 1500).front(), 500);  // the gap precedes it
   EXPECT_EQ(server_->dropped_events(), 0U);
 }
 

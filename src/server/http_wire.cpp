@@ -20,14 +20,14 @@ namespace {
 
 namespace http = boost::beast::http;
 
-/// All of a message but its body.
+/// Status and headers, without the body.
 template <class Body>
 http::response<Body> head_of(const HttpResponse& plain_response, const WireRequest& request) {
   http::response<Body> response{static_cast<http::status>(plain_response.status),
                                 request.version()};
   response.set(http::field::server, "enprof");
   response.set(http::field::content_type, plain_response.content_type);
-  // No page of ours loads anything from elsewhere, nor may another frame it.
+  // Our pages load nothing from elsewhere, and no other page may frame them.
   response.set("Content-Security-Policy",
                "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
                "object-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'");
@@ -54,13 +54,13 @@ std::string text_of(const http::header<false, Fields>& header) {
 HttpRequest plain(const WireRequest& request) {
   HttpRequest result = parse_target({request.target().data(), request.target().size()});
   result.method = std::string(request.method_string());
-  const bool names_host = result.headers.contains("host");  // the target does, and counts
+  const bool names_host = result.headers.contains("host");  // the target does, and takes precedence
   for (const auto& field : request) {
     const std::string name = lower_case({field.name_string().data(), field.name_string().size()});
     if (names_host && name == "host") {
       continue;
     }
-    // Of one that comes twice neither is the right one: together they are none (RFC 9110, 5.2).
+    // If a header comes twice, neither value is the right one: join them (RFC 9110, 5.2).
     const auto [entry, is_new] = result.headers.try_emplace(name, std::string(field.value()));
     if (!is_new) {
       entry->second += ", " + std::string(field.value());
@@ -87,7 +87,7 @@ WireResponse wire(HttpResponse&& plain_response, const WireRequest& request) {
   response.body() = std::move(plain_response.body);
   response.prepare_payload();
   if (request.method() == http::verb::head) {
-    response.body().clear();  // the length stays as it would be
+    response.body().clear();  // the length header stays
   }
   return response;
 }

@@ -1,4 +1,4 @@
-// Messages as Boost.Beast reads and writes them.
+// Conversion to and from Boost.Beast's messages.
 #pragma once
 
 #include "server/http_message.hpp"
@@ -16,14 +16,14 @@ using WireResponse = boost::beast::http::response<boost::beast::http::string_bod
 [[nodiscard]] HttpRequest plain(const WireRequest& request);
 /// Whether the client waits for "100 Continue" before it sends the body (RFC 9110, 10.1.1).
 [[nodiscard]] bool expects_continue(const WireRequest& request);
-/// Stands for a request that was not read: its connection is closed after the answer.
+/// A placeholder for a request that could not be read: its connection is closed after the answer.
 [[nodiscard]] WireRequest unread_request();
-/// With the headers that all answers carry. To HEAD there is the length, and no body.
+/// Adds the headers that all answers have. HEAD gets the length, but no body.
 [[nodiscard]] WireResponse wire(HttpResponse&& plain_response, const WireRequest& request);
-/// The response's first lines, as they are sent.
+/// The status line and headers as text.
 [[nodiscard]] std::string head_text(const WireResponse& response);
-/// Those of an answer whose body is made while it is sent: in chunks, or, to a client that does not
-/// know them, until the connection ends.
+/// The same for an answer whose body is made while it is sent: in chunks, or until the connection
+/// closes if the client does not know chunks.
 [[nodiscard]] std::string stream_head_text(const HttpResponse& plain_response,
                                            const WireRequest& request);
 

@@ -1,4 +1,4 @@
-// Sums of what may be unknown.
+// Sums of values that may be unknown.
 #pragma once
 
 #include <cstddef>
@@ -6,13 +6,13 @@
 
 namespace enprof {
 
-/// The sum is unknown once a part of it is.
+/// A sum is unknown once a part of it is unknown.
 template <class T>
 void add_known(std::optional<T>& sum, const std::optional<T>& more) {
   sum = sum && more ? std::optional{*sum + *more} : std::nullopt;
 }
 
-/// What so many of them are together.
+/// `count` times the value; unknown if the value is.
 inline std::optional<double> times(const std::optional<double>& each, std::size_t count) {
   return each ? std::optional{*each * static_cast<double>(count)} : std::nullopt;
 }

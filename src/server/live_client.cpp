@@ -1,5 +1,6 @@
 #include "server/live_client.hpp"
 
+#include "base/json_members.hpp"
 #include "server/http_request.hpp"
 #include "server/live_frame.hpp"
 
@@ -30,18 +31,18 @@ using Clock = std::chrono::steady_clock;
 using Response = http::response<http::string_body>;
 using Milliseconds = std::chrono::milliseconds;
 
-constexpr Milliseconds kLookAround{50};  // how often `stop` is looked at
+constexpr Milliseconds kLookAround{50};  // how often `stop` is checked
 constexpr std::size_t kLargestAnswer = std::size_t{64} << 20U;
 constexpr const char* kPrinted = "Pass the URL that `enprof serve` printed.";
 
-/// Runs one operation at a time, and waits for it.
+/// Runs one operation at a time, and waits for its end.
 class Waiter {
  public:
   Waiter(asio::io_context& context, Milliseconds patience, std::stop_token stop)
       : context_(context), patience_(patience), stop_(std::move(stop)) {}
 
-  /// `begin` is given a handler to end with; `abort` must make the operation end. Returns its
-  /// error; `timed_out`, where it took too long.
+  /// `begin` starts the operation and gets its completion handler; `abort` must end it. Returns the
+  /// operation's error; `timed_out`, if it took too long.
   template <class Begin, class Abort>
   error_code wait(const Begin& begin, const Abort& abort) {
     std::optional<error_code> ended;
@@ -66,16 +67,17 @@ class Waiter {
 };
 
 std::unexpected<Error> cancelled() {
-  return fail(ErrorCode::cancelled, "The connection was given up");
+  return fail(ErrorCode::cancelled, "The connection was cancelled");
 }
 
 std::unexpected<Error> no_connection(const ServerUrl& url, const std::string& why) {
-  return fail(ErrorCode::unavailable, fmt::format("Cannot connect to {}: {}", url.text(), why),
-              "Start one there: enprof serve --models-dir DIR. Or pass the URL of one that runs: "
-              "enprof watch http://HOST:PORT/");
+  return fail(
+      ErrorCode::unavailable, fmt::format("Cannot connect to {}: {}", url.text(), why),
+      "Start a server there: enprof serve --models-dir DIR. Or pass the URL of a running one: "
+      "enprof watch http://HOST:PORT/");
 }
 
-/// Why there is no connection.
+/// The error for a connection that could not be made.
 std::unexpected<Error> unreachable(const ServerUrl& url, error_code error, Milliseconds patience,
                                    const std::stop_token& stop) {
   if (stop.stop_requested()) {
@@ -85,53 +87,51 @@ std::unexpected<Error> unreachable(const ServerUrl& url, error_code error, Milli
     return fail(ErrorCode::unavailable,
                 fmt::format("{} did not answer within {:g} s", url.text(),
                             std::chrono::duration<double>(patience).count()),
-                "Something that is no enprof may listen there, or a firewall be in between. "
-                "Compare the URL with what `enprof serve` printed.");
+                "Another program may listen there, or a firewall may block it. "
+                "Compare the URL with the one that `enprof serve` printed.");
   }
   return no_connection(url, error.message());
 }
 
-/// Why an answer is none of enprof's.
-std::unexpected<Error> stranger(const ServerUrl& url, const std::string& what) {
+/// The error for an answer that does not come from enprof.
+std::unexpected<Error> not_enprof(const ServerUrl& url, const std::string& what) {
   return fail(ErrorCode::malformed, fmt::format("{} is not an enprof server: {}", url.text(), what),
               kPrinted);
 }
 
-std::unexpected<Error> garbled(const ServerUrl& url, error_code error) {
-  return stranger(url, fmt::format("its answer is not HTTP ({})", error.message()));
+std::unexpected<Error> not_http(const ServerUrl& url, error_code error) {
+  return not_enprof(url, fmt::format("its answer is not HTTP ({})", error.message()));
 }
 
-/// Whether what came, or did not, is the peer's HTTP and not the network's fault.
-bool is_garbled(error_code error) {
+/// Whether the peer does not speak HTTP, rather than the network having failed.
+bool is_not_http(error_code error) {
   return error.category() == http::make_error_code(http::error::bad_method).category() &&
          error != http::error::end_of_stream;
 }
 
-/// Why the server answered something else than was asked for.
-std::unexpected<Error> refused(const LiveClient::Options& options, const Response& response) {
+/// The error for an answer with an unexpected status.
+std::unexpected<Error> refusal_of(const LiveClient::Options& options, const Response& response) {
   const std::string url = options.url.text();
   const auto status = response.result_int();
   const bool ours = response[http::field::server] == "enprof";
   const auto problem = nlohmann::json::parse(response.body(), nullptr, false);
-  const bool told = ours && problem.is_object() && problem.value("message", "") != "";
-  const std::string message = told ? problem["message"].get<std::string>() : std::string{};
-  // A hint may be null.
-  const std::string hint = told && problem.contains("hint") && problem["hint"].is_string()
-                               ? problem["hint"].get<std::string>()
-                               : std::string{};
+  const std::string message = ours ? word_or_empty(problem, "message") : std::string{};
+  const std::string hint = word_or_empty(problem, "hint");
+  const bool has_message = !message.empty();
   constexpr unsigned kUnauthorized = 401;
   constexpr unsigned kForbidden = 403;
   constexpr unsigned kNotFound = 404;
   constexpr unsigned kTooMany = 429;
   constexpr unsigned kUnavailable = 503;
   if (status == kUnauthorized) {
-    return fail(
-        ErrorCode::permission_denied,
-        options.token.empty() ? fmt::format("{} wants a token", url)
-                              : fmt::format("{} does not accept this token ({})", url, status),
-        "Pass the one that `enprof serve` printed when it started: enprof watch URL --token TOKEN");
+    return fail(ErrorCode::permission_denied,
+                options.token.empty()
+                    ? fmt::format("{} wants a token", url)
+                    : fmt::format("{} does not accept this token ({})", url, status),
+                "Pass the token that `enprof serve` printed when it started: enprof watch URL "
+                "--token TOKEN");
   }
-  if (told) {
+  if (has_message) {
     return fail(status == kForbidden                           ? ErrorCode::permission_denied
                 : status == kNotFound                          ? ErrorCode::not_found
                 : status == kUnavailable || status == kTooMany ? ErrorCode::busy
@@ -141,8 +141,8 @@ std::unexpected<Error> refused(const LiveClient::Options& options, const Respons
   if (!ours && status == kNotFound) {
     return fail(ErrorCode::not_found, fmt::format("There is no enprof at {} (404)", url), kPrinted);
   }
-  return stranger(options.url,
-                  fmt::format("it answered {} {}", status, std::string(response.reason())));
+  return not_enprof(options.url,
+                    fmt::format("it answered {} {}", status, std::string(response.reason())));
 }
 
 Result<void> connect_stream(beast::tcp_stream& stream, Waiter& waiter,
@@ -158,7 +158,7 @@ Result<void> connect_stream(beast::tcp_stream& stream, Waiter& waiter,
     error_code error;
     const auto parsed = asio::ip::make_address(address, error);
     if (error) {
-      return no_connection(options.url, fmt::format("{} is no address", address));
+      return no_connection(options.url, fmt::format("{} is not an address", address));
     }
     endpoints.emplace_back(parsed, options.url.port);
   }
@@ -201,13 +201,13 @@ class BeastClient final : public LiveClient {
         },
         close);
     if (error == websocket::error::upgrade_declined) {
-      return refused(options_, response);
+      return refusal_of(options_, response);
     }
     if (error) {
-      return is_garbled(error) ||
+      return is_not_http(error) ||
                      error.category() ==
                          websocket::make_error_code(websocket::error::closed).category()
-                 ? Result<void>(garbled(options_.url, error))
+                 ? Result<void>(not_http(options_.url, error))
                  : Result<void>(unreachable(options_.url, error, options_.patience, stop_));
     }
     if (const auto said = response.find(kSeqHeader); said != response.end()) {
@@ -257,11 +257,11 @@ class BeastClient final : public LiveClient {
   [[nodiscard]] std::unexpected<Error> lost(error_code error) const {
     const auto& reason = socket_.reason();
     std::string why = error.message();
-    // What the server gave as its reason counts more than how the connection then broke.
+    // A reason that the server gave is more useful than how the connection then broke.
     if (reason.code != websocket::close_code::none && !reason.reason.empty()) {
       why = std::string(reason.reason.data(), reason.reason.size());
     } else if (error == beast::error::timeout) {
-      why = "nothing was heard from it any more";
+      why = "it stopped answering";
     } else if (error == asio::error::eof || error == websocket::error::closed) {
       why = "it closed the connection";
     }
@@ -276,7 +276,7 @@ class BeastClient final : public LiveClient {
   beast::flat_buffer buffer_;
   std::optional<std::uint64_t> last_event_;
   bool reading_ = false;
-  std::optional<error_code> ended_;  // of the read
+  std::optional<error_code> ended_;  // the read's result
 };
 
 }  // namespace
@@ -318,13 +318,13 @@ Result<std::string> LiveClient::get(const Options& options, std::string_view pat
                         close);
   }
   if (error) {
-    return is_garbled(error)
-               ? Result<std::string>(garbled(options.url, error))
+    return is_not_http(error)
+               ? Result<std::string>(not_http(options.url, error))
                : Result<std::string>(unreachable(options.url, error, options.patience, stop));
   }
   Response response = parser.release();
   if (response.result() != http::status::ok || response[http::field::server] != "enprof") {
-    return refused(options, response);
+    return refusal_of(options, response);
   }
   return std::move(response.body());
 }

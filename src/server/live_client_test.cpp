@@ -3,11 +3,13 @@
 #include "server/http_server.hpp"
 #include "server/problem.hpp"
 #include "support/stranger.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <string>
@@ -67,7 +69,7 @@ class LiveClientTest : public ::testing::Test {
   }
   static std::vector<int> numbers_of(LiveClient& client) {
     std::vector<int> result;
-    const auto frame = client.next(20s);
+    const auto frame = client.next(testing::kLongWait);
     EXPECT_TRUE(frame && *frame);
     for (const auto& event : nlohmann::json::parse(frame && *frame ? **frame : "[]")) {
       result.push_back(event["seq"].get<int>());
@@ -85,7 +87,7 @@ class LiveClientTest : public ::testing::Test {
   std::thread thread_;
 };
 
-TEST_F(LiveClientTest, HearsWhatHappensAndWaitsNoLongerThanItIsTold) {
+TEST_F(LiveClientTest, ReceivesEventsAndWaitsNoLongerThanAllowed) {
   start();
   options_.since = 0;
   const auto client = connect();
@@ -96,7 +98,7 @@ TEST_F(LiveClientTest, HearsWhatHappensAndWaitsNoLongerThanItIsTold) {
   EXPECT_THAT(numbers_of(*client), ElementsAre(1));
 }
 
-TEST_F(LiveClientTest, GoesOnAfterAnEventAndOnlyWithWhatIsWanted) {
+TEST_F(LiveClientTest, ResumesAfterAnEventWithTheSubscriptionOnly) {
   start();
   publish();
   publish("warning");
@@ -107,7 +109,7 @@ TEST_F(LiveClientTest, GoesOnAfterAnEventAndOnlyWithWhatIsWanted) {
   options_.since.reset();
   options_.subscription = R"({"subscribe":{"types":["warning"]}})";
   const auto some = connect();
-  // The server may not have read the subscription yet: what it does not want may come before.
+  // The server may not have read the subscription yet, so other events may come first.
   while (true) {
     publish("power_sample");
     const auto frame = some->next(1s);
@@ -139,13 +141,13 @@ TEST_F(LiveClientTest, AServerThatEndsSaysSo) {
   start();
   const auto client = connect();
   stop();
-  const auto frame = client->next(20s);
+  const auto frame = client->next(testing::kLongWait);
   ASSERT_FALSE(frame);
   EXPECT_EQ(frame.error().code, ErrorCode::unavailable);
   EXPECT_THAT(frame.error().message, HasSubstr("the server is stopping"));
 }
 
-TEST_F(LiveClientTest, NobodyThereIsWorthAnotherTry) {
+TEST_F(LiveClientTest, AMissingServerIsWorthARetry) {
   start();
   stop();
   const Error error = refusal();
@@ -156,7 +158,7 @@ TEST_F(LiveClientTest, NobodyThereIsWorthAnotherTry) {
   EXPECT_TRUE(connect());
 }
 
-TEST_F(LiveClientTest, AWrongTokenAndNoneAreTold) {
+TEST_F(LiveClientTest, AWrongTokenAndAMissingOneAreReported) {
   start("secret");
   EXPECT_THAT(refusal().message, HasSubstr("wants a token"));
   EXPECT_THAT(refusal_of_get("/api/health").message, HasSubstr("wants a token"));
@@ -175,7 +177,7 @@ TEST_F(LiveClientTest, TheServersOwnReasonsArePassedOn) {
   const auto first = connect();
   const Error second = refusal();
   EXPECT_EQ(second.code, ErrorCode::busy);
-  EXPECT_THAT(second.message, HasSubstr("1 watchers already"));
+  EXPECT_THAT(second.message, HasSubstr("The limit of 1 watcher is reached"));
   const Error gone = refusal_of_get("/api/profiling/run/x");
   EXPECT_EQ(gone.code, ErrorCode::not_found);
   EXPECT_THAT(gone.message, HasSubstr("There is nothing there"));
@@ -184,7 +186,7 @@ TEST_F(LiveClientTest, TheServersOwnReasonsArePassedOn) {
   EXPECT_THAT(refusal().message, HasSubstr("There is no WebSocket at /elsewhere/ws/profiling"));
 }
 
-TEST_F(LiveClientTest, WhatIsNoEnprofIsToldApart) {
+TEST_F(LiveClientTest, AnotherProgramIsRecognized) {
   const std::vector<std::pair<std::string, ErrorCode>> answers{
       {"HTTP/1.1 404 Not Found\r\nServer: other\r\nContent-Length: 0\r\n\r\n",
        ErrorCode::not_found},
@@ -224,8 +226,8 @@ TEST_F(LiveClientTest, AServerThatHangsUpOrNeverAnswersIsUnavailable) {
 TEST_F(LiveClientTest, IsGivenUpAtOnce) {
   const Stranger silent("");
   options_.url.port = silent.port();
-  std::thread later([this] {
-    std::this_thread::sleep_for(100ms);
+  std::thread later([&] {
+    testing::wait_until("the server is asked", [&] { return silent.has_heard(); });
     stop_.request_stop();
   });
   EXPECT_EQ(refusal().code, ErrorCode::cancelled);
@@ -253,15 +255,17 @@ TEST_F(LiveClientTest, AsksForTheHostAndTriesEachOfItsAddresses) {
 
 TEST_F(LiveClientTest, ANameServerThatHangsIsGivenUpAtOnce) {
   std::promise<void> over;
-  options_.lookup = [hung = over.get_future().share()](const std::string&) {
+  const auto asked = std::make_shared<std::atomic<int>>(0);
+  options_.lookup = [asked, hung = over.get_future().share()](const std::string&) {
+    ++*asked;
     hung.wait();
     return Result<std::vector<std::string>>(std::vector<std::string>{});
   };
   options_.patience = 600s;
   for (const bool is_get : {false, true}) {
     stop_ = std::stop_source{};
-    std::thread later([this] {
-      std::this_thread::sleep_for(20ms);
+    std::thread later([this, asked, before = asked->load()] {
+      testing::wait_until("the name server is asked", [&] { return *asked > before; });
       stop_.request_stop();
     });
     EXPECT_EQ((is_get ? refusal_of_get("/") : refusal()).code, ErrorCode::cancelled);

@@ -1,10 +1,10 @@
 #include "server/live_frame.hpp"
 
-#include "server/choices.hpp"
-#include "server/parsed_json.hpp"
+#include "base/choices.hpp"
+#include "base/json_node.hpp"
+#include "base/parsed_json.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -13,8 +13,6 @@
 
 namespace enprof {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::string_view kPowerSample = "power_sample";
 
@@ -25,38 +23,34 @@ std::unexpected<Error> malformed(std::string message) {
       "should not be limited.");
 }
 
-Result<std::set<std::string, std::less<>>> names(const Json& object, const char* member) {
-  std::set<std::string, std::less<>> result;
-  const auto found = object.find(member);
-  if (found == object.end() || found->is_null()) {
-    return result;
+using Names = std::set<std::string, std::less<>>;
+
+/// A list of names, none where it is absent.
+Names read_names(const JsonNode& list) {
+  if (list.json().is_array() && list.size() == 0) {
+    throw JsonError(fmt::format("'{}' is empty: nothing would be sent", list.key()),
+                    fmt::format("Leave '{}' out to receive all of them.", list.key()));
   }
-  if (found->is_array() && found->empty()) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("'{}' is empty: nothing would be sent", member),
-                fmt::format("Leave '{}' out where it should not be limited.", member));
+  if (list.size() > kMostNames) {
+    list.is_not(fmt::format("a list of at most {} names", kMostNames));
   }
-  if (!found->is_array() || found->size() > kMostNames) {
-    return malformed(fmt::format("'{}' is not a list of at most {} names", member, kMostNames));
-  }
-  for (const Json& name : *found) {
-    if (!name.is_string()) {
-      return malformed(fmt::format("'{}' holds something that is not a name", member));
-    }
-    result.insert(name.get<std::string>());
-  }
-  return result;
+  const auto names = list.list([](const JsonNode& name) { return name.text(); });
+  return {names.begin(), names.end()};
 }
 
-Result<void> refuse_others(const Json& object, std::span<const std::string_view> known) {
-  for (const auto& [name, value] : object.items()) {
-    if (std::ranges::find(known, name) == known.end()) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("There is no '{}' in a subscription", name),
-                  say_choices(name, known));
+LiveFilter read_subscription(const JsonNode& message) {
+  message.allow_only({"subscribe"});
+  const JsonNode wanted = message.at("subscribe");
+  wanted.allow_only({"runs", "types"});
+  LiveFilter filter{.runs = read_names(wanted.at("runs")), .types = read_names(wanted.at("types"))};
+  const auto known = live_event_types();
+  for (const std::string& type : filter.types) {
+    if (std::ranges::find(known, type) == known.end()) {
+      throw JsonError(fmt::format("There are no events of type '{}'", type),
+                      say_choices(type, known));
     }
   }
-  return {};
+  return filter;
 }
 
 }  // namespace
@@ -80,42 +74,23 @@ std::span<const std::string_view> live_event_types() {
 }
 
 Result<LiveFilter> parse_subscription(std::string_view message) {
-  constexpr std::array<std::string_view, 1> kMembers{"subscribe"};
-  constexpr std::array<std::string_view, 2> kLists{"runs", "types"};
   const ParsedJson parsed = parse_json(message);
-  const Json& json = parsed.json;
-  if (!json.is_object() || !json.contains("subscribe") || !json["subscribe"].is_object()) {
+  const JsonNode json(parsed.json, "The message");
+  if (!parsed.json.is_object() || !json.at("subscribe").json().is_object()) {
     return malformed("The message is not a subscription");
   }
-  if (auto twice = parsed.repetition()) {
-    return std::unexpected(*std::move(twice));
+  try {
+    parsed.refuse_repetition();
+    return read_subscription(json);
+  } catch (const JsonError& wrong) {
+    // A hint says which of the known names was meant; without one it is not of the shape at all.
+    return wrong.hint().empty() ? malformed(wrong.what())
+                                : fail(ErrorCode::invalid_argument, wrong.what(), wrong.hint());
   }
-  if (auto others = refuse_others(json, kMembers); !others) {
-    return std::unexpected(std::move(others.error()));
-  }
-  if (auto others = refuse_others(json["subscribe"], kLists); !others) {
-    return std::unexpected(std::move(others.error()));
-  }
-  auto runs = names(json["subscribe"], "runs");
-  if (!runs) {
-    return std::unexpected(runs.error());
-  }
-  auto types = names(json["subscribe"], "types");
-  if (!types) {
-    return std::unexpected(types.error());
-  }
-  const auto known = live_event_types();
-  for (const std::string& type : *types) {
-    if (std::ranges::find(known, type) == known.end()) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("There are no events of type '{}'", type), say_choices(type, known));
-    }
-  }
-  return LiveFilter{.runs = std::move(*runs), .types = std::move(*types)};
 }
 
 std::string make_frame(const EventHub::Batch& batch, const LiveFilter& filter, bool merge_power) {
-  std::map<std::string_view, std::uint64_t> last_power;  // by run: the number of the one to keep
+  std::map<std::string_view, std::uint64_t> last_power;  // run → number of the sample to keep
   if (merge_power) {
     for (const auto& event : batch.events) {
       if (event->type == kPowerSample) {

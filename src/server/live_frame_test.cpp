@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-std::vector<std::string> tell(const std::string& frame) {
+std::vector<std::string> types_in(const std::string& frame) {
   std::vector<std::string> result;
   if (frame.empty()) {
     return result;
@@ -37,23 +37,23 @@ class LiveFrameTest : public ::testing::Test {
 };
 
 TEST_F(LiveFrameTest, IsAnArrayOfEnvelopes) {
-  EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {}, false)),
+  EXPECT_THAT(types_in(make_frame(hub_.read(0, 10), {}, false)),
               ElementsAre("1run_started", "2power_sample", "3token_complete", "4power_sample",
                           "5power_sample"));
   EXPECT_EQ(make_frame(hub_.read(5, 10), {}, false), "");
 }
 
 TEST_F(LiveFrameTest, TheFilterLeavesOutRunsAndTypes) {
-  EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {.runs = {"b"}, .types = {}}, false)),
+  EXPECT_THAT(types_in(make_frame(hub_.read(0, 10), {.runs = {"b"}, .types = {}}, false)),
               ElementsAre("5power_sample"));
   EXPECT_THAT(
-      tell(make_frame(hub_.read(0, 10), {.runs = {"a"}, .types = {"token_complete"}}, false)),
+      types_in(make_frame(hub_.read(0, 10), {.runs = {"a"}, .types = {"token_complete"}}, false)),
       ElementsAre("3token_complete"));
   EXPECT_EQ(make_frame(hub_.read(0, 10), {.runs = {"c"}, .types = {}}, false), "");
 }
 
 TEST_F(LiveFrameTest, MergingKeepsTheLastPowerSampleOfEachRun) {
-  EXPECT_THAT(tell(make_frame(hub_.read(0, 10), {}, true)),
+  EXPECT_THAT(types_in(make_frame(hub_.read(0, 10), {}, true)),
               ElementsAre("1run_started", "3token_complete", "4power_sample", "5power_sample"));
 }
 
@@ -62,14 +62,14 @@ TEST_F(LiveFrameTest, AGapComesFirstWithTheNumberBeforeTheNext) {
   hub_.publish("b", "token_complete", Nanoseconds{0}, "{}");
   const auto batch = hub_.read(0, 1);
   const std::string frame = make_frame(batch, {.runs = {"b"}, .types = {}}, false);
-  EXPECT_THAT(tell(frame), ElementsAre("2gap"));
+  EXPECT_THAT(types_in(frame), ElementsAre("2gap"));
   EXPECT_EQ(nlohmann::json::parse(frame)[0]["data"],
             nlohmann::json::parse(R"({"missed":2,"restarted":false})"));
 }
 
 TEST_F(LiveFrameTest, AnotherServersNumberIsAGapWithoutACount) {
   const std::string frame = make_frame(hub_.read(77, 2), {}, false);
-  EXPECT_THAT(tell(frame), ElementsAre("0gap", "1run_started", "2power_sample"));
+  EXPECT_THAT(types_in(frame), ElementsAre("0gap", "1run_started", "2power_sample"));
   EXPECT_EQ(nlohmann::json::parse(frame)[0]["data"],
             nlohmann::json::parse(R"({"missed":null,"restarted":true})"));
 }
@@ -98,7 +98,7 @@ TEST(ParseSubscription, RefusesAnythingElse) {
   }
 }
 
-TEST(ParseSubscription, ATypeThatThereIsNotIsRefusedWithTheOneThatWasMeant) {
+TEST(ParseSubscription, AnUnknownTypeIsRefusedWithASuggestion) {
   const auto wrong = parse_subscription(R"({"subscribe":{"types":["token_completed"]}})");
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code, ErrorCode::invalid_argument);
@@ -120,7 +120,7 @@ TEST(ParseSubscription, AMemberThatComesTwiceIsRefused) {
   }
 }
 
-TEST(ParseSubscription, AListOfNothingIsRefusedWithWhatToDo) {
+TEST(ParseSubscription, AnEmptyListIsRefusedWithAHint) {
   for (const char* member : {"types", "runs"}) {
     const auto nothing =
         parse_subscription(R"({"subscribe":{")" + std::string(member) + R"(":[]}})");
@@ -131,7 +131,7 @@ TEST(ParseSubscription, AListOfNothingIsRefusedWithWhatToDo) {
   }
 }
 
-TEST(ParseSubscription, EveryTypeThatThereIsCanBeAskedFor) {
+TEST(ParseSubscription, EveryTypeCanBeSubscribedTo) {
   for (const std::string_view type : live_event_types()) {
     EXPECT_TRUE(parse_subscription(R"({"subscribe":{"types":[")" + std::string(type) + R"("]}})"))
         << type;

@@ -60,11 +60,11 @@ std::string settled(std::span<const TokenFigure> tokens, bool final) {
 
 void LivePublisher::publish(const Event& event) {
   const auto sums = [&](const auto& list) -> std::optional<std::string> {
-    if (!is_time_for_sums(event)) {
-      return std::nullopt;  // the next one says it too
+    if (!may_publish_sums(event)) {
+      return std::nullopt;  // the next event contains these sums too
     }
     std::string text = entries(list, false);
-    rest_after_sums(event, text.size());
+    delay_sums(event, text.size());
     return text;
   };
   const auto text = std::visit(
@@ -108,15 +108,15 @@ void LivePublisher::publish(const Event& event) {
 void LivePublisher::begin_run() {
   const std::lock_guard lock(mutex_);
   last_power_.reset();
-  quiet_until_.clear();
-  told_.clear();
-  told_error_.clear();
+  sums_paused_until_.clear();
+  published_.clear();
+  published_error_.clear();
   unfinished_.clear();
 }
 
 std::string LivePublisher::token_text(const events::TokenComplete& token) {
   const std::lock_guard lock(mutex_);
-  // A character that several tokens make up belongs to the one that completes it.
+  // A character that consists of several tokens belongs to the token that completes it.
   std::string characters = std::exchange(unfinished_, {}) + token.text;
   unfinished_ = characters.substr(characters.size() - unfinished_utf8(characters));
   characters.resize(characters.size() - unfinished_.size());
@@ -144,29 +144,29 @@ std::string LivePublisher::power_text(const events::PowerSample& sample) {
                       {"rails", std::move(rails)}});
 }
 
-bool LivePublisher::is_time_for_sums(const Event& event) {
+bool LivePublisher::may_publish_sums(const Event& event) {
   const std::lock_guard lock(mutex_);
-  const auto quiet = quiet_until_.find(event.type());
-  return quiet == quiet_until_.end() || event.at >= quiet->second;
+  const auto pause = sums_paused_until_.find(event.type());
+  return pause == sums_paused_until_.end() || event.at >= pause->second;
 }
 
-void LivePublisher::rest_after_sums(const Event& event, std::size_t bytes) {
+void LivePublisher::delay_sums(const Event& event, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  quiet_until_[event.type()] =
+  sums_paused_until_[event.type()] =
       event.at + std::chrono::duration_cast<Nanoseconds>(std::chrono::duration<double>(
                      static_cast<double>(bytes) / kSumBytesPerSecond));
 }
 
-void LivePublisher::model_loading(const std::string& run_id, const std::string& model,
-                                  double share) {
+void LivePublisher::publish_loading(const std::string& run_id, const std::string& model,
+                                    double share) {
   hub_->publish(run_id, "model_loading", Nanoseconds{0},
                 on_one_line({{"model", model}, {"progress_ratio", share}}));
 }
 
-void LivePublisher::settle(const ProfiledRun& run) {
+void LivePublisher::publish_figures(const ProfiledRun& run) {
   const Nanoseconds end = run.totals.figure.duration;
-  for (std::size_t first = 0; first < run.tokens.size(); first += kSettledAtOnce) {
-    const std::size_t count = std::min(kSettledAtOnce, run.tokens.size() - first);
+  for (std::size_t first = 0; first < run.tokens.size(); first += kTokensPerEvent) {
+    const std::size_t count = std::min(kTokensPerEvent, run.tokens.size() - first);
     hub_->publish(run.run_id, "energy_settled", end,
                   settled(std::span(run.tokens).subspan(first, count), true));
   }
@@ -181,28 +181,29 @@ void LivePublisher::settle(const ProfiledRun& run) {
   for (const Warning& warning : run.warnings) {
     {
       const std::lock_guard lock(mutex_);
-      const auto told = told_.find({warning.component, warning.code});
-      if ((told != told_.end() && told->second == warning.message) ||
-          warning.message == told_error_) {
+      const auto published = published_.find({warning.component, warning.code});
+      if ((published != published_.end() && published->second == warning.message) ||
+          warning.message == published_error_) {
         continue;
       }
     }
-    publish_warning(run.run_id, end, warning);
+    publish_new_warning(run.run_id, end, warning);
   }
-}
-
-void LivePublisher::warn(const std::string& run_id, Nanoseconds at, const Warning& warning) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!told_.try_emplace({warning.component, warning.code}, warning.message).second) {
-      return;
-    }
-  }
-  publish_warning(run_id, at, warning);
 }
 
 void LivePublisher::publish_warning(const std::string& run_id, Nanoseconds at,
                                     const Warning& warning) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!published_.try_emplace({warning.component, warning.code}, warning.message).second) {
+      return;
+    }
+  }
+  publish_new_warning(run_id, at, warning);
+}
+
+void LivePublisher::publish_new_warning(const std::string& run_id, Nanoseconds at,
+                                        const Warning& warning) {
   hub_->publish(run_id, "warning", at,
                 on_one_line({{"component", warning.component},
                              {"code", warning.code},
@@ -210,10 +211,10 @@ void LivePublisher::publish_warning(const std::string& run_id, Nanoseconds at,
                              {"hint", text(warning.hint)}}));
 }
 
-void LivePublisher::failed(const std::string& run_id, const Error& error) {
+void LivePublisher::publish_failure(const std::string& run_id, const Error& error) {
   {
     const std::lock_guard lock(mutex_);
-    told_error_ = error.message;
+    published_error_ = error.message;
   }
   hub_->publish(run_id, "error", Nanoseconds{0},
                 on_one_line({{"code", to_string(error.code)},

@@ -60,7 +60,8 @@ TEST_F(LivePublisherTest, ACharacterOfSeveralTokensBelongsToTheLastOfThem) {
       texts.push_back(event["data"]["text"]);
     }
   }
-  // What never became a character is replaced, by a sign a byte; none leaks into the next run.
+  // Bytes that never became a character are replaced, one sign per byte; none gets into the next
+  // run.
   EXPECT_THAT(texts, ElementsAre("a", "", "\xE2\x82\xAC z", "", "\xEF\xBF\xBDx", "", "b"));
 }
 
@@ -83,19 +84,19 @@ TEST_F(LivePublisherTest, PowerOfAnEarlierRunDoesNotReachTheNext) {
   EXPECT_TRUE(published().back()["data"]["energy_mj"].is_null());
 }
 
-TEST_F(LivePublisherTest, SettlingTellsFinalValuesInRanges) {
+TEST_F(LivePublisherTest, FinalValuesArePublishedInRanges) {
   ProfiledRun run = testing::sample_run();
   const TokenFigure token = run.tokens.at(0);
-  run.tokens.assign(LivePublisher::kSettledAtOnce + 1, token);
+  run.tokens.assign(LivePublisher::kTokensPerEvent + 1, token);
   run.components.clear();
   run.operations.clear();
   run.layers = {{.phase = Phase::decode, .layer = OperationInfo::kNoLayer, .count = 3}};
   run.warnings = {{"power", "low_coverage", "message", ""}};
-  publisher_.settle(run);
+  publisher_.publish_figures(run);
   const auto events = published();
   ASSERT_EQ(events.size(), 4U);
   EXPECT_EQ(events[0]["type"], "energy_settled");
-  EXPECT_EQ(events[0]["data"]["tokens"].size(), LivePublisher::kSettledAtOnce);
+  EXPECT_EQ(events[0]["data"]["tokens"].size(), LivePublisher::kTokensPerEvent);
   EXPECT_EQ(events[0]["data"]["tokens"][0]["energy_mj"], to_mj(*token.figure.total));
   EXPECT_EQ(events[1]["data"]["tokens"].size(), 1U);
   EXPECT_EQ(events[1]["data"]["final"], true);
@@ -104,7 +105,7 @@ TEST_F(LivePublisherTest, SettlingTellsFinalValuesInRanges) {
   EXPECT_EQ(events[3]["type"], "warning");
 }
 
-TEST_F(LivePublisherTest, WhatIsKnownSoFarIsMarkedAsNotFinal) {
+TEST_F(LivePublisherTest, ProvisionalValuesAreNotMarkedFinal) {
   publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
   const Figure figure{.duration = 2ms, .total = Joules{0.1}};
   publisher_.publish(
@@ -139,35 +140,35 @@ TEST_F(LivePublisherTest, SumsOfALargeModelGoOutLessOften) {
   EXPECT_LT(static_cast<double>(bytes), 20 * LivePublisher::kSumBytesPerSecond +
                                             2 * static_cast<double>(events[0]->json.size()));
   publisher_.publish({.run_id = "next", .data = events::RunStarted{}});
-  sums.at = 0ms;  // nothing was said of this run yet
+  sums.at = 0ms;  // the first event of another run
   publisher_.publish(sums);
   EXPECT_EQ(hub_.last(), events.size() + 3);
 }
 
-TEST_F(LivePublisherTest, AWarningIsToldOnceAndAgainOnlyWhereTheEndSaysMore) {
+TEST_F(LivePublisherTest, AWarningIsPublishedOnceAndAgainOnlyIfItsFinalTextDiffers) {
   ProfiledRun run;
   run.run_id = "r";
   publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
-  publisher_.warn("r", 5ms, {"power", "sensor_retried", "1 reading failed", "wait"});
-  publisher_.warn("r", 6ms, {"power", "sensor_retried", "2 readings failed", "wait"});
-  publisher_.warn("r", 7ms, {"store", "journal_in_use", "locked", ""});
+  publisher_.publish_warning("r", 5ms, {"power", "sensor_retried", "1 reading failed", "wait"});
+  publisher_.publish_warning("r", 6ms, {"power", "sensor_retried", "2 readings failed", "wait"});
+  publisher_.publish_warning("r", 7ms, {"store", "journal_in_use", "locked", ""});
   EXPECT_EQ(published().size(), 3U);
   EXPECT_EQ(published()[1]["t_ms"], 5.0);
   run.warnings = {{"power", "sensor_retried", "9 readings failed", "wait"},
                   {"store", "journal_in_use", "locked", ""},
                   {"power", "low_coverage", "half", ""}};
-  publisher_.settle(run);
+  publisher_.publish_figures(run);
   ASSERT_EQ(published().size(), 5U);
   EXPECT_EQ(published()[3]["data"]["message"], "9 readings failed");
   EXPECT_EQ(published()[4]["data"]["code"], "low_coverage");
   publisher_.publish({.run_id = "s", .data = events::RunStarted{}});
-  publisher_.warn("s", 1ms, {"store", "journal_in_use", "locked", ""});
-  EXPECT_EQ(published().back()["run_id"], "s");  // what another run was told does not count
+  publisher_.publish_warning("s", 1ms, {"store", "journal_in_use", "locked", ""});
+  EXPECT_EQ(published().back()["run_id"], "s");  // warnings of another run do not count
 }
 
-TEST_F(LivePublisherTest, FailuresAndLoadingAreTold) {
-  publisher_.model_loading("r", "m.gguf", 0.5);
-  publisher_.failed("r", {ErrorCode::not_found, "gone", "look"});
+TEST_F(LivePublisherTest, FailuresAndLoadingArePublished) {
+  publisher_.publish_loading("r", "m.gguf", 0.5);
+  publisher_.publish_failure("r", {ErrorCode::not_found, "gone", "look"});
   const auto events = published();
   EXPECT_EQ(events[0]["data"]["progress_ratio"], 0.5);
   EXPECT_EQ(events[1]["type"], "error");

@@ -20,34 +20,34 @@
 
 namespace enprof {
 
-/// Two coroutines: one hears what the client says, one tells it what there is. Shared by both, and
-/// by its timers' handlers, which may come after either has ended.
-/// Threads: the one that runs the coroutines.
+/// Two coroutines: one reads the client's messages, the other sends events. Shared by both and by
+/// timer handlers, which may run after both have ended. Threads: the one that runs the coroutines.
 class LiveWatcher : public std::enable_shared_from_this<LiveWatcher> {
  public:
-  /// `watchers` outlives it; `last` is the number of the latest event when it came.
+  /// `watchers` must outlive it; `last` is the number of the latest event at the time of
+  /// connecting.
   LiveWatcher(LiveWatchers& watchers, boost::beast::tcp_stream stream, std::uint64_t since,
               std::uint64_t last);
   LiveWatcher(const LiveWatcher&) = delete;
   LiveWatcher& operator=(const LiveWatcher&) = delete;
-  // Not in this header: compiling what the WebSocket is made of takes long.
+  // Not inline: compiling the WebSocket's types takes long.
   ~LiveWatcher();
 
-  /// Accepts the WebSocket, and tells it what there is until either side ends it.
+  /// Accepts the WebSocket and sends events until either side closes it.
   boost::asio::awaitable<void> run(WireRequest request);
 
-  /// There is something to tell. One that has just been told is left to its pause.
+  /// There are new events. A watcher that pauses between two frames finishes its pause first.
   void wake();
-  /// It has to end.
+  /// Wakes it at once, because it has to end.
   void wake_now();
 
  private:
-  boost::asio::awaitable<void> hear();
-  boost::asio::awaitable<void> tell();
-  /// False where the client is gone, or was dropped because it does not take the frame.
+  boost::asio::awaitable<void> read_messages();
+  boost::asio::awaitable<void> send_events();
+  /// False if the client is gone, or was dropped because it did not read the frame.
   boost::asio::awaitable<bool> send(const std::string& frame);
   boost::asio::awaitable<void> sleep(std::chrono::nanoseconds duration);
-  void say_goodbye(boost::beast::websocket::close_code code, std::string_view why);
+  void close_with_reason(boost::beast::websocket::close_code code, std::string_view why);
   void drop(const char* reason);
 
   LiveWatchers& watchers_;
@@ -57,9 +57,9 @@ class LiveWatcher : public std::enable_shared_from_this<LiveWatcher> {
   LiveFilter filter_;
   boost::asio::steady_timer wake_;
   boost::asio::steady_timer stall_;
-  std::optional<boost::beast::websocket::close_reason> goodbye_;
-  bool gone_ = false;
-  bool pausing_ = false;  // between two frames
+  std::optional<boost::beast::websocket::close_reason> close_reason_;
+  bool is_gone_ = false;
+  bool is_pausing_ = false;  // between two frames
 };
 
 }  // namespace enprof

@@ -17,8 +17,8 @@ boost::asio::awaitable<void> LiveWatchers::watch(boost::beast::tcp_stream stream
     --count_;
     watching_.erase(place);
   };
-  // By hand and not in a destructor: a frame that is destroyed unfinished, with the server, has
-  // nothing left to be taken out of.
+  // Removed here, not in a destructor: if the coroutine is destroyed with the server, the list is
+  // gone already.
   try {
     co_await watcher->run(std::move(request));
   } catch (...) {

@@ -1,4 +1,4 @@
-// All WebSockets of a server.
+// All WebSockets of the server.
 #pragma once
 
 #include "live/event_hub.hpp"
@@ -23,23 +23,23 @@ namespace enprof {
 
 class LiveWatcher;
 
-/// Feeds watchers from a hub, and counts them and what they miss.
+/// Sends a hub's events to watchers; counts the watchers and the events that they miss.
 ///
-/// Threads: any may ask for the counts; all else is for the one that runs the coroutines.
+/// Threads: any may read the counts; everything else is for the thread that runs the coroutines.
 class LiveWatchers {
  public:
   using Types = std::set<std::string, std::less<>>;
 
-  /// Both outlive it.
+  /// Both must outlive it.
   LiveWatchers(EventHub& hub, const HttpLimits& limits) : hub_(hub), limits_(limits) {}
 
-  /// Accepts a WebSocket and tells it what happens after event `since`, until either side ends it;
-  /// `last` is the number of the latest event, told with the acceptance.
+  /// Accepts a WebSocket and sends it the events after `since`, until either side closes it. `last`
+  /// is the number of the latest event, which is sent in the answer's headers.
   boost::asio::awaitable<void> watch(boost::beast::tcp_stream stream, WireRequest request,
                                      std::uint64_t since, std::uint64_t last);
-  /// There is something to tell.
+  /// There are new events.
   void wake();
-  /// Tells all that the server is stopping.
+  /// Tells all watchers that the server is stopping.
   void stop();
 
   [[nodiscard]] std::size_t count() const { return count_.load(); }
@@ -53,23 +53,23 @@ class LiveWatchers {
   [[nodiscard]] const EventHub& hub() const { return hub_; }
   [[nodiscard]] const HttpLimits& limits() const { return limits_; }
   [[nodiscard]] bool is_stopping() const { return stopping_; }
-  /// It asks for other types than before.
+  /// The watcher subscribes to other types than before.
   void count_types(const Types& before, const Types& now);
-  /// It was dropped.
+  /// The watcher was dropped.
   void count_dropped() { ++dropped_; }
-  /// There were events that it does not get.
+  /// The watcher missed this many events.
   void count_missed(std::uint64_t events) { dropped_events_ += events; }
 
  private:
   EventHub& hub_;
   const HttpLimits& limits_;
-  std::list<LiveWatcher*> watching_;  // each for as long as its coroutine runs
+  std::list<LiveWatcher*> watching_;  // each while its coroutine runs
   bool stopping_ = false;
   std::atomic<std::size_t> count_{0};
   std::atomic<std::size_t> dropped_{0};
   std::atomic<std::uint64_t> dropped_events_{0};
   mutable std::mutex types_mutex_;
-  std::map<std::string, std::size_t, std::less<>> types_;  // of events: how many asked for it
+  std::map<std::string, std::size_t, std::less<>> types_;  // event type → number of subscribers
 };
 
 }  // namespace enprof

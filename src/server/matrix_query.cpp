@@ -1,6 +1,6 @@
 #include "server/matrix_query.hpp"
 
-#include "server/choices.hpp"
+#include "base/choices.hpp"
 #include "server/known_sum.hpp"
 
 #include <fmt/format.h>
@@ -86,7 +86,7 @@ LayerComponentMatrix cells_of_passes(const OperationSums& sums) {
   }
   result.layers.assign(layers.begin(), layers.end());
   result.cells.resize(result.layers.size() * result.components.size());
-  std::vector<std::size_t> places;  // of each operation's cell
+  std::vector<std::size_t> places;  // the cell of each operation
   places.reserve(operations.size());
   for (const OperationInfo& operation : operations) {
     const auto row = std::ranges::lower_bound(result.layers, operation.layer);

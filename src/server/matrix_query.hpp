@@ -13,7 +13,7 @@
 
 namespace enprof {
 
-/// What a heatmap shows.
+/// The data of a heatmap.
 struct MetricMatrix {
   std::string metric;
   std::string unit;
@@ -26,17 +26,17 @@ struct MetricMatrix {
   }
 };
 
-/// All metrics there are; the first is the usual one.
+/// All metrics; the first is the default.
 [[nodiscard]] std::span<const std::string_view> metric_names();
 
 /// Metrics of time and energy: energy, duration, power, pj_per_byte, pj_per_flop. Errors:
-/// invalid_argument, for another one.
+/// invalid_argument, for an unknown metric.
 [[nodiscard]] Result<MetricMatrix> metric_matrix(const LayerComponentMatrix& cells,
                                                  std::string_view metric);
-/// The cells of the passes that these sums are of.
+/// The cells of the passes that were summed.
 [[nodiscard]] LayerComponentMatrix cells_of_passes(const OperationSums& sums);
-/// Metrics of sampled values, means over them: activation_mean, activation_std, activation_max,
-/// sparsity, kill_ratio, variance_ratio, attention_entropy. Empty where it is no metric of these.
+/// Metrics of sampled values, as means: activation_mean, activation_std, activation_max, sparsity,
+/// kill_ratio, variance_ratio, attention_entropy. Empty if it is not one of these metrics.
 [[nodiscard]] std::optional<MetricMatrix> value_matrix(const SampledValues& values,
                                                        std::string_view metric);
 

@@ -41,7 +41,7 @@ TEST(CellsOfPasses, AddsUpWhatTheRangeHolds) {
   EXPECT_EQ(cells.at(1, 0)->count, 2U);
   EXPECT_EQ(cells.at(1, 0)->energy, Joules{1.0});
   EXPECT_EQ(cells.at(1, 0)->flops, 30.0);
-  EXPECT_FALSE(cells.at(0, 1)->bytes);  // not known, not zero
+  EXPECT_FALSE(cells.at(0, 1)->bytes);  // unknown, not zero
   EXPECT_FALSE(cells.at(0, 0));         // not in that layer
 }
 

@@ -24,9 +24,9 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"server"};
-constexpr std::size_t kNamedAtMost = 10;  // in a message
+constexpr std::size_t kNamedAtMost = 10;  // in one message
 
-// To look at what a name stands for without opening it: opening a device may do something.
+// Flags to inspect a file without opening it: opening a device may have side effects.
 #ifdef __APPLE__
 constexpr int kLook = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
 #else
@@ -52,7 +52,7 @@ class Descriptor {
 
 std::filesystem::path handle(int descriptor) { return fmt::format("/proc/self/fd/{}", descriptor); }
 
-/// Where an open file lies; empty where the system does not say.
+/// The path of an open file; empty if the system does not report it.
 std::filesystem::path real_path(int descriptor) {
 #ifdef __APPLE__
   std::array<char, MAXPATHLEN> path{};
@@ -65,8 +65,7 @@ std::filesystem::path real_path(int descriptor) {
 #endif
 }
 
-/// The file that an O_PATH descriptor stands for, to be read; below zero with errno where it
-/// cannot.
+/// Opens the file of an O_PATH descriptor for reading; negative, with errno, if that fails.
 int open_to_read(int descriptor) {
 #ifdef __APPLE__
   return ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
@@ -75,7 +74,7 @@ int open_to_read(int descriptor) {
 #endif
 }
 
-/// A plain name of a file that an engine may open, be it a part of a model.
+/// Whether this is a plain file name that an engine may open, including parts of a model.
 bool is_model_name(std::string_view name) {
   return !name.empty() &&
          name.find_first_of(std::string_view{"/\\\0", 3}) == std::string_view::npos &&
@@ -86,7 +85,7 @@ bool is_within(const std::filesystem::path& path, const std::filesystem::path& d
   return std::ranges::mismatch(directory, path).in1 == directory.end();
 }
 
-/// Whether a file that lies there belongs to the models of a directory; both without links.
+/// Whether the file belongs to the models of a directory; both paths are without links.
 bool belongs(const std::filesystem::path& file, const std::filesystem::path& home) {
   constexpr const char* kBlobs = "blobs";
   const auto parent = file.parent_path();
@@ -123,7 +122,7 @@ std::expected<OpenModelFile, Obstacle> open_in(int directory, const std::string&
   return OpenModelFile(descriptor, std::move(real), static_cast<std::uint64_t>(status.st_size));
 }
 
-/// Names that may be models', in order.
+/// File names that may be models, sorted.
 std::expected<std::vector<std::string>, int> names_in(const std::filesystem::path& directory) {
   std::vector<std::string> result;
   std::error_code error;
@@ -154,7 +153,7 @@ Result<std::vector<ModelDirectory::Entry>> ModelDirectory::list() const {
   }
   std::vector<Entry> result;
   for (const std::string& name : *names) {
-    if (engine_of_model(name) == nullptr) {  // a part of one
+    if (engine_of_model(name) == nullptr) {  // a part of a model
       continue;
     }
     if (const auto file = open_in(directory.get(), name)) {
@@ -214,8 +213,9 @@ Result<OpenModelFile> ModelDirectory::open(std::string_view name) const {
     }
   }
   return fail(ErrorCode::not_found, fmt::format("There is no model {}", name),
-              names.empty() ? "There is none at all: put models into the server's --models-dir."
-                            : fmt::format("There are: {}", fmt::join(names, ", ")));
+              names.empty()
+                  ? "The directory has no models: put some into the server's --models-dir."
+                  : fmt::format("These models exist: {}", fmt::join(names, ", ")));
 }
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// The models that clients may name.
+// The models that clients may use.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -14,14 +14,14 @@
 
 namespace enprof {
 
-/// The models of one directory, by name alone: whoever may start a run may not thereby read any
-/// file of this machine. A link is followed where it ends in the directory, or, as model hubs and
-/// registries lay their files out, in a directory "blobs" beside it or beside the one that it is in
-/// (snapshots/REVISION/m.gguf → ../../blobs/HASH). A file is opened first, and what was opened is
-/// looked at: a link that is changed meanwhile changes nothing.
+/// The models of one directory, by file name only, so that a client who may start runs cannot read
+/// other files of this machine. A link is followed if its target is in the directory, or in a
+/// directory "blobs" beside it or beside the directory that contains the link, as model hubs and
+/// registries arrange their files (snapshots/REVISION/m.gguf → ../../blobs/HASH). A file is opened
+/// first and checked through its descriptor, so that changing a link meanwhile has no effect.
 ///
-/// Clients see its messages: they name no path. Threads: any, const; the directory is read again
-/// each time.
+/// Its messages go to clients: they contain no path. Threads: any, const; each call reads the
+/// directory again.
 class ModelDirectory {
  public:
   struct Entry {
@@ -31,14 +31,15 @@ class ModelDirectory {
 
   explicit ModelDirectory(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  /// What open() opens, by name, without the later parts of split models. Errors: those of the
-  /// directory.
+  /// The models that open() accepts, by name, without the later parts of split models. Errors:
+  /// those of the directory.
   [[nodiscard]] Result<std::vector<Entry>> list() const;
-  /// The file of that name. Errors: invalid_argument, for what is no plain name; not_found, which
-  /// names those that there are; permission_denied, for a link that leads elsewhere and for a file
-  /// that the server may not read.
+  /// Opens the file of that name. Errors: invalid_argument, if it is not a plain file name;
+  /// not_found, with the names of the models; permission_denied, for a link that leads elsewhere or
+  /// a file that the server may not read.
   [[nodiscard]] Result<OpenModelFile> open(std::string_view name) const;
-  /// Names of links that lead elsewhere: the server's user may wonder where they are.
+  /// The names of links that lead elsewhere, so that the server can report why they are not
+  /// offered.
   [[nodiscard]] std::vector<std::string> strays() const;
 
   [[nodiscard]] const std::filesystem::path& path() const { return directory_; }

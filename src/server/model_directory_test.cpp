@@ -64,7 +64,7 @@ TEST_F(ModelDirectoryTest, ListsModelsByName) {
             "split-00001-of-00002.gguf:5 ");
 }
 
-TEST_F(ModelDirectoryTest, WhatIsListedCanBeOpenedAndWhatIsNotCannot) {
+TEST_F(ModelDirectoryTest, ExactlyTheListedModelsCanBeOpened) {
   std::set<std::string> listed;
   const auto list = models_.list();
   ASSERT_TRUE(list);
@@ -75,7 +75,7 @@ TEST_F(ModelDirectoryTest, WhatIsListedCanBeOpenedAndWhatIsNotCannot) {
     EXPECT_EQ(file->bytes(), entry.bytes);
     EXPECT_EQ(testing::read_file(file->path()).size(), entry.bytes);
   }
-  const std::string later = "split-00002-of-00002.gguf";  // a part of what is listed
+  const std::string later = "split-00002-of-00002.gguf";  // a later part of a listed model
   EXPECT_TRUE(models_.open(later));
   for (const auto& entry : std::filesystem::directory_iterator(home_)) {
     const std::string name = entry.path().filename().string();
@@ -130,11 +130,11 @@ TEST_F(ModelDirectoryTest, ALinkThatIsChangedAllTheTimeNeverLeadsOut) {
   changing.join();
 }
 
-TEST_F(ModelDirectoryTest, LinksThatLeadElsewhereAreTold) {
+TEST_F(ModelDirectoryTest, LinksThatLeadElsewhereAreListed) {
   EXPECT_EQ(models_.strays(), (std::vector<std::string>{"absolute.gguf", "link.gguf"}));
 }
 
-TEST_F(ModelDirectoryTest, PathsAreNoNames) {
+TEST_F(ModelDirectoryTest, PathsAreRefused) {
   for (const std::string& name :
        {std::string("../secret.gguf"), std::string("sub/c.gguf"), std::string(".."),
         std::string(""), std::string("/etc/passwd"), std::string("notes.txt"),
@@ -177,7 +177,7 @@ TEST_F(ModelDirectoryTest, MessagesNameNoPath) {
   }
 }
 
-TEST_F(ModelDirectoryTest, AMissingModelIsAnsweredWithThoseThereAre) {
+TEST_F(ModelDirectoryTest, AMissingModelIsAnsweredWithTheExistingOnes) {
   for (const char* name : {"nope.gguf", "broken.gguf"}) {
     const auto found = models_.open(name);
     ASSERT_FALSE(found);

@@ -13,7 +13,7 @@
 namespace enprof {
 namespace {
 
-/// Those of the queue that a name may mean.
+/// The queue's runs that a name may stand for.
 std::vector<std::string> queued_runs(const RunQueue& queue, std::string_view name) {
   std::vector<std::string> ids = queue.ids();
   if (name == "last") {
@@ -38,10 +38,10 @@ Result<std::string> resolve(ProfileDatabase& store, const RunQueue& queue,
   if (ids.empty() || (!saved && saved.error().code != ErrorCode::not_found)) {
     return saved;
   }
-  if (saved && *saved == name) {  // an id is meant, although others begin with it
+  if (saved && *saved == name) {  // a full id, even if others begin with it
     return saved;
   }
-  if (saved && std::ranges::find(ids, *saved) == ids.end()) {  // one under way may be in both
+  if (saved && std::ranges::find(ids, *saved) == ids.end()) {  // a running run may be in both
     ids.push_back(*std::move(saved));
   }
   if (ids.size() > 1) {
@@ -66,8 +66,8 @@ Result<NamedRun> named_run(ProfileDatabase& store, const RunQueue& queue, const 
   if (!summary) {
     return std::unexpected(summary.error());
   }
-  if (!*summary) {  // deleted since
-    return std::unexpected(no_run(*id));
+  if (!*summary) {  // deleted meanwhile
+    return std::unexpected(run_not_found(*id));
   }
   return NamedRun{.run_id = *id, .status = std::string{to_string((*summary)->status)}};
 }

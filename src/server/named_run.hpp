@@ -1,4 +1,4 @@
-// A run that a client names.
+// Finds the run that a client names, also in the queue.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -10,15 +10,15 @@
 
 namespace enprof {
 
-/// What a name means, and how that run is doing.
+/// The run that a name stands for, and its state.
 struct NamedRun {
   std::string run_id;
-  std::string status;  ///< queued or running; of one that has ended, as the database has it
+  std::string status;  ///< queued or running; for a run that has ended, its status in the database
 };
 
-/// The run that a name means here: an id, the first characters of one alone, or "last": the one
-/// under way, else the next to be begun, else the newest in the database. Errors: not_found;
-/// invalid_argument, where several ids begin so; those of the database.
+/// The run that a name stands for: an id, a unique prefix of one, or "last", which is the running
+/// run, else the next in the queue, else the newest in the database. Errors: not_found;
+/// invalid_argument, if several ids begin so; those of the database.
 [[nodiscard]] Result<NamedRun> named_run(ProfileDatabase& store, const RunQueue& queue,
                                          const std::string& name);
 

@@ -2,6 +2,7 @@
 
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +10,6 @@
 #include <atomic>
 #include <filesystem>
 #include <string>
-#include <thread>
 
 namespace enprof {
 namespace {
@@ -26,12 +26,10 @@ class NamedRunTest : public ::testing::Test {
     run.started_at = began;
     ASSERT_TRUE(store_->save_run(run));
   }
-  /// The first order runs until it is cancelled; others wait behind it.
+  /// The first task runs until it is cancelled; the others wait.
   void submit(const std::string& id) {
     ASSERT_TRUE(queue_.submit({.run_id = id}));
-    while (queue_.running().empty()) {
-      std::this_thread::yield();
-    }
+    testing::wait_until("the first order runs", [this] { return !queue_.running().empty(); });
   }
   [[nodiscard]] std::string found(const std::string& name) {
     const auto run = named_run(*store_, queue_, name);
@@ -42,9 +40,8 @@ class NamedRunTest : public ::testing::Test {
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(directory_.path() / "profiles.db");
   RunQueue queue_{4,
                   [](const RunTask&, const std::stop_token& stop) {
-                    while (!stop.stop_requested()) {
-                      std::this_thread::yield();
-                    }
+                    testing::wait_until("the order is to end",
+                                        [&] { return stop.stop_requested(); });
                   },
                   [](const RunTask&, RunQueue::Reason) {}};
   WallTime noon_{std::chrono::hours{12}};
@@ -72,7 +69,7 @@ TEST_F(NamedRunTest, ThoseThatRunOrWaitAreFoundBeforeTheyAreSaved) {
   EXPECT_EQ(found("aa"), "aa01 completed");
 }
 
-TEST_F(NamedRunTest, APrefixOfSeveralMeansNone) {
+TEST_F(NamedRunTest, AnAmbiguousPrefixIsAnError) {
   save("aa01", noon_);
   submit("aa02");
   submit("ab03");

@@ -1,4 +1,4 @@
-// The API's own description.
+// The description of the API.
 #pragma once
 
 #include <string_view>

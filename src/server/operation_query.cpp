@@ -10,7 +10,7 @@
 namespace enprof {
 
 std::vector<LayerOperation> operations_by_layer(const OperationSums& sums) {
-  std::map<std::string_view, std::size_t> ranks;  // components in the order of the graph
+  std::map<std::string_view, std::size_t> ranks;  // component → its position in the graph
   for (const OperationInfo& operation : sums.operations) {
     ranks.try_emplace(operation.component, ranks.size());
   }

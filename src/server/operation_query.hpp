@@ -1,4 +1,4 @@
-// What the operations of a deep run took, told apart by phase, layer and component.
+// Sums of the operations of a deep run, by phase, layer and component.
 #pragma once
 
 #include "enprof/store/run_query.hpp"
@@ -19,12 +19,12 @@ struct LayerOperation {
   std::string op;
   std::size_t count = 0;
   Nanoseconds duration{0};
-  std::optional<Joules> energy;  ///< empty where a part of it is not known; likewise below
+  std::optional<Joules> energy;  ///< empty if a part of it is unknown, as below
   std::optional<double> flops;
   std::optional<double> bytes;
 };
 
-/// By phase, layer, and the place that the component has in the graph.
+/// Sorted by phase, layer, and the component's position in the graph.
 [[nodiscard]] std::vector<LayerOperation> operations_by_layer(const OperationSums& sums);
 
 }  // namespace enprof

@@ -10,8 +10,8 @@ namespace {
 using testing::sums_of;
 using namespace std::chrono_literals;
 
-/// Two matrix products in one component of layer 1, and one outside the layers; two tokens, of
-/// whose prompt the energy is not known.
+/// Two matrix products in one component of layer 1, and one outside the layers; two tokens; the
+/// energy of the prompt is unknown.
 ProfiledRun run_of_two_tokens() {
   ProfiledRun run;
   run.operation_table.operations = {
@@ -37,7 +37,7 @@ TEST(OperationsByLayer, AddsUpOneKindInOneComponentOfOneLayer) {
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].layer, OperationInfo::kNoLayer);
   EXPECT_EQ(found[0].component, "lm_head");
-  EXPECT_FALSE(found[0].flops);  // not known, not zero
+  EXPECT_FALSE(found[0].flops);  // unknown, not zero
   EXPECT_EQ(found[1].component, "q_proj");
   EXPECT_EQ(found[1].op, "MUL_MAT");
   EXPECT_EQ(found[1].count, 4U);
@@ -47,7 +47,7 @@ TEST(OperationsByLayer, AddsUpOneKindInOneComponentOfOneLayer) {
   EXPECT_EQ(found[1].bytes, 16.0);
 }
 
-TEST(OperationsByLayer, TakesPhasesApartAndKeepsToTheTokensAskedFor) {
+TEST(OperationsByLayer, SeparatesPhasesAndUsesTheRequestedTokens) {
   const auto all = operations_by_layer(sums_of(run_of_two_tokens(), {}));
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0].phase, Phase::prefill);

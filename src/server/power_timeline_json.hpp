@@ -1,4 +1,4 @@
-// Power against time as a chart wants it.
+// Power over time for a chart.
 #pragma once
 
 #include "enprof/store/run_query.hpp"
@@ -10,8 +10,8 @@
 
 namespace enprof {
 
-/// {run_id, point_columns[], domains[{name, kind, is_root, points[]}], total[]}, on one line;
-/// points are arrays. Made piece by piece: a long run has millions of them.
+/// {run_id, point_columns[], domains[{name, kind, is_root, points[]}], total[]}, on one line; a
+/// point is an array. Made piece by piece: a long run has millions of points.
 class PowerTimelineJson final : public TextStream {
  public:
   PowerTimelineJson(std::string run_id, PowerTimeline timeline);

@@ -83,7 +83,8 @@ HttpResponse ProfilingApi::delete_run(const std::string& id) const {
   if (!deleted) {
     return problem(deleted.error());
   }
-  return *deleted ? json_answer({{"run_id", id}, {"status", "deleted"}}) : problem(no_run(id));
+  return *deleted ? json_answer({{"run_id", id}, {"status", "deleted"}})
+                  : problem(run_not_found(id));
 }
 
 HttpResponse ProfilingApi::edit_run(const std::string& id, const HttpRequest& request) const {
@@ -91,11 +92,15 @@ HttpResponse ProfilingApi::edit_run(const std::string& id, const HttpRequest& re
   if (!tags) {
     return problem(tags.error());
   }
+  if (parts_.queue.state(id) == RunQueue::State::queued) {
+    return problem({ErrorCode::busy, fmt::format("Run {} has not begun", id),
+                    "Its tags can be changed when it has ended."});
+  }
   const auto done = parts_.store.set_tags(id, *tags);
   if (!done) {
     return problem(done.error());
   }
-  return *done ? json_answer({{"run_id", id}, {"tags", *tags}}) : problem(no_run(id));
+  return *done ? json_answer({{"run_id", id}, {"tags", *tags}}) : problem(run_not_found(id));
 }
 
 HttpResponse ProfilingApi::list_models() const {

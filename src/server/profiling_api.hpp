@@ -21,12 +21,11 @@
 
 namespace enprof {
 
-/// Answers what /api/openapi.json describes, and hands out the dashboard.
-/// Threads: any thread may call handle().
+/// Answers what /api/openapi.json describes, and serves the dashboard. Threads: any thread may call
+/// handle().
 class ProfilingApi {
  public:
-  /// What it works on; all of it outlives it. `power` gives null while no power is
-  /// measured.
+  /// The parts that it uses; all must outlive it. `power` returns null while power is not measured.
   struct Parts {
     ProfileDatabase& store;
     RunQueue& queue;
@@ -34,18 +33,18 @@ class ProfilingApi {
     ServerMetrics& metrics;
     ServerHealth& health;
     std::function<const PowerMonitor*()> power = [] { return nullptr; };
-    /// What the metrics tell of the stream.
+    /// The metrics of the live stream.
     std::function<ServerMetrics::Gauges()> gauges;
   };
 
   explicit ProfilingApi(Parts parts);
 
   [[nodiscard]] HttpResponse handle(const HttpRequest& request) const;
-  /// Method and pattern of all that it answers, the dashboard's files among them.
+  /// Method and pattern of every route, including the dashboard's files.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> routes() const {
     return router_.routes();
   }
-  /// What one of them accepts beside its path.
+  /// The parameters and body that a route accepts.
   [[nodiscard]] Router::Accepts accepts(std::string_view method, std::string_view pattern) const {
     return router_.accepts(method, pattern);
   }

@@ -7,6 +7,7 @@
 #include "server/openapi.hpp"
 #include "server/problem.hpp"
 #include "support/fake_source.hpp"
+#include "support/manual_clock.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 
@@ -50,7 +51,7 @@ class ProfilingApiTest : public ::testing::Test {
     request.method = "GET";
     return read_whole(api.handle(request));
   }
-  /// With all of its body.
+  /// Reads the streamed part of the body, too.
   static HttpResponse read_whole(HttpResponse response) {
     while (response.stream) {
       const auto more = response.stream->next(response.body);
@@ -63,7 +64,7 @@ class ProfilingApiTest : public ::testing::Test {
     }
     return response;
   }
-  /// How GET /api/health says that the store does.
+  /// The store's state in GET /api/health.
   static std::string store_state(const ProfilingApi& api) {
     const auto health = nlohmann::json::parse(get(api, "/api/health").body);
     for (const auto& component : health["components"]) {
@@ -85,17 +86,15 @@ class ProfilingApiTest : public ::testing::Test {
 };
 
 TEST_F(ProfilingApiTest, PowerIsThatOfNowWithoutAnyRun) {
+  testing::ManualClock clock;
   std::vector<std::unique_ptr<PowerSource>> sources;
-  sources.push_back(std::make_unique<testing::FakeSource>("fake", std::vector<std::string>{"cpu"},
-                                                          monotonic_clock(),
-                                                          std::make_shared<testing::FakeSensor>()));
-  PowerMonitor monitor(std::move(sources));
+  sources.push_back(std::make_unique<testing::FakeSource>(
+      "fake", std::vector<std::string>{"cpu"}, clock, std::make_shared<testing::FakeSensor>()));
+  PowerMonitor monitor(std::move(sources), clock);
   const ProfilingApi served = api(&monitor);
   EXPECT_THAT(get(served, "/metrics").body, Not(HasSubstr("\nenprof_power_watts ")));
   ASSERT_TRUE(monitor.start(std::chrono::milliseconds{1}));
-  while (!monitor.now().total) {
-    std::this_thread::yield();
-  }
+  clock.pass(std::chrono::milliseconds{1});
   EXPECT_THAT(get(served, "/metrics").body, HasSubstr("\nenprof_power_watts "));
 }
 
@@ -107,9 +106,10 @@ TEST_F(ProfilingApiTest, AStoreThatCannotBeReadIsFailingUntilItCan) {
   EXPECT_EQ(store_state(served), "failing");
   EXPECT_THAT(get(served, "/metrics").body,
               HasSubstr("enprof_component_up{component=\"store\"} 0"));
-  EXPECT_EQ(get(served, "/api/profiling/runs").status, 200);  // it has connected anew
+  EXPECT_EQ(get(served, "/api/profiling/runs").status, 200);  // it has reconnected
   EXPECT_EQ(store_state(served), "ok");
-  EXPECT_EQ(get(served, "/api/profiling/run/none").status, 404);  // no trouble of the store
+  EXPECT_EQ(get(served, "/api/profiling/run/none").status, 404);  // a missing run is not a failure
+                                                                  // of the store
   EXPECT_EQ(store_state(served), "ok");
 }
 
@@ -147,7 +147,7 @@ TEST_F(ProfilingApiTest, PartsOfARunAreWhatTheWholeHas) {
   EXPECT_FALSE(compared["runs"][1].contains("operation_table"));
 }
 
-TEST_F(ProfilingApiTest, WhatIsStreamedIsWhatTheRunHas) {
+TEST_F(ProfilingApiTest, AStreamedRunEqualsTheRun) {
   ProfiledRun run = testing::sample_run();
   testing::lengthen(run);
   ASSERT_TRUE(store_->save_run(run));
@@ -198,7 +198,8 @@ TEST_F(ProfilingApiTest, ATokensMatrixIsThatOfItsOwnPasses) {
   const Json first = Json::parse(get(served, matrix + "&from=0&to=0").body);
   EXPECT_EQ(first["layers"], all["layers"]);
   EXPECT_EQ(first["components"], all["components"]);
-  // Each operation of the sample run happens once a pass, and it has three passes of equal length.
+  // Each operation of the sample run occurs once per pass, and the run has three passes of equal
+  // length.
   EXPECT_NEAR(first["values"][0][0].get<double>() * 3, all["values"][0][0].get<double>(), 1e-9);
   EXPECT_EQ(get(served, "/api/profiling/run/none/matrix?from=0&to=0").status, 404);
   EXPECT_EQ(get(served, "/api/profiling/run/none/matrix?metric=sparsity").status, 404);
@@ -269,7 +270,7 @@ TEST_F(ProfilingApiTest, TheDocumentDescribesEveryParameterAndNoOther) {
   }
 }
 
-TEST_F(ProfilingApiTest, AParameterThatIsNotKnownOrNotValidIsRefusedWithTheOneThatWasMeant) {
+TEST_F(ProfilingApiTest, AnUnknownOrInvalidParameterIsRefusedWithASuggestion) {
   const ProfiledRun run = testing::sample_run();
   ASSERT_TRUE(store_->save_run(run));
   const ProfilingApi served = api();
@@ -314,7 +315,7 @@ TEST_F(ProfilingApiTest, AParameterThatIsNotKnownOrNotValidIsRefusedWithTheOneTh
     EXPECT_THAT(hint(target), HasSubstr(meant)) << target;
   }
   EXPECT_EQ(get(served, runs + "?token=s3cret&order=asc&text=sky").status, 200);
-  EXPECT_EQ(get(served, "/?run=1").status, 200);  // a page's own
+  EXPECT_EQ(get(served, "/?run=1").status, 200);  // the page's own parameter
 }
 
 TEST_F(ProfilingApiTest, TheDocumentDescribesEveryPathOfTheApiAndNoOther) {

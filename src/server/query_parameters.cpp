@@ -1,7 +1,7 @@
 #include "server/query_parameters.hpp"
 
+#include "base/choices.hpp"
 #include "model/moment.hpp"
-#include "server/choices.hpp"
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kLargestPage = 1000;
 
-/// A day, from its begin, or an instant: see parse_moment().
+/// A day, which means its beginning, or an instant: see parse_moment().
 Result<std::optional<WallTime>> instant(const HttpRequest& request, const char* name) {
   if (!request.query.contains(name)) {
     return std::optional<WallTime>{};
@@ -26,13 +26,13 @@ Result<std::optional<WallTime>> instant(const HttpRequest& request, const char* 
   const std::string_view text = request.parameter(name);
   const auto moment = parse_moment(text, DayPart::begin);
   if (!moment) {
-    return fail(ErrorCode::invalid_argument, fmt::format("{}={} is no date", name, text),
+    return fail(ErrorCode::invalid_argument, fmt::format("{}={} is not a date", name, text),
                 "Pass a day or an instant, UTC: 2026-11-24 or 2026-11-24T16:00:00Z");
   }
   return std::optional{*moment};
 }
 
-/// ?sort_by=; by date where the query says nothing.
+/// ?sort_by=; by date if absent.
 Result<RunOrder> order_of(const HttpRequest& request) {
   constexpr std::array<std::string_view, 4> kNames{"date", "duration", "energy",
                                                    "joules_per_token"};
@@ -42,14 +42,14 @@ Result<RunOrder> order_of(const HttpRequest& request) {
   return chosen ? Result<RunOrder>{kOrders.at(*chosen)} : std::unexpected(chosen.error());
 }
 
-/// ?order=; false where the query says nothing.
+/// ?order=; false if absent.
 Result<bool> is_ascending(const HttpRequest& request) {
   constexpr std::array<std::string_view, 2> kNames{"desc", "asc"};
   const auto chosen = choice(request, "order", kNames);
   return chosen ? Result<bool>{*chosen == 1} : std::unexpected(chosen.error());
 }
 
-/// Empty where the query names none.
+/// Empty if the query names no phase.
 Result<std::optional<Phase>> phase_of(const HttpRequest& request) {
   constexpr std::array<std::string_view, 4> kNames{"pre_inference", "prefill", "decode",
                                                    "post_inference"};
@@ -63,22 +63,22 @@ Result<std::optional<Phase>> phase_of(const HttpRequest& request) {
   return phase_from_string(kNames.at(*chosen));
 }
 
-/// What a list is narrowed to; empty where the query says nothing. An empty one would be taken for
-/// nothing, too: a page whose variable is not set would show all runs for those of one model. It
-/// may have an older name, as the system before this one called it.
+/// The text that a list is filtered by; empty if the parameter is absent. An empty value is an
+/// error: it would mean no filter, so a page with an unset variable would show all runs instead of
+/// those of one model. `older` is another name for the parameter, for clients of our predecessor.
 Result<std::string> narrowed_to(const HttpRequest& request, const char* name,
                                 const char* older = nullptr) {
   const bool is_older = older != nullptr && request.query.contains(older);
   if (is_older && request.query.contains(name)) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("The parameters '{}' and '{}' are the same", name, older),
-                fmt::format("Pass '{}' alone.", name));
+                fmt::format("Pass only '{}'.", name));
   }
   const char* const given = is_older ? older : name;
   std::string text{request.parameter(given)};
   if (text.empty() && request.query.contains(given)) {
     return fail(ErrorCode::invalid_argument, fmt::format("The parameter '{}' is empty", given),
-                "Leave it out where the list should not be narrowed.");
+                "Leave it out to list all runs.");
   }
   return text;
 }
@@ -137,7 +137,7 @@ Result<RunFilter> run_filter_of(const HttpRequest& request) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("date_from={} is not before date_to={}: no run is in between",
                             request.parameter("date_from"), request.parameter("date_to")),
-                "date_to is the first moment that is left out. For a day pass the next one: "
+                "date_to is exclusive. To include a day pass the next one: "
                 "date_from=2026-11-24&date_to=2026-11-25");
   }
   return RunFilter{.model = *std::move(model),
@@ -165,7 +165,7 @@ Result<PassRange> passes_of(const HttpRequest& request) {
   if (*first > *last) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("from={} is after to={}: no token is in between", *first, *last),
-                "Exchange them. The prompt is token -1, the first output token 0.");
+                "Swap them. The prompt is token -1, the first output token 0.");
   }
   return PassRange{.phase = *phase,
                    .first = static_cast<std::int32_t>(*first),

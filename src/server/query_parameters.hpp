@@ -1,4 +1,4 @@
-// What clients ask for in the query of a URL.
+// Parses the query parameters of a URL.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -14,34 +14,34 @@
 
 namespace enprof {
 
-// Each is invalid_argument where the query says something else than it may, with what it may say.
+// Errors of each function: invalid_argument, with the values that are allowed.
 
-/// A whole number within bounds; `otherwise` where it is absent.
+/// A whole number within bounds; `otherwise` if absent.
 [[nodiscard]] Result<std::int64_t> whole_number(const HttpRequest& request, const char* name,
                                                 std::int64_t otherwise, std::int64_t least,
                                                 std::int64_t most);
 
-/// The place of one of the names that a parameter may be; the first of them where it is absent.
+/// The index of the parameter's value among the allowed names; 0 if absent.
 [[nodiscard]] Result<std::size_t> choice(const HttpRequest& request, const char* name,
                                          std::span<const std::string_view> known);
 
-/// The runs that are asked for by ?model=, ?tag=, ?date_from= and the like: see
-/// /api/openapi.json. 50 of them where the query says nothing.
+/// The runs selected by ?model=, ?tag=, ?date_from= and so on: see /api/openapi.json. 50 by
+/// default.
 [[nodiscard]] Result<RunFilter> run_filter_of(const HttpRequest& request);
 
-/// The passes that ?phase=, ?from= and ?to= name; all of them where they are absent.
+/// The passes selected by ?phase=, ?from= and ?to=; all of them by default.
 [[nodiscard]] Result<PassRange> passes_of(const HttpRequest& request);
 
-/// That of the first of several results that is none.
+/// The error of the first result that has one.
 template <class... Results>
 [[nodiscard]] std::optional<Error> first_error(const Results&... results) {
   std::optional<Error> first;
-  const auto look = [&](const auto& result) {
+  const auto check = [&](const auto& result) {
     if (!first && !result) {
       first = result.error();
     }
   };
-  (look(results), ...);
+  (check(results), ...);
   return first;
 }
 

@@ -34,7 +34,7 @@ TEST(RunFilterOf, TakesEverything) {
   EXPECT_EQ(run_filter_of(asked(""))->limit, 50U);
 }
 
-TEST(RunFilterOf, AFilterThatIsEmptyIsRefusedByName) {
+TEST(RunFilterOf, AnEmptyFilterIsRefusedByName) {
   for (const char* name :
        {"model", "tag", "tags", "experiment", "engine", "inference_engine", "text"}) {
     const auto filter = run_filter_of(asked(std::string(name) + "="));
@@ -46,7 +46,7 @@ TEST(RunFilterOf, AFilterThatIsEmptyIsRefusedByName) {
   EXPECT_THAT(run_filter_of(asked("tag=a&tags=")).error().message, HasSubstr("are the same"));
 }
 
-TEST(RunFilterOf, DatesBetweenWhichThereIsNoTimeAreRefused) {
+TEST(RunFilterOf, AnEmptyDateRangeIsRefused) {
   for (const char* query :
        {"date_from=2026-11-25&date_to=2026-11-24", "date_from=2026-11-24&date_to=2026-11-24"}) {
     const auto filter = run_filter_of(asked(query));
@@ -69,7 +69,7 @@ TEST(PassesOf, TakesThePromptAndTokens) {
   EXPECT_EQ(passes_of(asked("phase=decode"))->phase, Phase::decode);
 }
 
-TEST(PassesOf, RefusesWhatHoldsNoToken) {
+TEST(PassesOf, RefusesAnEmptyRange) {
   for (const char* query : {"from=5&to=2", "from=0&to=-1"}) {
     const auto passes = passes_of(asked(query));
     ASSERT_FALSE(passes) << query;

@@ -1,4 +1,4 @@
-// How often one client may ask.
+// Limits the request rate of each client.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -11,9 +11,9 @@
 
 namespace enprof {
 
-/// A bucket for each client that holds `burst` requests and is refilled at `per_second`. Buckets
-/// that are full again are forgotten. Where kMostClients have one, the others share one, so that a
-/// network full of strangers costs no more memory than that. Threads: one.
+/// A token bucket per client, which holds `burst` requests and is refilled at `per_second`. Full
+/// buckets are deleted. Once kMostClients have a bucket, all others share one, so that memory is
+/// bounded however many strangers connect. Threads: one.
 class RateLimiter {
  public:
   static constexpr std::size_t kMostClients = 4096;
@@ -21,19 +21,19 @@ class RateLimiter {
   RateLimiter(double per_second, double burst, const Clock& clock)
       : per_second_(per_second), burst_(burst), clock_(&clock) {}
 
-  /// Takes a request of a client into account. Empty where it may be answered; else how long the
-  /// client has to wait.
-  [[nodiscard]] std::optional<Nanoseconds> take(const std::string& client);
+  /// Counts a request of a client. Empty if it may be answered; otherwise how long the client has
+  /// to wait.
+  [[nodiscard]] std::optional<Nanoseconds> admit(const std::string& client);
   [[nodiscard]] std::size_t clients() const { return buckets_.size(); }
 
  private:
   struct Bucket {
     double requests = 0.0;
-    Instant at;  // when it held them
+    Instant at;  // the time of that
   };
 
-  void forget_full(Instant now);
-  [[nodiscard]] double held(const Bucket& bucket, Instant now) const;
+  void delete_full(Instant now);
+  [[nodiscard]] double available(const Bucket& bucket, Instant now) const;
 
   double per_second_;
   double burst_;

@@ -42,7 +42,7 @@ TEST(ReachableHosts, EveryAddressIsKnownHoweverItIsWritten) {
   }
 }
 
-TEST(ReachableHosts, ThisMachinesInterfacesAreTold) {
+TEST(ReachableHosts, ThisMachinesInterfacesAreListed) {
   const auto addresses = interface_addresses();
   EXPECT_TRUE(std::ranges::any_of(addresses, [](const auto& each) { return each.is_loopback(); }));
 }

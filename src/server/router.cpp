@@ -1,6 +1,6 @@
 #include "server/router.hpp"
 
-#include "server/choices.hpp"
+#include "base/choices.hpp"
 #include "server/problem.hpp"
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ namespace {
 std::vector<std::string> split(std::string_view path) {
   std::vector<std::string> result;
   while (!path.empty()) {
-    path.remove_prefix(1);  // the slash
+    path.remove_prefix(1);  // the leading slash
     const auto slash = path.find('/');
     result.emplace_back(path.substr(0, slash));
     path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash);
@@ -45,7 +45,7 @@ std::optional<Router::Captures> match(const std::vector<std::string>& pattern,
   return captures;
 }
 
-/// An object without members is how some clients write nothing.
+/// Some clients send an empty object instead of no body.
 bool is_empty(std::string_view body) {
   constexpr std::string_view kBlanks = " \t\r\n";
   const auto first = body.find_first_not_of(kBlanks);
@@ -53,7 +53,7 @@ bool is_empty(std::string_view body) {
          body.substr(first, body.find_last_not_of(kBlanks) - first + 1) == "{}";
 }
 
-std::optional<Error> what_is_wrong(const HttpRequest& request, const Router::Accepts& accepts) {
+std::optional<Error> find_error(const HttpRequest& request, const Router::Accepts& accepts) {
   if (!accepts.body && !is_empty(request.body)) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("{} {} takes no body", request.method, request.path),
@@ -99,7 +99,7 @@ HttpResponse Router::route(const HttpRequest& request) const {
   for (const Route& route : routes_) {
     if (const auto captures = match(route.segments, path)) {
       if (route.method == method) {
-        if (const auto wrong = what_is_wrong(request, route.accepts)) {
+        if (const auto wrong = find_error(request, route.accepts)) {
           return problem(*wrong);
         }
         return route.handler(request, *captures);
@@ -107,13 +107,17 @@ HttpResponse Router::route(const HttpRequest& request) const {
       methods.insert(route.method);
     }
   }
+  if (methods.empty() && path.empty() && request.path != "/") {
+    return problem(400, {ErrorCode::invalid_argument, "The address is not a valid path",
+                         "It begins with /, and each % is followed by two hexadecimal digits."});
+  }
   if (methods.empty()) {
     return problem(404, {ErrorCode::not_found, fmt::format("There is no {}", request.path),
                          "GET /api/openapi.json lists all paths."});
   }
   HttpResponse response =
       problem(405, {ErrorCode::invalid_argument,
-                    fmt::format("{} is not possible with {}", request.method, request.path),
+                    fmt::format("{} is not allowed on {}", request.method, request.path),
                     fmt::format("Possible: {}", fmt::join(methods, ", "))});
   response.headers.emplace_back("Allow", fmt::format("{}", fmt::join(methods, ", ")));
   return response;

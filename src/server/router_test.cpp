@@ -41,21 +41,26 @@ TEST_F(RouterTest, MatchesPathsAndMethods) {
   EXPECT_EQ(ask("HEAD", "/run/7").body, "get 7");
 }
 
-TEST_F(RouterTest, WhatMatchesNothingIsNotFound) {
-  for (const char* path :
-       {"", "/runs", "/run/", "/run/7/", "/run//power", "/runs/7", "run/7", "//"}) {
+TEST_F(RouterTest, AnUnknownPathIsNotFound) {
+  for (const char* path : {"/runs", "/run/", "/run/7/", "/run//power", "/runs/7", "//"}) {
     EXPECT_EQ(ask("GET", path).status, 404) << path;
   }
 }
 
-TEST_F(RouterTest, AWrongMethodIsToldWhichThereAre) {
+TEST_F(RouterTest, ATargetThatIsNotAPathIsMalformed) {
+  for (const char* path : {"", "run/7"}) {  // what cannot be decoded is empty
+    EXPECT_EQ(ask("GET", path).status, 400) << path;
+  }
+}
+
+TEST_F(RouterTest, AWrongMethodGetsTheAllowedOnes) {
   const HttpResponse response = ask("POST", "/run/7");
   EXPECT_EQ(response.status, 405);
   ASSERT_EQ(response.headers.size(), 1U);
   EXPECT_EQ(response.headers[0].second, "DELETE, GET");
 }
 
-TEST_F(RouterTest, AParameterThatARouteDoesNotHaveIsRefusedWithTheOneThatWasMeant) {
+TEST_F(RouterTest, AnUnknownParameterIsRefusedWithASuggestion) {
   HttpRequest request{.method = "GET", .path = "/run/7/power"};
   request.query = {{"points", "3"}, {"token", "s3cret"}};
   EXPECT_EQ(router_.route(request).body, "power 7");
@@ -79,7 +84,7 @@ TEST_F(RouterTest, AParameterThatComesTwiceIsRefused) {
   EXPECT_NE(refused.body.find("'points' is given more than once"), std::string::npos);
 }
 
-TEST_F(RouterTest, ABodyIsRefusedWhereThereIsNoneToGive) {
+TEST_F(RouterTest, AnUnexpectedBodyIsRefused) {
   for (const char* body : {"", " \r\n", "{}", " {}\n"}) {
     EXPECT_EQ(router_.route({.method = "DELETE", .path = "/run/7", .body = body}).body, "delete 7");
   }

@@ -1,9 +1,9 @@
 #include "server/run_export.hpp"
 
+#include "base/choices.hpp"
 #include "report/run_archive.hpp"
 #include "report/run_csv.hpp"
 #include "report/run_json.hpp"
-#include "server/choices.hpp"
 #include "server/existing_run.hpp"
 #include "server/problem.hpp"
 #include "store/run_lock.hpp"
@@ -19,12 +19,12 @@
 namespace enprof {
 namespace {
 
-void save_as(HttpResponse& response, const std::string& name) {
+void set_file_name(HttpResponse& response, const std::string& name) {
   response.headers.emplace_back("Content-Disposition",
                                 fmt::format("attachment; filename=\"{}\"", name));
 }
 
-/// One table, and the run that it is of.
+/// One table of a run.
 class TableOfRun final : public TextStream {
  public:
   TableOfRun(std::unique_ptr<RunSource> run, std::string_view table)
@@ -54,26 +54,26 @@ HttpResponse export_run(ProfileDatabase& store, const std::string& id, const Htt
       (!is_csv || std::ranges::find(names, table) == names.end())) {
     return problem({ErrorCode::invalid_argument,
                     is_csv ? fmt::format("There is no table '{}'", table)
-                           : fmt::format("table={} goes with format=csv alone", table),
+                           : fmt::format("table={} needs format=csv", table),
                     "With format=csv: " + say_choices(table, names)});
   }
   auto run = existing_run(store, id);
   if (!run) {
     return problem(run.error());
   }
-  const std::string stem = file_stem(id);  // an id may hold anything, a header may not
+  const std::string stem = file_stem(id);  // an id may contain any character, a header may not
   HttpResponse response;
   if (!is_csv) {
     response.stream = std::make_unique<RunJson>(*std::move(run));
-    save_as(response, fmt::format("enprof-{}.json", stem));
+    set_file_name(response, fmt::format("enprof-{}.json", stem));
   } else if (table.empty()) {
     response.content_type = "application/zip";
     response.stream = std::make_unique<RunArchive>(*std::move(run));
-    save_as(response, fmt::format("enprof-{}-csv.zip", stem));
+    set_file_name(response, fmt::format("enprof-{}-csv.zip", stem));
   } else {
     response.content_type = "text/csv; charset=utf-8";
     response.stream = std::make_unique<TableOfRun>(*std::move(run), table);
-    save_as(response, fmt::format("enprof-{}-{}.csv", stem, table));
+    set_file_name(response, fmt::format("enprof-{}-{}.csv", stem, table));
   }
   return response;
 }

@@ -1,4 +1,4 @@
-// A stored run as a file to be downloaded.
+// Exports a stored run as a file to download.
 #pragma once
 
 #include "enprof/store/profile_database.hpp"
@@ -9,8 +9,8 @@
 
 namespace enprof {
 
-/// GET /api/profiling/export/{id}?format=json|csv&table=NAME. Of csv, one table, or all of them in
-/// a ZIP file. Made while it is sent.
+/// GET /api/profiling/export/{id}?format=json|csv&table=NAME. csv gives one table, or a ZIP file of
+/// all tables. The answer is made while it is sent.
 [[nodiscard]] HttpResponse export_run(ProfileDatabase& store, const std::string& id,
                                       const HttpRequest& request);
 

@@ -30,7 +30,7 @@ namespace {
 constexpr RunParts kNoLists{
     .tokens = false, .layers = false, .operations = false, .values = false, .power_samples = false};
 
-/// Read from these passes alone: a token's matrix costs a token's work.
+/// Reads only these passes, so that the matrix of one token is cheap.
 Result<std::optional<LayerComponentMatrix>> cells_of(ProfileDatabase& store, const std::string& id,
                                                      const PassRange& passes) {
   const auto sums = store.operation_sums(id, passes);
@@ -108,7 +108,7 @@ HttpResponse RunHistoryApi::get_run(const std::string& id, const HttpRequest& re
     return problem(run.error());
   }
   if (!request.query.contains("include")) {
-    (*run)->leave_out_details();  // a million events are not for a page
+    (*run)->leave_out_details();  // a million events are too much for a page
   }
   HttpResponse response;
   response.stream = std::make_unique<RunJson>(*std::move(run));
@@ -123,7 +123,7 @@ HttpResponse RunHistoryApi::summary(const std::string& id) const {
 HttpResponse RunHistoryApi::pipeline(const std::string& id) const {
   const auto pipeline = store_.pipeline(id);
   if (!pipeline || !*pipeline) {
-    return problem(pipeline ? no_run(id) : pipeline.error());
+    return problem(pipeline ? run_not_found(id) : pipeline.error());
   }
   return {.body = pipeline_to_json(id, **pipeline)};
 }
@@ -138,7 +138,7 @@ HttpResponse RunHistoryApi::power(const std::string& id, const HttpRequest& requ
     return problem(timeline.error());
   }
   if (!*timeline) {
-    return problem(no_run(id));
+    return problem(run_not_found(id));
   }
   HttpResponse response;
   response.stream = std::make_unique<PowerTimelineJson>(id, **std::move(timeline));
@@ -157,14 +157,14 @@ HttpResponse RunHistoryApi::matrix(const std::string& id, const HttpRequest& req
   if (value_matrix({}, metric)) {
     const auto sampled = store_.sampled_values(id, *passes);
     if (!sampled || !*sampled) {
-      return problem(sampled ? no_run(id) : sampled.error());
+      return problem(sampled ? run_not_found(id) : sampled.error());
     }
     values = value_matrix(**sampled, metric);
   } else {
     auto cells =
         by_tokens ? cells_of(store_, id, *passes) : store_.layer_components(id, passes->phase);
     if (!cells || !*cells) {
-      return problem(cells ? no_run(id) : cells.error());
+      return problem(cells ? run_not_found(id) : cells.error());
     }
     auto computed = metric_matrix(**cells, metric);
     if (!computed) {
@@ -197,9 +197,9 @@ HttpResponse RunHistoryApi::operations(const std::string& id, const HttpRequest&
   }
   const auto sums = store_.operation_sums(id, *passes);
   if (!sums || !*sums) {
-    return problem(sums ? no_run(id) : sums.error());
+    return problem(sums ? run_not_found(id) : sums.error());
   }
-  // As text: a tree of them would be several times as large.
+  // Written as text: a JSON tree would take several times the memory.
   HttpResponse response;
   response.body = fmt::format("{{\"run_id\":{},\"operations\":[", on_one_line(id));
   std::string_view separator;
@@ -224,10 +224,14 @@ HttpResponse RunHistoryApi::compare(const HttpRequest& request) const {
   if (!ids) {
     return problem(ids.error());
   }
-  for (const std::string& id : *ids) {  // one that is missing is found before the others are sent
+  for (const std::string& id : *ids) {  // finds a missing run before sending the others
+    if (queue_.state(id)) {
+      return problem(
+          {ErrorCode::busy, fmt::format("Run {} has not ended", id), "Compare it when it has."});
+    }
     const auto summary = store_.summary(id);
     if (!summary || !*summary) {
-      return problem(summary ? no_run(id) : summary.error());
+      return problem(summary ? run_not_found(id) : summary.error());
     }
   }
   HttpResponse response;

@@ -1,4 +1,4 @@
-// The part of the API that shows runs that are over.
+// The part of the API that shows finished runs.
 #pragma once
 
 #include "enprof/store/profile_database.hpp"
@@ -11,16 +11,16 @@
 
 namespace enprof {
 
-/// Lists runs, shows them and their parts, side by side too, and hands them out as files. Of one
-/// that is not over it says so. Threads: any thread may call what it adds to the router.
+/// Lists runs, shows them and their parts, compares and exports them. Reports if a run has not
+/// ended yet. Threads: any thread may call the handlers that it adds to the router.
 class RunHistoryApi {
  public:
-  /// Both outlive it.
+  /// Both must outlive it.
   RunHistoryApi(ProfileDatabase& store, const RunQueue& queue) : store_(store), queue_(queue) {}
   RunHistoryApi(const RunHistoryApi&) = delete;
   RunHistoryApi& operator=(const RunHistoryApi&) = delete;
 
-  /// This outlives the router.
+  /// This object must outlive the router.
   void add_routes(Router& router);
 
  private:

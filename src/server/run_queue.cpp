@@ -14,7 +14,7 @@ namespace enprof {
 namespace {
 
 constexpr Logger kLog{"server"};
-/// Until an order that could not be begun is tried again.
+/// The pause before retrying a task that could not be started.
 constexpr std::chrono::milliseconds kPause{100};
 
 }  // namespace
@@ -27,21 +27,21 @@ RunQueue::RunQueue(std::size_t capacity, Work work, Drop drop)
 
 RunQueue::~RunQueue() { stop(); }
 
-Result<std::size_t> RunQueue::submit(RunTask order) {
+Result<std::size_t> RunQueue::submit(RunTask task) {
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     return fail(ErrorCode::not_running, "The server is stopping", "Start it again.");
   }
-  if (orders_.size() >= capacity_) {
+  if (tasks_.size() >= capacity_) {
     return fail(ErrorCode::busy,
-                fmt::format("{} already", orders_.size() == 1
+                fmt::format("{} already", tasks_.size() == 1
                                               ? std::string{"1 run is waiting"}
-                                              : fmt::format("{} runs are waiting", orders_.size())),
+                                              : fmt::format("{} runs are waiting", tasks_.size())),
                 "Wait for one of them to end, or cancel one: DELETE /api/profiling/run/RUN_ID");
   }
-  orders_.push_back(std::move(order));
+  tasks_.push_back(std::move(task));
   changed_.notify_all();
-  return orders_.size() - 1 + (running_.empty() ? 0U : 1U);
+  return tasks_.size() - 1 + (running_.empty() ? 0U : 1U);
 }
 
 bool RunQueue::cancel(std::string_view run_id) {
@@ -50,25 +50,26 @@ bool RunQueue::cancel(std::string_view run_id) {
     stop_running_.request_stop();
     return true;
   }
-  const auto found = std::ranges::find(orders_, run_id, &RunTask::run_id);
-  if (found == orders_.end()) {
+  const auto found = std::ranges::find(tasks_, run_id, &RunTask::run_id);
+  if (found == tasks_.end()) {
     return false;
   }
-  const RunTask order = std::move(*found);
-  orders_.erase(found);
-  dropping_.push_back(order.run_id);
-  lock.unlock();  // to drop it takes a while
-  drop(order, Reason::cancelled);
+  const RunTask task = std::move(*found);
+  tasks_.erase(found);
+  dropping_.push_back(task.run_id);
+  lock.unlock();  // drop_ takes a while
+  drop(task, Reason::cancelled);
   lock.lock();
-  std::erase(dropping_, order.run_id);
+  std::erase(dropping_, task.run_id);
   return true;
 }
 
-void RunQueue::drop(const RunTask& order, Reason reason) const {
+void RunQueue::drop(const RunTask& task, Reason reason) const {
   try {
-    drop_(order, reason);
+    drop_(task, reason);
   } catch (const std::exception& error) {
-    kLog.error("Run {} was cancelled, but not dropped: {}", order.run_id, error.what());
+    kLog.error("Run {} was cancelled, but its end could not be handled: {}", task.run_id,
+               error.what());
   }
 }
 
@@ -77,7 +78,7 @@ std::optional<RunQueue::State> RunQueue::state(std::string_view run_id) const {
   if (running_ == run_id && !running_.empty()) {
     return State::running;
   }
-  const bool waits = std::ranges::find(orders_, run_id, &RunTask::run_id) != orders_.end() ||
+  const bool waits = std::ranges::find(tasks_, run_id, &RunTask::run_id) != tasks_.end() ||
                      std::ranges::find(dropping_, run_id) != dropping_.end();
   return waits ? std::optional{State::queued} : std::nullopt;
 }
@@ -88,14 +89,14 @@ std::vector<std::string> RunQueue::ids() const {
   if (!running_.empty()) {
     ids.push_back(running_);
   }
-  std::ranges::transform(orders_, std::back_inserter(ids), &RunTask::run_id);
+  std::ranges::transform(tasks_, std::back_inserter(ids), &RunTask::run_id);
   std::ranges::copy(dropping_, std::back_inserter(ids));
   return ids;
 }
 
 std::size_t RunQueue::waiting() const {
   const std::lock_guard lock(mutex_);
-  return orders_.size();
+  return tasks_.size();
 }
 
 std::string RunQueue::running() const {
@@ -108,15 +109,15 @@ void RunQueue::stop() {
   stopping_ = true;
   stop_running_.request_stop();
   changed_.notify_all();
-  // One by one: until its turn an order waits for all who ask, and may be cancelled.
-  while (!orders_.empty()) {
-    const RunTask order = std::move(orders_.front());
-    orders_.pop_front();
-    dropping_.push_back(order.run_id);
+  // One by one: a task that was not dropped yet still counts as waiting, and may be cancelled.
+  while (!tasks_.empty()) {
+    const RunTask task = std::move(tasks_.front());
+    tasks_.pop_front();
+    dropping_.push_back(task.run_id);
     lock.unlock();
-    drop(order, Reason::stopping);
+    drop(task, Reason::stopping);
     lock.lock();
-    std::erase(dropping_, order.run_id);
+    std::erase(dropping_, task.run_id);
   }
   lock.unlock();
   if (thread_.joinable()) {
@@ -127,26 +128,26 @@ void RunQueue::stop() {
 void RunQueue::work_until_stopped() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !orders_.empty(); });
+    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
     if (stopping_) {
       return;
     }
     try {
-      running_ = orders_.front().run_id;
-    } catch (const std::exception& error) {  // out of memory: it stays, and is tried again
-      kLog.error("The next run cannot be begun yet: {}", error.what());
+      running_ = tasks_.front().run_id;
+    } catch (const std::exception& error) {  // out of memory: keep the task and retry
+      kLog.error("Cannot start the next run yet: {}", error.what());
       changed_.wait_for(lock, kPause, [this] { return stopping_; });
       continue;
     }
-    const RunTask order = std::move(orders_.front());
-    orders_.pop_front();
+    const RunTask task = std::move(tasks_.front());
+    tasks_.pop_front();
     stop_running_ = std::stop_source{};
     const std::stop_token stop = stop_running_.get_token();
     lock.unlock();
     try {
-      work_(order, stop);
+      work_(task, stop);
     } catch (const std::exception& error) {
-      kLog.error("Run {} failed: {}", order.run_id, error.what());
+      kLog.error("Run {} failed: {}", task.run_id, error.what());
     }
     lock.lock();
     running_.clear();

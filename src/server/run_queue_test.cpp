@@ -1,64 +1,63 @@
 #include "server/run_queue.hpp"
 
+#include "support/wait_until.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <future>
+#include <atomic>
+#include <mutex>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <vector>
 
 namespace enprof {
 namespace {
 
 using ::testing::ElementsAre;
 
-/// Work that a test lets go on.
+/// Tasks that run until the test lets them continue.
 class RunQueueTest : public ::testing::Test {
  protected:
-  void work(const RunTask& order, const std::stop_token& stop) {
+  void work(const RunTask& task, const std::stop_token& stop) {
     {
       const std::lock_guard lock(mutex_);
-      done_.push_back(order.run_id);
+      done_.push_back(task.run_id);
     }
-    if (order.run_id == "throws") {
+    if (task.run_id == "throws") {
       throw std::runtime_error("on purpose");
     }
-    while (order.run_id == "blocks" && !stop.stop_requested()) {
-      std::this_thread::yield();
+    if (task.run_id == "blocks") {
+      testing::wait_until("the task is to end", [&] { return stop.stop_requested(); });
     }
     cancelled_ = stop.stop_requested();
   }
-  void wait_until_idle(const RunQueue& queue) {
-    while (queue.waiting() > 0 || !queue.running().empty()) {
-      std::this_thread::yield();
-    }
+  static void wait_until_idle(const RunQueue& queue) {
+    testing::wait_until("the queue is idle", [&] { return queue.ids().empty(); });
   }
-  void wait_until_running(const RunQueue& queue, const std::string& id) {
-    while (queue.running() != id) {
-      std::this_thread::yield();
-    }
+  static void wait_until_running(const RunQueue& queue, const std::string& id) {
+    testing::wait_until(id + " runs", [&] { return queue.running() == id; });
   }
-  static RunTask order(const std::string& id) { return {.run_id = id}; }
+  static RunTask task(const std::string& id) { return {.run_id = id}; }
 
   std::mutex mutex_;
   std::vector<std::string> done_;
   std::vector<std::string> dropped_;
   std::atomic<bool> cancelled_{false};
-  RunQueue::Work work_ = [this](const RunTask& order, const std::stop_token& stop) {
-    work(order, stop);
+  RunQueue::Work work_ = [this](const RunTask& task, const std::stop_token& stop) {
+    work(task, stop);
   };
-  RunQueue::Drop drop_ = [this](const RunTask& order, RunQueue::Reason reason) {
-    dropped_.push_back(order.run_id + (reason == RunQueue::Reason::stopping ? " at the end" : ""));
+  RunQueue::Drop drop_ = [this](const RunTask& task, RunQueue::Reason reason) {
+    dropped_.push_back(task.run_id + (reason == RunQueue::Reason::stopping ? " at the end" : ""));
   };
 };
 
-TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
+TEST_F(RunQueueTest, TasksRunInOrder) {
   RunQueue queue(10, work_, drop_);
-  ASSERT_TRUE(queue.submit(order("blocks")));
+  ASSERT_TRUE(queue.submit(task("blocks")));
   wait_until_running(queue, "blocks");
-  EXPECT_EQ(queue.submit(order("a")), 1U);
-  EXPECT_EQ(queue.submit(order("b")), 2U);
+  EXPECT_EQ(queue.submit(task("a")), 1U);
+  EXPECT_EQ(queue.submit(task("b")), 2U);
   EXPECT_EQ(queue.state("blocks"), RunQueue::State::running);
   EXPECT_EQ(queue.state("b"), RunQueue::State::queued);
   EXPECT_FALSE(queue.state("none"));
@@ -66,14 +65,14 @@ TEST_F(RunQueueTest, OrdersAreDoneInTurn) {
   EXPECT_TRUE(queue.cancel("blocks"));
   wait_until_idle(queue);
   EXPECT_THAT(done_, ElementsAre("blocks", "a", "b"));
-  EXPECT_FALSE(cancelled_);  // the next one begins afresh
+  EXPECT_FALSE(cancelled_);  // the next task gets a new stop token
 }
 
-TEST_F(RunQueueTest, AWaitingOrderIsTakenOut) {
+TEST_F(RunQueueTest, AWaitingTaskIsRemoved) {
   RunQueue queue(10, work_, drop_);
-  ASSERT_TRUE(queue.submit(order("blocks")));
+  ASSERT_TRUE(queue.submit(task("blocks")));
   wait_until_running(queue, "blocks");
-  ASSERT_TRUE(queue.submit(order("a")));
+  ASSERT_TRUE(queue.submit(task("a")));
   EXPECT_TRUE(queue.cancel("a"));
   EXPECT_THAT(dropped_, ElementsAre("a"));
   EXPECT_FALSE(queue.cancel("a"));
@@ -84,17 +83,17 @@ TEST_F(RunQueueTest, AWaitingOrderIsTakenOut) {
   EXPECT_THAT(dropped_, ElementsAre("a"));
 }
 
-TEST_F(RunQueueTest, AnOrderThatIsBeingDroppedStillWaits) {
+TEST_F(RunQueueTest, ATaskThatIsBeingDroppedStillWaits) {
   std::optional<RunQueue::State> seen;
   RunQueue* asked = nullptr;
-  RunQueue queue(10, work_, [&](const RunTask& order, RunQueue::Reason) {
-    seen = asked->state(order.run_id);
+  RunQueue queue(10, work_, [&](const RunTask& task, RunQueue::Reason) {
+    seen = asked->state(task.run_id);
     throw std::runtime_error("on purpose");
   });
   asked = &queue;
-  ASSERT_TRUE(queue.submit(order("blocks")));
+  ASSERT_TRUE(queue.submit(task("blocks")));
   wait_until_running(queue, "blocks");
-  ASSERT_TRUE(queue.submit(order("a")));
+  ASSERT_TRUE(queue.submit(task("a")));
   EXPECT_TRUE(queue.cancel("a"));
   EXPECT_EQ(seen, RunQueue::State::queued);
   EXPECT_FALSE(queue.state("a"));
@@ -102,35 +101,35 @@ TEST_F(RunQueueTest, AnOrderThatIsBeingDroppedStillWaits) {
 
 TEST_F(RunQueueTest, AFullQueueSaysSo) {
   RunQueue queue(1, work_, drop_);
-  ASSERT_TRUE(queue.submit(order("blocks")));
+  ASSERT_TRUE(queue.submit(task("blocks")));
   wait_until_running(queue, "blocks");
-  ASSERT_TRUE(queue.submit(order("a")));
-  const auto refused = queue.submit(order("b"));
+  ASSERT_TRUE(queue.submit(task("a")));
+  const auto refused = queue.submit(task("b"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::busy);
 }
 
 TEST_F(RunQueueTest, WorkThatThrowsDoesNotEndTheQueue) {
   RunQueue queue(10, work_, drop_);
-  ASSERT_TRUE(queue.submit(order("throws")));
-  ASSERT_TRUE(queue.submit(order("a")));
+  ASSERT_TRUE(queue.submit(task("throws")));
+  ASSERT_TRUE(queue.submit(task("a")));
   wait_until_idle(queue);
   EXPECT_THAT(done_, ElementsAre("throws", "a"));
 }
 
-TEST_F(RunQueueTest, StoppingEndsWhatRunsAndDropsWhatWaits) {
+TEST_F(RunQueueTest, StoppingEndsTheRunningTaskAndDropsWaitingOnes) {
   RunQueue queue(10, work_, drop_);
-  ASSERT_TRUE(queue.submit(order("blocks")));
+  ASSERT_TRUE(queue.submit(task("blocks")));
   wait_until_running(queue, "blocks");
-  ASSERT_TRUE(queue.submit(order("a")));
-  ASSERT_TRUE(queue.submit(order("b")));
+  ASSERT_TRUE(queue.submit(task("a")));
+  ASSERT_TRUE(queue.submit(task("b")));
   queue.stop();
   EXPECT_TRUE(cancelled_);
   EXPECT_THAT(done_, ElementsAre("blocks"));
   EXPECT_THAT(dropped_, ElementsAre("a at the end", "b at the end"));
   EXPECT_EQ(queue.waiting(), 0U);
   EXPECT_FALSE(queue.state("a"));
-  const auto refused = queue.submit(order("b"));
+  const auto refused = queue.submit(task("b"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::not_running);
   queue.stop();

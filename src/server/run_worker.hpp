@@ -1,6 +1,8 @@
-// Does what clients have ordered: a run each, from the model to the last event.
+// Executes what clients have requested: each task is a run, from loading the model to the last
+// event.
 #pragma once
 
+#include "enprof/base/clock.hpp"
 #include "enprof/store/profile_database.hpp"
 
 #include "server/live_publisher.hpp"
@@ -12,18 +14,19 @@
 #include "session/run_task.hpp"
 #include "session/session_power.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <stop_token>
 #include <string>
 
 namespace enprof {
 
-/// Profiles orders, and tells watchers, metrics and health of them. However a run ends, it is in
-/// the database under the id that its client was given, and its watchers hear of its end:
-/// inference_complete, or error where it failed. Threads: work() on one, drop() on any.
+/// Profiles tasks and reports them to watchers, metrics and health. However a run ends, it is
+/// stored under the id that its client was given, and its watchers get an event of its end:
+/// inference_complete, or error if it failed. Threads: work() on one, drop() on any.
 class RunWorker final : private SessionObserver {
  public:
-  /// What it works with; all of it outlives it.
+  /// The parts that it uses; all must outlive it.
   struct Parts {
     ModelKeeper& models;
     ProfileDatabase& store;
@@ -31,32 +34,37 @@ class RunWorker final : private SessionObserver {
     ServerMetrics& metrics;
     ServerHealth& health;
     SessionPower* power = nullptr;  ///< null: none is measured
-    /// Whether anybody watches. Null: nobody does.
+    /// What runs are timed by, as `power` has it.
+    const Clock* clock = &monotonic_clock();
+    /// Whether a client watches. Null: no client ever does.
     std::function<bool()> is_watched{};
-    /// Whether a watcher has asked for operation_metrics.
+    /// Where what disturbs a run is looked for.
+    std::filesystem::path procfs_root = "/proc";
+    std::filesystem::path sysfs_root = "/sys";
+    /// Whether a watcher has subscribed to operation_metrics.
     std::function<bool()> wants_operations{};
   };
 
   explicit RunWorker(Parts parts);
 
-  /// Profiles one order, whose run_id is its client's. What goes wrong is told to the watchers;
-  /// nothing is thrown.
-  void work(const RunTask& order, const std::stop_token& stop);
-  /// Ends an order whose run has not begun.
-  void drop(const RunTask& order, RunQueue::Reason reason);
+  /// Profiles one task; its run_id is the one that the client was given. Errors are sent to the
+  /// watchers; nothing is thrown.
+  void work(const RunTask& task, const std::stop_token& stop);
+  /// Ends a task whose run has not begun.
+  void drop(const RunTask& task, RunQueue::Reason reason);
 
  private:
-  void on_loading(const RunTask& order, double share) override;
-  void on_load_end(const RunTask& order, const Result<void>& loaded) override;
-  void on_begin(const RunTask& order, std::size_t most_output_tokens,
+  void on_loading(const RunTask& task, double share) override;
+  void on_load_end(const RunTask& task, const Result<void>& loaded) override;
+  void on_begin(const RunTask& task, std::size_t most_output_tokens,
                 InferencePipelineProfiler& profiler, PowerMonitor* power) override;
-  void on_trouble(const RunTask& order, const Warning& warning) override;
-  void tell_cancelled(const std::string& run_id);
+  void on_trouble(const RunTask& task, const Warning& warning) override;
+  void publish_cancelled(const std::string& run_id);
 
   Parts parts_;
   RunSession session_;
-  double told_share_ = -1.0;  // of the model that is being loaded
-  Instant begun_;             // the present run
+  double published_share_ = -1.0;  // of the model that is being loaded
+  Instant begun_;                  // of the present run
 };
 
 }  // namespace enprof

@@ -1,28 +1,35 @@
 #include "server/run_worker.hpp"
 
+#include "engines/playback/playback.hpp"
+#include "power/replay/replay_source.hpp"
+#include "support/manual_clock.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <atomic>
-#include <cstdint>
+#include <algorithm>
 #include <functional>
+#include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 namespace enprof {
 namespace {
 
 using Json = nlohmann::json;
+using namespace std::chrono_literals;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// An engine that does as a test says.
+/// An engine that runs the test's functions.
 class FakeEngine final : public Engine {
  public:
   std::function<Result<void>()> on_load = [] { return Result<void>{}; };
@@ -36,8 +43,8 @@ class FakeEngine final : public Engine {
   std::string_view suffix() const noexcept override { return ".fake"; }
   bool is_model_name(std::string_view /*name*/) const override { return true; }
   std::span<const EngineSetting> settings() const noexcept override { return {}; }
-  Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path&) const override {
-    return std::make_unique<ModelGlance>();
+  Result<std::unique_ptr<ModelHeader>> read_header(const std::filesystem::path&) const override {
+    return std::make_unique<ModelHeader>();
   }
   Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {
     request.progress(1.0);
@@ -107,12 +114,13 @@ class RunWorkerTest : public ::testing::Test {
     if (cancelled) {
       stop.request_stop();
     }
-    worker_.work(order(), stop.get_token());
+    worker_.work(task(), stop.get_token());
   }
-  static RunTask order() {
+  static RunTask task() {
     return {.run_id = kId, .model = "m.gguf", .generate = {.prompt = "Why?"}, .tags = {"a"}};
   }
 
+  testing::ManualClock clock_;
   testing::TempDir directory_;
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(directory_.path() / "profiles.db");
   EventHub hub_;
@@ -126,6 +134,7 @@ class RunWorkerTest : public ::testing::Test {
                      .publisher = publisher_,
                      .metrics = metrics_,
                      .health = health_,
+                     .clock = &clock_,
                      .is_watched = [] { return true; }}};
 };
 
@@ -151,8 +160,9 @@ TEST_F(RunWorkerTest, ARunSaysWhyItHasNoEnergy) {
                     .publisher = publisher_,
                     .metrics = metrics_,
                     .health = health_,
-                    .power = &power});
-  worker.work(order(), {});
+                    .power = &power,
+                    .clock = &clock_});
+  worker.work(task(), {});
   const ProfiledRun run = kept();
   EXPECT_EQ(run.status, RunStatus::completed);
   ASSERT_EQ(run.warnings.size(), 1U);
@@ -164,16 +174,8 @@ TEST_F(RunWorkerTest, ARunSaysWhyItHasNoEnergy) {
 TEST_F(RunWorkerTest, ATokenGoesOutBeforeItsRunEnds) {
   engine_.on_generate = [this](RunScope& run) {
     run.token(Phase::decode).set_text("hi");
-    std::string heard;
-    for (std::uint64_t seen = 0; heard != "token_complete";) {
-      const auto batch = hub_.read(seen, 1);
-      seen = batch.next;
-      if (batch.events.empty()) {
-        std::this_thread::yield();
-      } else {
-        heard = batch.events[0]->type;
-      }
-    }
+    clock_.pass(33ms);  // watchers are shown 30 pictures a second
+    EXPECT_THAT(types(), Contains("token_complete"));
     run.set_finish_reason("length");
     return Result<void>{};
   };
@@ -191,8 +193,8 @@ TEST_F(RunWorkerTest, ARunThatIsCancelledWhileItsModelLoadsEndsForItsWatchersToo
   EXPECT_EQ(last("inference_complete")["status"], "cancelled");
 }
 
-TEST_F(RunWorkerTest, AnOrderThatIsDroppedIsACancelledRun) {
-  worker_.drop(order(), RunQueue::Reason::cancelled);
+TEST_F(RunWorkerTest, ADroppedTaskIsACancelledRun) {
+  worker_.drop(task(), RunQueue::Reason::cancelled);
   EXPECT_EQ(kept().status, RunStatus::cancelled);
   EXPECT_EQ(kept().prompt, "Why?");
   EXPECT_EQ(types(), std::vector<std::string>{"inference_complete"});
@@ -201,8 +203,8 @@ TEST_F(RunWorkerTest, AnOrderThatIsDroppedIsACancelledRun) {
   EXPECT_THAT(metrics_.text({}), HasSubstr("enprof_runs_total{status=\"cancelled\"} 1"));
 }
 
-TEST_F(RunWorkerTest, AnOrderThatTheServersEndDropsSaysSo) {
-  worker_.drop(order(), RunQueue::Reason::stopping);
+TEST_F(RunWorkerTest, ATaskThatShutdownDropsSaysSo) {
+  worker_.drop(task(), RunQueue::Reason::stopping);
   const ProfiledRun run = kept();
   EXPECT_EQ(run.status, RunStatus::cancelled);
   ASSERT_EQ(run.warnings.size(), 1U);
@@ -212,7 +214,9 @@ TEST_F(RunWorkerTest, AnOrderThatTheServersEndDropsSaysSo) {
 }
 
 TEST_F(RunWorkerTest, AModelThatCannotBeLoadedFailsItsRunAndCountsOnce) {
-  engine_.on_load = [] { return fail(ErrorCode::corrupt, "m.gguf is truncated", "Load it anew."); };
+  engine_.on_load = [] {
+    return fail(ErrorCode::corrupt, "m.gguf is truncated", "Copy it again.");
+  };
   work();
   const ProfiledRun run = kept();
   EXPECT_EQ(run.status, RunStatus::failed);
@@ -240,12 +244,12 @@ TEST_F(RunWorkerTest, ARunThatTheEngineRefusesIsKeptWithTheReason) {
   EXPECT_THAT(run.warnings[0].message, HasSubstr("the context holds 128"));
   EXPECT_EQ(last("inference_complete")["status"], "failed");
   EXPECT_EQ(last("error")["code"], "too_large");
-  EXPECT_THAT(types(), Not(Contains("warning")));  // the error has said it
+  EXPECT_THAT(types(), Not(Contains("warning")));  // the error event contains it
   EXPECT_THAT(metrics_.text({}),
               HasSubstr("enprof_errors_total{code=\"generation_failed\",component=\"engine\"} 1"));
 }
 
-TEST_F(RunWorkerTest, WhatIsThrownBeforeTheRunBeginsFailsIt) {
+TEST_F(RunWorkerTest, AnExceptionBeforeTheRunBeginsFailsIt) {
   engine_.on_load = []() -> Result<void> { throw std::runtime_error("on purpose"); };
   work();
   EXPECT_EQ(kept().status, RunStatus::failed);
@@ -254,7 +258,7 @@ TEST_F(RunWorkerTest, WhatIsThrownBeforeTheRunBeginsFailsIt) {
   EXPECT_THAT(std::string(last("error")["message"]), HasSubstr("on purpose"));
 }
 
-TEST_F(RunWorkerTest, WhatIsThrownInMidRunFailsItAndLeavesWhatThereWas) {
+TEST_F(RunWorkerTest, AnExceptionDuringTheRunFailsItAndKeepsItsData) {
   engine_.on_generate = [](RunScope& run) -> Result<void> {
     run.token(Phase::decode).set_text("so far");
     throw std::runtime_error("on purpose");
@@ -264,6 +268,93 @@ TEST_F(RunWorkerTest, WhatIsThrownInMidRunFailsItAndLeavesWhatThereWas) {
   EXPECT_EQ(kept().response, "so far");
   EXPECT_THAT(types(), Contains("error"));
   EXPECT_THAT(std::string(last("error")["message"]), HasSubstr("on purpose"));
+}
+
+/// A queue whose runs are played from a script, under power of 10 W: all time is the script's.
+class PlayedQueueTest : public RunWorkerTest {
+ protected:
+  PlayedQueueTest() {
+    directory_.write("toy.playback.json", R"({"playback": 1, "steps": [
+      {"phase": "prefill", "sections": [{"name": "forward", "us": 200000}]},
+      {"phase": "decode", "token": "x", "repeat": 3,
+       "sections": [{"name": "forward", "us": 100000}]}]})");
+  }
+
+  [[nodiscard]] Result<PowerMonitor> open_power() {
+    std::vector<std::unique_ptr<PowerSource>> sources;
+    sources.push_back(*ReplaySource::open(
+        directory_.write("power.jsonl",
+                         R"({"domain":"cpu","begin_ms":0,"end_ms":100000,"energy_mj":1000000})"),
+        clock_));
+    return PowerMonitor(std::move(sources), clock_);
+  }
+  [[nodiscard]] RunTask order(const std::string& run_id) const {
+    return {.run_id = run_id,
+            .model = (directory_.path() / "toy.playback.json").string(),
+            .generate = {.prompt = "hi", .max_tokens = 3}};
+  }
+
+  testing::PassingSleeper sleeper_{clock_};
+  std::unique_ptr<Engine> playback_ = make_playback(clock_, sleeper_);
+  ModelKeeper played_{{.engine_for = [this](const auto&) -> const Engine& { return *playback_; }}};
+  SessionPower power_{
+      {.open = [this] { return open_power(); }, .interval = 10ms, .clock = &clock_}};
+  RunWorker player_{{.models = played_,
+                     .store = *store_,
+                     .publisher = publisher_,
+                     .metrics = metrics_,
+                     .health = health_,
+                     .power = &power_,
+                     .clock = &clock_,
+                     .is_watched = [] { return true; }}};
+};
+
+TEST_F(PlayedQueueTest, OrdersArePlayedInTurnEachWithItsOwnEnergyWhileItIsWatched) {
+  const std::vector<std::string> ids{"0000000000000001", "0000000000000002"};
+  {
+    RunQueue queue(
+        10, [this](const RunTask& task, const std::stop_token& stop) { player_.work(task, stop); },
+        [this](const RunTask& task, RunQueue::Reason reason) { player_.drop(task, reason); });
+    ASSERT_TRUE(power_.open());
+    for (const std::string& id : ids) {
+      ASSERT_TRUE(queue.submit(order(id)));
+    }
+    testing::wait_until("the queue has done its work", [&] { return queue.ids().empty(); });
+  }
+  for (const std::string& id : ids) {
+    SCOPED_TRACE(id);
+    const auto run = store_->get_run(id);
+    ASSERT_TRUE(run && *run);
+    EXPECT_EQ((*run)->status, RunStatus::completed);
+    EXPECT_EQ((*run)->totals.figure.duration, 500ms);
+    ASSERT_TRUE((*run)->totals.figure.total);
+    EXPECT_NEAR((*run)->totals.figure.total->value(), 10 * 0.5, 1e-9);
+    std::vector<double> tokens;  // when each was complete
+    std::map<int, double> settled;
+    for (const Json& event : events()) {
+      if (event["run_id"] != id) {
+        continue;
+      }
+      if (event["type"] == "token_complete") {
+        tokens.push_back(event["t_ms"]);
+      } else if (event["type"] == "energy_settled") {
+        for (const Json& token : event["data"]["tokens"]) {
+          settled[token["index"]] = token["energy_mj"];
+        }
+      }
+    }
+    EXPECT_THAT(tokens, ElementsAre(300, 400, 500));
+    ASSERT_EQ(settled.size(), 3U);
+    for (const auto& [index, energy_mj] : settled) {
+      EXPECT_NEAR(energy_mj, 1000, 1e-6) << index;
+    }
+  }
+  const std::vector<Json> all = events();
+  const auto first_of_second =
+      std::ranges::find_if(all, [&](const Json& event) { return event["run_id"] == ids[1]; });
+  EXPECT_TRUE(std::ranges::all_of(first_of_second, all.end(), [&](const Json& event) {
+    return event["run_id"] == ids[1];
+  })) << "one after the other";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// How the parts of the server are doing.
+// The health of the server's parts.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -12,21 +12,21 @@
 
 namespace enprof {
 
-/// The last error of each part, and since when it has been so. Threads: any.
+/// The last error of each part, and since when it has been in this state. Threads: any.
 class ServerHealth {
  public:
   struct Component {
     std::string name;
     std::optional<Error> error;  ///< empty: it works
-    /// Since when it has worked, or has not.
+    /// Since when it has worked, or failed.
     std::chrono::system_clock::time_point since;
   };
 
-  /// A part works; ends its error, if it had one.
+  /// The part works; clears its error.
   void ok(std::string_view component);
   void failed(std::string_view component, const Error& error);
 
-  /// In the order in which they were first heard of.
+  /// In the order in which they were first reported.
   [[nodiscard]] std::vector<Component> components() const;
 
  private:

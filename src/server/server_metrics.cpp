@@ -47,13 +47,18 @@ class ServerMetrics::Impl {
                                                         .Register(registry);
   prometheus::Counter& decode_tokens = prometheus::BuildCounter()
                                            .Name("enprof_decode_tokens_total")
-                                           .Help("Output tokens that decode made.")
+                                           .Help("Output tokens made by decode.")
                                            .Register(registry)
                                            .Add({});
   prometheus::Family<prometheus::Counter>& runs = prometheus::BuildCounter()
                                                       .Name("enprof_runs_total")
                                                       .Help("Runs that have ended, by status.")
                                                       .Register(registry);
+  prometheus::Family<prometheus::Counter>& verdicts =
+      prometheus::BuildCounter()
+          .Name("enprof_run_verdicts_total")
+          .Help("Runs that have ended, by how far their energies may be quoted.")
+          .Register(registry);
   prometheus::Family<prometheus::Counter>& errors =
       prometheus::BuildCounter()
           .Name("enprof_errors_total")
@@ -71,7 +76,7 @@ class ServerMetrics::Impl {
   prometheus::Family<prometheus::Counter>& read_errors =
       prometheus::BuildCounter()
           .Name("enprof_sensor_read_errors_total")
-          .Help("Readings of power sources that failed.")
+          .Help("Failed readings of power sources.")
           .Register(registry);
   prometheus::Gauge& clients = prometheus::BuildGauge()
                                    .Name("enprof_stream_clients")
@@ -91,7 +96,7 @@ class ServerMetrics::Impl {
   prometheus::Counter& dropped_events =
       prometheus::BuildCounter()
           .Name("enprof_dropped_events_total")
-          .Help("Events that WebSocket clients did not get, as they were too slow.")
+          .Help("Events that WebSocket clients missed because they were too slow.")
           .Register(registry)
           .Add({});
   std::mutex mutex;  // guards what follows
@@ -99,15 +104,23 @@ class ServerMetrics::Impl {
 };
 
 ServerMetrics::ServerMetrics() : impl_(std::make_unique<Impl>()) {
-  // From 0: a series that begins with its first failure hides that one from rate() and increase().
+  // Series start at 0: rate() and increase() do not see the first failure of a series that starts
+  // with it.
   for (const RunStatus status : {RunStatus::completed, RunStatus::failed, RunStatus::cancelled}) {
     impl_->runs.Add({{"status", std::string(to_string(status))}});
+  }
+  for (const VerdictLevel level :
+       {VerdictLevel::quotable, VerdictLevel::with_caution, VerdictLevel::not_comparable}) {
+    impl_->verdicts.Add({{"verdict", std::string(to_string(level))}});
   }
 }
 ServerMetrics::~ServerMetrics() = default;
 
 void ServerMetrics::count(const ProfiledRun& run) {
   impl_->runs.Add({{"status", std::string(to_string(run.status))}}).Increment();
+  if (run.verdict) {
+    impl_->verdicts.Add({{"verdict", std::string(to_string(*run.verdict))}}).Increment();
+  }
   impl_->tokens.Add({{"kind", "input"}}).Increment(static_cast<double>(run.totals.prompt_tokens));
   impl_->tokens.Add({{"kind", "output"}}).Increment(static_cast<double>(run.totals.output_tokens));
   impl_->decode_tokens.Increment(

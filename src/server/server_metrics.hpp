@@ -1,4 +1,4 @@
-// What a fleet's Prometheus reads from GET /metrics.
+// The metrics that Prometheus reads from GET /metrics.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -13,24 +13,25 @@
 
 namespace enprof {
 
-/// Counters and gauges in base units, named after Prometheus' rules, without run or token labels:
-///   enprof_energy_joules_total{domain,phase,model}   root domains only: they may be added up
-///   enprof_power_watts                               of the root domains together, now
+/// Counters and gauges in base units, named by Prometheus' rules, without labels for runs or
+/// tokens:
+///   enprof_energy_joules_total{domain,phase,model}   root domains only: they may be summed
+///   enprof_power_watts                               present power, summed over the root domains
 ///   enprof_run_energy_joules                         histogram
 ///   enprof_run_duration_seconds                      histogram
 ///   enprof_tokens_total{kind}                        input, output
-///   enprof_decode_tokens_total                       output tokens without each run's first, which
-///                                                    the prefill makes: what decode's joules are
-///                                                    by
+///   enprof_decode_tokens_total                       output tokens that decode makes: all but the
+///                                                    first of each run, which prefill makes
 ///   enprof_runs_total{status}
+///   enprof_run_verdicts_total{verdict}               how far runs may be quoted
 ///   enprof_errors_total{component,code}              warnings and errors of runs
 ///   enprof_stream_clients, enprof_dropped_clients_total, enprof_dropped_events_total,
 ///   enprof_queued_runs
 ///   enprof_component_up{component}                   1: it works; 0: see GET /api/health
 ///   enprof_sensor_info{domain,source,method}         1
 ///   enprof_sensor_read_errors_total{source}          readings that failed
-/// A domain's energy by phase is the phase's energy shared as the domain shares the run's.
-/// Threads: any thread may call anything.
+/// The energy of a domain in a phase is the phase's energy × the domain's share of the run's
+/// energy. Threads: any thread may call anything.
 class ServerMetrics {
  public:
   ServerMetrics();
@@ -40,11 +41,11 @@ class ServerMetrics {
 
   /// A run has ended.
   void count(const ProfiledRun& run);
-  /// Something failed outside of a run.
+  /// Something failed outside a run.
   void count_error(const std::string& component, const std::string& code);
 
   struct Gauges {
-    std::optional<Watts> power{};  ///< of the root domains together; empty while unknown
+    std::optional<Watts> power{};  ///< sum of the root domains; empty while unknown
     std::size_t stream_clients = 0;
     std::size_t dropped_clients = 0;   ///< since the start
     std::uint64_t dropped_events = 0;  ///< since the start

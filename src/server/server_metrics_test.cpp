@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// Of a series with its labels in alphabetical order; what is not there is not a number.
+/// The value of a series, given with its labels in alphabetical order; NaN if absent.
 double value_of(const std::string& text, const std::string& series) {
   const std::size_t found = text.find("\n" + series + " ");
   return found == std::string::npos ? std::nan("")
@@ -34,15 +34,17 @@ TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   const std::string text =
       metrics.text({.stream_clients = 3, .dropped_clients = 2, .dropped_events = 7});
   EXPECT_THAT(text, HasSubstr("# TYPE enprof_energy_joules_total counter"));
-  // Of 3.01 J package-0 used 0.33 J, and its share of the decode phase's 0.31 J is as large.
+  // package-0 used 0.33 J of 3.01 J, and has the same share of the decode phase's 0.31 J.
   EXPECT_NEAR(value_of(text,
                        "enprof_energy_joules_total{domain=\"package-0\",model=\"m \\\"q\\\"\","
                        "phase=\"decode\"}"),
               2 * 0.33 / 3.01 * 0.31, 1e-9);
-  EXPECT_THAT(text, Not(HasSubstr("domain=\"core-0\",model")));  // it is within package-0
+  EXPECT_THAT(text, Not(HasSubstr("domain=\"core-0\",model")));  // it is contained in package-0
   EXPECT_NEAR(value_of(text, "enprof_run_energy_joules_sum"), 2 * 3.01, 1e-9);
   EXPECT_NEAR(value_of(text, "enprof_run_duration_seconds_sum"), 2 * 0.037'160'467, 1e-9);
   EXPECT_THAT(text, HasSubstr("enprof_runs_total{status=\"completed\"} 2"));
+  EXPECT_THAT(text, HasSubstr("enprof_run_verdicts_total{verdict=\"with_caution\"} 2"));
+  EXPECT_THAT(text, HasSubstr("enprof_run_verdicts_total{verdict=\"quotable\"} 0"));
   EXPECT_THAT(text, HasSubstr("enprof_errors_total{code=\"low_coverage\",component=\"power\"} 2"));
   EXPECT_THAT(text, HasSubstr("enprof_run_energy_joules_count 2"));
   EXPECT_THAT(text, HasSubstr("enprof_stream_clients 3"));
@@ -52,7 +54,7 @@ TEST(ServerMetrics, ARunIsCountedInBaseUnits) {
   const auto decoded = std::ranges::count(run.tokens, Phase::decode, &TokenFigure::phase);
   EXPECT_LT(decoded, std::ssize(run.tokens));
   EXPECT_THAT(text, HasSubstr(fmt::format("enprof_decode_tokens_total {}\n", 2 * decoded)));
-  // A counter does not go back, nor count twice what it was told before.
+  // A counter neither goes back nor counts an earlier total again.
   EXPECT_THAT(metrics.text({.dropped_clients = 2}), HasSubstr("enprof_dropped_clients_total 2"));
 }
 

@@ -1,5 +1,7 @@
 #include "server/server_status_api.hpp"
 
+#include "base/counted.hpp"
+#include "report/format.hpp"
 #include "report/json_figures.hpp"
 #include "server/json_answer.hpp"
 
@@ -33,8 +35,8 @@ HttpResponse ServerStatusApi::metrics() const {
       gauges.read_errors.emplace_back(rate.source, rate.failed_readings);
     }
   }
-  look_at_store();
-  note_power();
+  update_store_health();
+  update_power_health();
   for (const ServerHealth::Component& component : parts_.health.components()) {
     gauges.components.emplace_back(component.name, !component.error);
   }
@@ -61,12 +63,13 @@ HttpResponse ServerStatusApi::power_status() const {
   }
   const PowerMonitor& monitor = *measuring;
   Json domains = Json::array();
-  for (const Domain& domain : monitor.domains()) {
+  const std::vector<Domain> linked = monitor.trusted_domains().domains;
+  for (const Domain& domain : linked) {
     domains.push_back(
         {{"name", domain.name},
          {"source", domain.source},
          {"method", to_string(domain.method)},
-         {"within", domain.parent ? Json(monitor.domains()[*domain.parent].name) : Json(nullptr)}});
+         {"within", domain.parent ? Json(linked[*domain.parent].name) : Json(nullptr)}});
   }
   Json warnings = Json::array();
   for (const Warning& warning : monitor.warnings()) {
@@ -80,8 +83,8 @@ HttpResponse ServerStatusApi::power_status() const {
                       {"warnings", std::move(warnings)}});
 }
 
-/// A sensor that was there may have gone since, or may have come back.
-void ServerStatusApi::note_power() const {
+/// A sensor may have vanished since the start, or come back.
+void ServerStatusApi::update_power_health() const {
   const PowerMonitor* const power = parts_.power();
   if (power == nullptr || !power->is_running() || power->domains().empty()) {
     return;
@@ -90,7 +93,8 @@ void ServerStatusApi::note_power() const {
     parts_.health.ok("power");
     return;
   }
-  // Refused sensors come first; they are known since the start, and something else stands for them.
+  // Refused sensors come first. They have been known since the start, and another source replaces
+  // them.
   const auto warnings = power->warnings();
   if (warnings.size() > power->refused_sources().size()) {
     parts_.health.failed("power",
@@ -98,17 +102,18 @@ void ServerStatusApi::note_power() const {
   }
 }
 
-StoreHealth ServerStatusApi::look_at_store() const {
+StoreHealth ServerStatusApi::update_store_health() const {
   StoreHealth store = parts_.store.health();
   if (const auto& error = store.last_error ? store.last_error : store.read_error) {
     parts_.health.failed("store", *error);
   } else if (store.unsaved_runs > 0) {
     parts_.health.failed(
-        "store", {ErrorCode::unavailable,
-                  fmt::format("{} runs that are over could not be saved yet: they are in memory",
-                              store.unsaved_runs),
-                  "They are saved as soon as the database takes them; the server's log says why it "
-                  "does not."});
+        "store",
+        {ErrorCode::unavailable,
+         fmt::format("{} could not be saved yet: kept in memory",
+                     counted(store.unsaved_runs, "finished run")),
+         "The server saves them as soon as the database accepts them; its log says why saving "
+         "fails."});
   } else {
     parts_.health.ok("store");
   }
@@ -116,8 +121,8 @@ StoreHealth ServerStatusApi::look_at_store() const {
 }
 
 HttpResponse ServerStatusApi::health() const {
-  const StoreHealth store = look_at_store();
-  note_power();
+  const StoreHealth store = update_store_health();
+  update_power_health();
   Json components = Json::array();
   bool well = true;
   for (const ServerHealth::Component& component : parts_.health.components()) {

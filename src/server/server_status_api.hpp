@@ -1,4 +1,4 @@
-// The part of the API that tells how the server does.
+// The part of the API that reports the server's state.
 #pragma once
 
 #include "enprof/power/power_monitor.hpp"
@@ -15,19 +15,19 @@
 
 namespace enprof {
 
-/// Tells of its power, its health and its metrics. Threads: any thread may call what it adds to the
+/// Reports power, health and metrics. Threads: any thread may call the handlers that it adds to the
 /// router.
 class ServerStatusApi {
  public:
-  /// All of it outlives it.
+  /// All must outlive it.
   struct Parts {
     ProfileDatabase& store;
     const RunQueue& queue;
     ServerMetrics& metrics;
     ServerHealth& health;
-    /// Gives null while no power is measured.
+    /// Returns null while power is not measured.
     std::function<const PowerMonitor*()> power;
-    /// What the metrics tell of the stream.
+    /// The metrics of the live stream.
     std::function<ServerMetrics::Gauges()> gauges;
   };
 
@@ -35,17 +35,17 @@ class ServerStatusApi {
   ServerStatusApi(const ServerStatusApi&) = delete;
   ServerStatusApi& operator=(const ServerStatusApi&) = delete;
 
-  /// This outlives the router.
+  /// This object must outlive the router.
   void add_routes(Router& router);
 
  private:
   [[nodiscard]] HttpResponse power_status() const;
   [[nodiscard]] HttpResponse health() const;
   [[nodiscard]] HttpResponse metrics() const;
-  /// Takes the sensors' state into the health report.
-  void note_power() const;
-  /// Likewise the store's.
-  StoreHealth look_at_store() const;
+  /// Updates the health report from the sensors' state.
+  void update_power_health() const;
+  /// Updates the health report from the store's state.
+  StoreHealth update_store_health() const;
 
   Parts parts_;
 };

@@ -17,7 +17,7 @@ constexpr std::uint16_t kHttpPort = 80;
 std::unexpected<Error> no_url(std::string_view text) {
   return fail(ErrorCode::invalid_argument,
               fmt::format("'{}' is not the URL of an enprof server", text),
-              "Pass the one that `enprof serve` printed, such as http://127.0.0.1:8000/");
+              "Pass the URL that `enprof serve` printed, such as http://127.0.0.1:8000/");
 }
 
 }  // namespace
@@ -46,17 +46,18 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
   }
   const std::string scheme(url->scheme());
   if (scheme == "https" || scheme == "wss") {
-    return fail(ErrorCode::unsupported,
-                fmt::format("{}:// is not supported: enprof speaks plain HTTP", scheme),
-                fmt::format("Reach it through an encrypted tunnel: ssh -L 8000:localhost:8000 {}, "
-                            "then: enprof watch",
-                            std::string(url->host())));
+    return fail(
+        ErrorCode::unsupported,
+        fmt::format("{}:// is not supported: enprof speaks plain HTTP", scheme),
+        fmt::format("Use an encrypted tunnel: ssh -L {0}:localhost:{0} {1}, then: enprof "
+                    "watch http://127.0.0.1:{0}",
+                    url->has_port() ? std::string(url->port()) : "8000", std::string(url->host())));
   }
   if (scheme != "http" && scheme != "ws") {
     return no_url(text);
   }
   ServerUrl result;
-  // The brackets of an IPv6 address are the URL's, not the address's.
+  // The brackets of an IPv6 address belong to the URL, not to the address.
   result.host = url->host_type() == boost::urls::host_type::ipv6 ? std::string(url->host_address())
                                                                  : std::string(url->host());
   result.port = has_scheme ? kHttpPort : result.port;

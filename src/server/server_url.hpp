@@ -1,4 +1,4 @@
-// Where a server is.
+// The URL of a server.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -13,10 +13,10 @@ namespace enprof {
 struct ServerUrl {
   std::string host = "127.0.0.1";  ///< without the brackets of IPv6
   std::uint16_t port = 8000;
-  std::string base;   ///< what a proxy puts before our paths: "/enprof", or empty
-  std::string token;  ///< of ?token=, as `enprof serve` prints it; may be empty
+  std::string base;   ///< path prefix of a proxy: "/enprof", or empty
+  std::string token;  ///< from ?token=, as `enprof serve` prints it; may be empty
 
-  /// HOST:PORT, as the Host header has it.
+  /// HOST:PORT, as in a Host header.
   [[nodiscard]] std::string authority() const;
   /// http://HOST:PORT/BASE, without the token.
   [[nodiscard]] std::string text() const;
@@ -26,12 +26,12 @@ struct ServerUrl {
   friend bool operator==(const ServerUrl&, const ServerUrl&) = default;
 };
 
-/// A text as a value in a URL's query.
+/// Encodes a text as a value in a URL's query.
 [[nodiscard]] std::string as_query_value(std::string_view text);
 
-/// Reads http://HOST[:PORT][/BASE][?token=T], the same with ws://, or HOST[:PORT] alone. Without a
-/// port it is 80, as everywhere; where the scheme is left out too, 8000, as of `enprof serve`.
-/// Errors: unsupported (https), invalid_argument.
+/// Parses http://HOST[:PORT][/BASE][?token=T], the same with ws://, or only HOST[:PORT]. The
+/// default port is 80, as in any URL; without a scheme it is 8000, as for `enprof serve`. Errors:
+/// unsupported (https), invalid_argument.
 [[nodiscard]] Result<ServerUrl> parse_server_url(std::string_view text);
 
 }  // namespace enprof

@@ -41,7 +41,7 @@ TEST(ServerUrl, HttpsIsRefusedWithATunnel) {
   }
 }
 
-TEST(ServerUrl, WhatIsNoUrlIsRefused) {
+TEST(ServerUrl, AnInvalidUrlIsRefused) {
   for (const char* text : {"", "http://", "ftp://h/", "http://h:0/", "http://h:99999/", "h:x",
                            "http://a b/", "://", "/ws/profiling"}) {
     const auto url = parse_server_url(text);
@@ -57,7 +57,7 @@ TEST(ServerUrl, ATokenOfAnyCharactersComesThrough) {
   const auto read = parse_server_url(url.text_with_token());
   ASSERT_TRUE(read);
   EXPECT_EQ(*read, url);
-  // The server reads it as the client does.
+  // The server parses it like the client.
   const std::string target = url.text_with_token().substr(url.text().size());
   EXPECT_EQ(parse_target(target).parameter("token"), url.token);
   EXPECT_EQ((ServerUrl{.token = {}}.text_with_token()), "http://127.0.0.1:8000/");

@@ -6,19 +6,19 @@
 
 namespace enprof {
 
-Result<const ModelGlance*> ModelKeeper::look_at(const std::string& name) {
+Result<const ModelHeader*> ModelKeeper::read_header(const std::string& name) {
   auto file = options_.open(name);
   if (!file) {
     return std::unexpected(std::move(file.error()));
   }
-  const Undertaking undertaking(name, "", -1);  // a broken file may end the program
-  auto glance = options_.engine_for(name).look_at(file->path());
-  if (!glance) {
-    return std::unexpected(std::move(glance.error()));
+  const CrashContext undertaking(name, "", -1);  // a broken file may end the program
+  auto header = options_.engine_for(name).read_header(file->path());
+  if (!header) {
+    return std::unexpected(std::move(header.error()));
   }
-  glance_ = *std::move(glance);
-  glanced_at_ = name;
-  return glance_.get();
+  header_ = *std::move(header);
+  header_of_ = name;
+  return header_.get();
 }
 
 Result<ModelKeeper::Ready> ModelKeeper::make_ready(const std::string& name,
@@ -30,11 +30,11 @@ Result<ModelKeeper::Ready> ModelKeeper::make_ready(const std::string& name,
   }
   const auto version = FileVersion::of(file->path());
   if (model_ && name_ == name && version && version_ == version) {
-    progress(1.0);  // who watches learns which model it is
+    progress(1.0);  // lets the observer know which model it is
     return Ready{.model = model_.get()};
   }
   model_.reset();
-  // Parts of a model are opened as they are asked for. All stay open until they are loaded.
+  // Parts of a model are opened on request, and stay open until the model is loaded.
   std::map<std::filesystem::path, OpenModelFile> parts;
   parts.emplace(name, *std::move(file));
   const auto open_as = [&](const std::filesystem::path& part) {
@@ -43,13 +43,13 @@ Result<ModelKeeper::Ready> ModelKeeper::make_ready(const std::string& name,
     }
     auto opened = options_.open(part.string());
     return opened ? parts.emplace(part, *std::move(opened)).first->second.path()
-                  : std::filesystem::path{};  // the engine says that there is none
+                  : std::filesystem::path{};  // the engine reports that it is missing
   };
-  auto glance = glanced_at_ == name ? std::move(glance_) : nullptr;
+  auto header = header_of_ == name ? std::move(header_) : nullptr;
   auto loaded = options_.engine_for(name).load({.path = name,
                                                 .threads = options_.threads,
                                                 .settings = options_.settings,
-                                                .glance = std::move(glance),
+                                                .header = std::move(header),
                                                 .open_as = open_as,
                                                 .progress = progress,
                                                 .stop = stop});

@@ -1,4 +1,4 @@
-// A model's file that is held open.
+// A model's file that is kept open.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,13 @@
 
 namespace enprof {
 
-/// Whatever becomes of a file's name, this is the file that was looked at. Threads: one at a time.
+/// Refers to the same file even if its name is reused. Threads: one at a time.
 class OpenModelFile {
  public:
-  /// Takes the descriptor over. `real`: where the file lay, without links.
+  /// Takes ownership of the descriptor. `real` is the file's path without links.
   OpenModelFile(int descriptor, std::filesystem::path real, std::uint64_t bytes)
       : descriptor_(descriptor), real_(std::move(real)), bytes_(bytes) {}
-  /// A file that is opened by its path: it is the user's own who names it.
+  /// A file that the user named by its path; opened by the engine.
   explicit OpenModelFile(std::filesystem::path path) : real_(std::move(path)) {}
   OpenModelFile(OpenModelFile&& other) noexcept;
   OpenModelFile& operator=(OpenModelFile&& other) noexcept;
@@ -21,8 +21,8 @@ class OpenModelFile {
   OpenModelFile& operator=(const OpenModelFile&) = delete;
   ~OpenModelFile();
 
-  /// By which this very file is opened, for as long as this lives. Where it is not held by a
-  /// descriptor, and on a system without /proc (macOS), where it lay.
+  /// A path that opens this very file while the object exists. Without a descriptor, or without
+  /// /proc (macOS), the file's real path.
   [[nodiscard]] std::filesystem::path path() const;
   [[nodiscard]] const std::filesystem::path& real() const { return real_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }

@@ -18,23 +18,24 @@ constexpr Logger kLog{"session"};
 constexpr const char* kFailed = "error";          // as a finish reason
 constexpr const char* kRunFailed = "run_failed";  // as a warning
 
-RunRequest request_of(const RunTask& order, std::size_t most_output_tokens) {
-  return {.run_id = order.run_id,
-          .prompt = order.generate.prompt,
-          .model_name = std::filesystem::path{order.model}.filename().string(),
-          .tags = order.tags,
-          .experiment = order.experiment,
-          .depth = order.depth,
+RunRequest request_of(const RunTask& task, std::size_t most_output_tokens) {
+  return {.run_id = task.run_id,
+          .prompt = task.generate.prompt,
+          .model_name = std::filesystem::path{task.model}.filename().string(),
+          .tags = task.tags,
+          .experiment = task.experiment,
+          .depth = task.depth,
           .max_output_tokens = most_output_tokens};
 }
 
-/// So that a model that ends the program is named by the next one. Empty where nothing is kept.
-std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunTask& order) {
+/// Marks an attempt, so that if the model ends the program, the next program can name it. Empty if
+/// runs are not saved.
+std::optional<RunAttempt> begin_attempt(const ProfileDatabase* store, const RunTask& task) {
   if (store == nullptr) {
     return std::nullopt;
   }
-  auto attempt = RunAttempt::begin(store->path(), request_of(order, 0));
-  if (!attempt) {  // a full disk, say: the run says so itself, if that lasts
+  auto attempt = RunAttempt::begin(store->path(), request_of(task, 0));
+  if (!attempt) {  // such as on a full disk, which the run reports if it lasts
     kLog.warning("{}", attempt.error().message);
     return std::nullopt;
   }
@@ -66,20 +67,20 @@ RunSession::RunSession(Options options) : options_(std::move(options)) {
 
 RunSession::~RunSession() = default;
 
-RunOutcome RunSession::perform(RunTask order, const std::stop_token& stop) {
+RunOutcome RunSession::perform(RunTask task, const std::stop_token& stop) {
   running_.reset();
-  const bool is_known = !order.run_id.empty();
+  const bool is_known = !task.run_id.empty();
   try {
     if (!is_known) {
-      order.run_id = make_run_id();
+      task.run_id = make_run_id();
     }
-    return profile(order, is_known, stop);
+    return profile(task, is_known, stop);
   } catch (const std::exception& thrown) {
     const Error error{.code = ErrorCode::internal,
-                      .message = fmt::format("Run {} ended: {}", order.run_id, thrown.what()),
-                      .hint = "The log says more: -v."};
+                      .message = fmt::format("Run {} ended: {}", task.run_id, thrown.what()),
+                      .hint = "See the log: -v."};
     return running_ && running_->scope ? end_begun(error)
-                                       : end_before(order, is_known, error, kRunFailed);
+                                       : end_before(task, is_known, error, kRunFailed);
   }
 }
 
@@ -92,58 +93,64 @@ RunOutcome RunSession::end_begun(const Error& error) {
   return {.run = &run.finish(RunStatus::failed), .has_begun = true, .error = error};
 }
 
-RunOutcome RunSession::profile(const RunTask& order, bool is_known, const std::stop_token& stop) {
+RunOutcome RunSession::profile(const RunTask& task, bool is_known, const std::stop_token& stop) {
   std::optional<RunAttempt> attempt;
-  std::optional<Undertaking> undertaking;
-  const auto note_down = [&] {
-    attempt = begin_attempt(options_.store, order);
+  std::optional<CrashContext> undertaking;
+  const auto record_attempt = [&] {
+    attempt = begin_attempt(options_.store, task);
     undertaking.reset();
-    undertaking.emplace(order.model, attempt ? order.run_id : "",
+    undertaking.emplace(task.model, attempt ? task.run_id : "",
                         attempt ? attempt->descriptor() : -1);
   };
   if (is_known) {
-    note_down();
+    record_attempt();
   } else {
-    undertaking.emplace(order.model, "", -1);
+    undertaking.emplace(task.model, "", -1);
   }
   if (options_.power != nullptr) {
     if (const auto ready = options_.power->get_ready(); !ready) {
-      return end_before(order, is_known, ready.error(), "power_failed");
+      return end_before(task, is_known, ready.error(), "power_failed");
     }
   }
   const auto model = options_.models->make_ready(
-      order.model, stop, [&](double share) { options_.observer->on_loading(order, share); });
-  options_.observer->on_load_end(order, model ? Result<void>{} : std::unexpected(model.error()));
+      task.model, stop, [&](double share) { options_.observer->on_loading(task, share); });
+  options_.observer->on_load_end(task, model ? Result<void>{} : std::unexpected(model.error()));
   if (!model && !stop.stop_requested()) {
-    return end_before(order, is_known, model.error(), "model_not_loaded");
+    return end_before(task, is_known, model.error(), "model_not_loaded");
   }
   SessionPower::ForRun power;
   if (model && options_.power != nullptr) {
     power = options_.power->measure_idle(model->is_new, stop);
   }
+  std::shared_ptr<const Calibration> calibration;
+  if (options_.calibration && model && power.monitor != nullptr && task.depth != Depth::minimal &&
+      !stop.stop_requested()) {
+    calibration = options_.calibration(*model->model, task, *power.monitor, stop);
+  }
   if (stop.stop_requested()) {
-    return is_known ? cancel_before(order) : RunOutcome{};
+    return is_known ? cancel_before(task) : RunOutcome{};
   }
 
   if (!is_known) {
-    note_down();  // from here on there is a run
+    record_attempt();  // from here on there is a run
   }
   ProfilerOptions options = options_.profiler;
-  options.on_trouble = [this, order](const Warning& warning) {
-    options_.observer->on_trouble(order, warning);
+  options.calibration = std::move(calibration);
+  options.on_trouble = [this, task](const Warning& warning) {
+    options_.observer->on_trouble(task, warning);
   };
   running_ = std::make_unique<Running>(power.monitor, options_.store, std::move(options));
-  const std::size_t most_output = model->model->most_output_tokens(order.generate);
-  options_.observer->on_begin(order, most_output, running_->profiler, power.monitor);
-  RunScope& run = running_->scope.emplace(running_->profiler.run(request_of(order, most_output)));
+  const std::size_t most_output = model->model->most_output_tokens(task.generate);
+  options_.observer->on_begin(task, most_output, running_->profiler, power.monitor);
+  RunScope& run = running_->scope.emplace(running_->profiler.run(request_of(task, most_output)));
   for (const Warning& warning : power.warnings) {
     run.warn(warning);
   }
-  GenerateOptions generate = order.generate;
+  GenerateOptions generate = task.generate;
   generate.stop = stop;
   const auto generated = model->model->generate(run, generate);
   if (!generated && is_refusal(generated.error()) && !is_known && !stop.stop_requested()) {
-    run.abandon();  // nothing was inferred: there is no run to keep
+    run.abandon();  // nothing was inferred: there is no run to save
     running_.reset();
     return {.run = nullptr, .has_begun = false, .error = generated.error()};
   }
@@ -155,7 +162,7 @@ RunOutcome RunSession::profile(const RunTask& order, bool is_known, const std::s
   } else if (!generated) {
     status = RunStatus::failed;
     outcome.error = generated.error();
-    kLog.error("Run {} failed: {}", order.run_id, generated.error().message);
+    kLog.error("Run {} failed: {}", task.run_id, generated.error().message);
     run.set_finish_reason(kFailed);
     run.warn({.component = "engine",
               .code = "generation_failed",
@@ -166,18 +173,18 @@ RunOutcome RunSession::profile(const RunTask& order, bool is_known, const std::s
   return outcome;
 }
 
-RunOutcome RunSession::cancel_before(const RunTask& order, const std::optional<Warning>& reason) {
-  keep(order, RunStatus::cancelled, "cancelled", reason);
+RunOutcome RunSession::cancel_before(const RunTask& task, const std::optional<Warning>& reason) {
+  keep(task, RunStatus::cancelled, "cancelled", reason);
   return {.run = running_ && running_->scope ? &running_->scope->finish() : nullptr,
           .has_begun = false,
           .error = std::nullopt};
 }
 
-RunOutcome RunSession::end_before(const RunTask& order, bool is_known, const Error& error,
+RunOutcome RunSession::end_before(const RunTask& task, bool is_known, const Error& error,
                                   const std::string& code) {
-  kLog.error("Run {} failed: {}", order.run_id, error.message);
+  kLog.error("Run {} failed: {}", task.run_id, error.message);
   if (is_known) {
-    keep(order, RunStatus::failed, kFailed,
+    keep(task, RunStatus::failed, kFailed,
          Warning{.component = code == "power_failed" ? "power" : "engine",
                  .code = code,
                  .message = error.message,
@@ -188,25 +195,28 @@ RunOutcome RunSession::end_before(const RunTask& order, bool is_known, const Err
           .error = error};
 }
 
-void RunSession::keep(const RunTask& order, RunStatus status, const std::string& finish_reason,
+void RunSession::keep(const RunTask& task, RunStatus status, const std::string& finish_reason,
                       const std::optional<Warning>& warning) {
   try {
     running_.reset();
     if (options_.store != nullptr) {
-      if (const auto there = options_.store->summary(order.run_id); there && *there) {
+      if (const auto there = options_.store->summary(task.run_id); there && *there) {
         return;  // it had begun, and was saved when its scope ended
       }
     }
-    running_ = std::make_unique<Running>(nullptr, options_.store, ProfilerOptions{});
-    RunScope& run = running_->scope.emplace(running_->profiler.run(request_of(order, 1)));
+    running_ = std::make_unique<Running>(
+        nullptr, options_.store,
+        // Nothing runs that the machine could disturb.
+        ProfilerOptions{.clock = options_.profiler.clock, .procfs_root = {}});
+    RunScope& run = running_->scope.emplace(running_->profiler.run(request_of(task, 1)));
     run.set_finish_reason(finish_reason);
     if (warning) {
       run.warn(*warning);
     }
     static_cast<void>(run.finish(status));
   } catch (const std::exception& error) {
-    // Who waits for the run is told of its end in any case.
-    kLog.error("Run {} could not be kept: {}", order.run_id, error.what());
+    // The caller reports the end to those who wait for the run.
+    kLog.error("Run {} could not be kept: {}", task.run_id, error.what());
     running_.reset();
   }
 }

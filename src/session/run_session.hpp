@@ -1,4 +1,4 @@
-// One run from its order to its verdict, the same for every command and the server.
+// One run from the task to its outcome, the same for every command and the server.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -11,6 +11,7 @@
 #include "session/session_power.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -18,7 +19,7 @@
 
 namespace enprof {
 
-/// Who wants to know how a run comes along. What it does not override is of no interest to it.
+/// Observes the progress of a run. Overrides only what it needs.
 class SessionObserver {
  public:
   SessionObserver() = default;
@@ -27,75 +28,79 @@ class SessionObserver {
   virtual ~SessionObserver() = default;
 
   /// The share of the model that is loaded, 0–1.
-  virtual void on_loading(const RunTask& /*order*/, double /*share*/) {}
-  /// Loading is over, well or not.
-  virtual void on_load_end(const RunTask& /*order*/, const Result<void>& /*loaded*/) {}
-  /// The run is about to begin: the time to listen to its profiler. `power` is null where none is
+  virtual void on_loading(const RunTask& /*task*/, double /*share*/) {}
+  /// Loading has ended, with or without success.
+  virtual void on_load_end(const RunTask& /*task*/, const Result<void>& /*loaded*/) {}
+  /// The run is about to begin: subscribe to its profiler now. `power` is null if power is not
   /// measured.
-  virtual void on_begin(const RunTask& /*order*/, std::size_t /*most_output_tokens*/,
+  virtual void on_begin(const RunTask& /*task*/, std::size_t /*most_output_tokens*/,
                         InferencePipelineProfiler& /*profiler*/, PowerMonitor* /*power*/) {}
-  /// See ProfilerOptions::on_trouble; on a thread of the profiler's.
-  virtual void on_trouble(const RunTask& /*order*/, const Warning& /*warning*/) {}
+  /// See ProfilerOptions::on_trouble; called on a thread of the profiler.
+  virtual void on_trouble(const RunTask& /*task*/, const Warning& /*warning*/) {}
 };
 
-/// How an order ended.
+/// How a task ended.
 struct RunOutcome {
-  /// Null where no run began, and none is kept. Until the session's next order.
+  /// Null if no run began and none was kept. Valid until the session's next task.
   const ProfiledRun* run = nullptr;
-  /// Whether inference began: `run` is else no more than the order, kept with its end.
+  /// Whether inference began. If not, `run` contains only the task and its end.
   bool has_begun = false;
-  /// Why it failed, or did not begin. A run that was cancelled has no error.
+  /// Why it failed or did not begin. Empty for a cancelled run.
   std::optional<Error> error;
 };
 
-/// Does one order after the other: makes power and the model ready, measures the idle machine with
-/// the model loaded, profiles the generation, names what failed, saves.
+/// Executes one task after the other: prepares power and the model, measures idle power with the
+/// model loaded, profiles the generation, records what failed, and saves.
 ///
-/// The same for all who order runs, so that their figures can be compared:
-/// - Idle is measured with the model loaded and nothing to do: what is above it is the inference's.
-/// - A run begins when its model is ready. It is kept however it ends; one that failed is `failed`,
-///   with finish_reason `error` and a warning `generation_failed` that says why.
-/// - An order that ends before anything is inferred (the model cannot be loaded, the prompt is
-///   refused, it is cancelled) is kept only where who ordered it knows its run_id and may ask for
-///   it: as `failed` with a warning model_not_loaded, generation_failed or run_failed, or as
-///   `cancelled`.
+/// The same for every command and the server, so that their figures can be compared:
+/// - Idle power is measured with the model loaded: what is above idle is the inference.
+/// - A run begins when its model is ready, and is kept however it ends. A failed run has status
+///   `failed`, finish_reason `error` and a warning `generation_failed` with the reason.
+/// - A task that ends before inference begins (the model cannot be loaded, the prompt is refused,
+///   it is cancelled) is kept only if the caller chose its run_id and so may ask for it: as
+///   `failed` with a warning model_not_loaded, generation_failed or run_failed, or as `cancelled`.
 ///
 /// Threads: one at a time.
 class RunSession {
  public:
   struct Options {
     ProfileDatabase* store = nullptr;  ///< null: nothing is saved
-    SessionPower* power = nullptr;     ///< null: none is measured
-    ModelKeeper* models = nullptr;     ///< needed
-    ProfilerOptions profiler{};        ///< `on_trouble` is the session's to set
+    SessionPower* power = nullptr;     ///< null: power is not measured
+    ModelKeeper* models = nullptr;     ///< required
+    ProfilerOptions profiler{};        ///< `on_trouble` and `calibration` are set by the session
+    /// What is known of the power of the model's components, or how to find it: called when the
+    /// model is loaded and idle power is measured, unless the task's depth has no components. Null:
+    /// nothing is known.
+    std::function<std::shared_ptr<const Calibration>(
+        LoadedModel& model, const RunTask& task, PowerMonitor& power, const std::stop_token& stop)>
+        calibration{};
     SessionObserver* observer = nullptr;
   };
-  /// All that is passed outlives the session.
+  /// Everything passed must outlive the session.
   explicit RunSession(Options options);
   RunSession(const RunSession&) = delete;
   RunSession& operator=(const RunSession&) = delete;
   ~RunSession();
 
-  /// Profiles one order; ends early where a stop is requested. Nothing is thrown.
-  [[nodiscard]] RunOutcome perform(RunTask order, const std::stop_token& stop);
-  /// Keeps an order that is cancelled before its turn, with the reason if there is one.
-  [[nodiscard]] RunOutcome cancel_before(const RunTask& order,
+  /// Profiles one task; ends early if a stop is requested. Does not throw.
+  [[nodiscard]] RunOutcome perform(RunTask task, const std::stop_token& stop);
+  /// Keeps a task that was cancelled before it started, with the reason if there is one.
+  [[nodiscard]] RunOutcome cancel_before(const RunTask& task,
                                          const std::optional<Warning>& reason = std::nullopt);
 
  private:
   struct Running;
 
-  [[nodiscard]] RunOutcome profile(const RunTask& order, bool is_known,
-                                   const std::stop_token& stop);
+  [[nodiscard]] RunOutcome profile(const RunTask& task, bool is_known, const std::stop_token& stop);
   [[nodiscard]] RunOutcome end_begun(const Error& error);
-  [[nodiscard]] RunOutcome end_before(const RunTask& order, bool is_known, const Error& error,
+  [[nodiscard]] RunOutcome end_before(const RunTask& task, bool is_known, const Error& error,
                                       const std::string& code);
-  void keep(const RunTask& order, RunStatus status, const std::string& finish_reason,
+  void keep(const RunTask& task, RunStatus status, const std::string& finish_reason,
             const std::optional<Warning>& warning);
 
   Options options_;
   SessionObserver silent_;
-  std::unique_ptr<Running> running_;  // the last order's
+  std::unique_ptr<Running> running_;  // of the last task
 };
 
 }  // namespace enprof

@@ -4,6 +4,7 @@
 #include "power/replay/replay_source.hpp"
 #include "support/manual_clock.hpp"
 #include "support/temp_dir.hpp"
+#include "support/warning_codes.hpp"
 
 #include <gmock/gmock.h>
 
@@ -28,13 +29,13 @@ constexpr const char* kFailing = R"({"playback": 1, "steps": [
   {"phase": "decode", "token": "x", "sections": [{"name": "forward", "us": 4000}]},
   {"phase": "decode", "fail": "the GPU fell off the bus"}]})";
 
-/// What a session did, in order, as its observer and its baseline saw it.
+/// Records what a session did, in order, as its observer and its baseline saw it.
 class Diary final : public SessionObserver {
  public:
-  void on_load_end(const RunTask& /*order*/, const Result<void>& loaded) override {
+  void on_load_end(const RunTask& /*task*/, const Result<void>& loaded) override {
     lines.emplace_back(loaded ? "loaded" : "not loaded");
   }
-  void on_begin(const RunTask& /*order*/, std::size_t most_output_tokens,
+  void on_begin(const RunTask& /*task*/, std::size_t most_output_tokens,
                 InferencePipelineProfiler& /*profiler*/, PowerMonitor* power) override {
     lines.push_back("begin of at most " + std::to_string(most_output_tokens) +
                     (power != nullptr ? "" : " without power"));
@@ -77,7 +78,7 @@ class RunSessionTest : public ::testing::Test {
             .profiler = {.clock = &clock_},
             .observer = &diary_};
   }
-  [[nodiscard]] RunTask order(const std::string& file, std::string run_id = {}) const {
+  [[nodiscard]] RunTask task(const std::string& file, std::string run_id = {}) const {
     return {.run_id = std::move(run_id),
             .model = (dir_.path() / file).string(),
             .generate = {.prompt = "hi", .max_tokens = 3}};
@@ -88,18 +89,12 @@ class RunSessionTest : public ::testing::Test {
     return run ? *std::move(run) : std::nullopt;
   }
   static std::vector<std::string> codes(const ProfiledRun& run) {
-    std::vector<std::string> result;
-    for (const Warning& warning : run.warnings) {
-      if (warning.code != "foreign_load") {  // what else this machine does
-        result.push_back(warning.code);
-      }
-    }
-    return result;
+    return testing::warning_codes(run.warnings, "foreign_load");  // other load of this machine
   }
 
   testing::TempDir dir_;
   testing::ManualClock clock_;
-  testing::ManualSleeper sleeper_{clock_};
+  testing::PassingSleeper sleeper_{clock_};
   std::unique_ptr<Engine> engine_ = make_playback(clock_, sleeper_);
   Result<ProfileDatabase> store_ = ProfileDatabase::connect(dir_.path() / "profiles.db");
   std::optional<Error> refusal_;
@@ -110,7 +105,7 @@ class RunSessionTest : public ::testing::Test {
 
 TEST_F(RunSessionTest, ARunIsMeasuredAndKept) {
   RunSession session(options());
-  const RunOutcome outcome = session.perform(order("toy.playback.json"), {});
+  const RunOutcome outcome = session.perform(task("toy.playback.json"), {});
   ASSERT_NE(outcome.run, nullptr);
   EXPECT_TRUE(outcome.has_begun);
   EXPECT_FALSE(outcome.error);
@@ -127,7 +122,7 @@ TEST_F(RunSessionTest, ARunIsMeasuredAndKept) {
 TEST_F(RunSessionTest, IdleIsMeasuredWithEachModelLoadedBeforeItsFirstRun) {
   RunSession session(options());
   for (const char* model : {"toy.playback.json", "toy.playback.json", "other.playback.json"}) {
-    static_cast<void>(session.perform(order(model), {}));
+    static_cast<void>(session.perform(task(model), {}));
   }
   EXPECT_THAT(diary_.lines,
               ElementsAre("loaded", "idle", "begin of at most 3", "loaded", "begin of at most 3",
@@ -136,7 +131,7 @@ TEST_F(RunSessionTest, IdleIsMeasuredWithEachModelLoadedBeforeItsFirstRun) {
 
 TEST_F(RunSessionTest, AGenerationThatFailsIsKeptWithItsReason) {
   RunSession session(options());
-  const RunOutcome outcome = session.perform(order("failing.playback.json"), {});
+  const RunOutcome outcome = session.perform(task("failing.playback.json"), {});
   ASSERT_NE(outcome.run, nullptr);
   ASSERT_TRUE(outcome.error);
   EXPECT_EQ(outcome.error->message, "the GPU fell off the bus");
@@ -149,15 +144,15 @@ TEST_F(RunSessionTest, AGenerationThatFailsIsKeptWithItsReason) {
   EXPECT_THAT(codes(*kept), ElementsAre("generation_failed"));
 }
 
-TEST_F(RunSessionTest, AnOrderThatEndsBeforeItsRunIsKeptWhereItsIdIsKnown) {
+TEST_F(RunSessionTest, ATaskThatEndsBeforeItsRunIsKeptIfItsIdIsKnown) {
   RunSession session(options());
-  const RunOutcome unknown = session.perform(order("missing.playback.json"), {});
+  const RunOutcome unknown = session.perform(task("missing.playback.json"), {});
   EXPECT_EQ(unknown.run, nullptr);
   EXPECT_FALSE(unknown.has_begun);
   ASSERT_TRUE(unknown.error);
   EXPECT_EQ(unknown.error->code, ErrorCode::not_found);
 
-  const RunOutcome known = session.perform(order("missing.playback.json", "0123456789abcdef"), {});
+  const RunOutcome known = session.perform(task("missing.playback.json", "0123456789abcdef"), {});
   ASSERT_NE(known.run, nullptr);
   EXPECT_FALSE(known.has_begun);
   const auto kept = stored("0123456789abcdef");
@@ -168,18 +163,18 @@ TEST_F(RunSessionTest, AnOrderThatEndsBeforeItsRunIsKeptWhereItsIdIsKnown) {
   EXPECT_EQ(store_->list_runs()->runs.size(), 1U);
 }
 
-TEST_F(RunSessionTest, AnOrderThatIsCancelledBeforeItsRunIsNoRunUnlessItsIdIsKnown) {
+TEST_F(RunSessionTest, ATaskCancelledBeforeItsRunIsKeptOnlyIfItsIdIsKnown) {
   RunSession session(options());
   std::stop_source source;
   source.request_stop();
-  const RunOutcome unknown = session.perform(order("toy.playback.json"), source.get_token());
+  const RunOutcome unknown = session.perform(task("toy.playback.json"), source.get_token());
   EXPECT_EQ(unknown.run, nullptr);
   EXPECT_FALSE(unknown.error);
   const RunOutcome known =
-      session.perform(order("toy.playback.json", "0123456789abcdef"), source.get_token());
+      session.perform(task("toy.playback.json", "0123456789abcdef"), source.get_token());
   ASSERT_NE(known.run, nullptr);
   EXPECT_EQ(known.run->status, RunStatus::cancelled);
-  const RunOutcome waiting = session.cancel_before(order("toy.playback.json", "fedcba9876543210"));
+  const RunOutcome waiting = session.cancel_before(task("toy.playback.json", "fedcba9876543210"));
   ASSERT_NE(waiting.run, nullptr);
   EXPECT_EQ(stored("fedcba9876543210")->status, RunStatus::cancelled);
   EXPECT_EQ(store_->list_runs()->runs.size(), 2U);
@@ -189,7 +184,7 @@ TEST_F(RunSessionTest, WithoutPowerARunSaysWhyItHasNoEnergy) {
   refusal_ = Error{.code = ErrorCode::permission_denied, .message = "no right", .hint = "sudo"};
   ASSERT_TRUE(power_.open());
   RunSession session(options());
-  const RunOutcome outcome = session.perform(order("toy.playback.json"), {});
+  const RunOutcome outcome = session.perform(task("toy.playback.json"), {});
   ASSERT_NE(outcome.run, nullptr);
   EXPECT_EQ(outcome.run->status, RunStatus::completed);
   EXPECT_FALSE(outcome.run->totals.figure.total);
@@ -214,7 +209,7 @@ TEST_F(RunSessionTest, WherePowerIsRequiredNothingBeginsWithoutIt) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message, "no right");
   RunSession session(with_power);
-  const RunOutcome outcome = session.perform(order("toy.playback.json"), {});
+  const RunOutcome outcome = session.perform(task("toy.playback.json"), {});
   EXPECT_EQ(outcome.run, nullptr);
   ASSERT_TRUE(outcome.error);
   EXPECT_EQ(outcome.error->message, "no right");
@@ -225,7 +220,7 @@ TEST_F(RunSessionTest, RunsWithoutADatabaseAreNotKept) {
   auto without_store = options();
   without_store.store = nullptr;
   RunSession session(without_store);
-  const RunOutcome outcome = session.perform(order("toy.playback.json"), {});
+  const RunOutcome outcome = session.perform(task("toy.playback.json"), {});
   ASSERT_NE(outcome.run, nullptr);
   EXPECT_EQ(outcome.run->tokens.size(), 3U);
   EXPECT_THAT(store_->list_runs()->runs, IsEmpty());

@@ -1,4 +1,4 @@
-// What somebody wants to have profiled: a command's user, or a server's client.
+// A run that a user or a client has requested.
 #pragma once
 
 #include "enprof/model/names.hpp"
@@ -11,10 +11,10 @@
 namespace enprof {
 
 struct RunTask {
-  /// Known to who ordered the run, who may ask for it later; empty: a new one is made.
+  /// Chosen by the caller, who may ask for the run later; empty: a new id is made.
   std::string run_id{};
-  std::string model{};         ///< as who ordered it calls it
-  GenerateOptions generate{};  ///< `stop` is the session's to set
+  std::string model{};         ///< the name that the user or client gave
+  GenerateOptions generate{};  ///< `stop` is set by the session
   Depth depth = Depth::module;
   std::vector<std::string> tags{};
   std::string experiment{};

@@ -35,12 +35,13 @@ Result<void> SessionPower::open() {
 
 void SessionPower::watch() {
   const auto started = thread_.start({.name = "enprof-power",
-                                      .purpose = "look after the measurement of power",
-                                      .period = kLook,
-                                      .first = kLook},
-                                     [this] { look(); });
+                                      .purpose = "maintain power measurement",
+                                      .period = kCheckPeriod,
+                                      .first = kCheckPeriod,
+                                      .clock = options_.clock},
+                                     [this] { check(); });
   if (!started) {
-    kLog.error("Power is tried again only before runs: {}", started.error().message);
+    kLog.error("Power measurement is retried only before runs: {}", started.error().message);
   }
 }
 
@@ -55,14 +56,14 @@ void SessionPower::stop() {
 }
 
 Result<void> SessionPower::get_ready() {
-  stop_measuring();  // it lets go of the mutex at once
+  stop_measuring();  // releases the mutex immediately
   const std::lock_guard lock(mutex_);
   quiet_since_.reset();
   if (running_ == nullptr && (is_due() || (opened_ && !failure_))) {
-    return try_again();
+    return retry();
   }
   if (running_ != nullptr && is_due()) {
-    try_for_better();
+    retry_refused_sensors();
   }
   return {};
 }
@@ -97,10 +98,10 @@ void SessionPower::stop_measuring() {
   measuring_.request_stop();
 }
 
-void SessionPower::look() {
+void SessionPower::check() {
   const std::stop_token stop = new_measurement();
   const std::lock_guard lock(mutex_);
-  if (!options_.is_idle()) {  // asked now that no run can begin
+  if (!options_.is_idle()) {  // checked under the mutex, so that no run can begin
     quiet_since_.reset();
     return;
   }
@@ -108,9 +109,9 @@ void SessionPower::look() {
   quiet_since_ = quiet_since_.value_or(now);
   if (is_due()) {
     if (running_ != nullptr) {
-      try_for_better();
-    } else if (const auto started = try_again(); !started) {
-      return;  // told
+      retry_refused_sensors();
+    } else if (const auto started = retry(); !started) {
+      return;  // it was reported
     }
   }
   if (has_model_ && now - *quiet_since_ >= kQuiet && (baseline_due_ || is_baseline_old())) {
@@ -122,7 +123,7 @@ bool SessionPower::is_baseline_old() const {
   return options_.clock->now() - measured_at_ >= (baseline_warning_ ? kRefusedAge : kAge);
 }
 
-Result<void> SessionPower::try_again() {
+Result<void> SessionPower::retry() {
   const auto give_up = [this](Error error) -> Result<void> {
     remember_failure(error);
     return options_.is_required ? Result<void>{std::unexpected(std::move(error))} : Result<void>{};
@@ -145,33 +146,33 @@ Result<void> SessionPower::try_again() {
   running_ = opened_.get();
   options_.on_attempt(std::nullopt);
   pause_ = kFirstPause;
-  wait_longer();  // until refused sensors are tried
+  lengthen_pause();  // the pause until refused sensors are retried
   baseline_due_ = true;
-  tell_refused();
+  notify_refused();
   if (std::exchange(failure_, std::nullopt)) {
     kLog.info("Power is measured now");
-    options_.tell("power is measured now");
+    options_.notify("power is measured now");
   }
   return {};
 }
 
-void SessionPower::try_for_better() {
+void SessionPower::retry_refused_sensors() {
   const auto& refused = opened_->refused_sources();
-  // Asked for each: to open all again would fill the log with those that are open already.
+  // Check each first: opening everything again would log the sensors that are open already.
   if (!options_.can_open || std::ranges::none_of(refused, [this](const RefusedSource& source) {
         return options_.can_open(source.name);
       })) {
-    wait_longer();
+    lengthen_pause();
     return;
   }
   auto better = options_.open();
   if (!better || better->refused_sources().size() >= refused.size()) {
-    wait_longer();
+    lengthen_pause();
     return;
   }
   if (const auto started = better->start(options_.interval, options_.priority); !started) {
-    kLog.warning("The sensors that may be read now do not start: {}", started.error().message);
-    wait_longer();
+    kLog.warning("The sensors that may be read now cannot be started: {}", started.error().message);
+    lengthen_pause();
     return;
   }
   auto before = std::exchange(opened_, std::make_unique<PowerMonitor>(*std::move(better)));
@@ -180,29 +181,29 @@ void SessionPower::try_for_better() {
   before->forget_before(Instant::max());
   retired_.push_back(std::move(before));
   pause_ = kFirstPause;
-  wait_longer();
+  lengthen_pause();
   baseline_due_ = true;
   const std::string sources = fmt::format("{}", fmt::join(opened_->sources(), " · "));
   kLog.info("Power is measured with a sensor that was refused before: {}", sources);
-  options_.tell(fmt::format("a sensor that was refused before may be read now: {}", sources));
-  tell_refused();
+  options_.notify(fmt::format("a sensor that was refused before may be read now: {}", sources));
+  notify_refused();
 }
 
-void SessionPower::tell_refused() const {
+void SessionPower::notify_refused() const {
   for (const RefusedSource& source : opened_->refused_sources()) {
-    options_.tell(fmt::format("{} is not used: {}{}{}\n  It is tried again from time to time.",
-                              source.name, source.message, source.hint.empty() ? "" : "\n  ",
-                              source.hint));
+    options_.notify(fmt::format("{} is not used: {}{}{}\n  It is tried again from time to time.",
+                                source.name, source.message, source.hint.empty() ? "" : "\n  ",
+                                source.hint));
   }
 }
 
-void SessionPower::wait_longer() {
+void SessionPower::lengthen_pause() {
   again_at_ = options_.clock->now() + pause_;
   pause_ = std::min(2 * pause_, kLongestPause);
 }
 
 void SessionPower::remember_failure(const Error& error) {
-  wait_longer();
+  lengthen_pause();
   options_.on_attempt(error);
   const bool is_news = !failure_ || failure_->message != error.message;
   failure_ = error;
@@ -211,8 +212,8 @@ void SessionPower::remember_failure(const Error& error) {
     return;
   }
   kLog.error("Failed to start power monitoring: {}", error.message);
-  options_.tell(fmt::format("power is not measured, only times: {}{}{}", error.message,
-                            error.hint.empty() ? "" : "\n  ", error.hint));
+  options_.notify(fmt::format("power is not measured, only times: {}{}{}", error.message,
+                              error.hint.empty() ? "" : "\n  ", error.hint));
 }
 
 void SessionPower::measure_now(const std::stop_token& stop) {
@@ -221,7 +222,7 @@ void SessionPower::measure_now(const std::stop_token& stop) {
   }
   auto warning = options_.baseline(*running_, stop);
   if (stop.stop_requested() && !warning) {
-    return;  // it is due as before
+    return;  // still due
   }
   baseline_due_ = false;
   measured_at_ = options_.clock->now();

@@ -5,6 +5,8 @@
 #include "support/fake_sysfs.hpp"
 #include "support/manual_clock.hpp"
 #include "support/unprivileged.hpp"
+#include "support/wait_until.hpp"
+#include "support/warning_codes.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +14,6 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,7 @@ using testing::FakeSensor;
 using testing::FakeSource;
 using ::testing::HasSubstr;
 
-/// Power whose right a test gives and takes.
+/// Power that a test can permit and forbid.
 class SessionPowerTest : public ::testing::Test {
  protected:
   [[nodiscard]] Result<PowerMonitor> open() {
@@ -34,19 +35,20 @@ class SessionPowerTest : public ::testing::Test {
       return std::unexpected(*refusal_);
     }
     std::vector<std::unique_ptr<PowerSource>> sources;
-    sources.push_back(std::make_unique<FakeSource>("fake", std::vector<std::string>{"cpu"},
-                                                   monotonic_clock(), sensor_));
-    return PowerMonitor(std::move(sources));
+    sources.push_back(
+        std::make_unique<FakeSource>("fake", std::vector<std::string>{"cpu"}, clock_, sensor_));
+    return PowerMonitor(std::move(sources), clock_);
   }
   [[nodiscard]] SessionPower::Options options() {
     return {
         .open = [this] { return open(); },
+        .interval = 1h,  // nothing here depends on what the sensor says
         .baseline = [this](PowerMonitor&, const std::stop_token&) -> std::optional<Warning> {
           ++baselines_;
           return baseline_;
         },
         .is_idle = [this] { return idle_.load(); },
-        .tell = [this](const std::string& text) { told_.push_back(text); },
+        .notify = [this](const std::string& text) { notified_.push_back(text); },
         .on_attempt = [this](const std::optional<Error>& error) { failing_ = error.has_value(); },
         .clock = &clock_};
   }
@@ -61,17 +63,7 @@ class SessionPowerTest : public ::testing::Test {
     return power.measure_idle(is_new_model, {});
   }
   static std::vector<std::string> codes(const SessionPower::ForRun& run) {
-    std::vector<std::string> result;
-    for (const Warning& warning : run.warnings) {
-      result.push_back(warning.code);
-    }
-    return result;
-  }
-  template <class Condition>
-  static void wait_until(Condition condition) {
-    while (!condition()) {
-      std::this_thread::sleep_for(1ms);
-    }
+    return testing::warning_codes(run.warnings);
   }
 
   testing::ManualClock clock_;
@@ -82,20 +74,20 @@ class SessionPowerTest : public ::testing::Test {
   std::atomic<int> attempts_{0};
   std::atomic<int> baselines_{0};
   std::atomic<bool> failing_{false};
-  std::vector<std::string> told_;
+  std::vector<std::string> notified_;
 };
 
 TEST_F(SessionPowerTest, WhatWorksIsMeasured) {
   SessionPower power(options());
   ASSERT_TRUE(power.open());
-  EXPECT_EQ(power.monitor(), nullptr) << "nothing is read before it is needed";
+  EXPECT_EQ(power.monitor(), nullptr) << "sensors are not read before they are needed";
   const auto run = begin_run(power, true);
   ASSERT_NE(run.monitor, nullptr);
   EXPECT_EQ(run.monitor, power.monitor());
   EXPECT_TRUE(run.monitor->is_running());
   EXPECT_TRUE(run.warnings.empty());
   EXPECT_EQ(attempts_, 1);
-  EXPECT_TRUE(told_.empty());
+  EXPECT_TRUE(notified_.empty());
   EXPECT_FALSE(failing_);
   power.stop();
   EXPECT_EQ(power.monitor(), nullptr);
@@ -110,7 +102,7 @@ TEST_F(SessionPowerTest, IdleIsMeasuredOncePerModel) {
   EXPECT_EQ(baselines_, 2);
 }
 
-TEST_F(SessionPowerTest, WhatCannotBeIsAnErrorOfItsStart) {
+TEST_F(SessionPowerTest, AnImpossibleSourceIsAnError) {
   refusal_ = Error{.code = ErrorCode::invalid_argument, .message = "no such source", .hint = {}};
   SessionPower power(options());
   const auto opened = power.open();
@@ -118,7 +110,7 @@ TEST_F(SessionPowerTest, WhatCannotBeIsAnErrorOfItsStart) {
   EXPECT_EQ(opened.error().message, "no such source");
 }
 
-TEST_F(SessionPowerTest, WhatIsRequiredIsAnError) {
+TEST_F(SessionPowerTest, RequiredPowerThatFailsIsAnError) {
   auto required = options();
   required.is_required = true;
   sensor_->starts = false;
@@ -151,12 +143,13 @@ TEST_F(SessionPowerTest, EachRunSaysWhyItHasNoEnergyAndTheConsoleWhatToDo) {
     EXPECT_EQ(run.warnings[0].message, "The counters may not be read");
     EXPECT_EQ(run.warnings[0].hint, "sudo chmod a+r counters");
   }
-  EXPECT_THAT(told_, ElementsAre(HasSubstr("sudo chmod a+r counters"))) << "once, not at each try";
+  EXPECT_THAT(notified_, ElementsAre(HasSubstr("sudo chmod a+r counters")))
+      << "once, not at each attempt";
   EXPECT_TRUE(failing_);
   EXPECT_EQ(baselines_, 0);
 }
 
-TEST_F(SessionPowerTest, ItIsTriedAgainBeforeARunEverMoreRarely) {
+TEST_F(SessionPowerTest, ItIsRetriedBeforeRunsWithGrowingPauses) {
   forbid();
   SessionPower power(options());
   ASSERT_TRUE(power.open());
@@ -183,9 +176,9 @@ TEST_F(SessionPowerTest, ARightThatComesBackIsUsedByTheNextRun) {
   ASSERT_NE(run.monitor, nullptr);
   EXPECT_TRUE(run.monitor->is_running());
   EXPECT_TRUE(run.warnings.empty());
-  EXPECT_EQ(baselines_, 1) << "with the sensors that there are now";
+  EXPECT_EQ(baselines_, 1) << "with the present sensors";
   EXPECT_FALSE(failing_);
-  EXPECT_THAT(told_.back(), HasSubstr("measured now"));
+  EXPECT_THAT(notified_.back(), HasSubstr("measured now"));
 }
 
 TEST_F(SessionPowerTest, ASourceThatDoesNotStartIsTriedAgainToo) {
@@ -199,7 +192,7 @@ TEST_F(SessionPowerTest, ASourceThatDoesNotStartIsTriedAgainToo) {
   EXPECT_NE(begin_run(power).monitor, nullptr);
 }
 
-TEST_F(SessionPowerTest, AMachineThatWasNotIdleIsSaidByEachRun) {
+TEST_F(SessionPowerTest, EachRunSaysThatTheMachineWasNotIdle) {
   baseline_ = Warning{"power", "baseline_refused", "The machine was not idle", ""};
   SessionPower power(options());
   ASSERT_TRUE(power.open());
@@ -207,17 +200,17 @@ TEST_F(SessionPowerTest, AMachineThatWasNotIdleIsSaidByEachRun) {
   EXPECT_THAT(codes(begin_run(power)), ElementsAre("baseline_refused"));
 }
 
-TEST_F(SessionPowerTest, ARefusedBaselineIsNotForEver) {
+TEST_F(SessionPowerTest, ARefusedBaselineIsMeasuredAgain) {
   baseline_ = Warning{"power", "baseline_refused", "The machine was not idle", ""};
   SessionPower power(options());
   ASSERT_TRUE(power.open());
   static_cast<void>(begin_run(power, true));
   baseline_.reset();
   power.watch();
-  wait_until([&] {  // its thread comes round each second of ours; this clock runs faster
-    clock_.advance(SessionPower::kRefusedAge);
-    return baselines_ == 2;
-  });
+  clock_.pass(SessionPower::kRefusedAge - SessionPower::kCheckPeriod);
+  EXPECT_EQ(baselines_, 1);
+  clock_.pass(SessionPower::kCheckPeriod);
+  EXPECT_EQ(baselines_, 2);
   EXPECT_THAT(codes(begin_run(power)), ElementsAre());
 }
 
@@ -231,9 +224,9 @@ TEST_F(SessionPowerTest, WhileARunIsUnderWayIdleIsNotMeasured) {
   SessionPower power(busy);
   ASSERT_TRUE(power.open());
   static_cast<void>(begin_run(power, true));
-  clock_.advance(SessionPower::kAge * 2);
   power.watch();
-  wait_until([&] { return looks >= 2; });
+  clock_.pass(SessionPower::kAge * 2);
+  EXPECT_EQ(looks, SessionPower::kAge * 2 / SessionPower::kCheckPeriod);
   EXPECT_EQ(baselines_, 1);
 }
 
@@ -243,9 +236,9 @@ TEST_F(SessionPowerTest, ARunEndsAMeasurementThatIsUnderWay) {
   std::atomic<int> calls{0};
   with_baseline.baseline = [&](PowerMonitor&,
                                const std::stop_token& stop) -> std::optional<Warning> {
-    if (++calls == 2) {  // the first is before a run, and the third after it
+    if (++calls == 2) {  // the first call is before a run, and the third after it
       measuring = true;
-      wait_until([&] { return stop.stop_requested(); });
+      testing::wait_until("the measurement is to end", [&] { return stop.stop_requested(); });
     }
     return std::nullopt;
   };
@@ -253,10 +246,10 @@ TEST_F(SessionPowerTest, ARunEndsAMeasurementThatIsUnderWay) {
   ASSERT_TRUE(power.open());
   static_cast<void>(begin_run(power, true));
   power.watch();
-  wait_until([&] {
-    clock_.advance(SessionPower::kAge);
-    return measuring.load();
-  });
+  clock_.pass(SessionPower::kAge - SessionPower::kCheckPeriod);
+  EXPECT_FALSE(measuring);
+  clock_.pass_when_awaited(SessionPower::kCheckPeriod);
+  testing::wait_until("idle is measured again", [&] { return measuring.load(); });
   idle_ = false;
   EXPECT_NE(begin_run(power).monitor, nullptr);
 }
@@ -296,11 +289,7 @@ class RefusedSensorTest : public SessionPowerTest {
     return result;
   }
   static std::vector<std::string> warnings(const PowerMonitor* monitor) {
-    std::vector<std::string> result;
-    for (const Warning& warning : monitor->warnings()) {
-      result.push_back(warning.code);
-    }
-    return result;
+    return testing::warning_codes(monitor->warnings());
   }
 
   testing::FakeRapl rapl_;
@@ -308,7 +297,7 @@ class RefusedSensorTest : public SessionPowerTest {
   std::vector<std::string> asked_;
 };
 
-TEST_F(RefusedSensorTest, IsToldOfWithItsRemedyAndUsedByTheNextRunOnceItMayBeRead) {
+TEST_F(RefusedSensorTest, IsReportedWithItsRemedyAndUsedByTheNextRunOnceItMayBeRead) {
   SessionPower power(options());
   PowerMonitor* substitute = nullptr;
   {
@@ -322,15 +311,15 @@ TEST_F(RefusedSensorTest, IsToldOfWithItsRemedyAndUsedByTheNextRunOnceItMayBeRea
     ASSERT_NE(substitute, nullptr);
     EXPECT_THAT(domains(substitute), ElementsAre("cpu"));
     EXPECT_THAT(warnings(substitute), ElementsAre("sensor_refused"));
-    ASSERT_THAT(told_, ElementsAre(HasSubstr("rapl is not used: ")));
-    EXPECT_THAT(told_[0], HasSubstr("sudo chmod a+r"));
+    ASSERT_THAT(notified_, ElementsAre(HasSubstr("rapl is not used: ")));
+    EXPECT_THAT(notified_[0], HasSubstr("sudo chmod a+r"));
     EXPECT_EQ(begin_run(power).monitor, substitute);
-    EXPECT_TRUE(asked_.empty()) << "not before its time";
+    EXPECT_TRUE(asked_.empty()) << "not before it is due";
     clock_.advance(1s);
     EXPECT_EQ(begin_run(power).monitor, substitute);
     EXPECT_THAT(asked_, ElementsAre("rapl"));
-    EXPECT_EQ(attempts_, 1) << "what is open is left alone";
-    EXPECT_EQ(told_.size(), 1U);
+    EXPECT_EQ(attempts_, 1) << "open sensors are not opened again";
+    EXPECT_EQ(notified_.size(), 1U);
   }
   allow();
   EXPECT_EQ(begin_run(power).monitor, substitute);
@@ -342,9 +331,9 @@ TEST_F(RefusedSensorTest, IsToldOfWithItsRemedyAndUsedByTheNextRunOnceItMayBeRea
   EXPECT_THAT(domains(run.monitor), ElementsAre("package-0"));
   EXPECT_TRUE(warnings(run.monitor).empty());
   EXPECT_TRUE(run.warnings.empty());
-  EXPECT_THAT(told_.back(), HasSubstr("may be read now"));
+  EXPECT_THAT(notified_.back(), HasSubstr("may be read now"));
   EXPECT_FALSE(failing_);
-  // Who still has the one before may look at it.
+  // A caller may still use the previous monitor.
   EXPECT_FALSE(substitute->is_running());
   EXPECT_THAT(warnings(substitute), ElementsAre("sensor_refused"));
   clock_.advance(1h);
@@ -365,9 +354,9 @@ TEST_F(RefusedSensorTest, IsTriedWhileThereIsNoRun) {
   EXPECT_EQ(baselines_, 1);
   PowerMonitor* const substitute = power.monitor();
   allow();
-  clock_.advance(1s);
   power.watch();
-  wait_until([&] { return power.monitor() != substitute; });
+  clock_.pass(1s);
+  EXPECT_NE(power.monitor(), substitute);
   const auto run = begin_run(power);
   EXPECT_THAT(domains(run.monitor), ElementsAre("package-0"));
   EXPECT_TRUE(run.warnings.empty());

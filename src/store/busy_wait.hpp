@@ -1,4 +1,4 @@
-// Waiting for a database that another program holds locked.
+// Waits for a database that another program has locked.
 #pragma once
 
 #include "enprof/base/units.hpp"
@@ -13,9 +13,9 @@ struct sqlite3;
 
 namespace enprof {
 
-/// Retries with a pause that doubles from kFirst to kLongest, each cut short by a random part so
-/// that two who wait do not meet again, until the limit. Installed as SQLite's busy handler.
-/// Threads: one at a time. Does not move: SQLite holds its address.
+/// SQLite's busy handler. Retries until the limit, with a pause that doubles from kFirst to
+/// kLongest. A random part is cut off each pause, so that two waiting programs do not retry in
+/// step. Threads: one at a time. Not movable: SQLite holds its address.
 class BusyWait {
  public:
   static constexpr Nanoseconds kFirst = std::chrono::milliseconds{1};
@@ -26,10 +26,11 @@ class BusyWait {
   BusyWait(const BusyWait&) = delete;
   BusyWait& operator=(const BusyWait&) = delete;
 
-  /// From now on the connection waits so.
+  /// Makes this the busy handler of the connection.
   void install(sqlite3* handle);
 
-  /// The pause before the attempt after so many; zero where the limit has been reached.
+  /// The pause before the next attempt, after `attempts` failed ones; zero once the limit is
+  /// reached.
   [[nodiscard]] Nanoseconds pause(int attempts, Nanoseconds waited);
   [[nodiscard]] Nanoseconds limit() const { return limit_; }
   void set_limit(Nanoseconds limit) { limit_ = limit; }
@@ -42,8 +43,8 @@ class BusyWait {
   std::chrono::steady_clock::time_point began_;
 };
 
-/// Who holds the database's lock for writing: "process 1234 (enprof)"; empty where that is not
-/// known. Reads /proc/locks: to ask with fcntl would drop this process's own locks.
+/// The process that holds the database's write lock: "process 1234 (enprof)". Empty if it is
+/// unknown. Reads /proc/locks, since asking with fcntl would drop this process's own locks.
 [[nodiscard]] std::string lock_holder(const std::filesystem::path& database);
 
 }  // namespace enprof

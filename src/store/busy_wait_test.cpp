@@ -24,7 +24,7 @@ TEST(BusyWaitTest, PausesGrowToALimitAndDiffer) {
       EXPECT_LE(pause, longest);
       pauses.insert(pause);
     }
-    EXPECT_GT(pauses.size(), 15U) << "two who wait must not meet again";
+    EXPECT_GT(pauses.size(), 15U) << "two waiting programs must not retry in step";
     most = std::max(most, *pauses.rbegin());
   }
   EXPECT_LE(most, BusyWait::kLongest);
@@ -39,7 +39,7 @@ TEST(BusyWaitTest, ItEndsAtTheLimit) {
   EXPECT_EQ(wait.pause(1'000'000'000, Nanoseconds{0}) > Nanoseconds{0}, true);
 }
 
-TEST(BusyWaitTest, OfAFileThatNobodyHoldsThereIsNoHolder) {
+TEST(BusyWaitTest, AFileThatIsNotLockedHasNoHolder) {
   EXPECT_EQ(lock_holder("/nowhere/profiles.db"), "");
 }
 

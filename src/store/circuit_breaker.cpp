@@ -31,8 +31,8 @@ Result<void> CircuitBreaker::allow() const {
     return {};
   }
   return fail(ErrorCode::unavailable,
-              fmt::format("{} failed {} times in a row and is left alone for another {:.1f} s. The "
-                          "last failure: {}",
+              fmt::format("{} failed {} times in a row and is not tried for another {:.1f} s. Last "
+                          "failure: {}",
                           name_, failures_, seconds(now.retry_in), last_error_->message),
               last_error_->hint);
 }
@@ -53,7 +53,7 @@ void CircuitBreaker::failed(const Error& error) {
   }
   pause_ = pause_ == Nanoseconds{0} ? kFirstPause : std::min(2 * pause_, kLongestPause);
   open_until_ = clock_->now() + pause_;
-  kLog.warning("{} failed {} times in a row: it is left alone for {:.0f} s", name_, failures_,
+  kLog.warning("{} failed {} times in a row: it is not tried for {:.0f} s", name_, failures_,
                seconds(pause_));
 }
 

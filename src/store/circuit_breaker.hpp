@@ -1,4 +1,4 @@
-// Leaves what keeps failing alone for a while.
+// Stops calling something that keeps failing, for a while.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -10,19 +10,20 @@
 
 namespace enprof {
 
-/// After kFailures failures in a row it opens for kFirstPause; then one probe may pass. A probe
-/// that fails doubles the pause, up to kLongestPause; one that succeeds closes it. Threads: one at
-/// a time.
+/// After kFailures failures in a row it opens for kFirstPause; then one probe may pass. If the
+/// probe fails, the pause doubles, up to kLongestPause; if it succeeds, the breaker closes.
+/// Threads: one at a time.
 class CircuitBreaker {
  public:
   static constexpr std::size_t kFailures = 5;
   static constexpr Nanoseconds kFirstPause = std::chrono::seconds{1};
   static constexpr Nanoseconds kLongestPause = std::chrono::seconds{60};
 
-  /// `name` is what the log calls it. The clock outlives it.
+  /// `name` appears in the log. The clock must outlive the breaker.
   CircuitBreaker(std::string name, const Clock& clock) : name_(std::move(name)), clock_(&clock) {}
 
-  /// Whether it may be tried now. Errors: unavailable, with the last error and the time to wait.
+  /// Whether an attempt is allowed now. Errors: unavailable, with the last error and the time to
+  /// wait.
   [[nodiscard]] Result<void> allow() const;
   void succeeded();
   void failed(const Error& error);

@@ -36,8 +36,8 @@ TEST_F(CircuitBreakerTest, FourFailuresAreBorneAndTheFifthOpensIt) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
   EXPECT_EQ(refused.error().message,
-            "The database a.db failed 5 times in a row and is left alone for another 1.0 s. The "
-            "last failure: the disk is full");
+            "The database a.db failed 5 times in a row and is not tried for another 1.0 s. Last "
+            "failure: the disk is full");
   EXPECT_EQ(refused.error().hint, "Free some space.");
 }
 
@@ -60,7 +60,7 @@ TEST_F(CircuitBreakerTest, AfterThePauseOneProbeDecides) {
   EXPECT_FALSE(breaker_.health().last_error);
 }
 
-TEST_F(CircuitBreakerTest, ThePauseDoublesUpToAMinuteAndBeginsAnewAfterSuccess) {
+TEST_F(CircuitBreakerTest, ThePauseDoublesUpToAMinuteAndIsResetBySuccess) {
   fail_times(5);
   for (const int pause : {1, 2, 4, 8, 16, 32, 60, 60}) {
     EXPECT_EQ(breaker_.health().retry_in, seconds{pause});

@@ -23,10 +23,10 @@ constexpr Logger kLog{"store"};
 
 constexpr const char* kOpening = "open the database";
 constexpr const char* kReading = "read the database";
-/// What a new file takes with its log and the memory that SQLite shares between programs.
+/// Disk space for a new file, its log and the shared memory of SQLite.
 constexpr std::uintmax_t kBytesToOpen = 512 << 10;
 
-/// The log beside the file may stay this long when it has been read into the file.
+/// SQLite truncates the log to this size after a checkpoint.
 constexpr std::int64_t kLogBytes = 16 << 20;
 
 /// https://www.sqlite.org/uri.html
@@ -52,8 +52,8 @@ SQLite::Database open_to_read(const std::filesystem::path& file, bool& skipped_l
   const auto log_bytes = std::filesystem::file_size(log, failed);
   const bool has_log = !failed && log_bytes > 0 && !has_foreign_log(file);
   if (has_log) {
-    // Another program has the file open, or was killed. No index of the log is made here: it would
-    // be ours, and bar the way for the owner of the file.
+    // Another program has the file open, or was killed. SQLite must not create an index of the log
+    // here: it would belong to this user, and lock out the file's owner.
     try {
       SQLite::Database database(uri_of(file, "mode=ro&readonly_shm=1"), flags);
       database.execAndGet("SELECT count(*) FROM sqlite_schema");
@@ -99,7 +99,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   if (!connection) {
     return connection;
   }
-  // Nothing has been read yet, and so no log either.
+  // Nothing has been read yet, not even the log.
   const auto changes = change_counter((*connection)->database().getHandle());
   auto ready = changes ? set_aside_log_of_later_state(file, *changes) : Result<void>{};
   if (ready) {
@@ -107,7 +107,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
                     [&] { return (*connection)->set_up(); });
   }
   if (!ready) {
-    connection->reset();  // closes the file before the place is cleared
+    connection->reset();  // closes the file before the place is removed
     return std::unexpected(ready.error());
   }
   place->keep();
@@ -126,7 +126,7 @@ Result<std::unique_ptr<Connection>> Connection::open_another(const std::filesyst
 
 Result<void> Connection::prepare_to_read(const std::optional<OverwriteWatch>& watch) {
   const Nanoseconds patience = busy_.limit();
-  set_patience(Nanoseconds{0});  // who has another connection waits with that
+  set_patience(Nanoseconds{0});  // the caller then waits with the main connection
   auto ready = guarded(action(kReading), [&]() -> Result<void> {
     open_->exec("PRAGMA query_only = ON");
     static_cast<void>(open_->execAndGet("SELECT count(*) FROM sqlite_schema"));
@@ -157,8 +157,8 @@ Result<std::unique_ptr<Connection>> Connection::open_reading(const std::filesyst
     }
     if (skipped_log) {
       kLog.warning(
-          "The latest changes of {} lie in {}-wal, which cannot be read here: they are not shown. "
-          "They are as soon as who may write the database has opened it once more: enprof runs "
+          "The latest changes of {} are in {}-wal, which cannot be read here: they are not shown. "
+          "To see them, let a user who may write the database open it once: enprof runs "
           "--db {}",
           path.string(), file.string(), shell_quote(path.string()));
     }
@@ -169,53 +169,53 @@ Result<std::unique_ptr<Connection>> Connection::open_reading(const std::filesyst
 Connection::~Connection() { close(); }
 
 void Connection::close() {
-  if (!watch_ || !watch_->look(open_->getHandle())) {
-    open_.reset();  // the last one carries the log into the file, and takes it away
+  if (!watch_ || !watch_->check(open_->getHandle())) {
+    open_.reset();  // the last connection checkpoints and removes the log
     if (!reads_only_) {
-      forget_log_owner(file_);
+      remove_log_owner_record(file_);
     }
     return;
   }
   sqlite3_db_config(open_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   open_.reset();
   if (!log_ || FileIdentity::of(log_path()) != log_) {
-    return;  // another connection has put it aside, or will
+    return;  // another connection has moved the log aside, or will
   }
   if (const auto aside = set_aside_log(file_); !aside) {
     kLog.error("{}", aside.error().message);
   } else if (*aside) {
     kLog.warning(
-        "{} was written over while it was open. The log of what was there before is now {}: it "
-        "belongs to none of the two files any more",
+        "{} was overwritten while it was open. The log of its previous content is now {}: it "
+        "belongs to neither version",
         file_.string(), (*aside)->string());
   }
 }
 
-void Connection::note_own_writes() {
+void Connection::record_own_writes() {
   if (watch_) {
-    static_cast<void>(watch_->look(open_->getHandle()));
+    static_cast<void>(watch_->check(open_->getHandle()));
   }
 }
 
 bool Connection::lost() {
-  if (watch_ && watch_->look(open_->getHandle())) {
+  if (watch_ && watch_->check(open_->getHandle())) {
     return true;
   }
   int moved = 0;
   const int code = sqlite3_file_control(open_->getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-  // By the path that was asked for, too: it may be a link that leads elsewhere now.
+  // Check the path that was given, too: it may be a link that now leads elsewhere.
   return (code == SQLITE_OK && moved != 0) || FileIdentity::of(named_) != identity_ ||
          (log_ && FileIdentity::of(log_path()) != log_);
 }
 
-void Connection::part(std::unique_ptr<Connection> connection) {
+void Connection::close_lost(std::unique_ptr<Connection> connection) {
   if (connection->reads_only_) {
     return;
   }
-  // Through the files that are open, wherever they are now; unless the file was written over.
+  // The open descriptors reach the files wherever they are now.
   constexpr Nanoseconds kPatience = std::chrono::milliseconds{200};
   connection->set_patience(kPatience);
-  connection->drain_log("TRUNCATE");
+  connection->checkpoint("TRUNCATE");
   const std::filesystem::path file = connection->file_;
   const bool log_stayed = connection->log_ &&
                           FileIdentity::of(connection->log_path()) == connection->log_ &&
@@ -262,22 +262,22 @@ Result<void> Connection::set_up() {
   open_->exec("PRAGMA foreign_keys = ON");
   if (open_->execAndGet("PRAGMA foreign_keys").getInt() != 1) {
     return fail(ErrorCode::unsupported, "The SQLite library here was built without foreign keys",
-                "Link another: each Debian has one in libsqlite3-0.");
+                "Link another one, such as Debian's libsqlite3-0.");
   }
   if (auto ours = check_owner(*open_, path_); !ours) {
     return ours;
   }
-  // Before the tables, so that with them all that is needed to use them has been found to work.
+  // Before the tables are created: once they exist, everything needed to use them has worked.
   const bool has_log = choose_journal();
   auto current = bring_up_to_date(*open_, path_, schema_migrations());
-  drain_log("PASSIVE");
+  checkpoint("PASSIVE");
   if (current) {
     log_ = FileIdentity::of(log_path());
     if (has_log) {
       watch_.emplace();
-      note_own_writes();
+      record_own_writes();
     }
-    note_log_owner(file_, change_counter(open_->getHandle()));
+    record_log_owner(file_, change_counter(open_->getHandle()));
   }
   return current;
 }
@@ -289,22 +289,22 @@ Result<void> Connection::set_up_to_read() {
   const int newest = static_cast<int>(schema_migrations().size());
   if (const int version = schema_version(*open_); version < newest) {
     const std::string copy = shell_quote(path_.filename().string() + ".copy");
-    return fail(ErrorCode::unsupported,
-                version == 0
-                    ? fmt::format("The database {} has no tables yet, and may only be read here",
-                                  path_.string())
-                    : fmt::format("The database {} has schema version {}; this program reads "
-                                  "version {}, and may not bring this file up to date",
-                                  path_.string(), version, newest),
-                fmt::format("Copy it to where you may write; the copy is brought up to date when "
-                            "it is opened: cp {} {} && enprof runs --db {}",
-                            shell_quote(path_.string()), copy, copy));
+    return fail(
+        ErrorCode::unsupported,
+        version == 0
+            ? fmt::format("The database {} has no tables yet and may only be read", path_.string())
+            : fmt::format("The database {} has schema version {}; this program reads "
+                          "version {} and may not migrate this file",
+                          path_.string(), version, newest),
+        fmt::format("Copy it to a place where you may write; opening the copy migrates it: "
+                    "cp {} {} && enprof runs --db {}",
+                    shell_quote(path_.string()), copy, copy));
   }
   return check_newest(*open_, path_, newest);
 }
 
-/// Readers and a writer do not block each other in WAL mode, which the file remembers. Switching
-/// needs the file for a moment alone, and SQLite does not always wait for that by itself.
+/// In WAL mode readers and a writer do not block each other. The file remembers the mode. Switching
+/// to it needs exclusive access for a moment, and SQLite does not always wait for that by itself.
 bool Connection::choose_journal() {
   bool wal = open_->execAndGet("PRAGMA journal_mode").getString() == "wal";
   const auto began = std::chrono::steady_clock::now();
@@ -324,22 +324,22 @@ bool Connection::choose_journal() {
     kLog.warning("{} stays without a write-ahead log: readers will wait for writers",
                  path_.string());
   }
-  // In WAL mode NORMAL loses at most the last transactions in a power cut, and never the file.
+  // In WAL mode NORMAL may lose the last transactions in a power cut, but never the file.
   open_->exec(wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
   open_->exec(fmt::format("PRAGMA journal_size_limit = {}", kLogBytes));
   return wal;
 }
 
-void Connection::drain_log(const char* how) {
-  if (watch_ && watch_->look(open_->getHandle())) {
-    return;  // it would be carried into another file
+void Connection::checkpoint(const char* how) {
+  if (watch_ && watch_->check(open_->getHandle())) {
+    return;  // it would be written into another file
   }
   const std::string command = fmt::format("PRAGMA wal_checkpoint({})", how);
   if (const int code = open_->tryExec(command); code != SQLITE_OK) {
-    // Readers or a full disk are in the way: the log is as good a place.
-    kLog.debug("The log of {} was not carried over: {}", path_.string(), sqlite3_errstr(code));
+    // Readers or a full disk prevent it. That is harmless: the log keeps the changes.
+    kLog.debug("The log of {} was not checkpointed: {}", path_.string(), sqlite3_errstr(code));
   }
-  note_own_writes();
+  record_own_writes();
 }
 
 }  // namespace enprof

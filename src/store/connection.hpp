@@ -1,4 +1,4 @@
-// An open database: SQLite with our settings on it.
+// An open database: an SQLite connection with our settings.
 #pragma once
 
 #include "enprof/store/profile_database.hpp"
@@ -18,9 +18,9 @@
 
 namespace enprof {
 
-/// Opens a file to read, and leaves no trace beside it: what SQLite takes for unchanging needs
-/// neither a log nor its index. Where there is a log with something in it, it is read too;
-/// `skipped_log` says where that was not possible. Throws SQLite::Exception.
+/// Opens a file for reading, and leaves nothing beside it: SQLite needs neither a log nor its index
+/// for a file that it takes as immutable. A log with content is read too; `skipped_log` is true if
+/// that was not possible. Throws SQLite::Exception.
 [[nodiscard]] SQLite::Database open_to_read(const std::filesystem::path& file, bool& skipped_log);
 
 /// Threads: one at a time.
@@ -29,8 +29,8 @@ class Connection {
   /// See ProfileDatabase::connect.
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::filesystem::path& path,
                                                                 const DatabaseOptions& options);
-  /// One more connection to a file that another one has open. Looks at nothing in the file yet:
-  /// see prepare_to_read(). Errors: as open(), save that nothing is made where it is missing.
+  /// Another connection to a file that is open already. Reads nothing from the file yet: see
+  /// prepare_to_read(). Errors: as open(), but a missing file is not created.
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open_another(
       const std::filesystem::path& path, const DatabaseOptions& options);
   Connection(const Connection&) = delete;
@@ -38,39 +38,40 @@ class Connection {
   ~Connection();
 
   [[nodiscard]] SQLite::Database& database() { return *open_; }
-  /// Whether the file that is open, or its log, is no longer the one at its path: deleted, moved,
-  /// replaced, or written over in place.
+  /// Whether the open file, or its log, is no longer the one at the path: it was deleted, moved,
+  /// replaced, or overwritten in place.
   [[nodiscard]] bool lost();
-  /// Whether it was lost for the last of these reasons.
+  /// Whether it was lost because it was overwritten in place.
   [[nodiscard]] bool is_overwritten() const { return watch_ && watch_->is_overwritten(); }
-  /// What the connection has written must not be taken for what others write: called after it has
-  /// written.
-  void note_own_writes();
-  /// Ends a connection that is lost. Its log is carried into the file that it belongs to, wherever
-  /// that is now; what lies in the log's place is put aside where it belongs to that file too.
-  /// Where the file was written over, nothing is carried, and the log is put aside.
-  static void part(std::unique_ptr<Connection> connection);
-  /// The file that is open, its links followed.
+  /// Call this after the connection has written, so that its own writes are not taken for those of
+  /// another program.
+  void record_own_writes();
+  /// Closes a connection that is lost. Its log is checkpointed into the file that it belongs to,
+  /// wherever that file is now. A log of that file which still lies at the old path is moved aside.
+  /// If the file was overwritten, nothing is checkpointed, and the log is moved aside.
+  static void close_lost(std::unique_ptr<Connection> connection);
+  /// The open file, with links followed.
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 
-  /// Refuses to write from now on. What the main connection saw of the file is what this one must
-  /// find. Errors: where the file cannot be read.
+  /// Makes the connection read-only. `watch` is what the main connection last saw of the file; this
+  /// connection must find the same. Errors: the file cannot be read.
   [[nodiscard]] Result<void> prepare_to_read(const std::optional<OverwriteWatch>& watch);
-  /// Empty where the file has no log.
+  /// Empty if the file has no log.
   [[nodiscard]] const std::optional<OverwriteWatch>& watch() const { return watch_; }
 
   /// How long to wait for locks from now on.
   void set_patience(Nanoseconds limit) { busy_.set_limit(limit); }
 
-  /// For messages about what is being done.
+  /// Describes what is being done, for error messages.
   [[nodiscard]] StoreAction action(std::string what);
-  /// What takes disk; how much there is must be known before SQLite fills it.
+  /// The same for an action that takes disk space. The free space is measured now, before SQLite
+  /// fills it.
   [[nodiscard]] StoreAction action(std::string what, std::uintmax_t bytes_needed);
 
-  /// Carries what is in the log into the file ("PASSIVE", "TRUNCATE"). After a save that puts the
-  /// run on disk for good; and because of it a save that fails, and may have filled the disk with
-  /// its log, leaves a log with nothing to carry over, so that cutting it off needs no space.
-  void drain_log(const char* how);
+  /// Checkpoints: copies the log into the file (mode "PASSIVE" or "TRUNCATE"). After a save this
+  /// puts the run on disk for good. It also leaves a log without content, so that a save which
+  /// fails, and may have filled the disk with its log, needs no space to truncate it.
+  void checkpoint(const char* how);
 
  private:
   Connection(SQLite::Database database, std::filesystem::path path, std::filesystem::path file,
@@ -84,14 +85,14 @@ class Connection {
   [[nodiscard]] std::filesystem::path log_path() const;
 
   BusyWait busy_;                         // outlives the connection that calls it
-  std::optional<SQLite::Database> open_;  // empty at the very end only
+  std::optional<SQLite::Database> open_;  // empty only while closing
   std::filesystem::path path_;
-  std::filesystem::path named_;  // the same, absolute
+  std::filesystem::path named_;  // path_ as an absolute path
   std::filesystem::path file_;
   std::optional<FileIdentity> identity_;
   bool reads_only_ = false;
-  std::optional<FileIdentity> log_;      // empty where there is none
-  std::optional<OverwriteWatch> watch_;  // likewise
+  std::optional<FileIdentity> log_;      // empty if there is no log
+  std::optional<OverwriteWatch> watch_;  // empty if there is no log
 };
 
 }  // namespace enprof

@@ -11,10 +11,10 @@ namespace {
 
 constexpr Logger kLog{"store"};
 
-constexpr Nanoseconds kRestAfter = std::chrono::seconds{1};
+constexpr Nanoseconds kIdleAfter = std::chrono::seconds{1};
 constexpr Nanoseconds kSettledAfter = std::chrono::milliseconds{300};
 
-/// Whether an error says something about the store, rather than about what it was asked.
+/// Whether an error is the store's fault, not that of the request.
 bool is_trouble(const Error& error) {
   switch (error.code) {
     case ErrorCode::busy:
@@ -42,7 +42,7 @@ DatabaseAccess::DatabaseAccess(std::unique_ptr<Connection> connection, std::file
       used_at_(clock_.now()),
       breaker_(fmt::format("The database {}", path_.string()), clock_) {
   if (connection_) {
-    follow_connection();
+    lend_to_readers();
   }
 }
 
@@ -53,34 +53,34 @@ StoreHealth DatabaseAccess::health() const {
   return health;
 }
 
-void DatabaseAccess::drain_log() {
+void DatabaseAccess::checkpoint() {
   const std::lock_guard lock(mutex_);
   if (connection_) {
-    connection_->drain_log("PASSIVE");
+    connection_->checkpoint("PASSIVE");
   }
 }
 
-/// Others may read the file beside the connection, unless that one changes nothing itself.
-void DatabaseAccess::follow_connection() {
+/// Lends connections to readers too, unless the connection is read-only.
+void DatabaseAccess::lend_to_readers() {
   if (options_.access != Access::read_only) {
-    readers_.follow(*connection_);
+    readers_.lend_for(*connection_);
   }
 }
 
-void DatabaseAccess::rest() {
+void DatabaseAccess::close_if_idle() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock() || !connection_ || clock_.now() - used_at_.load() < kRestAfter) {
+  if (!lock.owns_lock() || !connection_ || clock_.now() - used_at_.load() < kIdleAfter) {
     return;
   }
-  readers_.stop();
+  readers_.stop_lending();
   if (connection_->lost()) {
-    Connection::part(std::move(connection_));
+    Connection::close_lost(std::move(connection_));
   }
   connection_.reset();
-  rested_ = FileIdentity::of(path_);
+  idle_file_ = FileIdentity::of(path_);
 }
 
-/// Whoever writes over a file may not be done yet: half a file must not be opened.
+/// Another program may still be writing the file: half a file must not be opened.
 bool DatabaseAccess::changed_just_now() const {
   std::error_code unknown;
   const auto changed = std::filesystem::last_write_time(path_, unknown);
@@ -92,8 +92,8 @@ Result<void> DatabaseAccess::open_again() {
   if (was_overwritten_ && changed_just_now()) {
     return fail(
         ErrorCode::busy,
-        fmt::format("Another program writes over the database {} at this moment", path_.string()),
-        "Wait until it is done and try again.");
+        fmt::format("Another program is overwriting the database {} right now", path_.string()),
+        "Wait until it has finished and try again.");
   }
   was_overwritten_ = false;
   const auto now_there = FileIdentity::of(path_);
@@ -103,20 +103,21 @@ Result<void> DatabaseAccess::open_again() {
     return std::unexpected(std::move(opened.error()));
   }
   connection_ = *std::move(opened);
-  follow_connection();
-  if (!rested_) {
+  lend_to_readers();
+  if (!idle_file_) {
     kLog.info("Connected to profiling database at {} again", path_.string());
-  } else if (now_there != rested_) {
-    kLog.warning("{} while it was not in use: runs of before are where it was moved to",
-                 now_there ? fmt::format("Another file has taken the place of {}", path_.string())
-                           : fmt::format("The database {} was taken away, and a new one is made",
-                                         path_.string()));
+  } else if (now_there != idle_file_) {
+    kLog.warning(
+        "{} while it was not in use. The earlier runs are in the file that was there before",
+        now_there
+            ? fmt::format("Another file has replaced {}", path_.string())
+            : fmt::format("The database {} was removed and a new one was created", path_.string()));
   }
-  rested_.reset();
+  idle_file_.reset();
   return {};
 }
 
-/// Connects anew where the connection was lost before; says so where it is lost now.
+/// Reconnects if the connection was lost earlier; gives an error if it turns out to be lost now.
 Result<void> DatabaseAccess::connect() {
   used_at_ = clock_.now();
   if (!connection_) {
@@ -125,40 +126,39 @@ Result<void> DatabaseAccess::connect() {
   if (!connection_->lost()) {
     return {};
   }
-  readers_.stop();
+  readers_.stop_lending();
   was_overwritten_ = connection_->is_overwritten();
-  Connection::part(std::move(connection_));
-  Error error = was_overwritten_ ? overwritten() : taken_away();
+  Connection::close_lost(std::move(connection_));
+  Error error = was_overwritten_ ? overwritten_error() : file_lost_error();
   kLog.error("Database connection failed: {}", error.message);
   return std::unexpected(std::move(error));
 }
 
-Error DatabaseAccess::overwritten() const {
+Error DatabaseAccess::overwritten_error() const {
   return {
       ErrorCode::io,
-      fmt::format("The connection to the database {} is lost: the file was written over "
+      fmt::format("The connection to the database {} is lost: the file was overwritten "
                   "while it was open",
                   path_.string()),
       fmt::format(
-          "The next attempt opens what is there now. Changes of just before that are not in it, "
-          "but "
-          "in {}-wal.replaced. To put a copy in place while programs use the database, and keep "
-          "what was there: enprof db restore FILE --db {}",
+          "The next attempt opens the file that is there now. The last changes to the previous "
+          "content are in {}-wal.replaced. To restore a copy while programs use the database, and "
+          "keep its previous content: enprof db restore FILE --db {}",
           follow_links(path_).string(), shell_quote(path_.string()))};
 }
 
-Error DatabaseAccess::taken_away() const {
+Error DatabaseAccess::file_lost_error() const {
   const std::string file = shell_quote(path_.string());
-  return {
-      ErrorCode::io,
-      fmt::format("The connection to the database {} is lost: the file was deleted, moved "
-                  "or replaced while it was open",
-                  path_.string()),
-      fmt::format("A file that was moved is whole where it is now. To have its runs here again, "
-                  "also while programs use this place: enprof db restore FILE --db {0}. Or leave "
-                  "it: the next attempt connects again, and makes a new file where there is none "
-                  "(ls -l {0}).",
-                  file)};
+  return {ErrorCode::io,
+          fmt::format("The connection to the database {} is lost: the file was deleted, moved "
+                      "or replaced while it was open",
+                      path_.string()),
+          fmt::format(
+              "A file that was moved is complete in its new place. To get its runs back here, "
+              "even while programs use this database: enprof db restore FILE --db {0}. If you "
+              "do nothing, the next attempt connects again, and creates a new file if none exists "
+              "(ls -l {0}).",
+              file)};
 }
 
 Result<void> DatabaseAccess::may_write() const {
@@ -166,7 +166,7 @@ Result<void> DatabaseAccess::may_write() const {
   return breaker_.allow();
 }
 
-void DatabaseAccess::note_write(const Error* error) {
+void DatabaseAccess::record_write(const Error* error) {
   if (error != nullptr && !is_trouble(*error)) {
     return;
   }
@@ -179,11 +179,11 @@ void DatabaseAccess::note_write(const Error* error) {
     }
   }
   if (error != nullptr && error->code == ErrorCode::too_large && connection_) {
-    connection_->drain_log("TRUNCATE");
+    connection_->checkpoint("TRUNCATE");
   }
 }
 
-void DatabaseAccess::note_read(const Error* error) {
+void DatabaseAccess::record_read(const Error* error) {
   const std::lock_guard lock(state_mutex_);
   read_error_ = error != nullptr && is_trouble(*error) ? std::optional{*error} : std::nullopt;
 }

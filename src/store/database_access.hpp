@@ -1,4 +1,4 @@
-// How whoever asks something of a database, or writes into it, comes to a connection.
+// Gives out connections to a database, for reading and for writing.
 #pragma once
 
 #include "enprof/store/profile_database.hpp"
@@ -25,11 +25,11 @@
 
 namespace enprof {
 
-/// Opens the file, notices that it was lost, opens it again, lets go of it while nobody uses it,
-/// and leaves it alone for a while where writing fails again and again. Threads: any.
+/// Opens the file, notices when it is lost and opens it again, closes it while it is not used, and
+/// stops writing for a while after repeated failures. Threads: any.
 class DatabaseAccess {
  public:
-  /// `connection` may be null: the file is opened when it is needed.
+  /// `connection` may be null: the file is then opened by the first call that needs it.
   DatabaseAccess(std::unique_ptr<Connection> connection, std::filesystem::path path,
                  const DatabaseOptions& options);
   DatabaseAccess(const DatabaseAccess&) = delete;
@@ -37,15 +37,15 @@ class DatabaseAccess {
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
-  /// Without the number of runs that wait. Waits for nobody.
+  /// Without the number of unsaved runs. Never waits.
   [[nodiscard]] StoreHealth health() const;
 
-  /// Runs a body that reads, in one snapshot, beside whoever writes.
+  /// Runs a body that reads, in one snapshot, concurrently with writers.
   template <class Body>
   [[nodiscard]] auto read(std::string what, Body&& body)
       -> std::invoke_result_t<Body, SQLite::Database&> {
     auto outcome = [&] {
-      if (auto reader = readers_.take()) {
+      if (auto reader = readers_.borrow()) {
         used_at_ = clock_.now();
         auto found = read_with(*reader, std::move(what), std::forward<Body>(body));
         readers_.give_back(std::move(reader));
@@ -53,13 +53,13 @@ class DatabaseAccess {
       }
       return read_between_writes(std::move(what), std::forward<Body>(body));
     }();
-    note_read(outcome ? nullptr : &outcome.error());
+    record_read(outcome ? nullptr : &outcome.error());
     return outcome;
   }
 
   enum class Try { if_healthy, anyway };
 
-  /// Runs a body that writes, in one transaction that is taken back where it fails.
+  /// Runs a body that writes, in one transaction that is rolled back if the body fails.
   template <class Body>
   [[nodiscard]] auto write(std::string what, std::uintmax_t bytes, Body&& body,
                            Try when = Try::if_healthy,
@@ -87,15 +87,15 @@ class DatabaseAccess {
     }();
     if (connection_) {
       connection_->set_patience(options_.busy_timeout);
-      connection_->note_own_writes();
+      connection_->record_own_writes();
     }
-    note_write(outcome ? nullptr : &outcome.error());
+    record_write(outcome ? nullptr : &outcome.error());
     return outcome;
   }
 
   /// Runs a body that needs the connection for itself, outside a transaction.
   template <class Body>
-  [[nodiscard]] auto use(std::string what, std::uintmax_t bytes, Body&& body)
+  [[nodiscard]] auto with_connection(std::string what, std::uintmax_t bytes, Body&& body)
       -> std::invoke_result_t<Body, Connection&> {
     const std::lock_guard lock(mutex_);
     if (auto connected = connect(); !connected) {
@@ -105,11 +105,11 @@ class DatabaseAccess {
                    [&] { return std::forward<Body>(body)(*connection_); });
   }
 
-  /// Puts what was committed on disk for good.
-  void drain_log();
-  /// Closes a file that nobody has used for a while: then SQLite leaves nothing beside it, and
-  /// whoever puts another in its place does no harm.
-  void rest();
+  /// Checkpoints the log: puts what was committed on disk for good.
+  void checkpoint();
+  /// Closes the file if it has not been used for a while. SQLite then leaves nothing beside it, so
+  /// that it can be replaced safely.
+  void close_if_idle();
 
  private:
   template <class Body>
@@ -121,7 +121,8 @@ class DatabaseAccess {
     });
   }
 
-  /// With the connection that writes: it is there where no other can be had, and connects again.
+  /// Reads with the writing connection, which also reconnects. Used if no reading connection is
+  /// available.
   template <class Body>
   [[nodiscard]] auto read_between_writes(std::string what, Body&& body)
       -> std::invoke_result_t<Body, SQLite::Database&> {
@@ -132,26 +133,28 @@ class DatabaseAccess {
     return read_with(*connection_, std::move(what), std::forward<Body>(body));
   }
 
-  void follow_connection();
+  void lend_to_readers();
   Result<void> connect();
   Result<void> open_again();
   [[nodiscard]] bool changed_just_now() const;
-  [[nodiscard]] Error overwritten() const;
-  [[nodiscard]] Error taken_away() const;
+  [[nodiscard]] Error overwritten_error() const;
+  [[nodiscard]] Error file_lost_error() const;
   [[nodiscard]] Result<void> may_write() const;
-  void note_write(const Error* error);
-  void note_read(const Error* error);
+  void record_write(const Error* error);
+  void record_read(const Error* error);
 
-  std::mutex mutex_;                        // of who writes; guards the connection
-  std::unique_ptr<Connection> connection_;  // null before it is open, once lost, and while it rests
-  std::optional<FileIdentity> rested_;      // the file that was closed because nobody used it
-  bool was_overwritten_ = false;            // when it was lost
+  std::mutex mutex_;                        // held while writing; guards the connection
+  std::unique_ptr<Connection> connection_;  // null before the first use, once lost, and while
+                                            // closed as idle
+  std::optional<FileIdentity> idle_file_;   // the file that was closed because it was idle
+  bool was_overwritten_ = false;            // whether the connection was lost because the file was
+                                            // overwritten
   const std::filesystem::path path_;
   const DatabaseOptions options_;
   ReadingConnections readers_;
   const Clock& clock_;
   std::atomic<Instant> used_at_;
-  mutable std::mutex state_mutex_;  // guards what follows; held for no longer than it takes to copy
+  mutable std::mutex state_mutex_;  // guards what follows; held only while copying
   CircuitBreaker breaker_;
   std::optional<Error> read_error_;  // of the last read
 };

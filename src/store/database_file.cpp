@@ -31,12 +31,12 @@ std::string reason(int error_number) {
   return std::error_code(error_number, std::generic_category()).message();
 }
 
-/// What takes away the right from the user as whom files are opened; 0 where nothing does.
+/// The errno for which this user is denied a right on the path; 0 if the user has it.
 int refusal(const fs::path& path, int rights) {
   return faccessat(AT_FDCWD, path.c_str(), rights, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-/// The name of another user to whom a file belongs; empty where it is ours, or gone.
+/// The name of the file's owner if that is another user; empty if the file is ours, or missing.
 std::string other_owner(const fs::path& path) {
   struct stat status{};
   if (stat(path.c_str(), &status) != 0 || status.st_uid == geteuid()) {
@@ -48,12 +48,12 @@ std::string other_owner(const fs::path& path) {
   passwd* found = nullptr;
   if (getpwuid_r(status.st_uid, &entry, room.data(), room.size(), &found) != 0 ||
       found == nullptr) {
-    return fmt::format("the user with number {}", status.st_uid);
+    return fmt::format("the user with id {}", status.st_uid);
   }
   return fmt::format("user {}", found->pw_name);
 }
 
-/// A hint that gives back a right on a path, unless the whole file system refuses it.
+/// A hint how to get a right on a path, unless the whole file system is read-only.
 std::string hint_for(int error_number, const fs::path& path, std::string_view rights) {
   if (error_number == EROFS) {
     return fmt::format("Its file system is mounted read-only: {}.", kOther);
@@ -65,26 +65,25 @@ std::string hint_for(int error_number, const fs::path& path, std::string_view ri
                      shell_quote(path.string()), kOther);
 }
 
-/// What helps who may not read a database.
+/// The hint for a user who may not read a database.
 std::string hint_for_reading(int error_number, const fs::path& database) {
   if (const std::string owner = other_owner(database); !owner.empty()) {
     return fmt::format(
-        "It belongs to {}, who can hand you runs (enprof export RUN, which enprof import takes), "
-        "or "
-        "let you read all of them (chmod o+r {}, by them). Or {}.",
+        "It belongs to {}. They can give you runs (enprof export RUN; you run enprof import), or "
+        "let you read all of them (chmod o+r {}). Or {}.",
         owner, shell_quote(database.string()), kOther);
   }
   return hint_for(error_number, database, "u+rw");
 }
 
-/// What helps who may not write a database, or what lies beside it.
+/// The hint for a user who may not write a database, or a file beside it.
 std::string hint_for_writing(int error_number, const fs::path& refused, std::string_view rights,
                              const fs::path& database) {
   std::string hint = hint_for(error_number, refused, rights);
   if (refusal(database, R_OK) == 0) {
     hint += fmt::format(
-        " What is in it can be read as it is: enprof runs --db {} (show and export "
-        "likewise).",
+        " You may read it as it is: enprof runs --db {} (also show and "
+        "export).",
         shell_quote(database.string()));
   }
   return hint;
@@ -108,7 +107,7 @@ std::optional<Error> unsuitable(const fs::path& path) {
 }
 
 Error cannot_create(const fs::path& directory, int error_number) {
-  // What is in the way, or refuses, is the nearest thing that is there.
+  // The obstacle is the nearest ancestor that exists.
   fs::path nearest = directory;
   std::error_code failed;
   while (!fs::exists(nearest, failed) && nearest != nearest.parent_path()) {
@@ -135,8 +134,8 @@ fs::path beside(fs::path path, const char* suffix) {
 }
 
 /// Whether nothing was ever stored in a database file: it has at most its first page, which our
-/// tables do not fit into, and nothing waits in SQLite's logs. Another program that started at the
-/// same time may have been quicker.
+/// tables do not fit into, and nothing waits in SQLite's logs. Another program may have started at
+/// the same time and stored something first.
 bool is_blank(const fs::path& path) {
   constexpr std::uintmax_t kPage = 4096;
   const auto size = [](const fs::path& file) {
@@ -219,11 +218,11 @@ DatabasePlace::~DatabasePlace() {
         fs::remove(beside(absolute_, suffix), failed);
       }
     } catch (const std::exception&) {
-      return;  // no memory for the paths: an empty file stays
+      return;  // no memory for the paths: leave the empty file
     }
   }
   for (const fs::path& directory : std::views::reverse(made_)) {
-    fs::remove(directory, failed);  // only what is empty goes
+    fs::remove(directory, failed);  // fails unless it is empty
   }
 }
 
@@ -236,7 +235,8 @@ Result<void> DatabasePlace::make_directories() {
   fs::path step = directory.root_path();
   for (const fs::path& name : directory.relative_path()) {
     step /= name;
-    // For the user alone, as prompts are; the specification of XDG_DATA_HOME asks the same.
+    // For the user alone, because prompts are private; the XDG_DATA_HOME specification asks for the
+    // same.
     if (mkdir(step.c_str(), S_IRWXU) == 0) {
       made_.push_back(step);
     } else if (errno != EEXIST) {
@@ -250,7 +250,7 @@ Result<void> DatabasePlace::make_directories() {
 }
 
 bool may_write_database(const fs::path& path) {
-  // Links lead to where SQLite's own files lie.
+  // Follow links: SQLite puts its own files beside the target.
   const fs::path file = follow_links(path);
   return refusal(file, R_OK | W_OK) == 0 && refusal(directory_of(file), W_OK | X_OK) == 0;
 }
@@ -280,7 +280,7 @@ Error explain_refusal(const fs::path& path, std::string_view detail) {
             hint_for_writing(number, directory, "u+wx", path)};
   }
   return {ErrorCode::io, fmt::format("Cannot open the database {}: {}", path.string(), detail),
-          fmt::format("Look whether it can be opened at all (sqlite3 {} .tables), or {}.",
+          fmt::format("Check whether it can be opened at all (sqlite3 {} .tables), or {}.",
                       shell_quote(path.string()), kOther)};
 }
 

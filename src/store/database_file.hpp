@@ -1,4 +1,5 @@
-// The database as a file: where it lies, whether it can be there, and why it cannot be opened.
+// The database as a file: where it lies, whether it can be created there, and why it cannot be
+// opened.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -12,11 +13,11 @@ namespace enprof {
 /// See ProfileDatabase::default_path.
 [[nodiscard]] Result<std::filesystem::path> default_database_path();
 
-/// The directory of a file; "." where the path names none.
+/// The directory of a file; "." if the path has none.
 [[nodiscard]] std::filesystem::path directory_of(const std::filesystem::path& path);
 
-/// The place of a database that is about to be opened: its directory is made, and what was made
-/// for it goes away again unless the place is kept.
+/// The place of a database that is about to be opened. Its directory is created; what was created
+/// is removed again unless keep() is called.
 class DatabasePlace {
  public:
   /// Errors: invalid_argument (the path is empty, a directory, a device …), permission_denied, io …
@@ -26,8 +27,7 @@ class DatabasePlace {
   DatabasePlace& operator=(DatabasePlace&&) = delete;
   ~DatabasePlace();
 
-  /// The file's absolute path: SQLite would take a relative one such as "file:x" for something
-  /// else.
+  /// The file's absolute path. SQLite would take a relative one such as "file:x" for a URI.
   [[nodiscard]] const std::filesystem::path& absolute() const { return absolute_; }
   void keep() { kept_ = true; }
 
@@ -37,15 +37,15 @@ class DatabasePlace {
 
   std::filesystem::path absolute_;
   std::vector<std::filesystem::path> made_;  ///< directories, outermost first
-  bool made_file_ = false;                   ///< the file was not there before
+  bool made_file_ = false;                   ///< the file did not exist before
   bool kept_ = false;
 };
 
-/// Whether this user may write the file, and what SQLite keeps beside it.
+/// Whether this user may write the file and what SQLite keeps beside it.
 [[nodiscard]] bool may_write_database(const std::filesystem::path& path);
 
-/// Why a file cannot be opened for reading and writing, or its directory cannot take SQLite's log.
-/// `detail` is said where no reason can be found.
+/// Why a file cannot be opened for reading and writing, or why SQLite cannot write its log into the
+/// directory. `detail` is reported if no reason can be found.
 [[nodiscard]] Error explain_refusal(const std::filesystem::path& path, std::string_view detail);
 
 }  // namespace enprof

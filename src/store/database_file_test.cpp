@@ -85,7 +85,7 @@ TEST(DatabaseFile, WhatWasMadeGoesAgainUnlessKept) {
   {
     const auto place = DatabasePlace::prepare(file);
     ASSERT_TRUE(place);
-    dir.write("a/b/profiles.db", std::string(8192, 'x'));  // another program was quicker
+    dir.write("a/b/profiles.db", std::string(8192, 'x'));  // another program was faster
   }
   EXPECT_TRUE(fs::exists(file));
   dir.write("a/b/empty.db", "");

@@ -1,4 +1,4 @@
-// A look at a database file that changes nothing.
+// Looks at a database file without changing anything.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -8,14 +8,14 @@
 
 namespace enprof {
 
-/// What a database file tells.
+/// What a database file contains.
 struct DatabaseGlance {
   int schema_version = 0;  ///< 0: it has no tables yet
   std::size_t runs = 0;
 };
 
-/// Unlike ProfileDatabase::connect(), an older schema stays as it is, and no file appears, also not
-/// beside it. Errors: those of connect(); not_found, where there is no such file.
+/// Unlike ProfileDatabase::connect(), it leaves an older schema as it is and creates no file, not
+/// even beside the database. Errors: those of connect(); not_found, if there is no such file.
 [[nodiscard]] Result<DatabaseGlance> glance_at(const std::filesystem::path& path);
 
 }  // namespace enprof

@@ -53,7 +53,7 @@ TEST_F(DatabaseGlanceTest, RunsThatAreStillInTheLogCount) {
   EXPECT_EQ(glance->schema_version, ProfileDatabase::kSchemaVersion);
 }
 
-TEST_F(DatabaseGlanceTest, NothingIsLeftBesideAFileThatNobodyHasOpen) {
+TEST_F(DatabaseGlanceTest, NothingIsLeftBesideAFileThatIsNotOpen) {
   ASSERT_TRUE(ProfileDatabase::connect(path_)->save_run(testing::sample_run()));
   const auto before = files();
   ASSERT_EQ(before.size(), 1U);

@@ -10,7 +10,7 @@ struct Place {
   double power = 0.0;
 };
 
-/// A window stands where its middle is.
+/// A point stands at the middle of its time.
 Place place_of(const PowerPoint& point) {
   return {.time = seconds(point.begin) / 2 + seconds(point.end) / 2, .power = point.power.value()};
 }

@@ -1,4 +1,4 @@
-// Fewer points that look the same.
+// Reduces a series to fewer points that look the same.
 #pragma once
 
 #include "enprof/store/run_query.hpp"
@@ -8,11 +8,11 @@
 
 namespace enprof {
 
-/// At most `count` of the points, in order: the first, the last, and of each bucket between them
-/// the one that makes the largest triangle with the point chosen before it and the mean of the next
-/// bucket. Peaks stay. 0, or as many as there are: all. A count below three gives the first and the
-/// last at most. (S. Steinarsson, Downsampling Time Series for Visual Representation, 2013: largest
-/// triangle three buckets.)
+/// At most `count` of the points, in order: the first, the last, and from each bucket between them
+/// the point that makes the largest triangle with the point chosen before it and the mean of the
+/// next bucket. Peaks stay. All points if `count` is 0 or at least their number. A count below
+/// three gives at most the first and the last. (S. Steinarsson, Downsampling Time Series for Visual
+/// Representation, 2013: largest triangle three buckets.)
 [[nodiscard]] std::vector<PowerPoint> downsample(std::vector<PowerPoint> points, std::size_t count);
 
 }  // namespace enprof

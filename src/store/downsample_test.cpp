@@ -22,14 +22,14 @@ std::vector<PowerPoint> wave(int count) {
   return points;
 }
 
-TEST(Downsample, LeavesAloneWhatIsShortEnough) {
+TEST(Downsample, KeepsAShortSeries) {
   EXPECT_EQ(downsample(wave(5), 0), wave(5));
   EXPECT_EQ(downsample(wave(5), 5), wave(5));
   EXPECT_EQ(downsample(wave(5), 9), wave(5));
   EXPECT_TRUE(downsample({}, 3).empty());
 }
 
-TEST(Downsample, GivesJustSoManyOfThePointsThatThereAreInOrder) {
+TEST(Downsample, KeepsExactlyTheGivenNumberOfPointsInOrder) {
   const auto points = wave(1000);
   for (const std::size_t count : {1U, 2U, 3U, 4U, 7U, 100U, 499U, 998U, 999U}) {
     const auto chosen = downsample(points, count);
@@ -55,7 +55,8 @@ TEST(Downsample, ASinglePeakStays) {
   EXPECT_NE(std::ranges::find(chosen, points[1234]), chosen.end());
 }
 
-/// Worked out by hand: first, last, and of {(1,1) (2,5)} and {(3,0) (4,4)} the larger triangles.
+/// Computed by hand: the first, the last, and the larger triangles of {(1,1) (2,5)} and {(3,0)
+/// (4,4)}.
 TEST(Downsample, ChoosesTheLargestTriangle) {
   std::vector<PowerPoint> points;
   for (const double power : {0.0, 1.0, 5.0, 0.0, 4.0, 2.0}) {

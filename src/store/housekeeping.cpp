@@ -34,8 +34,8 @@ std::uintmax_t number(SQLite::Database& database, const std::string& query) {
   return static_cast<std::uintmax_t>(database.execAndGet(query).getInt64());
 }
 
-/// Where rows hold the numbers of names or operations: no foreign key watches these, since deleting
-/// a run would look through all rows for each name.
+/// A column that holds the number of a name, an operation or the like. No foreign key guards it,
+/// since deleting a run would then scan all rows for each name.
 struct Reference {
   std::string_view rows;  ///< as `r`, with run_key
   std::string_view column;
@@ -112,18 +112,18 @@ CheckReport check_all(SQLite::Database& database) {
     if (exception.getErrorCode() != SQLITE_CORRUPT) {
       throw;
     }
-    add(exception.what());  // damage that even the check stumbles over
+    add(exception.what());  // damage that stops even the check
   }
   if (!report.good()) {
-    return report;  // what follows would stumble over the same
+    return report;  // the same damage would stop the checks below
   }
   SQLite::Statement orphans(database,
                             "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check "
                             "GROUP BY 1, 2");
   while (orphans.executeStep()) {
-    add(fmt::format("{} rows of {} belong to rows of {} that are not there",
-                    orphans.getColumn(2).getInt64(), orphans.getColumn(0).getString(),
-                    orphans.getColumn(1).getString()));
+    add(fmt::format("rows of {} that refer to missing rows of {}: {}",
+                    orphans.getColumn(0).getString(), orphans.getColumn(1).getString(),
+                    orphans.getColumn(2).getInt64()));
   }
   for (const Reference& reference : kReferences) {
     const std::uintmax_t lost = number(
@@ -131,8 +131,8 @@ CheckReport check_all(SQLite::Database& database) {
                               "WHERE t.run_key = r.run_key AND t.{3} = r.{1})",
                               reference.rows, reference.column, reference.table, reference.key));
     if (lost > 0) {
-      add(fmt::format("{} times {} names a row of {} that is not there", lost, reference.column,
-                      reference.table));
+      add(fmt::format("values of {} that refer to missing rows of {}: {}", reference.column,
+                      reference.table, lost));
     }
   }
   return report;
@@ -180,13 +180,13 @@ Result<void> back_up(SQLite::Database& database, const fs::path& target) {
   if (const auto space = fs::space(directory_of(place->absolute()), unknown); !unknown) {
     copying.bytes_free = space.available;
   }
-  // Under another name until it is whole.
+  // Under another name until it is complete.
   const fs::path partial = beside(place->absolute(), ".partial");
   auto copied = guarded(copying, [&]() -> Result<void> {
     fs::remove(partial, unknown);
     SQLite::Database copy(partial.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    // All pages in one step, from one snapshot: with a write-ahead log that holds up nobody, and a
-    // copy in several steps would have to begin anew after each write of another program.
+    // All pages in one step, from one snapshot. With a write-ahead log this blocks no other
+    // program, and a copy in several steps would restart after each write of another program.
     SQLite::Backup backup(copy, database);
     if (const int code = backup.executeStep(-1); code != SQLITE_DONE) {
       throw SQLite::Exception(sqlite3_errstr(code), code);
@@ -194,11 +194,10 @@ Result<void> back_up(SQLite::Database& database, const fs::path& target) {
     return {};
   });
   if (copied && std::rename(partial.c_str(), place->absolute().c_str()) != 0) {
-    copied =
-        fail(error_code_from_errno(errno),
-             fmt::format("Cannot give the copy {} its name {}", partial.string(), target.string()),
-             fmt::format("Do it yourself: mv {} {}", shell_quote(partial.string()),
-                         shell_quote(target.string())));
+    copied = fail(error_code_from_errno(errno),
+                  fmt::format("Cannot rename the copy {} to {}", partial.string(), target.string()),
+                  fmt::format("Do it yourself: mv {} {}", shell_quote(partial.string()),
+                              shell_quote(target.string())));
   } else if (!copied) {
     for (const char* const suffix : {"", "-wal", "-shm", "-journal"}) {
       fs::remove(beside(partial, suffix), unknown);

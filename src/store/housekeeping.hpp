@@ -1,4 +1,4 @@
-// Looking after a database: counting, checking, thinning out, copying.
+// Maintenance of a database: counting, checking, pruning, copying.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -12,10 +12,10 @@
 
 namespace enprof {
 
-/// 0 where there is no such file.
+/// 0 if there is no such file.
 [[nodiscard]] std::uintmax_t file_bytes(const std::filesystem::path& path);
 
-/// See ProfileDatabase::stats. This and what follows throws SQLite::Exception.
+/// See ProfileDatabase::stats. Throws SQLite::Exception, as do the functions below.
 [[nodiscard]] DatabaseStats count_all(SQLite::Database& database,
                                       const std::filesystem::path& path);
 

@@ -49,7 +49,7 @@ class Housekeeping : public ::testing::Test {
   ProfileDatabase database_ = ProfileDatabase::connect(path_).value();
 };
 
-TEST_F(Housekeeping, StatsCountWhatIsThere) {
+TEST_F(Housekeeping, StatsCountRunsAndRows) {
   save("a");
   save("b");
   ASSERT_TRUE(StepStore(database_).begin_run({.run_id = "c"}));
@@ -67,12 +67,13 @@ TEST_F(Housekeeping, StatsCountWhatIsThere) {
   EXPECT_TRUE(stats->oldest && stats->newest);
 }
 
-TEST_F(Housekeeping, PruneSaysWhatItWouldDoAndDoesItWhenTold) {
+TEST_F(Housekeeping, PruneListsRunsAndDeletesThemOnlyWithApply) {
   save("old", std::chrono::days{40});
   save("older", std::chrono::days{50});
   save("new");
   save("newer");
-  ASSERT_TRUE(StepStore(database_).begin_run({.run_id = "running"}));  // of 1970, and being written
+  ASSERT_TRUE(StepStore(database_).begin_run({.run_id = "running"}));  // started in 1970, and being
+                                                                       // written
   EXPECT_EQ(ids(database_.prune({}, true)), "");
   EXPECT_EQ(ids(database_.prune({.max_age = std::chrono::days{30}}, false)), "older old ");
   EXPECT_EQ(ids(database_.prune({.max_age = std::chrono::days{45}, .max_runs = 3}, false)),
@@ -158,9 +159,9 @@ TEST_F(Housekeeping, CheckFindsWhatForeignKeysWouldHaveKeptOut) {
       return problem.find(part) != std::string::npos;
     });
   };
-  EXPECT_TRUE(has("1 rows of tags belong to rows of runs that are not there"));
-  EXPECT_TRUE(has("component names a row of names that is not there"));
-  EXPECT_TRUE(has("operation names a row of operation_kinds that is not there"));
+  EXPECT_TRUE(has("rows of tags that refer to missing rows of runs: 1"));
+  EXPECT_TRUE(has("values of component that refer to missing rows of names"));
+  EXPECT_TRUE(has("values of operation that refer to missing rows of operation_kinds"));
 }
 
 TEST_F(Housekeeping, CheckFindsDamagedPages) {
@@ -212,7 +213,7 @@ TEST_F(Salvage, AGoodFileIsCopiedWhole) {
             ErrorCode::not_found);
 }
 
-/// Whichever page is lost: what is saved is a good database, and lies nowhere.
+/// Whichever page is lost, what is saved is an undamaged database without invented rows.
 TEST_F(Salvage, WhicheverPageIsLostTheRestIsGood) {
   for (const char* const id : {"a", "b", "c"}) {
     ProfiledRun run = sample_run(id);
@@ -253,10 +254,10 @@ TEST_F(Salvage, WhicheverPageIsLostTheRestIsGood) {
       }
     }
   }
-  EXPECT_GT(whole, 20) << "some pages belong to one run alone";
+  EXPECT_GT(whole, 20) << "some pages belong to one run only";
 }
 
-TEST_F(Salvage, WhatIsNoDatabaseCannotBeSaved) {
+TEST_F(Salvage, AFileThatIsNotADatabaseCannotBeSalvaged) {
   database_ = {};
   dir_.write("profiles.db", std::string(10'000, 'x'));
   const auto report = ProfileDatabase::salvage(path_, target());

@@ -22,7 +22,7 @@ namespace {
 constexpr Logger kLog{"store"};
 constexpr const char* kInMemory = ":memory:";
 
-/// What a page is sorted by; runs without the value stand last.
+/// The value to sort a page by; runs without it come last.
 std::optional<double> sort_key(const RunSummary& run, RunOrder order) {
   const auto joules = [](const std::optional<Joules>& energy) {
     return energy ? std::optional{energy->value()} : std::nullopt;
@@ -84,8 +84,7 @@ Result<void> KeptRuns::add(const ProfiledRun& run, std::unique_ptr<RunLock> lock
   remove(run.run_id);
   const auto drop_oldest = [&] {
     const Entry& oldest = entries_.front();
-    kLog.error("Run {} is no longer kept in memory, which {} other runs need: {}", oldest.run_id,
-               entries_.size(),
+    kLog.error("Run {} is no longer kept in memory, to make room for newer runs: {}", oldest.run_id,
                oldest.journal.empty() ? std::string{"it is lost"}
                                       : fmt::format("it is in {}", oldest.journal.string()));
     remove(std::string{oldest.run_id});
@@ -110,13 +109,14 @@ bool KeptRuns::remove(std::string_view run_id) {
   if (found == entries_.end()) {
     return false;
   }
-  static_cast<void>(guarded({.path = kInMemory, .what = "forget a run"}, [&]() -> Result<void> {
-    erase_run(*database_, run_id);
-    return {};
-  }));
+  static_cast<void>(
+      guarded({.path = kInMemory, .what = "drop a run from memory"}, [&]() -> Result<void> {
+        erase_run(*database_, run_id);
+        return {};
+      }));
   entries_.erase(found);
   if (entries_.empty()) {
-    database_.reset();  // and its memory
+    database_.reset();  // frees its memory
   }
   return true;
 }
@@ -136,11 +136,11 @@ Result<bool> KeptRuns::set_tags(std::string_view run_id, std::span<const std::st
                  });
 }
 
-Result<ProfiledRun> KeptRuns::to_save(const std::string& run_id) {
+Result<ProfiledRun> KeptRuns::read_to_save(const std::string& run_id) {
   return guarded({.path = kInMemory, .what = "read run " + run_id}, [&]() -> Result<ProfiledRun> {
     auto run = read_run(*database_, run_id, {});
     if (!run) {
-      return fail(ErrorCode::not_found, fmt::format("Run {} is gone", run_id));
+      return fail(ErrorCode::not_found, fmt::format("Run {} is not in memory any more", run_id));
     }
     std::erase_if(run->warnings, says_not_saved);
     return *std::move(run);

@@ -1,4 +1,4 @@
-// Runs that are over and that the database did not take.
+// Finished runs that could not be saved in the database.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -22,8 +22,8 @@
 
 namespace enprof {
 
-/// Keeps runs in memory, in tables like those of the database, so that all that can be asked of a
-/// run that was saved can be asked of them. Threads: one at a time.
+/// Keeps runs in memory, in tables like those of the database, so that every query works on them as
+/// on saved runs. Threads: one at a time.
 class KeptRuns {
  public:
   struct Limits {
@@ -32,20 +32,20 @@ class KeptRuns {
   };
   struct Entry {
     std::string run_id;
-    std::unique_ptr<RunLock> lock;  ///< so that nobody takes it for one that was left behind
-    std::filesystem::path journal;  ///< where it is on disk; empty: nowhere
+    std::unique_ptr<RunLock> lock;  ///< so that no other process recovers the run as interrupted
+    std::filesystem::path journal;  ///< where it is on disk; empty: in memory only
   };
 
   KeptRuns() : KeptRuns(Limits{}) {}
   explicit KeptRuns(const Limits& limits) : limits_(limits) {}
 
-  /// Beyond the limits the oldest go, which the log says. Errors: too_large, where the run alone is
-  /// beyond them.
+  /// Beyond the limits the oldest runs are dropped, and the log says so. Errors: too_large, if the
+  /// run alone exceeds them.
   [[nodiscard]] Result<void> add(const ProfiledRun& run, std::unique_ptr<RunLock> lock,
                                  std::filesystem::path journal);
-  /// As ProfileDatabase::set_tags().
+  /// See ProfileDatabase::set_tags().
   [[nodiscard]] Result<bool> set_tags(std::string_view run_id, std::span<const std::string> tags);
-  /// False where it is not kept.
+  /// False if the run is not kept.
   bool remove(std::string_view run_id);
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
@@ -53,20 +53,20 @@ class KeptRuns {
   [[nodiscard]] bool has(std::string_view run_id) const;
   /// Oldest first.
   [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
-  /// Where there is at least one.
+  /// Call it only if at least one run is kept.
   [[nodiscard]] SQLite::Database& database() { return *database_; }
-  /// The run as it is to be saved: without the warnings that say that it is not.
-  [[nodiscard]] Result<ProfiledRun> to_save(const std::string& run_id);
+  /// The run as it is to be saved: without the warnings which say that it is not saved.
+  [[nodiscard]] Result<ProfiledRun> read_to_save(const std::string& run_id);
 
  private:
   Result<void> write(const ProfiledRun& run);
 
   Limits limits_;
-  std::unique_ptr<SQLite::Database> database_;  // made when there is something to keep
+  std::unique_ptr<SQLite::Database> database_;  // created with the first run
   std::deque<Entry> entries_;
 };
 
-/// A page of the runs that are saved or kept; of those in both the kept one counts.
+/// A page of the saved and the kept runs. If a run is both saved and kept, the kept one is listed.
 [[nodiscard]] RunList list_saved_and_kept(SQLite::Database& saved, KeptRuns& kept,
                                           const RunFilter& filter);
 

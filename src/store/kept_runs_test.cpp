@@ -19,7 +19,7 @@ TEST(KeptRunsTest, ARunComesBackEqualButForWhatSaidThatItIsNotSaved) {
   run.warnings.push_back({"store", "not_saved", "The run is not saved", ""});
   ASSERT_TRUE(kept.add(run, nullptr, {}));
   EXPECT_TRUE(kept.has("a"));
-  EXPECT_EQ(*kept.to_save("a"), sample_run("a"));
+  EXPECT_EQ(*kept.read_to_save("a"), sample_run("a"));
   EXPECT_TRUE(kept.remove("a"));
   EXPECT_FALSE(kept.remove("a"));
   EXPECT_TRUE(kept.empty());
@@ -34,10 +34,10 @@ TEST(KeptRunsTest, ARunIsSavedWithTheTagsThatItWasGivenMeanwhile) {
   EXPECT_EQ(kept.set_tags("b", tags), false);
   ProfiledRun tagged = sample_run("a");
   tagged.tags = tags;
-  EXPECT_EQ(*kept.to_save("a"), tagged);
+  EXPECT_EQ(*kept.read_to_save("a"), tagged);
 }
 
-TEST(KeptRunsTest, BeyondTheLimitsTheOldestGo) {
+TEST(KeptRunsTest, BeyondTheLimitsTheOldestAreDropped) {
   KeptRuns few({.runs = 2});
   for (const char* const id : {"a", "b", "c"}) {
     ASSERT_TRUE(few.add(sample_run(id), nullptr, {}));
@@ -54,7 +54,7 @@ TEST(KeptRunsTest, BeyondTheLimitsTheOldestGo) {
   }
   EXPECT_FALSE(small.has("a"));
   EXPECT_TRUE(small.has("d"));
-  EXPECT_EQ(*small.to_save("d"), large);
+  EXPECT_EQ(*small.read_to_save("d"), large);
   large.response.assign(5'000'000, 'x');
   large.run_id = "too large";
   EXPECT_EQ(small.add(large, nullptr, {}).error().code, ErrorCode::too_large);

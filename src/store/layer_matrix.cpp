@@ -18,7 +18,7 @@ struct Entry {
   LayerComponentMatrix::Cell cell;
 };
 
-/// A sum of which a part is not known is not known.
+/// A sum is unknown if a part of it is unknown.
 constexpr const char* kCells =
     "SELECT layer, (SELECT name FROM names n WHERE n.run_key = m.run_key AND "
     "n.name_key = m.component), sum(count), sum(duration_ns), "
@@ -31,12 +31,12 @@ constexpr const char* kCells =
 
 constexpr auto kCellColumns = [](auto& column, auto& row) {
   auto& [layer, component, cell] = row;
-  column.index_or_null("layer", layer);
+  column.index("layer", layer);
   column("component", component);
   column("count", cell.count);
-  column("duration_ns", cell.duration);
-  column("energy_j", cell.energy);
-  column("dynamic_energy_j", cell.dynamic_energy);
+  column("duration", cell.duration);
+  column("energy", cell.energy);
+  column("dynamic_energy", cell.dynamic_energy);
   column("flops", cell.flops);
   column("bytes", cell.bytes);
 };

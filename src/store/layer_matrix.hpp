@@ -1,4 +1,4 @@
-// Layers against components.
+// A matrix of layers × components.
 #pragma once
 
 #include "enprof/store/run_query.hpp"

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 constexpr Logger kLog{"store"};
 
 fs::path log_of(const fs::path& database) { return beside(database, "-wal"); }
-fs::path note_of(const fs::path& database) { return beside(database, "-owner"); }
+fs::path record_path_of(const fs::path& database) { return beside(database, "-owner"); }
 
 std::uintmax_t bytes_of(const fs::path& path) {
   std::error_code failed;
@@ -29,25 +29,25 @@ std::uintmax_t bytes_of(const fs::path& path) {
   return failed ? 0 : bytes;
 }
 
-/// The inodes of a database and of its log. Without their devices, whose numbers may change when
-/// the machine starts.
-struct Note {
+/// The inodes of a database and of its log. Device numbers are left out, since they may change at a
+/// reboot.
+struct OwnerRecord {
   std::uint64_t database = 0;
   std::uint64_t log = 0;
-  std::uint32_t changes = 0;  ///< at least so many; programs before did not note them
+  std::uint32_t changes = 0;  ///< at least this many; older programs did not record them
 };
 
-std::optional<Note> read_note(const fs::path& database) {
-  std::ifstream in(note_of(database));
-  Note note;
+std::optional<OwnerRecord> read_record(const fs::path& database) {
+  std::ifstream in(record_path_of(database));
+  OwnerRecord record;
   std::string first;
   std::string second;
-  if (in >> first >> note.database >> second >> note.log && first == "database" &&
+  if (in >> first >> record.database >> second >> record.log && first == "database" &&
       second == "log") {
-    if (std::string third; !(in >> third >> note.changes) || third != "changes") {
-      note.changes = 0;
+    if (std::string third; !(in >> third >> record.changes) || third != "changes") {
+      record.changes = 0;
     }
-    return note;
+    return record;
   }
   return std::nullopt;
 }
@@ -83,14 +83,14 @@ bool has_foreign_log(const fs::path& database) {
   if (!file || bytes_of(database) == 0) {
     return bytes_of(log_of(database)) > 0;  // SQLite would delete it
   }
-  // Where file and log were copied together, both are others than the noted ones.
-  const auto note = read_note(database);
-  return note && note->log == log->number && note->database != file->number;
+  // If file and log were copied together, both differ from the record.
+  const auto record = read_record(database);
+  return record && record->log == log->number && record->database != file->number;
 }
 
 Result<void> set_aside_foreign_log(const fs::path& database) {
   if (!has_foreign_log(database)) {
-    forget_log_owner(database);
+    remove_log_owner_record(database);
     return {};
   }
   const auto aside = set_aside_log(database);
@@ -99,9 +99,9 @@ Result<void> set_aside_foreign_log(const fs::path& database) {
   }
   if (*aside) {
     kLog.warning(
-        "{} is another file than the one whose log lay beside it. That log is now {}; it holds the "
-        "last changes of the file that was replaced: to have them, name it as that file is named, "
-        "with -wal behind it, before that file is opened",
+        "The log beside {} belongs to a file that was replaced. That log is now {}; it holds the "
+        "last changes of the replaced file. To get them back, rename it to that file's name plus "
+        "-wal before you open that file",
         database.string(), (*aside)->string());
   }
   return {};
@@ -109,8 +109,8 @@ Result<void> set_aside_foreign_log(const fs::path& database) {
 
 Result<void> set_aside_log_of_later_state(const fs::path& database, std::uint32_t changes) {
   const auto log = FileIdentity::of(log_of(database));
-  const auto note = read_note(database);
-  if (!log || !note || note->log != log->number || changes >= note->changes) {
+  const auto record = read_record(database);
+  if (!log || !record || record->log != log->number || changes >= record->changes) {
     return {};
   }
   const auto aside = set_aside_log(database);
@@ -119,8 +119,8 @@ Result<void> set_aside_log_of_later_state(const fs::path& database, std::uint32_
   }
   if (*aside) {
     kLog.warning(
-        "{} was written over with an older copy while its log lay beside it. That log is now {}: "
-        "it belongs to what was there before",
+        "{} was overwritten with an older copy while its log lay beside it. That log is now {}: "
+        "it belongs to the previous content",
         database.string(), (*aside)->string());
   }
   return {};
@@ -131,10 +131,10 @@ Result<std::optional<fs::path>> set_aside_log(const fs::path& database) {
   std::error_code none;
   std::optional<fs::path> aside;
   if (bytes_of(log) > 0) {
-    aside = free_name(beside(log, ".replaced"));
+    aside = unused_name(beside(log, ".replaced"));
     if (std::rename(log.c_str(), aside->c_str()) != 0 && errno != ENOENT) {
       return fail(error_code_from_errno(errno),
-                  fmt::format("The log {} belongs to a file that was replaced, and cannot be put "
+                  fmt::format("The log {} belongs to a file that was replaced, and cannot be moved "
                               "aside: {}",
                               log.string(), std::generic_category().message(errno)),
                   fmt::format("Move it away yourself, before the database is used: mv {} {}",
@@ -143,23 +143,23 @@ Result<std::optional<fs::path>> set_aside_log(const fs::path& database) {
   } else {
     fs::remove(log, none);
   }
-  // It is but an index of the log, and is made again from it.
+  // It is only an index of the log; SQLite rebuilds it.
   fs::remove(beside(database, "-shm"), none);
-  fs::remove(note_of(database), none);
+  fs::remove(record_path_of(database), none);
   return aside;
 }
 
-void note_log_owner(const fs::path& database, std::optional<std::uint32_t> changes) {
+void record_log_owner(const fs::path& database, std::optional<std::uint32_t> changes) {
   const auto file = FileIdentity::of(database);
   const auto log = FileIdentity::of(log_of(database));
   if (!file || !log) {
     return;
   }
-  const auto present = read_note(database);
+  const auto present = read_record(database);
   if (present && present->database == file->number && present->log == log->number) {
     return;
   }
-  const fs::path partial = beside(note_of(database), fmt::format(".{}", getpid()));
+  const fs::path partial = beside(record_path_of(database), fmt::format(".{}", getpid()));
   {
     std::ofstream out(partial, std::ios::trunc);
     out << fmt::format("database {} log {} changes {}\n", file->number, log->number,
@@ -168,23 +168,23 @@ void note_log_owner(const fs::path& database, std::optional<std::uint32_t> chang
     if (!out) {
       std::error_code none;
       fs::remove(partial, none);
-      kLog.debug("Whose log lies beside {} could not be noted", database.string());
+      kLog.debug("Cannot record which file the log beside {} belongs to", database.string());
       return;
     }
   }
-  if (std::rename(partial.c_str(), note_of(database).c_str()) != 0) {
+  if (std::rename(partial.c_str(), record_path_of(database).c_str()) != 0) {
     std::remove(partial.c_str());
   }
 }
 
-void forget_log_owner(const fs::path& database) {
+void remove_log_owner_record(const fs::path& database) {
   if (!FileIdentity::of(log_of(database))) {
     std::error_code none;
-    fs::remove(note_of(database), none);
+    fs::remove(record_path_of(database), none);
   }
 }
 
-fs::path free_name(const fs::path& path) {
+fs::path unused_name(const fs::path& path) {
   std::error_code none;
   fs::path name = path;
   for (int number = 2; fs::exists(name, none); ++number) {

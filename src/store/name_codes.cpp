@@ -40,9 +40,8 @@ NameReader::NameReader(SQLite::Database& database, std::int64_t run_key) {
 const std::string& NameReader::name(std::int64_t code) const {
   const auto found = names_.find(code);
   if (found == names_.end()) {
-    throw SQLite::Exception(
-        fmt::format("a row holds the number of a name, {}, that is not there", code),
-        SQLITE_CORRUPT);
+    throw SQLite::Exception(fmt::format("a row refers to name {}, which does not exist", code),
+                            SQLITE_CORRUPT);
   }
   return found->second;
 }

@@ -1,4 +1,4 @@
-// Words that many rows of a run share, as numbers: see the table of names.
+// Words that many rows of a run share, stored as numbers: see the table `names`.
 #pragma once
 
 #include <SQLiteCpp/Database.h>
@@ -12,10 +12,10 @@
 
 namespace enprof {
 
-/// Gives the words of one run their numbers, from 0, and writes each where it is first met.
+/// Numbers the words of one run from 0, and writes each word when it first occurs.
 class NameWriter {
  public:
-  /// The database must outlive it. Throws SQLite::Exception, as does code().
+  /// The database must outlive the writer. Throws SQLite::Exception, as does code().
   NameWriter(SQLite::Database& database, std::int64_t run_key);
 
   [[nodiscard]] std::int64_t code(std::string_view name);
@@ -25,13 +25,13 @@ class NameWriter {
   std::map<std::string, std::int64_t, std::less<>> codes_;
 };
 
-/// The words of one run by their numbers.
+/// Finds the words of one run by their numbers.
 class NameReader {
  public:
   /// Throws SQLite::Exception.
   NameReader(SQLite::Database& database, std::int64_t run_key);
 
-  /// Throws SQLite::Exception (corrupt) for a number that no word has.
+  /// Throws SQLite::Exception (corrupt) if no word has the number.
   [[nodiscard]] const std::string& name(std::int64_t code) const;
 
  private:

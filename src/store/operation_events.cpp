@@ -15,7 +15,7 @@
 namespace enprof {
 namespace {
 
-/// Unsigned, where wrapping is defined: two far instants give back the same two.
+/// Unsigned, where wrapping is defined, so that even very distant instants are restored exactly.
 std::uint64_t bits(Nanoseconds instant) { return static_cast<std::uint64_t>(instant.count()); }
 
 std::uint64_t end_bits(const OperationEvent& event) {
@@ -26,11 +26,11 @@ bool same_pass(const OperationEvent& a, const OperationEvent& b) {
   return a.token == b.token && a.phase == b.phase;
 }
 
-// ---- the events as a table that SQLite reads
-// ----------------------------------------------------- Binding seven million values one by one
-// takes longer than all that SQLite does with them. With the events as a virtual table
-// (sqlite.org/vtab.html) one INSERT … SELECT carries them over: measured with a million events,
-// 0.40 s in place of 0.74 s.
+// ---- the events as a table that SQLite reads ----------------------------------------------------
+//
+// Binding seven million values one by one takes longer than all that SQLite does with them. With
+// the events as a virtual table (sqlite.org/vtab.html) one INSERT … SELECT copies them: measured
+// with a million events, 0.40 s instead of 0.74 s.
 
 constexpr const char* kModule = "enprof_operation_events";
 
@@ -167,12 +167,12 @@ const sqlite3_module& event_module() {
   return module;
 }
 
-/// The table is there as long as this.
+/// The virtual table exists as long as this object.
 class EventModule {
  public:
   EventModule(SQLite::Database& database, const EventSource& source)
       : handle_(database.getHandle()) {
-    // SQLite hands the pointer back and never writes through it.
+    // SQLite passes the pointer back and never writes through it.
     void* const data = const_cast<EventSource*>(&source);  // NOLINT(*-const-cast)
     if (const int code = sqlite3_create_module(handle_, kModule, &event_module(), data);
         code != SQLITE_OK) {
@@ -187,10 +187,10 @@ class EventModule {
   sqlite3* handle_;
 };
 
-/// Writes the passes and returns the key of the first; the others follow it.
+/// Writes the passes and returns the key of the first; the keys are consecutive.
 std::int64_t write_passes(SQLite::Database& database, std::int64_t run_key,
                           std::span<const OperationEvent> events) {
-  // The caller's transaction keeps other writers out: what follows the last key is free.
+  // The caller's transaction keeps other writers out: the keys after the last one are free.
   const std::int64_t first =
       database.execAndGet("SELECT ifnull(max(pass_key), 0) + 1 FROM operation_passes").getInt64();
   SQLite::Statement insert(database,
@@ -206,7 +206,7 @@ std::int64_t write_passes(SQLite::Database& database, std::int64_t run_key,
     insert.bind(2, run_key);
     ColumnBinder binder(insert, 3);
     binder("phase", event.phase);
-    binder.index_or_null("token", event.token);
+    binder.index("token", event.token);
     binder("begin_ns", event.begin);
     insert.exec();
     insert.reset();
@@ -231,9 +231,9 @@ void write_operation_events(SQLite::Database& database, std::int64_t run_key,
 
 void check_operation(std::int64_t operation, std::size_t operations) {
   if (operation < 0 || static_cast<std::uint64_t>(operation) >= operations) {
-    throw SQLite::Exception(
-        fmt::format("an event names operation {}, and there are {}", operation, operations),
-        SQLITE_CORRUPT);
+    throw SQLite::Exception(fmt::format("an event refers to operation {}, but there are only {}",
+                                        operation, operations),
+                            SQLITE_CORRUPT);
   }
 }
 
@@ -264,7 +264,7 @@ std::vector<OperationEvent> read_operation_events(SQLite::Database& database, st
     ColumnReader pass(passes);
     pass("pass_key", key);
     pass("phase", event.phase);
-    pass.index_or_null("token", event.token);
+    pass.index("token", event.token);
     pass("begin_ns", event.begin);
     const bool goes_on = key == from.row && from.within > 0;
     std::uint64_t end = bits(goes_on ? from.end : event.begin);
@@ -272,7 +272,7 @@ std::vector<OperationEvent> read_operation_events(SQLite::Database& database, st
     rows.bind(2, goes_on ? from.within : 0);
     next = {.row = key + 1, .within = 0, .end = {}};
     while (rows.executeStep()) {
-      if (events.size() == most) {  // the page is full amid a pass
+      if (events.size() == most) {  // the page is full in the middle of a pass
         next = {.row = key,
                 .within = rows.getColumn(4).getInt64(),
                 .end = Nanoseconds{static_cast<std::int64_t>(end)}};
@@ -284,7 +284,7 @@ std::vector<OperationEvent> read_operation_events(SQLite::Database& database, st
       row("operation", operation);
       row("gap_ns", gap);
       row("duration_ns", event.duration_ns);
-      row.number_or_null("energy_j", event.energy_j);
+      row.number("energy_j", event.energy_j);
       check_operation(operation, operations);
       event.operation = static_cast<std::uint32_t>(operation);
       event.begin = Nanoseconds{static_cast<std::int64_t>(end + static_cast<std::uint64_t>(gap))};

@@ -1,5 +1,5 @@
-// The operations of a run, one row each: millions of them, so that they have a way of their own
-// into the file and out of it.
+// The operations of a run, one row each. There may be millions, so they are written and read by
+// code of their own.
 #pragma once
 
 #include "enprof/model/operation.hpp"
@@ -14,24 +14,25 @@
 
 namespace enprof {
 
-/// Writes all events, in passes: events in a row that worked for one token in one phase. The caller
-/// holds the transaction. Throws SQLite::Exception.
+/// Writes all events, grouped into passes: consecutive events that worked for one token in one
+/// phase. The caller holds the transaction. Throws SQLite::Exception.
 void write_operation_events(SQLite::Database& database, std::int64_t run_key,
                             std::span<const OperationEvent> events);
 
-/// Reads them back, in order. Throws SQLite::Exception; corrupt, where one names an operation that
-/// is not among so many.
+/// Reads the events in order. `operations` is the number of kinds of operation that the run has.
+/// Throws SQLite::Exception; corrupt, if an event names one beyond that number.
 [[nodiscard]] std::vector<OperationEvent> read_operation_events(SQLite::Database& database,
                                                                 std::int64_t run_key,
                                                                 std::size_t operations);
-/// At most so many of them, from a place on, and where it goes on from there. Throws likewise.
+/// Reads at most `most` events, starting at `from`; sets `next` to where the next page starts.
+/// Throws as above.
 [[nodiscard]] std::vector<OperationEvent> read_operation_events(SQLite::Database& database,
                                                                 std::int64_t run_key,
                                                                 std::size_t operations,
                                                                 const RunPlace& from,
                                                                 std::size_t most, RunPlace& next);
 
-/// Throws SQLite::Exception (corrupt) where an event's operation is not among so many.
+/// Throws SQLite::Exception (corrupt) unless 0 <= operation < operations.
 void check_operation(std::int64_t operation, std::size_t operations);
 
 }  // namespace enprof

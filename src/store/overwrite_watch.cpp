@@ -10,8 +10,8 @@ namespace {
 /// https://www.sqlite.org/fileformat2.html#the_database_header
 constexpr std::size_t kHeaderBytes = 100;
 
-/// SQLite's own handle of the database file. To open the file once more would be harmful: closing
-/// that takes away the locks of this process (fcntl).
+/// SQLite's own handle of the database file. Opening the file once more would be harmful: closing
+/// it again would drop this process's locks (fcntl).
 sqlite3_file* file_of(sqlite3* database) {
   sqlite3_file* file = nullptr;
   if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER,
@@ -22,7 +22,7 @@ sqlite3_file* file_of(sqlite3* database) {
   return file;
 }
 
-/// The first bytes of the file; zeros where it is shorter.
+/// The first bytes of the file; zeros if it is shorter.
 bool read_header(sqlite3_file* file, std::span<unsigned char> header) {
   const int code = file->pMethods->xRead(file, header.data(), static_cast<int>(header.size()), 0);
   return code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ;
@@ -37,8 +37,8 @@ std::uint32_t counter_in(std::span<const unsigned char> header) {
   return counter;
 }
 
-/// The index of the log, which is in memory that connections share; null without one. SQLite gives
-/// the part that it has mapped already.
+/// The index of the log, in memory that connections share; null without a log. SQLite returns the
+/// part that it has mapped already.
 volatile const unsigned char* log_index(sqlite3_file* file) {
   constexpr int kRegionBytes = 32768;
   volatile void* region = nullptr;
@@ -65,7 +65,7 @@ std::optional<std::uint32_t> change_counter(sqlite3* database) {
   return counter_in(header);
 }
 
-std::optional<OverwriteWatch::Seen> OverwriteWatch::see(sqlite3* database) {
+std::optional<OverwriteWatch::Snapshot> OverwriteWatch::snapshot(sqlite3* database) {
   sqlite3_file* const file = file_of(database);
   if (file == nullptr) {
     return std::nullopt;
@@ -80,29 +80,28 @@ std::optional<OverwriteWatch::Seen> OverwriteWatch::see(sqlite3* database) {
                     .carried = number_at(index, 96),
                     .attempted = number_at(index, 128)};
   };
-  Seen seen{.progress = progress()};
-  if (!read_header(file, seen.header) || progress() != seen.progress ||
-      seen.progress.attempted > seen.progress.carried) {
-    return std::nullopt;  // somebody is at it
+  Snapshot now{.progress = progress()};
+  if (!read_header(file, now.header) || progress() != now.progress ||
+      now.progress.attempted > now.progress.carried) {
+    return std::nullopt;  // a checkpoint is running
   }
-  return seen;
+  return now;
 }
 
-bool OverwriteWatch::may_follow(const Seen& later, const Seen& earlier) {
-  if (later.header == earlier.header) {
+bool OverwriteWatch::may_come_after(const Snapshot& after, const Snapshot& before) {
+  if (after.header == before.header) {
     return true;
   }
-  return later.progress != earlier.progress &&
-         counter_in(later.header) >= counter_in(earlier.header);
+  return after.progress != before.progress && counter_in(after.header) >= counter_in(before.header);
 }
 
-bool OverwriteWatch::look(sqlite3* database) {
+bool OverwriteWatch::check(sqlite3* database) {
   if (is_overwritten_) {
     return true;
   }
-  if (auto seen = see(database)) {
-    is_overwritten_ = seen_ && !may_follow(*seen, *seen_);
-    seen_ = *std::move(seen);
+  if (auto now = snapshot(database)) {
+    is_overwritten_ = last_ && !may_come_after(*now, *last_);
+    last_ = *std::move(now);
   }
   return is_overwritten_;
 }

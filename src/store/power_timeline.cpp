@@ -39,7 +39,7 @@ std::vector<PowerSeries> read_series(SQLite::Database& database, std::int64_t ru
     ColumnReader column(samples);
     kSampleColumns(column, sample);
     if (sample.domain >= series.size()) {
-      throw SQLite::Exception("a row names a power domain that is not there", SQLITE_CORRUPT);
+      throw SQLite::Exception("a row refers to a power domain that does not exist", SQLITE_CORRUPT);
     }
     series[sample.domain].points.push_back({.begin = sample.begin,
                                             .end = sample.end,

@@ -1,4 +1,4 @@
-// Power against time, without the rest of the run.
+// Power over time, without the rest of the run.
 #pragma once
 
 #include "enprof/store/run_query.hpp"
@@ -18,7 +18,7 @@ namespace enprof {
                                                                std::string_view run_id,
                                                                std::size_t points);
 
-/// The series added up, from edge to edge, where all of them have a point.
+/// The sum of the series, from edge to edge, where all of them have a point.
 [[nodiscard]] std::vector<PowerPoint> add_up(std::span<const PowerSeries> series);
 
 }  // namespace enprof

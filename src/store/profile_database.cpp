@@ -56,7 +56,7 @@ class ProfileDatabase::Impl {
     return health;
   }
 
-  /// Runs a body that reads of one run, wherever it is, in one snapshot.
+  /// Runs a body that reads from one run, saved or kept, in one snapshot.
   template <class Body>
   [[nodiscard]] auto read_of(std::string_view run_id, Body&& body)
       -> std::invoke_result_t<Body, SQLite::Database&> {
@@ -73,7 +73,7 @@ class ProfileDatabase::Impl {
 
  private:
   DatabaseAccess access_;
-  WaitingRuns waiting_;  // tries once more to save them when it goes
+  WaitingRuns waiting_;  // its destructor tries once more to save them
 };
 
 Result<ProfileDatabase> ProfileDatabase::connect(const std::filesystem::path& path,
@@ -125,7 +125,7 @@ Result<void> ProfileDatabase::save_run(const ProfiledRun& run) {
     kLog.error("Failed to save run to database: {}", saved.error().message);
     return saved;
   }
-  impl_->access().drain_log();
+  impl_->access().checkpoint();
   kLog.debug("Added {} power samples for run {}", run.power.samples.size(), run.run_id);
   kLog.info("Profiling run {} saved to database", run.run_id);
   return saved;
@@ -141,7 +141,9 @@ Result<void> ProfileDatabase::begin_run(const ProfiledRun& run,
   }
   return impl_->access().write(
       fmt::format("begin run {}", run.run_id), bytes_to_save(run),
-      [&](SQLite::Database& database) { return enter_run(database, impl_->path(), run); },
+      [&](SQLite::Database& database) {
+        return insert_unfinished_run(database, impl_->path(), run);
+      },
       DatabaseAccess::Try::if_healthy, patience);
 }
 
@@ -151,7 +153,7 @@ Result<void> ProfileDatabase::append_steps(std::string_view run_id, std::span<co
     return not_connected();
   }
   return impl_->access().write(
-      fmt::format("write on run {}", run_id), bytes_to_append(steps),
+      fmt::format("append to run {}", run_id), bytes_to_append(steps),
       [&](SQLite::Database& database) {
         return write_steps(database, impl_->path(), run_id, steps);
       },
@@ -162,10 +164,10 @@ Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
   if (!impl_) {
     return not_connected();
   }
-  const bool is_kept = impl_->waiting().has(run_id);  // with its lock
+  const bool is_kept = impl_->waiting().has(run_id);  // this process then holds its lock
   if (!is_kept) {
-    // What another program writes would be there again with its next step.
-    auto lock = RunLock::take(impl_->path(), run_id);
+    // Another process that is writing the run would create it again with its next step.
+    auto lock = RunLock::acquire(impl_->path(), run_id);
     if (!lock && lock.error().code == ErrorCode::busy) {
       return std::unexpected(std::move(lock.error()));
     }
@@ -177,8 +179,8 @@ Result<bool> ProfileDatabase::delete_run(std::string_view run_id) {
     if (auto removed = remove_journal(journal_path(impl_->path(), run_id)); !removed) {
       return std::unexpected(std::move(removed.error()));
     }
-    // Not before: where the database cannot be written, the run stays where it is.
-    *erased = (is_kept && impl_->waiting().forget(run_id)) || *erased;
+    // Only now: if the database cannot be written, the run stays kept.
+    *erased = (is_kept && impl_->waiting().drop(run_id)) || *erased;
   }
   return erased;
 }
@@ -341,7 +343,7 @@ Result<RunSummaries> ProfileDatabase::summaries(std::span<const std::string> run
   return impl_->access().read(
       "list the runs", [&](SQLite::Database& database) -> Result<RunSummaries> {
         return impl_->waiting().with([&](KeptRuns& kept) {
-          // Those at the beginning that are in the same place.
+          // The leading ids that are in the same place, kept or saved.
           const auto is_kept = [&](const std::string& id) { return kept.has(id); };
           if (!run_ids.empty() && is_kept(run_ids.front())) {
             const auto end = std::ranges::find_if_not(run_ids, is_kept);
@@ -361,7 +363,7 @@ Result<std::vector<std::string>> ProfileDatabase::unfinished_runs() {
                               [&](SQLite::Database& database) -> Result<std::vector<std::string>> {
                                 std::vector<std::string> runs = find_unfinished_runs(database);
                                 std::erase_if(runs, [&](const std::string& run_id) {
-                                  return impl_->waiting().has(run_id);  // it is over
+                                  return impl_->waiting().has(run_id);  // it is finished
                                 });
                                 return runs;
                               });
@@ -408,13 +410,13 @@ Result<void> ProfileDatabase::vacuum() {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->access().use("give back the unused space of the database",
-                             2 * file_bytes(impl_->path()),
-                             [](Connection& connection) -> Result<void> {
-                               connection.database().exec("VACUUM");
-                               connection.drain_log("TRUNCATE");
-                               return {};
-                             });
+  return impl_->access().with_connection("give back the unused space of the database",
+                                         2 * file_bytes(impl_->path()),
+                                         [](Connection& connection) -> Result<void> {
+                                           connection.database().exec("VACUUM");
+                                           connection.checkpoint("TRUNCATE");
+                                           return {};
+                                         });
 }
 
 Result<std::vector<RunSummary>> ProfileDatabase::prune(const PruneRule& rule, bool apply) {
@@ -443,7 +445,7 @@ Result<void> ProfileDatabase::backup(const std::filesystem::path& target) {
   if (!impl_) {
     return not_connected();
   }
-  return impl_->access().use("copy the database", 0, [&](Connection& connection) {
+  return impl_->access().with_connection("copy the database", 0, [&](Connection& connection) {
     return back_up(connection.database(), target);
   });
 }
@@ -455,8 +457,8 @@ Result<RestoreReport> ProfileDatabase::restore(const std::filesystem::path& path
 
 void ProfileDatabase::tend() {
   if (impl_) {
-    impl_->waiting().save_where_due();
-    impl_->access().rest();
+    impl_->waiting().save_if_due();
+    impl_->access().close_if_idle();
   }
 }
 
@@ -478,7 +480,7 @@ bool ProfileDatabase::is_unsaved(std::string_view run_id) const {
 }
 
 std::vector<std::string> ProfileDatabase::save_unsaved_runs() {
-  return impl_ ? impl_->waiting().save() : std::vector<std::string>{};
+  return impl_ ? impl_->waiting().save_all() : std::vector<std::string>{};
 }
 
 bool ProfileDatabase::keep_run(const ProfiledRun& run, std::unique_ptr<RunLock> lock,

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::sample_run;
 
-/// What the database has under an id; errors fail the test.
+/// The run that is stored under an id; errors fail the test.
 std::optional<ProfiledRun> stored(ProfileDatabase& database, std::string_view run_id) {
   auto run = database.get_run(run_id);
   EXPECT_TRUE(run) << run.error().message;
@@ -49,7 +49,7 @@ TEST(ProfileDatabaseDisk, AFullDiskTakesTheWholeRunBack) {
       << saved.error().message;
   EXPECT_NE(saved.error().hint.find("df -h " + tmpfs.path().string()), std::string::npos);
 
-  // Nothing of it is there, the space is given back, and the next run is saved.
+  // None of it is stored, the space is free again, and the next run is saved.
   EXPECT_EQ(stored(*database, "large"), std::nullopt);
   EXPECT_GE(fs::space(tmpfs.path()).available, free_before);
   EXPECT_EQ(stored(*database, "small"), sample_run("small"));
@@ -59,7 +59,7 @@ TEST(ProfileDatabaseDisk, AFullDiskTakesTheWholeRunBack) {
 TEST(ProfileDatabaseDisk, OnAFullDiskConnectLeavesNothing) {
   int refusals = 0;
   int connections = 0;
-  for (int kilobytes = 4; kilobytes <= 320; kilobytes += 4) {  // it gets one step further each time
+  for (int kilobytes = 4; kilobytes <= 320; kilobytes += 4) {  // each time it gets one step further
     const testing::Tmpfs tmpfs(std::to_string(kilobytes) + "k");
     if (!tmpfs.mounted()) {
       GTEST_SKIP() << tmpfs.why_not();
@@ -109,7 +109,7 @@ TEST(ProfileDatabaseDisk, FillsUpAtAnyStepAndStaysWhole) {
   }
 }
 
-/// Writes a file until there is not a byte left.
+/// Writes to a file until the disk is full.
 void fill(const fs::path& file) {
   std::ofstream ballast(file, std::ios::binary);
   for (std::size_t piece = 4096; piece > 0; piece /= 4096) {
@@ -134,7 +134,7 @@ TEST(ProfileDatabaseDisk, WithoutAByteLeftItIsReadAsItIsAndOpenedAsSoonAsThereIs
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::too_large) << refused.error().message;
   EXPECT_NE(refused.error().hint.find("df -h"), std::string::npos) << refused.error().hint;
-  EXPECT_EQ(refused.error().hint.find("prune"), std::string::npos) << "it needs room";
+  EXPECT_EQ(refused.error().hint.find("prune"), std::string::npos) << "pruning needs room";
   {
     auto database = ProfileDatabase::connect(path, {.access = Access::read_only});
     ASSERT_TRUE(database) << database.error().message;
@@ -171,7 +171,8 @@ TEST(ProfileDatabaseDisk, ALimitOnTheSizeOfFilesIsNamedWhicheverFileItIs) {
     database = ProfileDatabase{};
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
     EXPECT_EQ(error.code, ErrorCode::too_large) << error.message;
-    EXPECT_NE(error.message.find("larger than files may be"), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find("would exceed the limit on file sizes"), std::string::npos)
+        << error.message;
     EXPECT_NE(error.hint.find("ulimit"), std::string::npos) << error.hint;
     EXPECT_TRUE(ProfileDatabase::connect(dir.path() / "profiles.db")->check()->good());
   }

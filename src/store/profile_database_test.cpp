@@ -7,6 +7,7 @@
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 #include "support/unprivileged.hpp"
+#include "support/wait_until.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
@@ -14,8 +15,10 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -30,7 +33,7 @@ using testing::sample_run;
 
 constexpr DatabaseOptions kImpatient{.busy_timeout = milliseconds{30}};
 
-/// What the database has under an id; errors fail the test.
+/// The run that is stored under an id; errors fail the test.
 std::optional<ProfiledRun> stored(ProfileDatabase& database, std::string_view run_id) {
   auto run = database.get_run(run_id);
   EXPECT_TRUE(run) << run.error().message;
@@ -47,7 +50,7 @@ class ProfileDatabaseTest : public ::testing::Test {
   [[nodiscard]] SQLite::Database raw() const {
     return SQLite::Database(path_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   }
-  /// connect() must refuse with these.
+  /// Expects connect() to fail with this code.
   static Error refused(const fs::path& path, ErrorCode code) {
     const auto database = ProfileDatabase::connect(path, kImpatient);
     EXPECT_FALSE(database) << path;
@@ -84,9 +87,9 @@ TEST_F(ProfileDatabaseTest, MakesTheDirectoriesOnTheWay) {
   EXPECT_TRUE(fs::is_regular_file(path));
 }
 
-TEST_F(ProfileDatabaseTest, WhatIsSavedIsThereAfterReopening) {
+TEST_F(ProfileDatabaseTest, SavedRunsAreThereAfterReopening) {
   ASSERT_TRUE(open().save_run(sample_run()));
-  EXPECT_EQ(files(), std::vector<std::string>{"profiles.db"}) << "the log is read in at the close";
+  EXPECT_EQ(files(), std::vector<std::string>{"profiles.db"}) << "closing checkpoints the log";
   ProfileDatabase again = open();
   EXPECT_EQ(stored(again, sample_run().run_id), sample_run());
 }
@@ -119,12 +122,12 @@ TEST_F(ProfileDatabaseTest, ADeletedRunLeavesNoRowInAnyTable) {
     return counts;
   };
   const auto none = rows();
-  EXPECT_EQ(none.size(), 24U);
+  EXPECT_EQ(none.size(), 25U);
   ASSERT_TRUE(database.save_run(sample_run("keep")));
   const auto one = rows();
   for (const auto& [table, count] : one) {
     EXPECT_GT(count, table == "run_steps" ? -1 : 0)
-        << table << ": the sample run has something for each";
+        << table << ": the sample run has rows for each table";
   }
   ASSERT_TRUE(database.save_run(sample_run("go")));
 
@@ -207,7 +210,7 @@ TEST_F(ProfileDatabaseTest, WithoutAConnectionEveryCallSaysSo) {
   refused(database.prune({}, true));
   refused(database.backup(dir_.path() / "copy.db"));
   EXPECT_EQ(database.health().state, BreakerState::open);
-  ASSERT_TRUE(database.health().last_error) << "what was never connected is not well";
+  ASSERT_TRUE(database.health().last_error) << "a database that was never connected is not healthy";
   EXPECT_EQ(database.health().last_error->code, ErrorCode::not_running);
   EXPECT_TRUE(files().empty());
 }
@@ -227,7 +230,7 @@ TEST_F(ProfileDatabaseTest, AfterAMoveTheOldObjectSaysSo) {
   // NOLINTEND(bugprone-use-after-move)
 }
 
-TEST_F(ProfileDatabaseTest, WhatIsNoDatabaseIsRefusedAndLeftAsItIs) {
+TEST_F(ProfileDatabaseTest, AFileThatIsNotADatabaseIsRefusedAndUnchanged) {
   for (const std::string& content : {std::string{"GGUF"}, std::string(100'000, 'x')}) {
     const fs::path path = dir_.write("model.gguf", content);
     const Error error = refused(path, ErrorCode::corrupt);
@@ -291,17 +294,41 @@ TEST_F(ProfileDatabaseTest, ALockedFileIsBusyAfterTheTimeout) {
   EXPECT_TRUE(database->save_run(sample_run()));
 }
 
+#if defined(__linux__)
+
+/// How often a thread of this process has given its CPU up to wait for something.
+long waits_of(pid_t thread) {
+  std::ifstream in("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string line; std::getline(in, line);) {
+    constexpr std::string_view kName = "voluntary_ctxt_switches:";
+    if (line.starts_with(kName)) {
+      return std::stol(line.substr(kName.size()));
+    }
+  }
+  return 0;
+}
+
 TEST_F(ProfileDatabaseTest, ALockIsWaitedFor) {
-  ProfileDatabase database = open();
+  auto database = ProfileDatabase::connect(path_, {.busy_timeout = testing::kLongWait});
+  ASSERT_TRUE(database) << database.error().message;
   auto writer = raw();
   writer.exec("BEGIN IMMEDIATE");
-  const std::jthread release([&] {
-    std::this_thread::sleep_for(milliseconds{100});
-    writer.exec("COMMIT");
+  std::atomic<pid_t> thread{0};
+  std::atomic<bool> is_saved{false};
+  const std::jthread saving([&] {
+    thread = ::gettid();
+    const auto saved = database->save_run(sample_run());
+    EXPECT_TRUE(saved) << saved.error().message;
+    is_saved = true;
   });
-  const auto saved = database.save_run(sample_run());
-  EXPECT_TRUE(saved) << saved.error().message;
+  testing::wait_until("the run is about to be saved", [&] { return thread != 0; });
+  testing::wait_until("it waits for the lock, time and again",
+                      [&, before = waits_of(thread)] { return waits_of(thread) >= before + 5; });
+  EXPECT_FALSE(is_saved);
+  writer.exec("COMMIT");
 }
+
+#endif
 
 TEST_F(ProfileDatabaseTest, SeveralProgramsMayStartAtOnceOnANewFile) {
   for (int round = 0; round < 5; ++round) {
@@ -382,7 +409,7 @@ TEST_F(ProfileDatabaseTest, DecimalCommasChangeNothing) {
   EXPECT_EQ(raw().execAndGet("SELECT count(*) FROM runs WHERE carbon_g_per_kwh = 123.4").getInt(),
             1);
   if (!german.whole()) {
-    GTEST_SKIP() << testing::GermanLocale::kWhyNot;
+    GTEST_SKIP() << testing::GermanLocale::why_not();
   }
 }
 

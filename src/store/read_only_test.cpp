@@ -1,4 +1,4 @@
-// Databases that may be read and not written.
+// Databases that may be read but not written.
 #include "enprof/base/log.hpp"
 #include "enprof/store/profile_database.hpp"
 
@@ -70,7 +70,7 @@ TEST_F(ReadOnly, WhatAnotherProgramHasInItsLogIsReadToo) {
   EXPECT_EQ(database->list_runs()->total, 1U);
 }
 
-TEST_F(ReadOnly, ALogThatCannotBeReadIsTold) {
+TEST_F(ReadOnly, ALogThatCannotBeReadIsReported) {
   const fs::path taken = dir_.path() / "taken.db";
   {
     auto writer = ProfileDatabase::connect(path_);
@@ -79,7 +79,7 @@ TEST_F(ReadOnly, ALogThatCannotBeReadIsTold) {
     ProfiledRun begun;
     begun.run_id = "r";
     ASSERT_TRUE(StepStore(*writer).begin_run(begun));
-    // As a program that was killed leaves them, and without the index of the log.
+    // The files that a killed program leaves, without the index of the log.
     fs::copy_file(path_, taken);
     fs::copy_file(path_.string() + "-wal", taken.string() + "-wal");
   }
@@ -100,7 +100,7 @@ TEST_F(ReadOnly, AnOlderFileSaysWhatToDo) {
   const auto database = ProfileDatabase::connect(path_, kToRead);
   ASSERT_FALSE(database);
   EXPECT_EQ(database.error().code, ErrorCode::unsupported);
-  EXPECT_NE(database.error().message.find("may not bring this file up to date"), std::string::npos)
+  EXPECT_NE(database.error().message.find("may not migrate this file"), std::string::npos)
       << database.error().message;
   EXPECT_NE(database.error().hint.find("cp "), std::string::npos);
   EXPECT_EQ(files(dir_.path()), before);
@@ -126,7 +126,8 @@ TEST_F(ReadOnly, OfAnotherUser) {
   EXPECT_NE(refused.error().hint.find("It belongs to user root"), std::string::npos)
       << refused.error().hint;
   EXPECT_NE(refused.error().hint.find("enprof runs --db"), std::string::npos);
-  EXPECT_EQ(refused.error().hint.find("chmod"), std::string::npos) << "this user may not";
+  EXPECT_EQ(refused.error().hint.find("chmod"), std::string::npos)
+      << "this user may not change the mode";
   auto database = ProfileDatabase::connect(path_, kToRead);
   ASSERT_TRUE(database) << database.error().message;
   EXPECT_EQ(database->list_runs()->total, 1U);

@@ -11,24 +11,24 @@ constexpr Logger kLog{"store"};
 
 }  // namespace
 
-void ReadingConnections::follow(Connection& main) {
+void ReadingConnections::lend_for(Connection& main) {
   auto file = FileIdentity::of(path_);
   if (main.lost()) {
-    file.reset();  // it was replaced in this moment
+    file.reset();  // it was replaced just now
   }
   const std::lock_guard lock(mutex_);
   file_ = file;
   watch_ = main.watch();
 }
 
-void ReadingConnections::stop() {
+void ReadingConnections::stop_lending() {
   std::vector<std::unique_ptr<Connection>> ended;
   const std::lock_guard lock(mutex_);
   file_.reset();
   ended.swap(idle_);
 }
 
-std::unique_ptr<Connection> ReadingConnections::take() {
+std::unique_ptr<Connection> ReadingConnections::borrow() {
   std::unique_ptr<Connection> connection;
   std::optional<FileIdentity> file;
   std::optional<OverwriteWatch> watch;
@@ -48,11 +48,11 @@ std::unique_ptr<Connection> ReadingConnections::take() {
     return connection;
   }
   if (connection && connection->is_overwritten()) {
-    return nullptr;  // the main connection finds the same
+    return nullptr;  // the main connection will notice the same
   }
-  connection.reset();  // of the file that lay here before
+  connection.reset();  // it has the previous file open
   auto opened = Connection::open_another(path_, options_);
-  // Before the first look into it: a log that belongs to another file would be taken for its own.
+  // Check before the first read: SQLite would take a log of another file for this file's own.
   if (opened && FileIdentity::of(path_) == file && !(*opened)->lost()) {
     const auto ready = (*opened)->prepare_to_read(watch);
     if (ready && !(*opened)->lost()) {

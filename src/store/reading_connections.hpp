@@ -1,4 +1,4 @@
-// Connections that only read, so that who reads waits for nobody who writes.
+// Connections for reading, so that readers do not wait for writers.
 #pragma once
 
 #include "store/connection.hpp"
@@ -14,21 +14,22 @@
 
 namespace enprof {
 
-/// Lends connections to the file that the main connection has open, and keeps a few for the next
-/// who asks. Threads: any.
+/// Lends connections to the file that the main connection has open, and keeps a few for later
+/// readers. Threads: any.
 class ReadingConnections {
  public:
   ReadingConnections(std::filesystem::path path, const DatabaseOptions& options)
       : path_(std::move(path)), options_(options) {}
 
-  /// The main connection has opened the file at the path: connections to that one are lent.
-  void follow(Connection& main);
-  /// The main connection has lost its file: until follow(), nothing is lent.
-  void stop();
+  /// The main connection has opened the file at the path: lends connections to that file from now
+  /// on.
+  void lend_for(Connection& main);
+  /// The main connection has lost its file: lends nothing until lend_for() is called again.
+  void stop_lending();
 
-  /// Null where there is none to lend, as the file is another one by now or cannot be opened once
-  /// more: the main connection then finds out why, or serves in its place.
-  [[nodiscard]] std::unique_ptr<Connection> take();
+  /// Null if no connection can be lent, because the file was replaced or cannot be opened once
+  /// more. The caller then uses the main connection, which finds out why.
+  [[nodiscard]] std::unique_ptr<Connection> borrow();
   void give_back(std::unique_ptr<Connection> connection);
 
  private:
@@ -36,9 +37,9 @@ class ReadingConnections {
 
   const std::filesystem::path path_;
   const DatabaseOptions options_;
-  std::mutex mutex_;  // guards what follows; never held while a file is looked at
+  std::mutex mutex_;  // guards what follows; never held while looking at a file
   std::optional<FileIdentity> file_;
-  std::optional<OverwriteWatch> watch_;  // what was seen of it last
+  std::optional<OverwriteWatch> watch_;  // the last snapshot of the file
   std::vector<std::unique_ptr<Connection>> idle_;
 };
 

@@ -1,4 +1,4 @@
-// Files that change places while programs have them open, or after these were killed.
+// Files that are replaced while programs have them open, or after these programs were killed.
 #include "enprof/store/profile_database.hpp"
 
 #include "store/log_owner.hpp"
@@ -19,7 +19,6 @@
 #include <string>
 #include <sys/wait.h>
 #include <system_error>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -52,7 +51,7 @@ class ReplacedFile : public ::testing::Test {
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_TRUE(report->good()) << report->problems.front();
   }
-  /// What lies in the log alone: begun, with a long step, and not carried over.
+  /// A run that is only in the log: begun, with a long step, and not checkpointed.
   static void begin(ProfileDatabase& database, const std::string& run_id) {
     ProfiledRun run;
     run.run_id = run_id;
@@ -60,7 +59,7 @@ class ReplacedFile : public ::testing::Test {
     ASSERT_TRUE(StepStore(database).append_steps(
         run_id, std::vector<RunStep>{{0, std::string(50'000, 's')}}));
   }
-  /// A program that begins a run and is killed: its log stays.
+  /// A program that begins a run and is killed: its log remains.
   static void begin_and_die(const fs::path& path, const std::string& run_id) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
@@ -79,7 +78,7 @@ class ReplacedFile : public ::testing::Test {
     ASSERT_GT(fs::file_size(path.string() + "-wal"), 0U);
   }
 
-  /// In place, as `cp` does it, and by another process, as its locks are its own.
+  /// In place, as `cp` does it, and in another process, because locks belong to processes.
   static void copy_over(const fs::path& from, const fs::path& to) {
     const auto before = FileIdentity::of(to);
     const pid_t child = fork();
@@ -94,8 +93,10 @@ class ReplacedFile : public ::testing::Test {
     ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     ASSERT_EQ(FileIdentity::of(to), before) << "it is the very same file";
   }
-  /// Until the next attempt takes the copy for whole.
-  static void settle() { std::this_thread::sleep_for(std::chrono::milliseconds{350}); }
+  /// As if a copy had been written so long ago: it is taken for whole after a while.
+  static void set_age(const fs::path& path, std::chrono::seconds age) {
+    fs::last_write_time(path, fs::file_time_type::clock::now() - age);
+  }
 
   const testing::TempDir dir_;
   const fs::path path_ = dir_.path() / "profiles.db";
@@ -112,7 +113,7 @@ TEST_F(ReplacedFile, AMovedFileIsWholeAndCanBePutBack) {
   {
     SQLite::Database moved(away_.string());
     EXPECT_EQ(moved.execAndGet("SELECT count(*) FROM run_steps").getInt(), 1)
-        << "what was in the log only";
+        << "this was only in the log";
   }
   ASSERT_TRUE(database.save_run(sample_run("new"))) << "in a new file";
   begin(database, "newer");
@@ -130,7 +131,7 @@ TEST_F(ReplacedFile, ACopyThatIsMovedIntoPlaceKeepsItsContent) {
   ASSERT_TRUE(server.save_run(sample_run("newer")));
   begin(server, "newest");
   fs::rename(away_, path_);
-  // Another program comes before the server has noticed.
+  // Another program opens the file before the server has noticed.
   ProfileDatabase other = open(path_);
   expect_good(other);
   EXPECT_EQ(runs(other), std::vector<std::string>{"old"});
@@ -156,7 +157,7 @@ TEST_F(ReplacedFile, TheLogOfAProgramThatWasKilledIsNotReplayedIntoAnotherFile) 
     EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
     expect_good(database);
   }
-  // As the warning says.
+  // Do what the warning says.
   ASSERT_TRUE(fs::exists(aside_));
   fs::rename(aside_, replaced.string() + "-wal");
   ProfileDatabase database = open(replaced);
@@ -174,7 +175,7 @@ TEST_F(ReplacedFile, ALogWhoseFileIsGoneIsNotDeleted) {
 
 TEST_F(ReplacedFile, ALogThatBelongsToItsFileIsRead) {
   begin_and_die(path_, "victim");
-  // Copied together, by whatever way, they still belong together.
+  // Files that are copied together still belong together.
   const fs::path copies = dir_.path() / "copies";
   fs::create_directory(copies);
   for (const char* const suffix : {"", "-wal", "-owner"}) {
@@ -227,12 +228,12 @@ TEST_F(ReplacedFile, ARunIsLockedByWhateverNameItsDatabaseHas) {
   static_cast<void>(open(path_));
   const fs::path link = dir_.path() / "link.db";
   fs::create_symlink(path_, link);
-  const auto lock = RunLock::take(path_, "r");
+  const auto lock = RunLock::acquire(path_, "r");
   ASSERT_TRUE(lock);
-  EXPECT_EQ(RunLock::take(link, "r").error().code, ErrorCode::busy);
+  EXPECT_EQ(RunLock::acquire(link, "r").error().code, ErrorCode::busy);
 }
 
-TEST_F(ReplacedFile, AFileThatNobodyUsesIsLetGo) {
+TEST_F(ReplacedFile, AnIdleFileIsClosed) {
   testing::ManualClock clock;
   ProfileDatabase database = open(path_, {.clock = &clock});
   ASSERT_TRUE(database.save_run(sample_run("old")));
@@ -243,7 +244,7 @@ TEST_F(ReplacedFile, AFileThatNobodyUsesIsLetGo) {
   clock.advance(std::chrono::seconds{2});
   database.tend();
   EXPECT_FALSE(fs::exists(path_.string() + "-wal"));
-  // In place, as cp does it: the very same file.
+  // In place, as cp does it: the inode stays.
   fs::copy_file(away_, path_, fs::copy_options::overwrite_existing);
   EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
   expect_good(database);
@@ -271,11 +272,11 @@ TEST_F(ReplacedFile, ACopyOverAFileThatIsInUseIsNoticedAndStaysWhole) {
     const Error lost =
         reads_first ? database.list_runs().error() : database.save_run(sample_run("no")).error();
     EXPECT_EQ(lost.code, ErrorCode::io);
-    EXPECT_NE(lost.message.find("was written over while it was open"), std::string::npos)
+    EXPECT_NE(lost.message.find("was overwritten while it was open"), std::string::npos)
         << lost.message;
     EXPECT_NE(lost.hint.find("enprof db restore FILE --db"), std::string::npos) << lost.hint;
     EXPECT_GT(fs::file_size(aside), 0U) << "it is not replayed into the copy";
-    settle();
+    set_age(path, std::chrono::seconds{1});
     EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
     expect_good(database);
     ASSERT_TRUE(database.save_run(sample_run("after")));
@@ -301,7 +302,7 @@ TEST_F(ReplacedFile, AProgramThatEndsLeavesACopyOverItsFileAsItIs) {
   expect_good(database);
 }
 
-/// Another program, which does its steps one by one when it is told to.
+/// Another process, which takes its next step when told to.
 class OtherProgram {
  public:
   template <class... Steps>
@@ -328,7 +329,7 @@ class OtherProgram {
     }
     waitpid(child_, nullptr, 0);
   }
-  /// False where the next step fails.
+  /// False if the next step fails.
   [[nodiscard]] bool next() {
     char answer = 'n';
     return write(orders_[1], "x", 1) == 1 && read(answers_[0], &answer, 1) == 1 && answer == 'y';
@@ -349,7 +350,7 @@ TEST_F(ReplacedFile, EachProgramThatHasTheFileOpenNoticesThatItWasWrittenOver) {
       },
       [&] { return !second->list_runs().has_value(); },
       [&] {
-        settle();
+        set_age(path_, std::chrono::seconds{1});
         return runs(*second) == std::vector<std::string>{"after", "old"} && second->check()->good();
       });
   ProfileDatabase first = open(path_);
@@ -360,10 +361,10 @@ TEST_F(ReplacedFile, EachProgramThatHasTheFileOpenNoticesThatItWasWrittenOver) {
   begin(first, "newest");
   copy_over(away_, path_);
   EXPECT_FALSE(first.list_runs());
-  settle();
+  set_age(path_, std::chrono::seconds{1});
   EXPECT_EQ(runs(first), std::vector<std::string>{"old"});
   ASSERT_TRUE(first.save_run(sample_run("after")));
-  EXPECT_TRUE(other.next()) << "its log is that of the file before";
+  EXPECT_TRUE(other.next()) << "its log belongs to the previous file";
   EXPECT_TRUE(other.next());
   expect_good(first);
 }
@@ -377,10 +378,11 @@ TEST_F(ReplacedFile, HalfACopyIsNotOpened) {
   dir_.write("half", copy.substr(0, copy.size() / 2));
   copy_over(dir_.path() / "half", path_);
   EXPECT_FALSE(database.list_runs());
+  set_age(path_, std::chrono::seconds{0});
   EXPECT_EQ(database.list_runs().error().code, ErrorCode::busy);
   EXPECT_EQ(fs::file_size(path_), copy.size() / 2);
   copy_over(away_, path_);
-  settle();
+  set_age(path_, std::chrono::seconds{1});
   EXPECT_EQ(runs(database), std::vector<std::string>{"old"});
   expect_good(database);
 }
@@ -417,8 +419,8 @@ TEST_F(ReplacedFile, WhatOtherProgramsWriteIsNotTakenForACopy) {
     }
     const auto seen = first.list_runs();
     ASSERT_TRUE(seen) << seen.error().message;
-    const auto likewise = second.list_runs();
-    ASSERT_TRUE(likewise) << likewise.error().message;
+    const auto again = second.list_runs();
+    ASSERT_TRUE(again) << again.error().message;
   }
 }
 

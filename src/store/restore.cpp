@@ -35,7 +35,7 @@ namespace fs = std::filesystem;
 
 constexpr Logger kLog{"store"};
 
-/// With the log that lies beside it, where it was copied together with one.
+/// Opens a copy together with its log, if one was copied with it.
 SQLite::Database open_with_log(const fs::path& file) {
   bool skipped_log = false;
   SQLite::Database database = open_to_read(file, skipped_log);
@@ -48,7 +48,7 @@ SQLite::Database open_with_log(const fs::path& file) {
 constexpr const char* kWrittenByBackup = "Name a file that enprof db backup has written.";
 
 /// https://www.sqlite.org/fileformat2.html#magic_header_string
-bool begins_as_a_database(const fs::path& path) {
+bool has_database_magic(const fs::path& path) {
   constexpr std::string_view kMagic{"SQLite format 3\0", 16};
   std::array<char, kMagic.size()> begin{};
   std::ifstream in(path, std::ios::binary);
@@ -56,7 +56,7 @@ bool begins_as_a_database(const fs::path& path) {
   return in.gcount() == 0 || (in && std::string_view{begin.data(), begin.size()} == kMagic);
 }
 
-/// A copy that is to be put in place: ours, whole, and not newer than this program.
+/// The copy to restore: ours, undamaged, and not newer than this program.
 class Copy {
  public:
   static Result<Copy> open(const fs::path& path) {
@@ -65,7 +65,7 @@ class Copy {
       return fail(ErrorCode::not_found, fmt::format("There is no copy {}", path.string()),
                   kWrittenByBackup);
     }
-    if (!begins_as_a_database(path)) {
+    if (!has_database_magic(path)) {
       return fail(ErrorCode::corrupt,
                   fmt::format("The copy {} is not a database. Nothing was changed", path.string()),
                   kWrittenByBackup);
@@ -93,7 +93,7 @@ class Copy {
     const int version = schema_version(database_);
     if (version == 0) {
       return fail(ErrorCode::invalid_argument,
-                  fmt::format("{} is empty: there is nothing to put back", path.string()),
+                  fmt::format("{} is empty: there is nothing to restore", path.string()),
                   kWrittenByBackup);
     }
     std::string problem;
@@ -107,7 +107,7 @@ class Copy {
       return fail(
           ErrorCode::corrupt,
           fmt::format("The copy {} is damaged: {}. Nothing was changed", path.string(), problem),
-          fmt::format("Save what can be read of it, and put that back: enprof db check "
+          fmt::format("Save what can be read of it, and restore that: enprof db check "
                       "--db {0} --salvage {0}.salvaged",
                       shell_quote(path.string())));
     }
@@ -117,11 +117,11 @@ class Copy {
   SQLite::Database database_;
 };
 
-/// Writes all pages in one transaction: who reads meanwhile goes on with what was there before, and
-/// then sees the copy.
+/// Writes all pages in one transaction: readers see the previous content until it ends, and then
+/// the copy.
 void overwrite(SQLite::Database& target, SQLite::Database& copy) {
   SQLite::Backup backup(target, copy);
-  // SQLite does not wait by itself for the lock on the target.
+  // SQLite does not itself wait for the lock on the target.
   constexpr auto kPatience = std::chrono::seconds{10};
   constexpr auto kPause = std::chrono::milliseconds{50};
   const auto began = std::chrono::steady_clock::now();
@@ -142,7 +142,7 @@ std::int64_t page_size(SQLite::Database& database) {
   return database.execAndGet("PRAGMA page_size").getInt64();
 }
 
-/// Takes a file away at the end.
+/// Removes a file when destroyed.
 class Temporary {
  public:
   explicit Temporary(fs::path path) : path_(std::move(path)) { remove(); }
@@ -161,9 +161,9 @@ class Temporary {
   fs::path path_;
 };
 
-/// SQLite copies pages as they are, and those of a file with a log cannot change their size.
-Result<void> overwrite_with_pages_of_its_size(SQLite::Database& target, SQLite::Database& copy,
-                                              const fs::path& file) {
+/// SQLite copies pages as they are, and the page size of a file in WAL mode cannot change.
+Result<void> overwrite_with_target_page_size(SQLite::Database& target, SQLite::Database& copy,
+                                             const fs::path& file) {
   if (page_size(target) == page_size(copy)) {
     overwrite(target, copy);
     return {};
@@ -189,7 +189,7 @@ std::size_t count_runs(SQLite::Database& database) {
   return static_cast<std::size_t>(database.execAndGet("SELECT count(*) FROM runs").getInt64());
 }
 
-/// Moves a database away, with its logs, that cannot be opened.
+/// Moves a database that cannot be opened away, with its logs.
 Result<void> move_away(const fs::path& file, const fs::path& kept) {
   for (const char* const suffix : {"-wal", "-journal", ""}) {
     const fs::path from = beside(file, suffix);
@@ -197,23 +197,24 @@ Result<void> move_away(const fs::path& file, const fs::path& kept) {
       return fail(error_code_from_errno(errno),
                   fmt::format("Cannot move {} away: {}", from.string(),
                               std::generic_category().message(errno)),
-                  "See to it that you may write to that directory.");
+                  "Check that you may write to that directory.");
     }
   }
   std::error_code none;
   fs::remove(beside(file, "-shm"), none);
-  forget_log_owner(file);
+  remove_log_owner_record(file);
   return {};
 }
 
-Result<RestoreReport> into_open_file(Connection& connection, Copy& copy, const fs::path& kept) {
+Result<RestoreReport> restore_into_open_file(Connection& connection, Copy& copy,
+                                             const fs::path& kept) {
   if (auto saved = back_up(connection.database(), kept); !saved) {
     return std::unexpected(std::move(saved.error()));
   }
   const auto put =
-      guarded(connection.action("put the copy back", bytes_of(copy.database())),
+      guarded(connection.action("restore the copy", bytes_of(copy.database())),
               [&]() -> Result<RestoreReport> {
-                if (auto written = overwrite_with_pages_of_its_size(
+                if (auto written = overwrite_with_target_page_size(
                         connection.database(), copy.database(), connection.file());
                     !written) {
                   return std::unexpected(std::move(written.error()));
@@ -223,17 +224,17 @@ Result<RestoreReport> into_open_file(Connection& connection, Copy& copy, const f
                     !current) {
                   return std::unexpected(std::move(current.error()));
                 }
-                connection.drain_log("TRUNCATE");
+                connection.checkpoint("TRUNCATE");
                 return RestoreReport{.runs = count_runs(connection.database()), .kept = kept};
               });
   if (!put) {
     std::error_code none;
-    fs::remove(kept, none);  // what was there is there
+    fs::remove(kept, none);  // the previous content is still in the database
   }
   return put;
 }
 
-Result<RestoreReport> into_new_file(const fs::path& path, Copy& copy) {
+Result<RestoreReport> restore_into_new_file(const fs::path& path, Copy& copy) {
   if (auto clear = set_aside_foreign_log(follow_links(path)); !clear) {
     return std::unexpected(std::move(clear.error()));
   }
@@ -263,12 +264,12 @@ Result<RestoreReport> restore_database(const fs::path& path, const fs::path& cop
     return std::unexpected(std::move(copy.error()));
   }
   if (!FileIdentity::of(file)) {
-    return into_new_file(path, *copy);
+    return restore_into_new_file(path, *copy);
   }
-  const fs::path kept = free_name(beside(file, ".before-restore"));
+  const fs::path kept = unused_name(beside(file, ".before-restore"));
   auto connection = Connection::open(path, {});
   if (connection) {
-    return into_open_file(**connection, *copy, kept);
+    return restore_into_open_file(**connection, *copy, kept);
   }
   if (connection.error().code != ErrorCode::corrupt &&
       connection.error().code != ErrorCode::unsupported) {
@@ -278,7 +279,7 @@ Result<RestoreReport> restore_database(const fs::path& path, const fs::path& cop
   if (auto moved = move_away(file, kept); !moved) {
     return std::unexpected(std::move(moved.error()));
   }
-  auto report = into_new_file(path, *copy);
+  auto report = restore_into_new_file(path, *copy);
   if (report) {
     report->kept = kept;
   }

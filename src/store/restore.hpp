@@ -1,4 +1,4 @@
-// Putting a copy back in a database's place.
+// Restores a database from a copy.
 #pragma once
 
 #include "enprof/base/error.hpp"

@@ -32,7 +32,7 @@ class Restore : public ::testing::Test {
     EXPECT_TRUE(list) << list.error().message;
     return list ? list->total : 0;
   }
-  /// A database with the runs a and b, and a copy of it from when there was but a.
+  /// Makes a database with the runs a and b, and a copy from when it had only a.
   void make_both() const {
     ProfileDatabase database = open(path_);
     ASSERT_TRUE(database.save_run(sample_run("a")));
@@ -60,7 +60,7 @@ TEST_F(Restore, ProgramsThatHaveItOpenSeeTheCopyAndGoOn) {
   EXPECT_TRUE(server.check()->good());
   ProfileDatabase before = open(kept_);
   EXPECT_EQ(count(before), 2U) << "what was there";
-  // Once more: nothing that was kept is overwritten.
+  // Again: no kept file is overwritten.
   const auto again = ProfileDatabase::restore(path_, kept_);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->kept, kept_.string() + "-2");
@@ -74,12 +74,13 @@ TEST_F(Restore, WaitsForAWriterAndNotForAReader) {
   EXPECT_EQ(reader.execAndGet("SELECT count(*) FROM runs").getInt(), 2);
   const auto report = ProfileDatabase::restore(path_, copy_);
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_EQ(reader.execAndGet("SELECT count(*) FROM runs").getInt(), 2) << "its own moment";
+  EXPECT_EQ(reader.execAndGet("SELECT count(*) FROM runs").getInt(), 2)
+      << "a reader keeps its snapshot";
   reader.exec("COMMIT");
   EXPECT_EQ(reader.execAndGet("SELECT count(*) FROM runs").getInt(), 1);
 }
 
-TEST_F(Restore, WhereThereIsNoDatabaseTheCopyBecomesOne) {
+TEST_F(Restore, WithoutADatabaseTheCopyBecomesIt) {
   make_both();
   const fs::path elsewhere = dir_.path() / "new" / "profiles.db";
   const auto report = ProfileDatabase::restore(elsewhere, copy_);
@@ -111,7 +112,7 @@ TEST_F(Restore, AnOlderCopyIsBroughtUpToDate) {
   ASSERT_TRUE(server.save_run(sample_run("new")));
 }
 
-TEST_F(Restore, WhatIsNoGoodCopyIsRefusedAndNothingChanges) {
+TEST_F(Restore, ABadCopyIsRefusedAndNothingChanges) {
   make_both();
   const auto refused = [&](const fs::path& copy, ErrorCode code, std::string_view why) {
     const auto report = ProfileDatabase::restore(path_, copy);
@@ -128,7 +129,7 @@ TEST_F(Restore, WhatIsNoGoodCopyIsRefusedAndNothingChanges) {
   refused(dir_.path() / "none.db", ErrorCode::not_found, "There is no copy");
   refused(path_, ErrorCode::invalid_argument, "is the database itself");
   refused(dir_.write("text", std::string(5000, 'x')), ErrorCode::corrupt, "is not a database");
-  refused(dir_.write("empty", ""), ErrorCode::invalid_argument, "nothing to put back");
+  refused(dir_.write("empty", ""), ErrorCode::invalid_argument, "nothing to restore");
   {
     SQLite::Database other((dir_.path() / "other.db").string(),
                            SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);

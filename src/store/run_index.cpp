@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::string_view kNewestFirst = "ORDER BY started_at_ms DESC, run_key DESC";
 
-/// LIMIT and OFFSET are signed, and a negative limit means none.
+/// LIMIT and OFFSET are signed, and a negative limit means no limit.
 std::int64_t to_sql(std::size_t count) {
   constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
   return count > static_cast<std::size_t>(kMost) ? kMost : static_cast<std::int64_t>(count);
@@ -36,7 +36,7 @@ class Condition {
     add("instr(lower(model_name), lower(?)) > 0", filter.model_text);
     add("experiment = ?", filter.experiment);
     add("run_key IN (SELECT run_key FROM tags WHERE tag = ?)", filter.tag);
-    // An engine's name may be given without the version that follows it.
+    // An engine's name may be given without its version.
     if (!filter.engine.empty()) {
       add("(engine = ? OR substr(engine, 1, ?) = ?)", filter.engine);
       values_.emplace_back(static_cast<std::int64_t>(length_of(filter.engine + " ")));
@@ -87,7 +87,7 @@ class Condition {
   std::vector<std::variant<std::string, std::int64_t>> values_;
 };
 
-/// Runs without the value stand last, whichever way.
+/// Runs without the value come last in both directions.
 std::string order_of(const RunFilter& filter) {
   std::string_view column = "started_at_ms";
   switch (filter.order) {
@@ -115,7 +115,7 @@ std::vector<std::int64_t> read_keys(SQLite::Statement& select) {
   return keys;
 }
 
-/// The least text that is greater than each text with the prefix; empty where there is none.
+/// The least text that is greater than every text with the prefix; empty if there is no such text.
 std::optional<std::string> end_of_prefix(std::string prefix) {
   while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) {
     prefix.pop_back();
@@ -127,8 +127,8 @@ std::optional<std::string> end_of_prefix(std::string prefix) {
   return prefix;
 }
 
-/// At most `limit` ids that begin with the prefix, and how many there are. A range, so that no
-/// character means more than itself and the index serves.
+/// At most `limit` ids that begin with the prefix, and the number of all that do. Uses a range, so
+/// that no character is special and the index is used.
 std::vector<std::string> ids_with_prefix(SQLite::Database& database, std::string_view prefix,
                                          std::size_t limit, std::size_t& count) {
   const std::optional<std::string> end = end_of_prefix(std::string{prefix});
@@ -160,7 +160,7 @@ std::optional<std::string> newest_run(SQLite::Database& database) {
   return select.getColumn(0).getString();
 }
 
-/// Some column of the runs of a page, in order; `total` becomes the number of all that match.
+/// Reads a column of the runs of a page, in order; sets `total` to the number of all that match.
 SQLite::Statement select_runs(SQLite::Database& database, std::string_view column,
                               const RunFilter& filter, std::size_t& total) {
   const Condition condition(filter);
@@ -180,7 +180,7 @@ SQLite::Statement select_runs(SQLite::Database& database, std::string_view colum
 }  // namespace
 
 RunList find_runs(SQLite::Database& database, const RunFilter& filter) {
-  // The keys first: a sort would carry the prompts of all runs along.
+  // Select the keys first: a sort would otherwise move the prompts of all runs.
   std::size_t total = 0;
   SQLite::Statement select = select_runs(database, "run_key", filter, total);
   return {.runs = read_summaries(database, read_keys(select)), .total = total};
@@ -216,7 +216,7 @@ std::vector<RunSummary> read_summaries(SQLite::Database& database,
                                        std::span<const std::int64_t> run_keys) {
   SQLite::Statement select(database,
                            fmt::format("SELECT {} FROM runs WHERE run_key = ?",
-                                       ColumnNames::of<RunSummary>(kSummaryColumns).text()));
+                                       ColumnNames::of<RunSummary>(kSummaryColumns).joined()));
   SQLite::Statement tags(database, "SELECT tag FROM tags WHERE run_key = ? ORDER BY position");
   std::vector<RunSummary> runs;
   for (const std::int64_t key : run_keys) {
@@ -224,7 +224,7 @@ std::vector<RunSummary> read_summaries(SQLite::Database& database,
     std::vector<RunSummary> row = read_rows<RunSummary>(select, kSummaryColumns);
     select.reset();
     if (row.empty()) {
-      throw SQLite::Exception("an index names a run that is not there", SQLITE_CORRUPT);
+      throw SQLite::Exception("an index refers to a run that does not exist", SQLITE_CORRUPT);
     }
     tags.bind(1, key);
     row.front().tags = read_rows<std::string>(tags, kTagColumns);

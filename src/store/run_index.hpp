@@ -1,4 +1,4 @@
-// Finds runs: the list with its filters, and the run that an id, a prefix or "last" names.
+// Finds runs: by a filter, or by an id, a prefix or "last".
 #pragma once
 
 #include "enprof/base/error.hpp"

@@ -93,14 +93,14 @@ TEST_F(RunIndex, AModelIsFoundByAPartOfItsName) {
   save("c", 3, "llama-3.gguf");
   EXPECT_EQ(ids({.model_text = "gemma"}), "b a of 2");
   EXPECT_EQ(ids({.model_text = "GEMMA-3"}), "a of 1");
-  EXPECT_EQ(ids({.model_text = "%"}), "b of 1") << "no character means more than itself";
+  EXPECT_EQ(ids({.model_text = "%"}), "b of 1") << "no character is special";
   EXPECT_EQ(ids({.model_text = "b_i"}), "a of 1");
   EXPECT_EQ(ids({.model_text = "1_"}), "of 0");
   EXPECT_EQ(ids({.model = "gemma"}), "of 0");
   EXPECT_EQ(ids({.model = "llama-3.gguf", .model_text = "gemma"}), "of 0");
 }
 
-TEST_F(RunIndex, AListedRunSaysWhatIsKnown) {
+TEST_F(RunIndex, AListedRunHasItsFigures) {
   const ProfiledRun run = testing::sample_run();
   ASSERT_TRUE(database_.save_run(run));
   save("bare", 1, "");
@@ -164,7 +164,7 @@ TEST_F(RunIndex, ARunIsNamedByIdPrefixOrLast) {
   EXPECT_EQ(resolved("abc1"), "abc1");
   EXPECT_EQ(resolved("abd"), "abd");
   EXPECT_EQ(resolved("last"), "abd");
-  EXPECT_EQ(resolved("ab"), "ab");  // an id is no prefix of others
+  EXPECT_EQ(resolved("ab"), "ab");  // a full id is not taken for a prefix
   EXPECT_EQ(resolved("abc"), "invalid_argument");
   EXPECT_EQ(resolved("abc3"), "not_found");
   EXPECT_EQ(resolved("ABC1"), "not_found");

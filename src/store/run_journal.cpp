@@ -27,7 +27,7 @@ std::unexpected<Error> failed(std::string_view what, const fs::path& path, int e
                           std::generic_category().message(error_number)),
               error_number == EFBIG
                   ? file_limit_hint()
-                  : "See to it that there is room in that directory and that you may write to it.");
+                  : "Check that there is room in that directory and that you may write to it.");
 }
 
 std::unexpected<Error> cannot_read(const fs::path& path, int error_number) {
@@ -35,11 +35,11 @@ std::unexpected<Error> cannot_read(const fs::path& path, int error_number) {
               fmt::format("Cannot read the journal {}: {}", path.string(),
                           std::generic_category().message(error_number)),
               error_number == EIO ? "Look for disk errors in the system's log: dmesg | tail"
-                                  : "Name a journal that is there and that you may read, as the "
-                                    "run's warning saved_elsewhere names it.");
+                                  : "Name an existing journal that you may read. Its path is in "
+                                    "the run's warning saved_elsewhere.");
 }
 
-/// 0, or what went wrong.
+/// Returns 0, or an errno.
 int write_to_disk(int descriptor, std::string_view text) {
   if (const int error = write_all(descriptor, text); error != 0) {
     return error;
@@ -56,7 +56,7 @@ std::string joined(std::span<const std::string> lines) {
   return text;
 }
 
-/// So that a file's name survives a power cut as its content does.
+/// Makes the file's name survive a power cut, as its content does.
 void sync_directory(const fs::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor >= 0) {
@@ -77,7 +77,7 @@ fs::path RunJournal::path_in(const fs::path& directory, std::string_view run_id)
 
 Result<RunJournal> RunJournal::create_in(const fs::path& directory, std::string_view run_id) {
   const fs::path path = path_in(directory, run_id);
-  // Others may write to a directory for temporary files: no link of theirs is followed.
+  // Others may write to a directory for temporary files, so links of theirs are not followed.
   const int descriptor =
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (descriptor < 0) {
@@ -122,9 +122,9 @@ Result<void> RunJournal::append(std::span<const std::string> lines) {
     return failed("write", path_, errno);
   }
   if (const int number = write_to_disk(descriptor_, joined(lines)); number != 0) {
-    // Half a line would spoil the next one.
+    // Remove the partial line, which would spoil the next one.
     if (ftruncate(descriptor_, before.st_size) != 0) {
-      return failed("write, nor mend,", path_, errno);
+      return failed("write to, nor repair,", path_, errno);
     }
     return failed("write", path_, number);
   }
@@ -157,7 +157,7 @@ std::vector<fs::path> list_journals(const fs::path& database) {
   std::error_code none;
   for (fs::directory_iterator entry(journal_directory(database), none), end; entry != end;
        entry.increment(none)) {
-    if (entry->path().extension() == ".jsonl") {
+    if (entry->path().extension() == ".jsonl" && !entry->is_directory(none)) {
       found.push_back(entry->path());
     }
   }
@@ -194,7 +194,7 @@ Result<void> remove_journal(const fs::path& path) {
   }
   unlink((path.string() + ".partial").c_str());
   if (path.parent_path().extension() == ".journal") {
-    rmdir(path.parent_path().c_str());  // only where it is empty
+    rmdir(path.parent_path().c_str());  // fails unless it is empty
   }
   return {};
 }

@@ -1,4 +1,4 @@
-// Where a run goes that the database does not take: a file of JSON lines beside it.
+// A file of JSON lines beside the database, for a run that the database cannot take.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -11,32 +11,32 @@
 
 namespace enprof {
 
-/// Where a run's journal beside a database is, or would be.
+/// The path of a run's journal beside a database, whether or not it exists.
 [[nodiscard]] std::filesystem::path journal_path(const std::filesystem::path& database,
                                                  std::string_view run_id);
 
-/// `<db>.journal/RUN.jsonl`. What a line says is the caller's; it holds no line break. Threads: one
-/// at a time.
+/// The file `<db>.journal/RUN.jsonl`. The caller decides what a line contains; it has no line
+/// break. Threads: one at a time.
 class RunJournal {
  public:
-  /// Makes it, or goes on with one that is there. Errors: those of the file.
+  /// Creates the journal, or opens an existing one to append to it. Errors: those of the file.
   [[nodiscard]] static Result<RunJournal> open(const std::filesystem::path& database,
                                                std::string_view run_id);
-  /// Makes one for a whole run in another directory: `enprof-RUN.jsonl`, which is not there yet.
-  /// Errors: those of the file.
+  /// Creates a journal for a whole run in another directory: `enprof-RUN.jsonl`, which must not
+  /// exist yet. Errors: those of the file.
   [[nodiscard]] static Result<RunJournal> create_in(const std::filesystem::path& directory,
                                                     std::string_view run_id);
-  /// How create_in() calls it.
+  /// The path that create_in() uses.
   [[nodiscard]] static std::filesystem::path path_in(const std::filesystem::path& directory,
                                                      std::string_view run_id);
   RunJournal(RunJournal&& other) noexcept;
   RunJournal& operator=(RunJournal&& other) noexcept;
   ~RunJournal();
 
-  /// Adds lines and returns when they are on disk. Where that fails the file is as it was before.
+  /// Appends lines and returns when they are on disk. If that fails, the file is as it was before.
   /// Errors: those of the file.
   [[nodiscard]] Result<void> append(std::span<const std::string> lines);
-  /// Puts lines in the place of all that was there: all of them or none. Errors: those of the file.
+  /// Replaces the whole content by these lines: all of them or nothing. Errors: those of the file.
   [[nodiscard]] Result<void> replace(std::span<const std::string> lines);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -53,11 +53,11 @@ class RunJournal {
 [[nodiscard]] std::vector<std::filesystem::path> list_journals(
     const std::filesystem::path& database);
 
-/// The lines of a journal that are whole: a last one that was cut off is left out. Errors: those of
-/// the file.
+/// The complete lines of a journal: a last line that was cut off is left out. Errors: those of the
+/// file.
 [[nodiscard]] Result<std::vector<std::string>> read_journal(const std::filesystem::path& path);
 
-/// Takes a journal away, and the directory where it was the last.
+/// Removes a journal, and its directory if that is empty then.
 [[nodiscard]] Result<void> remove_journal(const std::filesystem::path& path);
 
 }  // namespace enprof

@@ -22,9 +22,9 @@ namespace fs = std::filesystem;
 
 std::unexpected<Error> cannot_lock(const fs::path& path, int error_number) {
   return fail(error_code_from_errno(error_number),
-              fmt::format("Cannot make the file {}, which says that the run is being written: {}",
+              fmt::format("Cannot create {}, the lock of a run that is being written: {}",
                           path.string(), std::generic_category().message(error_number)),
-              "See to it that there is room in that directory and that you may write to it.");
+              "Check that there is room in that directory and that you may write to it.");
 }
 
 bool same_file(int descriptor, const fs::path& path) {
@@ -37,7 +37,7 @@ bool same_file(int descriptor, const fs::path& path) {
 }  // namespace
 
 fs::path journal_directory(const fs::path& database) {
-  // Of one file, by whatever name it was opened.
+  // One directory per file, whatever name the file was opened by.
   fs::path directory = follow_links(database);
   directory += ".journal";
   return directory;
@@ -57,7 +57,7 @@ std::string file_stem(std::string_view run_id) {
   if (plain) {
     return stem;
   }
-  // What was cut off or replaced still tells two apart: FNV-1a, 64 bits.
+  // A hash distinguishes ids that were cut or had characters replaced: FNV-1a, 64 bits.
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const char character : run_id) {
     hash = (hash ^ static_cast<unsigned char>(character)) * 0x100000001b3U;
@@ -65,17 +65,17 @@ std::string file_stem(std::string_view run_id) {
   return fmt::format("{}_{:016x}", stem.substr(0, 32), hash);
 }
 
-Result<RunLock> RunLock::take(const fs::path& database, std::string_view run_id) {
-  return take_file(journal_directory(database) / (file_stem(run_id) + ".lock"), run_id);
+Result<RunLock> RunLock::acquire(const fs::path& database, std::string_view run_id) {
+  return acquire_file(journal_directory(database) / (file_stem(run_id) + ".lock"), run_id);
 }
 
-Result<RunLock> RunLock::take_for_journal(const fs::path& journal) {
-  return take_file(fs::path{journal}.replace_extension(".lock"), journal.stem().string());
+Result<RunLock> RunLock::acquire_for_journal(const fs::path& journal) {
+  return acquire_file(fs::path{journal}.replace_extension(".lock"), journal.stem().string());
 }
 
-Result<RunLock> RunLock::take_file(const fs::path& path, std::string_view run_id) {
+Result<RunLock> RunLock::acquire_file(const fs::path& path, std::string_view run_id) {
   const fs::path directory = path.parent_path();
-  // Another process may take the directory or the file away between two of these steps.
+  // Another process may remove the directory or the file between two of these steps.
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (mkdir(directory.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
@@ -94,7 +94,7 @@ Result<RunLock> RunLock::take_file(const fs::path& path, std::string_view run_id
       if (number == EWOULDBLOCK) {
         return fail(ErrorCode::busy,
                     fmt::format("Run {} is being written by another process", run_id),
-                    fmt::format("Wait until it is over, or end that program; this shows which it "
+                    fmt::format("Wait until it has finished, or end that program. To see which it "
                                 "is: fuser -v {}",
                                 shell_quote(path.string())));
       }
@@ -126,12 +126,13 @@ void RunLock::release() noexcept {
   if (descriptor_ < 0) {
     return;
   }
-  unlink(path_.c_str());  // before the lock goes: who gets it then sees that the file is another
+  unlink(path_.c_str());  // before unlocking: the next holder then sees that the path is another
+                          // file
   ::close(std::exchange(descriptor_, -1));
   try {
-    rmdir(path_.parent_path().c_str());  // only where it is empty
+    rmdir(path_.parent_path().c_str());  // fails unless it is empty
   } catch (const std::exception&) {
-    return;  // no memory for the path: an empty directory stays
+    return;  // no memory for the path: leave the empty directory
   }
 }
 

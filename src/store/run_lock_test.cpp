@@ -27,35 +27,36 @@ class RunLockTest : public ::testing::Test {
 
 TEST_F(RunLockTest, OneAtATimeAndNothingIsLeft) {
   {
-    const auto first = RunLock::take(database_, "run");
+    const auto first = RunLock::acquire(database_, "run");
     ASSERT_TRUE(first) << first.error().message;
-    const auto second = RunLock::take(database_, "run");
+    const auto second = RunLock::acquire(database_, "run");
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, ErrorCode::busy);
     EXPECT_NE(second.error().message.find("Run run is being written"), std::string::npos);
-    EXPECT_TRUE(RunLock::take(database_, "another"));
+    EXPECT_TRUE(RunLock::acquire(database_, "another"));
   }
   EXPECT_FALSE(fs::exists(journal_directory(database_)));
-  EXPECT_TRUE(RunLock::take(database_, "run"));
+  EXPECT_TRUE(RunLock::acquire(database_, "run"));
 }
 
 TEST_F(RunLockTest, ItEndsWithTheProcessHoweverThatEnds) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const auto lock = RunLock::take(database_, "run");
+    const auto lock = RunLock::acquire(database_, "run");
     kill(getpid(), SIGKILL);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(fs::exists(journal_directory(database_) / "run.lock")) << "it could not clean up";
-  const auto lock = RunLock::take(database_, "run");
+  EXPECT_TRUE(fs::exists(journal_directory(database_) / "run.lock"))
+      << "the killed process could not clean up";
+  const auto lock = RunLock::acquire(database_, "run");
   EXPECT_TRUE(lock) << lock.error().message;
 }
 
 TEST_F(RunLockTest, APlaceThatCannotBeWrittenIsNamed) {
   dir_.write("profiles.db.journal", "a file");
-  const auto lock = RunLock::take(database_, "run");
+  const auto lock = RunLock::acquire(database_, "run");
   ASSERT_FALSE(lock);
   EXPECT_NE(lock.error().message.find(database_.string() + ".journal/run.lock"), std::string::npos)
       << lock.error().message;
@@ -121,7 +122,7 @@ TEST_F(RunLockTest, OnAFullDiskAJournalKeepsWhatItHad) {
   EXPECT_EQ(read_journal(journal->path())->size(), lines);
   EXPECT_FALSE(journal->replace(std::vector<std::string>{std::string(60'000, 'y')}));
   EXPECT_EQ(read_journal(journal->path())->size(), lines) << "all or nothing";
-  EXPECT_TRUE(journal->append(std::vector<std::string>{"short"})) << "where it still fits";
+  EXPECT_TRUE(journal->append(std::vector<std::string>{"short"})) << "this still fits";
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "store/run_pages.hpp"
 
 #include "store/column_visitors.hpp"
-#include "store/operation_columns.hpp"
 #include "store/operation_events.hpp"
 #include "store/row_columns.hpp"
 #include "store/run_reader.hpp"
@@ -32,8 +31,8 @@ std::size_t count_kinds(SQLite::Database& database, std::int64_t run_key) {
   return static_cast<std::size_t>(count.getColumn(0).getInt64());
 }
 
-/// Whether the row is still the run that the head tells of: a run in the making is replaced by the
-/// one that it becomes, and the number of one that was deleted may be given again.
+/// Whether the row is still the run that the head was read from. An unfinished run is replaced when
+/// it finishes, and the key of a deleted run may be reused.
 bool is_still_there(SQLite::Database& database, const RunHead& head) {
   SQLite::Statement select(database,
                            "SELECT run_id, status, started_at_ms FROM runs WHERE run_key = ?");
@@ -43,7 +42,7 @@ bool is_still_there(SQLite::Database& database, const RunHead& head) {
          select.getColumn(2).getInt64() == head.run.started_at.time_since_epoch().count();
 }
 
-/// Reads rows of one list from a place on.
+/// Reads rows of one list, starting at a place.
 class PageReader {
  public:
   PageReader(SQLite::Database& database, const RunHead& head, const RunPlace& from,
@@ -54,19 +53,19 @@ class PageReader {
     ProfiledRun& run = page_.run;
     switch (list) {
       case RunRows::tokens:
-        read(run.tokens, "tokens", "position", kTokenColumns);
+        read(run.tokens, "tokens", "position", kTokenFields);
         break;
       case RunRows::layers:
-        read(run.layers, "layer_metrics", "position", kLayerColumns);
+        read(run.layers, "layer_metrics", "position", kLayerFields);
         break;
       case RunRows::components:
-        read(run.components, "component_metrics", "position", kComponentColumns);
+        read(run.components, "component_metrics", "position", kComponentFields);
         break;
       case RunRows::operations:
-        read(run.operations, "operation_classes", "position", kOperationClassColumns);
+        read(run.operations, "operation_classes", "position", kOperationClassFields);
         break;
       case RunRows::operation_kinds:
-        read(run.operation_table.operations, "operation_kinds", "operation", kOperationKindColumns);
+        read(run.operation_table.operations, "operation_kinds", "operation", kOperationKindFields);
         break;
       case RunRows::operation_events:
         run.operation_table.events =
@@ -74,13 +73,13 @@ class PageReader {
         page_.rows = run.operation_table.events.size();
         break;
       case RunRows::activations:
-        read(run.values.activations, "activation_metrics", "position", kActivationColumns);
+        read(run.values.activations, "activation_metrics", "position", kActivationFields);
         break;
       case RunRows::attention:
-        read(run.values.attention, "attention_metrics", "position", kAttentionColumns);
+        read(run.values.attention, "attention_metrics", "position", kAttentionFields);
         break;
       case RunRows::experts:
-        read(run.values.experts, "moe_routings", "position", kRoutingColumns);
+        read(run.values.experts, "moe_routings", "position", kExpertFields);
         read_choices(run.values.experts);
         break;
       case RunRows::power_samples:
@@ -88,7 +87,7 @@ class PageReader {
         check_domains(run.power.samples);
         break;
       case RunRows::sensor_readings:
-        read(run.power.readings, "sensor_readings", "position", kReadingColumns);
+        read(run.power.readings, "sensor_readings", "position", kPowerReadingFields);
         check_domains(run.power.readings);
         break;
     }
@@ -103,7 +102,7 @@ class PageReader {
     SQLite::Statement select(
         database_,
         fmt::format("SELECT {0}, {1} FROM {2} WHERE run_key = ? AND {0} >= ? ORDER BY {0} LIMIT ?",
-                    place, ColumnNames::of<Row>(columns).text(), table));
+                    place, ColumnNames::of<Row>(columns).joined(), table));
     select.bind(1, head_.key);
     select.bind(2, from_.row);
     select.bind(3, static_cast<std::int64_t>(rows_));
@@ -116,7 +115,7 @@ class PageReader {
     page_.next.row = keys_.empty() ? from_.row : keys_.back() + 1;
   }
 
-  /// The experts of the routings that were just read.
+  /// The experts of the routings in this page.
   void read_choices(std::vector<ExpertActivation>& routings) {
     SQLite::Statement select(database_,
                              "SELECT position, expert, weight FROM moe_expert_activations "
@@ -128,14 +127,14 @@ class PageReader {
     while (select.executeStep()) {
       const auto key = std::ranges::lower_bound(keys_, select.getColumn(0).getInt64());
       if (key == keys_.end() || *key != select.getColumn(0).getInt64()) {
-        throw SQLite::Exception("an expert was chosen by a routing that is not there",
+        throw SQLite::Exception("an expert refers to a routing that does not exist",
                                 SQLITE_CORRUPT);
       }
       ExpertActivation& routing = routings[static_cast<std::size_t>(key - keys_.begin())];
       routing.experts.push_back(static_cast<std::uint16_t>(select.getColumn(1).getInt()));
       double weight = 0.0;
       ColumnReader reader(select, nullptr, 2);
-      reader.number_or_null("weight", weight);
+      reader.number("weight", weight);
       routing.weights.push_back(static_cast<float>(weight));
     }
   }
@@ -144,7 +143,7 @@ class PageReader {
   void check_domains(const std::vector<Row>& rows) const {
     const std::size_t count = head_.run.power.domains.size();
     if (!std::ranges::all_of(rows, [&](const Row& row) { return row.domain < count; })) {
-      throw SQLite::Exception("a row names a power domain that is not there", SQLITE_CORRUPT);
+      throw SQLite::Exception("a row refers to a power domain that does not exist", SQLITE_CORRUPT);
     }
   }
 
@@ -152,17 +151,17 @@ class PageReader {
   const RunHead& head_;
   const RunPlace& from_;
   std::size_t rows_;
-  std::vector<std::int64_t> keys_;  // of the rows that were read
+  std::vector<std::int64_t> keys_;  // of the rows in this page
   RunPage page_{.run = {}, .rows = 0, .next = {}};
 };
 
-// ---- what belongs to some passes ----------------------------------------------------------------
+// ---- the rows of some passes --------------------------------------------------------------------
 
-/// A condition on a table's token, and the bounds that it takes as ?2 and ?3. The prompt's rows
-/// have no token: to ask for both at once would keep SQLite from its index.
+/// A condition on a table's token, and its bounds, which are ?2 and ?3. The prompt's rows have no
+/// token: one condition for both cases would keep SQLite from using its index.
 struct TokenCondition {
   std::string_view text;
-  bool is_narrow = true;  // not all of the run
+  bool is_narrow = true;  // selects less than the whole run
   std::int64_t first = 0;
   std::int64_t last = 0;
 };
@@ -184,11 +183,11 @@ std::vector<TokenCondition> conditions_of(const PassRange& range) {
   return conditions;
 }
 
-/// The rows of a run that belong to a range of passes, in the order in which they are stored.
+/// The rows of a run that belong to a range of passes, in stored order.
 SQLite::Statement select_passes(SQLite::Database& database, std::string_view columns,
                                 std::string_view table, std::string_view place,
                                 const TokenCondition& condition, std::int64_t run_key) {
-  // SQLite would rather read all rows of the run in their order than sort a few.
+  // SQLite would otherwise read all rows of the run in stored order rather than sort a few.
   const std::string found_by =
       condition.is_narrow ? fmt::format("{0} INDEXED BY {0}_by_token", table) : std::string{table};
   SQLite::Statement select(
@@ -204,12 +203,12 @@ std::vector<OperationInfo> read_kinds(SQLite::Database& database, std::int64_t r
   const NameReader names(database, run_key);
   SQLite::Statement select(
       database, fmt::format("SELECT {} FROM operation_kinds WHERE run_key = ? ORDER BY operation",
-                            ColumnNames::of<OperationInfo>(kOperationKindColumns).text()));
+                            ColumnNames::of<OperationInfo>(kOperationKindFields).joined()));
   select.bind(1, run_key);
-  return read_rows<OperationInfo>(select, kOperationKindColumns, &names);
+  return read_rows<OperationInfo>(select, kOperationKindFields, &names);
 }
 
-/// Adds up what passes took, by phase and operation.
+/// Sums the operations of passes, by phase and operation.
 class OperationAdder {
  public:
   explicit OperationAdder(std::size_t operations) : operations_(operations) {}
@@ -267,9 +266,9 @@ std::optional<RunHead> read_head(SQLite::Database& database, std::string_view ru
   const std::int64_t key = *find_run_key(database, run_id);
   SQLite::Statement select(
       database, fmt::format("SELECT {} FROM sampled_values WHERE run_key = ?",
-                            ColumnNames::of<SampledValues>(kSampledValuesColumns).text()));
+                            ColumnNames::of<SampledValues>(kSampledValuesFields).joined()));
   select.bind(1, key);
-  auto values = read_rows<SampledValues>(select, kSampledValuesColumns);
+  auto values = read_rows<SampledValues>(select, kSampledValuesFields);
   if (!values.empty()) {
     run->values = std::move(values.front());
   }
@@ -327,14 +326,14 @@ std::optional<SampledValues> read_values(SQLite::Database& database, std::string
   const auto read = [&]<class Row>(std::vector<Row>& rows, std::string_view table,
                                    const auto& columns) {
     for (const TokenCondition& condition : conditions_of(range)) {
-      SQLite::Statement select = select_passes(database, ColumnNames::of<Row>(columns).text(),
+      SQLite::Statement select = select_passes(database, ColumnNames::of<Row>(columns).joined(),
                                                table, "position", condition, *run_key);
       std::ranges::copy_if(read_rows<Row>(select, columns, &names), std::back_inserter(rows),
                            [&](const Row& row) { return range.has(row.phase, row.token); });
     }
   };
-  read(values.activations, "activation_metrics", kActivationColumns);
-  read(values.attention, "attention_metrics", kAttentionColumns);
+  read(values.activations, "activation_metrics", kActivationFields);
+  read(values.attention, "attention_metrics", kAttentionFields);
   return values;
 }
 

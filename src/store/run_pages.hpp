@@ -1,5 +1,4 @@
-// Reads a run piece by piece: its long lists row by row, and of its operations what a query is
-// about.
+// Reads parts of a run: pages of its long lists, and the operations that a query asks for.
 #pragma once
 
 #include "enprof/store/run_query.hpp"
@@ -12,11 +11,11 @@
 
 namespace enprof {
 
-/// See ProfileDatabase::run_head. The caller holds a transaction. Throws SQLite::Exception; so do
-/// the others.
+/// See ProfileDatabase::run_head. The caller holds a transaction. Throws SQLite::Exception, as do
+/// the functions below.
 [[nodiscard]] std::optional<RunHead> read_head(SQLite::Database& database, std::string_view run_id);
 
-/// See ProfileDatabase::read_page. Empty where the run is no longer what its head says.
+/// See ProfileDatabase::read_page. Empty if the run is no longer the one that `head` was read from.
 [[nodiscard]] std::optional<RunPage> read_page(SQLite::Database& database, const RunHead& head,
                                                RunRows list, const RunPlace& from,
                                                std::size_t rows);

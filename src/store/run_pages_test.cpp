@@ -34,7 +34,7 @@ class RunPages : public ::testing::Test {
     EXPECT_TRUE(found && *found);
     return **std::move(found);
   }
-  /// All rows of a list, some at a time. `rows` picks the list out of a page.
+  /// All rows of a list, read in pages. `rows` picks the list out of a page.
   template <class Rows>
   auto read(const RunHead& head, RunRows list, std::size_t at_a_time, Rows rows) {
     std::decay_t<std::invoke_result_t<Rows, const ProfiledRun&>> result;
@@ -116,7 +116,7 @@ TEST_F(RunPages, TheHeadIsTheRestOfTheRun) {
   EXPECT_FALSE(database_.run_head("none").value());
 }
 
-TEST_F(RunPages, ARunThatWentOrBecameAnotherIsNoLongerRead) {
+TEST_F(RunPages, ADeletedOrReplacedRunIsNoLongerRead) {
   save(sample_run("r"));
   const RunHead deleted = head("r");
   ASSERT_TRUE(database_.delete_run("r").value());
@@ -124,7 +124,7 @@ TEST_F(RunPages, ARunThatWentOrBecameAnotherIsNoLongerRead) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, ErrorCode::not_found);
 
-  save(sample_run("other"));  // it may get the number that was given back
+  save(sample_run("other"));  // it may get the key of the deleted run
   EXPECT_FALSE(database_.read_page(deleted, RunRows::tokens, {}, 10));
 
   ASSERT_TRUE(StepStore(database_).begin_run(sample_run("making")));
@@ -149,7 +149,7 @@ TEST_F(RunPages, RowsThatPointNowhereAreDamage) {
   }
 }
 
-TEST_F(RunPages, OperationsAddUpOverThePassesAskedFor) {
+TEST_F(RunPages, OperationsAreSummedOverTheRequestedPasses) {
   ProfiledRun run = sample_run("r");
   testing::lengthen(run, 500);
   save(sample_run("before"));
@@ -179,7 +179,7 @@ TEST_F(RunPages, OperationsAddUpOverThePassesAskedFor) {
   EXPECT_FALSE(database_.operation_sums("none").value());
 }
 
-TEST_F(RunPages, ValuesAreThoseOfThePassesAskedFor) {
+TEST_F(RunPages, ValuesAreThoseOfTheRequestedPasses) {
   const ProfiledRun run = sample_run("r");
   save(run);
   const auto all = database_.sampled_values("r").value();
@@ -196,7 +196,7 @@ TEST_F(RunPages, ValuesAreThoseOfThePassesAskedFor) {
   EXPECT_FALSE(database_.sampled_values("none").value());
 }
 
-/// SQLite's own account of how it finds the rows of a token.
+/// Checks with SQLite's own query plan how it finds the rows of a token.
 TEST_F(RunPages, ATokensRowsAreFoundByAnIndex) {
   save(sample_run("r"));
   SQLite::Database raw(path_.string(), SQLite::OPEN_READONLY);

@@ -69,7 +69,7 @@ TEST_F(RunQuery, SummaryAndPipelineAreThoseOfTheRun) {
   EXPECT_EQ((*pipeline)->sections, run.sections);
 }
 
-TEST_F(RunQuery, AMissingRunIsEmptyAndNoError) {
+TEST_F(RunQuery, AMissingRunIsEmptyNotAnError) {
   EXPECT_FALSE(database_.get_run("x").value());
   EXPECT_FALSE(database_.summary("x").value());
   EXPECT_FALSE(database_.pipeline("x").value());
@@ -78,7 +78,7 @@ TEST_F(RunQuery, AMissingRunIsEmptyAndNoError) {
   EXPECT_TRUE(StepStore(database_).read_steps("x")->empty());
 }
 
-/// Two roots and a domain within one of them; one root has a gap.
+/// Two root domains and a domain within one of them; one root has a gap.
 ProfiledRun with_power() {
   ProfiledRun run{.run_id = "r"};
   for (const char* const name : {"package-0", "core-0", "dram-0"}) {
@@ -110,7 +110,7 @@ TEST_F(RunQuery, TheTimelineHasEachDomainAndTheSumWhereAllAreKnown) {
   EXPECT_TRUE(domains[0].is_root);
   EXPECT_FALSE(domains[1].is_root);
   EXPECT_EQ(domains[0].points.size(), 3U);
-  ASSERT_EQ(total.size(), 4U) << "from 20 to 30 ms the package is not known";
+  ASSERT_EQ(total.size(), 4U) << "from 20 to 30 ms the package is unknown";
   const std::vector<std::tuple<int, int, double>> expected{
       {0, 10, 55}, {10, 15, 65}, {15, 20, 70}, {30, 40, 50}};
   for (std::size_t index = 0; index < total.size(); ++index) {
@@ -141,7 +141,7 @@ TEST_F(RunQuery, TheTimelineIsCutToSoManyPointsAndKeepsThePeak) {
   EXPECT_NEAR(peak, 1000.0, 1e-6);
 }
 
-/// The view for people says the same as the timeline, row by row.
+/// The SQL view gives the same as the timeline, row by row.
 TEST_F(RunQuery, TheWideViewOfPowerAgrees) {
   save(with_power());
   SQLite::Database raw(path_.string());

@@ -1,7 +1,6 @@
 #include "store/run_reader.hpp"
 
 #include "store/column_visitors.hpp"
-#include "store/operation_columns.hpp"
 #include "store/operation_events.hpp"
 #include "store/row_columns.hpp"
 
@@ -28,21 +27,21 @@ class ListReader {
             const auto& columns) const {
     SQLite::Statement select(database_,
                              fmt::format("SELECT {} FROM {} WHERE run_key = ? ORDER BY {}",
-                                         ColumnNames::of<Row>(columns).text(), table, place));
+                                         ColumnNames::of<Row>(columns).joined(), table, place));
     select.bind(1, run_key_);
     rows = read_rows<Row>(select, columns, &names_);
   }
 
   void read_values(SampledValues& values) const {
     std::vector<SampledValues> found;
-    read(found, "sampled_values", "run_key", kSampledValuesColumns);
+    read(found, "sampled_values", "run_key", kSampledValuesFields);
     if (found.empty()) {
       return;
     }
     values = std::move(found.front());
-    read(values.activations, "activation_metrics", "position", kActivationColumns);
-    read(values.attention, "attention_metrics", "position", kAttentionColumns);
-    read(values.experts, "moe_routings", "position", kRoutingColumns);
+    read(values.activations, "activation_metrics", "position", kActivationFields);
+    read(values.attention, "attention_metrics", "position", kAttentionFields);
+    read(values.experts, "moe_routings", "position", kExpertFields);
     read_experts(values.experts);
   }
 
@@ -55,14 +54,14 @@ class ListReader {
     while (select.executeStep()) {
       const std::int64_t position = select.getColumn(0).getInt64();
       if (position < 0 || static_cast<std::uint64_t>(position) >= routings.size()) {
-        throw SQLite::Exception("an expert was chosen by a routing that is not there",
+        throw SQLite::Exception("an expert refers to a routing that does not exist",
                                 SQLITE_CORRUPT);
       }
       ExpertActivation& routing = routings[static_cast<std::size_t>(position)];
       routing.experts.push_back(static_cast<std::uint16_t>(select.getColumn(1).getInt()));
       double weight = 0.0;
       ColumnReader reader(select, nullptr, 2);
-      reader.number_or_null("weight", weight);
+      reader.number("weight", weight);
       routing.weights.push_back(static_cast<float>(weight));
     }
   }
@@ -72,8 +71,8 @@ class ListReader {
   NameReader names_;
 };
 
-/// Indices that point nowhere would be followed by whoever shows the run: foreign keys forbid them,
-/// but not to a program that edits the file with foreign keys off.
+/// Code that shows the run follows these indices. Foreign keys guarantee them, except against a
+/// program that edits the file with foreign keys off.
 void check_domains(const PowerFigures& power) {
   const std::size_t count = power.domains.size();
   const bool good =
@@ -87,19 +86,19 @@ void check_domains(const PowerFigures& power) {
                           [&](const PowerReading& reading) { return reading.domain < count; }) &&
       (!power.peak || power.peak->by_domain.size() <= count);
   if (!good) {
-    throw SQLite::Exception("a row names a power domain that is not there", SQLITE_CORRUPT);
+    throw SQLite::Exception("a row refers to a power domain that does not exist", SQLITE_CORRUPT);
   }
 }
 
 void read_power(const ListReader& list, const RunParts& parts, PowerFigures& power) {
   list.read(power.sources, "power_sources", "position", kSourceColumns);
-  list.read(power.domains, "power_domains", "domain", kDomainColumns);
+  list.read(power.domains, "power_domains", "domain", kDomainFigureFields);
   if (power.peak) {
     list.read(power.peak->by_domain, "peak_powers", "domain", kPeakPowerColumns);
   }
   if (parts.power_samples) {
     list.read(power.samples, "power_samples", "position", kSampleColumns);
-    list.read(power.readings, "sensor_readings", "position", kReadingColumns);
+    list.read(power.readings, "sensor_readings", "position", kPowerReadingFields);
   }
   check_domains(power);
 }
@@ -126,19 +125,19 @@ std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view
   list.read(runs, "runs", "run_key", kRunColumns);
   ProfiledRun run = std::move(runs.at(0));
   list.read(run.tags, "tags", "position", kTagColumns);
-  list.read(run.phases, "pipeline_phases", "position", kPhaseColumns);
-  list.read(run.sections, "pipeline_sections", "position", kSectionColumns);
+  list.read(run.phases, "pipeline_phases", "position", kPhaseFields);
+  list.read(run.sections, "pipeline_sections", "position", kSectionFields);
   if (parts.tokens) {
-    list.read(run.tokens, "tokens", "position", kTokenColumns);
+    list.read(run.tokens, "tokens", "position", kTokenFields);
   }
   if (parts.layers) {
-    list.read(run.layers, "layer_metrics", "position", kLayerColumns);
-    list.read(run.components, "component_metrics", "position", kComponentColumns);
+    list.read(run.layers, "layer_metrics", "position", kLayerFields);
+    list.read(run.components, "component_metrics", "position", kComponentFields);
   }
   if (parts.operations) {
     OperationTable& table = run.operation_table;
-    list.read(run.operations, "operation_classes", "position", kOperationClassColumns);
-    list.read(table.operations, "operation_kinds", "operation", kOperationKindColumns);
+    list.read(run.operations, "operation_classes", "position", kOperationClassFields);
+    list.read(table.operations, "operation_kinds", "operation", kOperationKindFields);
     if (parts.operation_events) {
       table.events = read_operation_events(database, *run_key, table.operations.size());
     }
@@ -147,7 +146,8 @@ std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view
     list.read_values(run.values);
   }
   read_power(list, parts, run.power);
-  list.read(run.warnings, "warnings", "position", kWarningColumns);
+  list.read(run.warnings, "warnings", "position", kWarningFields);
+  list.read(run.verdict_reasons, "verdict_reasons", "position", kVerdictReasonFields);
   return run;
 }
 
@@ -158,8 +158,8 @@ std::optional<RunPipeline> read_pipeline(SQLite::Database& database, std::string
   }
   const ListReader list(database, *run_key);
   RunPipeline pipeline;
-  list.read(pipeline.phases, "pipeline_phases", "position", kPhaseColumns);
-  list.read(pipeline.sections, "pipeline_sections", "position", kSectionColumns);
+  list.read(pipeline.phases, "pipeline_phases", "position", kPhaseFields);
+  list.read(pipeline.sections, "pipeline_sections", "position", kSectionFields);
   return pipeline;
 }
 

@@ -1,4 +1,4 @@
-// Reads a run back out of the tables.
+// Reads a run from the tables.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -12,13 +12,13 @@
 
 namespace enprof {
 
-/// Empty where there is no such run. The caller holds a transaction, so that all rows are of one
-/// moment. Throws SQLite::Exception; so do the others.
+/// Empty if there is no such run. The caller holds a transaction, so that all rows are of one
+/// moment. Throws SQLite::Exception, as do the functions below.
 [[nodiscard]] std::optional<ProfiledRun> read_run(SQLite::Database& database,
                                                   std::string_view run_id,
                                                   const RunParts& parts = {});
 
-/// The number that the run's rows have.
+/// The key that the run's rows have.
 [[nodiscard]] std::optional<std::int64_t> find_run_key(SQLite::Database& database,
                                                        std::string_view run_id);
 

@@ -20,7 +20,7 @@
 namespace enprof {
 namespace {
 
-/// What the database has under an id; errors fail the test.
+/// The run that is stored under an id; errors fail the test.
 std::optional<ProfiledRun> stored(ProfileDatabase& database, std::string_view run_id) {
   auto run = database.get_run(run_id);
   EXPECT_TRUE(run) << run.error().message;
@@ -29,7 +29,7 @@ std::optional<ProfiledRun> stored(ProfileDatabase& database, std::string_view ru
 
 class RunReader : public ::testing::Test {
  protected:
-  /// What comes back of a run through the file, by a second connection.
+  /// Saves a run and reads it back through a second connection.
   ProfiledRun round_trip(const ProfiledRun& run) {
     const auto saved = database_.save_run(run);
     EXPECT_TRUE(saved) << saved.error().message;
@@ -40,7 +40,7 @@ class RunReader : public ::testing::Test {
     EXPECT_TRUE(read->has_value());
     return std::move(**read);
   }
-  /// Runs SQL as a program would that knows nothing of enprof.
+  /// Runs SQL as a program would that does not know enprof.
   void edit(const char* sql) const {
     SQLite::Database raw(path_.string(), SQLite::OPEN_READWRITE);
     raw.exec("PRAGMA foreign_keys = OFF");
@@ -113,7 +113,7 @@ TEST_F(RunReader, GivesBackDoublesBitForBit) {
     run.tokens[0].figure.total = Joules{value};
     return round_trip(run).tokens[0].figure.total.value_or(Joules{7}).value();
   };
-  // Joules that would not survive the way to millijoules and back: one in 44 is such.
+  // Joules that do not survive conversion to millijoules and back, as one value in 44 does not.
   for (const double value : {0.5844122885630796, 0.999267773131533, 0.03418360726152825}) {
     EXPECT_NE(from_mj(to_mj(Joules{value})).value(), value);
     EXPECT_EQ(bits(after(value)), bits(value)) << value;
@@ -126,7 +126,7 @@ TEST_F(RunReader, GivesBackDoublesBitForBit) {
   EXPECT_EQ(bits(after(-0.0)), bits(0.0)) << "SQLite keeps small whole numbers as integers";
 }
 
-TEST_F(RunReader, ANumberThatIsNoneIsAbsent) {
+TEST_F(RunReader, NaNIsAbsent) {
   ProfiledRun run = testing::sample_run();
   run.totals.tokens_per_joule = std::nan("");
   EXPECT_EQ(round_trip(run).totals.tokens_per_joule, std::nullopt);
@@ -142,57 +142,56 @@ TEST_F(RunReader, ANumberThatIsNoneIsAbsent) {
 }
 
 /// Puts any value that its type can have into each column of a row.
-class AnyValue {
+class AnyValue : public FieldKinds<AnyValue> {
  public:
   explicit AnyValue(std::mt19937_64& random) : random_(random) {}
 
-  void operator()(std::string_view, double& value) {
+  void operator()(FieldName, double& value) {
     do {
       value = std::bit_cast<double>(random_());
     } while (std::isnan(value));
   }
-  void operator()(std::string_view, std::string& text) {
+  void operator()(FieldName, std::string& text) {
     text.resize(random_() % 20);
     for (char& character : text) {
       character = static_cast<char>(random_());
     }
   }
   template <std::integral Number>
-  void operator()(std::string_view, Number& value) {
+  void operator()(FieldName, Number& value) {
     value = static_cast<Number>(random_());
   }
   template <class Enum>
     requires std::is_enum_v<Enum>
-  void operator()(std::string_view, Enum& value) {
+  void operator()(FieldName, Enum& value) {
     value = static_cast<Enum>(random_() % 3);
   }
   template <class Dimension>
-  void operator()(std::string_view name, Quantity<Dimension>& value) {
+  void operator()(FieldName name, Quantity<Dimension>& value) {
     double number = 0;
     (*this)(name, number);
     value = Quantity<Dimension>{number};
   }
-  void operator()(std::string_view, Nanoseconds& value) {
+  void operator()(FieldName, Nanoseconds& value) {
     value = Nanoseconds{static_cast<Nanoseconds::rep>(random_())};
   }
-  void operator()(std::string_view, WallTime& value) {
+  void operator()(FieldName, WallTime& value) {
     value = WallTime{WallTime::duration{static_cast<WallTime::rep>(random_())}};
   }
   template <class T>
-  void operator()(std::string_view name, std::optional<T>& value) {
+  void operator()(FieldName name, std::optional<T>& value) {
     if (random_() % 2 == 0) {
       (*this)(name, value.emplace());
     }
   }
-  void text_or_null(std::string_view name, std::string& text) { (*this)(name, text); }
   template <class Row>
-  void group(std::optional<Row>& row, const auto& columns) {
+  void group(FieldName, std::optional<Row>& row, const auto& columns) {
     if (random_() % 2 == 0) {
       columns(*this, row.emplace());
     }
   }
   template <class Row>
-  void list(std::vector<Row>& rows, const auto& columns) {
+  void rows_of(std::vector<Row>& rows, const auto& columns) {
     rows.resize(random_() % 6);
     for (Row& row : rows) {
       columns(*this, row);
@@ -208,25 +207,25 @@ ProfiledRun any_run(std::mt19937_64& random) {
   AnyValue any(random);
   kRunColumns(any, run);
   run.run_id += std::to_string(random());
-  any.list(run.tags, kTagColumns);
-  any.list(run.phases, kPhaseColumns);
-  any.list(run.sections, kSectionColumns);
-  any.list(run.tokens, kTokenColumns);
-  any.list(run.warnings, kWarningColumns);
+  any.rows_of(run.tags, kTagColumns);
+  any.rows_of(run.phases, kPhaseFields);
+  any.rows_of(run.sections, kSectionFields);
+  any.rows_of(run.tokens, kTokenFields);
+  any.rows_of(run.warnings, kWarningFields);
   PowerFigures& power = run.power;
-  any.list(power.sources, kSourceColumns);
-  any.list(power.domains, kDomainColumns);
+  any.rows_of(power.sources, kSourceColumns);
+  any.rows_of(power.domains, kDomainFigureFields);
   for (DomainFigure& figure : power.domains) {
     if (figure.domain.parent) {
       figure.domain.parent = random() % power.domains.size();
     }
   }
   if (power.peak) {
-    any.list(power.peak->by_domain, kPeakPowerColumns);
+    any.rows_of(power.peak->by_domain, kPeakPowerColumns);
     power.peak->by_domain.resize(std::min(power.peak->by_domain.size(), power.domains.size()));
   }
   if (!power.domains.empty()) {
-    any.list(power.samples, kSampleColumns);
+    any.rows_of(power.samples, kSampleColumns);
     for (PowerSample& sample : power.samples) {
       sample.domain = random() % power.domains.size();
       sample.end = Nanoseconds{static_cast<Nanoseconds::rep>(random())};
@@ -251,13 +250,13 @@ TEST_F(RunReader, AMissingRunIsEmpty) {
   EXPECT_EQ(stored(database_, ""), std::nullopt);
 }
 
-TEST_F(RunReader, ANameThatNobodyKnowsIsDamage) {
+TEST_F(RunReader, AnUnknownNameIsDamage) {
   ASSERT_TRUE(database_.save_run(testing::sample_run()));
   edit("UPDATE pipeline_phases SET phase = 'encode' WHERE position = 1");
   const auto read = database_.get_run("5eed0123456789ab");
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, ErrorCode::corrupt);
-  EXPECT_NE(read.error().message.find("phase holds 'encode'"), std::string::npos)
+  EXPECT_NE(read.error().message.find("phase holds the unknown value 'encode'"), std::string::npos)
       << read.error().message;
 }
 

@@ -35,13 +35,12 @@ Result<void> write_steps(SQLite::Database& database, const std::filesystem::path
                         "SELECT run_key FROM runs WHERE run_id = ? AND status = 'running'");
   key.bind(1, std::string{run_id});
   if (!key.executeStep()) {
-    return fail(
-        ErrorCode::not_found,
-        fmt::format("There is no run {} in the making in {}: what belongs to it cannot be written. "
-                    "Nothing was changed",
-                    run_id, path.string()),
-        fmt::format("Begin the run first. These are there: enprof runs --db {}",
-                    shell_quote(path.string())));
+    return fail(ErrorCode::not_found,
+                fmt::format("There is no unfinished run {} in {}: its steps cannot be written. "
+                            "Nothing was changed",
+                            run_id, path.string()),
+                fmt::format("Begin the run first. To list the runs: enprof runs --db {}",
+                            shell_quote(path.string())));
   }
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   SQLite::Statement insert(database,

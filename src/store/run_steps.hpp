@@ -1,4 +1,4 @@
-// Runs in the making: their steps.
+// The steps of unfinished runs.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -17,7 +17,7 @@
 
 namespace enprof {
 
-/// About how many bytes of disk these take, while they are in the log and in the file.
+/// About how many bytes of disk these steps take, in the log and in the file.
 [[nodiscard]] std::uintmax_t bytes_to_append(std::span<const RunStep> steps);
 
 /// See ProfileDatabase::append_steps. The caller holds the transaction. Throws SQLite::Exception.

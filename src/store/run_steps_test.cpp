@@ -42,10 +42,10 @@ class RunSteps : public ::testing::Test {
   const fs::path path_ = dir_.path() / "profiles.db";
 };
 
-TEST_F(RunSteps, ARunInTheMakingIsThereAndGivesWayToTheWholeOne) {
+TEST_F(RunSteps, AnUnfinishedRunIsListedAndReplacedWhenItEnds) {
   ProfileDatabase database = open();
   ASSERT_TRUE(StepStore(database).begin_run(begun()));
-  ASSERT_TRUE(StepStore(database).begin_run(begun())) << "twice is once";
+  ASSERT_TRUE(StepStore(database).begin_run(begun())) << "beginning it twice changes nothing";
   EXPECT_EQ(StepStore(database).unfinished_runs(), std::vector<std::string>{"r"});
   EXPECT_EQ((*database.get_run("r"))->status, RunStatus::running);
   const std::vector<RunStep> steps{{0, "{\"a\":1}"}, {1, "🔋"}};
@@ -63,12 +63,12 @@ TEST_F(RunSteps, ARunInTheMakingIsThereAndGivesWayToTheWholeOne) {
   EXPECT_EQ(database.save_run(whole).error().code, ErrorCode::invalid_argument);
 }
 
-TEST_F(RunSteps, OfARunThatDoesNotExistNothingIsWrittenAndItIsNamed) {
+TEST_F(RunSteps, StepsOfAMissingRunAreRefusedByName) {
   ProfileDatabase database = open();
   const auto outcome = StepStore(database).append_steps("ghost", std::vector<RunStep>{{0, "x"}});
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::not_found);
-  EXPECT_NE(outcome.error().message.find("There is no run ghost"), std::string::npos);
+  EXPECT_NE(outcome.error().message.find("There is no unfinished run ghost"), std::string::npos);
   EXPECT_NE(outcome.error().message.find("Nothing was changed"), std::string::npos);
   EXPECT_NE(outcome.error().hint.find("enprof runs --db"), std::string::npos);
   ASSERT_TRUE(database.save_run(sample_run("over")));
@@ -76,7 +76,7 @@ TEST_F(RunSteps, OfARunThatDoesNotExistNothingIsWrittenAndItIsNamed) {
             ErrorCode::not_found);
   SQLite::Database raw(path_.string());
   EXPECT_EQ(raw.execAndGet("SELECT count(*) FROM run_steps").getInt(), 0);
-  EXPECT_EQ(database.health().failures_in_a_row, 0U) << "the store is not to blame";
+  EXPECT_EQ(database.health().failures_in_a_row, 0U) << "it is not the store's fault";
 }
 
 TEST_F(RunSteps, AnyIdIsAnId) {
@@ -88,7 +88,7 @@ TEST_F(RunSteps, AnyIdIsAnId) {
   for (const std::string& id : ids) {
     ASSERT_TRUE(StepStore(database).begin_run(begun(id)));
     ASSERT_TRUE(StepStore(database).append_steps(id, std::vector<RunStep>{{0, "s"}}));
-    const auto lock = RunLock::take(path_, id);
+    const auto lock = RunLock::acquire(path_, id);
     EXPECT_TRUE(lock) << lock.error().message;
     ASSERT_TRUE(database.save_run(sample_run(id)));
     EXPECT_EQ(**database.get_run(id), sample_run(id));
@@ -100,7 +100,7 @@ TEST_F(RunSteps, AnyIdIsAnId) {
   EXPECT_FALSE(fs::exists(journal_directory(path_)));
 }
 
-TEST_F(RunSteps, AStepWaitsOnlyAsLongAsItIsTold) {
+TEST_F(RunSteps, AStepWaitsOnlyForItsPatience) {
   ProfileDatabase database = open({.busy_timeout = std::chrono::hours{1}});
   ASSERT_TRUE(StepStore(database).begin_run(begun()));
   SQLite::Database other(path_.string(), SQLite::OPEN_READWRITE);
@@ -110,7 +110,7 @@ TEST_F(RunSteps, AStepWaitsOnlyAsLongAsItIsTold) {
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::busy);
 #if defined(__linux__)
-  EXPECT_NE(outcome.error().message.find("this program itself holds"), std::string::npos)
+  EXPECT_NE(outcome.error().message.find("this program itself still locks"), std::string::npos)
       << outcome.error().message;
 #endif
   EXPECT_TRUE(StepStore(database).read_steps("r")) << "readers do not wait";
@@ -119,7 +119,7 @@ TEST_F(RunSteps, AStepWaitsOnlyAsLongAsItIsTold) {
       StepStore(database).append_steps("r", std::vector<RunStep>{{0, "x"}}, milliseconds{20}));
 }
 
-TEST_F(RunSteps, AfterFiveFailuresInARowItIsLeftAloneAndProbed) {
+TEST_F(RunSteps, AfterFiveFailuresInARowWritesPauseAndAreProbed) {
   testing::ManualClock clock;
   ProfileDatabase database = open({.busy_timeout = milliseconds{1}, .clock = &clock});
   ASSERT_TRUE(StepStore(database).begin_run(begun()));
@@ -139,7 +139,7 @@ TEST_F(RunSteps, AfterFiveFailuresInARowItIsLeftAloneAndProbed) {
   EXPECT_TRUE(StepStore(database).append_steps("r", step));
   EXPECT_EQ(database.health().state, BreakerState::closed);
 
-  // The end of a run is tried anyway.
+  // The end of a run is tried in any case.
   other.exec("BEGIN IMMEDIATE");
   for (int failure = 0; failure < 5; ++failure) {
     EXPECT_FALSE(StepStore(database).append_steps("r", step));
@@ -149,7 +149,7 @@ TEST_F(RunSteps, AfterFiveFailuresInARowItIsLeftAloneAndProbed) {
   EXPECT_EQ(database.health().state, BreakerState::closed);
 }
 
-TEST_F(RunSteps, AFileThatWasTakenAwayIsNoticedAndOpenedAnew) {
+TEST_F(RunSteps, ARemovedFileIsNoticedAndReopened) {
   ProfileDatabase database = open();
   ASSERT_TRUE(database.save_run(sample_run("old")));
   fs::rename(path_, dir_.path() / "elsewhere.db");
@@ -164,7 +164,7 @@ TEST_F(RunSteps, AFileThatWasTakenAwayIsNoticedAndOpenedAnew) {
       std::string::npos)
       << lost.error().message;
   EXPECT_FALSE(lost.error().hint.empty());
-  ASSERT_TRUE(database.save_run(sample_run("new"))) << "the next call connects anew";
+  ASSERT_TRUE(database.save_run(sample_run("new"))) << "the next call reconnects";
   EXPECT_EQ(database.list_runs()->total, 1U);
 }
 

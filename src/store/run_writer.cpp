@@ -2,7 +2,6 @@
 
 #include "base/shell_quote.hpp"
 #include "store/column_visitors.hpp"
-#include "store/operation_columns.hpp"
 #include "store/operation_events.hpp"
 #include "store/row_columns.hpp"
 
@@ -17,7 +16,7 @@
 namespace enprof {
 namespace {
 
-constexpr int kKeyColumns = 2;  // run_key and the place in the list
+constexpr int kKeyColumns = 2;  // run_key and the position in the list
 
 /// "INSERT INTO table (run_key, place, …) VALUES (?, ?, …)"
 std::string insertion(std::string_view table, std::string_view keys, int key_count,
@@ -26,16 +25,16 @@ std::string insertion(std::string_view table, std::string_view keys, int key_cou
   for (int more = key_count + names.count() - 1; more > 0; --more) {
     marks += ", ?";
   }
-  return fmt::format("INSERT INTO {} ({}{}) VALUES ({})", table, keys, names.text(), marks);
+  return fmt::format("INSERT INTO {} ({}{}) VALUES ({})", table, keys, names.joined(), marks);
 }
 
-/// Writes lists of rows that belong to one run.
+/// Writes the lists of one run.
 class ListWriter {
  public:
   ListWriter(SQLite::Database& database, std::int64_t run_key)
       : database_(database), run_key_(run_key), names_(database, run_key) {}
 
-  /// Writes a list, each row with its place, which `place` names.
+  /// Writes a list, each row with its position, in the column `place`.
   template <class Row>
   void write(const std::vector<Row>& rows, std::string_view table, std::string_view place,
              const auto& columns) {
@@ -60,14 +59,14 @@ class ListWriter {
     }
     SQLite::Statement insert(database_,
                              insertion("sampled_values", "run_key, ", 1,
-                                       ColumnNames::of<SampledValues>(kSampledValuesColumns)));
+                                       ColumnNames::of<SampledValues>(kSampledValuesFields)));
     insert.bind(1, run_key_);
     ColumnBinder binder(insert, 2);
-    kSampledValuesColumns(binder, values);
+    kSampledValuesFields(binder, values);
     insert.exec();
-    write(values.activations, "activation_metrics", "position", kActivationColumns);
-    write(values.attention, "attention_metrics", "position", kAttentionColumns);
-    write(values.experts, "moe_routings", "position", kRoutingColumns);
+    write(values.activations, "activation_metrics", "position", kActivationFields);
+    write(values.attention, "attention_metrics", "position", kAttentionFields);
+    write(values.experts, "moe_routings", "position", kExpertFields);
     write_experts(values.experts);
   }
 
@@ -95,12 +94,12 @@ class ListWriter {
   NameWriter names_;
 };
 
-/// The key of a run that is there and in the making, or otherwise in one of these states; empty
-/// where there is none of that id. Errors: invalid_argument, where it is over.
-Result<std::optional<std::int64_t>> key_in_the_making(SQLite::Database& database,
-                                                      const std::filesystem::path& path,
-                                                      const std::string& run_id,
-                                                      std::string_view or_in_state = {}) {
+/// The key of an unfinished run, or of one whose status is `or_in_state`; empty if there is no run
+/// of that id. Errors: invalid_argument, if the run is in any other state.
+Result<std::optional<std::int64_t>> find_unfinished_key(SQLite::Database& database,
+                                                        const std::filesystem::path& path,
+                                                        const std::string& run_id,
+                                                        std::string_view or_in_state = {}) {
   SQLite::Statement select(database, "SELECT run_key, status FROM runs WHERE run_id = ?");
   select.bind(1, run_id);
   if (!select.executeStep()) {
@@ -122,10 +121,11 @@ Result<void> check_run(const ProfiledRun& run) {
   const auto bad = [&](std::string what) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("Run {} cannot be saved: {}", run.run_id, what),
-                "This is a fault of the program that made the run.");
+                "This is a bug in the program that recorded the run.");
   };
   const auto no_domain = [&](std::string who, std::size_t domain) {
-    return bad(fmt::format("{} names power domain {}, and it has {}", who, domain, domains));
+    return bad(
+        fmt::format("{} refers to power domain {}, but the run has {}", who, domain, domains));
   };
   if (run.run_id.empty()) {
     return bad("it has no id");
@@ -151,13 +151,13 @@ Result<void> check_run(const ProfiledRun& run) {
   const std::size_t operations = run.operation_table.operations.size();
   for (const OperationEvent& event : run.operation_table.events) {
     if (event.operation >= operations) {
-      return bad(
-          fmt::format("an event names operation {}, and it has {}", event.operation, operations));
+      return bad(fmt::format("an event refers to operation {}, but the run has {}", event.operation,
+                             operations));
     }
   }
   for (const ExpertActivation& routing : run.values.experts) {
     if (routing.experts.size() != routing.weights.size()) {
-      return bad(fmt::format("a layer chose {} experts and gave {} weights", routing.experts.size(),
+      return bad(fmt::format("a layer has {} experts but {} weights", routing.experts.size(),
                              routing.weights.size()));
     }
   }
@@ -165,11 +165,11 @@ Result<void> check_run(const ProfiledRun& run) {
 }
 
 std::uintmax_t bytes_to_save(const ProfiledRun& run) {
-  // Rounded up from files of many runs; docs/schema.md has the sizes.
+  // Rounded up from files with many runs; docs/schema.md has the sizes.
   constexpr std::uintmax_t kRun = 8192;
-  constexpr std::uintmax_t kToken = 152;
+  constexpr std::uintmax_t kToken = 176;
   constexpr std::uintmax_t kSample = 36;
-  constexpr std::uintmax_t kFigure = 128;
+  constexpr std::uintmax_t kFigure = 152;
   constexpr std::uintmax_t kKind = 96;
   constexpr std::uintmax_t kEvent = 32;
   constexpr std::uintmax_t kValue = 64;
@@ -201,33 +201,34 @@ std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
   const PowerFigures& power = run.power;
   ListWriter list(database, run_key);
   list.write(run.tags, "tags", "position", kTagColumns);
-  list.write(run.phases, "pipeline_phases", "position", kPhaseColumns);
-  list.write(run.sections, "pipeline_sections", "position", kSectionColumns);
-  list.write(run.tokens, "tokens", "position", kTokenColumns);
-  list.write(run.layers, "layer_metrics", "position", kLayerColumns);
-  list.write(run.components, "component_metrics", "position", kComponentColumns);
-  list.write(run.operations, "operation_classes", "position", kOperationClassColumns);
-  list.write(run.operation_table.operations, "operation_kinds", "operation", kOperationKindColumns);
+  list.write(run.phases, "pipeline_phases", "position", kPhaseFields);
+  list.write(run.sections, "pipeline_sections", "position", kSectionFields);
+  list.write(run.tokens, "tokens", "position", kTokenFields);
+  list.write(run.layers, "layer_metrics", "position", kLayerFields);
+  list.write(run.components, "component_metrics", "position", kComponentFields);
+  list.write(run.operations, "operation_classes", "position", kOperationClassFields);
+  list.write(run.operation_table.operations, "operation_kinds", "operation", kOperationKindFields);
   write_operation_events(database, run_key, run.operation_table.events);
   list.write_values(run.values);
   list.write(power.sources, "power_sources", "position", kSourceColumns);
-  list.write(power.domains, "power_domains", "domain", kDomainColumns);
+  list.write(power.domains, "power_domains", "domain", kDomainFigureFields);
   if (power.peak) {
     list.write(power.peak->by_domain, "peak_powers", "domain", kPeakPowerColumns);
   }
   list.write(power.samples, "power_samples", "position", kSampleColumns);
-  list.write(power.readings, "sensor_readings", "position", kReadingColumns);
-  list.write(run.warnings, "warnings", "position", kWarningColumns);
+  list.write(power.readings, "sensor_readings", "position", kPowerReadingFields);
+  list.write(run.warnings, "warnings", "position", kWarningFields);
+  list.write(run.verdict_reasons, "verdict_reasons", "position", kVerdictReasonFields);
   return run_key;
 }
 
 Result<void> replace_run(SQLite::Database& database, const std::filesystem::path& path,
                          const ProfiledRun& run) {
-  // What was left of a run gives way to the whole.
+  // A finished run also replaces its interrupted part.
   const bool is_whole = run.status != RunStatus::interrupted && run.status != RunStatus::running;
   const auto key =
-      key_in_the_making(database, path, run.run_id,
-                        is_whole ? to_string(RunStatus::interrupted) : std::string_view{});
+      find_unfinished_key(database, path, run.run_id,
+                          is_whole ? to_string(RunStatus::interrupted) : std::string_view{});
   if (!key) {
     return std::unexpected(key.error());
   }
@@ -238,9 +239,9 @@ Result<void> replace_run(SQLite::Database& database, const std::filesystem::path
   return {};
 }
 
-Result<void> enter_run(SQLite::Database& database, const std::filesystem::path& path,
-                       const ProfiledRun& run) {
-  const auto key = key_in_the_making(database, path, run.run_id);
+Result<void> insert_unfinished_run(SQLite::Database& database, const std::filesystem::path& path,
+                                   const ProfiledRun& run) {
+  const auto key = find_unfinished_key(database, path, run.run_id);
   if (!key) {
     return std::unexpected(key.error());
   }
@@ -261,8 +262,8 @@ Result<bool> replace_tags(SQLite::Database& database, std::string_view run_id,
     return false;
   }
   if (select.getColumn(1).getInt() != 0) {
-    return fail(ErrorCode::busy, fmt::format("Run {} is in the making", run_id),
-                "Give it tags when it is over.");
+    return fail(ErrorCode::busy, fmt::format("Run {} is not finished", run_id),
+                "Tag it when it is finished.");
   }
   const std::int64_t run_key = select.getColumn(0).getInt64();
   SQLite::Statement erase(database, "DELETE FROM tags WHERE run_key = ?");

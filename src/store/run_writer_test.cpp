@@ -27,9 +27,9 @@ TEST(RunWriter, ChecksWhatThePlacesInListsPointAt) {
   };
   refused([](ProfiledRun& run) { run.run_id.clear(); }, "it has no id");
   refused([](ProfiledRun& run) { run.power.samples[3].domain = 4; },
-          "power sample 3 names power domain 4, and it has 4");
+          "power sample 3 refers to power domain 4, but the run has 4");
   refused([](ProfiledRun& run) { run.power.domains[2].domain.parent = 9; },
-          "domain dram-0 names power domain 9");
+          "domain dram-0 refers to power domain 9");
   refused([](ProfiledRun& run) { run.power.peak->by_domain.resize(5); }, "the peak");
 }
 

@@ -34,7 +34,7 @@ namespace fs = std::filesystem;
 struct Finalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
-/// SQLite's own, since values of any type are passed on as they are.
+/// SQLite's own statement, which passes on values of any type unchanged.
 using RawStatement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 RawStatement prepare(SQLite::Database& database, const std::string& query) {
@@ -47,8 +47,9 @@ RawStatement prepare(SQLite::Database& database, const std::string& query) {
   return RawStatement{statement};
 }
 
-/// Copies rows from one file to another, past what cannot be read: from the front as far as it
-/// goes, then from the back; for each run (or pass) anew, so that damage costs only rows near it.
+/// Copies rows from one file to another, skipping what cannot be read: forwards as far as possible,
+/// then backwards. It does so for each run (or pass) separately, so that damage costs only rows
+/// near it.
 class Salvager {
  public:
   Salvager(SQLite::Database& source, SQLite::Database& target) : source_(source), target_(target) {}
@@ -56,7 +57,7 @@ class Salvager {
   SalvageReport salvage() {
     copy("runs", {});
     const std::vector<std::int64_t> runs = keys("SELECT run_key FROM runs");
-    // What others refer to comes first.
+    // First the tables that other rows refer to.
     constexpr std::array<std::string_view, 4> kFirst{"names", "power_domains", "operation_passes",
                                                      "moe_routings"};
     for (const std::string_view table : kFirst) {
@@ -70,19 +71,19 @@ class Salvager {
         copy(table, {.column = "run_key", .keys = runs});
       }
     }
-    drop_what_would_mislead();
+    drop_misleading_rows();
     warn_of_losses();
     return std::move(report_);
   }
 
  private:
   struct Groups {
-    std::string_view column{};  // empty: the table as one
+    std::string_view column{};  // empty: the whole table
     std::vector<std::int64_t> keys{};
   };
   struct Columns {
-    std::string names;  // that are stored, comma-separated
-    std::string marks;  // as many question marks
+    std::string names;  // of the stored columns, comma-separated
+    std::string marks;  // one question mark per column
     std::string ascending;
     std::string descending;
     int count = 0;
@@ -150,13 +151,13 @@ class Salvager {
     }
   }
 
-  /// Whether it came to the end.
+  /// Whether it read all rows.
   bool copy_rows(const std::string& query, int count, sqlite3_stmt* insert, std::size_t& rows) {
     RawStatement select;
     try {
       select = prepare(source_, query);
     } catch (const SQLite::Exception&) {
-      return false;  // the table is gone
+      return false;  // the table is lost
     }
     int code = sqlite3_step(select.get());
     for (; code == SQLITE_ROW; code = sqlite3_step(select.get())) {
@@ -182,10 +183,10 @@ class Salvager {
     return select.executeStep() ? select.getColumn(0).getInt64() : 0;
   }
 
-  /// Rows name domains, operations and routings by their place: where one of these was lost, those
-  /// behind it would be taken for others.
-  void drop_what_would_mislead() {
-    name_what_lost_its_name();
+  /// Rows refer to domains, operations and routings by position: if one of these was lost, later
+  /// ones would be mistaken for others.
+  void drop_misleading_rows() {
+    name_lost_words();
     for (const auto& [table, place] :
          {std::pair{"power_domains", "domain"}, std::pair{"operation_kinds", "operation"},
           std::pair{"moe_routings", "position"}}) {
@@ -204,8 +205,8 @@ class Salvager {
         "k WHERE k.run_key = p.run_key AND k.operation = m.operation))"));
   }
 
-  /// A word that was lost stands as such; without its phase or quantity a row says nothing.
-  void name_what_lost_its_name() {
+  /// A lost name becomes "(lost)". A row without its phase or quantity is dropped: it says nothing.
+  void name_lost_words() {
     const auto unnamed = [](std::string_view column) {
       return fmt::format(
           "NOT EXISTS (SELECT 1 FROM names n WHERE n.run_key = t.run_key AND "
@@ -247,10 +248,10 @@ class Salvager {
   SQLite::Database& source_;
   SQLite::Database& target_;
   SalvageReport report_;
-  std::set<std::int64_t> losses_;  // runs of which rows were lost
+  std::set<std::int64_t> losses_;  // runs that lost rows
 };
 
-/// With what SQLite and we keep beside it.
+/// Removes a database, with what SQLite and we keep beside it.
 void remove_database(const fs::path& path) {
   std::error_code none;
   for (const char* const suffix : {"", "-wal", "-shm", "-journal", "-owner"}) {
@@ -267,15 +268,16 @@ Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& 
                 "Name the damaged one with --db PATH.");
   }
   if (fs::exists(target, failed)) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} exists: what is saved would be mixed with it", target.string()),
-                fmt::format("Name a file that does not exist yet, or move it away: mv {0} {0}.old",
-                            shell_quote(target.string())));
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("{} exists: salvaged rows would be mixed with its own", target.string()),
+        fmt::format("Name a file that does not exist yet, or move it away: mv {0} {0}.old",
+                    shell_quote(target.string())));
   }
   if (auto clear = set_aside_foreign_log(follow_links(damaged)); !clear) {
     return std::unexpected(std::move(clear.error()));
   }
-  // Under another name until it is whole: whoever is killed leaves nothing that looks so.
+  // Under another name until it is complete: a killed program leaves no file that looks complete.
   const fs::path partial = beside(target, ".partial");
   remove_database(partial);
   auto saved = Connection::open(partial, {});
@@ -285,7 +287,7 @@ Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& 
   const StoreAction reading{.path = damaged, .what = "read the damaged database"};
   auto report = guarded(reading, [&]() -> Result<SalvageReport> {
     SQLite::Database source(fs::absolute(damaged).string(), SQLite::OPEN_READWRITE);
-    source.execAndGet("SELECT count(*) FROM sqlite_schema");  // whether there is anything at all
+    source.execAndGet("SELECT count(*) FROM sqlite_schema");  // fails if nothing can be read
     return guarded((*saved)->action("save what can be read", fs::file_size(damaged)),
                    [&]() -> Result<SalvageReport> {
                      SQLite::Transaction transaction((*saved)->database(),
@@ -296,12 +298,12 @@ Result<SalvageReport> salvage_database(const fs::path& damaged, const fs::path& 
                    });
   });
   if (report) {
-    (*saved)->drain_log("TRUNCATE");
+    (*saved)->checkpoint("TRUNCATE");
   }
   saved->reset();
   if (report && std::rename(partial.c_str(), target.c_str()) != 0) {
     report = fail(error_code_from_errno(errno),
-                  fmt::format("Cannot give {} its name {}: {}", partial.string(), target.string(),
+                  fmt::format("Cannot rename {} to {}: {}", partial.string(), target.string(),
                               std::generic_category().message(errno)),
                   "Name another file.");
   }

@@ -1,4 +1,4 @@
-// What can be read of a damaged file.
+// Saves what can be read of a damaged file.
 #pragma once
 
 #include "enprof/base/error.hpp"

@@ -19,9 +19,10 @@ namespace {
 
 constexpr Logger kLog{"store"};
 
-constexpr std::array<std::string_view, 24> kTables{"runs",
+constexpr std::array<std::string_view, 25> kTables{"runs",
                                                    "tags",
                                                    "warnings",
+                                                   "verdict_reasons",
                                                    "run_steps",
                                                    "pipeline_phases",
                                                    "pipeline_sections",
@@ -48,7 +49,7 @@ int integer(SQLite::Database& database, const char* query) {
   return database.execAndGet(query).getInt();
 }
 
-/// Names of the tables, without SQLite's own.
+/// The names of the tables, without SQLite's own.
 std::vector<std::string> tables_of(SQLite::Database& database) {
   std::vector<std::string> names;
   SQLite::Statement tables(database,
@@ -60,7 +61,7 @@ std::vector<std::string> tables_of(SQLite::Database& database) {
   return names;
 }
 
-/// A file at the newest version has all its tables, unless somebody took one away.
+/// A file at the newest version has all its tables, unless another program dropped one.
 Result<void> check_tables(SQLite::Database& database, const std::filesystem::path& path) {
   const std::vector<std::string> tables = tables_of(database);
   std::string missing;
@@ -106,7 +107,7 @@ Result<void> check_owner(SQLite::Database& database, const std::filesystem::path
                           tables.empty() ? fmt::format("application id {:#x}", owner)
                                          : fmt::format("its tables: {}{}", named,
                                                        tables.size() > kNamed ? ", …" : "")),
-              "Name another file with --db PATH. This one was left as it is.");
+              "Name another file with --db PATH. This file was not changed.");
 }
 
 int schema_version(SQLite::Database& database) { return integer(database, "PRAGMA user_version"); }
@@ -129,11 +130,11 @@ Result<void> bring_up_to_date(SQLite::Database& database, const std::filesystem:
   for (int version = schema_version(database); version < newest;
        version = schema_version(database)) {
     SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
-    // Another program may have been here while this one waited for the lock.
+    // Another program may have migrated the file while this one waited for the lock.
     if (schema_version(database) != version) {
       continue;
     }
-    // A new file gets all its tables or none; an older one is at one version or another.
+    // A new file gets all its tables or none; an older one goes one version at a time.
     const int next = version == 0 ? newest : version + 1;
     for (int script = version; script < next; ++script) {
       database.exec(migrations[static_cast<std::size_t>(script)]);
@@ -141,7 +142,7 @@ Result<void> bring_up_to_date(SQLite::Database& database, const std::filesystem:
     database.exec(
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, next));
     transaction.commit();
-    kLog.debug("Brought {} from schema version {} to {}", path.string(), version, next);
+    kLog.debug("Migrated {} from schema version {} to {}", path.string(), version, next);
   }
   return check_newest(database, path, newest);
 }

@@ -10,8 +10,8 @@ namespace {
 
 // ---- version 1 ----------------------------------------------------------------------------------
 
-/// The columns of a Figure, in each table that has one. `_j`, `_w` and `_ns` columns hold what the
-/// program holds, bit for bit; `_mj`, `_mw` and `_ms` are computed from them when they are read.
+/// The columns of a Figure, in each table that has one. Columns ending in `_j`, `_w` and `_ns` hold
+/// the program's values bit for bit; `_mj`, `_mw` and `_ms` are computed from them when read.
 constexpr std::string_view kFigureV1 = R"sql(
   duration_ns INTEGER NOT NULL,
   duration_ms REAL AS (duration_ns / 1e6),
@@ -31,7 +31,7 @@ constexpr std::string_view kFigureV1 = R"sql(
   standard_error_mj REAL AS (standard_error_j * 1e3),
   foreign_cpu_share REAL,)sql";
 
-/// Long text stands last in a row, so that reading what is before it need not pass over it.
+/// Long text comes last in a row, so that reading the columns before it need not skip over it.
 constexpr std::string_view kRunsV1 = R"sql(
 CREATE TABLE runs (
   run_key INTEGER PRIMARY KEY,
@@ -220,9 +220,9 @@ CREATE TABLE power_samples (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-// ---- version 2: layers, components, operations, values, readings, and runs in the making --------
+// ---- version 2: layers, components, operations, values, readings, and unfinished runs -----------
 
-/// Before version 2 a run was written when it was over; since then it is written in steps.
+/// Before version 2 a run was written when it had finished; since then it is written in steps.
 constexpr std::string_view kStepsV2 = R"sql(
 CREATE TABLE run_steps (
   run_key INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -396,8 +396,9 @@ CREATE TABLE moe_expert_activations (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-/// Each domain's power as a staircase over all edges of windows; NULL where no window lies. What
-/// lies in a domain of the same column is in it already.
+/// Each domain's power as a staircase over all edges of windows; NULL where there is no window. A
+/// domain that lies within another domain of the same column is not added: its power is included
+/// already.
 constexpr std::string_view kViewsV2 = R"sql(
 CREATE VIEW power_wide AS
 WITH named AS (
@@ -481,15 +482,17 @@ constexpr std::string_view kFigureErrorV3 = R"sql(
 ALTER TABLE {table} ADD COLUMN dynamic_standard_error_j REAL;
 ALTER TABLE {table} ADD COLUMN dynamic_standard_error_mj REAL AS (dynamic_standard_error_j * 1e3);
 )sql";
-constexpr std::array<std::string_view, 8> kFigureTablesV3{
+
+constexpr std::array<std::string_view, 8> kFigureTables{
     "runs",          "pipeline_phases", "pipeline_sections", "tokens",
     "power_domains", "layer_metrics",   "component_metrics", "operation_classes"};
 
-std::string figure_errors_v3() {
+/// A script once for each table that has the columns of a Figure.
+std::string for_figure_tables(std::string_view script) {
   constexpr std::string_view kMark = "{table}";
   std::string text;
-  for (const std::string_view table : kFigureTablesV3) {
-    std::string part{kFigureErrorV3};
+  for (const std::string_view table : kFigureTables) {
+    std::string part{script};
     for (std::size_t at = part.find(kMark); at != std::string::npos; at = part.find(kMark)) {
       part.replace(at, kMark.size(), table);
     }
@@ -498,12 +501,46 @@ std::string figure_errors_v3() {
   return text;
 }
 
-// ---- version 4: a token's rows are found without reading those of the others -------------------
+// ---- version 4: indices that find a token's rows ------------------------------------------------
 
 constexpr std::string_view kTokensV4 = R"sql(
 CREATE INDEX operation_passes_by_token ON operation_passes (run_key, token);
 CREATE INDEX activation_metrics_by_token ON activation_metrics (run_key, token);
 CREATE INDEX attention_metrics_by_token ON attention_metrics (run_key, token);
+)sql";
+
+// ---- version 5: uncertainties that include the sensor's, and verdicts ---------------------------
+
+constexpr std::string_view kVerdictsV5 = R"sql(
+ALTER TABLE runs ADD COLUMN verdict TEXT;
+ALTER TABLE runs ADD COLUMN energy_per_input_token_uncertainty_j REAL;
+ALTER TABLE runs ADD COLUMN energy_per_input_token_uncertainty_mj REAL
+  AS (energy_per_input_token_uncertainty_j * 1e3);
+ALTER TABLE runs ADD COLUMN energy_per_output_token_uncertainty_j REAL;
+ALTER TABLE runs ADD COLUMN energy_per_output_token_uncertainty_mj REAL
+  AS (energy_per_output_token_uncertainty_j * 1e3);
+ALTER TABLE power_domains ADD COLUMN relative_uncertainty REAL;
+ALTER TABLE runs ADD COLUMN calibration_made_at_ms INTEGER;
+ALTER TABLE runs ADD COLUMN calibration_classes INTEGER;
+ALTER TABLE runs ADD COLUMN calibration_time_share REAL;
+ALTER TABLE runs ADD COLUMN calibration_power_ratio REAL;
+
+CREATE TABLE verdict_reasons (
+  run_key INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  level TEXT NOT NULL,
+  code TEXT NOT NULL,
+  message TEXT NOT NULL,
+  PRIMARY KEY (run_key, position)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::string_view kFigureUncertaintyV5 = R"sql(
+ALTER TABLE {table} ADD COLUMN standard_uncertainty_j REAL;
+ALTER TABLE {table} ADD COLUMN standard_uncertainty_mj REAL AS (standard_uncertainty_j * 1e3);
+ALTER TABLE {table} ADD COLUMN dynamic_standard_uncertainty_j REAL;
+ALTER TABLE {table} ADD COLUMN dynamic_standard_uncertainty_mj REAL
+  AS (dynamic_standard_uncertainty_j * 1e3);
 )sql";
 
 /// The parts of a version as one script.
@@ -525,9 +562,10 @@ std::string script(const Parts&... parts) {
 }  // namespace
 
 std::span<const std::string> schema_migrations() {
-  static const std::array<std::string, 4> scripts{
+  static const std::array<std::string, 5> scripts{
       script(kRunsV1, kLevelsV1, kPowerV1), script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2),
-      script(kErrorsV3) + figure_errors_v3(), script(kTokensV4)};
+      script(kErrorsV3) + for_figure_tables(kFigureErrorV3), script(kTokensV4),
+      script(kVerdictsV5) + for_figure_tables(kFigureUncertaintyV5)};
   static_assert(std::tuple_size_v<decltype(scripts)> == ProfileDatabase::kSchemaVersion);
   return scripts;
 }

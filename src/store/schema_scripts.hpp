@@ -6,8 +6,8 @@
 
 namespace enprof {
 
-/// The scripts in order: the one at index n brings a file from version n to n + 1. A script that
-/// has been released is never changed; a change is another script.
+/// The scripts in order: the one at index n migrates a file from version n to n + 1. A released
+/// script is never changed; a change is another script.
 [[nodiscard]] std::span<const std::string> schema_migrations();
 
 }  // namespace enprof

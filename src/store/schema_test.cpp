@@ -70,8 +70,8 @@ TEST_F(Schema, AnOlderFileIsBroughtForwardAndKeepsItsRows) {
   EXPECT_EQ(number(database, "SELECT count(*) FROM tokens"), 3);
 }
 
-/// tests/data/profiles_v1.db was written by the program of version 1: sample_run() as it was then,
-/// and a run of which nothing is known.
+/// tests/data/profiles_v1.db was written by the program of version 1: sample_run() of that version,
+/// and a run without any figures.
 TEST_F(Schema, AFileOfVersion1IsBroughtForwardAndItsRunsAreRead) {
   std::filesystem::copy_file(ENPROF_TEST_DATA "/profiles_v1.db", path_);
   {
@@ -84,7 +84,7 @@ TEST_F(Schema, AFileOfVersion1IsBroughtForwardAndItsRunsAreRead) {
   EXPECT_EQ(number(raw, "PRAGMA user_version"), ProfileDatabase::kSchemaVersion);
 
   ProfiledRun expected = testing::sample_run();
-  expected.depth = Depth::module;  // it had none of what the deeper depths add
+  expected.depth = Depth::module;  // version 1 knew none of the deeper depths
   expected.layers.clear();
   expected.components.clear();
   expected.operations.clear();
@@ -94,15 +94,25 @@ TEST_F(Schema, AFileOfVersion1IsBroughtForwardAndItsRunsAreRead) {
   for (DomainFigure& domain : expected.power.domains) {
     domain.domain.scope = DomainScope::by_kind;
     domain.domain.device.clear();
+    domain.domain.relative_uncertainty.reset();
   }
-  // Nor did any figure have the error of its dynamic part.
-  const auto forget_error = [](Figure& figure) { figure.quality.dynamic_standard_error.reset(); };
+  // Nor did any figure have the error of its dynamic energy.
+  const auto forget_error = [](Figure& figure) {
+    figure.quality.dynamic_standard_error.reset();
+    figure.quality.standard_uncertainty.reset();
+    figure.quality.dynamic_standard_uncertainty.reset();
+  };
   forget_error(expected.totals.figure);
   std::ranges::for_each(expected.phases, forget_error, &PhaseFigure::figure);
   std::ranges::for_each(expected.sections, forget_error, &SectionFigure::figure);
   std::ranges::for_each(expected.tokens, forget_error, &TokenFigure::figure);
   std::ranges::for_each(expected.power.domains, forget_error, &DomainFigure::figure);
   expected.totals.process_dynamic.reset();
+  expected.totals.energy_per_input_token_uncertainty.reset();
+  expected.totals.energy_per_output_token_uncertainty.reset();
+  expected.verdict.reset();  // it was not judged
+  expected.verdict_reasons.clear();
+  expected.calibration.reset();
   const auto run = database->get_run(expected.run_id);
   ASSERT_TRUE(run && *run) << run.error().message;
   EXPECT_EQ(**run, expected);
@@ -175,7 +185,7 @@ TEST_F(Schema, AMissingTableIsDamage) {
 TEST_F(Schema, TheComputedColumnsAreInTheUnitsOfTheirNames) {
   ASSERT_TRUE(ProfileDatabase::connect(path_)->save_run(testing::sample_run()));
   auto database = open();
-  // Each column that is computed, and what its unit must make of the stored one.
+  // Each computed column is compared with its stored column in the unit of its name.
   EXPECT_EQ(number(database,
                    "SELECT count(*) FROM tokens WHERE energy_mj = energy_j * 1000 AND "
                    "duration_ms = duration_ns / 1000000.0 AND "
@@ -214,7 +224,7 @@ TEST_F(Schema, DeletesByRunAndListsUseIndices) {
   }
 }
 
-/// docs/schema.md, and its fenced blocks of SQL.
+/// The fenced SQL blocks of docs/schema.md.
 std::vector<std::string> sql_blocks(const std::string& page) {
   constexpr std::string_view kOpen = "```sql\n";
   std::vector<std::string> blocks;

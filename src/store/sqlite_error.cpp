@@ -28,7 +28,7 @@ Error disk_full(const StoreAction& action) {
     space = fmt::format(" ({} free, about {} needed)", format_bytes(*action.bytes_free),
                         format_bytes(action.bytes_needed));
   }
-  // To delete runs takes room too, for the log.
+  // Deleting runs takes disk space too, for the log.
   constexpr std::uintmax_t kRoomToPrune = 1 << 20;
   const bool may_prune = action.bytes_free && *action.bytes_free >= kRoomToPrune;
   return {
@@ -44,10 +44,10 @@ Error disk_full(const StoreAction& action) {
 Error busy(const StoreAction& action) {
   const std::string holder = lock_holder(action.path);
   return {ErrorCode::busy,
-          fmt::format("Cannot {}: {} holds {} locked, also after {:.1f} s of waiting", action.what,
+          fmt::format("Cannot {}: {} still locks {} after {:.1f} s of waiting", action.what,
                       holder.empty() ? "another program" : holder, action.path.string(),
                       seconds(action.busy_timeout)),
-          fmt::format("Wait until it is done and try again; this shows which it is: fuser -v {}",
+          fmt::format("Wait until it has finished and try again. To see which it is: fuser -v {}",
                       shell_quote(action.path.string()))};
 }
 
@@ -75,23 +75,22 @@ Error not_a_database(const StoreAction& action) {
 Error constraint(const StoreAction& action, int code, const char* detail) {
   if (code == SQLITE_CONSTRAINT_NOTNULL) {
     return {ErrorCode::invalid_argument,
-            fmt::format("Cannot {}: a value that must be there is not a number ({})", action.what,
-                        detail),
-            "This is a fault of the program that made the run."};
+            fmt::format("Cannot {}: a required value is not a number ({})", action.what, detail),
+            "This is a bug in the program that recorded the run."};
   }
   return {ErrorCode::invalid_argument,
           fmt::format("Cannot {}: {}. Nothing was changed", action.what, detail),
           "What belongs to a run can be saved only after the run itself."};
 }
 
-/// SQLite says "I/O error" for a full disk too, where it is its shared memory that does not fit.
+/// SQLite reports a full disk as "I/O error" if its shared memory does not fit.
 bool out_of_space(const StoreAction& action) {
   const int number = action.handle != nullptr ? sqlite3_system_errno(action.handle) : 0;
   return number == ENOSPC || number == EDQUOT;
 }
 
-/// SQLite keeps the system's reason for some of its writes only, so files that are at the limit are
-/// one too.
+/// SQLite keeps the system's errno of some writes only, so a file that has reached the limit also
+/// counts.
 bool beyond_file_limit(const StoreAction& action) {
   if (action.handle != nullptr && sqlite3_system_errno(action.handle) == EFBIG) {
     return true;
@@ -113,7 +112,7 @@ bool beyond_file_limit(const StoreAction& action) {
 
 Error file_too_large(const StoreAction& action) {
   return {ErrorCode::too_large,
-          fmt::format("Cannot {}: a file of the database {} would be larger than files may be",
+          fmt::format("Cannot {}: a file of the database {} would exceed the limit on file sizes",
                       action.what, action.path.string()),
           "The database is as it was before. " + file_limit_hint()};
 }
@@ -129,7 +128,7 @@ Error of_sqlite(const StoreAction& action, const SQLite::Exception& exception) {
     case SQLITE_LOCKED:
       return busy(action);
     case SQLITE_FULL: {
-      // What was written in part only, up to the limit, is a full disk for SQLite.
+      // SQLite reports a write that stopped at the file size limit as a full disk.
       const bool has_room = action.bytes_free && *action.bytes_free > action.bytes_needed;
       return has_room && beyond_file_limit(action) ? file_too_large(action) : disk_full(action);
     }

@@ -1,4 +1,4 @@
-// The one place where what SQLite throws becomes an Error. Inside the store functions throw
+// The one place where an SQLite exception becomes an Error. Functions inside the store throw
 // SQLite::Exception; the methods of ProfileDatabase run them under `guarded`.
 #pragma once
 
@@ -16,20 +16,20 @@ struct sqlite3;
 
 namespace enprof {
 
-/// What was going on, for the message.
+/// What was being done, for error messages.
 struct StoreAction {
   std::filesystem::path path;                ///< of the database
   std::string what;                          ///< "save run 4f2a"
-  Nanoseconds busy_timeout{0};               ///< how long a lock was waited for
-  std::uintmax_t bytes_needed = 0;           ///< of disk, about
-  std::optional<std::uintmax_t> bytes_free;  ///< before it began; empty: not known
-  sqlite3* handle = nullptr;                 ///< null where there is none yet
+  Nanoseconds busy_timeout{0};               ///< how long it waited for a lock
+  std::uintmax_t bytes_needed = 0;           ///< disk space, about
+  std::optional<std::uintmax_t> bytes_free;  ///< before the action began; empty: unknown
+  sqlite3* handle = nullptr;                 ///< null if the file is not open yet
 };
 
 /// The Error for the exception that is being handled. Call it in a catch block.
 [[nodiscard]] Error error_of_exception(const StoreAction& action);
 
-/// Runs a body that returns a Result, and makes an Error of whatever it throws.
+/// Runs a body that returns a Result, and turns an exception into an Error.
 template <class Body>
 [[nodiscard]] std::invoke_result_t<Body> guarded(const StoreAction& action, Body&& body) {
   try {

@@ -51,7 +51,7 @@ TEST_F(SqliteError, EachCodeHasItsMeaningAndRemedy) {
   expect(SQLITE_TOOBIG, ErrorCode::too_large, "the detail", "1 GB");
 }
 
-TEST_F(SqliteError, WhatIsBrokenIsNamed) {
+TEST_F(SqliteError, ABrokenConstraintIsNamed) {
   const Error foreign = of_code(SQLITE_CONSTRAINT);
   EXPECT_EQ(foreign.code, ErrorCode::invalid_argument);
   EXPECT_NE(foreign.message.find("save run r1"), std::string::npos);

@@ -1,4 +1,4 @@
-// What saving a run step by step asks of a database, and no user of the library.
+// The internal interface for saving a run step by step. Not public.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -19,35 +19,36 @@ namespace enprof {
 
 class RunLock;
 
-/// A part of a run in the making. The store does not look into it.
+/// A part of an unfinished run. The store does not interpret it.
 struct RunStep {
   std::int64_t step = 0;  ///< from 0
-  std::string content;    ///< UTF-8, no line breaks
+  std::string content;    ///< UTF-8, without line breaks
 
   friend bool operator==(const RunStep&, const RunStep&) = default;
 };
 
-/// Runs in the making. Threads: as ProfileDatabase.
+/// Stores unfinished runs. Threads: as ProfileDatabase.
 class StepStore {
  public:
-  /// The database outlives it.
+  /// The database must outlive the StepStore.
   explicit StepStore(ProfileDatabase& database) : database_(database) {}
 
-  /// Writes a run that has begun: what is known of it, and the status `running`. Does nothing where
-  /// it is there and in the making. `patience` takes the place of busy_timeout. Errors:
+  /// Writes a run that has begun: what is known of it, with the status `running`. Does nothing if
+  /// the run is already there with that status. `patience` replaces busy_timeout. Errors:
   /// invalid_argument, as save_run().
   [[nodiscard]] Result<void> begin_run(const ProfiledRun& run,
                                        std::optional<Nanoseconds> patience = std::nullopt);
-  /// Adds steps to a run in the making, in one transaction. A step that is there stays as it was.
-  /// `patience` as above. Errors: not_found, where there is no such run.
+  /// Adds steps to an unfinished run, in one transaction. A step that is already stored is left as
+  /// it is. `patience` as above. Errors: not_found, if there is no such run.
   [[nodiscard]] Result<void> append_steps(std::string_view run_id, std::span<const RunStep> steps,
                                           std::optional<Nanoseconds> patience = std::nullopt);
-  /// The steps of a run in the making, in order.
+  /// The steps of an unfinished run, in order.
   [[nodiscard]] Result<std::vector<RunStep>> read_steps(std::string_view run_id);
-  /// Ids of the runs whose status is `running`, also those that no program writes any more.
+  /// The ids of the runs whose status is `running`, including those that no program is writing any
+  /// more.
   [[nodiscard]] Result<std::vector<std::string>> unfinished_runs();
-  /// Keeps a run in memory that could not be saved. `lock` may be null. `journal` is where it is on
-  /// disk; empty where it is not. False where there is no room for it.
+  /// Keeps a run in memory that could not be saved. `lock` may be null. `journal` is where the run
+  /// is on disk; empty if it is not. False if there is no room for it.
   [[nodiscard]] bool keep_run(const ProfiledRun& run, std::unique_ptr<RunLock> lock,
                               std::filesystem::path journal);
 

@@ -18,7 +18,7 @@ namespace {
 constexpr Logger kLog{"store"};
 
 constexpr Nanoseconds kRetryPause = std::chrono::seconds{2};
-/// Where the disk was full and has as little room as then.
+/// The pause while the disk is full and has no more room than before.
 constexpr Nanoseconds kFullPause = std::chrono::seconds{15};
 constexpr Nanoseconds kSavePatience = std::chrono::seconds{1};
 
@@ -33,23 +33,22 @@ void drop_journal(const std::filesystem::path& journal) {
 }  // namespace
 
 WaitingRuns::~WaitingRuns() {
-  save();
+  save_all();
   for (const KeptRuns::Entry& entry : kept_.entries()) {
     if (entry.journal.empty()) {
-      kLog.error("Run {} could not be saved up to the end of this program: it is lost",
-                 entry.run_id);
+      kLog.error("Run {} could not be saved before this program ended: it is lost", entry.run_id);
     }
   }
 }
 
-void WaitingRuns::save_where_due() {
+void WaitingRuns::save_if_due() {
   bool due = false;
   {
     const std::lock_guard lock(mutex_);
-    due = !kept_.empty() && database_.clock().now() >= retry_at_ && worth_a_try();
+    due = !kept_.empty() && database_.clock().now() >= retry_at_ && may_succeed();
   }
   if (due) {
-    save();
+    save_all();
   }
 }
 
@@ -65,7 +64,7 @@ bool WaitingRuns::keep(const ProfiledRun& run, std::unique_ptr<RunLock> run_lock
   return true;
 }
 
-bool WaitingRuns::forget(std::string_view run_id) {
+bool WaitingRuns::drop(std::string_view run_id) {
   const std::lock_guard lock(mutex_);
   const auto found = std::ranges::find(kept_.entries(), run_id, &KeptRuns::Entry::run_id);
   if (found == kept_.entries().end()) {
@@ -89,7 +88,7 @@ bool WaitingRuns::has(std::string_view run_id) const {
   return kept_.has(run_id);
 }
 
-std::vector<std::string> WaitingRuns::save() {
+std::vector<std::string> WaitingRuns::save_all() {
   std::vector<std::string> run_ids;
   {
     const std::lock_guard lock(mutex_);
@@ -109,14 +108,14 @@ std::optional<std::uintmax_t> WaitingRuns::free_bytes() const {
   return unknown ? std::nullopt : std::optional{space.available};
 }
 
-/// To write a whole run only to see that there is as little room as before is work for nothing.
-bool WaitingRuns::worth_a_try() const {
+/// Avoids writing a whole run while the disk is as full as at the last attempt.
+bool WaitingRuns::may_succeed() const {
   return !full_with_ || free_bytes() != full_with_ ||
          database_.clock().now() >= retry_at_ + kFullPause;
 }
 
-/// Whether the database has the run, and not only a part of it.
-bool WaitingRuns::is_over_there(const std::string& run_id) {
+/// Whether the database has the finished run, and not only a part of it.
+bool WaitingRuns::is_saved_complete(const std::string& run_id) {
   const auto there =
       database_.read(fmt::format("look for run {}", run_id),
                      [&](SQLite::Database& database) -> Result<std::optional<RunSummary>> {
@@ -126,12 +125,12 @@ bool WaitingRuns::is_over_there(const std::string& run_id) {
          (*there)->status != RunStatus::interrupted;
 }
 
-/// False where the database does not take it now.
+/// False if the database cannot take the run now.
 bool WaitingRuns::save(const std::string& run_id) {
   const std::lock_guard saving(saving_mutex_);
   Result<ProfiledRun> run = [&] {
     const std::lock_guard lock(mutex_);
-    return kept_.to_save(run_id);
+    return kept_.read_to_save(run_id);
   }();
   if (!run) {
     kLog.error("{}", run.error().message);
@@ -141,19 +140,20 @@ bool WaitingRuns::save(const std::string& run_id) {
       fmt::format("save run {}", run_id), bytes_to_save(*run),
       [&](SQLite::Database& database) { return replace_run(database, database_.path(), *run); },
       DatabaseAccess::Try::anyway, kSavePatience);
-  if (!saved && !is_over_there(run_id)) {
+  if (!saved && !is_saved_complete(run_id)) {
     const std::lock_guard lock(mutex_);
     retry_at_ = database_.clock().now() + kRetryPause;
     full_with_ = saved.error().code == ErrorCode::too_large ? free_bytes() : std::nullopt;
     return false;
   }
   if (saved) {
-    database_.drain_log();
+    database_.checkpoint();
     kLog.info("Profiling run {} saved to database", run_id);
   } else {
-    kLog.warning("{}", saved.error().message);  // it is there: somebody brought its journal in
+    kLog.warning("{}", saved.error().message);  // the run is saved: another process imported its
+                                                // journal
   }
-  static_cast<void>(forget(run_id));
+  static_cast<void>(drop(run_id));
   drop_journal(journal_path(database_.path(), run_id));
   return true;
 }

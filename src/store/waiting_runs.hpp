@@ -1,4 +1,4 @@
-// Runs that are over and wait in memory until the database takes them.
+// Finished runs that wait in memory until the database can take them.
 #pragma once
 
 #include "enprof/store/profile_database.hpp"
@@ -23,7 +23,7 @@
 
 namespace enprof {
 
-/// Keeps them, and tries again to save them; once more when it goes. Threads: any.
+/// Keeps such runs and retries saving them, a last time in its destructor. Threads: any.
 class WaitingRuns {
  public:
   /// The database must outlive it.
@@ -36,39 +36,41 @@ class WaitingRuns {
   [[nodiscard]] bool keep(const ProfiledRun& run, std::unique_ptr<RunLock> run_lock,
                           std::filesystem::path journal);
   [[nodiscard]] bool has(std::string_view run_id) const;
-  /// Waits for nobody.
+  /// Never waits.
   [[nodiscard]] std::size_t count() const { return count_; }
-  /// True where it was kept.
-  [[nodiscard]] bool forget(std::string_view run_id);
-  /// Gives a run these tags, which it has also when it is saved; false where it is not kept. A
-  /// journal that it has elsewhere does not get them.
+  /// False if the run is not kept.
+  [[nodiscard]] bool drop(std::string_view run_id);
+  /// Replaces the tags of a kept run, which is later saved with them; false if the run is not kept.
+  /// A journal elsewhere keeps the old tags.
   [[nodiscard]] Result<bool> set_tags(std::string_view run_id, std::span<const std::string> tags);
 
-  /// Runs a body on what is kept. It may be called from a body that reads the database.
+  /// Runs a body on the kept runs. It may be called from a body that reads the database.
   template <class Body>
   [[nodiscard]] auto with(Body&& body) -> std::invoke_result_t<Body, KeptRuns&> {
     const std::lock_guard lock(mutex_);
     return std::forward<Body>(body)(kept_);
   }
 
-  /// Tries to save them, oldest first, until one is not taken. Those that are saved now.
-  std::vector<std::string> save();
-  /// The same where it is time, and there may be room.
-  void save_where_due();
+  /// Tries to save the runs, oldest first, until one fails. Returns the ids of those that were
+  /// saved.
+  std::vector<std::string> save_all();
+  /// The same, if it is time to retry and there may be room.
+  void save_if_due();
 
  private:
   [[nodiscard]] bool save(const std::string& run_id);
-  [[nodiscard]] bool is_over_there(const std::string& run_id);
-  [[nodiscard]] bool worth_a_try() const;
+  [[nodiscard]] bool is_saved_complete(const std::string& run_id);
+  [[nodiscard]] bool may_succeed() const;
   [[nodiscard]] std::optional<std::uintmax_t> free_bytes() const;
 
   DatabaseAccess& database_;
-  std::mutex saving_mutex_;   // while a run is saved, or changed; taken before all others
-  mutable std::mutex mutex_;  // guards what follows; taken after the database's, never before it
+  std::mutex saving_mutex_;   // held while a run is saved or changed; locked before all others
+  mutable std::mutex mutex_;  // guards what follows; locked after the database's mutex, never
+                              // before it
   KeptRuns kept_;
-  std::atomic<std::size_t> count_{0};        // for who must not wait
-  Instant retry_at_;                         // what is kept
-  std::optional<std::uintmax_t> full_with_;  // free bytes when the disk was full last
+  std::atomic<std::size_t> count_{0};  // for callers that must not wait
+  Instant retry_at_;
+  std::optional<std::uintmax_t> full_with_;  // free bytes when the disk was last full
 };
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// Each case must not compile; with no case chosen the file must. CMake tries them all.
+// No case may compile; without a case the file must compile. CMake tries them all.
 #include "enprof/base/units.hpp"
 
 namespace enprof {

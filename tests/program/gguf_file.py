@@ -1,4 +1,4 @@
-"""A model file that can be changed value by value: GGUF, by its published format."""
+"""Reads and writes GGUF model files by their published format, so that tests can change values."""
 
 import struct
 
@@ -29,16 +29,16 @@ class GgufFile:
         self.keys = {}
         for _ in range(keys):
             name = self.text()
-            kind, = self.take("I")
+            kind, = self.unpack("I")
             begin = self.at
             self.skip(kind)
             self.keys[name] = (kind, data[begin:self.at])
         infos = []
         for _ in range(tensors):
             name = self.text()
-            dimensions, = self.take("I")
-            shape = list(self.take(f"{dimensions}Q"))
-            infos.append((name, shape, *self.take("IQ")))
+            dimensions, = self.unpack("I")
+            shape = list(self.unpack(f"{dimensions}Q"))
+            infos.append((name, shape, *self.unpack("IQ")))
         base = (self.at + 31) // 32 * 32
         self.tensors = {}
         for name, shape, kind, offset in infos:
@@ -49,13 +49,13 @@ class GgufFile:
             begin = base + offset
             self.tensors[name] = [shape, kind, data[begin:begin + count // weights * size]]
 
-    def take(self, layout):
+    def unpack(self, layout):
         values = struct.unpack_from("<" + layout, self.data, self.at)
         self.at += struct.calcsize("<" + layout)
         return values
 
     def text(self):
-        length, = self.take("Q")
+        length, = self.unpack("Q")
         self.at += length
         return self.data[self.at - length:self.at].decode()
 
@@ -63,22 +63,22 @@ class GgufFile:
         if kind == STRING:
             self.text()
         elif kind == ARRAY:
-            inner, count = self.take("IQ")
+            inner, count = self.unpack("IQ")
             if inner in SIZES:
                 self.at += count * struct.calcsize(SIZES[inner])
             else:
                 for _ in range(count):
                     self.skip(inner)
         else:
-            self.take(SIZES[kind])
+            self.unpack(SIZES[kind])
 
     def number(self, name):
         kind, value = self.keys[name]
         return struct.unpack("<" + SIZES[kind], value)[0]
 
     def save(self, path, keys=None, tensors=None):
-        """Writes it, with some keys in the place of its own: (kind, value), or None for none; and
-        with some tensors."""
+        """Writes the file. `keys` replaces some keys by (kind, value), or removes them with None;
+        `tensors` replaces some tensors."""
         changed = dict(self.keys)
         for name, entry in (keys or {}).items():
             if entry is None:

@@ -1,19 +1,24 @@
-"""What the program tests share: the installed program, a small model, and a place to work in."""
+"""Shared by the program tests: the installed program, a small model, and a work directory."""
 
 import atexit
 import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 INSTALLED = pathlib.Path(os.environ["ENPROF_INSTALLED"])
 SOURCE = pathlib.Path(os.environ["ENPROF_SOURCE"])
 ENPROF = INSTALLED / "bin" / "enprof"
+
+# So long a test waits for what should come soon, on the slowest of machines.
+PATIENCE_S = 120
 
 _work = pathlib.Path(tempfile.mkdtemp(prefix="enprof-program-"))
 atexit.register(shutil.rmtree, _work, ignore_errors=True)
@@ -28,8 +33,24 @@ def enprof(*arguments, env=None, stdin=None, timeout=300, **options):
         capture_output=True, text=True, errors="replace", timeout=timeout, **options)
 
 
+def needs_dev(is_there, what):
+    """For tests of what `tools/setup --dev` installs. tools/run-tests knows the reason by its form."""
+    return unittest.skipUnless(is_there, f"needs {what} (tools/setup --dev)")
+
+
+def wait_until(condition, what, patience=PATIENCE_S):
+    """Waits until `condition()` is true, and gives what it gave: for an effect that can be seen,
+    and never for time to pass. Says what it waited for where that does not come."""
+    end = time.monotonic() + patience
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {patience} s, but it is not so: {what}")
+        time.sleep(0.02)
+    return result
+
+
 def model(layers=8, embd=512, ff=1024):
-    """A synthesized model of that shape, made once."""
+    """A synthesized model of that shape, created once."""
     path = _work / f"model-{layers}x{embd}.gguf"
     if not path.exists():
         made = enprof("model", "synth", "-o", path, "--layers", layers, "--embd", embd, "--ff", ff,
@@ -39,7 +60,19 @@ def model(layers=8, embd=512, ff=1024):
     return path
 
 
-def replay(watts, seconds=120, step_ms=100, domains=("cpu",)):
+def played(seconds):
+    """A script of one prompt and tokens of 10 ms: a run of it takes that long on each machine,
+    however fast, and hardly any CPU time. Ask for 10000 tokens."""
+    path = _work / f"{seconds}.playback.json"
+    path.write_text(json.dumps({
+        "playback": 1, "model": {"name": "played"}, "prompt_tokens": 4,
+        "steps": [{"phase": "prefill", "sections": [{"name": "forward", "us": 10_000}]},
+                  {"phase": "decode", "token": " x", "repeat": int(seconds * 100),
+                   "sections": [{"name": "forward", "us": 10_000}]}]}), encoding="utf-8")
+    return path
+
+
+def replay(watts, seconds=600, step_ms=100, domains=("cpu",)):
     """A replay file of constant power."""
     path = _work / f"replay-{watts}-{seconds}-{step_ms}-{'-'.join(domains)}.jsonl"
     with open(path, "w", encoding="utf-8") as out:
@@ -52,7 +85,7 @@ def replay(watts, seconds=120, step_ms=100, domains=("cpu",)):
 
 
 class FakeMachine:
-    """A procfs whose CPUs are busy for a share of the time, as long as it is open."""
+    """A procfs whose CPUs are busy for this share of the time, while the context is open."""
 
     def __init__(self, root, busy=0.5):
         self.root = root
@@ -64,7 +97,7 @@ class FakeMachine:
         (self.root / "cpuinfo").write_text("")
         stat = os.open(self.root / "stat", os.O_RDWR | os.O_CREAT)
 
-        def write(ticks):  # in one write and of one length: it may be read at any time
+        def write(ticks):  # one write of constant length, since it may be read at any time
             busy = int(ticks * self.busy)
             os.pwrite(stat, f"cpu  {busy:010} 0 0 {ticks - busy:010} 0 0 0 0 0 0\n"
                             f"cpu0 1 0 0 1 0 0 0 0 0 0\n".encode(), 0)
@@ -87,16 +120,17 @@ class FakeMachine:
 
 
 class ProgramTest(unittest.TestCase):
-    """A test with a directory and a database of its own."""
+    """A test with its own directory and database."""
 
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=_work))
         self.db = self.dir / "profiles.db"
 
-    def profile(self, *arguments, **options):
-        """`enprof run` of a short prompt, without a baseline; extra arguments come last."""
-        return enprof("run", "-m", model(), "-p", "The quick brown fox", "-n", 8, "--baseline-s", 0,
-                      "--db", self.db, *arguments, **options)
+    def profile(self, *arguments, path=None, **options):
+        """`enprof run` of a short prompt, without a baseline; extra arguments come last. What is at
+        `path` is the model, or one that is made."""
+        return enprof("run", "-m", path or model(), "-p", "The quick brown fox", "-n", 8,
+                      "--baseline-s", 0, "--db", self.db, *arguments, **options)
 
     def profile_json(self, *arguments, **options):
         """The same, as the object that --json prints."""
@@ -104,13 +138,35 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(process.returncode, 0, process.stderr)
         return json.loads(process.stdout)
 
+    def saved_steps(self, content=""):
+        """How many steps of runs in the making the database has, that hold this text."""
+        if not self.db.exists():
+            return 0
+        with sqlite3.connect(self.db, timeout=10) as database:
+            try:
+                return database.execute("SELECT count(*) FROM run_steps WHERE instr(content, ?)",
+                                        (content,)).fetchone()[0]
+            except sqlite3.OperationalError:  # the tables are being made
+                return 0
+
+    def wait_for_steps(self, process, count, content=""):
+        """Until so many such steps of a run in the making are saved."""
+        def enough():
+            self.assertIsNone(process.poll(), "the run ended by itself")
+            return self.saved_steps(content) >= count
+        wait_until(enough, f"{count} steps with {content!r} are saved")
+
+    def wait_for_a_token(self, process):
+        """Until a token of a run in the making is saved, however slow the machine is."""
+        self.wait_for_steps(process, 1, '"texts"')
+
     def tokens_in(self, seconds):
-        """As many as this machine makes in that time, 250 at least, and what a context holds."""
+        """As many tokens as this machine makes in that time: at least 250, at most a context."""
         run = self.profile_json("--power", "none", "-n", 100)
         return min(max(250, int(seconds * run["totals"]["decode_tokens_per_second"])), 3900)
 
     def assert_fails(self, process, code, *texts):
-        """One clear message on stderr with these texts, this exit code, nothing on stdout."""
+        """Expects one message on stderr with these texts, this exit code, and nothing on stdout."""
         self.assertEqual(process.returncode, code, process.stderr)
         self.assertEqual(process.stdout, "")
         self.assertEqual(process.stderr.count("error:"), 1, process.stderr)
@@ -121,7 +177,7 @@ class ProgramTest(unittest.TestCase):
 
 
 def main():
-    """Runs a file's tests; tells ctest, by SKIP_RETURN_CODE, where some of them had to be skipped."""
+    """Runs a file's tests. Reports skipped tests to ctest through SKIP_RETURN_CODE."""
     result = unittest.main(module="__main__", exit=False).result
     if not result.wasSuccessful():
         sys.exit(1)

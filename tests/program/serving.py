@@ -1,22 +1,22 @@
-"""What tests of enprof serve share: a server, and clients of it."""
+"""Shared by tests of enprof serve: a server and its clients."""
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
-from program import ENPROF, ProgramTest, model, replay
+from program import ENPROF, PATIENCE_S, ProgramTest, model, replay, wait_until
 
 
 class WebSocket:
-    """As much of RFC 6455 as reading text frames takes."""
+    """The part of RFC 6455 that reading text frames needs."""
 
     def __init__(self, port, target, origin=None):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         headers = [f"GET {target} HTTP/1.1", f"Host: localhost:{port}", "Connection: Upgrade",
                    "Upgrade: websocket", "Sec-WebSocket-Version: 13",
                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
@@ -28,8 +28,10 @@ class WebSocket:
             self.received += self.socket.recv(65536)
         head, self.received = self.received.split(b"\r\n\r\n", 1)
         self.status = int(head.split()[1])
+        number = re.search(rb"\r\nEnprof-Seq: (\d+)", head)
+        self.last = int(number[1]) if number else None  # of the events so far
 
-    def take(self, count):
+    def read(self, count):
         while len(self.received) < count:
             more = self.socket.recv(65536)
             if not more:
@@ -38,25 +40,25 @@ class WebSocket:
         taken, self.received = self.received[:count], self.received[count:]
         return taken
 
-    def say(self, message):
+    def send(self, message):
         """Sends one JSON message of less than 126 bytes, masked with zeros."""
         text = json.dumps(message).encode()
         self.socket.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)
 
     def frame(self):
-        first, second = self.take(2)
+        first, second = self.read(2)
         length = second & 0x7F
         if length == 126:
-            (length,) = struct.unpack(">H", self.take(2))
+            (length,) = struct.unpack(">H", self.read(2))
         elif length == 127:
-            (length,) = struct.unpack(">Q", self.take(8))
-        opcode, payload = first & 0x0F, self.take(length)
-        if opcode == 9:  # who does not answer a ping is taken for gone
+            (length,) = struct.unpack(">Q", self.read(8))
+        opcode, payload = first & 0x0F, self.read(length)
+        if opcode == 9:  # the server drops a client that does not answer a ping
             self.socket.sendall(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + payload)
         return opcode, payload
 
     def events(self):
-        """The events of the next frame that has some."""
+        """The events of the next frame that is not empty."""
         while True:
             opcode, payload = self.frame()
             if opcode == 1:
@@ -66,7 +68,7 @@ class WebSocket:
 
 
 class ServeTest(ProgramTest):
-    """A test with a server of its own."""
+    """A test with its own server."""
 
     def setUp(self):
         super().setUp()
@@ -76,7 +78,7 @@ class ServeTest(ProgramTest):
         self.server = None
 
     def kill(self):
-        """Ends the server without a warning."""
+        """Kills the server."""
         if self.server:
             self.server.kill()
             self.server.communicate()
@@ -87,14 +89,14 @@ class ServeTest(ProgramTest):
         super().tearDown()
 
     def serve(self, *arguments, env=None):
-        """Starts a server on a port of its own choice."""
+        """Starts a server on a free port."""
         self.server = subprocess.Popen(
             [str(ENPROF), "serve", "--port", "0", "--models-dir", str(self.models), "--db",
              str(self.db), "--baseline-s", "0", "--power", f"replay:{replay(50)}", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env={**os.environ, **(env or {})})
         lines = [self.server.stderr.readline()]
-        while lines[-1] and "serving" not in lines[-1]:  # of runs that it has brought in, say
+        while lines[-1] and "serving" not in lines[-1]:  # such as lines about imported runs
             lines.append(self.server.stderr.readline())
         self.assertIn("serving", lines[-1], "".join(lines))
         self.said = "".join(lines)
@@ -108,7 +110,7 @@ class ServeTest(ProgramTest):
             f"http://127.0.0.1:{self.port}{path}", method=method, headers=headers or {},
             data=None if body is None else json.dumps(body).encode())
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 text = answer.read().decode()
                 kind = answer.headers["Content-Type"]
                 return answer.status, json.loads(text) if "json" in kind else text
@@ -122,13 +124,18 @@ class ServeTest(ProgramTest):
         return answer["run_id"]
 
     def wait_for(self, run):
-        while True:
+        """The run, once it has ended."""
+        def ended():
             status, answer = self.ask(f"/api/profiling/run/{run}")
-            if status == 200 and answer["status"] not in ("queued", "running"):
-                return answer
-            time.sleep(0.05)
+            return answer if status == 200 and answer["status"] not in ("queued", "running") else None
+        return wait_until(ended, f"run {run} has ended")
+
+    def wait_until_it_runs(self, run):
+        wait_until(lambda: self.ask(f"/api/profiling/run/{run}")[1].get("status") == "running",
+                   f"run {run} has begun")
 
     def download(self, path):
         """Content type, suggested name, and bytes."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}",
+                                    timeout=PATIENCE_S) as answer:
             return (answer.headers["Content-Type"], answer.headers.get_filename(), answer.read())

@@ -1,4 +1,4 @@
-"""Every wrong input gives one clear message, the right exit code, and leaves nothing behind."""
+"""Every wrong input gives one clear message and the right exit code, and leaves no files."""
 
 import json
 import os
@@ -49,7 +49,7 @@ class BadModel(ProgramTest):
         self.assert_fails(self.run_model(path), FAILED, path, "ermission")
 
     def test_larger_than_memory(self):
-        # A header that promises one tensor of 64 TiB, in a file that is as long but has no blocks.
+        # The header promises a tensor of 64 TiB, in a sparse file of that size.
         def string(text):
             return struct.pack("<Q", len(text)) + text.encode()
         rows = 1 << 32
@@ -67,7 +67,7 @@ class BadModel(ProgramTest):
 
 
 class SplitModel(ProgramTest):
-    """The keys of a part of a split model are in its first one alone."""
+    """A part of a split model: only the first part has the keys."""
 
     def part(self, name, number, count, tensor="w"):
         def string(text):
@@ -225,18 +225,18 @@ class BadOutput(ProgramTest):
         for flag in ("--json", "--record-power"):
             path = self.dir / "notes.txt"
             path.write_text("mine", encoding="utf-8")
-            self.assert_fails(self.profile("--power", "none", flag, path), FAILED, path)
+            self.assert_fails(self.profile("--power", "estimate", flag, path), FAILED, path)
             self.assertEqual(path.read_text(encoding="utf-8"), "mine")
         path = self.dir / "run.json"
         for _ in range(2):  # the same command again
             self.assertEqual(self.profile("--power", "none", "--json", path).returncode, 0)
-        # JSON of others, and a run where a recording is to go.
+        # JSON of another program, and a run file where the recording is to be written.
         package = self.dir / "package.json"
         package.write_text('{"name": "mine"}', encoding="utf-8")
         for flag, file in (("--json", package), ("--record-power", package),
                            ("--record-power", path)):
             before = file.read_bytes()
-            self.assert_fails(self.profile("--power", "none", flag, file), FAILED, file)
+            self.assert_fails(self.profile("--power", "estimate", flag, file), FAILED, file)
             self.assertEqual(file.read_bytes(), before)
 
     def test_export_asks_before_it_writes_over_a_file(self):
@@ -300,7 +300,10 @@ class Usage(ProgramTest):
         self.assert_fails(self.profile("--power", "rpal"), USAGE, "did you mean rapl?")
         self.assert_fails(self.profile("--power", "replay"), USAGE, "replay:FILE")
         self.assert_fails(self.profile("--power", "none,estimate"), USAGE,
-                          "none is named with others: none,estimate", "none alone")
+                          '"none" is named with others: none,estimate', "none alone")
+        self.assert_fails(self.profile("--power", "rapl,"), USAGE, "has an empty name")
+        self.assert_fails(self.profile("--power", "none", "--record-power", self.dir / "r.jsonl"),
+                          USAGE, "--power is none")
 
     def test_a_run_that_is_not_there_may_be_the_last_one(self):
         self.profile_json("--power", "none", "-n", 1)
@@ -339,13 +342,13 @@ class Usage(ProgramTest):
                     self.assertNotIn(jargon, process.stdout)
                 for line in process.stdout.splitlines():
                     self.assertLessEqual(len(line), 100)
-                    if line.startswith("  enprof ") and command:  # its examples are its own
+                    if line.startswith("  enprof ") and command:  # examples belong to the command
                         self.assertIn(" ".join(("enprof", *command)), line)
                 self.assertEqual(enprof("help", *command).stdout, process.stdout)
                 self.assertEqual(enprof(*command, "-h").stdout, process.stdout)
         self.assertRegex(enprof("--version").stdout, r"^enprof \d+\.\d+\.\d+\n$")
         self.assertEqual(enprof("-V").stdout, enprof("--version").stdout)
-        self.assertIn("Output tokens at most (1 to 1,000,000) [128]", enprof("run", "-h").stdout)
+        self.assertIn("Maximum number of output tokens (1 to 1,000,000) [128]", enprof("run", "-h").stdout)
         shape = enprof("model", "synth", "--help").stdout
         self.assertIn("Layers (1 to 512) [16]", shape)
         self.assertIn("(32 to 131,072)", shape)
@@ -358,7 +361,7 @@ class Usage(ProgramTest):
 
 
 class WordsOfRun(ProgramTest):
-    """`enprof run MODEL PROMPT`, and what is wrong with others."""
+    """Errors of `enprof run MODEL PROMPT`."""
 
     def run_words(self, *words, **options):
         return enprof("run", "-n", 1, "--power", "none", "--no-warmup", "--db", self.db, *words,
@@ -379,11 +382,11 @@ class WordsOfRun(ProgramTest):
         self.assertEqual(self.prompt_of(model(), "-", stdin="from a pipe"), "from a pipe")
 
     def test_conflicts(self):
-        self.assert_fails(self.run_words(model(), "hi", "there"), USAGE, "there", "one word too many")
+        self.assert_fails(self.run_words(model(), "hi", "there"), USAGE, "there", "is an unexpected word")
         self.assert_fails(self.run_words(model(), "hi", "-p", "ho"), USAGE, "given twice", "hi")
         self.assert_fails(self.run_words(model(), "hi", "-f", "p.txt"), USAGE, "given twice")
         self.assert_fails(self.run_words("-m", model(), model(), "hi"), USAGE, "named twice")
-        self.assert_fails(self.run_words(model()), USAGE, "empty", "-p")
+        self.assert_fails(self.run_words(model()), USAGE, "No prompt is given", "-f FILE")
         self.assert_fails(self.run_words(model(), "-p", "hi", "-p", "ho there"), USAGE,
                           "given twice: hi and 'ho there'")
         self.assert_fails(self.run_words("-m", model(), "-m", "other.gguf", "hi"), USAGE,
@@ -395,7 +398,7 @@ class WordsOfRun(ProgramTest):
         for words in (("hi you", model()), ("-m", "hi you", model()), ("hi", "none.gguf")):
             self.assert_fails(self.run_words(*words), USAGE, "looks like the model",
                               "Did you mean: enprof run " + str(words[-1]))
-        # What is in it is a model's name, and what is before it a model.
+        # A prompt that contains a model's name, or is one, after a model is accepted.
         self.assertEqual(self.prompt_of(model(), "What is in m.gguf"), "What is in m.gguf")
         self.assertEqual(self.prompt_of(model(), "m.gguf"), "m.gguf")
 
@@ -403,7 +406,7 @@ class WordsOfRun(ProgramTest):
         (self.dir / "m.gguf").symlink_to("blobs/1234")
         for name in ("m.gguf", "./m.gguf", self.dir / "m.gguf"):
             self.assert_fails(self.run_words(name, "hi", cwd=self.dir), FAILED,
-                              f"{name} is a link to ", "blobs/1234, where there is no file")
+                              f"{name} is a link to ", "blobs/1234, which does not exist")
 
     def test_a_model_is_found_by_a_part_of_its_name(self):
         models = self.dir / "models of mine"

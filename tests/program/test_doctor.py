@@ -1,4 +1,4 @@
-"""doctor tells the truth about this machine, and changes nothing."""
+"""doctor reports the truth about this machine, and changes nothing."""
 
 import json
 import os
@@ -49,7 +49,7 @@ class Doctor(ProgramTest):
         if paranoid.exists():
             self.assertIn(f"is {paranoid.read_text().strip()}", found["perf events"]["detail"])
         governor = pathlib.Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-        self.assertIn(governor.read_text().strip() if governor.exists() else "not known",
+        self.assertIn(governor.read_text().strip() if governor.exists() else "unknown",
                       found["CPU governor"]["detail"])
 
     def test_strict_fails_where_nothing_measures(self):
@@ -115,7 +115,7 @@ class Doctor(ProgramTest):
         shutil.copyfile(SOURCE / "tests" / "data" / "profiles_v1.db", self.db)
         before = self.db.read_bytes()
         entry = self.diagnoses()["database"]
-        self.assertIn("2 runs, schema 1, which becomes", entry["detail"])
+        self.assertIn("2 runs, schema 1, which will be migrated to", entry["detail"])
         self.assertTrue(entry["works"])
         self.assertEqual(self.db.read_bytes(), before)
         self.assertEqual([path.name for path in self.dir.iterdir()], [self.db.name])

@@ -1,4 +1,4 @@
-"""The examples build against the installed package, as a stranger's programs would, and work."""
+"""The examples build against the installed package, like programs of its users, and work."""
 
 import re
 import shlex

@@ -1,7 +1,7 @@
-"""A figure has one name: in JSON, in the tables of CSV, in the database and on the page. The JSON of a
-run is the catalogue (openapi.json describes it, and test_openapi.py holds it to that); a field that
-is missing or called otherwise elsewhere is named here. That each is read again is tested where JSON
-is read (run_from_json_test.cpp)."""
+"""A figure has the same name in JSON, in the CSV tables, in the database and on the page. The catalogue
+(src/model/run_fields.hpp) makes JSON, its reading, CSV and the SQL statements. These tests check what
+is written by hand, and name each field that is missing or named differently: the tables of the
+database, and the page's types. test_openapi.py checks the answers against openapi.json."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import sqlite3
 
 from program import SOURCE, ProgramTest, enprof, main, model, replay
 
-# A list of the run's JSON: its CSV table and its table in the database.
+# A list in the run's JSON: its CSV table and its database table.
 LISTS = {
     "phases": ("phases", "pipeline_phases"),
     "sections": ("sections", "pipeline_sections"),
@@ -24,18 +24,19 @@ LISTS = {
     "values.attention": ("attention", "attention_metrics"),
     "warnings": ("warnings", "warnings"),
 }
-# Worked out from other fields of the same row; a table is there to be computed with.
-COMPUTED = {"energy_per_flop_pj", "energy_per_byte_pj", "intensity_flop_per_byte"}
+# Computed from other fields of the same row, which a table can do itself.
+COMPUTED = {"energy_per_flop_pj", "energy_per_byte_pj", "intensity_flop_per_byte",
+            "sensor_uncertainty_mj"}
 IN_CSV = {
     ("power.domains", "method"): "source_method",  # the figure has a method, too
 }
 IN_DATABASE = {
-    ("tokens", "index"): "token_index",  # a word of SQL's own
+    ("tokens", "index"): "token_index",  # INDEX is a reserved word in SQL
     ("power.domains", "method"): "source_method",
-    ("power.domains", "within"): "parent",  # its row
+    ("power.domains", "within"): "parent",  # the parent's row
     ("power.domains", "idle_spread_mw"): "idle_power_spread_mw",
 }
-# Texts that thousands of rows repeat stand once in `names`: a row has the number.
+# Texts that thousands of rows repeat are stored once in `names`: a row has the number.
 NAMED = {"component": "component_id", "op": "op_id"}
 
 
@@ -46,7 +47,7 @@ def part(run, path):
 
 
 def flat(row):
-    """Names of a row's values; a quality's stand among the others."""
+    """The names of a row's values, including those of its quality."""
     result = {}
     for key, value in row.items():
         if key == "quality":
@@ -70,7 +71,7 @@ class Fields(ProgramTest):
         self.assertEqual(made.returncode, 0, made.stderr)
         exported = enprof("export", "last", "--format", "json", "--db", self.db)
         self.run_json = json.loads(exported.stdout)
-        # A warning, so that there is a row of it.
+        # A run with a warning, so that this table has a row.
         self.run_json["warnings"].append(
             {"component": "test", "code": "test", "message": "m", "hint": "h"})
 
@@ -90,7 +91,8 @@ class Fields(ProgramTest):
                 self.assertEqual(len(columns), len(set(columns)), "a column comes twice")
                 names = {IN_CSV.get((path, name), name)
                          for name in flat(self.rows(path)[0]) - COMPUTED}
-                if path == "power.domains":  # the peak's, which JSON has with the peak
+                if path == "power.domains":  # power by domain at the peak, which JSON has in the
+                                             # peak
                     names |= {"peak_power_mw", "method"}
                 self.assertEqual(set(columns), names)
 
@@ -115,18 +117,23 @@ class Fields(ProgramTest):
                                if name not in columns and NAMED.get(name) not in columns}
                     self.assertEqual(missing, set(), f"{sorted(columns)}")
             columns = {row[1] for row in database.execute("PRAGMA table_xinfo(runs)")}
-            totals = flat(self.run_json["totals"])
+            totals = flat(self.run_json["totals"]) - COMPUTED
             facts = {"model_name" if name == "name" else "model_path" if name == "path" else name
-                     for name in self.run_json["model"]} - {"attention"}  # from the heads
+                     for name in self.run_json["model"]} - {"attention"}  # computed from the heads
             self.assertEqual((totals | facts) - columns, set(), "not in the table runs")
 
-    def test_types_of_the_page(self):
+    def interfaces(self):
+        """The names of the members of the page's types."""
         text = (SOURCE / "web/src/types.ts").read_text(encoding="utf-8")
-        interfaces = {}
+        result = {}
         for name, base, body in re.findall(
                 r"export interface (\w+)(?: extends (\w+))? \{(.*?)^\}", text, re.DOTALL | re.MULTILINE):
             fields = set(re.findall(r"^  (\w+)\??:", body, re.MULTILINE))
-            interfaces[name] = fields | interfaces.get(base, set())
+            result[name] = fields | result.get(base, set())
+        return result
+
+    def test_types_of_the_page(self):
+        interfaces = self.interfaces()
         for name, path in (("Phase", "phases"), ("Section", "sections"), ("Token", "tokens"),
                            ("LayerFigure", "layers"), ("ComponentFigure", "components"),
                            ("OperationFigure", "operations"), ("Domain", "power.domains"),
@@ -138,6 +145,31 @@ class Fields(ProgramTest):
                             ("Quality", self.run_json["quality"])):
             with self.subTest(name):
                 self.assertEqual(interfaces[name] - set(value), set())
+
+    def test_types_of_other_answers(self):
+        document = json.loads((SOURCE / "src/server/openapi.json").read_text(encoding="utf-8"))
+        schemas = document["components"]["schemas"]
+
+        def answer(path, *members):
+            schema = document["paths"][path]["get"]["responses"]["200"]["content"][
+                "application/json"]["schema"]
+            for member in members:
+                schema = schema["properties"][member]["items"]
+            return schema
+
+        interfaces = self.interfaces()
+        for name, schema in {
+                "RunSummary": schemas["RunSummary"],
+                "GenerateRequest": schemas["RunRequest"],
+                "RunList": answer("/api/profiling/runs"),
+                "PowerTimeline": answer("/api/profiling/run/{id}/power"),
+                "Matrix": answer("/api/profiling/run/{id}/matrix"),
+                "LayerOperation": answer("/api/profiling/run/{id}/operations", "operations"),
+                "ModelEntry": answer("/api/models", "models"),
+                "PowerStatus": answer("/api/power/status"),
+                "Health": answer("/api/health")}.items():
+            with self.subTest(name):
+                self.assertEqual(interfaces[name] - set(schema["properties"]), set())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Models whose values are not what llama.cpp expects: each is refused with a word, or computed."""
+"""Models with unexpected values for llama.cpp: each is refused with a message, or computed."""
 
 import os
 import struct
@@ -7,14 +7,14 @@ import subprocess
 from gguf_file import ARRAY, BOOL, F32, STRING, U32, GgufFile
 from program import ENPROF, ProgramTest, enprof, main
 
-# With ENPROF_HOSTILE=all each value on each architecture, for minutes; else a part of them.
+# With ENPROF_HOSTILE=all every value on every architecture, which takes minutes; else a part.
 ALL = os.environ.get("ENPROF_HOSTILE") == "all"
 ARCHITECTURES = ("llama", "qwen2", "qwen3", "phi3", "phi2", "gemma", "gemma2", "qwen2moe",
                  "qwen3moe", "falcon", "gpt2", "mamba")
 NAN, INFINITY = float("nan"), float("inf")
 REALS = (-1.0, 0.0, NAN, INFINITY, 3e38)
 WHOLE = (0, 1, 3, 2**31, 2**32 - 1)
-# Keys that most models do not have, and that llama.cpp reads all the same.
+# Keys that most models do not have, but llama.cpp reads.
 MORE_WHOLE = ("attention.key_length", "attention.value_length", "attention.sliding_window",
               "attention.group_norm_groups", "rope.dimension_count",
               "rope.scaling.original_context_length", "expert_count", "expert_used_count",
@@ -40,7 +40,7 @@ class HostileModels(ProgramTest):
         return GgufFile(path)
 
     def assert_ends_in_order(self, path, what, *arguments):
-        """Done, or refused with a word: the program did not die of it."""
+        """Expects success or an error message: the program must not die."""
         try:
             process = enprof("run", "-m", path, "-p", "Hello world", "-n", 3, "--threads", 2,
                              "--power", "none", "--no-save", *arguments, timeout=120)
@@ -54,7 +54,7 @@ class HostileModels(ProgramTest):
             self.assertIn(path.name, process.stderr + str(path), said)
 
     def changes(self, model, architecture):
-        """What is to be tried, with a name for each."""
+        """The models to try, each with a name."""
         own = [key for key in model.keys if key.startswith(architecture + ".")]
         for key in own:
             kind = model.keys[key][0]
@@ -88,7 +88,7 @@ class HostileModels(ProgramTest):
         for place, architecture in enumerate(ARCHITECTURES):
             model = self.synthesized(architecture)
             for number, (what, keys) in enumerate(self.changes(model, architecture)):
-                # Without the variable each value once, on one architecture or another.
+                # By default each value is tried once, on one of the architectures.
                 if not ALL and number % len(ARCHITECTURES) != place:
                     continue
                 tried += 1
@@ -102,7 +102,7 @@ class HostileModels(ProgramTest):
             model = self.synthesized(architecture)
             for name, (shape, kind, data) in model.tensors.items():
                 if not ALL and ".1." in name:
-                    continue  # the second layer is as the first
+                    continue  # the second layer is like the first
                 changes = [("swapped", [shape[::-1], kind, data])] if len(shape) > 1 else []
                 if kind == 0:
                     half = struct.pack("<e", 1.0) * (len(data) // 4)
@@ -129,7 +129,8 @@ class HostileModels(ProgramTest):
             "blk.0.attn_norm.weight": [shape, 1, bytes(len(data) // 2)]})
         process = enprof("run", "-m", path, "-p", "Hi", "--power", "none", "--no-save")
         self.assert_fails(process, 1, "llama.cpp cannot compute", "half.gguf", "unsupported types")
-        # Without the attempt beforehand the threads that compute it end the program, with a word.
+        # Without the first attempt on one thread, the computing threads end the program, with a
+        # message.
         process = enprof("run", "-m", path, "-p", "Hi", "--power", "none", "--no-save",
                          "--no-warmup", "--threads", 2)
         self.assert_fails(process, 1, "llama.cpp gave up", "half.gguf. The program cannot go on")
@@ -146,7 +147,7 @@ class HostileModels(ProgramTest):
         self.assertIn("failed: it ended the program: llama.cpp gave up", shown.stderr)
         run = enprof("export", "last", "--db", self.db)
         self.assertIn('"failed"', run.stdout)
-        self.assertIn("The program ended amid this run, with the model half.gguf: llama.cpp gave up", run.stdout)
+        self.assertIn("The program ended during this run, with the model half.gguf: llama.cpp gave up", run.stdout)
         self.assertEqual(list(self.dir.glob("profiles.db.journal/*")), [])
 
     def test_positions_that_a_model_has_not_learned(self):
@@ -158,7 +159,7 @@ class HostileModels(ProgramTest):
                           "A context of 256 positions is not possible", "has learned 64",
                           "--ctx 64")
         self.assert_fails(enprof(*run, "-n", 100), 2, "trained with 64 positions")
-        process = enprof(*run)  # as many as there are
+        process = enprof(*run)  # exactly as many as it has
         self.assertEqual(process.returncode, 0, process.stderr)
         long = ("run", "-m", path, "-p", "word " * 100, "--power", "none", "--no-save")
         self.assert_fails(enprof(*long), 1, "The prompt has ", "has learned 64 positions")

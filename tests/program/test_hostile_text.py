@@ -1,4 +1,4 @@
-"""Text of others, a model's or an imported run's, drives no terminal, whichever command shows it."""
+"""Text from others, such as a model or an imported run, must not control the terminal."""
 
 import base64
 import hashlib
@@ -15,24 +15,25 @@ import threading
 from program import ENPROF, ProgramTest, enprof, main, model, replay
 from serving import ServeTest
 
-# Clears the screen, sets the title, begins an escape in one character, turns the line around, ends
-# it, goes back to its begin, and would be a field of its own.
+# Clears the screen, sets the title, begins an escape with one character, reverses the line, ends
+# the line, returns to its start, and contains a field separator.
 HOSTILE = ("A\x1b[2J\x1b]0;pwned\x07B\u009b31mC\u0090q\u009cD\u202eE\u2066F\u200fG\u061cH\u2028I\u2029"
            "J\x7fK\x08L\rM")
-# The same where a path or an argument may hold any byte but zero: an 8-bit terminal's CSI, too.
+# The same for paths and arguments, which may hold any byte but zero: also the CSI of 8-bit
+# terminals.
 HOSTILE_BYTES = HOSTILE.encode() + b"N\x9b31mO\xff"
 
-# What the program itself may send to a terminal.
+# The escapes that the program itself may send to a terminal.
 OWN = re.compile(r"\x1b\[(?:0|1|2|31|32|33)m|\x1b\[[HJK]|\x1b\[\?(?:1049|25)[hl]")
 BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029"
                  "\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
 
 
 def bad_parts(output, on_terminal=False):
-    """What of an output could drive a terminal, with its surroundings."""
+    """The parts of an output that could control a terminal, with their surroundings."""
     text = output.decode(errors="surrogateescape")
     text = (OWN.sub("", text) if on_terminal else text).replace("\r\n", "\n")
-    if on_terminal:  # where the status line goes back to its begin
+    if on_terminal:  # the status line returns to the line's start
         text = text.replace("\r", "") if "L\rM" not in text else text
     return [text[max(0, match.start() - 30):match.end() + 10] for match in BAD.finditer(text)]
 
@@ -44,7 +45,7 @@ def in_pipes(arguments, env=None, stdin=b""):
 
 
 def on_terminal(arguments, env=None):
-    """Exit code and what the program wrote on a pseudo-terminal."""
+    """The exit code, and the program's output on a pseudo-terminal."""
     master, slave = pty.openpty()
     process = subprocess.Popen([str(ENPROF), *arguments], stdin=slave, stdout=slave, stderr=slave,
                                env={**os.environ, "TERM": "xterm", **(env or {})})
@@ -68,7 +69,7 @@ def on_terminal(arguments, env=None):
 
 
 def with_hostile_strings(value, key=""):
-    """A run's JSON with every text replaced that its writer is free to choose."""
+    """A run's JSON in which every text that its writer may choose is replaced."""
     free = {"prompt", "response", "experiment", "name", "path", "architecture", "quantization",
             "engine", "message", "hint", "code", "text", "device", "component", "finish_reason",
             "domain", "domains", "within"}
@@ -79,13 +80,13 @@ def with_hostile_strings(value, key=""):
             return [HOSTILE, HOSTILE + "2"]
         return [with_hostile_strings(member, key) for member in value]
     if isinstance(value, str) and key in free and not value.startswith("("):
-        return value + HOSTILE  # what differed before still differs
+        return value + HOSTILE  # keeps different values different
     return value
 
 
 class HostileText(ProgramTest):
     def check(self, *arguments, code=0, env=None, stdin=b"", shown=True):
-        """Runs a command, in pipes and on a terminal: it says what it has to say, made harmless."""
+        """Runs a command in pipes and on a terminal, and expects its message, made harmless."""
         arguments = [argument if isinstance(argument, bytes) else str(argument).encode()
                      for argument in arguments]
         what = b" ".join(arguments)[:200]
@@ -179,7 +180,7 @@ class HostileText(ProgramTest):
 
 
 class HostileServer(ProgramTest):
-    """What enprof watch shows of a server that means harm."""
+    """The output of enprof watch for a hostile server."""
 
     def serve(self, event):
         listening = socket.create_server(("127.0.0.1", 0))
@@ -238,12 +239,12 @@ class HostileServer(ProgramTest):
                 process = subprocess.Popen([str(ENPROF), "watch", url, *options],
                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
                 line = process.stdout.readline()
-                told = process.stderr.readline() + process.stderr.readline()
+                output = process.stderr.readline() + process.stderr.readline()
                 process.terminate()
                 rest, errors = process.communicate(timeout=60)
                 self.assertIn(b"r", line)
                 self.assertEqual(bad_parts(line + rest), [], (kind, options))
-                self.assertEqual(bad_parts(told + errors), [], (kind, options))
+                self.assertEqual(bad_parts(output + errors), [], (kind, options))
                 if options:
                     self.assertEqual(json.loads(line), event)
         master, slave = pty.openpty()

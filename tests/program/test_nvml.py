@@ -1,11 +1,10 @@
-"""GPUs, by a library that answers as NVIDIA's does: tests/support/fake_nvml.cpp."""
+"""GPUs, read through a fake of NVIDIA's library: tests/support/fake_nvml.cpp."""
 
 import json
 import os
 import subprocess
-import time
 
-from program import ENPROF, ProgramTest, enprof, main, model
+from program import ENPROF, ProgramTest, enprof, main, model, played, wait_until
 from serving import ServeTest
 
 LIBRARY = os.environ["ENPROF_FAKE_NVML_LIBRARY"]
@@ -19,7 +18,7 @@ class Nvml(ProgramTest):
 
     def test_steady_power(self):
         run = self.profile_json(
-            "--power", "nvml", "-n", 64, "--ignore-eos",
+            "--power", "nvml", "-n", 10_000, path=played(1),
             env=self.environment("gpu 0 uuid=GPU-a name=NVIDIA_A100\nat 0 gpu 0 watts 150\n"))
         self.assertEqual(run["status"], "completed")
         domain, = run["power"]["domains"]
@@ -35,7 +34,7 @@ class Nvml(ProgramTest):
         environment = self.environment(f"gpu 0 lost_when={lost}\nat 0 gpu 0 watts 150\n")
         record = self.dir / "power.jsonl"
         windows = lambda: record.read_bytes().count(b"\n")
-        tokens = self.tokens_in(3)  # it must not be over before the GPU is lost
+        tokens = self.tokens_in(3)  # the run must outlast the GPU
         process = subprocess.Popen(
             [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox", "--db",
              str(self.db), "-v", "--power", "nvml", "--power-interval-ms", "20", "--record-power",
@@ -46,8 +45,8 @@ class Nvml(ProgramTest):
             if "Starting profiling run" in line:
                 break
         enough = windows() + 3
-        while windows() < enough and process.poll() is None:
-            time.sleep(0.02)
+        wait_until(lambda: windows() >= enough or process.poll() is not None,
+                   "windows are recorded")
         lost.touch()
         log = process.stderr.read()
         process.stderr.close()
@@ -104,8 +103,8 @@ class NvmlServer(ServeTest):
         self.assertIn("sensor_refused", codes(power()))
         self.assertIn("sensor_refused", codes(self.wait_for(self.generate())))
         trace.write_text("gpu 0\nat 0 gpu 0 watts 150\n", encoding="utf-8")
-        while "gpu-0" not in [domain["name"] for domain in power()["domains"]]:
-            time.sleep(0.1)
+        wait_until(lambda: "gpu-0" in [domain["name"] for domain in power()["domains"]],
+                   "the GPU is read")
         run = self.wait_for(self.generate(max_tokens=64))
         self.assertIn("gpu-0", [domain["name"] for domain in run["power"]["domains"]])
         self.assertNotIn("sensor_refused", codes(run))

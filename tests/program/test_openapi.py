@@ -1,4 +1,4 @@
-"""What enprof serve answers is what its OpenAPI document says."""
+"""The answers of enprof serve match its OpenAPI document."""
 
 import functools
 import http.client
@@ -6,21 +6,20 @@ import json
 import pathlib
 import shutil
 import sqlite3
-import unittest
 
 try:
     import jsonschema
 except ImportError:
     jsonschema = None
 
-from program import main
+from program import main, needs_dev
 from serving import ServeTest
 
 FOREIGN = {"Host": "evil.example"}
 
 
 def strict(schema, closed=True):
-    """The same schema, but where it lists an object's members, it allows no others."""
+    """The same schema, but objects with listed members allow no others."""
     if isinstance(schema, list):
         return [strict(entry, closed) for entry in schema]
     if not isinstance(schema, dict):
@@ -36,14 +35,14 @@ def strict(schema, closed=True):
     return result
 
 
-@unittest.skipIf(jsonschema is None, "needs python3-jsonschema: tools/setup --dev")
+@needs_dev(jsonschema, "python3-jsonschema")
 class OpenApi(ServeTest):
     def start(self, *arguments, **options):
         self.serve(*arguments, **options)
         status, self.document = self.ask("/api/openapi.json")
         self.assertEqual(status, 200)
         schemas = self.document["components"]["schemas"]
-        # A figure's keys stand among others wherever it is used.
+        # A figure's keys are merged into other objects.
         self.document["components"]["schemas"] = {
             name: schema if name == "Figure" else strict(schema)
             for name, schema in schemas.items()}
@@ -59,7 +58,7 @@ class OpenApi(ServeTest):
         return node
 
     def check(self, status, pattern, method="GET", query="", body=None, headers=None, **names):
-        """Asks for a documented path, and compares the answer with the document."""
+        """Requests a documented path, and compares the answer with the document."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         text = body if body is None or isinstance(body, bytes) else json.dumps(body)
         connection.request(method, pattern.format(**names) + query, text, headers or {})
@@ -75,7 +74,7 @@ class OpenApi(ServeTest):
         kind = answer.getheader("Content-Type").split(";")[0]
         media = documented["content"][kind]
         if kind.endswith("json"):
-            # References start at the root, which is the schema here.
+            # References start at the root, which is this schema.
             validator = jsonschema.Draft202012Validator(
                 strict(media["schema"]) | {"components": self.document["components"]})
             self.assertEqual([f"{error.json_path}: {error.message[:300]}"
@@ -90,7 +89,7 @@ class OpenApi(ServeTest):
             self.check(status, pattern, method, id="none", body=body, **options)
 
     def check_parts_of_the_matrix(self, run):
-        """What phases and tokens took, taken apart, is what they took together."""
+        """The sums of the parts of phases and tokens equal their totals."""
         def energy(query):
             matrix = json.loads(self.check(200, "/api/profiling/run/{id}/matrix",
                                            query="?metric=energy" + query, id=run))
@@ -105,7 +104,7 @@ class OpenApi(ServeTest):
         self.assertEqual(energy("&from=-1&to=-1&phase=decode"), 0)
 
     def damage_the_database(self):
-        """Another file is where it was."""
+        """Replaces the database by another file."""
         for end in ("", "-wal", "-shm"):
             pathlib.Path(f"{self.db}{end}").unlink(missing_ok=True)
         self.db.write_bytes(b"no database" * 1000)
@@ -119,14 +118,15 @@ class OpenApi(ServeTest):
         operations = [(method.upper(), pattern) for method, pattern in
                       sorted({(method, pattern) for method, pattern, _ in everything})]
 
-        # What is right.
+        # Valid requests.
         generate = "/api/profiling/generate"
         order = {"model": "m.gguf", "prompt": "Hello", "max_tokens": 4}
         runs = []
         for depth in ("minimal", "module", "deep"):
             answer = self.check(202, generate, "POST", body=order | {"depth": depth, "tags": ["a"]})
             runs.append(json.loads(answer)["run_id"])
-            self.check(200, "/api/profiling/run/{id}", id=runs[-1])  # while it waits or runs
+            self.check(200, "/api/profiling/run/{id}", id=runs[-1])  # while it is waiting or
+                                                                     # running
             self.check(200, "/api/profiling/resolve", query="?run=last")
             self.wait_for(runs[-1])
         self.check(200, "/api/profiling/runs", query="?sort_by=energy&order=asc&tag=a")
@@ -152,7 +152,7 @@ class OpenApi(ServeTest):
                         "/api/health", "/healthz", "/metrics", "/api/openapi.json"):
             self.check(200, pattern)
 
-        # What is wrong.
+        # Invalid requests.
         for method, pattern in operations:
             body = None if method in ("GET", "DELETE") else {"tags": [], "run_ids": runs} | order
             self.check(400, pattern, method, query="?luck=1", body=body, id=runs[0])
@@ -178,7 +178,7 @@ class OpenApi(ServeTest):
                                 ("PATCH", "/api/profiling/run/{id}")):
             self.check(413, pattern, method, body=b"x" * (5 << 20), id=runs[0])
 
-        # What the server cannot help.
+        # Errors that are not the client's fault.
         long = order | {"max_tokens": 100_000}
         first = json.loads(self.check(202, generate, "POST", body=long))["run_id"]
         while self.ask(f"/api/profiling/run/{first}")[1].get("status") != "running":
@@ -191,7 +191,7 @@ class OpenApi(ServeTest):
         while waiting := self.ask("/api/health")[1]["running"]:
             self.ask(f"/api/profiling/run/{waiting}", method="DELETE")
             self.wait_for(waiting)
-        with sqlite3.connect(self.db) as other:  # another program has the database
+        with sqlite3.connect(self.db) as other:  # another program locks the database
             other.execute("BEGIN IMMEDIATE")
             self.check(503, "/api/profiling/run/{id}", "DELETE", id=runs[0])
             self.check(503, "/api/profiling/run/{id}", "PATCH", body={"tags": []}, id=runs[0])
@@ -211,7 +211,7 @@ class OpenApi(ServeTest):
         self.check(404, "/api/models")
         self.check(200, "/api/health")
 
-        # Who asks too often.
+        # Too many requests.
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.addCleanup(connection.close)
 
@@ -224,7 +224,8 @@ class OpenApi(ServeTest):
                 status = answer.status
 
         for method, pattern in operations:
-            for attempt in range(20, -1, -1):  # on a busy machine time for another may pass between
+            for attempt in range(20, -1, -1):  # on a busy machine the limiter may refill between
+                                               # two requests
                 ask_until_refused()
                 try:
                     self.check(429, pattern, method, id="none")
@@ -233,7 +234,7 @@ class OpenApi(ServeTest):
                     if attempt == 0:
                         raise
 
-        # And who has no token.
+        # A missing token.
         self.kill()
         self.db.unlink()
         self.models.mkdir()

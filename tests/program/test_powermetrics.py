@@ -1,4 +1,4 @@
-"""powermetrics as a macOS user has it, with a fake `powermetrics` and `sudo` on PATH."""
+"""powermetrics as a macOS user has it, with fake `powermetrics` and `sudo` on PATH."""
 
 import json
 import os
@@ -7,10 +7,12 @@ import signal
 import subprocess
 import time
 
-from program import ENPROF, INSTALLED, ProgramTest, enprof, main, model
+from program import ENPROF, INSTALLED, ProgramTest, enprof, main, played, wait_until
 
-# 5 W, in samples whose lengths are those between its writes: as the real one. Each process adds a
-# line with its number to `started`; `samples` counts what was written.
+TOKENS = 500
+
+# 5 W, in samples as long as the time between its writes, like the real one. Each process appends
+# its process id to `started`; `samples` counts the samples written.
 FAKE = """#!/usr/bin/python3 -SE
 import os, sys, time
 here = os.path.dirname(os.path.abspath(__file__))
@@ -48,7 +50,7 @@ exit 1
 
 
 def is_running(pid):
-    """False for a zombie, too: that one is reaped by whoever adopted it."""
+    """False for a zombie, too, which its adopter reaps."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     except (FileNotFoundError, ProcessLookupError):
@@ -77,10 +79,10 @@ class Powermetrics(ProgramTest):
         path = self.bin / "started"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
-    def start(self, *arguments, tokens=3000):
-        """`enprof run`, not waited for; by itself it goes on for seconds on any machine."""
-        command = [str(ENPROF), "run", "-m", str(model()), "-p", "The quick brown fox",
-                   "-n", str(tokens), "--ignore-eos", "--baseline-s", "0", "--db", str(self.db),
+    def start(self, *arguments):
+        """Starts `enprof run` without waiting; the run lasts five seconds on any machine."""
+        command = [str(ENPROF), "run", "-m", str(played(TOKENS / 100)), "-p", "The quick brown fox",
+                   "-n", str(TOKENS), "--baseline-s", "0", "--db", str(self.db),
                    "--power", "powermetrics", *arguments]
         process = subprocess.Popen(command, env={**os.environ, **self.env}, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True)
@@ -88,15 +90,16 @@ class Powermetrics(ProgramTest):
         return process
 
     def wait_for_samples(self, process, count):
-        """Until the process of the run itself, the second after that of the look, has written so
-        many."""
+        """Waits until the run's own process, the second after the probe's, has written so many
+        samples."""
         path = self.bin / "samples"
-        while process.poll() is None:
-            written = int(path.read_text() or 0) if path.exists() else 0
-            if len(self.started()) >= 2 and written >= count:
-                return
-            time.sleep(0.01)
-        self.fail(f"the run is over already: {process.communicate()}")
+
+        def written():
+            if process.poll() is not None:
+                self.fail(f"the run is over already: {process.communicate()}")
+            samples = int(path.read_text() or 0) if path.exists() else 0
+            return len(self.started()) >= 2 and samples >= count
+        wait_until(written, f"{count} samples are written")
 
     def assert_none_left(self):
         for pid in self.started():
@@ -104,51 +107,51 @@ class Powermetrics(ProgramTest):
                 os.kill(pid, 0)
 
     def test_a_run(self):
-        run = self.profile_json("--power", "powermetrics", "-n", 200, env=self.env)
+        run = self.profile_json("--power", "powermetrics", "-n", TOKENS, path=played(1),
+                                env=self.env)
         self.assertEqual([domain["name"] for domain in run["power"]["domains"]],
                          ["soc", "cpu", "gpu", "ane"])
         self.assertEqual({domain["within"] for domain in run["power"]["domains"]}, {None, "soc"})
         self.assertGreater(run["totals"]["quality"]["coverage"], 0.99)
-        # The total is the chip's, not the chip's and its parts'. Windows that a late first guess
-        # shortened are denser: the mean is near, not exact.
+        # The total is the chip's, without its parts a second time. Windows that a late first
+        # estimate shortened are denser, so the mean is only near.
         self.assertAlmostEqual(run["totals"]["mean_power_mw"], 5000, delta=500)
-        # A poll that waits for its sample is not one that comes late.
+        # A poll that waits for its sample does not count as late.
         self.assertNotIn("rate_deviation", [warning["code"] for warning in run["warnings"]
                                             if "powermetrics" in warning["message"]])
         self.assert_none_left()
 
     def test_killing_it_in_mid_run_leaves_a_completed_run_with_a_warning(self):
-        tokens = self.tokens_in(4)  # it is started anew after a second
-        process = self.start("--json", "-", tokens=tokens)
+        process = self.start("--json", "-")  # it is restarted after a second
         self.wait_for_samples(process, 5)
         os.kill(self.started()[-1], signal.SIGKILL)
         out, err = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, err)
         run = json.loads(out)
         self.assertEqual(run["status"], "completed")
-        self.assertEqual(run["totals"]["output_tokens"], tokens)
-        self.assertEqual(len(run["tokens"]), tokens)
+        self.assertEqual(run["totals"]["output_tokens"], TOKENS)
+        self.assertEqual(len(run["tokens"]), TOKENS)
         self.assertTrue(all(token["duration_ms"] > 0 for token in run["tokens"]))
         coverage = run["totals"]["quality"]["coverage"]
         self.assertGreater(coverage, 0)
         self.assertLess(coverage, 1)
         warnings = [warning for warning in run["warnings"] if warning["component"] == "power"]
         self.assertTrue(any("signal 9" in warning["message"] for warning in warnings), warnings)
-        self.assertEqual(len(self.started()), 3, "it was not started anew")
+        self.assertEqual(len(self.started()), 3, "it was not restarted")
         self.assert_none_left()
 
     def test_stopped_and_continued_it_shows_no_peak(self):
-        """As Ctrl-Z does it: both; or one of them."""
+        """Stops both processes, as Ctrl-Z does, or only one."""
         for who in ("both", "enprof", "powermetrics"):
             with self.subTest(who=who):
-                process = self.start("--json", "-", tokens=self.tokens_in(4))
+                process = self.start("--json", "-")
                 before = len(self.started())
                 self.wait_for_samples(process, 10)
                 pids = ([process.pid] if who != "powermetrics" else []) + (
                     [self.started()[-1]] if who != "enprof" else [])
                 for pid in pids:
                     os.kill(pid, signal.SIGSTOP)
-                time.sleep(0.7 if who == "powermetrics" else 1.5)  # the time is what is tested
+                time.sleep(0.7 if who == "powermetrics" else 1.5)  # the time itself is tested
                 for pid in pids:
                     os.kill(pid, signal.SIGCONT)
                 out, err = process.communicate(timeout=120)
@@ -163,7 +166,7 @@ class Powermetrics(ProgramTest):
                     longest = max(run["tokens"], key=lambda token: token["duration_ms"])
                     self.assertLessEqual(longest["energy_mj"] or 0,
                                          5 * (longest["duration_ms"] - 1500) * 1.01)
-                self.assertLessEqual(len(self.started()), before + 2, "it was started anew")
+                self.assertLessEqual(len(self.started()), before + 2, "it was restarted")
                 self.assert_none_left()
                 (self.bin / "started").unlink()
                 (self.bin / "samples").unlink()
@@ -174,8 +177,7 @@ class Powermetrics(ProgramTest):
         process.kill()
         process.communicate(timeout=60)
         pid = self.started()[-1]
-        while is_running(pid):
-            time.sleep(0.01)
+        wait_until(lambda: not is_running(pid), "it has ended")
 
     def test_ctrl_c_ends_it_in_order(self):
         process = self.start("--json", "-")

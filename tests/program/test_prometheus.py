@@ -1,4 +1,4 @@
-"""The Prometheus rules of deploy/, and whether what they speak of is what enprof serve serves."""
+"""The Prometheus rules of deploy/ use only metrics that enprof serve has."""
 
 import json
 import os
@@ -6,28 +6,26 @@ import pathlib
 import re
 import shutil
 import subprocess
-import time
 import unittest
 import urllib.request
 
-from program import ENPROF, SOURCE, ProgramTest, main, model, replay
+from program import ENPROF, SOURCE, ProgramTest, main, model, needs_dev, replay, wait_until
 
 DEPLOY = SOURCE / "deploy" / "prometheus"
 RULES = DEPLOY / "enprof.rules.yml"
-# Made by Prometheus itself.
+# Created by Prometheus itself.
 FOREIGN = {"up"}
 
 
 def promtool():
-    """The one on PATH, else where tools/fetch-promtool keeps it; None where there is none."""
+    """The promtool on PATH, else that of tools/fetch-promtool; None if neither exists."""
     cache = os.environ.get("ENPROF_CACHE_DIR") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "enprof")
     kept = os.path.join(cache, "promtool", "promtool")
     return shutil.which("promtool") or (kept if os.access(kept, os.X_OK) else None)
 
 
-needs_promtool = unittest.skipUnless(
-    promtool(), "promtool is missing; install it with tools/setup --dev")
+needs_promtool = needs_dev(promtool(), "promtool")
 
 
 class Rules(unittest.TestCase):
@@ -55,7 +53,7 @@ class Rules(unittest.TestCase):
 
 
 class Served(ProgramTest):
-    """What a server serves after runs that went well and runs that did not."""
+    """The metrics of a server after successful and failed runs."""
 
     def setUp(self):
         super().setUp()
@@ -73,11 +71,9 @@ class Served(ProgramTest):
         for name in ("m.gguf", "broken.gguf"):
             body = json.dumps({"model": name, "prompt": "Hello", "max_tokens": 8}).encode()
             self.get("/api/profiling/generate", body)
-        deadline = time.monotonic() + 120
-        while not ("enprof_runs_total{status=\"failed\"} 1" in self.metrics()
-                   and "enprof_runs_total{status=\"completed\"} 1" in self.metrics()):
-            self.assertLess(time.monotonic(), deadline, self.metrics())
-            time.sleep(0.1)
+        for status in ("failed", "completed"):
+            wait_until(lambda: f'enprof_runs_total{{status="{status}"}} 1' in self.metrics(),
+                       f"a run has {status}")
 
     def get(self, path, body=None):
         with urllib.request.urlopen(self.url + path, body, timeout=60) as answer:

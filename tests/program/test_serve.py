@@ -1,4 +1,4 @@
-"""enprof serve as a client sees it: API, live stream, metrics, and how it ends."""
+"""enprof serve as its clients see it: API, live stream, metrics, and shutdown."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ import threading
 import time
 import zipfile
 
-from program import ENPROF, FakeMachine, enprof, main, model, replay
+from program import ENPROF, FakeMachine, enprof, main, model, replay, wait_until
 from serving import ServeTest, WebSocket
 
 
@@ -28,7 +28,7 @@ class Serve(ServeTest):
         first = self.generate(depth="deep", tags=["a"])
         events = []
         while not any(event["type"] == "operation_metrics" for event in events):
-            events += live.events()  # the last event but warnings
+            events += live.events()  # the last event except warnings
         first_number = events[0]["seq"]
         self.assertEqual([event["seq"] for event in events],
                          list(range(first_number, first_number + len(events))))
@@ -43,7 +43,7 @@ class Serve(ServeTest):
         self.assertEqual(run["status"], "completed")
         self.assertEqual([token["energy_mj"] for token in run["tokens"]],
                          [token["energy_mj"] for token in settled])
-        # 50 W all the time.
+        # Constant 50 W.
         self.assertAlmostEqual(run["totals"]["energy_mj"], 50 * run["totals"]["duration_ms"],
                                delta=1e-3 * run["totals"]["energy_mj"])
         status, matrix = self.ask(f"/api/profiling/run/{first}/matrix?metric=energy&phase=decode")
@@ -68,7 +68,7 @@ class Serve(ServeTest):
         self.assertIn("enprof_stream_clients 1", text)
         self.assertRegex(text, r'enprof_sensor_read_errors_total\{source="replay[^"]*"\} 0')
 
-        # What the operations of each layer took is what its components took.
+        # The operations of a layer add up to its components.
         status, answer = self.ask(f"/api/profiling/run/{first}/operations?phase=decode")
         self.assertEqual(status, 200)
         for component in ("q_proj", "lm_head"):
@@ -114,10 +114,10 @@ class Serve(ServeTest):
             self.assertAlmostEqual(token["energy_mj"], 50 * token["duration_ms"], places=3)
         self.assertEqual({cell["layer"] for cell in cells}, set(range(8)))
         self.assertTrue(all(cell["energy_mj"] > 0 for cell in cells))
-        # Operations cost more: they come to who names them.
+        # Operations cost more, so only clients that name them get them.
         self.assertNotIn("operation_metrics", kinds)
         asking = WebSocket(self.port, "/ws/profiling")
-        asking.say({"subscribe": {"types": ["operation_metrics"]}})
+        asking.send({"subscribe": {"types": ["operation_metrics"]}})
         (operations, *_) = asking.events()
         self.assertIs(operations["data"]["final"], False)
         self.assertIn("MUL_MAT", {entry["op"] for entry in operations["data"]["entries"]})
@@ -133,7 +133,7 @@ class Serve(ServeTest):
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             self.assertIsNone(archive.testzip())
             files = {entry: archive.read(entry) for entry in archive.namelist()}
-        # The same as the command line makes.
+        # The same as from the command line.
         made = enprof("export", run, "--format", "csv", "-o", self.dir / "csv", "--db", self.db)
         self.assertEqual(made.returncode, 0, made.stderr)
         self.assertEqual(files, {path.name: path.read_bytes()
@@ -148,7 +148,7 @@ class Serve(ServeTest):
         self.assertEqual(self.ask("/api/profiling/export/none?format=csv")[0], 404)
 
     def make_a_long_run(self, tokens=800):
-        """A run whose JSON has some MB; from a file, as to make it takes longer."""
+        """A run with several MB of JSON; loaded from a file, since creating it takes longer."""
         model_run = self.dir / "short.json"
         made = enprof("run", "-m", model(), "-p", "Hello", "-n", "8", "--depth", "module",
                       "--power", f"replay:{replay(50)}", "--baseline-s", "0", "--no-save",
@@ -188,7 +188,7 @@ class Serve(ServeTest):
         for number in range(40):
             reader = socket.socket()
             self.addCleanup(reader.close)
-            if sys.platform == "linux":  # from two addresses: one alone may have 32
+            if sys.platform == "linux":  # from two addresses: one address may have only 32
                 reader.bind((f"127.0.0.{2 + number % 2}", 0))
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reader.settimeout(60)
@@ -200,7 +200,7 @@ class Serve(ServeTest):
             for path in ("/healthz", "/api/health", "/metrics"):
                 self.assertEqual(self.ask(path)[0], 200)
         self.assertLess(self.peak_memory_mb() - before, 40 * size / 1e6 / 4)
-        # Who writes is in nobody's way, nor is anybody in its.
+        # Writers do not block readers, nor the reverse.
         self.assertEqual(self.ask(f"/api/profiling/run/{run['run_id']}", {"tags": ["slow"]},
                                   method="PATCH")[0], 200)
         self.assertEqual(self.ask(f"/api/profiling/run/{run['run_id']}/pipeline")[0], 200)
@@ -288,7 +288,7 @@ class Serve(ServeTest):
             self.assertEqual(self.ask("/api/models", headers={"Host": host})[0], status, host)
         wrong = enprof("serve", "--allow-host", "https://box.lan", "--db", self.db)
         self.assertEqual(wrong.returncode, 2)
-        self.assertIn("is not the name of a host", wrong.stderr)
+        self.assertIn("is not a host name", wrong.stderr)
 
     def test_what_a_model_hub_lays_out_is_listed_and_runs(self):
         snapshot = self.dir / "hub" / "snapshots" / "1a2b"
@@ -340,8 +340,7 @@ class Serve(ServeTest):
     def test_a_run_is_cancelled_and_sigterm_saves_the_one_under_way(self):
         self.serve()
         run = self.generate(max_tokens=100_000)
-        while self.ask(f"/api/profiling/run/{run}")[1].get("status") != "running":
-            time.sleep(0.02)
+        self.wait_until_it_runs(run)
         self.assertEqual(self.ask(f"/api/profiling/run/{run}", method="DELETE")[0], 202)
         self.assertEqual(self.wait_for(run)["status"], "cancelled")
 
@@ -369,7 +368,7 @@ class Serve(ServeTest):
         server.send_signal(signal.SIGTERM)
         said = server.communicate(timeout=60)[1]
         self.assertEqual(server.returncode, 0, said)
-        self.assertIn(f"stopping: run {first} is cancelled and saved; 2 that waited are saved as "
+        self.assertIn(f"stopping: run {first} is cancelled and saved; 2 waiting runs saved as "
                       "cancelled", said)
         for run, tag in zip(waiting, "ab"):
             shown = json.loads(enprof("show", run, "--json", "--db", self.db).stdout)
@@ -382,7 +381,7 @@ class Serve(ServeTest):
         first = self.generate(max_tokens=100_000)
         second = self.generate(tags=["b"])
         live = WebSocket(self.port, "/ws/profiling?since=0")
-        live.say({"subscribe": {"runs": [second]}})
+        live.send({"subscribe": {"runs": [second]}})
         self.assertEqual(self.ask(f"/api/profiling/run/{second}", method="DELETE")[0], 202)
         run = self.wait_for(second)
         self.assertEqual((run["status"], run["finish_reason"], run["tags"]),
@@ -425,13 +424,15 @@ class Serve(ServeTest):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
-        while True:
+
+        def listens():  # before it measures
             self.assertIsNone(server.poll())
-            try:  # it listens before it measures
+            try:  # the server listens before it measures
                 socket.create_connection(("127.0.0.1", port), timeout=60).close()
-                break
+                return True
             except ConnectionRefusedError:
-                time.sleep(0.02)
+                return False
+        wait_until(listens, "the server listens")
         server.send_signal(signal.SIGTERM)
         self.assertEqual(server.wait(timeout=300), 0)
 

@@ -1,4 +1,4 @@
-"""enprof serve when something goes away in mid-run: what remains, and what the run says is lost."""
+"""enprof serve when a part fails during a run: what remains, and what the run reports as lost."""
 
 import json
 import os
@@ -9,13 +9,12 @@ import sqlite3
 import struct
 import subprocess
 import sys
-import time
 import unittest
 
-from program import enprof, main
+from program import enprof, main, wait_until
 from serving import ServeTest, WebSocket
 
-# As powermetrics, 5 W, until a file `pulled` lies beside it.
+# Like powermetrics, 5 W, until a file `pulled` exists beside it.
 SENSOR = """import os, sys, time
 here = os.path.dirname(os.path.abspath(__file__))
 before = time.monotonic_ns()
@@ -31,7 +30,7 @@ while not os.path.exists(here + "/pulled"):
     before = now
 sys.exit("unplugged")
 """
-ENDLESS = 100_000  # tokens: more than anybody waits for
+ENDLESS = 100_000  # tokens: the test ends the run before
 
 
 class ServeFaults(ServeTest):
@@ -40,35 +39,41 @@ class ServeFaults(ServeTest):
         self.assertEqual(self.live.status, 101)
         self.heard = []
 
-    def hear_until(self, wanted):
-        """Hears events until one is wanted, and gives that."""
+    def read_until(self, wanted):
+        """Reads events until one matches, and returns it."""
         while True:
             try:
                 events = self.live.events()
             except EOFError as error:
-                time.sleep(1)  # a server that has died is a zombie by then
-                self.fail(f"the stream ended: '{error}'; the server's exit code: "
-                          f"{self.server.poll()}; last event: {self.heard[-1:]}")
+                try:
+                    code = self.server.wait(timeout=5)
+                except subprocess.TimeoutExpired:
+                    code = "none: it runs"
+                self.fail(f"the stream ended: '{error}'; the server's exit code: {code}; last "
+                          f"event: {self.heard[-1:]}")
             self.heard += events
             for event in events:
                 if wanted(event):
                     return event
 
-    def hear_warning(self, *codes):
-        return self.hear_until(lambda event: event["type"] == "warning" and
+    def read_warning(self, *codes):
+        return self.read_until(lambda event: event["type"] == "warning" and
                                event["data"]["code"] in codes)["data"]
 
-    def hear_tokens(self, count):
-        self.hear_until(lambda event: event["type"] == "token_complete" and
+    def read_tokens(self, count):
+        self.read_until(lambda event: event["type"] == "token_complete" and
                         event["data"]["index"] >= count - 1)
 
-    def tokens_heard(self):
+    def tokens_read(self):
         return [event["data"]["index"] for event in self.heard
                 if event["type"] == "token_complete"]
 
     def cancel(self, run):
         self.assertEqual(self.ask(f"/api/profiling/run/{run}", method="DELETE")[0], 202)
-        self.hear_until(lambda event: event["type"] == "inference_complete")
+        self.read_until(lambda event: event["type"] == "inference_complete")
+
+    def wait_until_nothing_runs(self):
+        wait_until(lambda: not self.ask("/api/health")[1]["running"], "no run is under way")
 
     def codes(self, run):
         return {warning["code"] for warning in run["warnings"]}
@@ -86,28 +91,26 @@ class ServeFaults(ServeTest):
         self.assertEqual(self.component("power")["state"], "ok")
         self.watch()
         run = self.generate(max_tokens=ENDLESS)
-        self.hear_until(lambda event: event["type"] == "energy_settled" and
+        self.read_until(lambda event: event["type"] == "energy_settled" and
                         event["data"]["tokens"][-1]["energy_mj"] is not None)
         (self.dir / "pulled").touch()
-        warning = self.hear_warning("sensor_gone", "sensor_retried")
+        warning = self.read_warning("sensor_gone", "sensor_retried")
         self.assertIn("powermetrics", warning["message"])
-        # The run goes on; tokens that no window covers have no energy, and are not waited for.
-        self.hear_until(lambda event: event["type"] == "energy_settled" and
+        # The run goes on. Tokens without windows have no energy, and are not waited for.
+        self.read_until(lambda event: event["type"] == "energy_settled" and
                         event["data"]["tokens"][-1]["energy_mj"] is None)
-        while self.component("power")["state"] == "ok":
-            time.sleep(0.05)
+        wait_until(lambda: self.component("power")["state"] != "ok", "power is lost")
         self.assertEqual(self.ask("/api/health")[1]["status"], "degraded")
         self.cancel(run)
         stored = self.wait_for(run)
         self.assertEqual(stored["status"], "cancelled")
-        self.assertEqual([token["index"] for token in stored["tokens"]], self.tokens_heard())
+        self.assertEqual([token["index"] for token in stored["tokens"]], self.tokens_read())
         self.assertIsNotNone(stored["tokens"][0]["energy_mj"])
         self.assertIsNone(stored["tokens"][-1]["energy_mj"])
         self.assertLess(stored["quality"]["coverage"], 1)
         self.assertIn("low_coverage", self.codes(stored))
         (self.dir / "pulled").unlink()
-        while self.component("power")["state"] != "ok":  # plugged in again
-            time.sleep(0.1)
+        wait_until(lambda: self.component("power")["state"] == "ok", "power is back")
 
     def test_power_that_cannot_be_measured_is_said_and_tried_again(self):
         sensor = self.dir / "sensor.py"
@@ -118,7 +121,7 @@ class ServeFaults(ServeTest):
                                                          "-f plist -i 50"})
         self.assertIn("Failed to start power monitoring: ", self.said)
         self.assertIn("enprof: power is not measured, only times: ", self.said)
-        self.assertIn("See what it says by hand: ", self.said)
+        self.assertIn("Run it by hand to see what it says: ", self.said)
         run = self.wait_for(self.generate())
         self.assertEqual(run["status"], "completed")
         self.assertIsNone(run["totals"]["energy_mj"])
@@ -127,8 +130,7 @@ class ServeFaults(ServeTest):
         self.assertTrue(warning["hint"])
         self.assertEqual(self.ask("/api/power/status")[1]["warnings"][0]["code"], "power_failed")
         (self.dir / "pulled").unlink()
-        while self.component("power")["state"] != "ok":
-            time.sleep(0.1)
+        wait_until(lambda: self.component("power")["state"] == "ok", "power is measured")
         run = self.wait_for(self.generate(max_tokens=200))
         self.assertIsNotNone(run["totals"]["energy_mj"])
         self.assertNotIn("power_failed", self.codes(run))
@@ -141,7 +143,7 @@ class ServeFaults(ServeTest):
             self.cancel(run)
             stored = self.wait_for(run)
             self.assertEqual(stored["status"], "cancelled")
-            self.assertEqual([token["index"] for token in stored["tokens"]], self.tokens_heard())
+            self.assertEqual([token["index"] for token in stored["tokens"]], self.tokens_read())
             self.assertNotIn("not_saved", self.codes(stored))
             self.assertEqual(self.component("store")["state"], "ok")
             self.kill()
@@ -152,10 +154,9 @@ class ServeFaults(ServeTest):
             run = self.run_until_the_disk_is_full(env={"TMPDIR": "/nowhere"})
             self.assertEqual(self.component("store")["state"], "failing")
             self.cancel(run)
-            while self.ask("/api/health")[1]["running"]:
-                time.sleep(0.05)
-            tokens = self.tokens_heard()
-            # Nothing takes it: it is in memory, and shown as what it is.
+            self.wait_until_nothing_runs()
+            tokens = self.tokens_read()
+            # The run cannot be saved: it is in memory, and shown with that state.
             status, shown = self.ask(f"/api/profiling/run/{run}")
             self.assertEqual((status, shown["status"]), (200, "cancelled"))
             self.assertEqual([token["index"] for token in shown["tokens"]], tokens)
@@ -165,8 +166,8 @@ class ServeFaults(ServeTest):
                              [(run, "cancelled")])
             self.assertEqual(self.component("store")["unsaved_runs"], 1)
             (self.db.parent / "filler").unlink()
-            while self.component("store")["unsaved_runs"]:  # by itself, and soon
-                time.sleep(0.05)
+            wait_until(lambda: not self.component("store")["unsaved_runs"],
+                       "the run is saved by itself")
             status, stored = self.ask(f"/api/profiling/run/{run}")
             self.assertEqual((status, stored["status"]), (200, "cancelled"))
             self.assertEqual([token["index"] for token in stored["tokens"]], tokens)
@@ -181,8 +182,7 @@ class ServeFaults(ServeTest):
         with self.small_disk():
             run = self.run_until_the_disk_is_full(env={"TMPDIR": "/nowhere"})
             self.cancel(run)
-            while self.ask("/api/health")[1]["running"]:
-                time.sleep(0.05)
+            self.wait_until_nothing_runs()
             self.server.send_signal(signal.SIGTERM)
             said = self.server.communicate(timeout=60)[1]
             self.assertEqual(self.server.returncode, 3, said)
@@ -196,9 +196,8 @@ class ServeFaults(ServeTest):
         with self.small_disk():
             run = self.run_until_the_disk_is_full(env={"TMPDIR": str(elsewhere)})
             self.cancel(run)
-            while self.ask("/api/health")[1]["running"]:
-                time.sleep(0.05)
-            tokens = self.tokens_heard()
+            self.wait_until_nothing_runs()
+            tokens = self.tokens_read()
             (saved,) = elsewhere.iterdir()
             self.assertIn(run, saved.name)
             self.kill()
@@ -224,8 +223,9 @@ class ServeFaults(ServeTest):
                          and os.replace(self.db.with_name("moved.db"), self.db)):
             put_back()
             self.assertIn("is good", enprof("db", "check", "--db", self.db).stdout)
-            while self.ask(f"/api/profiling/run/{second}")[0] != 404:  # it may notice at this call
-                time.sleep(0.05)
+            # It may notice at this call.
+            wait_until(lambda: self.ask(f"/api/profiling/run/{second}")[0] == 404,
+                       "the server has the database that was put back")
             self.assertEqual(self.ask(f"/api/profiling/run/{first}")[0], 200)
             second = self.generate()
             self.assertEqual(self.wait_for(second)["status"], "completed")
@@ -233,6 +233,12 @@ class ServeFaults(ServeTest):
         self.kill()
         listed = json.loads(enprof("runs", "--json", "--db", self.db).stdout)["runs"]
         self.assertEqual([run["run_id"] for run in listed], [second, first])
+
+    def saved_until_ms(self):
+        """How far the run in the making is saved."""
+        with sqlite3.connect(self.db, timeout=10) as database:
+            return max(json.loads(content)["at_ns"] for content, in
+                       database.execute("SELECT content FROM run_steps")) / 1e6
 
     def small_disk(self):
         disk = self.dir / "disk"
@@ -252,35 +258,35 @@ class ServeFaults(ServeTest):
         self.serve(env=env)
         self.watch()
         run = self.generate(max_tokens=ENDLESS)
-        self.hear_tokens(5)
+        self.read_tokens(5)
         with open(self.db.parent / "filler", "wb", buffering=0) as filler:
             try:
                 while filler.write(b"x" * 4096):
                     pass
             except OSError:
                 pass
-        warning = self.hear_warning("memory_only")
+        warning = self.read_warning("memory_only")
         self.assertIn(run, warning["message"])
-        self.hear_tokens(len(self.tokens_heard()) + 20)  # the inference does not mind
+        self.read_tokens(len(self.tokens_read()) + 20)  # the inference is not affected
         return run
 
     def test_a_database_that_another_program_holds_is_written_when_it_lets_go(self):
         self.serve()
-        self.wait_for(self.generate())  # the database is there
+        self.wait_for(self.generate())  # the database is available
         self.watch()
         other = sqlite3.connect(self.db, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         run = self.generate(max_tokens=ENDLESS)
-        warning = self.hear_warning("journal_in_use")
+        warning = self.read_warning("journal_in_use")
         self.assertIn("Nothing of the run is lost", warning["hint"])
         self.cancel(run)
-        warning = self.hear_warning("journaled")
+        warning = self.read_warning("journaled")
         self.assertIn("Nothing of the run is lost", warning["hint"])
         tokens = [event["data"]["index"] for event in self.heard
                   if event["type"] == "token_complete" and event["run_id"] == run]
         other.execute("ROLLBACK")
         other.close()
-        self.wait_for(self.generate())  # any later run brings it in
+        self.wait_for(self.generate())  # any later run imports it
         stored = self.wait_for(run)
         self.assertEqual(stored["status"], "cancelled")
         self.assertEqual([token["index"] for token in stored["tokens"]], tokens)
@@ -291,13 +297,14 @@ class ServeFaults(ServeTest):
         run = self.generate(max_tokens=ENDLESS)
         everything = []
         for _ in range(3):
-            self.hear_tokens(len(everything) // 4 + 5)
+            self.read_tokens(len(everything) // 4 + 5)
             everything += self.heard
-            # Not closed but cut: the server learns of it by a reset.
+            # A cut connection: the server gets a reset.
             self.live.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                         struct.pack("ii", 1, 0))
             self.live.socket.close()
-            time.sleep(0.2)
+            wait_until(lambda: WebSocket(self.port, "/ws/profiling").last > everything[-1]["seq"],
+                       "more has happened")
             self.watch(since=everything[-1]["seq"])
         self.cancel(run)
         everything += self.heard
@@ -313,7 +320,8 @@ class ServeFaults(ServeTest):
         self.serve()
         self.watch()
         run = self.generate(max_tokens=ENDLESS)
-        self.hear_until(lambda event: event["type"] == "token_complete" and event["t_ms"] > 3000)
+        self.read_until(lambda event: event["type"] == "token_complete" and event["t_ms"] > 3000)
+        wait_until(lambda: self.saved_until_ms() > 1900, "the run of two seconds ago is saved")
         self.kill()
         self.serve()
         status, stored = self.ask(f"/api/profiling/run/{run}")
@@ -321,19 +329,19 @@ class ServeFaults(ServeTest):
         heard = [event for event in self.heard if event["type"] == "token_complete"]
         self.assertGreaterEqual(len(stored["tokens"]), sum(event["t_ms"] < 1900 for event in heard))
         self.assertIn("interrupted", self.codes(stored))
-        # A watcher from before learns that its numbers are of another life.
+        # A watcher with a number of the previous server is told so.
         self.watch(since=self.heard[-1]["seq"])
-        gap = self.hear_until(lambda event: event["type"] == "gap")
+        gap = self.read_until(lambda event: event["type"] == "gap")
         self.assertEqual(gap["data"], {"missed": None, "restarted": True})
         self.wait_for(self.generate())
-        self.hear_until(lambda event: event["type"] == "inference_complete")
+        self.read_until(lambda event: event["type"] == "inference_complete")
 
     def test_sigterm_in_mid_run_saves_what_there_is(self):
         self.serve()
         self.watch()
         run = self.generate(max_tokens=ENDLESS)
         queued = self.generate()
-        self.hear_tokens(10)
+        self.read_tokens(10)
         self.server.send_signal(signal.SIGTERM)
         with self.assertRaises((EOFError, ConnectionError)) as end:
             while True:
@@ -344,7 +352,8 @@ class ServeFaults(ServeTest):
         self.assertEqual((shown["status"], shown["finish_reason"]), ("cancelled", "cancelled"))
         self.assertGreaterEqual(len(shown["tokens"]), 10)
         self.assertIsNotNone(shown["tokens"][-1]["energy_mj"])
-        # One that had not begun is there too, as its client has its id; and watchers have heard.
+        # A run that had not begun is stored too, because its client has the id; watchers get its
+        # end.
         shown = json.loads(enprof("show", queued, "--json", "--db", self.db).stdout)
         self.assertEqual((shown["status"], shown["tokens"]), ("cancelled", []))
         self.assertIn("server_stopped", self.codes(shown))

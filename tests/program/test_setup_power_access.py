@@ -1,4 +1,4 @@
-"""tools/setup-power-access, below a root of the test's own, with fakes of what it calls."""
+"""tools/setup-power-access, below the test's own root, with fakes of the programs that it calls."""
 
 import os
 import re
@@ -22,10 +22,10 @@ class Setup(ProgramTest):
         self.root.mkdir()
         self.log = self.dir / "log"
         self.fake("uname", f"echo {self.system}")
-        self.fake("sudo", "exit 1")  # nobody may ask for rights: nothing outside the root is touched
+        self.fake("sudo", "exit 1")  # no rights: nothing outside the root is touched
 
     def fake(self, name, script=""):
-        """A program that writes down how it was called."""
+        """A fake program that records its arguments."""
         path = self.bin / name
         path.write_text(f'#!/bin/sh\necho "{name} $*" >> {self.log}\n{script}\n', encoding="utf-8")
         path.chmod(0o755)
@@ -70,7 +70,7 @@ class MacOs(Setup):
         self.assertEqual(self.called("visudo"), [])
 
     def test_writes_the_entry_once_visudo_has_passed_it(self):
-        # visudo sees the text that is installed afterwards, with its mode, under a name that sudo
+        # visudo checks the text that is installed afterwards, with its mode, under a name that sudo
         # does not read.
         self.fake("visudo", f'cp "$3" {self.dir}/seen; stat -c %a "$3" > {self.dir}/mode')
         self.ok("--apply", "--user", "joule")
@@ -102,7 +102,7 @@ class MacOs(Setup):
         self.assertIn("watt ALL", (self.root / self.entry).read_text(encoding="utf-8"))
 
     def test_the_line_is_the_one_that_enprof_asks_for(self):
-        """The tool, the program's hint and what it runs name the same arguments."""
+        """The tool, the program's hint and the command that it runs have the same arguments."""
         fakes = self.dir / "fakes"
         fakes.mkdir()
         for name, script in (("sudo", "echo 'sudo: a password is required' >&2; exit 1"),

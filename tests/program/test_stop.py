@@ -1,4 +1,4 @@
-"""A program that is stopped and continued: its run says so, and no token has the energy of that time."""
+"""A stopped and continued program: its run says so, and no token gets energy of that time."""
 
 import json
 import os
@@ -8,24 +8,19 @@ import signal
 import subprocess
 import time
 
-from program import ENPROF, FakeMachine, ProgramTest, enprof, main, model, replay
+from program import ENPROF, FakeMachine, ProgramTest, enprof, main, model, replay, wait_until
 
-STOP_S = 1.5  # the time itself is what is tested
-
-
-def wait_for_state(pid, *states):
-    while pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in states:
-        time.sleep(0.01)
+STOP_S = 1.5  # the time itself is tested
 
 
-def cpu_ticks(pid):
+def state_and_cpu_ticks(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
+    return fields[0], int(fields[11]) + int(fields[12])
 
 
 class Stop(ProgramTest):
     def stopped_run(self, *arguments, env=None):
-        """A run that is stopped for a while in mid-run, as JSON."""
+        """A run that is stopped for a while, as JSON."""
         command = [str(ENPROF), "run", "-v", "-m", str(model()), "-p", "The quick brown fox", "-n",
                    str(self.tokens_in(4)), "--ignore-eos", "--baseline-s", "0", "--db",
                    str(self.db), "--json", "-", *map(str, arguments)]
@@ -36,11 +31,12 @@ class Stop(ProgramTest):
         while not log or "Starting profiling run" not in log[-1]:
             log.append(process.stderr.readline())
             self.assertTrue(log[-1], f"it ended before its run began: {log}")
-        begun = cpu_ticks(process.pid)
-        while cpu_ticks(process.pid) - begun < 50:  # it has come to its tokens
-            time.sleep(0.01)
+        _, begun = state_and_cpu_ticks(process.pid)
+        wait_until(lambda: process.poll() is not None
+                   or state_and_cpu_ticks(process.pid)[1] - begun >= 50, "it has come to its tokens")
+        self.assertIsNone(process.poll(), "it has ended already")
         process.send_signal(signal.SIGSTOP)
-        wait_for_state(process.pid, "T")
+        wait_until(lambda: state_and_cpu_ticks(process.pid)[0] == "T", "it is stopped")
         time.sleep(STOP_S)
         process.send_signal(signal.SIGCONT)
         out, err = process.communicate(timeout=120)
@@ -48,11 +44,11 @@ class Stop(ProgramTest):
         return json.loads(out)
 
     def check_times(self, run):
-        """What each stopped run says; gives the token that it fell into."""
+        """Checks what every stopped run reports; returns the token that was stopped."""
         warnings = {warning["code"]: warning for warning in run["warnings"]}
         self.assertIn("stood_still", warnings)
-        told = re.search(r"stood still for ([\d.]+) s of the run", warnings["stood_still"]["message"])
-        self.assertGreaterEqual(float(told[1]), STOP_S - 0.1)
+        warning = re.search(r"stood still for ([\d.]+) s of the run", warnings["stood_still"]["message"])
+        self.assertGreaterEqual(float(warning[1]), STOP_S - 0.1)
         self.assertTrue(warnings["stood_still"]["hint"])
         self.assertNotIn("rate_deviation", warnings)
         longest = max(run["tokens"], key=lambda token: token["duration_ms"])
@@ -64,7 +60,7 @@ class Stop(ProgramTest):
         longest = self.check_times(run)
         most = watts * (longest["duration_ms"] - 1e3 * STOP_S)
         self.assertLessEqual(longest["energy_mj"] or 0, most * 1.01 + 1e-6)
-        if run["power"]["peak"]:  # there is none where windows are longer than what was left whole
+        if run["power"]["peak"]:  # there is no peak if windows are longer than the undisturbed time
             self.assertLessEqual(run["power"]["peak"]["power_mw"], 1e3 * watts * 1.01)
         totals = run["totals"]
         ran = totals["duration_ms"] - 1e3 * STOP_S

@@ -1,13 +1,12 @@
-"""What is said to a person ends nothing and changes nothing; a result that cannot be written does."""
+"""Failing to print messages changes nothing; failing to write a result is an error."""
 
 import json
 import os
 import resource
 import signal
 import subprocess
-import time
 
-from program import ENPROF, ProgramTest, enprof, main, model, replay
+from program import ENPROF, PATIENCE_S, ProgramTest, enprof, main, model, replay, wait_until
 from serving import ServeTest
 
 
@@ -39,7 +38,7 @@ class DeadStderr(ProgramTest):
                 self.assertEqual(shell(f"$E run --no-such-option {redirection}").returncode, 2)
 
     def interrupt(self, number, *arguments, stdout=subprocess.PIPE, **options):
-        """Starts a long run whose stderr goes away, then interrupts it."""
+        """Starts a long run whose stderr is lost, then interrupts it."""
         reader, writer = os.pipe()
         process = subprocess.Popen(
             [str(ENPROF), "run", "-m", str(model()), "-p", "Hi", "-n", "3900", "--ctx", "4000",
@@ -50,12 +49,12 @@ class DeadStderr(ProgramTest):
         said = b""
         while b"Starting profiling run" not in said:
             piece = os.read(reader, 4096)
-            self.assertTrue(piece, said)  # it has ended
+            self.assertTrue(piece, said)  # empty when the program has ended
             said += piece
         os.close(reader)
-        time.sleep(0.3)
+        self.wait_for_a_token(process)  # by then it has said more
         process.send_signal(number)
-        output = process.communicate(timeout=120)[0]
+        output = process.communicate(timeout=PATIENCE_S)[0]
         return process.returncode, output
 
     def last_status(self):
@@ -71,7 +70,7 @@ class DeadStderr(ProgramTest):
         code, _ = self.interrupt(signal.SIGHUP)
         self.assertEqual(code, 129)
         self.assertEqual(self.last_status(), "cancelled")
-        with open("/dev/full", "wb") as full:  # nor can the report be written then
+        with open("/dev/full", "wb") as full:  # the report cannot be written either
             code, _ = self.interrupt(signal.SIGHUP, stdout=full)
         self.assertEqual(code, 129)
 
@@ -91,7 +90,7 @@ class DeadStderr(ProgramTest):
         self.assertEqual(code, 0)
 
     def test_one_who_does_not_read_holds_up_nothing(self):
-        """A full pipe: the log goes there at its finest, and the run ends all the same."""
+        """A full pipe: the log is written there at the finest level, and the run still ends."""
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         try:
@@ -157,7 +156,7 @@ class Limits(ProgramTest):
         target = self.dir / "big.gguf"
         process = shell(f"ulimit -f 64; $E model synth -o {target} --layers 2 --embd 256 --ff 512")
         self.assertEqual(process.returncode, 1, process.stderr)
-        self.assertIn("A file may have 64.0 KiB here at most", process.stderr)
+        self.assertIn("A file may have at most 64.0 KiB here", process.stderr)
         self.assertEqual(list(self.dir.iterdir()), [])
 
     def test_an_export_beyond_the_limit_leaves_no_part_of_a_file(self):
@@ -178,7 +177,7 @@ class Limits(ProgramTest):
                 run = shell(f"ulimit -f {limit}; $E run -m {model()} -p Hi -n 300 --ignore-eos "
                             f"--depth deep --power none --db {self.db}")
                 self.assertIn(run.returncode, (1, 3), run.stderr)
-                self.assertIn(f"A file may have {size} here at most", run.stderr)
+                self.assertIn(f"A file may have at most {size} here", run.stderr)
                 self.assertNotIn("dmesg", run.stderr)
                 self.assertNotIn("df -h", run.stderr)
                 self.assertEqual(enprof("db", "check", "--db", self.db).returncode, 0)
@@ -188,10 +187,10 @@ class Limits(ProgramTest):
                         f"--power none --db {self.db}")
         self.assertIn(process.returncode, (0, 1, 3), process.stderr)
         if process.returncode != 0:
-            self.assertIn("A file may have 200.0 KiB here at most", process.stderr)
+            self.assertIn("A file may have at most 200.0 KiB here", process.stderr)
 
     def test_too_little_memory_is_said(self):
-        """At any limit: done, or a message. Below the first ones the program cannot be loaded."""
+        """At any limit: success, or a message. With the lowest ones the program cannot load."""
         path = model(layers=2, embd=64, ff=64)
 
         def outcome(mebibytes):
@@ -212,7 +211,7 @@ class Limits(ProgramTest):
 
 class DeadServer(ServeTest):
     def start(self, redirection):
-        """A server whose stderr is that; found by its port."""
+        """A server with that stderr, found by its port."""
         port = self.free_port()
         self.server = subprocess.Popen(
             ["bash", "-c", f"exec $E serve --port {port} --models-dir {self.models} --db {self.db} "
@@ -220,14 +219,14 @@ class DeadServer(ServeTest):
             env={**os.environ, "E": str(ENPROF)}, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL)
         self.port = port
-        for _ in range(600):
+
+        def answers():
             try:
-                if self.ask("/healthz")[0] == 200:
-                    return
+                return self.ask("/healthz")[0] == 200
             except OSError:
                 self.assertIsNone(self.server.poll(), "it does not start")
-                time.sleep(0.05)
-        self.fail("it does not answer")
+                return False
+        wait_until(answers, "the server answers")
 
     @staticmethod
     def free_port():
@@ -242,8 +241,7 @@ class DeadServer(ServeTest):
                 with self.subTest(redirection=redirection, signal=number):
                     self.start(redirection)
                     run = self.generate(max_tokens=3000)
-                    while self.ask(f"/api/profiling/run/{run}")[1].get("status") != "running":
-                        time.sleep(0.05)
+                    self.wait_until_it_runs(run)
                     self.server.send_signal(number)
                     self.assertEqual(self.server.wait(60), 0)
                     self.server = None
@@ -253,8 +251,7 @@ class DeadServer(ServeTest):
     def die_amid_a_run(self, number):
         self.serve()
         run = self.generate(max_tokens=3000)
-        while self.ask(f"/api/profiling/run/{run}")[1].get("status") != "running":
-            time.sleep(0.05)
+        wait_until(self.saved_steps, "the run's first step is saved")  # nothing of it is kept before
         self.server.send_signal(number)
         _, said = self.server.communicate(timeout=60)
         self.server = None
@@ -264,7 +261,7 @@ class DeadServer(ServeTest):
     def test_one_that_crashes_says_which_run_and_model_did_it(self):
         run, said, kept = self.die_amid_a_run(signal.SIGSEGV)
         self.assertIn("SIGSEGV", said)
-        self.assertIn(f"with the model m.gguf, in run {run}", said)
+        self.assertIn(f"the model m.gguf, in run {run}", said)
         self.assertEqual(kept["status"], "failed")
         reasons = [warning["message"] for warning in kept["warnings"]]
         self.assertTrue(any("with the model m.gguf: " in reason and

@@ -1,4 +1,4 @@
-"""The systemd unit as it is installed: valid, hardened, and about files that are there."""
+"""The systemd unit as installed: valid, hardened, and with paths that exist."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ import unittest
 from program import INSTALLED, SOURCE, enprof, main
 
 UNIT = INSTALLED / "share" / "enprof" / "systemd" / "enprof.service"
-# Of 10; what remains is mostly that it may use the network, devices and /proc.
+# Out of 10; the rest is mostly access to the network, devices and /proc
 EXPOSURE = "2.0"
 
 needs_systemd = unittest.skipUnless(

@@ -1,4 +1,4 @@
-"""What the program looks like: on a terminal, in a pipe, without colours."""
+"""The program's output on a terminal, in a pipe, and without colours."""
 
 import os
 import pty
@@ -12,18 +12,18 @@ from program import ENPROF, ProgramTest, enprof, main, model, replay
 
 
 def width(line):
-    """Columns that a line takes on a terminal."""
+    """The width of a line on a terminal."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
                for c in line)
 
 
 def fits(line, columns):
-    """A word that is longer than a line, such as a path to be copied, has one of its own."""
+    """A word that is longer than a line, such as a path to copy, is on its own line."""
     return width(line) <= columns or " " not in line.strip()
 
 
 def on_terminal(arguments, columns=100, env=None, cwd=None):
-    """Runs the program on a pseudo-terminal and returns what it wrote there."""
+    """Runs the program on a pseudo-terminal and returns its output."""
     master, slave = pty.openpty()
     import fcntl
     import struct
@@ -114,7 +114,7 @@ class OnATerminal(ProgramTest):
                                 env={"NO_COLOR": "1"}, cwd=self.dir)
             pruned = on_terminal(("db", "prune", "--max-runs", 0, "--db", self.db),
                                  columns=columns, env={"NO_COLOR": "1"})
-            self.assertIn("2 runs would go", pruned)
+            self.assertIn("2 runs would be deleted", pruned)
             for line in [*listed.splitlines(), *shown.splitlines(), *stats.splitlines(),
                          *pruned.splitlines()]:
                 self.assertTrue(fits(line, columns), f"{columns}: {line}")

@@ -1,4 +1,4 @@
-"""enprof watch beside a running enprof serve: runs, breaks, refusals, terminals."""
+"""enprof watch with a running enprof serve: runs, breaks, refusals, terminals."""
 
 import fcntl
 import json
@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -15,11 +16,12 @@ import threading
 import time
 import urllib.request
 
-from program import ENPROF, ProgramTest, enprof, main, model, replay
+from program import (ENPROF, PATIENCE_S, ProgramTest, enprof, main, model, played, replay,
+                     wait_until)
 
 
 class Reader:
-    """Lines of a stream as they come, read on a thread of its own."""
+    """Lines of a stream, read on a separate thread."""
 
     def __init__(self, stream):
         self.lines = []
@@ -33,8 +35,8 @@ class Reader:
                 self.lines.append(line.rstrip("\n"))
                 self.changed.notify_all()
 
-    def wait_for(self, found, what, timeout=60):
-        """The first line that `found` says yes to."""
+    def wait_for(self, found, what, timeout=PATIENCE_S):
+        """The first line for which `found` is true."""
         with self.changed:
             seen = self.changed.wait_for(
                 lambda: next((line for line in self.lines if found(line)), None), timeout)
@@ -44,12 +46,12 @@ class Reader:
 
 
 def settled(run):
-    """Finds the line with which all of a run has come; energies settle in its middle too."""
+    """Finds the line at which a run is complete; energies settle during it, too."""
     return lambda line: f" {run} " in line and " energy_settled " in line and "final=true" in line
 
 
 class Proxy:
-    """Passes connections on to a server, until it is cut; after that, none before it is mended."""
+    """Passes connections on to a server until it is cut; then refuses them until it is mended."""
 
     def __init__(self, port):
         self.target = port
@@ -72,7 +74,7 @@ class Proxy:
                     continue
                 server = socket.create_connection(("127.0.0.1", self.target))
                 self.sockets += [client, server]
-            # The server answers to its own name alone.
+            # The server accepts only its own host name.
             names = f":{self.port}".encode(), f":{self.target}".encode()
             for source, sink, (old, new) in ((client, server, names), (server, client, (b"", b""))):
                 threading.Thread(target=self.pump, args=(source, sink, old, new),
@@ -93,7 +95,7 @@ class Proxy:
                 try:
                     end.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    pass  # one of its ends closed it
+                    pass  # one of its ends was closed
                 end.close()
             self.sockets = []
 
@@ -107,13 +109,14 @@ class Proxy:
 
 
 class WatchTest(ProgramTest):
-    """Servers, watches and runs of a test's own."""
+    """A test with its own servers, watches and runs."""
 
     def setUp(self):
         super().setUp()
         self.models = self.dir / "models"
         self.models.mkdir()
         os.link(model(), self.models / "m.gguf")
+        shutil.copyfile(played(1), self.models / "slow.playback.json")
         self.started = []
         self.port = 0
 
@@ -135,7 +138,7 @@ class WatchTest(ProgramTest):
             env={**os.environ, **(env or {})})
         self.started.append(server)
         line = server.stderr.readline()
-        while line and "serving" not in line:  # it may tell of an interrupted run first
+        while line and "serving" not in line:  # it may report an interrupted run first
             line = server.stderr.readline()
         self.assertIn("serving", line)
         self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
@@ -162,12 +165,11 @@ class WatchTest(ProgramTest):
             return json.loads(answer.read())
 
     def wait_for(self, run):
-        """The run, once it has ended."""
-        deadline = time.monotonic() + 120
-        while (shown := self.ask(f"/api/profiling/run/{run}"))["status"] in ("queued", "running"):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
-        return shown
+        """The run, after it has ended."""
+        def ended():
+            shown = self.ask(f"/api/profiling/run/{run}")
+            return shown if shown["status"] not in ("queued", "running") else None
+        return wait_until(ended, f"run {run} has ended")
 
 
 class InAPipe(WatchTest):
@@ -186,7 +188,7 @@ class InAPipe(WatchTest):
         token = next(line for line in out.lines if " token_complete " in line)
         self.assertRegex(token, r'^\d+ [0-9a-f]+ [\d.]+ token_complete index=0 text=".*" phase=')
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(timeout=20), 0)
+        self.assertEqual(process.wait(timeout=PATIENCE_S), 0)
 
     def test_json_is_the_events_and_one_run_ends_by_itself(self):
         self.serve()
@@ -195,7 +197,7 @@ class InAPipe(WatchTest):
         self.generate()
         process, out, notes = self.watch("--json", "--run", run)
         self.assertEqual(process.wait(timeout=120), 0, notes.lines)
-        out.thread.join(timeout=20)
+        out.thread.join(timeout=PATIENCE_S)
         events = [json.loads(line) for line in out.lines]
         self.assertEqual({event["run_id"] for event in events}, {run})
         text = [event["data"]["text"] for event in events if event["type"] == "token_complete"]
@@ -210,11 +212,10 @@ class InAPipe(WatchTest):
         for name, run in ((first[:length], first), ("last", second)):
             process, out, notes = self.watch("--json", "--run", name)
             self.assertEqual(process.wait(timeout=120), 0, notes.lines)
-            out.thread.join(timeout=20)
+            out.thread.join(timeout=PATIENCE_S)
             self.assertEqual({json.loads(line)["run_id"] for line in out.lines}, {run})
         under_way = self.generate(max_tokens=100_000)
-        while self.ask("/api/health")["running"] != under_way:
-            time.sleep(0.02)
+        wait_until(lambda: self.ask("/api/health")["running"] == under_way, "the run has begun")
         self.generate()  # waits
         _, out, _ = self.watch("--run", "last")
         out.wait_for(lambda line: f" {under_way} " in line, "the run under way")
@@ -223,7 +224,7 @@ class InAPipe(WatchTest):
 
     def test_a_run_that_is_none_is_told_apart_from_one_that_may_be_several(self):
         self.serve()
-        for _ in range(17):  # two of them begin with the same digit
+        for _ in range(17):  # at least two of them begin with the same digit
             run = self.generate(max_tokens=1)
             self.wait_for(run)
         runs = [run["run_id"] for run in self.ask("/api/profiling/runs")["runs"]]
@@ -260,7 +261,7 @@ class InAPipe(WatchTest):
         out.wait_for(settled(second), "new run")
         self.assertIsNone(process.poll())
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=20), 0)
+        self.assertEqual(process.wait(timeout=PATIENCE_S), 0)
 
     @staticmethod
     def gaps(out):
@@ -294,7 +295,7 @@ class InAPipe(WatchTest):
         self.serve()
         proxy = Proxy(self.port)
         self.addCleanup(proxy.close)
-        self.wait_for(self.generate())  # not asked for
+        self.wait_for(self.generate())  # not the selected run
         _, out, notes = self.watch(url=f"http://127.0.0.1:{proxy.port}")
         notes.wait_for(lambda line: "connected to" in line, "connection")
         proxy.cut()
@@ -311,7 +312,7 @@ class InAPipe(WatchTest):
         server, _ = self.serve()
         process, out, notes = self.watch()
         notes.wait_for(lambda line: "connected to" in line, "connection")
-        process.send_signal(signal.SIGSTOP)  # until the next server has done a run
+        process.send_signal(signal.SIGSTOP)  # until the next server has executed a run
         server.kill()
         server.wait()
         self.serve()
@@ -327,7 +328,7 @@ class InAPipe(WatchTest):
         self.serve("--power", f"replay:{replay(50, domains=('package-0', 'dram-0'))}")
         _, out, notes = self.watch()
         notes.wait_for(lambda line: "connected to" in line, "connection")
-        run = self.generate(max_tokens=64)
+        run = self.generate(model="slow.playback.json", max_tokens=10_000)  # longer than a sample
         sample = out.wait_for(lambda line: f" {run} " in line and " power_sample " in line
                               and "rail.dram-0_mw=5" in line, "power")
         self.assertRegex(sample, r" rail\.package-0_mw=50000(\.0)?\b")
@@ -395,7 +396,7 @@ class InAPipe(WatchTest):
 
     @staticmethod
     def without_notes(*arguments):
-        """enprof, less what it says about connecting."""
+        """Runs enprof, and removes its messages about connecting."""
         process = enprof(*arguments, timeout=60)
         process.stderr = "".join(line for line in process.stderr.splitlines(True)
                                  if line.strip() != "enprof: connecting")
@@ -446,9 +447,9 @@ class OnATerminal(WatchTest):
         self.addCleanup(os.close, master)
         drawn = ""
 
-        def read_until(*texts, timeout=60):
+        def read_until(*texts):
             nonlocal drawn
-            deadline = time.monotonic() + timeout
+            deadline = time.monotonic() + PATIENCE_S
             while not all(text in drawn for text in texts):
                 self.assertLess(time.monotonic(), deadline, f"{texts} not in {drawn[-3000:]!r}")
                 if select.select([master], [], [], 0.1)[0]:
@@ -474,7 +475,7 @@ class OnATerminal(WatchTest):
         self.assertTrue(drawn.startswith("\x1b[?1049h"))
         process.send_signal(signal.SIGINT)
         drawn = read_until("\x1b[?1049l")
-        self.assertEqual(process.wait(timeout=20), 0)
+        self.assertEqual(process.wait(timeout=PATIENCE_S), 0)
 
     def test_a_view_has_each_rail_and_says_when_the_server_was_started_anew(self):
         power = f"replay:{replay(50, domains=('package-0', 'dram-0'))}"
@@ -487,7 +488,7 @@ class OnATerminal(WatchTest):
         self.serve("--power", power)
         read_until("· interrupted", "! the server was restarted")
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(timeout=20), 0)
+        self.assertEqual(process.wait(timeout=PATIENCE_S), 0)
 
     def test_it_fits_a_small_terminal_and_wants_no_colours(self):
         self.serve()
@@ -495,7 +496,7 @@ class OnATerminal(WatchTest):
         run = self.generate(max_tokens=64)
         drawn = read_until(run, "completed")
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=20), 0)
+        self.assertEqual(process.wait(timeout=PATIENCE_S), 0)
         self.assertNotRegex(drawn, r"\x1b\[\d*m")
         self.assertTrue(self.frames(drawn))
         for frame in self.frames(drawn):
@@ -508,7 +509,7 @@ class OnATerminal(WatchTest):
         self.serve("--power", "estimate")
         _, read_until = self.screen(100, 30)
         self.generate()
-        read_until("completed", "~ estimated from CPU time: no measurement")
+        read_until("completed", "~ estimated from CPU time, not measured")
 
     def test_a_dumb_terminal_gets_lines(self):
         self.serve()

@@ -1,6 +1,6 @@
-"""What enprof 0.1 wrote is read by the program of today: a database with a run that is over and one
-that was killed, the JSON of a run, and the journal of a killed run that never reached a database.
-tests/data/0.1 has them; they were written by that program and are not changed."""
+"""The program reads what enprof 0.1 wrote: a database with a finished run and a killed one, the
+JSON of a run, and the journal of a killed run that never reached a database. The files are in
+tests/data/0.1; that program wrote them, and they are never changed."""
 
 import json
 import shutil
@@ -13,7 +13,21 @@ KILLED = "301a1bf804e28a06"
 JOURNAL = "51501d68463aba43"
 
 
+def known_then(now, then):
+    """What is exported now, without members that 0.1 did not know and that are absent here."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {name: known_then(value, then.get(name)) for name, value in now.items()
+                if name in then or value not in (None, [])}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [known_then(*pair) for pair in zip(now, then)]
+    return now
+
+
 class Yesterday(ProgramTest):
+    def assert_unchanged(self, whole):
+        then = json.loads((DATA / "run.json").read_text(encoding="utf-8"))
+        self.assertEqual(known_then(whole, then), then)
+
     def run_of(self, run_id, db):
         exported = enprof("export", run_id, "--format", "json", "--db", db)
         self.assertEqual(exported.returncode, 0, exported.stderr)
@@ -26,7 +40,7 @@ class Yesterday(ProgramTest):
         self.assertAlmostEqual(whole["totals"]["energy_mj"], 164.41055999999995)
         self.assertEqual(len(whole["tokens"]), 6)
         self.assertTrue(whole["components"])
-        self.assertEqual(whole, json.loads((DATA / "run.json").read_text(encoding="utf-8")))
+        self.assert_unchanged(whole)
         killed = self.run_of(KILLED, self.db)
         self.assertEqual(killed["status"], "interrupted")
         self.assertEqual(killed["prompt"], "Killed")
@@ -38,8 +52,7 @@ class Yesterday(ProgramTest):
     def test_the_json_of_a_run(self):
         imported = enprof("import", DATA / "run.json", "--db", self.db)
         self.assertEqual(imported.returncode, 0, imported.stderr)
-        self.assertEqual(self.run_of(WHOLE, self.db),
-                         json.loads((DATA / "run.json").read_text(encoding="utf-8")))
+        self.assert_unchanged(self.run_of(WHOLE, self.db))
 
     def test_a_journal(self):
         journal = self.dir / f"{JOURNAL}.jsonl"

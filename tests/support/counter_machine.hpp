@@ -1,5 +1,5 @@
-// A machine of a test's making: its counters step in a time of their own while its clock goes, and
-// what they should say is known.
+// A fake machine whose counters step by themselves as its clock advances; their true values are
+// known.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -21,12 +21,12 @@
 
 namespace enprof::testing {
 
-/// Its clock stands still but for a microsecond at each look, and for pass(). Counters are files of
+/// Its clock advances by a microsecond at each reading of it, and in pass(). Counters are files of
 /// a powercap tree, perf events, or both. Threads: any.
 class CounterMachine {
  public:
   static constexpr Nanoseconds kStep{976'562};
-  static constexpr Nanoseconds kLook{1'000};
+  static constexpr Nanoseconds kReadTime{1'000};
 
   CounterMachine() : clock_(*this), boot_(*this), sleeper_(*this), perf_(*this) {}
   CounterMachine(const CounterMachine&) = delete;
@@ -39,8 +39,8 @@ class CounterMachine {
   [[nodiscard]] const Sleeper& sleeper() const { return sleeper_; }
   [[nodiscard]] const PerfEvents& perf_events() const { return perf_; }
 
-  /// Adds a zone, named as the tree names it ("package-0", "dram"), whose domain steps so much
-  /// later than the machine's first.
+  /// Adds a zone, named as in the tree ("package-0", "dram"). Its domain's steps come later than
+  /// the machine's first domain's by the given time.
   void add(const std::string& domain, const std::string& zone, const std::string& name,
            std::uint64_t start_uj, std::uint64_t range_uj, Nanoseconds phase) {
     const std::lock_guard lock(mutex_);
@@ -54,15 +54,16 @@ class CounterMachine {
     counters_[domain].course.push_back({.at = now_, .energy = 0, .watts = 0});
   }
 
-  /// Lays out the PMU's files for what was added: `cpumask` names CPU 0 and 1 for sockets 0 and 1.
-  void add_perf_files(int sockets) {
+  /// Lays out the PMU's files for what was added: `cpumask` names CPU 0 and 1 for sockets 0 and 1,
+  /// or for two dies of one.
+  void add_perf_files(int sockets, bool are_dies = false) {
     const std::string pmu = "bus/event_source/devices/power/";
     rapl_.write_file(pmu + "type", "21\n");
     rapl_.write_file(pmu + "cpumask", sockets == 1 ? "0\n" : "0,1\n");
     for (int cpu = 0; cpu < sockets; ++cpu) {
       const std::string topology = "devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-      rapl_.write_file(topology + "physical_package_id", std::to_string(cpu) + "\n");
-      rapl_.write_file(topology + "die_id", "0\n");
+      rapl_.write_file(topology + "physical_package_id", std::to_string(are_dies ? 0 : cpu) + "\n");
+      rapl_.write_file(topology + "die_id", std::to_string(are_dies ? cpu : 0) + "\n");
     }
     const std::map<std::string, std::pair<std::string, std::string>> names{
         {"core", {"energy-cores", "0x01"}},
@@ -81,7 +82,7 @@ class CounterMachine {
       rapl_.write_file(beside(".scale"), "2.3283064365386962890625e-10\n");
     }
   }
-  /// No powercap files, so that only events remain.
+  /// Removes the powercap files, so that only perf events remain.
   void remove_powercap() {
     rapl_.remove_powercap();
     only_perf_ = true;
@@ -89,9 +90,9 @@ class CounterMachine {
 
   void pass(Nanoseconds duration) {
     const std::lock_guard lock(mutex_);
-    to(now_ + duration);
+    advance_to(now_ + duration);
   }
-  /// The machine sleeps: no clock but one counts, and nothing is used.
+  /// The machine sleeps: only the boot clock advances, and no energy is used.
   void sleep(Nanoseconds duration) {
     const std::lock_guard lock(mutex_);
     asleep_ += duration;
@@ -101,14 +102,14 @@ class CounterMachine {
     Counter& counter = counters_.at(domain);
     counter.course.push_back({.at = now_, .energy = counter.used(now_), .watts = watts});
   }
-  /// From the next step on the counter goes on from here.
+  /// From the next step on the counter continues from this value.
   void set(const std::string& domain, std::uint64_t value_uj) {
     const std::lock_guard lock(mutex_);
     Counter& counter = counters_.at(domain);
     counter.register_uj = static_cast<double>(value_uj);
     counter.perf_joules = static_cast<double>(value_uj) * 1e-6;
   }
-  /// The counter goes this much further than what was used.
+  /// The counter grows by this much more than the energy used.
   void push(const std::string& domain, double joules) {
     const std::lock_guard lock(mutex_);
     Counter& counter = counters_.at(domain);
@@ -124,7 +125,7 @@ class CounterMachine {
     const std::lock_guard lock(mutex_);
     Counter& counter = counters_.at(domain);
     counter.fails = on;
-    show(counter);
+    write_file(counter);
   }
   void remove(const std::string& domain) {
     const std::lock_guard lock(mutex_);
@@ -145,36 +146,36 @@ class CounterMachine {
     counter.register_uj = static_cast<double>(value_uj);
     counter.is_there = true;
     rapl_.write(counter.zone, "");
-    show(counter);
+    write_file(counter);
   }
 
-  /// What a domain truly used between two instants.
+  /// The true energy of a domain between two instants.
   [[nodiscard]] Joules used(const std::string& domain, Instant begin, Instant end) {
     const std::lock_guard lock(mutex_);
     const Counter& counter = counters_.at(domain);
     return Joules{counter.used(end) - counter.used(begin)};
   }
-  /// The most that one step of a counter was worth, with the unit in which it is shown.
+  /// The largest energy of one step of a counter, including the rounding of its unit.
   [[nodiscard]] Joules one_step(const std::string& domain) {
     const std::lock_guard lock(mutex_);
     double most = 0;
     for (const Power& power : counters_.at(domain).course) {
       most = std::max(most, power.watts);
     }
-    return Watts{most} * (kStep + 4 * kLook) + Joules{2e-6};
+    return Watts{most} * (kStep + 4 * kReadTime) + Joules{2e-6};
   }
 
  private:
   struct Power {
     Instant at;
-    double energy;  // used until then, joules
+    double energy;  // used up to that time, joules
     double watts;   // from then on
   };
   struct Counter {
     std::string zone;
     std::string name;
     std::uint64_t range_uj = 0;
-    double register_uj = 0;  // at the last step, not yet taken modulo its range
+    double register_uj = 0;  // at the last step, before wrapping
     double perf_joules = 0;  // the same since the event was opened
     double shown_uj = 0;
     double shown_perf_joules = 0;
@@ -200,7 +201,7 @@ class CounterMachine {
     explicit Time(CounterMachine& machine) : machine_(&machine) {}
     [[nodiscard]] Instant now() const noexcept override {
       const std::lock_guard lock(machine_->mutex_);
-      machine_->to(machine_->now_ + kLook);
+      machine_->advance_to(machine_->now_ + kReadTime);
       return machine_->now_;
     }
 
@@ -225,7 +226,7 @@ class CounterMachine {
       constexpr Nanoseconds kLate = std::chrono::microseconds{50};
       const std::lock_guard lock(machine_->mutex_);
       if (instant > machine_->now_) {
-        machine_->to(instant + kLate);
+        machine_->advance_to(instant + kLate);
       }
     }
 
@@ -268,7 +269,7 @@ class CounterMachine {
     CounterMachine* machine_;
   };
 
-  void to(Instant instant) {
+  void advance_to(Instant instant) {
     for (auto& [domain, counter] : counters_) {
       const auto steps = (instant - Instant{} - counter.phase) / kStep;
       const Instant step = Instant{} + counter.phase + steps * kStep;
@@ -284,12 +285,12 @@ class CounterMachine {
       if (counter.stall == Stall::none) {
         counter.shown_uj = counter.register_uj;
         counter.shown_perf_joules = counter.perf_joules;
-        show(counter);
+        write_file(counter);
       }
     }
     now_ = std::max(now_, instant);
   }
-  void show(Counter& counter) {
+  void write_file(Counter& counter) {
     if (only_perf_ || !counter.is_there) {
       return;
     }

@@ -1,26 +1,26 @@
 // Plays a trace file on a CounterMachine.
 //
-// A trace is text: one command a line, '#' begins a comment, times as 10ms, 2s, 5min.
+// A trace is text: one command per line, '#' begins a comment, times are like 10ms, 2s, 5min.
 //
 //   counter DOMAIN ZONE START_UJ [RANGE_UJ] [late]
-//                       a counter: package-0 intel-rapl:0 1000000; `late`: its file is not there
-//                       yet
+//                       a counter: package-0 intel-rapl:0 1000000; `late`: its file does not
+//                       exist yet
 //   draw DOMAIN WATTS   from now on; before the first `run`, from before the counters are opened
 //   run TIME            time passes and the counters are read every 10 ms
-//   unread TIME         time passes and nobody reads
-//   set DOMAIN UJ       the counter goes on from this value, as after a reset
-//   push DOMAIN JOULES  the counter goes further than was used
+//   unread TIME         time passes without readings
+//   set DOMAIN UJ       the counter continues from this value, as after a reset
+//   push DOMAIN JOULES  the counter grows by more than the energy used
 //   stall DOMAIN hides|stops|ends
-//                       it stands still, counting on or not; it goes on
+//                       it stands still, keeps counting or not; `ends`: it continues
 //   fail DOMAIN on|off  reads fail
 //   remove DOMAIN, remove_all, bring_back DOMAIN UJ
 //                       files vanish and come back
 //   sleep TIME          the machine sleeps
-//   expect CODE…        the warnings that there must be, no more and no less; none without this
-//   line expect_perf CODE…   the same where perf events are read: their 64 bits do not wrap gap
-//   DOMAIN…         whose energy is not known for a part of the time; all others' is, throughout
-//   gap_perf DOMAIN…    the same where perf events are read
-//   files_only          the trace means nothing for perf events
+//   expect CODE…        the warnings that there must be, exactly; without this there must be none
+//   expect_perf CODE…   the same if perf events are read: their 64 bits do not wrap
+//   gap DOMAIN…         the domains with a time of unknown energy; the others must have none
+//   gap_perf DOMAIN…    the same if perf events are read
+//   files_only          the trace is not for perf events
 #pragma once
 
 #include "support/counter_machine.hpp"
@@ -91,7 +91,7 @@ class CounterTrace {
     return result;
   }
 
-  /// Puts its counters into a machine.
+  /// Adds its counters to a machine.
   void set_up(CounterMachine& machine, bool perf) const {
     int sockets = 1;
     for (const auto& words : counters_) {
@@ -99,7 +99,7 @@ class CounterTrace {
       const std::string kind = domain.substr(0, domain.find('-'));
       const bool second = domain.ends_with("-1");
       sockets = second ? 2 : sockets;
-      // The second socket steps in a time of its own; memory a little later than its package.
+      // The second socket's steps have an offset; memory steps a little later than its package.
       const auto phase = std::chrono::microseconds{(second ? 400 : 0) + (kind == "dram" ? 20 : 0)};
       const bool is_named_late = words.back() == "late";
       machine.add(
@@ -119,7 +119,7 @@ class CounterTrace {
     }
   }
 
-  /// Plays it; `read` is called every 10 ms of `run`.
+  /// Plays the trace; calls `read` every 10 ms of `run`.
   void play(CounterMachine& machine, const std::function<void()>& read) const {
     for (const auto& words : commands_) {
       play(words, machine, read);

@@ -1,4 +1,4 @@
-// Trees of class hwmon and power_supply of a test's making.
+// Fake trees of the classes hwmon and power_supply.
 #pragma once
 
 #include "support/temp_dir.hpp"
@@ -11,7 +11,7 @@
 
 namespace enprof::testing {
 
-/// Files below class/hwmon/hwmonN and class/power_supply/NAME. A counter's file follows what is
+/// Files below class/hwmon/hwmonN and class/power_supply/NAME. A counter's file follows the energy
 /// used.
 class FakeHwmon {
  public:

@@ -1,32 +1,32 @@
 // A library that answers as NVML does, from a trace file. Built as a shared object of its own.
 //
 // The trace (fake_nvml_load, or the variable ENPROF_FAKE_NVML) is lines of words; # begins a
-// comment. Devices first:
+// comment. It begins with the devices:
 //
 //   init 18                                   nvmlInit_v2 fails with this code; the variable's
-//                                             file is read again at the next
-//   call_us 100                               each reading of energy or power takes so long
+//                                             file is read again at the next call
+//   call_us 100                               each reading of energy or power takes this long
 //   gpu 0 uuid=GPU-a name=NVIDIA_A100 arch=7 cc=8.0 counter=100 fields=1 usage=1 update=100
 //
-// counter: ms between steps of the energy counter, 0: it has none. fields, usage: whether
-// nvmlDeviceGetFieldValues and nvmlDeviceGetPowerUsage know its power. update: ms between renewals
-// of power values. scopes=0: fields know no scopes, and take each for the GPU's. module=1: it has a
+// counter: ms between steps of the energy counter, 0: no counter. fields, usage: whether
+// nvmlDeviceGetFieldValues and nvmlDeviceGetPowerUsage give its power. update: ms between updates
+// of power values. scopes=0: fields ignore the scope and give the GPU's power. module=1: it has a
 // module scope, and its counter counts the module. denied=1: its sensors need rights. mig=2: it is
-// split in so many; mig_power=parent|own|none: what an instance's handle says.
+// split into this many instances; mig_power=parent|own|none: what an instance's handle returns.
 //
-// Then what happens, times in ms from the first nvmlInit_v2, or from fake_nvml_load:
+// Then the events, with times in ms from the first nvmlInit_v2, or from fake_nvml_load:
 //
 //   at 0 gpu 0 watts 100          at 500 gpu 0 ramp 300      (straight from the last point to here)
 //   at 0 gpu 0 module_watts 400   at 0 gpu 0 mig_watts 1 30  (instance 1)
-//   at 500 gpu 0 error 15         all readings fail so, until error 0
-//   at 500 gpu 0 reset            the counter begins again at zero
-//   at 500 gpu 0 frozen 1         values are renewed no longer, until frozen 0
-//   at 500 gpu 0 zero 1           readings succeed and say 0, until zero 0
+//   at 500 gpu 0 error 15         all readings fail with this code, until error 0
+//   at 500 gpu 0 reset            the counter starts again at zero
+//   at 500 gpu 0 frozen 1         values are not updated, until frozen 0
+//   at 500 gpu 0 zero 1           readings succeed and return 0, until zero 0
 //   at 500 gpu 0 util 80 40 · clocks 1410 1215 · temperature 55 · throttle 4
-//   at 500 count 3                nvmlDeviceGetCount_v2 says this
-//   at 500 shutdown 999           nvmlShutdown fails so
+//   at 500 count 3                nvmlDeviceGetCount_v2 returns this
+//   at 500 shutdown 999           nvmlShutdown fails with this code
 //
-// FAKE_NVML_OLD leaves out what NVML did not have of old: energy, fields, MIG, UUID handles.
+// FAKE_NVML_OLD leaves out functions that old NVMLs lack: energy, fields, MIG, UUID handles.
 
 #include "power/nvml/nvml_api.hpp"
 
@@ -54,7 +54,7 @@ using enprof::nvml::FieldValue;
 using enprof::nvml::Return;
 using enprof::nvml::Utilization;
 
-/// Power against time: constant from a point on, or straight to the next where that is a ramp.
+/// Power over time: constant from a point on, or linear to the next point if that is a ramp.
 class Curve {
  public:
   void add(double ms, double watts, bool ramp) {
@@ -77,21 +77,21 @@ class Curve {
     }
     return now;
   }
-  /// From time zero on; before, it was what it was then.
+  /// Energy from time zero on; earlier power was that at time zero.
   [[nodiscard]] double joules(double ms) const {
     if (points_.empty()) {
       return 0;
     }
-    double sum = 0;
-    double from = 0;
-    for (const Point& point : points_) {
-      const double to = std::min(point.ms, ms);
-      if (to > from) {
-        sum += slice(from, to);
-        from = to;
-      }
+    if (ms <= 0) {
+      return points_.front().watts * ms / 1e3;
     }
-    return sum + slice(from, ms);
+    double sum = 0;
+    for (std::size_t index = 0; index < points_.size() && points_[index].ms < ms; ++index) {
+      const double from = points_[index].ms;
+      const double to = index + 1 < points_.size() ? std::min(points_[index + 1].ms, ms) : ms;
+      sum += level(index, (from + to) / 2) * (to - from) / 1e3;
+    }
+    return sum;
   }
 
  private:
@@ -100,9 +100,14 @@ class Curve {
     double watts;
     bool ramp;
   };
-  /// No point lies within: power is straight.
-  [[nodiscard]] double slice(double from, double to) const {
-    return watts((from + to) / 2) * (to - from) / 1e3;
+  /// Power at a time between this point and the next.
+  [[nodiscard]] double level(std::size_t index, double ms) const {
+    const Point& point = points_[index];
+    if (index + 1 == points_.size() || !points_[index + 1].ramp) {
+      return point.watts;
+    }
+    const Point& next = points_[index + 1];
+    return point.watts + (next.watts - point.watts) * (ms - point.ms) / (next.ms - point.ms);
   }
   std::vector<Point> points_;
 };
@@ -117,7 +122,7 @@ class Steps {
     const auto next = at_.upper_bound(ms);
     return next == at_.begin() ? first_ : std::prev(next)->second;
   }
-  /// When the value of that time began.
+  /// When the value at that time began.
   [[nodiscard]] double since(double ms) const {
     const auto next = at_.upper_bound(ms);
     return next == at_.begin() ? 0 : std::prev(next)->first;
@@ -150,6 +155,7 @@ struct Gpu {
   Steps<int> error{0};
   Steps<int> resets{0};
   Steps<bool> frozen{false};
+  Steps<bool> counter_frozen{false};
   Steps<bool> zero{false};
   Steps<Utilization> utilization{{}};
   Steps<unsigned> sm_mhz{1000};
@@ -168,10 +174,10 @@ struct Trace {
 
 }  // namespace
 
-/// What a device handle leads to; the type that nvml_api.hpp only names.
+/// The object of a device handle; nvml_api.hpp only declares the type.
 struct enprof::nvml::DeviceTag {
   unsigned gpu;
-  int mig;  // -1: the whole
+  int mig;  // -1: the whole GPU
 };
 
 namespace {
@@ -263,6 +269,8 @@ void add_gpu_event(double ms, Gpu& gpu, std::istringstream& words, const std::st
     gpu.resets.add(ms, 1);
   } else if (verb == "frozen") {
     gpu.frozen.add(ms, first != 0);
+  } else if (verb == "counter_frozen") {
+    gpu.counter_frozen.add(ms, first != 0);
   } else if (verb == "zero") {
     gpu.zero.add(ms, first != 0);
   } else if (verb == "util") {
@@ -316,7 +324,7 @@ void parse(std::istream& in) {
 
 Return to_return(int code) { return static_cast<Return>(code); }
 
-/// The GPU of a handle that answers now; else why not.
+/// The GPU of a handle, if it answers now; else the error code.
 Return look_up(Device device, const Gpu*& gpu) {
   if (users == 0) {
     return Return::uninitialized;
@@ -331,7 +339,7 @@ Return look_up(Device device, const Gpu*& gpu) {
   return to_return(gpu->error.get(now_ms()));
 }
 
-/// The same for power and energy, which take their time.
+/// The same for power and energy, which take some time.
 Return look_up_sensor(Device device, const Gpu*& gpu) {
   if (trace.call_us > 0 && manual_now.load() != 0) {
     manual_now.fetch_add(static_cast<std::int64_t>(trace.call_us * 1e3));
@@ -355,7 +363,7 @@ const Curve& curve_of(Device device, const Gpu& gpu) {
   return gpu.watts;
 }
 
-/// When the value that is shown now was made.
+/// When the current value was updated.
 double renewed(const Gpu& gpu, double every_ms) {
   const double ms = now_ms();
   const double shown = gpu.frozen.get(ms) ? gpu.frozen.since(ms) : ms;
@@ -393,7 +401,8 @@ Return copy(const std::string& text, char* buffer, unsigned size) {
 
 }  // namespace
 
-// ---- the test's end -----------------------------------------------------------------------------
+// ---- the test's side
+// -----------------------------------------------------------------------------
 
 FAKE_API void fake_nvml_load(const char* path, std::int64_t manual_ns) {
   const std::lock_guard lock(mutex);
@@ -401,6 +410,13 @@ FAKE_API void fake_nvml_load(const char* path, std::int64_t manual_ns) {
   parse(in);
   manual_now = manual_ns;
   begin_ns = now_ns();
+}
+/// Power of a GPU from now on: for a fake load in the same process.
+FAKE_API void fake_nvml_set_watts(unsigned gpu, double watts) {
+  const std::lock_guard lock(mutex);
+  if (begin_ns != 0 && trace.gpus.contains(gpu)) {
+    trace.gpus.at(gpu).watts.add(now_ms(), watts, false);
+  }
 }
 FAKE_API std::int64_t fake_nvml_now() { return manual_now.load(); }
 FAKE_API void fake_nvml_advance(std::int64_t nanoseconds) { manual_now.fetch_add(nanoseconds); }
@@ -416,7 +432,7 @@ FAKE_API int fake_nvml_users() {
 FAKE_API Return nvmlInit_v2() {
   const std::lock_guard lock(mutex);
   const char* const path = std::getenv("ENPROF_FAKE_NVML");
-  // One that is refused may be allowed the next time.
+  // An initialization that was refused may succeed the next time.
   if (path != nullptr && (begin_ns == 0 || trace.init != 0)) {
     std::ifstream in(path);
     parse(in);
@@ -590,9 +606,13 @@ FAKE_API Return nvmlDeviceGetTotalEnergyConsumption(Device device, unsigned long
     return Return::success;
   }
   const Curve& curve = gpu->module ? gpu->module_watts : curve_of(device, *gpu);
-  const double shown = renewed(*gpu, gpu->counter_ms);
+  const double now = now_ms();
+  const double shown =
+      gpu->counter_frozen.get(now)
+          ? std::floor(gpu->counter_frozen.since(now) / gpu->counter_ms) * gpu->counter_ms
+          : renewed(*gpu, gpu->counter_ms);
   const double reset = gpu->resets.get(shown) != 0 ? gpu->resets.since(shown) : -1;
-  // It began long ago, unless it was reset.
+  // The counter started long ago, unless it was reset.
   const double joules =
       reset < 0 ? 1e6 + curve.joules(shown) : curve.joules(shown) - curve.joules(reset);
   *energy = static_cast<unsigned long long>(std::max(0.0, std::floor(joules * 1e3 + 1e-6)));

@@ -1,4 +1,4 @@
-// The test's end of the fake NVML: fake_nvml.cpp tells what its traces look like.
+// The test's side of the fake NVML; fake_nvml.cpp describes its traces.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -15,8 +15,8 @@
 
 namespace enprof::testing {
 
-/// Holds the library loaded, plays a trace on it, and is the clock by which it goes and the sleep
-/// that moves it.
+/// Keeps the library loaded, plays a trace on it, and is its clock and the sleeper that advances
+/// the clock.
 class FakeNvml final : public Clock, public Sleeper {
  public:
   explicit FakeNvml(std::filesystem::path library = ENPROF_FAKE_NVML_LIBRARY)
@@ -36,13 +36,13 @@ class FakeNvml final : public Clock, public Sleeper {
 
   [[nodiscard]] const std::filesystem::path& library() const { return library_; }
 
-  /// Begins a trace: its time zero is now.
+  /// Starts a trace: its time zero is now.
   void play(std::string_view trace) {
     const std::int64_t now = now_() != 0 ? now_() : std::int64_t{3'600'000'000'000};
     load_(dir_.write("trace", trace).c_str(), now);
     begin_ = Instant{Nanoseconds{now}};
   }
-  /// The same, by the real clock: for a monitor's thread, which sleeps.
+  /// The same on the real clock, for a monitor's thread, which sleeps.
   void play_in_real_time(std::string_view trace) { load_(dir_.write("trace", trace).c_str(), 0); }
   [[nodiscard]] Instant begin() const { return begin_; }
   [[nodiscard]] Instant now() const noexcept override { return Instant{Nanoseconds{now_()}}; }
@@ -52,7 +52,7 @@ class FakeNvml final : public Clock, public Sleeper {
       advance(instant - now());
     }
   }
-  /// How often it was initialized and not shut down.
+  /// The number of initializations without a shutdown.
   [[nodiscard]] int users() const { return users_(); }
 
  private:

@@ -1,4 +1,4 @@
-// A `powermetrics` and a `sudo` of a test's making: shell scripts, run by the real code.
+// A fake `powermetrics` and a fake `sudo`: shell scripts that the real code runs.
 #pragma once
 
 #include "support/temp_dir.hpp"
@@ -12,8 +12,8 @@
 
 namespace enprof::testing {
 
-/// A document as powermetrics writes it, in the layout of Apple silicon, with these lines between
-/// <dict> and </dict> of `processor`.
+/// A document of powermetrics in the layout of Apple silicon, with these lines between <dict> and
+/// </dict> of `processor`.
 inline std::string powermetrics_document(std::string_view processor, long elapsed_ns = 50'000'000,
                                          std::string_view more = {}) {
   return R"(<?xml version="1.0" encoding="UTF-8"?>
@@ -45,11 +45,11 @@ inline std::string apple_document(long elapsed_ns = 50'000'000) {
       "<real>0.75</real></dict>\n<key>thermal_pressure</key><string>Moderate</string>");
 }
 
-/// The two programs, in a directory of their own. powermetrics runs the lines that the test gives
-/// it, in a shell, with:
-///   sample         write one document and its NUL
-///   steady         write one every 50 ms, for ever
-///   $dir           the directory; `calls` there has a line for each time that it was started
+/// The two programs in a directory of their own. powermetrics runs the test's lines in a shell,
+/// with these commands:
+///   sample         writes one document and its NUL
+///   steady         writes one every 50 ms, for ever
+///   $dir           the directory; its file `calls` has a line for each start
 class FakePowermetrics {
  public:
   explicit FakePowermetrics(std::string_view script, std::string_view document = apple_document()) {
@@ -81,7 +81,7 @@ class FakePowermetrics {
             "--samplers",
             "cpu_power,gpu_power,thermal"};
   }
-  /// How often powermetrics has been started.
+  /// How often powermetrics was started.
   [[nodiscard]] int calls() const {
     std::ifstream in(path() / "calls");
     int lines = 0;
@@ -94,7 +94,7 @@ class FakePowermetrics {
 
  private:
   void write_program(const std::string& name, std::string_view script) const {
-    // Replaced as a whole: a shell reads its script bit by bit.
+    // Replace the file as a whole, because a shell reads its script piece by piece.
     const auto file = dir_.write(name + ".new", "#!/bin/sh\n" + std::string(script));
     std::filesystem::permissions(file, std::filesystem::perms::owner_all);
     std::filesystem::rename(file, path() / name);

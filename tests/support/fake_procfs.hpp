@@ -1,4 +1,4 @@
-// A procfs tree of a test's making: CPU times that it can move, and a CPU of its choice.
+// A fake procfs tree: CPU times that the test can advance, and a CPU of its choice.
 #pragma once
 
 #include "base/cpu_times.hpp"
@@ -14,7 +14,7 @@ namespace enprof::testing {
 class FakeProcfs {
  public:
   explicit FakeProcfs(unsigned cpus = 2, std::string_view cpuinfo = {}) : cpus_(cpus) {
-    // As the real one, and as FakeRapl's: an unprivileged user may read it.
+    // An unprivileged user may read it, as the real one and FakeRapl's.
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0755));
     write_stat();
     write_self();
@@ -25,7 +25,7 @@ class FakeProcfs {
   [[nodiscard]] const std::filesystem::path& root() const { return dir_.path(); }
   [[nodiscard]] std::filesystem::path stat_path() const { return dir_.path() / "stat"; }
 
-  /// Lets the machine work and idle for so many ticks, summed over its CPUs.
+  /// Lets the machine work and idle for a number of ticks, summed over its CPUs.
   void spend(long busy_ticks, long idle_ticks) {
     busy_ += busy_ticks;
     idle_ += idle_ticks;
@@ -37,7 +37,7 @@ class FakeProcfs {
   }
   void write(std::string_view file, std::string_view text) const { dir_.write(file, text); }
 
-  /// What /proc/cpuinfo says of x86 CPUs of that name.
+  /// Writes /proc/cpuinfo for an x86 CPU of that name.
   static std::string x86(std::string_view name, unsigned cpus, unsigned sockets = 1,
                          bool hypervisor = false, std::string_view vendor = "AuthenticAMD") {
     std::string text;

@@ -1,4 +1,4 @@
-// A power source that does as a test says, even while a monitor's thread polls it.
+// A power source that a test controls, even while a monitor's thread polls it.
 #pragma once
 
 #include "enprof/power/power_source.hpp"
@@ -15,7 +15,7 @@
 
 namespace enprof::testing {
 
-/// The test's end of a FakeSource; outlives it. Threads: any.
+/// The test's side of a FakeSource; outlives it. Threads: any.
 class FakeSensor {
  public:
   enum class Mode {
@@ -26,16 +26,16 @@ class FakeSensor {
     stopped,
     throwing,
     throwing_something_odd,
-    hanging,  ///< until release()
-    lying,    ///< windows that are none
+    hanging,  ///< does not return until release()
+    lying,    ///< gives invalid windows
   };
 
   std::atomic<Mode> mode{Mode::steady};
   std::atomic<bool> starts{true};
   std::atomic<double> watts{50.0};
-  std::atomic<int> pieces{1};  ///< windows that the time since the last poll is cut into
+  std::atomic<int> pieces{1};  ///< the number of windows for the time since the last poll
   std::atomic<int> polls{0};
-  std::atomic<int> attempts{0};       ///< calls of start
+  std::atomic<int> attempts{0};       ///< number of calls of start
   std::atomic<double> celsius{-1.0};  ///< of the first domain, after each poll; below zero: none
 
   void release() {
@@ -160,7 +160,7 @@ class FakeSource final : public PowerSource {
     return result;
   }
 
-  void take_readings(std::vector<SensorReading>& readings) override {
+  void append_readings(std::vector<SensorReading>& readings) override {
     if (sensor_->celsius >= 0) {
       readings.push_back({.domain = 0,
                           .quantity = SensorQuantity::temperature_celsius,

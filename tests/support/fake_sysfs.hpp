@@ -1,5 +1,5 @@
-// A powercap tree of a test's making, laid out as Linux does: zones lie within each other below
-// devices/virtual, with a link to each in class/powercap.
+// A fake powercap tree, laid out as in Linux: zones lie within each other below devices/virtual,
+// with a link to each in class/powercap.
 #pragma once
 
 #include "support/temp_dir.hpp"
@@ -21,12 +21,12 @@ namespace enprof::testing {
 
 class FakeRapl {
  public:
-  /// What most Intel machines say: 2^32 − 1 units of 2^-14 J.
+  /// The value of most Intel machines: 2^32 − 1 units of 2^-14 J.
   static constexpr std::uint64_t kRange = 262'143'328'850;
 
   FakeRapl() {
     std::filesystem::create_directories(class_path());
-    // An unprivileged user shall fail at the counters, not at a directory of root's.
+    // An unprivileged user must fail at the counters, not at a directory of root.
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0755));
   }
 
@@ -52,13 +52,13 @@ class FakeRapl {
     set(zone, energy_uj);
   }
 
-  /// Lets a zone use energy: its counter wraps as the real one does.
+  /// Lets a zone use energy; its counter wraps like a real one.
   void use(const std::string& zone, std::uint64_t energy_uj) {
     const auto [value, range] = values_.at(zone);
     set(zone, (value + energy_uj) % range);
   }
-  /// Sets a counter, in one write and without a moment at which the file is empty: a sampler may be
-  /// reading. So all values have the same length.
+  /// Sets a counter in one write, so that the file is never empty, because a sampler may be reading
+  /// it. For that all values have the same length.
   void set(const std::string& zone, std::uint64_t energy_uj) {
     values_.at(zone).first = energy_uj;
     std::array<char, 24> text{};
@@ -69,11 +69,11 @@ class FakeRapl {
     EXPECT_EQ(::pwrite(file, text.data(), 21, 0), 21);
     ::close(file);
   }
-  /// Makes a counter's file hold something else.
+  /// Writes something else into a counter's file.
   void write(std::string_view zone, std::string_view text) const {
     dir_.write(std::filesystem::relative(energy_path(zone), dir_.path()), text);
   }
-  /// Puts a new file in the place of the old one, which a reader may still hold open.
+  /// Replaces the file by a new one; a reader may still have the old one open.
   void replace(const std::string& zone, std::uint64_t energy_uj) {
     std::filesystem::remove(energy_path(zone));
     write(zone, "");
@@ -88,7 +88,7 @@ class FakeRapl {
       std::filesystem::remove_all(entry.path());
     }
   }
-  /// The tree without its powercap part.
+  /// Removes the powercap part of the tree.
   void remove_powercap() const {
     std::filesystem::remove_all(class_path());
     std::filesystem::remove_all(dir_.path() / "devices/virtual/powercap");

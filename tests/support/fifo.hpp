@@ -1,4 +1,4 @@
-// A pipe in the file system that somebody has open but does not read.
+// A named pipe that is open for reading, but not read.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 namespace enprof::testing {
 
-/// Whoever writes more to it than it holds (64 KiB or less) waits until read_to_end().
+/// A program that writes more to it than it holds (64 KiB or less) waits until read_to_end().
 class Fifo {
  public:
   explicit Fifo(const std::filesystem::path& path) {
@@ -27,7 +27,7 @@ class Fifo {
   Fifo& operator=(const Fifo&) = delete;
   ~Fifo() { ::close(reader_); }
 
-  /// Reads until all who write have closed it.
+  /// Reads until all writers have closed it.
   void read_to_end() const {
     ::fcntl(reader_, F_SETFL, 0);
     std::array<char, 65536> piece{};

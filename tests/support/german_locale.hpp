@@ -1,6 +1,7 @@
-// Decimal commas, for tests that what enprof reads and writes has points all the same.
+// A locale with decimal commas, to test that enprof reads and writes points nevertheless.
 #pragma once
 
+#include "support/needs_dev.hpp"
 #include "support/temp_dir.hpp"
 
 #include <gtest/gtest.h>
@@ -15,13 +16,13 @@
 
 namespace enprof::testing {
 
-/// C's and C++'s locale with decimal commas and points between thousands, for one test.
+/// Sets C's and C++'s locale, with decimal commas and points between thousands, for one test.
 class GermanLocale {
  public:
   GermanLocale()
       : previous_(std::locale::global(std::locale(std::locale::classic(), new Numbers))) {
     german_ = setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
-    if (!german_) {  // not installed: made from its source, where that is
+    if (!german_) {  // not installed: made from its source, if that exists
       const std::string command = "localedef -i de_DE -f UTF-8 '" +
                                   (directory_.path() / "de_DE.UTF-8").string() +
                                   "' >/dev/null 2>&1";
@@ -43,10 +44,11 @@ class GermanLocale {
     unsetenv("LOCPATH");
     std::locale::global(previous_);
   }
-  /// C's too; else C++'s only. For GTEST_SKIP, once the test is through.
+  /// Whether C's locale was set too; if not, use GTEST_SKIP at the end of the test.
   [[nodiscard]] bool whole() const { return german_; }
-  static constexpr const char* kWhyNot =
-      "C++'s locale only: no de_DE.UTF-8 here, and no source of it (Debian package locales)";
+  static std::string why_not() {
+    return needs_dev("the locale de_DE.UTF-8 or its source: C++'s locale alone was tested");
+  }
 
  private:
   struct Numbers : std::numpunct<char> {

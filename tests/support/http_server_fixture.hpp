@@ -1,11 +1,13 @@
-// A server in this process that answers with what it was asked.
+// A server in this process that echoes requests.
 #pragma once
 
 #include "enprof/base/error.hpp"
 
 #include "live/event_hub.hpp"
 #include "server/http_server.hpp"
+#include "support/manual_clock.hpp"
 #include "support/socket_client.hpp"
+#include "support/wait_until.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -21,7 +23,7 @@
 
 namespace enprof::testing {
 
-/// So many pieces of so many bytes; one that fails has no last piece.
+/// A number of pieces of a number of bytes; a failing one has no last piece.
 class Pieces final : public TextStream {
  public:
   Pieces(std::size_t pieces, std::size_t bytes, bool fails)
@@ -48,14 +50,14 @@ class Pieces final : public TextStream {
   bool fails_;
 };
 
-/// What a handler has to wait for at /wait.
+/// The gate that a handler waits for at /wait.
 struct Gate {
   static inline std::atomic<bool> is_open{false};
   static inline std::atomic<int> waiting{0};
 };
 
-/// /wait waits at the gate, /throw throws, /stream?pieces=N&bytes=N is a Pieces; what else there is
-/// is told.
+/// /wait waits at the gate, /throw throws, /stream?pieces=N&bytes=N answers with Pieces; all other
+/// requests are echoed.
 inline HttpResponse echo(const HttpRequest& request) {
   if (request.path == "/wait") {
     ++Gate::waiting;
@@ -90,7 +92,8 @@ class HttpServerTest : public ::testing::Test {
   }
 
   void start(HttpLimits limits = {}, const std::string& token = "") {
-    auto opened = HttpServer::open({.port = 0, .token = token, .limits = limits}, echo, hub_);
+    auto opened = HttpServer::open({.port = 0, .token = token, .limits = limits, .clock = &clock_},
+                                   echo, hub_);
     ASSERT_TRUE(opened) << opened.error().message;
     server_ = std::move(*opened);
     thread_ = std::thread([this] { server_->run(); });
@@ -104,12 +107,16 @@ class HttpServerTest : public ::testing::Test {
     return method + " " + target +
            " HTTP/1.1\r\nHost: localhost:" + std::to_string(server_->port()) + "\r\n\r\n";
   }
+  /// Where a client has gone away, or has been dropped.
+  static void wait_until_no_answer_is_made() {
+    wait_until("no answer is made any more", [] { return Pieces::alive == 0; });
+  }
   void publish(int count, const std::string& type = "token_complete") {
     for (int index = 0; index < count; ++index) {
       hub_.publish("run", type, Nanoseconds{0}, "{}");
     }
   }
-  /// Numbers of the events of the next frames, until `last` has come.
+  /// The numbers of the events in the next frames, up to `last`.
   static std::vector<int> numbers_to(SocketClient& client, int last) {
     std::vector<int> result;
     while (result.empty() || result.back() < last) {
@@ -124,6 +131,7 @@ class HttpServerTest : public ::testing::Test {
     return result;
   }
 
+  ManualClock clock_;  // of the limit on requests by second
   EventHub hub_{{.events = 1000, .bytes = 6U << 20U}};
   std::unique_ptr<HttpServer> server_;
   std::thread thread_;

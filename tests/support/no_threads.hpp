@@ -1,4 +1,4 @@
-// A system that has no thread to give.
+// Simulates a system that cannot start threads.
 #pragma once
 
 #include <string>
@@ -10,8 +10,9 @@
 
 namespace enprof::testing {
 
-/// While it exists, new threads of this process are refused, also to root: their stacks would be
-/// larger than the address space. Where that is not possible, why_not() says why, for GTEST_SKIP.
+/// While it exists, the system refuses new threads in this process, even for root: their stacks
+/// would be larger than the address space. If that is not possible, why_not() says why, for
+/// GTEST_SKIP.
 class NoThreads {
  public:
   NoThreads() {

@@ -1,4 +1,4 @@
-// What a run's operations took, added up from the run itself.
+// Sums of a run's operations, computed from the run itself.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"

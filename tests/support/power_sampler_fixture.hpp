@@ -1,22 +1,23 @@
-// A sampler over fake sources, whose clock a test moves.
+// A sampler over fake sources, whose clock the test advances.
 #pragma once
 
 #include "power/sampler/power_sampler.hpp"
 #include "support/fake_source.hpp"
 #include "support/manual_clock.hpp"
+#include "support/warning_codes.hpp"
+#include "support/windows.hpp"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 namespace enprof::testing {
 
-/// The clock stands still, so that a sampler polls when it is synced and at no other time.
+/// The clock stands still, so that a sampler polls only in sync().
 class PowerSamplerTest : public ::testing::Test {
  protected:
   FakeSource& add(const std::string& name, const std::vector<std::string>& domains) {
@@ -31,13 +32,13 @@ class PowerSamplerTest : public ::testing::Test {
     made_ = sampler;
     return sampler;
   }
-  /// A test that fails half-way leaves no thread behind that reads the clock.
+  /// Stops the threads, which read the clock, also if the test failed early.
   void TearDown() override {
     if (const auto sampler = made_.lock()) {
       sampler->stop();
     }
   }
-  /// Starts it with the first source alone, as most tests have it.
+  /// Starts it with only the first source, as most tests need it.
   std::shared_ptr<PowerSampler> started(PowerSampler::Patience patience = {}) {
     if (sources_.empty()) {
       add("fake", {"cpu"});
@@ -48,28 +49,12 @@ class PowerSamplerTest : public ::testing::Test {
     return sampler;
   }
   std::vector<EnergyWindow> all(const PowerSampler& sampler) const {
-    return sampler.windows(clock_.now() - std::chrono::hours{1},
-                           clock_.now() + std::chrono::hours{1});
+    return joined(sampler.windows(clock_.now() - std::chrono::hours{1},
+                                  clock_.now() + std::chrono::hours{1}));
   }
   static std::vector<std::string> codes(const PowerSampler& sampler) {
-    std::vector<std::string> result;
-    for (const Warning& warning : sampler.warnings()) {
-      result.push_back(warning.code);
-    }
-    return result;
+    return warning_codes(sampler.warnings());
   }
-  /// Waits for what must come; a test that fails here would otherwise hang.
-  template <class Condition>
-  static bool eventually(Condition condition) {
-    for (int wait = 0; wait < 30'000; ++wait) {
-      if (condition()) {
-        return true;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    }
-    return false;
-  }
-
   ManualClock clock_;
   std::weak_ptr<PowerSampler> made_;
   std::vector<std::shared_ptr<FakeSensor>> sensors_;

@@ -1,4 +1,4 @@
-// What tests of a run that is saved while it goes on have in common.
+// Shared by tests of saving a run during the run.
 #pragma once
 
 #include "enprof/power/power_monitor.hpp"
@@ -9,7 +9,9 @@
 #include "store/run_journal.hpp"
 #include "store/step_store.hpp"
 #include "support/fake_source.hpp"
+#include "support/manual_clock.hpp"
 #include "support/temp_dir.hpp"
+#include "support/warning_codes.hpp"
 
 #include <gtest/gtest.h>
 
@@ -25,21 +27,20 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 namespace enprof::testing {
 
 /// A monitor over a fake sensor of 50 W.
-inline std::unique_ptr<PowerMonitor> fake_monitor() {
+inline std::unique_ptr<PowerMonitor> fake_monitor(const Clock& clock) {
   std::vector<std::unique_ptr<PowerSource>> sources;
-  sources.push_back(std::make_unique<FakeSource>(
-      "fake", std::vector<std::string>{"cpu"}, monotonic_clock(), std::make_shared<FakeSensor>()));
-  return std::make_unique<PowerMonitor>(std::move(sources));
+  sources.push_back(std::make_unique<FakeSource>("fake", std::vector<std::string>{"cpu"}, clock,
+                                                 std::make_shared<FakeSensor>()));
+  return std::make_unique<PowerMonitor>(std::move(sources), clock);
 }
 
-/// Where runs go that nothing else takes, for one test.
+/// The last directory for runs that cannot be saved elsewhere, for one test.
 class TemporaryDirectory {
  public:
   explicit TemporaryDirectory(const std::filesystem::path& path) {
@@ -62,49 +63,46 @@ class TemporaryDirectory {
   std::optional<std::string> old_;
 };
 
+/// On a clock that the tests move.
 class RunSaverTest : public ::testing::Test {
  protected:
-  static DatabaseOptions impatient() { return {.busy_timeout = std::chrono::milliseconds{20}}; }
+  static constexpr Nanoseconds kSavePeriod = std::chrono::milliseconds{2};
+
+  [[nodiscard]] DatabaseOptions impatient() const {
+    return {.busy_timeout = std::chrono::milliseconds{20}, .clock = &clock_};
+  }
 
   [[nodiscard]] ProfileDatabase connect() const {
     auto database = ProfileDatabase::connect(path_, impatient());
     EXPECT_TRUE(database) << database.error().message;
     return *std::move(database);
   }
-  /// A profiler that saves every two milliseconds.
+  /// A profiler that saves every kSavePeriod.
   [[nodiscard]] std::unique_ptr<InferencePipelineProfiler> profiler(ProfileDatabase& database) {
     return std::make_unique<InferencePipelineProfiler>(
         monitor_.get(), &database,
-        ProfilerOptions{.power_interval = std::chrono::milliseconds{1},
-                        .save_period = std::chrono::milliseconds{2},
+        ProfilerOptions{.clock = &clock_,
+                        .power_interval = std::chrono::milliseconds{1},
+                        .save_period = kSavePeriod,
                         .on_trouble = [this](const Warning& warning) {
                           const std::lock_guard lock(mutex_);
                           trouble_.push_back(warning);
                         }});
   }
-  static void decode(RunScope& run, int tokens, const char* text = "x") {
+  /// Tokens of a millisecond each.
+  void decode(RunScope& run, int tokens, const char* text = "x") {
     for (int token = 0; token < tokens; ++token) {
       TokenScope scope = run.token(Phase::decode);
       const SectionScope section = run.section(Phase::decode, "forward");
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      clock_.pass(std::chrono::milliseconds{1});
       scope.set_text(text);
     }
   }
-  /// Waits for what a thread does; there is no limit but the test's own.
-  template <class Condition>
-  static void wait_until(Condition&& condition) {
-    while (!condition()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    }
-  }
+  /// Lets a saver take its next step.
+  void save_step() { clock_.pass(kSavePeriod); }
   [[nodiscard]] std::vector<std::string> trouble() {
     const std::lock_guard lock(mutex_);
-    std::vector<std::string> codes;
-    codes.reserve(trouble_.size());
-    for (const Warning& warning : trouble_) {
-      codes.push_back(warning.code);
-    }
-    return codes;
+    return warning_codes(trouble_);
   }
   static bool has_warning(const ProfiledRun& run, std::string_view code) {
     return std::ranges::find(run.warnings, code, &Warning::code) != run.warnings.end();
@@ -117,8 +115,8 @@ class RunSaverTest : public ::testing::Test {
     std::ranges::sort(names);
     return names;
   }
-  /// Makes every connection fail until put_back(): the file is elsewhere, and in its place there is
-  /// what is no file.
+  /// Makes every connection fail until put_back(): moves the file away, and puts something that is
+  /// not a file in its place.
   void take_away() const { take_away(path_); }
   static void take_away(const std::filesystem::path& database) {
     const std::filesystem::path away = database.parent_path() / "away";
@@ -141,7 +139,7 @@ class RunSaverTest : public ::testing::Test {
     }
     std::filesystem::remove_all(away);
   }
-  /// Takes all room of a file system but so much.
+  /// Fills a file system, leaving this much space.
   static void fill(const std::filesystem::path& file, std::size_t room) {
     {
       std::ofstream ballast(file, std::ios::binary);
@@ -151,7 +149,7 @@ class RunSaverTest : public ::testing::Test {
     }
     std::filesystem::resize_file(file, std::filesystem::file_size(file) - room);
   }
-  /// What could be made of a run that is in the database up to now.
+  /// The run as it could be recovered from the database now.
   static Result<RecordedRun> recorded(ProfileDatabase& database, const std::string& run_id) {
     const auto steps = StepStore(database).read_steps(run_id);
     if (!steps) {
@@ -170,7 +168,7 @@ class RunSaverTest : public ::testing::Test {
     return run ? assemble_recorded(*std::move(run)).tokens.size() : 0;
   }
 
-  /// Neither the database nor the run's journal can be written until give_back().
+  /// Makes writes to the database and to the run's journal fail until give_back().
   void take_all_away(const std::string& run_id) const {
     take_away();
     std::filesystem::create_directories(journal_path(path_, run_id));
@@ -180,10 +178,11 @@ class RunSaverTest : public ::testing::Test {
     std::filesystem::remove(journal_path(path_, run_id));
   }
 
+  ManualClock clock_;
   const TempDir dir_;
   const std::filesystem::path path_ = dir_.path() / "profiles.db";
   const TemporaryDirectory nowhere_{"/nowhere"};
-  std::unique_ptr<PowerMonitor> monitor_ = fake_monitor();
+  std::unique_ptr<PowerMonitor> monitor_ = fake_monitor(clock_);
   std::mutex mutex_;
   std::vector<Warning> trouble_;
 };

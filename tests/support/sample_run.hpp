@@ -1,4 +1,4 @@
-// A run with a value in every field, none of them round.
+// A run with a value in every field; the values are not round numbers.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -24,11 +24,13 @@ inline Figure sample_figure(double scale) {
                       .resolution = 2.0 / 3.0,
                       .standard_error = Joules{1e-3 / 7.0},
                       .dynamic_standard_error = Joules{1.3e-3 / 7.0},
+                      .standard_uncertainty = Joules{5.1e-3 / 7.0},
+                      .dynamic_standard_uncertainty = Joules{4.3e-3 / 7.0},
                       .foreign_cpu_share = 0.05}};
 }
 
-/// What the deeper depths add. Layers, components and operations do not add up: they are there to
-/// be told apart.
+/// Adds what the deeper depths have. Layers, components and operations do not add up: their values
+/// are only distinct.
 inline void add_operations(ProfiledRun& run) {
   constexpr std::int32_t kNone = OperationInfo::kNoLayer;
   for (const std::int32_t layer : {kNone, 0, 1}) {
@@ -70,7 +72,7 @@ inline void add_operations(ProfiledRun& run) {
   for (std::uint32_t index = 0; index < 18; ++index) {
     const auto pass = static_cast<std::int32_t>(index / 6);
     run.operation_table.events.push_back(
-        // The second half of a pass begins a little after the first has ended.
+        // The second half of a pass begins a little after the first half.
         {.begin = Nanoseconds{1'000'003 + 70'001 * static_cast<int>(index) +
                               static_cast<int>(index % 6 / 3) * 17},
          .energy_j = index == 4 ? std::nan("") : 1e-3 / (index + 3.0),
@@ -121,6 +123,13 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
   run.prompt = "How many joules does a thought take?";
   run.response = "About twenty a second.";
   run.finish_reason = "end_of_generation";
+  run.calibration = {.made_at = WallTime{std::chrono::milliseconds{1'700'000'000'123}},
+                     .classes = 37,
+                     .time_share = 0.93,
+                     .power_ratio = 1.0 + 1.0 / 7.0};
+  run.verdict = VerdictLevel::with_caution;
+  run.verdict_reasons = {{VerdictLevel::with_caution, "no_baseline", "no idle baseline"},
+                         {VerdictLevel::with_caution, "counter_reset", "a counter was reset"}};
   run.model = {.name = "synth-8x512",
                .path = "/models/synth-8x512.gguf",
                .architecture = "llama",
@@ -154,6 +163,8 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
                 .decode_tokens_per_second = 98.7 / 3.0,
                 .energy_per_input_token = Joules{0.1 / 3.0},
                 .energy_per_output_token = Joules{0.7 / 3.0},
+                .energy_per_input_token_uncertainty = Joules{0.01 / 3.0},
+                .energy_per_output_token_uncertainty = Joules{0.02 / 3.0},
                 .output_to_input_ratio = 7.000000001,
                 .tokens_per_joule = 1.1 / 3.0,
                 .edp_joule_seconds = 0.123 / 7.0,
@@ -190,6 +201,7 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
     domain.domain.source = name[0] == 'g' ? "nvml" : "rapl";
     domain.domain.period = milliseconds{10};
     domain.domain.stamp_error = Nanoseconds{281'741};
+    domain.domain.relative_uncertainty = 0.1 / 3.0;
     if (name[0] == 'g') {
       domain.domain.scope = DomainScope::board;
       domain.domain.device = "GPU-5eed0123";
@@ -230,7 +242,7 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
   return run;
 }
 
-/// Gives each of its lists so many rows that it is read in several pieces.
+/// Gives each list enough rows to be read in several pieces.
 inline void lengthen(ProfiledRun& run, std::size_t rows = 3000) {
   const auto repeat = [&](auto& list) {
     for (std::size_t row = list.size(); row < rows; ++row) {

@@ -1,8 +1,11 @@
-// A client on a bare socket: what a test sends is what arrives, well-formed or not.
+// A client on a plain socket: it sends exactly what the test says, well-formed or not.
 #pragma once
+
+#include "support/wait_until.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <cerrno>
 #include <cstdint>
 #include <netinet/in.h>
 #include <stdexcept>
@@ -14,9 +17,10 @@
 
 namespace enprof::testing {
 
+/// What does not come in kLongWait is a std::runtime_error.
 class SocketClient {
  public:
-  /// `own` is the address that it comes from; null: any.
+  /// `own`: its own address; null: any.
   explicit SocketClient(std::uint16_t port, const char* own = nullptr)
       : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
@@ -28,7 +32,7 @@ class SocketClient {
     }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const timeval patience{.tv_sec = 20, .tv_usec = 0};
+    const timeval patience{.tv_sec = kLongWait.count(), .tv_usec = 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
       throw std::runtime_error("cannot connect to port " + std::to_string(port));
@@ -38,8 +42,8 @@ class SocketClient {
   SocketClient& operator=(const SocketClient&) = delete;
   ~SocketClient() { ::close(socket_); }
 
-  /// Shrinks the buffer of what arrives; before much has.
-  void take_little(int bytes = 4096) const {
+  /// Shrinks the receive buffer; call it before much has arrived.
+  void shrink_receive_buffer(int bytes = 4096) const {
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
 
@@ -54,43 +58,43 @@ class SocketClient {
     return true;
   }
 
-  /// Status line, headers and body of one answer; what came, where the server closes before.
+  /// Status line, headers and body of one answer; all that arrived, if the server closes before.
   std::string answer() {
     while (true) {
       const auto head = received_.find("\r\n\r\n");
       if (head != std::string::npos) {
         const auto length = content_length(received_.substr(0, head));
         if (received_.size() >= head + 4 + length) {
-          return take(head + 4 + length);
+          return pop(head + 4 + length);
         }
       }
       if (!receive()) {
-        return take(received_.size());
+        return pop(received_.size());
       }
     }
   }
 
   /// Status line and headers of an answer, whose body follows.
   std::string head() { return until("\r\n\r\n"); }
-  /// What comes to the end of a mark; what came, where the server closes before.
+  /// What arrives up to the end of a mark; all that arrived, if the server closes before.
   std::string until(std::string_view mark) {
     std::size_t searched = 0;
     while (true) {
       const auto at = received_.find(mark, searched);
       if (at != std::string::npos) {
-        return take(at + mark.size());
+        return pop(at + mark.size());
       }
       searched = received_.size() - std::min(received_.size(), mark.size());
       if (!receive()) {
-        return take(received_.size());
+        return pop(received_.size());
       }
     }
   }
-  /// What comes until the server closes.
+  /// What arrives until the server closes.
   std::string rest() {
     while (receive()) {
     }
-    return take(received_.size());
+    return pop(received_.size());
   }
 
   /// Asks for a page with the usual headers and returns the answer.
@@ -100,7 +104,7 @@ class SocketClient {
     return answer();
   }
 
-  /// Becomes a WebSocket; returns the answer to the handshake.
+  /// Upgrades to a WebSocket; returns the answer to the handshake.
   std::string upgrade(const std::string& target, const std::string& headers = "") {
     return get(target,
                "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -112,7 +116,7 @@ class SocketClient {
     int opcode = -1;  ///< 1 text, 8 close, 9 ping; -1: the connection ended
     std::string payload;
   };
-  /// The next frame that is no ping.
+  /// The next frame that is not a ping.
   Frame frame() {
     while (true) {
       if (!need(2)) {
@@ -135,8 +139,8 @@ class SocketClient {
       if (!need(head + length)) {
         return {};
       }
-      take(head);
-      Frame result{.opcode = first & 0x0F, .payload = take(length)};
+      pop(head);
+      Frame result{.opcode = first & 0x0F, .payload = pop(length)};
       if (result.opcode != 9) {
         return result;
       }
@@ -173,6 +177,9 @@ class SocketClient {
   bool receive() {
     char buffer[16384];
     const ssize_t count = ::recv(socket_, buffer, sizeof buffer, 0);
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      throw std::runtime_error("nothing has come from the server for a long time");
+    }
     if (count <= 0) {
       return false;
     }
@@ -187,7 +194,7 @@ class SocketClient {
     }
     return true;
   }
-  std::string take(std::size_t bytes) {
+  std::string pop(std::size_t bytes) {
     std::string result = received_.substr(0, bytes);
     received_.erase(0, bytes);
     return result;

@@ -1,4 +1,4 @@
-// A counter that steps in a time of its own, with the clock and the sleep that go with it.
+// A counter that steps by itself, with its clock and its sleeper.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -12,8 +12,8 @@
 
 namespace enprof::testing {
 
-/// Each read takes a microsecond, each look at the clock 30 ns; its value is the number of steps
-/// so far. Threads: one.
+/// Each read takes a microsecond, each reading of the clock 30 ns; the counter's value is the
+/// number of steps so far. Threads: one.
 class SteppingCounter final : public CounterInput {
  public:
   explicit SteppingCounter(Nanoseconds period)
@@ -22,12 +22,12 @@ class SteppingCounter final : public CounterInput {
   [[nodiscard]] const Clock& clock() const { return clock_; }
   [[nodiscard]] const Sleeper& sleeper() const { return sleeper_; }
   [[nodiscard]] Nanoseconds period() const { return period_; }
-  /// The true instant of the step that made this value.
+  /// The true instant of the step to this value.
   [[nodiscard]] Instant stepped_at(std::uint64_t value) const { return steps_.at(value - 1); }
 
-  void pass(Nanoseconds duration) { to(now_ + duration); }
+  void pass(Nanoseconds duration) { advance_to(now_ + duration); }
   void set_period(Nanoseconds period) { period_ = period; }
-  /// How far a step may be from where it should be.
+  /// The largest deviation of a step from its grid.
   void jitter(Nanoseconds most) { jitter_ = most; }
   /// How late a sleep ends.
   void wake_late(Nanoseconds least, Nanoseconds most) {
@@ -36,7 +36,7 @@ class SteppingCounter final : public CounterInput {
   }
   void stall(bool on) { stalls_ = on; }
   void fail(bool on) { fails_ = on; }
-  void take(Nanoseconds duration) { read_time_ = duration; }
+  void set_read_time(Nanoseconds duration) { read_time_ = duration; }
 
   [[nodiscard]] Result<std::uint64_t> read() override {
     pass(read_time_ / 2);
@@ -65,7 +65,8 @@ class SteppingCounter final : public CounterInput {
     explicit Sleep(SteppingCounter& counter) : counter_(&counter) {}
     void sleep_until(Instant instant) const override {
       if (instant > counter_->now_) {
-        counter_->to(instant + counter_->random(counter_->late_least_, counter_->late_most_));
+        counter_->advance_to(instant +
+                             counter_->random(counter_->late_least_, counter_->late_most_));
       }
     }
 
@@ -80,7 +81,7 @@ class SteppingCounter final : public CounterInput {
     return Nanoseconds{std::uniform_int_distribution<Nanoseconds::rep>(
         least.count(), std::max(least, most).count())(random_)};
   }
-  void to(Instant instant) {
+  void advance_to(Instant instant) {
     while (next_ + offset_ <= instant) {
       steps_.push_back(next_ + offset_);
       next_ += period_;

@@ -1,4 +1,4 @@
-// A server that is not ours: it hears a client's request, and says one thing.
+// A foreign server: it reads a client's request and gives one fixed answer.
 #pragma once
 
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@
 
 namespace enprof::testing {
 
-/// Listens on a port of its own; says nothing, and keeps the connection, where the answer is empty.
+/// Listens on a port of its own; if the answer is empty, it keeps the connection open silently.
 class Stranger {
  public:
   explicit Stranger(std::string answer)
@@ -42,9 +42,11 @@ class Stranger {
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Whether it has heard a client's request.
+  [[nodiscard]] bool has_heard() const { return has_heard_; }
 
  private:
-  /// False once it is to end.
+  /// False when it must end.
   [[nodiscard]] bool readable(int descriptor) const {
     pollfd wanted{.fd = descriptor, .events = POLLIN, .revents = 0};
     while (!stop_) {
@@ -54,11 +56,12 @@ class Stranger {
     }
     return false;
   }
-  void serve() const {
+  void serve() {
     while (readable(listener_)) {
       const int client = ::accept(listener_, nullptr, nullptr);
       std::array<char, 4096> heard{};
       while (readable(client) && ::read(client, heard.data(), heard.size()) > 0) {
+        has_heard_ = true;
         if (!answer_.empty()) {
           ::send(client, answer_.data(), answer_.size(), MSG_NOSIGNAL);
           break;
@@ -72,6 +75,7 @@ class Stranger {
   int listener_;
   std::uint16_t port_ = 0;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> has_heard_{false};
   std::thread thread_;
 };
 

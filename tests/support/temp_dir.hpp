@@ -1,4 +1,4 @@
-// A directory for one test, gone when the test is.
+// A directory for one test, deleted after the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,13 +25,13 @@ class TempDir {
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
   ~TempDir() {
-    std::error_code ignored;  // a test that took rights away leaves the directory to the system
+    std::error_code ignored;  // if a test removed rights, the system deletes the directory later
     std::filesystem::remove_all(path_, ignored);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-  /// Writes a file below the directory, with the directories on its way, and returns its path.
+  /// Writes a file below the directory, creates missing directories, and returns its path.
   std::filesystem::path write(const std::filesystem::path& relative, std::string_view text) const {
     const auto file = path_ / relative;
     std::filesystem::create_directories(file.parent_path());

@@ -1,4 +1,4 @@
-// A small file system of its own for one test: disk full and read-only for real, also for root.
+// A small file system for one test: it can really be full or read-only, also for root.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@
 
 namespace enprof::testing {
 
-/// Mounts a tmpfs on a temporary directory; unmounted when the test is over. Where that is not
-/// possible, why_not() says why, for GTEST_SKIP.
+/// Mounts a tmpfs on a temporary directory; unmounts it after the test. If that is not possible,
+/// why_not() says why, for GTEST_SKIP.
 class Tmpfs {
  public:
   explicit Tmpfs(const std::string& size) {
@@ -43,7 +43,7 @@ class Tmpfs {
   [[nodiscard]] const std::string& why_not() const { return why_not_; }
   [[nodiscard]] const std::filesystem::path& path() const { return directory_.path(); }
 
-  /// False where it cannot be, as while a file in it is open for writing.
+  /// False if that is not possible, for example while a file in it is open for writing.
   [[nodiscard]] bool make_read_only() const {
 #if defined(__linux__)
     return mount("none", path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0;

@@ -1,4 +1,4 @@
-// Another user than root, for tests of missing rights.
+// Drops root's rights, for tests of missing rights.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 namespace enprof::testing {
 
-/// Takes root's rights away from the process for a while: permissions do not bite root.
+/// Drops root's rights while it lives, because permissions do not apply to root.
 class Unprivileged {
  public:
   Unprivileged() : root_(geteuid() == 0) {
@@ -22,7 +22,7 @@ class Unprivileged {
       EXPECT_EQ(seteuid(0), 0);
     }
   }
-  /// False where the process is root and must stay it.
+  /// False if the process is root and cannot change that.
   [[nodiscard]] static bool works() { return geteuid() != 0; }
 
  private:

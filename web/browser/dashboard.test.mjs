@@ -12,7 +12,7 @@ import { open } from "./page.mjs";
 describe("a new user", () => {
   it("finds every view empty, without an error, from nowhere but the server", async () => {
     await visit("");
-    await page.getByText("Nothing runs").waitFor();
+    await page.getByText("No run yet").waitFor();
     await page.getByRole("link", { name: "History" }).click();
     await page.getByText("No runs yet").waitFor();
     await page.getByRole("link", { name: "Compare" }).click();
@@ -227,7 +227,7 @@ describe("the history", () => {
     const run = await profile();
     await visit("#/history");
     await page.getByRole("button", { name: /^Edit the tags/ }).click();
-    await page.getByLabel("Tags, with commas").fill("fast, fast , quantized");
+    await page.getByLabel("Tags, separated by commas").fill("fast, fast , quantized");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("button", { name: "quantized" }).waitFor();
     expect((await server.ask(`/api/profiling/run/${run.run_id}`)).tags).toEqual(["fast", "quantized"]);
@@ -324,7 +324,7 @@ describe("a run that is over", () => {
     await page.getByRole("link", { name: "Compare 2 runs" }).click();
     await page.getByText("3 and 2 runs").first().waitFor();
     await visit(`#/compare/${first[0].run_id},${first[1].run_id}`);
-    await page.getByText("the same work, done again").first().waitFor();
+    await page.getByText("the same work, repeated").first().waitFor();
     await visit(`#/compare/${first[2].run_id},${first[4].run_id}`);
     await page.getByRole("row", { name: /^tokens/ }).getByText("16 out").waitFor();
     await page.getByRole("img", { name: "Decode energy of each component" }).locator("canvas").first().waitFor();

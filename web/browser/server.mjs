@@ -8,7 +8,6 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const START_MS = 60_000;
-const IDLE_SHARE = 0.25; // of a rail's power under load
 
 /** The program to drive: ENPROF, else what `make build` made. */
 export function program() {
@@ -40,11 +39,11 @@ export function synthesize(path, shape) {
 
 /**
  * A recording of power for `--power replay:FILE`: rails whose power wanders, each window as a sensor
- * would tell it. It begins idle, for an idle baseline, where `idle_s` says so.
+ * would tell it.
  * @param {string} path
- * @param {{ seconds?: number, step_ms?: number, rails?: Record<string, number>, idle_s?: number }} [shape]
+ * @param {{ seconds?: number, step_ms?: number, rails?: Record<string, number> }} [shape]
  */
-export function recordPower(path, { seconds = 600, step_ms = 10, rails = { cpu: 42 }, idle_s = 0 } = {}) {
+export function recordPower(path, { seconds = 600, step_ms = 10, rails = { cpu: 42 } } = {}) {
   let state = 1;
   const random = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
   const lines = [];
@@ -53,8 +52,7 @@ export function recordPower(path, { seconds = 600, step_ms = 10, rails = { cpu: 
     for (const [domain, watts] of Object.entries(rails)) {
       const drift = 0.97 * (wander.get(domain) ?? 0) + 0.03 * (random() - 0.5) * watts;
       wander.set(domain, drift);
-      const load = begin < idle_s * 1e3 ? IDLE_SHARE : 1;
-      const power = load * (watts + 2 * drift + 0.08 * (random() - 0.5) * watts);
+      const power = watts + 2 * drift + 0.08 * (random() - 0.5) * watts;
       lines.push(JSON.stringify({ domain, begin_ms: begin, end_ms: begin + step_ms, energy_mj: power * step_ms }));
     }
   }

@@ -108,7 +108,7 @@ describe("trouble", () => {
     await page.getByRole("link", { name: "Analyse this run" }).waitFor();
     expect(sockets.length).toBe(2);
     expect(whole(await shownTokens())).toBe(true);
-    expect(await page.getByText("events were missed").count()).toBe(0);
+    expect(await page.getByText("missed events").count()).toBe(0);
   });
 
   it("is a server that is asked too often: it says so, and answers later", async () => {
@@ -256,7 +256,7 @@ describe("a run that is not over", () => {
     await manyTokens(30);
     await start("The second", 5);
     await start("The third", 5);
-    const waiting = page.getByLabel("Runs that wait").getByRole("listitem");
+    const waiting = page.getByLabel("Waiting runs").getByRole("listitem");
     await waiting.nth(1).waitFor();
     expect(await tokenCount()).toBeGreaterThanOrEqual(30);
     await page.getByText("“The first”").waitFor();

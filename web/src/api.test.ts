@@ -20,5 +20,5 @@ it("says so where there is no answer, or none that can be read", async () => {
   answer("<html>Bad gateway</html>", 502);
   await expect(api.run("r")).rejects.toMatchObject({ message: "The server answered with 502." });
   answer('{"run_id": "r", "tok');
-  await expect(api.run("r")).rejects.toMatchObject({ message: "The server's answer broke off." });
+  await expect(api.run("r")).rejects.toMatchObject({ message: "The server's answer was cut off." });
 });

@@ -1,4 +1,4 @@
-// Requests to the server, and what it says when it refuses.
+// Requests to the server, and its error answers.
 
 import { token } from "./token";
 import type {
@@ -13,7 +13,7 @@ import type {
   RunList,
 } from "./types";
 
-/** What the server said was wrong, and what to do. */
+/** The server's error: what was wrong, and what to do. */
 export class ApiError extends Error {
   constructor(
     message: string,
@@ -30,7 +30,7 @@ async function request<T>(path: string, options: RequestInit = {}): Promise<T> {
   const secret = token();
   if (secret && !/^[\x21-\x7e]+$/.test(secret)) {
     throw new ApiError(
-      "The token holds characters that no token has.",
+      "The token contains characters that no token has.",
       401,
       "permission_denied",
       "Copy it as enprof serve printed it.",
@@ -57,7 +57,7 @@ async function request<T>(path: string, options: RequestInit = {}): Promise<T> {
   try {
     return (await response.json()) as T;
   } catch {
-    throw new ApiError("The server's answer broke off.", 0, "unavailable", "Did enprof serve end?");
+    throw new ApiError("The server's answer was cut off.", 0, "unavailable", "Did enprof serve end?");
   }
 }
 
@@ -93,7 +93,7 @@ export const api = {
   run: (run: string) => request<Run>(`/api/profiling/run/${id(run)}`),
   timeline: (run: string, points = 1200) =>
     request<PowerTimeline>(`/api/profiling/run/${id(run)}/power?points=${points}`),
-  /** Of a phase, or of one output token (which only deep runs can tell). */
+  /** Of a phase, or of one output token (only for deep runs). */
   matrix: (run: string, metric: string, phase: string, token: number | null) => {
     const parameters = new URLSearchParams({ metric });
     if (token === null) {

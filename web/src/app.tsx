@@ -1,4 +1,4 @@
-// The shell: brand, views, connection, health, theme.
+// The frame of the page: brand, views, connection, health, theme.
 
 import { useEffect, useState, useSyncExternalStore, type FormEvent } from "react";
 import { ApiError, api } from "./api";
@@ -86,7 +86,7 @@ function HealthChip() {
   );
 }
 
-/** A server that is open to the network wants its token. */
+/** Asks for the token of a server that is open to the network. */
 function TokenGate({ refusal }: { refusal: unknown }) {
   const [text, setText] = useState("");
   const submit = (event: FormEvent) => {
@@ -134,7 +134,7 @@ export function App({ live }: { live: LiveConnection }) {
   const route = useRoute();
   const state = useSyncExternalStore(live.subscribe, live.snapshot);
   const { theme, toggle } = useTheme();
-  // Asked at each failure too: a server that was started anew may want another token.
+  // Ask again at each failure: a restarted server may need another token.
   const latest = useLoad(`${route.view}/${state.connection === "open"}/${state.failures}`, () =>
     api.runs({ limit: 1 }),
   );
@@ -151,7 +151,7 @@ export function App({ live }: { live: LiveConnection }) {
   return (
     <div className="shell">
       <a className="skip" href="#main" onClick={(event) => {
-        event.preventDefault(); // the address after '#' is a view's
+        event.preventDefault(); // the address after '#' belongs to the view
         document.getElementById("main")?.focus();
       }}>
         Skip to the content

@@ -1,4 +1,4 @@
-// An ECharts drawing that follows its box and the theme.
+// An ECharts drawing that follows the size of its box and the theme.
 
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import { useEffect, useRef, useState } from "react";
@@ -9,13 +9,13 @@ import "./chart.css";
 
 export const FONT = '"Inter Variable", system-ui, "Segoe UI", Roboto, sans-serif';
 
-// Text on a canvas does not change when its font arrives, so it is waited for.
+// Text on a canvas does not change when its font is loaded, so wait for the font.
 const ready = Promise.all([
   import("./echarts"),
   document.fonts.load(`12px ${FONT}`).catch(() => []),
 ]).then(([module]) => module);
 
-ready.catch(() => undefined); // each chart says so itself
+ready.catch(() => undefined); // each chart reports the failure
 
 export interface Palette {
   text: string;
@@ -25,11 +25,11 @@ export interface Palette {
   raised: string;
   series: string[];
   heat: string[];
-  onColour: string; // text on one of the colours
+  onColour: string; // text on a coloured area
   phases: Record<string, string>;
 }
 
-/** Colours from the style sheet, for what is drawn on a canvas. */
+/** The style sheet's colours, for drawing on a canvas. */
 export function palette(): Palette {
   const style = getComputedStyle(document.documentElement);
   const color = (name: string) => style.getPropertyValue(name).trim();
@@ -51,7 +51,7 @@ export function palette(): Palette {
   };
 }
 
-/** An axis with its name and unit, in the colours of the theme. */
+/** An axis with its name and unit, in the theme's colours. */
 export function axis(name: string, colors: Palette, more: object = {}) {
   return {
     name,
@@ -66,11 +66,11 @@ export function axis(name: string, colors: Palette, more: object = {}) {
   };
 }
 
-/** What a tooltip says: lines of plain text, strong text, and dots in a series' colour. */
+/** A part of a tooltip line: plain text, strong text, or a dot in a series' colour. */
 export type Part = string | { strong: string } | { dot: string };
 export type Line = Part[];
 
-/** Names come from files of others. They go into text nodes, so that none is ever read as HTML. */
+/** Names come from files of others, so they become text nodes and are never parsed as HTML. */
 function drawn(lines: Line[]): HTMLElement {
   const box = document.createElement("div");
   box.className = "tip";
@@ -94,7 +94,7 @@ function drawn(lines: Line[]): HTMLElement {
   return box;
 }
 
-/** `lines` gets what ECharts gives to formatters; where it has none, there is nothing to tell. */
+/** `lines` gets ECharts' item; without an item there is no tooltip. */
 export function tooltip<Item>(colors: Palette, lines: (item: Item) => Line[], more: object = {}) {
   return {
     formatter: (item: Item) => {
@@ -125,7 +125,7 @@ export const legend = (colors: Palette, more: object = {}) => ({
 });
 
 interface Props {
-  label: string; // for those who do not see it
+  label: string; // for screen readers
   height: number;
   option: (colors: Palette) => EChartsCoreOption;
   onClick?: (parameters: { data?: unknown; dataIndex: number; name: string }) => void;
@@ -136,7 +136,7 @@ export function Chart({ label, height, option, onClick }: Props) {
   const [chart, setChart] = useState<EChartsType | null>(null);
   const [failed, setFailed] = useState(false);
   const { theme } = useTheme();
-  const drawnIn = useRef<string | null>(null); // the theme
+  const drawnIn = useRef<string | null>(null); // the theme it was drawn in
   const click = useRef(onClick);
   click.current = onClick;
 
@@ -155,7 +155,7 @@ export function Chart({ label, height, option, onClick }: Props) {
       );
       observer.observe(element);
       setChart(drawing);
-    }, () => setFailed(true)); // the server went away before all of the page was there
+    }, () => setFailed(true)); // the server went away before the whole page was loaded
     return () => {
       gone = true;
       observer.disconnect();
@@ -168,10 +168,10 @@ export function Chart({ label, height, option, onClick }: Props) {
     chart?.setOption(
       { animation: false, textStyle: { fontFamily: FONT }, ...option(palette()) },
       {
-        // What the reader pointed at, zoomed into or switched off stays so while data come.
+        // Keep what the reader pointed at, zoomed into or switched off while data arrive.
         notMerge: drawnIn.current !== theme,
         replaceMerge: ["series"],
-        // At once: a pointer must not find the shapes of data that are gone.
+        // Immediately: the pointer must not hit shapes of old data.
         lazyUpdate: false,
       },
     );

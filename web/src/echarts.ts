@@ -1,4 +1,4 @@
-// What is used of ECharts. Loaded beside the page, not before it: the page is there sooner.
+// The parts of ECharts that are used. Loaded after the page, so that the page appears sooner.
 
 import {
   BarChart,

@@ -49,7 +49,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** What a new server tells those who come with a number of the one before. */
+/** The gap that a new server sends to clients with a number of the previous server. */
 const restart = (seq: number) => ({
   seq,
   run_id: "",
@@ -118,7 +118,7 @@ it("counts as missed only what a run lost, not what was before it", async () => 
   expect(later.snapshot().run!.missed).toBe(49);
 });
 
-it("asks what became of a run when its server was started anew, until it is answered", async () => {
+it("asks what became of a run when its server was restarted, until it is answered", async () => {
   const live = new LiveConnection();
   last().onopen?.();
   last().send({ seq: 1, run_id: "r", type: "run_started", t_ms: 0, data: {} }, token(2, 0, "a"));
@@ -140,7 +140,7 @@ it("asks what became of a run when its server was started anew, until it is answ
 it("keeps a run of the new server that was asked for before the page was connected to it", async () => {
   const live = new LiveConnection();
   last().onopen?.();
-  live.expect("r");
+  live.showRequested("r");
   answer.body = { run_id: "r", status: "queued" };
   last().send(restart(1000));
   await vi.advanceTimersByTimeAsync(100);
@@ -185,7 +185,7 @@ it("asks after a run that its server may have taken with it", async () => {
   expect(asked.at(-1)).toBe("/api/profiling/run/r");
   expect(live.snapshot().run).toMatchObject({ status: "interrupted" });
 
-  live.expect("s");
+  live.showRequested("s");
   answer = { status: 404, body: { code: "not_found", message: "There is no run s" } };
   last().onclose?.();
   vi.advanceTimersByTime(1000);
@@ -198,9 +198,9 @@ it("takes 65,000 events after a reload without a copy and a picture for each", (
   const live = new LiveConnection();
   last().onopen?.();
   const pictures = new Set<unknown>();
-  let told = 0;
+  let updates = 0;
   live.subscribe(() => {
-    ++told;
+    ++updates;
     pictures.add(live.snapshot().run?.tokens);
   });
   const copies = vi.spyOn(Array.prototype, "slice");
@@ -221,10 +221,10 @@ it("takes 65,000 events after a reload without a copy and a picture for each", (
       },
     );
   }
-  expect(told).toBe(0); // all of it came within one picture's time
+  expect(updates).toBe(0); // everything came within one update period
   expect(copies.mock.calls.length).toBeLessThan(10);
   vi.advanceTimersByTime(100);
-  expect(told).toBe(1);
+  expect(updates).toBe(1);
   expect(pictures.size).toBe(1);
   const run = live.snapshot().run!;
   expect(run.total_tokens).toBe(count);

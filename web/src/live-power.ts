@@ -1,34 +1,34 @@
-// Power against time as it comes, reading by reading, in a bounded number of points.
+// Power over time, built reading by reading, in a bounded number of points.
 
 import type { PowerPoint } from "./types";
 
-/** Between two readings of power that the server tells. */
+/** The period of power readings from the server. */
 const SAMPLE_MS = 100;
-/** Of one line. An hour has eighteen times as many readings. */
+/** Per line. An hour has eighteen times as many readings. */
 export const MOST_POINTS = 2048;
 
-/** Of two windows that touch: the one that holds the joules of both. */
-function together([begin, middle, first]: PowerPoint, [, end, second]: PowerPoint): PowerPoint {
+/** Merges two adjacent windows into one with the joules of both. */
+function merge([begin, middle, first]: PowerPoint, [, end, second]: PowerPoint): PowerPoint {
   return [begin, end, (first * (middle - begin) + second * (end - middle)) / (end - begin)];
 }
 
 /**
- * Where there are too many points, each two that touch become one: the whole run stays in sight, its
+ * If there are too many points, adjacent ones are merged in pairs: the whole run stays visible, its
  * older part in less detail.
  */
 export class PowerLine {
   private kept: PowerPoint[] = [];
   private last: number | null = null; // end of the latest reading
   private shown: readonly PowerPoint[] | null = null;
-  /** Readings in the points that hold most. */
+  /** The largest number of readings in one point. */
   merged = 1;
 
-  /** The same list as long as no reading comes. */
+  /** The same array until a reading comes. */
   get points(): readonly PowerPoint[] {
     return (this.shown ??= this.kept.slice());
   }
 
-  /** A reading at that time; null says that there was none, and leaves a gap. */
+  /** Adds a reading at that time; null is a missing reading and leaves a gap. */
   add(at: number, mw: number | null) {
     if (this.last !== null && at <= this.last) {
       return;
@@ -45,8 +45,8 @@ export class PowerLine {
     }
   }
 
-  /** What came since is not known: the next reading does not reach back to the last one. */
-  breakOff() {
+  /** Starts a gap, because readings were missed. */
+  startGap() {
     this.last = null;
   }
 
@@ -56,13 +56,13 @@ export class PowerLine {
       const point = this.kept[index]!;
       const next = this.kept[index + 1];
       if (next && next[0] === point[1]) {
-        fewer.push(together(point, next));
+        fewer.push(merge(point, next));
         ++index;
       } else {
         fewer.push(point);
       }
     }
     this.merged *= 2;
-    this.kept = fewer.slice(-(MOST_POINTS / 2 + 1)); // where gaps are all over, the oldest go
+    this.kept = fewer.slice(-(MOST_POINTS / 2 + 1)); // with gaps everywhere, drop the oldest
   }
 }

@@ -14,7 +14,7 @@ const event = (type: string, data: Record<string, unknown> = {}, t_ms = 0): Live
 });
 const record = (...events: LiveEvent[]) => {
   const run = new LiveRunRecord("r");
-  events.forEach((entry) => run.take(entry));
+  events.forEach((entry) => run.apply(entry));
   return run;
 };
 const all = (...events: LiveEvent[]) => record(...events).picture;
@@ -29,7 +29,7 @@ describe("the record of a run", () => {
       event("section_start", { phase: "decode", section: "forward" }),
       event("power_sample", { power_mw: 5000, energy_mj: 10 }, 100),
       event("token_complete", { index: 0, text: "a", duration_ms: 2, energy_mj: 10 }, 120),
-      event("power_sample", { power_mw: 4000, energy_mj: 13 }, 140), // of after the run
+      event("power_sample", { power_mw: 4000, energy_mj: 13 }, 140), // after the run's end
       event("inference_complete", { status: "completed", energy_mj: 12, duration_ms: 130 }, 130),
       event("energy_settled", { tokens: [], final: true }, 130),
     );
@@ -60,7 +60,7 @@ describe("the record of a run", () => {
     const run = record(event("power_sample", { power_mw: null, energy_mj: null }));
     expect(run.picture.power_mw).toBeNull();
     expect(run.picture.power).toEqual([]);
-    run.miss(5);
+    run.markMissed(5);
     expect(run.picture).toMatchObject({ run_id: "r", missed: 5, stale: true });
   });
 
@@ -82,16 +82,16 @@ describe("the record of a run", () => {
 
   it("does not draw power over what was missed", () => {
     const run = record(event("power_sample", { power_mw: 5 }, 100));
-    run.miss(40);
-    run.take(event("power_sample", { power_mw: 6 }, 9000));
+    run.markMissed(40);
+    run.apply(event("power_sample", { power_mw: 6 }, 9000));
     expect(run.picture.power).toEqual([[0, 100, 5], [8900, 9000, 6]]);
   });
 
   it("says from when it knows power, where its page came later than the run", () => {
     const late = record(event("power_sample", { power_mw: 5 }, 12_300));
-    late.take(event("power_sample", { power_mw: 5 }, 12_400));
+    late.apply(event("power_sample", { power_mw: 5 }, 12_400));
     expect(late.picture.power_from_ms).toBe(12_200);
-    // A source that is slow to tell is no page that came late.
+    // A slow source does not mean that the page came late.
     expect(all(event("run_started"), event("power_sample", { power_mw: 5 }, 12_300)).power_from_ms).toBeNull();
   });
 
@@ -109,8 +109,8 @@ describe("the record of a run", () => {
 
   it("shows a run that is over as the server has kept it", () => {
     const run = record(event("run_started"));
-    run.miss(4);
-    run.settle({
+    run.markMissed(4);
+    run.replaceBy({
       status: "interrupted",
       totals: { energy_mj: 30, duration_ms: 5 },
       tokens: [{ index: 0, text: "a", phase: "decode", duration_ms: 1, energy_mj: 3, quality: { standard_error_mj: 1 } }],
@@ -133,7 +133,7 @@ describe("a long run", () => {
     const run = record(event("run_started"), tokenOf(0), event("power_sample", { power_mw: 5 }, 100));
     const before = run.picture;
     expect(run.picture).toBe(before);
-    run.take(event("power_sample", { power_mw: 6 }, 200));
+    run.apply(event("power_sample", { power_mw: 6 }, 200));
     expect(run.picture.tokens).toBe(before.tokens);
     expect(run.picture.power).not.toBe(before.power);
     expect(before.power).toHaveLength(1);
@@ -143,16 +143,17 @@ describe("a long run", () => {
     const run = record(event("run_started"));
     const count = 3 * MOST_TOKENS;
     for (let index = 0; index < count; ++index) {
-      run.take(tokenOf(index, { energy_mj: 2 }));
+      run.apply(tokenOf(index, { energy_mj: 2 }));
     }
     expect(run.picture.tokens).toHaveLength(MOST_SHOWN);
     expect(run.picture.tokens.at(-1)?.index).toBe(count - 1);
     expect(run.picture.total_tokens).toBe(count);
     expect(run.picture.sums).toMatchObject({ count, known: count, energy_mj: 2 * count });
-    expect(run.isBehind).toBe(true); // tokens went before they had settled: the server has them
-    run.take(event("energy_settled", { tokens: [{ index: 0, energy_mj: 99 }, { index: -1 }, { index: 1e12 }] }));
+    expect(run.isBehind).toBe(true); // tokens were dropped before they had settled: the server has
+                                     // them
+    run.apply(event("energy_settled", { tokens: [{ index: 0, energy_mj: 99 }, { index: -1 }, { index: 1e12 }] }));
     expect(run.picture.sums.settled).toBe(0);
-    run.take(event("energy_settled", { tokens: [{ index: count - 1, energy_mj: 3, standard_error_mj: 1 }] }));
+    run.apply(event("energy_settled", { tokens: [{ index: count - 1, energy_mj: 3, standard_error_mj: 1 }] }));
     expect(run.picture.sums).toMatchObject({ settled: 1, energy_mj: 2 * count + 1 });
   });
 
@@ -162,7 +163,7 @@ describe("a long run", () => {
     let joules = 0;
     let most = 0;
     for (let at = 1; at <= count; ++at) {
-      run.take(event("power_sample", { power_mw: 1000 + (at % 7), rails: [{ name: "cpu", power_mw: at }] }, at * 100));
+      run.apply(event("power_sample", { power_mw: 1000 + (at % 7), rails: [{ name: "cpu", power_mw: at }] }, at * 100));
       joules += (1000 + (at % 7)) * 100;
       if (at % 1000 === 0) {
         most = Math.max(most, run.picture.power.length, run.picture.rails[0]!.points.length);
@@ -181,7 +182,7 @@ describe("a long run", () => {
   it("stays bounded where power comes and goes", () => {
     const run = record(event("run_started"));
     for (let at = 1; at <= 10 * MOST_POINTS; ++at) {
-      run.take(event("power_sample", { power_mw: at % 2 ? 5 : null }, at * 100));
+      run.apply(event("power_sample", { power_mw: at % 2 ? 5 : null }, at * 100));
     }
     expect(run.picture.power.length).toBeLessThanOrEqual(MOST_POINTS);
     expect(run.picture.power.every(([begin, end]) => end - begin === 100)).toBe(true);
@@ -190,9 +191,9 @@ describe("a long run", () => {
   it("counts warnings and rails that it has no room for", () => {
     const run = record(event("run_started"));
     for (let turn = 0; turn < MOST_WARNINGS + 7; ++turn) {
-      run.take(event("warning", { message: "again", hint: null }));
+      run.apply(event("warning", { message: "again", hint: null }));
     }
-    run.take(event("power_sample", {
+    run.apply(event("power_sample", {
       power_mw: 1,
       rails: Array.from({ length: MOST_RAILS + 3 }, (_, rail) => ({ name: `rail-${rail}`, power_mw: 1 })),
     }, 100));

@@ -1,5 +1,5 @@
-// What is known of the run under way. Events are taken in where they belong, without copying what was
-// there, and all lists are bounded; the views get pictures that do not change.
+// The state of the present run. Events are applied in place, without copying, and all lists are
+// bounded; the views get immutable snapshots.
 
 import { PowerLine } from "./live-power";
 import { LiveTokens, type LiveToken, type TokenSums } from "./live-tokens";
@@ -22,7 +22,7 @@ export interface LiveWarning {
   hint: string | null;
 }
 
-/** How far a run came: what was reached, not what is now. */
+/** The steps of a run's progress. */
 export const STEPS = ["loading", "prefill", "decode"] as const;
 
 export interface LiveRun {
@@ -31,15 +31,18 @@ export interface LiveRun {
   loading: number | null;
   phase: PhaseName | null;
   section: string | null;
-  reached: number; // the place of the latest step in STEPS
-  tokens: readonly LiveToken[]; // the latest
+  reached: number; // index of the latest step in STEPS
+  tokens: readonly LiveToken[]; // the latest ones
   total_tokens: number;
   sums: TokenSums;
-  power: readonly PowerPoint[]; // of the roots together
-  rails: readonly LiveRail[]; // likewise, each domain
+  power: readonly PowerPoint[]; // sum of the root domains
+  rails: readonly LiveRail[]; // each domain, with the same limits
   rails_left_out: number;
-  readings_a_point: number; // at most, in power and rails
-  /** Power is known from then on only, as this page came later; null: from the run's begin. */
+  readings_a_point: number; // the most in one point of power and rails
+  /**
+   * Power is shown only from this time on, because this page was opened later; null: from the run's
+   * beginning.
+   */
   power_from_ms: number | null;
   power_mw: number | null;
   energy_mj: number | null;
@@ -47,12 +50,12 @@ export interface LiveRun {
   cells: readonly LiveCell[];
   warnings: readonly LiveWarning[];
   warnings_left_out: number;
-  missed: number; // events, as far as their number is known
-  stale: boolean; // something was missed, and what the server keeps of the run not taken yet
+  missed: number; // events, as far as the number is known
+  stale: boolean; // events were missed, and the stored run was not loaded yet
   error: { message: string; hint: string | null } | null;
 }
 
-/** Statuses of a run that is not over. */
+/** Statuses of a run that has not ended. */
 export const UNDER_WAY = new Set(["waiting", "queued", "loading", "running"]);
 
 export const MOST_WARNINGS = 50;
@@ -89,7 +92,7 @@ export class LiveRunRecord {
   private error: LiveRun["error"] = null;
   private drawn: LiveRun | null = null;
 
-  /** `fromBegin`: the page was there before the run. */
+  /** `fromBegin`: this page was open before the run began. */
   constructor(
     readonly run_id: string,
     private fromBegin = false,
@@ -99,13 +102,13 @@ export class LiveRunRecord {
     return UNDER_WAY.has(this.status);
   }
 
-  /** Whether the server knows more of it, once it is over. */
+  /** Whether the server will have more data once the run has ended. */
   get isBehind() {
     return this.stale || this.tokens.unsettled > 0;
   }
 
-  /** An event of this run. */
-  take({ type, t_ms, data }: LiveEvent) {
+  /** Applies an event of this run. */
+  apply({ type, t_ms, data }: LiveEvent) {
     this.drawn = null;
     this.t = Math.max(this.t, t_ms);
     switch (type) {
@@ -118,7 +121,7 @@ export class LiveRunRecord {
         this.begin();
         break;
       case "section_start":
-        this.status = "running"; // also where its start was missed
+        this.status = "running"; // also if its start was missed
         this.phase = str(data.phase) as PhaseName | null;
         this.section = str(data.section);
         this.reached = Math.max(this.reached, stepOf(this.phase));
@@ -167,7 +170,7 @@ export class LiveRunRecord {
       case "inference_complete":
         this.status = str(data.status) ?? "completed";
         this.energyMj = num(data.energy_mj) ?? this.energyMj;
-        // Power is sampled on for a moment: the last sample may be of after the run.
+        // Power is sampled a moment longer, so the last sample may be after the run's end.
         this.t = num(data.duration_ms) ?? this.t;
         this.section = null;
         break;
@@ -182,26 +185,26 @@ export class LiveRunRecord {
     }
   }
 
-  /** Events were missed; how many is not always known. */
-  miss(count: number | null) {
+  /** Events were missed; the number is not always known. */
+  markMissed(count: number | null) {
     this.drawn = null;
     this.missed += count ?? 0;
     this.stale = true;
-    this.power.breakOff();
+    this.power.startGap();
     for (const line of this.rails.values()) {
-      line.breakOff();
+      line.startGap();
     }
   }
 
-  /** The server does not know it any more. */
-  lose() {
+  /** The server does not know the run any more. */
+  markLost() {
     this.drawn = null;
     this.status = this.isUnderWay ? "lost" : this.status;
     this.stale = false;
   }
 
-  /** It is over: what the server has kept of it takes the place of what was heard. */
-  settle(kept: Run) {
+  /** The run has ended: replaces the state by the stored run. */
+  replaceBy(kept: Run) {
     this.drawn = null;
     this.status = kept.status;
     this.loading = null;
@@ -231,7 +234,7 @@ export class LiveRunRecord {
     this.stale = false;
   }
 
-  /** The same as long as nothing changes. */
+  /** The same object until something changes. */
   get picture(): LiveRun {
     return (this.drawn ??= {
       run_id: this.run_id,
@@ -269,7 +272,7 @@ export class LiveRunRecord {
     this.reached = 1;
     this.fromBegin = true;
     this.t = 0;
-    this.missed = 0; // that was before it
+    this.missed = 0; // those were before it
     this.stale = false;
   }
 

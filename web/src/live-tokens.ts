@@ -1,4 +1,4 @@
-// The tokens of a run as they come: the latest with their text, and sums over all of them.
+// The tokens of a run as they come: the latest with their text, and sums over all.
 
 import type { PhaseName } from "./types";
 
@@ -12,39 +12,39 @@ export interface LiveToken {
   provisional: boolean;
 }
 
-/** Over all tokens that have come, also those that are not kept any more. */
+/** Over all tokens that came, including those that were dropped. */
 export interface TokenSums {
   count: number;
   settled: number;
   decoded: number; // tokens of the decode phase
   decode_ms: number;
-  known: number; // of these, those whose energy is known
+  known: number; // decoded tokens with known energy
   energy_mj: number;
-  with_error: number; // tokens whose standard error is known
-  squares: number; // of the errors, mJ²
+  with_error: number; // tokens with known standard error
+  squares: number; // of their errors, mJ²
 }
 
-/** Kept. Joules settle seconds after a token came: by then it must still be here. */
+/** Tokens to keep. Joules settle seconds after a token came, so it must still be here then. */
 export const MOST_TOKENS = 65_536;
-/** At most that many are shown. */
+/** Tokens to show. */
 export const MOST_SHOWN = 4096;
 
 export class LiveTokens {
   private ring: LiveToken[] = []; // by index modulo MOST_TOKENS
-  private end = 0; // one after the latest
+  private end = 0; // one after the index of the latest
   private shown: readonly LiveToken[] | null = null;
   readonly sums: TokenSums = {
     count: 0, settled: 0, decoded: 0, decode_ms: 0, known: 0, energy_mj: 0, with_error: 0, squares: 0,
   };
-  /** Tokens that were let go before their joules had settled. */
+  /** Tokens that were dropped before their joules had settled. */
   unsettled = 0;
 
-  /** So many tokens the run has made, whether this page heard of all of them or not. */
+  /** The number of tokens of the run, even if this page missed some. */
   get total() {
     return this.end;
   }
 
-  /** The latest ones, in order. The same list as long as nothing changes. */
+  /** The latest ones, in order. The same array until something changes. */
   get latest(): readonly LiveToken[] {
     if (this.shown === null) {
       const list: LiveToken[] = [];

@@ -1,5 +1,5 @@
-// The live stream: connects, resumes after a break where it was, and tells the views what there is
-// now, a few times a second however much comes.
+// The live stream: connects, resumes after a break, and updates the views a few times a second,
+// however many events come.
 
 import { token } from "./token";
 import { ApiError, api } from "./api";
@@ -11,34 +11,34 @@ export type Connection = "connecting" | "open" | "lost";
 export interface LiveState {
   connection: Connection;
   retry_s: number | null;
-  failures: number; // attempts to connect since it was open
+  failures: number; // failed attempts since the connection was last open
   run: LiveRun | null;
 }
 
 const ASK_AGAIN_MS = 1000;
-/** How often the views are told, at most: a picture a token would keep a slow machine busy. */
+/** The shortest time between updates of the views: an update per token would overload a slow machine. */
 const SHOW_MS = 80;
 const FIRST_RETRY_S = 0.5;
 const LONGEST_RETRY_S = 15;
 
 const missedBy = ({ data }: LiveEvent) => (typeof data.missed === "number" ? data.missed : null);
 
-/** One connection for the page. */
+/** The page's only connection. */
 export class LiveConnection {
   private state: LiveState = { connection: "connecting", retry_s: null, failures: 0, run: null };
   private run: LiveRunRecord | null = null;
   private readonly listeners = new Set<() => void>();
   private socket: WebSocket | null = null;
-  // After 0 comes all that is kept. So nothing is lost either where a connection breaks before its
-  // first event.
+  // since=0 requests all events that the server still has, so nothing is lost if a connection
+  // breaks before its first event.
   private since = 0;
   private timer: ReturnType<typeof setTimeout> | null = null;
-  private gap: LiveEvent | null = null; // the last one, until another run is heard of
+  private gap: LiveEvent | null = null; // the last gap, until another run appears
   private asking: ReturnType<typeof setTimeout> | null = null;
   private showing: ReturnType<typeof setTimeout> | null = null;
 
   constructor() {
-    // From the oldest event that the server still has, so that a reload shows the whole run.
+    // Start with the oldest event that the server still has, so that a reload shows the whole run.
     this.connect();
   }
 
@@ -48,8 +48,8 @@ export class LiveConnection {
   };
   snapshot = () => this.state;
 
-  /** Shows a run that was just asked for, unless something was heard of it already. */
-  expect(run_id: string) {
+  /** Shows a run that was just requested, unless it is shown already. */
+  showRequested(run_id: string) {
     if (this.run?.run_id !== run_id) {
       this.run = new LiveRunRecord(run_id, true);
       this.update({});
@@ -78,7 +78,7 @@ export class LiveConnection {
       this.update({ connection: "open", retry_s: null, failures: 0 });
       void this.catchUp();
     };
-    socket.onmessage = (message) => this.take(JSON.parse(String(message.data)) as LiveEvent[]);
+    socket.onmessage = (message) => this.apply(JSON.parse(String(message.data)) as LiveEvent[]);
     socket.onclose = () => {
       if (this.socket === socket) {
         this.scheduleRetry();
@@ -89,30 +89,30 @@ export class LiveConnection {
   private scheduleRetry() {
     const { failures } = this.state;
     const limit = Math.min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** failures);
-    const wait = limit * (0.5 + Math.random() / 2); // not all pages at once
+    const wait = limit * (0.5 + Math.random() / 2); // so that pages do not reconnect all at once
     this.update({ connection: "lost", retry_s: wait, failures: failures + 1 });
     this.timer = setTimeout(() => this.connect(), wait * 1000);
   }
 
-  private take(events: LiveEvent[]) {
+  private apply(events: LiveEvent[]) {
     let behind = false;
     for (const event of events) {
-      this.since = event.seq; // goes back where another server tells of the gap and its clock did
+      this.since = event.seq; // may decrease after a gap, if the new server's clock was set back
       if (event.type === "gap") {
         this.gap = event;
-        this.run?.miss(missedBy(event));
+        this.run?.markMissed(missedBy(event));
         behind = true;
         continue;
       }
       if (this.run?.run_id !== event.run_id) {
         this.run = new LiveRunRecord(event.run_id);
-        // Only what came after its start is missed by a run.
+        // A run misses only events after its start.
         if (this.gap && event.type !== "run_started" && event.type !== "model_loading") {
-          this.run.miss(missedBy(this.gap));
+          this.run.markMissed(missedBy(this.gap));
         }
         this.gap = null;
       }
-      this.run.take(event);
+      this.run.apply(event);
       behind ||= event.type === "inference_complete" && this.run.isBehind;
     }
     this.showing ??= setTimeout(() => {
@@ -125,9 +125,9 @@ export class LiveConnection {
   }
 
   /**
-   * Asks the server for a run of which this page may have missed something: what is over is shown as
-   * it was kept. A run that the server does not know ended with the server before it, and one that
-   * was under way there is kept as interrupted.
+   * Asks the server for a run of which this page may have missed events, and shows the stored run if it
+   * has ended. A run that the server does not know ended with the previous server; a run that was
+   * active there is stored as interrupted.
    */
   private async catchUp() {
     const { run } = this;
@@ -137,15 +137,15 @@ export class LiveConnection {
     try {
       const kept = await api.run(run.run_id);
       if (kept.totals && !UNDER_WAY.has(kept.status)) {
-        run.settle(kept);
+        run.replaceBy(kept);
       } else if (!run.isUnderWay) {
-        this.askAgain(); // it is over, and being saved
+        this.askAgain(); // it has ended, and is being saved
       }
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
-        run.lose();
+        run.markLost();
       } else if (this.state.connection === "open") {
-        this.askAgain(); // a new connection asks by itself
+        this.askAgain(); // otherwise the next connection asks again
       }
     }
     if (this.run === run) {

@@ -1,4 +1,4 @@
-// Before the parts, whose own sheets come after these.
+// First, because the style sheets of the parts come after these.
 import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/base.css";

@@ -1,4 +1,4 @@
-// Whether the page is as narrow as a telephone, as the style sheets have it.
+// Whether the page is as narrow as a phone, by the same limit as in the style sheets.
 
 import { useSyncExternalStore } from "react";
 

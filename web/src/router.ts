@@ -1,4 +1,4 @@
-// The address after '#': which view, of which run.
+// The address after '#': the view and its runs.
 
 import { useSyncExternalStore } from "react";
 
@@ -8,7 +8,7 @@ export interface Route {
   runs: string[];
 }
 
-/** An address that somebody cut off is no reason to show nothing. */
+/** A truncated address must not break the page. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

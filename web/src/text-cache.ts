@@ -1,7 +1,7 @@
-// zrender, which draws for ECharts, keeps what it measured of a text in an object under that text. A
-// run may call something "__proto__" or "constructor": zrender would find a property that every
-// object has, take it for an entry of its list, and write its links into all objects of the page.
-// An object without a prototype has no such property.
+// zrender, which draws for ECharts, caches text measurements in an object with the text as the key.
+// A run may contain the name "__proto__" or "constructor": zrender would find a property that every
+// object has, take it for a cache entry, and write its links into all objects of the page. An
+// object without a prototype has no such property.
 
 import LRU from "zrender/lib/core/LRU.js";
 
@@ -11,7 +11,7 @@ interface Cache {
 
 let mended = false;
 
-/** Makes zrender's caches hold any text as a key; must run before a chart measures one. */
+/** Makes zrender's caches accept any text as a key; must run before a chart measures text. */
 export function holdAnyText(): void {
   if (mended) {
     return;

@@ -1,4 +1,4 @@
-// Dark or light: what the system says, until the user says otherwise.
+// The dark or light theme: the system's, until the user chooses one.
 
 import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
 

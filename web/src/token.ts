@@ -1,5 +1,5 @@
-// A server that is open to the network wants its token: it comes once in the page's address, or is
-// typed in, and is kept for this tab, out of sight.
+// The token of a server that is open to the network. It comes once in the page's address, or is
+// typed in, and is kept out of sight for this tab.
 
 const KEY = "enprof-token";
 

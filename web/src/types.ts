@@ -1,15 +1,26 @@
-// The shapes of the API, as `enprof serve` describes them in /api/openapi.json.
-// What was not measured is null, never zero.
+// The types of the API, as described in /api/openapi.json. A value that was not measured is null,
+// never zero.
 
 export type Method = "measured" | "attributed" | "estimated";
 export type PhaseName = "pre_inference" | "prefill" | "decode" | "post_inference";
+
+export type VerdictLevel = "quotable" | "with_caution" | "not_comparable";
+
+export interface VerdictReason {
+  level: VerdictLevel;
+  code: string;
+  message: string;
+}
 
 export interface Quality {
   sensor: string | null;
   method: Method | null;
   coverage: number;
   resolution: number | null;
+  /** From attribution alone: what differs between runs on one machine. */
   standard_error_mj: number | null;
+  /** From attribution and the sensors' calibration; null if the latter is not known. */
+  standard_uncertainty_mj: number | null;
   foreign_cpu_share: number | null;
 }
 
@@ -122,9 +133,12 @@ export interface Totals extends Figure {
   decode_tokens_per_second: number | null;
   energy_per_input_token_mj: number | null;
   energy_per_output_token_mj: number | null;
+  energy_per_input_token_uncertainty_mj: number | null;
+  energy_per_output_token_uncertainty_mj: number | null;
   output_to_input_energy_ratio: number | null;
   tokens_per_joule: number | null;
   edp_js: number | null;
+  price_usd_per_kwh: number;
   cost_usd: number | null;
   co2_g: number | null;
 }
@@ -140,6 +154,9 @@ export interface Run {
   prompt: string;
   response: string;
   finish_reason: string | null;
+  /** null: stored by an enprof that did not judge. */
+  verdict: VerdictLevel | null;
+  verdict_reasons: VerdictReason[];
   totals: Totals;
   phases: Phase[];
   sections: Section[];
@@ -174,6 +191,7 @@ export interface RunSummary {
   energy_mj: number | null;
   energy_per_output_token_mj: number | null;
   method: Method | null;
+  verdict: VerdictLevel | null;
   warnings: number;
 }
 

@@ -1,8 +1,9 @@
-// Small parts that every view uses.
+// Small parts that all views use.
 
 import { Component, useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import { ApiError, api } from "./api";
-import type { Method } from "./types";
+import { verdictWords } from "./format";
+import type { Method, VerdictLevel } from "./types";
 import "./ui.css";
 
 export function Panel({
@@ -48,11 +49,11 @@ export function State({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-/** In place of a chart of joules: bars of no height would say that there were none. */
+/** Replaces a chart of joules: bars without height would look like zero energy. */
 export function NoEnergy() {
   return (
     <div className="hold">
-      <State title="No energy was measured">Times are known all the same; the warnings say why.</State>
+      <State title="No energy was measured">Times are known; the warnings say why energy is not.</State>
     </div>
   );
 }
@@ -72,7 +73,7 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
   );
 }
 
-/** A view that cannot be drawn says so, and takes no other with it. */
+/** A view that fails shows the error and does not affect the other views. */
 export class Boundary extends Component<{ children: ReactNode }, { error: unknown }> {
   override state = { error: null as unknown };
   static getDerivedStateFromError = (error: unknown) => ({ error });
@@ -88,7 +89,7 @@ export class Boundary extends Component<{ children: ReactNode }, { error: unknow
   }
 }
 
-/** How an energy is known. An estimate is never shown like a measurement. */
+/** How an energy is known. Estimates are always marked. */
 export function MethodChip({ method }: { method: Method | null }) {
   if (method === null) {
     return <span className="chip bad">not measured</span>;
@@ -97,6 +98,18 @@ export function MethodChip({ method }: { method: Method | null }) {
     <span className={`chip ${method === "estimated" ? "warn" : "good"}`}>
       <span className="dot" />
       {method}
+    </span>
+  );
+}
+
+const VERDICT_TONES = { quotable: "good", with_caution: "warn", not_comparable: "bad" };
+
+/** How far a run's energies may be quoted. */
+export function VerdictChip({ level }: { level: VerdictLevel | null }) {
+  return (
+    <span className={`chip ${level === null ? "" : VERDICT_TONES[level]}`}>
+      <span className="dot" />
+      {verdictWords(level)}
     </span>
   );
 }
@@ -178,7 +191,7 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** Loads when the key changes; what was there stays until the new is there, so nothing jumps. */
+/** Loads when the key changes. Old data stay until the new data come, so that the page does not jump. */
 export function useLoad<T>(key: string | null, load: () => Promise<T>): Loaded<T> {
   const [state, setState] = useState<{ data: T | null; error: unknown; loading: boolean }>({
     data: null,

@@ -1,4 +1,4 @@
-// The one clock of enprof: every window and every span is stamped with it where the fact arose.
+// The one clock of enprof: each window and each span is stamped with it when it arises.
 #pragma once
 
 #include "enprof/base/export.hpp"
@@ -11,8 +11,8 @@ namespace enprof {
 /// A point on the monotonic clock (CLOCK_MONOTONIC on Linux), in nanoseconds.
 using Instant = std::chrono::time_point<std::chrono::steady_clock, Nanoseconds>;
 
-/// The source of instants, passed to whatever reads hardware so that tests can move time by hand.
-/// Threads: `now` may be called from any thread.
+/// The source of instants. Code that reads hardware takes it as an argument, so that tests can
+/// control time. Threads: `now` may be called from any thread.
 class ENPROF_API Clock {
  public:
   Clock() = default;
@@ -24,8 +24,9 @@ class ENPROF_API Clock {
 
 /// The real clock. Lives as long as the program.
 [[nodiscard]] ENPROF_API const Clock& monotonic_clock() noexcept;
-/// The same, but it goes on while the machine sleeps (CLOCK_BOOTTIME; where a system has none, the
-/// monotonic clock). Only differences from the monotonic clock mean anything.
+/// Like the monotonic clock, but it also counts while the machine sleeps (CLOCK_BOOTTIME; on
+/// systems without one it is the monotonic clock). Only differences to the monotonic clock have a
+/// meaning.
 [[nodiscard]] ENPROF_API const Clock& boot_clock() noexcept;
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// What the shared library shows to programs that link it; everything else is hidden.
+// Marks what the shared library exports; everything else is hidden.
 #pragma once
 
 #if defined(__GNUC__)

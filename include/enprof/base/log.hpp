@@ -12,7 +12,7 @@ namespace enprof {
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error, off };
 
-/// Sets the lowest level that is written. The default is `warning`. Threads: any.
+/// Sets the lowest level that is logged. The default is `warning`. Threads: any.
 ENPROF_API void set_log_level(LogLevel level);
 
 /// Sends the log to a file (appended to) instead of stderr. Threads: call before others log.
@@ -22,7 +22,7 @@ ENPROF_API void set_log_level(LogLevel level);
 ENPROF_API void log_line(LogLevel level, std::string_view component,
                          std::string_view message) noexcept;
 
-/// Whether a line of this level would be written; asked before an expensive message is built.
+/// Whether a line of this level would be written. Ask before you build an expensive message.
 [[nodiscard]] ENPROF_API bool log_enabled(LogLevel level) noexcept;
 
 }  // namespace enprof

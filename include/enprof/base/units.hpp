@@ -1,7 +1,6 @@
-// Strong units. Inside enprof a number that means energy or power says so in its type: adding watts
-// to joules does not compile. Bare numbers with unit suffixes (`energy_mj`, `power_mw`) live only
-// at the edges (SQL, JSON, flags), and the conversions to and from them are the named functions
-// below.
+// Strong units. Inside enprof a number that means energy or power has a type that says so: adding
+// watts to joules does not compile. Plain numbers with unit suffixes (`energy_mj`, `power_mw`)
+// exist only at the edges (SQL, JSON, flags); the named functions below convert to and from them.
 #pragma once
 
 #include <chrono>
@@ -19,7 +18,7 @@ class Quantity {
   constexpr Quantity() = default;
   constexpr explicit Quantity(double value) : value_(value) {}
 
-  /// The number in the SI unit of the dimension.
+  /// The value in the SI unit of the dimension.
   [[nodiscard]] constexpr double value() const { return value_; }
 
   constexpr Quantity& operator+=(Quantity other) {
@@ -68,7 +67,7 @@ using Watts = Quantity<struct WattsDimension>;
   return Nanoseconds{
       static_cast<Nanoseconds::rep>(milliseconds * 1e6 + (milliseconds < 0 ? -0.5 : 0.5))};
 }
-/// A duration as a number of nanoseconds, for what whole ones are too coarse.
+/// A duration as a number of nanoseconds, for calculations that need fractions of them.
 [[nodiscard]] constexpr double to_ns(Nanoseconds duration) {
   return static_cast<double>(duration.count());
 }

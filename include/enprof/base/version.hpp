@@ -1,4 +1,4 @@
-// Which enprof this is. The build reads the version from here.
+// The version of enprof. The build reads it from here.
 #pragma once
 
 #include "enprof/base/export.hpp"
@@ -9,8 +9,8 @@
 
 namespace enprof {
 
-/// Version of the library that the program runs with, "0.2.0". Until 1.0 another minor number is
-/// another API and another file name: a program finds the library that it was built for.
+/// Version of the library that the program runs with, "0.2.0". Before 1.0, each minor version has
+/// its own API and its own file name, so a program finds the library that it was built for.
 [[nodiscard]] ENPROF_API const char* library_version() noexcept;
 
 }  // namespace enprof

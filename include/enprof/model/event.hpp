@@ -1,4 +1,4 @@
-// What happens during a run, as it happens.
+// The events of a run, as they happen.
 #pragma once
 
 #include "enprof/base/export.hpp"
@@ -17,7 +17,7 @@
 
 namespace enprof {
 
-/// In the order of EventData: each is the type of the alternative at its place.
+/// In the order of EventData: each is the type of the alternative with the same index.
 enum class EventType : std::uint8_t {
   run_started,
   section_start,
@@ -32,20 +32,20 @@ enum class EventType : std::uint8_t {
 };
 [[nodiscard]] ENPROF_API std::string_view to_string(EventType type) noexcept;
 
-/// Power of one domain; empty while unknown.
+/// Power of one domain; empty while it is unknown.
 struct RailPower {
   std::string domain;
   std::optional<Watts> power{};
 };
 
-/// What each kind of event says. Those from EnergySettled on come only where
+/// The data of each kind of event. EnergySettled and the kinds below it are sent only if
 /// ProfilerOptions::settle_period asks for them.
 namespace events {
 
 /// The first event of a run.
 struct RunStarted {};
 
-/// A section has begun. Comes when the listener's thread delivers it, not at once.
+/// A section has begun. The listener's thread delivers it, a little later.
 struct SectionStart {
   Phase phase = Phase::pre_inference;
   std::string section;
@@ -66,9 +66,9 @@ struct TokenComplete {
   Nanoseconds duration{0};
 };
 
-/// What the machine draws: ten times a second, where there are sensors.
+/// The machine's power: ten times a second, if there are sensors.
 struct PowerSample {
-  std::optional<Watts> power{};    ///< of the root domains together; empty while unknown
+  std::optional<Watts> power{};    ///< of the root domains together; empty if unknown
   std::vector<RailPower> rails{};  ///< of each domain
   std::optional<Joules> energy{};  ///< of the root domains since the run began, provisional
 };
@@ -80,15 +80,15 @@ struct InferenceComplete {
   std::optional<Joules> energy{};  ///< of the whole run, as it is saved
 };
 
-/// Tokens that all sensors have reached, each once, without their texts. Their energies come from
-/// windows that have arrived and do not wait for more. What may still change until the run's end is
-/// how windows are shared out between neighbours, as what each kind of work draws is known better
-/// then; and the baseline is taken off only then.
+/// The energies of tokens whose time all sensors have covered: each token once, without its text.
+/// They come from the windows that have arrived so far. Until the run's end only the division of
+/// windows among neighbours may change, because the power of each kind of work becomes better
+/// known. The baseline is subtracted only at the end.
 struct EnergySettled {
   std::vector<TokenFigure> tokens;
 };
 
-/// What each layer has used up to the last settled token; replaces the event before it. At depth
+/// The energy of each layer up to the last settled token; replaces the previous event. At depth
 /// module and deep.
 struct LayerMetrics {
   std::vector<LayerFigure> layers;
@@ -99,8 +99,8 @@ struct ComponentMetrics {
   std::vector<ComponentFigure> components;
 };
 
-/// The same for operations, without flops and bytes, since ProfilerOptions::wants_operations said
-/// so. At depth deep.
+/// The same for operations, without flops and bytes, from the time when
+/// ProfilerOptions::wants_operations returns true. At depth deep.
 struct OperationMetrics {
   std::vector<OperationFigure> operations;
 };
@@ -113,7 +113,7 @@ using EventData =
                  events::EnergySettled, events::LayerMetrics, events::ComponentMetrics,
                  events::OperationMetrics>;
 
-/// One event of a run. A listener picks what it wants:
+/// One event of a run. A listener selects the kinds that it needs:
 ///
 ///     profiler.on([](const enprof::Event& event) {
 ///       if (const auto* token = event.get_if<enprof::events::TokenComplete>()) {
@@ -128,7 +128,7 @@ struct Event {
   EventData data;
 
   [[nodiscard]] EventType type() const noexcept { return static_cast<EventType>(data.index()); }
-  /// What the event says, where it is of that kind; else null.
+  /// The event's data if it is of that kind; else null.
   template <class Data>
   [[nodiscard]] const Data* get_if() const noexcept {
     return std::get_if<Data>(&data);

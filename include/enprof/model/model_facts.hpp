@@ -1,4 +1,4 @@
-// What is known about a model, from its file.
+// Facts about a model, from its file.
 #pragma once
 
 #include "enprof/base/export.hpp"
@@ -10,16 +10,16 @@
 
 namespace enprof {
 
-/// Facts about the model and how it was loaded. Empty: the file does not say, or it does not apply.
+/// Facts about the model and how it was loaded. Empty: not in the file, or not applicable.
 struct ModelFacts {
-  std::string name;          ///< as the user knows it: the file's name, or general.name
-  std::string path;          ///< empty where there is no file
+  std::string name;          ///< for the user: the file's name, or general.name
+  std::string path;          ///< empty if there is no file
   std::string architecture;  ///< llama, qwen2, …
   std::string quantization;  ///< Q8_0, Q4_K - Medium, …
   std::string engine;        ///< llama.cpp v0.5.0, …
   std::optional<std::uint64_t> parameters;
   std::optional<std::uint64_t> file_bytes;
-  std::optional<std::uint64_t> weight_bytes;  ///< sum of the tensors
+  std::optional<std::uint64_t> weight_bytes;  ///< sum over the tensors
   std::optional<int> layers;
   std::optional<int> embedding_width;
   std::optional<int> feed_forward_width;
@@ -35,9 +35,9 @@ struct ModelFacts {
   std::optional<std::uint64_t> kv_cache_used_bytes;  ///< of the positions in use at the end
   std::optional<int> gpu_layers;                     ///< layers offloaded
   std::optional<int> threads;
-  std::optional<Nanoseconds> load_time;  ///< from opening the file to a model that is warm
+  std::optional<Nanoseconds> load_time;  ///< from opening the file until the model is warm
 
-  /// MHA, GQA or MQA, by heads and kv_heads; empty where they are not known.
+  /// MHA, GQA or MQA, by heads and kv_heads; empty if these are not known.
   [[nodiscard]] ENPROF_API std::string attention() const;
 
   friend bool operator==(const ModelFacts&, const ModelFacts&) = default;

@@ -1,4 +1,4 @@
-// The words of the trade, shared by every part: phases, levels, depths, states.
+// Names that all parts share: phases, levels, depths, states.
 #pragma once
 
 #include "enprof/base/export.hpp"
@@ -11,7 +11,7 @@
 namespace enprof {
 
 /// What an inference is doing. A run passes through the phases in this order, without gaps, so the
-/// energies of the phases add up to the run's.
+/// energies of the phases add up to that of the run.
 enum class Phase : std::uint8_t {
   pre_inference,   ///< tokenization, KV-cache set-up
   prefill,         ///< the prompt's forward pass, up to and including the first output token
@@ -36,11 +36,11 @@ enum class Level : std::uint8_t {
 /// How much is recorded.
 enum class Depth : std::uint8_t {
   minimal,  ///< phases, sections and tokens
-  module,   ///< layers and components too
-  deep,     ///< every operation too
+  module,   ///< also layers and components
+  deep,     ///< also every operation
 };
 
-/// How an energy came to be known.
+/// How an energy was obtained.
 enum class Method : std::uint8_t {
   measured,    ///< the sum of whole sensor windows
   attributed,  ///< a share of measured windows, by overlap in time
@@ -56,7 +56,7 @@ enum class RunStatus : std::uint8_t { running, completed, failed, cancelled, int
 [[nodiscard]] ENPROF_API std::string_view to_string(Method value) noexcept;
 [[nodiscard]] ENPROF_API std::string_view to_string(RunStatus value) noexcept;
 
-/// The inverse of to_string; empty where the name is none of theirs.
+/// The inverse of to_string; empty for any other name.
 [[nodiscard]] ENPROF_API std::optional<Phase> phase_from_string(std::string_view name) noexcept;
 [[nodiscard]] ENPROF_API std::optional<Depth> depth_from_string(std::string_view name) noexcept;
 [[nodiscard]] ENPROF_API std::optional<Method> method_from_string(std::string_view name) noexcept;

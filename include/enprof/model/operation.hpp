@@ -1,9 +1,8 @@
-// What an engine's compute graph did: the operations of a graph, their passes, and what each of
-// them computed.
+// The operations of an engine's compute graph, the passes that ran them, and sampled values.
 //
-// A graph is evaluated once for each batch of positions: once a token in decode, a few times in
-// prefill. What it consists of (the plan) repeats from pass to pass, so it is told once; a pass
-// then only stamps the end of each of its operations.
+// A graph is evaluated once for each batch of positions: once for each token in decode, a few times
+// in prefill. Its operations (the plan) are the same in each pass, so they are recorded once; a
+// pass only stamps the end of each operation.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -27,34 +26,45 @@ struct OperationInfo {
   static constexpr std::int32_t kNoLayer = -1;
 
   std::int32_t layer = kNoLayer;  ///< from 0; kNoLayer: outside the layers (embedding, lm_head, …)
-  /// q_proj, attention, down_proj, …; never a guess: an operation that nothing identifies has its
+  /// q_proj, attention, down_proj, …; never a guess: an operation that cannot be identified has its
   /// own type in lower case here.
   std::string component;
-  std::string op;    ///< the engine's word for it: MUL_MAT, …; empty: a component's, together
+  std::string op;    ///< the engine's name of its type: MUL_MAT, …; empty: a whole component
   std::string name;  ///< the engine's name of its result: Qcur-3, ffn_out-3, …
   std::array<std::int64_t, 4> shape{};  ///< of its result, fastest dimension first
-  std::optional<double> flops;          ///< floating-point operations, a multiply-add counting two
+  std::optional<double> flops;          ///< floating-point operations; a multiply-add is two
   std::optional<double> bytes;  ///< read and written, each tensor once: weights, inputs, result
 
   friend bool operator==(const OperationInfo&, const OperationInfo&) = default;
 };
 
-/// The operations of a graph in the order in which they run, those that get a stamp only.
+/// The operations of a graph that get a stamp, in the order in which they run.
 struct OperationPlan {
   std::vector<OperationInfo> operations;
 
   friend bool operator==(const OperationPlan&, const OperationPlan&) = default;
 };
 
-/// A plan that is told once and looked at by several, in any thread.
+/// A plan that several readers share, in any thread.
 using SharedPlan = std::shared_ptr<const OperationPlan>;
+
+/// What one pass did for one of the sequences in its batch. Its size is fixed and it has no
+/// pointers, so that it can lie in shared memory and be written from another process.
+struct BatchSequence {
+  std::int32_t id = 0;              ///< the engine's number of the sequence
+  std::int32_t first_position = 0;  ///< positions of the sequence that came before this pass
+  std::uint32_t tokens = 0;         ///< of the sequence in this batch
+  std::uint32_t outputs = 0;        ///< of these, those whose logits are wanted
+
+  friend bool operator==(const BatchSequence&, const BatchSequence&) = default;
+};
 
 /// One operation of one pass.
 struct OperationEvent {
   Nanoseconds begin{0};  ///< since the run began
-  /// Energy of the root domains in joules; NaN where none was measured. See energy().
+  /// Energy of the root domains in joules; NaN if it was not measured. See energy().
   double energy_j = std::nan("");
-  std::uint32_t duration_ns = 0;  ///< operations that take longer than 4.29 s are cut to that
+  std::uint32_t duration_ns = 0;  ///< at most 4.29 s: longer operations are cut to that
   std::uint32_t operation = 0;    ///< index into OperationTable::operations
   std::int32_t token = -1;        ///< output token that it worked for; -1: the prompt
   Phase phase = Phase::prefill;
@@ -70,9 +80,8 @@ struct OperationEvent {
 };
 static_assert(sizeof(OperationEvent) <= 32);
 
-/// Every operation of the run, in the order of time, and what they were. At depth module the
-/// operations of a component that follow each other are one, whose `op`, `name` and shape are
-/// empty.
+/// Every operation of the run, in order of time. At depth module, consecutive operations of one
+/// component are one entry, whose `op`, `name` and shape are empty.
 struct OperationTable {
   std::vector<OperationInfo> operations;  ///< each kind once
   std::vector<OperationEvent> events;     ///< empty at minimal depth
@@ -80,38 +89,37 @@ struct OperationTable {
   friend bool operator==(const OperationTable&, const OperationTable&) = default;
 };
 
-/// Component of kNoLayer that stands for the time of passes before their first operation and after
-/// their last.
+/// Component of kNoLayer: the time of passes before their first operation and after their last.
 inline constexpr const char* kSelfComponent = "(self)";
-/// Component of kNoLayer that stands for passes whose operations were not told apart: looked at for
-/// their values, off the plan, or beyond the run's memory.
+/// Component of kNoLayer: passes whose operations were not timed, because their values were
+/// sampled, they did not match the plan, or the run's memory was full.
 inline constexpr const char* kUntimedComponent = "(untimed)";
 
-/// All of one layer in one phase, taken together. Layers of a phase add up to its passes.
+/// One layer in one phase, summed over its passes. The layers of a phase add up to its passes.
 struct LayerFigure {
   Phase phase = Phase::decode;
-  std::int32_t layer = OperationInfo::kNoLayer;  ///< kNoLayer: what lies outside the layers
+  std::int32_t layer = OperationInfo::kNoLayer;  ///< kNoLayer: outside the layers
   std::size_t count = 0;                         ///< passes
   Figure figure;
 
   friend bool operator==(const LayerFigure&, const LayerFigure&) = default;
 };
 
-/// All of one component of one layer in one phase, taken together. Components of a layer add up to
-/// the layer.
+/// One component of one layer in one phase, summed over its passes. The components of a layer add
+/// up to the layer.
 struct ComponentFigure {
   Phase phase = Phase::decode;
   std::int32_t layer = OperationInfo::kNoLayer;
   std::string component;
   std::size_t count = 0;  ///< passes
   Figure figure;
-  std::optional<double> flops;  ///< sum over the passes; empty where one operation's are not known
+  std::optional<double> flops;  ///< sum over the passes; empty if one is not known
   std::optional<double> bytes;
 
   friend bool operator==(const ComponentFigure&, const ComponentFigure&) = default;
 };
 
-/// All operations of one class (phase × component × op) taken together, over layers and passes.
+/// All operations of one class (phase × component × op), summed over layers and passes.
 struct OperationFigure {
   Phase phase = Phase::decode;
   std::string component;
@@ -153,22 +161,22 @@ struct AttentionValues {
   friend bool operator==(const AttentionValues&, const AttentionValues&) = default;
 };
 
-/// Which experts of a mixture a layer chose for one position of one pass.
+/// The experts that a layer chose for one position of one pass (mixture of experts).
 struct ExpertActivation {
   Phase phase = Phase::decode;
   std::int32_t token = -1;
   std::int32_t layer = 0;
-  std::vector<std::uint16_t> experts;  ///< chosen, by weight
+  std::vector<std::uint16_t> experts;  ///< the chosen ones, largest weight first
   std::vector<float> weights;          ///< of the chosen ones, in the same order
   double routing_entropy_nats = 0.0;   ///< of the router's distribution over all experts
 
   friend bool operator==(const ExpertActivation&, const ExpertActivation&) = default;
 };
 
-/// Values that were looked at, on sampled passes only.
+/// Values from sampled passes.
 struct SampledValues {
-  std::size_t every = 0;   ///< one decode pass in so many was sampled; 0: none
-  std::size_t passes = 0;  ///< that were sampled; they are left out of timings of operations
+  std::size_t every = 0;   ///< one decode pass in this many was sampled; 0: no pass was
+  std::size_t passes = 0;  ///< sampled passes; they are left out of timings of operations
   double sparsity_threshold = 0.01;
   std::vector<ActivationValues> activations;
   std::vector<AttentionValues> attention;

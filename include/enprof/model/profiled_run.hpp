@@ -2,12 +2,14 @@
 #pragma once
 
 #include "enprof/base/units.hpp"
+#include "enprof/model/calibration.hpp"
 #include "enprof/model/domain.hpp"
 #include "enprof/model/figure.hpp"
 #include "enprof/model/model_facts.hpp"
 #include "enprof/model/names.hpp"
 #include "enprof/model/operation.hpp"
 #include "enprof/model/sensor_reading.hpp"
+#include "enprof/model/verdict.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -18,10 +20,10 @@
 
 namespace enprof {
 
-/// A point on the wall clock, for people; never used to compute a duration.
+/// A point on the wall clock, for people; durations are never computed from it.
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// Something that made a run worth less than it could be.
+/// Something that makes a run's data less complete or less accurate.
 struct Warning {
   std::string component;  ///< power, store, profile, engine, …
   std::string code;       ///< short and stable, for programs: low_coverage, sensor_gone, …
@@ -31,7 +33,7 @@ struct Warning {
   friend bool operator==(const Warning&, const Warning&) = default;
 };
 
-/// Prices and intensities by which energy becomes money and CO₂.
+/// Price and carbon intensity, to compute money and CO₂ from energy.
 struct Economics {
   double price_usd_per_kwh = 0.12;
   double carbon_g_per_kwh = 400.0;
@@ -48,13 +50,13 @@ struct PhaseFigure {
   friend bool operator==(const PhaseFigure&, const PhaseFigure&) = default;
 };
 
-/// Name of the section that stands for a phase's time in no section.
+/// Name of the section that holds a phase's time outside its sections.
 inline constexpr const char* kSelfSection = "(self)";
 
-/// All sections of one name in one phase, taken together.
+/// All sections of one name in one phase, summed.
 struct SectionFigure {
   Phase phase = Phase::pre_inference;
-  std::string name;  ///< tokenization, forward, …; kSelfSection: the rest of the phase
+  std::string name;  ///< tokenization, forward, …; or kSelfSection
   std::size_t count = 0;
   Nanoseconds begin{0};  ///< of the first, since the run began
   Figure figure;
@@ -65,7 +67,7 @@ struct SectionFigure {
 /// One output token.
 struct TokenFigure {
   std::size_t index = 0;  ///< 0 is the first output token
-  std::string text;       ///< UTF-8 as the engine gave it: may be part of a character
+  std::string text;       ///< UTF-8 as the engine gave it: may end within a character
   Phase phase = Phase::decode;
   Nanoseconds begin{0};  ///< since the run began
   Figure figure;
@@ -73,7 +75,7 @@ struct TokenFigure {
   friend bool operator==(const TokenFigure&, const TokenFigure&) = default;
 };
 
-/// What one domain used in the run.
+/// The energy of one domain in the run.
 struct DomainFigure {
   Domain domain;
   Figure figure;
@@ -83,7 +85,7 @@ struct DomainFigure {
   friend bool operator==(const DomainFigure&, const DomainFigure&) = default;
 };
 
-/// Power of the root domains together, at its highest.
+/// The highest power of the root domains together.
 struct PeakPower {
   Watts power;                                  ///< mean over the window
   Nanoseconds at{0};                            ///< the window's middle, since the run began
@@ -103,7 +105,7 @@ struct BaselineFigure {
   friend bool operator==(const BaselineFigure&, const BaselineFigure&) = default;
 };
 
-/// One window of one domain, for the power-against-time chart.
+/// One window of one domain, for the chart of power over time.
 struct PowerSample {
   std::size_t domain = 0;  ///< index into PowerFigures::domains
   Nanoseconds begin{0};    ///< since the run began; the first may be negative
@@ -113,7 +115,7 @@ struct PowerSample {
   friend bool operator==(const PowerSample&, const PowerSample&) = default;
 };
 
-/// One reading beside energy, of one domain's device.
+/// One reading other than energy, of one domain's device.
 struct PowerReading {
   std::size_t domain = 0;  ///< index into PowerFigures::domains
   SensorQuantity quantity = SensorQuantity::utilization_ratio;
@@ -143,14 +145,14 @@ struct PowerFigures {
 ///   tokens per joule         = output tokens / run energy
 ///   EDP                      = energy × duration
 ///   cost                     = kWh × price, CO₂ = kWh × intensity, 1 kWh = 3.6 MJ
-/// In the ratios (energy per token, tokens per joule, EDP) energy is mean power × duration: what
-/// was not measured counts at the mean power of what was. They are empty where that is more than a
-/// tenth of the time. Cost and CO₂ are of the energy that was measured.
+/// In the ratios (energy per token, tokens per joule, EDP) energy is mean power × duration: time
+/// that was not measured counts at the mean power of the rest. The ratios are empty if more than a
+/// tenth of the time was not measured. Cost and CO₂ are computed from the measured energy.
 struct Totals {
-  Figure figure;  ///< what the machine used, whoever caused it
-  /// Of its dynamic part, what goes to this process if CPU time decides: the dynamic energy of the
-  /// roots that CPUs are in × this process's share of the machine's busy CPU time, moment by
-  /// moment. Empty where one of the two is not known.
+  Figure figure;  ///< what the machine used, including other processes
+  /// This process's part of the dynamic energy, if energy is divided by CPU time: the dynamic
+  /// energy of the roots that contain CPUs × this process's share of the machine's busy CPU time,
+  /// computed for short intervals. Empty if one of the two is not known.
   std::optional<Joules> process_dynamic;
   std::size_t prompt_tokens = 0;
   std::size_t output_tokens = 0;
@@ -159,7 +161,10 @@ struct Totals {
   std::optional<double> decode_tokens_per_second;
   std::optional<Joules> energy_per_input_token;
   std::optional<Joules> energy_per_output_token;
-  std::optional<double> output_to_input_ratio;  ///< of the two above
+  /// Combined standard uncertainties of the two above: those of the phases' energies per token.
+  std::optional<Joules> energy_per_input_token_uncertainty;
+  std::optional<Joules> energy_per_output_token_uncertainty;
+  std::optional<double> output_to_input_ratio;  ///< output token / input token
   std::optional<double> tokens_per_joule;
   std::optional<double> edp_joule_seconds;
   std::optional<double> edp_per_token_joule_seconds;  ///< mean over the decode tokens
@@ -182,6 +187,12 @@ struct ProfiledRun {
   std::string
       finish_reason;  ///< end_of_generation, length, context_full, cancelled, error; or empty
   ModelFacts model;
+  /// How far the energies may be quoted, and why no further. Empty in a run of an enprof that did
+  /// not judge.
+  std::optional<VerdictLevel> verdict;
+  std::vector<VerdictReason> verdict_reasons;
+  /// What is known of the components' power from a calibration; empty without one.
+  std::optional<CalibrationUse> calibration;
   Totals totals;
   std::vector<PhaseFigure> phases;
   std::vector<SectionFigure> sections;
@@ -190,7 +201,7 @@ struct ProfiledRun {
   std::vector<ComponentFigure> components;  ///< module and deep: by phase, layer, then energy
   std::vector<OperationFigure> operations;  ///< deep: by phase, then energy
   OperationTable operation_table;           ///< module and deep: of every pass
-  SampledValues values;                     ///< deep, where values were asked for
+  SampledValues values;                     ///< deep, if values were requested
   PowerFigures power;
   std::vector<Warning> warnings;
 

@@ -1,4 +1,4 @@
-// What sensors say beside energy: how busy, how fast, how hot.
+// Readings of sensors other than energy: utilization, clocks, temperature.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -9,9 +9,9 @@
 
 namespace enprof {
 
-/// What a reading tells. The unit is in the name; a ratio is 0–1.
+/// What a reading measures. The unit is in the name; a ratio is 0–1.
 enum class SensorQuantity : std::uint8_t {
-  utilization_ratio,         ///< share of time in which work was under way
+  utilization_ratio,         ///< share of time in which the device worked
   memory_utilization_ratio,  ///< share of time in which memory was read or written
   clock_hz,
   memory_clock_hz,

@@ -1,4 +1,4 @@
-// What an engine did.
+// A piece of an engine's work in time.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -10,8 +10,8 @@
 namespace enprof {
 
 /// A piece of work between two instants. Spans form a tree: a span's parent comes before it in its
-/// list and contains it in time. Fixed size and free of pointers, so that a list of spans can lie
-/// in shared memory and be written from another process.
+/// list and contains it in time. It has a fixed size and no pointers, so a list of spans can lie in
+/// shared memory and be written by another process.
 struct Span {
   static constexpr std::int32_t kNone = -1;
 

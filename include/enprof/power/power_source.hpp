@@ -1,14 +1,18 @@
-// The interface of a sensor. Implement it to teach enprof a new one.
+// The interface of a sensor. Implement it to add a sensor to enprof.
 #pragma once
 
 #include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/base/export.hpp"
+#include "enprof/base/units.hpp"
 #include "enprof/model/domain.hpp"
 #include "enprof/model/energy_window.hpp"
 #include "enprof/model/sensor_reading.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,15 +20,17 @@
 
 namespace enprof {
 
-/// How a poll went.
+class BorderReader;
+
+/// The outcome of a poll.
 enum class PollOutcome : std::uint8_t {
-  ok,       ///< windows were appended, or nothing new was to be had yet
+  ok,       ///< windows were appended, or there was nothing new yet
   retry,    ///< this reading failed; the next may succeed. The time until then is a gap
-  gone,     ///< the sensor is lost: nothing more comes before it has been started again
+  gone,     ///< the sensor is lost: it gives no windows until it is started again
   stopped,  ///< the source ended on purpose: the end of a replay
 };
 
-/// Something that went wrong with a sensor and has a name of its own: a counter that was reset.
+/// A problem of a sensor with a code of its own, such as a counter that was reset.
 struct Incident {
   std::string code;  ///< that of the warning: counter_reset
   Error error;
@@ -32,14 +38,16 @@ struct Incident {
 
 struct Poll {
   PollOutcome outcome = PollOutcome::ok;
-  Error error;  ///< what went wrong, where outcome is retry or gone
-  /// What else was found, whatever the outcome. Each code becomes one warning, with their number.
+  Error error;  ///< what went wrong, if outcome is retry or gone
+  /// Further problems, with any outcome. Each code becomes one warning, with their number.
   std::vector<Incident> incidents;
+  /// PowerSource::faults() is another list than it was before this poll.
+  bool faults_changed = false;
 };
 
 /// A sensor, or several of one kind.
-/// Threads: one at a time; while the monitor runs, it calls start, poll and take_readings from one
-/// thread, which it keeps for this source: a call may take its time, or wait for a counter's step.
+/// Threads: one at a time. While the monitor runs, it calls start, poll and append_readings from
+/// one thread, which serves only this source: a call may take long, or wait for a counter's step.
 class ENPROF_API PowerSource {
  public:
   PowerSource() = default;
@@ -47,38 +55,65 @@ class ENPROF_API PowerSource {
   PowerSource& operator=(const PowerSource&) = delete;
   virtual ~PowerSource() = default;
 
-  /// As --power names it: rapl, estimate, …
+  /// Its name in --power: rapl, estimate, …
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
-  /// One line for people: what is read and how good it is.
+  /// One line for people: what it reads and how accurate that is.
   [[nodiscard]] virtual std::string description() const = 0;
-  /// Fixed for the source's life. Window domains are indices into this list.
+  /// Never changes. The domains of windows are indices into this list.
   [[nodiscard]] virtual std::span<const Domain> domains() const noexcept = 0;
+  /// What the source cannot measure although it is there, or measures less well than it could: a
+  /// socket that cannot be read, a counter that stands still. Each is a warning on every run while
+  /// it is in this list. Called when the source was made, after each start, and after each poll
+  /// that says that the list has changed.
+  [[nodiscard]] virtual std::vector<Incident> faults() const { return {}; }
   /// How often a poll makes sense at most.
   [[nodiscard]] virtual Nanoseconds shortest_interval() const noexcept = 0;
-  /// How often a poll is needed at least, lest something be lost: a counter must be read before it
-  /// has gone around twice.
+  /// Polling less often than this loses energy: a counter must be read before it has wrapped twice.
   [[nodiscard]] virtual Nanoseconds longest_interval() const noexcept { return Nanoseconds::max(); }
 
-  /// Whether the hardware counts on between two polls, so that one that is left out costs
-  /// resolution and no energy. The monitor may then poll less often, to bound what reading costs.
+  /// Whether the hardware keeps counting between two polls, so that leaving one out costs
+  /// resolution but loses no energy. The monitor may then poll less often, to limit the cost of
+  /// reading.
   [[nodiscard]] virtual bool counts_on() const noexcept { return false; }
 
-  /// When to call for the poll that is due then: at once, or a little later where a counter's step
-  /// is to be met, so that one sleep does for both. Asked by the thread that polls, after each
-  /// poll.
+  /// The idle power that the source's own model gives a domain, so that it is known even while the
+  /// machine is busy. Empty for what is measured. Never changes.
+  [[nodiscard]] virtual std::optional<Watts> modelled_idle_power(std::size_t domain) const {
+    static_cast<void>(domain);
+    return std::nullopt;
+  }
+
+  /// With these a thread that computes can read the source's counters itself, between two
+  /// operations (RunScope::at_border). Never changes. Most sources have none.
+  [[nodiscard]] virtual std::vector<std::shared_ptr<BorderReader>> border_readers() { return {}; }
+  /// Appends the windows of what was read through those since the last call or poll, without
+  /// reading the sensor. Returns their number; of several readers, that of the one with the fewest.
+  /// The polling thread calls this instead of a poll that is due, and polls if that was too little.
+  [[nodiscard]] virtual std::size_t collect(Poll& poll, std::vector<EnergyWindow>& windows) {
+    static_cast<void>(poll);
+    static_cast<void>(windows);
+    return 0;
+  }
+
+  /// The instant at which to call poll() for a poll that is due at `due`: at once, or a little
+  /// later so as to meet a counter's step, so that one sleep is enough for both. The polling thread
+  /// calls this after each poll.
   [[nodiscard]] virtual Instant wake_for(Instant due) noexcept { return due; }
 
-  /// Takes the first reading; windows begin here. Called again after the monitor stopped, and, as
-  /// long as it runs, after a start that failed or a poll that said `gone`, ever more rarely.
+  /// Takes the first reading; windows begin here. Called again after the monitor was stopped. While
+  /// it runs, also called again after a start that failed or a poll that returned `gone`, after
+  /// growing pauses.
   [[nodiscard]] virtual Result<void> start() = 0;
-  /// Appends the windows that ended since the last poll. A domain that could not be read appends
-  /// nothing: absent is never zero. Windows of one domain ascend and do not overlap. An exception
-  /// counts as `gone`.
+  /// Appends the windows that ended since the last poll. Appends no window for a domain that could
+  /// not be read: absent is never zero. The windows of one domain ascend and do not overlap. An
+  /// exception counts as `gone`.
   [[nodiscard]] virtual Poll poll(std::vector<EnergyWindow>& windows) = 0;
   /// Appends what the last poll learned beside energy: utilization, clocks, temperature. Called
-  /// after each poll. Most sources have nothing to say.
-  virtual void take_readings(std::vector<SensorReading>& readings) { static_cast<void>(readings); }
-  /// Lets go of what start took: a process, a device. Called after the last poll, by the thread
+  /// after each poll. Most sources append nothing.
+  virtual void append_readings(std::vector<SensorReading>& readings) {
+    static_cast<void>(readings);
+  }
+  /// Releases what start() acquired: a process, a device. Called after the last poll, by the thread
   /// that polled. Most sources hold nothing.
   virtual void stop() {}
 };

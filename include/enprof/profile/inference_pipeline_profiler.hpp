@@ -16,6 +16,7 @@
 #include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/base/export.hpp"
+#include "enprof/model/calibration.hpp"
 #include "enprof/model/event.hpp"
 #include "enprof/model/operation.hpp"
 #include "enprof/model/profiled_run.hpp"
@@ -25,6 +26,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -52,36 +54,43 @@ struct RunRequest {
 
 struct ProfilerOptions {
   /// What runs are timed by; it outlives them. The monitor must read the same one. The wall clock
-  /// time of a run's begin is the system's in any case.
+  /// time of a run's begin is the system's in any case, and the periods below are of real time.
   const Clock* clock = &monotonic_clock();
   Economics economics{};
+  /// What is known of the power of the model's components; null: nothing. The caller has checked
+  /// that it fits the runs.
+  std::shared_ptr<const Calibration> calibration{};
   std::optional<Nanoseconds> power_interval{};  ///< see PowerMonitor::start
   /// Spans that one output token may make: itself and the sections in it.
   std::size_t spans_per_token = 8;
-  /// Operations that a run keeps at most, 8 bytes each while it goes on and 32 in its result. What
-  /// a pass beyond them took is known, but not what its operations did.
+  /// The most operations that a run keeps: 4 bytes each during the run, 32 in its result. Of a pass
+  /// beyond them only the duration is known.
   std::size_t max_operations = std::size_t{1} << 21U;
-  /// Between two steps in which a run is saved while it goes on.
+  /// Time between two steps in which a run is saved while it goes on.
   Nanoseconds save_period = std::chrono::milliseconds{700};
-  /// Between two looks at what the energy went into so far, told in energy_settled and the
-  /// metrics events; 0: only the run's end tells. A thread of the profiler's own looks, and does so
-  /// less often where it would take more than 1 % of a CPU.
+  /// Time between two events of each kind that give the energies so far (energy_settled and the
+  /// metrics events); 0: such events come only at the run's end. A thread of the profiler computes
+  /// them, and does so less often if it would take more than 1 % of a CPU.
   Nanoseconds settle_period{0};
-  /// Between two deliveries of events to the listeners; at least 1 ms.
+  /// Time between two deliveries of events to the listeners; at least 1 ms.
   Nanoseconds event_period = std::chrono::milliseconds{100};
-  /// Asked at each delivery: whether somebody waits to see what happens. An event is then delivered
-  /// at once, as long as 33 ms have passed since the last delivery: at most 30 times a second, each
-  /// for a system call by the run's thread. Null: nobody does.
+  /// Called at each delivery: whether the run is watched. If so, an event is delivered at once when
+  /// 33 ms have passed since the last delivery: at most 30 times a second, each for a system call
+  /// by the run's thread. Null means no.
   std::function<bool()> is_watched{};
-  /// How long a run's end waits for a listener that does not come back from an event. Then it is
-  /// left behind, and the run says so.
+  /// Where what disturbs a run is looked for (memory pressure, throttling, …), unless `clock` is a
+  /// simulated one, or the first is empty. Other directories are for tests.
+  std::filesystem::path procfs_root = "/proc";
+  std::filesystem::path sysfs_root = "/sys";
+  /// How long a run's end waits for a listener that does not return from an event. Then it leaves
+  /// the listener behind, and the run has the warning listener_left.
   Nanoseconds listener_patience = std::chrono::seconds{2};
-  /// Asked at each look of a deep run: whether operation_metrics are wanted. They multiply its
-  /// cost.
+  /// Called each time energies are computed in a deep run: whether operation_metrics are wanted.
+  /// They multiply the cost.
   std::function<bool()> wants_operations{};
-  /// Told at once, on a thread of the profiler's own, where a run cannot be saved as it should:
-  /// journal_in_use (it goes on in a file beside the database), memory_only. A run that is not in
-  /// the database when it is over has a warning that says so, `journaled` or `not_saved`.
+  /// Called on a thread of the profiler when a run cannot be saved into the database. Codes:
+  /// journal_in_use (the run is saved into a file beside the database), memory_only. A run that is
+  /// not in the database at its end has a warning that says so, `journaled` or `not_saved`.
   std::function<void(const Warning&)> on_trouble{};
 };
 
@@ -136,8 +145,8 @@ class ENPROF_API PassScope {
   void start() noexcept;
   /// The next operation of the plan has ended.
   void stamp() noexcept;
-  /// The pass keeps its time, but its operations are not told apart: they did not follow the plan,
-  /// or they were looked at and took longer for it.
+  /// Keeps the pass's duration, but not its operations: they did not follow the plan, or their
+  /// values were read, which made them take longer.
   void discard() noexcept;
   /// Ends it before the object ends. A pass with another number of stamps than its plan has
   /// operations is discarded, and counted.
@@ -170,20 +179,28 @@ class ENPROF_API RunScope {
   [[nodiscard]] TokenScope token(Phase phase) noexcept;
   /// Enters a phase without opening anything in it.
   void enter(Phase phase) noexcept;
+  /// The thread is between two operations, at this instant. Where the power sensor is a counter, it
+  /// may be read here: a read takes about a microsecond and nothing has to be woken up for it, so
+  /// that this costs less than readings by another thread, and more of them can be made. Call it
+  /// every 20 to 200 µs while the thread computes; what it returns is the instant before which
+  /// another call does nothing. Not calling it costs accuracy, nothing else.
+  [[nodiscard]] Instant at_border(Instant now) noexcept;
 
   /// What was asked for. Below module no pass needs to be made: it would not be kept.
   [[nodiscard]] Depth depth() const noexcept;
   /// Makes a graph's operations known, once for each kind of graph; gives its id. Allocates.
   [[nodiscard]] std::uint32_t add_plan(OperationPlan plan);
-  /// The same, without a copy, for those who look at the plan themselves. Not null.
+  /// The same without a copy. The plan must not be null.
   [[nodiscard]] std::uint32_t add_plan(SharedPlan plan);
-  /// Opens a pass of a plan, inside the section or token that is open.
-  [[nodiscard]] PassScope pass(std::uint32_t plan) noexcept;
-  /// A pass that ends now, for those who learn its plan only by watching it: it began at `begin`,
-  /// in the section or token that is still open, its first operation at `start`, and its operations
-  /// ended at `ends`. Without `ends` it counts as discarded.
-  void add_pass(std::uint32_t plan, Instant begin, Instant start,
-                std::span<const Instant> ends) noexcept;
+  /// Opens a pass of a plan, inside the section or token that is open. `batch` says which sequences
+  /// it computes; it is copied, and may be empty where that is not known.
+  [[nodiscard]] PassScope pass(std::uint32_t plan,
+                               std::span<const BatchSequence> batch = {}) noexcept;
+  /// Adds a pass that ends now, for engines that learn its plan only while it runs. It began at
+  /// `begin`, in the section or token that is still open; its first operation began at `start`, and
+  /// its operations ended at `ends`. Without `ends` it counts as discarded.
+  void add_pass(std::uint32_t plan, Instant begin, Instant start, std::span<const Instant> ends,
+                std::span<const BatchSequence> batch = {}) noexcept;
 
   /// What is said of the run, at any time before finish(); not for the hot path: these allocate.
   void set_model(ModelFacts facts);
@@ -229,17 +246,17 @@ class ENPROF_API InferencePipelineProfiler {
   InferencePipelineProfiler& operator=(const InferencePipelineProfiler&) = delete;
   ~InferencePipelineProfiler();
 
-  /// Adds a listener. It hears each event as it happens; one that throws is logged, and the next
-  /// still hears it. One that hangs is left behind with its thread at the run's end, so what it
-  /// uses must live as long as it runs: own it, or share it. Call it before run().
+  /// Adds a listener, which is called with each event as it happens. An exception that it throws is
+  /// logged, and the next listener is still called. A listener that hangs is left behind with its
+  /// thread at the run's end, so it must own or share what it uses. Call on() before run().
   void on(Listener listener);
 
-  /// Begins a run. One that is not over yet ends before it, as `failed` with the warning
-  /// run_overlapped: two at once would be in each other's energy. The monitor forgets the windows
-  /// that ended more than a second before the run: who else reads them does so earlier.
-  /// Its clock starts once the last reading of power is in, memory is laid out and
-  /// the machine's load is known; the start of the threads that follow the run, a fraction of a
-  /// millisecond, belongs to its pre_inference.
+  /// Begins a run. If another run is not over yet, it ends first, as `failed` with the warning
+  /// run_overlapped: the energy of two runs at once cannot be separated. The monitor removes the
+  /// windows that ended more than a second before the run; read them earlier if you need them.
+  /// The run's clock starts when power has been read, memory is allocated, and
+  /// the machine's load is known. The start of the threads that follow the run, a fraction of a
+  /// millisecond, belongs to its pre_inference phase.
   [[nodiscard]] RunScope run(RunRequest request);
 
  private:

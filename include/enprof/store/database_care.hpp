@@ -1,4 +1,4 @@
-// What looking after a database takes and gives.
+// The reports and rules of database maintenance.
 #pragma once
 
 #include "enprof/store/run_query.hpp"
@@ -18,17 +18,17 @@ struct DatabaseStats {
   std::filesystem::path path;
   int schema_version = 0;
   std::uintmax_t file_bytes = 0;
-  std::uintmax_t log_bytes = 0;   ///< of the write-ahead log beside it
-  std::uintmax_t free_bytes = 0;  ///< in the file, that `vacuum` would give back
+  std::uintmax_t log_bytes = 0;   ///< size of the write-ahead log
+  std::uintmax_t free_bytes = 0;  ///< unused space in the file, which `vacuum` gives back
   std::size_t runs = 0;
   std::vector<std::pair<std::string, std::size_t>> runs_by_status;
   std::vector<std::pair<std::string, std::size_t>> rows;  ///< by table
   std::optional<WallTime> oldest;
   std::optional<WallTime> newest;
-  std::size_t journals = 0;  ///< runs beside it that wait for `db import`
+  std::size_t journals = 0;  ///< runs beside the file that wait for `db import`
 };
 
-/// What is wrong with a file; empty: nothing is.
+/// The problems found in a file. Empty: the file is good.
 struct CheckReport {
   std::vector<std::string> problems;  ///< at most kMostProblems
   static constexpr std::size_t kMostProblems = 100;
@@ -36,20 +36,21 @@ struct CheckReport {
 };
 
 struct SalvageReport {
-  std::vector<std::pair<std::string, std::size_t>> rows;  ///< that were saved, by table
-  std::vector<std::string> damaged;                       ///< tables of which rows were lost
-  std::size_t orphans = 0;  ///< rows left out, since what they belong to was lost
+  std::vector<std::pair<std::string, std::size_t>> rows;  ///< rows saved, by table
+  std::vector<std::string> damaged;                       ///< tables that lost rows
+  std::size_t orphans = 0;  ///< rows left out because the rows they refer to were lost
 };
 
 struct RestoreReport {
-  std::size_t runs = 0;                       ///< that are in the database now
-  std::optional<std::filesystem::path> kept;  ///< what was there before; empty: nothing was
+  std::size_t runs = 0;                       ///< in the database now
+  std::optional<std::filesystem::path> kept;  ///< file with the previous content; empty if there
+                                              ///< was no database
 };
 
-/// Which runs are old enough to go. Runs that are being written stay.
+/// Selects old runs. Runs that are being written are never selected.
 struct PruneRule {
   std::optional<std::chrono::days> max_age;
-  std::optional<std::size_t> max_runs;  ///< the newest so many stay
+  std::optional<std::size_t> max_runs;  ///< keep only this many, the newest
 };
 
 }  // namespace enprof

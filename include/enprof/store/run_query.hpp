@@ -1,4 +1,4 @@
-// What can be asked of the history of runs, and the answers.
+// Queries to the history of runs, and their answers.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -17,15 +17,16 @@ enum class RunOrder : std::uint8_t { date, duration, energy, joules_per_token };
 /// Which runs to list, and in what order. Empty fields do not restrict.
 struct RunFilter {
   std::string model{};             ///< exact model name
-  std::string model_text{};        ///< somewhere in the model's name; ASCII letters in either case
+  std::string model_text{};        ///< substring of the model's name; ASCII letters match in either
+                                   ///< case
   std::string tag{};               ///< one of the run's tags
   std::string experiment{};        ///< exact
   std::string engine{};            ///< exact, or without its version: "llama.cpp"
-  std::string prompt_text{};       ///< somewhere in the prompt; ASCII letters in either case
+  std::string prompt_text{};       ///< substring of the prompt; ASCII letters match in either case
   std::optional<WallTime> from{};  ///< started at this time or later
   std::optional<WallTime> to{};    ///< started before this time
   RunOrder order = RunOrder::date;
-  bool ascending = false;  ///< oldest, shortest, least first; runs without a value are last anyway
+  bool ascending = false;  ///< oldest, shortest, least first; runs without a value always come last
   std::size_t limit = 50;
   std::size_t offset = 0;
 };
@@ -47,25 +48,27 @@ struct RunSummary {
   std::optional<Joules> energy;
   std::optional<Joules> energy_per_output_token;
   std::optional<Method> method;
+  std::optional<VerdictLevel> verdict;
   std::size_t warnings = 0;
 
   friend bool operator==(const RunSummary&, const RunSummary&) = default;
 };
 
-/// The runs of a page, and how many match in all.
+/// The runs of a page, and the number of all that match.
 struct RunList {
   std::vector<RunSummary> runs;
   std::size_t total = 0;
 };
 
-/// What to read of a run. The run itself, its phases, sections, domains and warnings always are.
+/// Which parts of a run to read. The run's own fields, its phases, sections, domains and warnings
+/// are always read.
 struct RunParts {
   bool tokens = true;
   bool layers = true;            ///< and components
   bool operations = true;        ///< classes, kinds and events
-  bool operation_events = true;  ///< of the operations; they may be millions
+  bool operation_events = true;  ///< OperationTable::events; there may be millions
   bool values = true;
-  bool power_samples = true;  ///< and readings
+  bool power_samples = true;  ///< and sensor readings
 };
 
 /// The lists of a run that may be long: see ProfileDatabase::read_page().
@@ -83,17 +86,17 @@ enum class RunRows : std::uint8_t {
   sensor_readings,
 };
 
-/// A stored run without the lists of RunRows, and what finds those.
+/// A stored run without the lists in RunRows, and the keys that find those.
 struct RunHead {
   ProfiledRun run;
-  std::int64_t key = 0;        ///< the store's own number of the run
-  std::size_t operations = 0;  ///< how many kinds of operation it has
+  std::int64_t key = 0;        ///< the run's key in the database
+  std::size_t operations = 0;  ///< number of kinds of operation
 };
 
-/// Where reading a list goes on. As it is made: at its begin.
+/// Where to go on reading a list. The default is its beginning.
 struct RunPlace {
   std::int64_t row = 0;
-  std::int64_t within = 0;  ///< the row's own part that comes next
+  std::int64_t within = 0;  ///< the next part within that row
   Nanoseconds end{0};       ///< of the part before
 
   friend bool operator==(const RunPlace&, const RunPlace&) = default;
@@ -101,25 +104,25 @@ struct RunPlace {
 
 /// Some rows of one list.
 struct RunPage {
-  ProfiledRun run;   ///< holds these rows, and nothing else
-  std::size_t rows;  ///< none: the list has ended
+  ProfiledRun run;   ///< holds these rows only
+  std::size_t rows;  ///< 0: the list has ended
   RunPlace next;
 };
 
-/// Some of the runs that were asked for by their ids.
+/// Some of the runs that were requested by their ids.
 struct RunSummaries {
   std::vector<RunSummary> runs;  ///< those that are still there
   std::size_t asked = 0;         ///< how many of the ids were looked up
 };
 
-/// The ids of the runs of a page, and how many match in all.
+/// The ids of the runs of a page, and the number of all that match.
 struct RunIds {
   std::vector<std::string> ids;
   std::size_t total = 0;
 };
 
-/// Those passes of a run that worked for the output tokens first to last, in one phase or in all.
-/// The prompt's own passes are token −1.
+/// The passes of a run that worked for the output tokens first to last, in one phase or in all. The
+/// prompt's own passes are token −1.
 struct PassRange {
   std::optional<Phase> phase{};
   std::int32_t first = -1;
@@ -130,19 +133,19 @@ struct PassRange {
   }
 };
 
-/// What one operation took in one phase, over some passes.
+/// The sum of one operation in one phase, over some passes.
 struct OperationSum {
   Phase phase = Phase::decode;
   std::uint32_t operation = 0;  ///< index into OperationSums::operations
   std::size_t count = 0;
   Nanoseconds duration{0};
-  std::optional<Joules> energy;  ///< empty where a part of it is not known
+  std::optional<Joules> energy;  ///< empty if a part of it is unknown
 
   friend bool operator==(const OperationSum&, const OperationSum&) = default;
 };
 
 struct OperationSums {
-  std::vector<OperationInfo> operations;  ///< all that the run has
+  std::vector<OperationInfo> operations;  ///< all kinds that the run has
   std::vector<OperationSum> sums;         ///< by phase, then operation
 };
 
@@ -161,7 +164,7 @@ struct PowerPoint {
   friend bool operator==(const PowerPoint&, const PowerPoint&) = default;
 };
 
-/// Power of one domain against time. Where nothing was measured there is no point: absent is never
+/// Power of one domain over time. There is no point where nothing was measured: absent is never
 /// zero.
 struct PowerSeries {
   std::string domain;
@@ -172,21 +175,21 @@ struct PowerSeries {
 
 struct PowerTimeline {
   std::vector<PowerSeries> domains;
-  std::vector<PowerPoint> total;  ///< of the roots, where all of them were measured
+  std::vector<PowerPoint> total;  ///< sum of the roots, where all of them were measured
 };
 
-/// What the components of the layers took, over all passes.
+/// The sums of each component in each layer, over all passes.
 struct LayerComponentMatrix {
   struct Cell {
     std::size_t count = 0;  ///< passes
     Nanoseconds duration{0};
-    std::optional<Joules> energy;  ///< empty where a part of it is not known; likewise below
+    std::optional<Joules> energy;  ///< empty if a part of it is unknown, as below
     std::optional<Joules> dynamic_energy;
     std::optional<double> flops;
     std::optional<double> bytes;
   };
   std::vector<std::int32_t> layers;        ///< ascending; OperationInfo::kNoLayer first
-  std::vector<std::string> components;     ///< in the order in which the run has them
+  std::vector<std::string> components;     ///< in the order of the run
   std::vector<std::optional<Cell>> cells;  ///< by layer, then component; empty: not in that layer
 
   [[nodiscard]] const std::optional<Cell>& at(std::size_t layer, std::size_t component) const {

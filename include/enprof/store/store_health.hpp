@@ -1,4 +1,4 @@
-// How the store is doing, for the log and for whoever asks after its health.
+// The state of the store, for the log and the health report.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -12,11 +12,11 @@
 
 namespace enprof {
 
-/// Whether writing is tried at all.
+/// Whether writes are attempted.
 enum class BreakerState : std::uint8_t {
-  closed,     ///< all is well, or has not failed often enough
-  open,       ///< it failed too often: it is left alone for a while
-  half_open,  ///< the while is over: the next write is the probe
+  closed,     ///< working, or not enough failures in a row
+  open,       ///< too many failures: writes are paused
+  half_open,  ///< the pause is over: the next write is the probe
 };
 [[nodiscard]] ENPROF_API std::string_view to_string(BreakerState state) noexcept;
 
@@ -24,11 +24,11 @@ struct StoreHealth {
   BreakerState state = BreakerState::closed;
   std::size_t failures_in_a_row = 0;
   Nanoseconds retry_in{0};          ///< open: until the next probe
-  std::optional<Error> last_error;  ///< of the failures in a row; empty while there are none
-  /// Of the last attempt to read, where that failed. It opens no breaker: a reader waits for its
-  /// answer and may ask again.
+  std::optional<Error> last_error;  ///< the last of the failures in a row; empty if there are none
+  /// The error of the last read, if it failed. Read errors do not open the breaker: a reader waits
+  /// for its answer and may ask again.
   std::optional<Error> read_error{};
-  std::size_t unsaved_runs = 0;  ///< that are over, and in memory until they can be saved
+  std::size_t unsaved_runs = 0;  ///< finished runs in memory that could not be saved yet
 };
 
 }  // namespace enprof

@@ -12,7 +12,7 @@
 namespace enprof {
 namespace {
 
-/// Sums are made in so many parts, so that the compiler may use vector instructions.
+/// Sums are computed in this many parts, so that the compiler can use vector instructions.
 constexpr std::size_t kLanes = 8;
 
 struct Parameters {
@@ -56,7 +56,7 @@ float slope_of(std::size_t head, std::size_t heads, float max_bias) {
                       : std::pow(base(max_bias / 2.0F), static_cast<float>(2 * (head - power) + 1));
 }
 
-/// Scores become weights; `sink` takes part of the sum and has no position.
+/// Turns scores into weights; `sink` adds to the sum and has no position.
 void softmax(std::span<float> row, float sink) {
   const float highest = std::max(*std::ranges::max_element(row), sink);
   if (highest == -std::numeric_limits<float>::infinity()) {

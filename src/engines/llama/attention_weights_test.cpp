@@ -15,7 +15,7 @@
 namespace enprof {
 namespace {
 
-constexpr std::int64_t kWidth = 20;  // no multiple of what is summed at a time
+constexpr std::int64_t kWidth = 20;  // not a multiple of the number of lanes
 
 struct Shape {
   std::string name;
@@ -28,16 +28,16 @@ struct Shape {
   bool sinks = false;
   ggml_type key_type = GGML_TYPE_F16;
 };
-// So that a failing test says which.
+// Names the case of a failing test.
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.name; }
 
-/// Against ggml's own softmax of the scores, which it writes down.
+/// Compares with ggml's own softmax of the scores, which it stores.
 class AttentionWeightsTest : public ::testing::TestWithParam<Shape> {
  protected:
   AttentionWeightsTest()
       : context_(ggml_init({.mem_size = 16U << 20U, .mem_buffer = nullptr, .no_alloc = false})) {}
 
-  /// Numbers that repeat but do not look alike.
+  /// Reproducible numbers without a pattern.
   ggml_tensor* filled(ggml_type type, std::vector<std::int64_t> shape, float size) {
     ggml_tensor* tensor =
         ggml_new_tensor(context_.get(), type, static_cast<int>(shape.size()), shape.data());
@@ -53,7 +53,7 @@ class AttentionWeightsTest : public ::testing::TestWithParam<Shape> {
     return tensor;
   }
 
-  /// Query i may see all but the last few positions, one more each.
+  /// Query i may see all but the last few positions; each query sees one more.
   ggml_tensor* causal_mask(const Shape& shape, ggml_type type) {
     ggml_tensor* mask = ggml_new_tensor_2d(context_.get(), type, shape.positions, shape.queries);
     for (std::int64_t query = 0; query < shape.queries; ++query) {
@@ -81,7 +81,7 @@ TEST_P(AttentionWeightsTest, AreThoseOfTheSoftmax) {
   const Shape& shape = GetParam();
   ggml_context* const ggml = context_.get();
   ggml_tensor* const query =
-      filled(GGML_TYPE_F32, {kWidth, shape.heads, shape.queries}, 4.0F);  // as llama.cpp has it
+      filled(GGML_TYPE_F32, {kWidth, shape.heads, shape.queries}, 4.0F);  // as in llama.cpp
   ggml_tensor* const key = filled(shape.key_type, {kWidth, shape.key_heads, shape.positions}, 4.0F);
   ggml_tensor* const value =
       filled(GGML_TYPE_F16, {kWidth, shape.key_heads, shape.positions}, 1.0F);

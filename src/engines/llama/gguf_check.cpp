@@ -35,7 +35,7 @@ constexpr std::size_t kFirstBytes = 64;
 
 using FilePtr = std::unique_ptr<std::FILE, decltype([](std::FILE* file) { std::fclose(file); })>;
 
-/// The beginning of a file that is not GGUF, and what it is then.
+/// The first bytes of a format that is not GGUF, with its name.
 struct KnownFormat {
   std::string_view magic;
   std::string_view name;
@@ -110,8 +110,8 @@ fs::path opened_as(const fs::path& path, const OpenAs& open_as) {
   return open_as ? open_as(path) : path;
 }
 
-/// Whether the file can be opened at all; the file where it can. Here as below it is opened by
-/// `opened`, and messages call it `path`.
+/// Opens the file, or returns the error. Here and below, a file is opened by the path `opened`, and
+/// messages call it `path`.
 Result<FilePtr> open_model(const fs::path& path, const fs::path& opened) {
   std::error_code error;
   const fs::file_status status = fs::status(opened, error);
@@ -123,8 +123,8 @@ Result<FilePtr> open_model(const fs::path& path, const fs::path& opened) {
   }
   if (error) {
     return fail(error_code_from_errno(error.value()),
-                fmt::format("Cannot look at {}: {}", path.string(), error.message()),
-                "Check the path and your rights on its directories.");
+                fmt::format("Cannot access {}: {}", path.string(), error.message()),
+                "Check the path and your rights to its directories.");
   }
   if (fs::is_directory(status)) {
     return directory_error(path);
@@ -150,7 +150,7 @@ Result<void> check_beginning(const fs::path& path, std::FILE* file) {
   const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file);
   if (std::ferror(file) != 0) {
     return fail(ErrorCode::io, fmt::format("Cannot read {}", path.string()),
-                "Check the disk that it lies on.");
+                "Check the file's disk.");
   }
   const std::string_view head(buffer.data(), count);
   if (head.empty()) {
@@ -184,7 +184,7 @@ Result<void> check_beginning(const fs::path& path, std::FILE* file) {
   return {};
 }
 
-/// Whether llama.cpp's gguf reader stopped because the file did, rather than over what it read.
+/// Whether llama.cpp's gguf reader failed because the file ended, not because of its content.
 bool ran_out(const LlamaLogCapture& log) {
   return std::ranges::all_of(log.lines(), [](const std::string& line) {
     return line.find("failed to read ") != std::string::npos ||
@@ -202,9 +202,10 @@ Result<GgufMetadata> read_metadata(const fs::path& path, const fs::path& opened)
     return GgufMetadata(GgufPtr(*gguf));
   }
   if (gguf && ran_out(log)) {
-    return fail(ErrorCode::corrupt,
-                fmt::format("{} ends within its metadata, or they are damaged", path.string()),
-                std::string(kDownloadAgain));
+    return fail(
+        ErrorCode::corrupt,
+        fmt::format("{} ends within its metadata, or its metadata are damaged", path.string()),
+        std::string(kDownloadAgain));
   }
   const std::string reason = gguf ? log.reason() : gguf.error().message;
   return fail(ErrorCode::corrupt,
@@ -212,7 +213,7 @@ Result<GgufMetadata> read_metadata(const fs::path& path, const fs::path& opened)
               std::string(kDownloadAgain));
 }
 
-/// Bytes of the tensors, where the file holds them all.
+/// The size of the tensors in bytes; an error if the file does not contain all of them.
 Result<std::uint64_t> check_tensors(const fs::path& path, const gguf_context* gguf,
                                     std::uint64_t file_bytes) {
   std::uint64_t end = 0;
@@ -261,7 +262,7 @@ Result<CheckedPart> check_part(const fs::path& path, const OpenAs& open_as) {
   const std::uint64_t file_bytes = fs::file_size(opened, error);
   if (error) {
     return fail(error_code_from_errno(error.value()),
-                fmt::format("Cannot look at {}: {}", path.string(), error.message()));
+                fmt::format("Cannot access {}: {}", path.string(), error.message()));
   }
   Result<GgufMetadata> metadata = read_metadata(path, opened);
   if (!metadata) {
@@ -294,7 +295,7 @@ Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
   if (!first) {
     return std::unexpected(first.error());
   }
-  // Later parts of a split model say nothing but that.
+  // A later part of a split model says only that it is one.
   Result<std::vector<fs::path>> parts = split_paths(path, first->metadata);
   if (!parts) {
     return std::unexpected(parts.error());
@@ -302,7 +303,7 @@ Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
   if (first->metadata.architecture().empty()) {
     return fail(
         ErrorCode::corrupt,
-        fmt::format("{} does not say its architecture (general.architecture)", path.string()),
+        fmt::format("{} does not name its architecture (general.architecture)", path.string()),
         "It may be an adapter or a part of something else: pass the model itself.");
   }
   if (auto sound = check_hyperparameters(path, first->metadata); !sound) {

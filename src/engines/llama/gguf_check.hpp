@@ -1,4 +1,4 @@
-// Looks at a model file before llama.cpp does, so that a bad one gets one clear answer.
+// Checks a model file before llama.cpp reads it, so that a bad file gives one clear error.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -15,30 +15,30 @@
 
 namespace enprof {
 
-/// A model whose every part is there, readable and as long as its header says.
+/// A model whose parts all exist, can be read, and are as long as their headers say.
 struct CheckedModel {
   std::vector<std::filesystem::path> parts;  ///< one, or all parts of a split model in order
   GgufMetadata metadata;                     ///< of the first part
   std::uint64_t file_bytes = 0;              ///< of all parts
   std::uint64_t weight_bytes = 0;            ///< of all tensors
-  /// Positions that the model has an embedding for, where it looks them up in a table; empty where
-  /// it works them out (rotary and the like).
+  /// Positions for which the model has an embedding, if it looks them up in a table; empty if it
+  /// computes positions (rotary and similar).
   std::optional<int> learned_positions{};
-  Nanoseconds duration{0};  ///< that it took to look at it: a part of the time to load it
+  Nanoseconds duration{0};  ///< of the check: a part of the load time
 };
 
-/// The tensor that has them.
+/// The tensor with the embeddings of positions.
 inline constexpr const char* kPositionTable = "position_embd.weight";
 
-/// Reads the header of each part, never the weights. Errors: not_found, permission_denied,
+/// Reads the header of each part, not the weights. Errors: not_found, permission_denied,
 /// invalid_argument (a directory, a device, a later part of a split model), malformed (not GGUF),
 /// unsupported (a version of GGUF that llama.cpp does not read; a file without weights), corrupt
-/// (empty, truncated, metadata that contradict themselves).
+/// (empty, truncated, contradictory metadata).
 [[nodiscard]] Result<CheckedModel> check_model(const std::filesystem::path& path,
                                                const OpenAs& open_as = {});
 
-/// Error too_large where `needed` bytes do not fit into `available`; no answer about the memory is
-/// no error. `what` names the bytes in the message: "the weights of model.gguf".
+/// Error too_large if `needed` bytes do not fit into `available`; if that is unknown, there is no
+/// error. `what` names the bytes in the message: "the weights of model.gguf".
 [[nodiscard]] Result<void> check_fits_memory(const std::string& what, std::uint64_t needed,
                                              std::optional<std::uint64_t> available,
                                              const std::string& hint);

@@ -58,7 +58,7 @@ std::string small_gguf(const std::string& more_keys = "", std::int64_t more = 0)
   return text + std::string(64 * sizeof(float), 'w');
 }
 
-/// A part of a split model with one tensor, as gguf-split writes it: all keys are in the first one.
+/// A part of a split model with one tensor, as gguf-split writes it: only the first has all keys.
 std::string part_of_model(std::uint16_t number, std::uint16_t count, std::int32_t tensors,
                           std::string_view tensor) {
   const std::string split = short_key("split.no", number) + short_key("split.count", count) +
@@ -121,7 +121,7 @@ TEST_F(GgufCheck, UnreadableFile) {
   if (!testing::Unprivileged::works()) {
     GTEST_SKIP() << "root may read everything, and this process cannot become another user";
   }
-  const testing::TempDir directory;  // that user's
+  const testing::TempDir directory;  // owned by that user
   const auto path = directory.write("m.gguf", small_gguf());
   fs::permissions(path, fs::perms::none);
   EXPECT_EQ(error_at(path).code, ErrorCode::permission_denied);
@@ -261,7 +261,7 @@ TEST_F(GgufCheck, ALaterPartNamesTheFirst) {
   directory_.write(first.filename().c_str(), part_of_model(0, 2, 2, "a"));
   EXPECT_THAT(error_at(later).hint, HasSubstr("Pass the first part: -m '" + first.string() + "'"));
 
-  // Called otherwise: what it is stands in it.
+  // Another name: the file itself says which part it is.
   const Error renamed = error_of(part_of_model(1, 2, 2, "b"), "second.gguf");
   EXPECT_EQ(renamed.code, ErrorCode::invalid_argument);
   EXPECT_THAT(renamed.hint, HasSubstr("Pass the first part: -m '" + first.string() + "'"));
@@ -287,10 +287,10 @@ TEST_F(GgufCheck, AFirstPartOfAnotherNameSaysHowToNameIt) {
 TEST_F(GgufCheck, PartsOfOtherModelsAreRefused) {
   const auto first = directory_.write("m-00001-of-00002.gguf", part_of_model(0, 2, 2, "a"));
   const std::array<std::pair<std::string, const char*>, 6> cases{{
-      {small_gguf(), "no part of a split model"},
+      {small_gguf(), "not a part of a split model"},
       {part_of_model(0, 2, 2, "b"), "it says part 1 of 2"},
       {part_of_model(1, 3, 2, "b"), "it says part 2 of 3"},
-      {part_of_model(1, 2, 5, "b"), "tensors in all"},
+      {part_of_model(1, 2, 5, "b"), "tensors in total"},
       {part_of_model(1, 2, 2, "a"), "both have the tensor a"},
       {part_of_model(9, 2, 2, "a"), "it says part 10 of 2"},
   }};

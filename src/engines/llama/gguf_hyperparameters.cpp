@@ -19,7 +19,7 @@ constexpr const char* kOtherConversion =
     "The file is damaged or was made by a faulty converter: download it again, or use another "
     "conversion of the model.";
 
-/// Whole numbers, by the key without its architecture, and what they may be where they are given.
+/// Whole numbers: the key without its architecture, and the range that the value must be in.
 struct Range {
   std::string_view key;
   std::int64_t least;
@@ -52,7 +52,7 @@ constexpr std::array kRanges{
     Range{"expert_used_count", 0, kMostExperts},
     Range{"expert_feed_forward_length", 0, kAny},
     Range{"experts_per_group", 1, kAny},
-    // Layers are counted by these: llama.cpp divides by them.
+    // llama.cpp divides by these.
     Range{"full_attention_interval", 1, kAny},
     Range{"interleave_moe_layer_step", 0, kAny},
     Range{"ssm.conv_kernel", 1, kAny},
@@ -67,8 +67,7 @@ constexpr std::array kRanges{
     Range{"attn_res.block_size", 1, kAny},
 };
 
-/// Reads a model's values and finds what is wrong with them, in the order in which it is to be
-/// told.
+/// Checks a model's values one after the other and returns the first error.
 class Hyperparameters {
  public:
   Hyperparameters(const std::filesystem::path& path, const GgufMetadata& metadata)
@@ -100,7 +99,7 @@ class Hyperparameters {
     return values.empty() ? std::nullopt : std::optional(*std::ranges::max_element(values));
   }
 
-  /// Of all keys of the architecture: no hyper-parameter is NaN or infinite.
+  /// Checks all keys of the architecture: no hyper-parameter may be NaN or infinite.
   [[nodiscard]] Result<void> check_reals() const {
     const gguf_context* const gguf = metadata_.gguf();
     const std::string prefix = own("");
@@ -141,7 +140,7 @@ class Hyperparameters {
     return {};
   }
 
-  /// Whether layers remember in another way than by attention.
+  /// Whether layers have a state other than the KV cache.
   [[nodiscard]] bool has_states() const {
     return metadata_.has(own("ssm.inner_size")) || metadata_.has(own("ssm.conv_kernel")) ||
            metadata_.has(own("wkv.head_size")) || metadata_.has(own("shortconv.l_cache"));
@@ -151,7 +150,7 @@ class Hyperparameters {
     const auto heads = metadata_.integers(own("attention.head_count"));
     auto kv_heads = metadata_.integers(own("attention.head_count_kv"));
     if (heads.empty()) {
-      return {};  // llama.cpp says itself that it is missing
+      return {};  // llama.cpp itself reports that it is missing
     }
     if (heads.size() == 1 && heads.front() == 0 && !has_states()) {
       return refuse(own("attention.head_count"), "0", "1 or more");

@@ -125,7 +125,8 @@ INSTANTIATE_TEST_SUITE_P(Values, HyperparametersAccepted,
                                            real("attention.layer_norm_rms_epsilon", 0.0F),
                                            real("rope.scaling.factor", 0.0F),
                                            number("attention.sliding_window", 0),
-                                           // Layers without attention, as Deci's and hybrids' have.
+                                           // Layers without attention, as in Deci and hybrid
+                                           // models.
                                            list("attention.head_count_kv", {2, 0}),
                                            [](gguf_context* gguf) {
                                              number("attention.head_count", 0)(gguf);

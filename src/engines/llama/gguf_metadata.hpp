@@ -1,4 +1,4 @@
-// The keys of a GGUF file, read without trusting their types.
+// Reads the keys of a GGUF file without trusting their types.
 #pragma once
 
 #include "engines/llama/llama_handles.hpp"
@@ -11,8 +11,8 @@
 
 namespace enprof {
 
-/// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. gguf's own getters abort
-/// where a key has another type than the caller thinks; these give nothing instead.
+/// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. gguf's own getters abort if a
+/// key has another type than the caller expects; these return empty values instead.
 class GgufMetadata {
  public:
   explicit GgufMetadata(GgufPtr gguf) noexcept : gguf_(std::move(gguf)) {}
@@ -20,15 +20,15 @@ class GgufMetadata {
   [[nodiscard]] bool has(const std::string& key) const;
   [[nodiscard]] std::optional<std::string> text(const std::string& key) const;
   [[nodiscard]] std::optional<bool> boolean(const std::string& key) const;
-  /// Of any integer type that fits.
+  /// The value of a key of any integer type, if it fits.
   [[nodiscard]] std::optional<std::int64_t> integer(const std::string& key) const;
-  /// An array of integers, or one integer as an array of one; empty where it is neither.
+  /// An array of integers, or one integer as an array of one; empty for other types.
   [[nodiscard]] std::vector<std::int64_t> integers(const std::string& key) const;
 
-  /// The same of floating-point numbers.
+  /// The same for floating-point numbers.
   [[nodiscard]] std::vector<double> reals(const std::string& key) const;
 
-  /// general.architecture; empty where it is missing.
+  /// general.architecture; empty if it is missing.
   [[nodiscard]] std::string architecture() const;
   /// "llama.block_count" for "block_count".
   [[nodiscard]] std::string own_key(std::string_view key) const;

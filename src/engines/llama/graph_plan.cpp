@@ -1,6 +1,7 @@
 #include "engines/llama/graph_plan.hpp"
 
 #include "engines/llama/node_work.hpp"
+#include "profile/component_plan.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +16,7 @@
 namespace enprof {
 namespace {
 
-/// How far after a norm its multiplication is looked for.
+/// How many nodes after a norm its multiplication is searched for.
 constexpr std::size_t kNormReach = 3;
 constexpr std::string_view kPostAttentionNorm = "post_attention_norm";
 
@@ -37,7 +38,7 @@ bool is_norm(const ggml_tensor& node) noexcept {
          node.op == GGML_OP_L2_NORM;
 }
 
-/// The tensor whose memory it is.
+/// The tensor that owns the memory.
 const ggml_tensor& root_of(const ggml_tensor& tensor) noexcept {
   return tensor.view_src != nullptr ? *tensor.view_src : tensor;
 }
@@ -58,7 +59,7 @@ std::string_view weight_of(const ggml_tensor& node) noexcept {
   return {};
 }
 
-/// The state that a node writes or moves.
+/// The name of the state that a node writes or moves.
 std::string_view cache_of(const ggml_tensor& node) noexcept {
   if (node.view_src != nullptr && std::string_view(node.view_src->name).starts_with("cache_")) {
     return node.view_src->name;
@@ -77,7 +78,7 @@ bool selects_outputs(const ggml_tensor& node) noexcept {
          std::string_view(node.src[1]->name) == "out_ids";
 }
 
-/// Whether a node only moves what another has made.
+/// Whether a node only moves the result of another node.
 bool passes_on(const ggml_tensor& node) noexcept {
   return is_empty(node) || node.op == GGML_OP_CONT || node.op == GGML_OP_DUP ||
          node.op == GGML_OP_CPY || selects_outputs(node);
@@ -99,7 +100,7 @@ bool can_fuse(const ggml_tensor& norm, const ggml_tensor& product) noexcept {
          weight.nb[0] == sizeof(float);
 }
 
-/// Identifies nodes in the order of the graph, remembering what each was.
+/// Identifies the nodes in the order of the graph, and keeps their identities.
 class Identifier {
  public:
   Identifier(GraphNodes nodes, PlanRoom& room)
@@ -116,7 +117,7 @@ class Identifier {
     }
   }
 
-  /// Of each node, once, in order.
+  /// Call this once for each node, in order.
   NodeIdentity next(std::size_t index) {
     const ggml_tensor& node = *nodes_[index];
     place_of_.emplace(address(node), static_cast<std::uint32_t>(index));
@@ -129,7 +130,7 @@ class Identifier {
     previous_layer_ = identity.layer;
     made_[index] = identity;
     if (passes_on(node) && facts.cache.empty()) {
-      // Those that come after it see through it; it itself is what it is.
+      // Later nodes see through it to its source; the node itself keeps its own identity.
       made_[index] = source(node);
       made_[index].layer = identity.layer;
     }
@@ -141,7 +142,7 @@ class Identifier {
     return reinterpret_cast<std::uintptr_t>(&tensor);
   }
 
-  /// What a tensor was made as; null where no operation made it.
+  /// The identity of the operation that made a tensor; null if there is none.
   [[nodiscard]] const NodeIdentity* made(const ggml_tensor* tensor) const {
     const auto place = tensor == nullptr ? place_of_.end() : place_of_.find(address(*tensor));
     return place == place_of_.end() ? nullptr : &made_[place->second];
@@ -176,7 +177,7 @@ class Identifier {
     return facts;
   }
 
-  /// Of the multiplication that a norm is for.
+  /// The weight of the multiplication after a norm.
   [[nodiscard]] std::string_view weight_after(std::size_t index) const {
     const std::size_t end = std::min(nodes_.size(), index + 1 + kNormReach);
     for (std::size_t i = index + 1; i < end; ++i) {
@@ -191,8 +192,8 @@ class Identifier {
 
   GraphNodes nodes_;
   std::vector<NodeIdentity>& made_;                                     // by node
-  boost::unordered_flat_map<std::uintptr_t, std::uint32_t>& place_of_;  // among the nodes so far
-  std::vector<std::string_view> weights_;                               // by node; empty: none
+  boost::unordered_flat_map<std::uintptr_t, std::uint32_t>& place_of_;  // of the nodes so far
+  std::vector<std::string_view> weights_;                               // by node; may be empty
   std::set<std::int32_t> norm_after_attention_;                         // layers
   std::int32_t previous_layer_ = OperationInfo::kNoLayer;
 };
@@ -208,14 +209,6 @@ void describe(const ggml_tensor& node, NodeIdentity identity, OperationInfo& inf
 void set_work(OperationInfo& info, const OperationWork& work) {
   info.flops = work.flops;
   info.bytes = work.bytes;
-}
-
-bool same_component(const OperationInfo& a, const OperationInfo& b) {
-  return a.layer == b.layer && a.component == b.component;
-}
-
-std::optional<double> sum(std::optional<double> a, std::optional<double> b) {
-  return a && b ? std::optional(*a + *b) : std::nullopt;
 }
 
 }  // namespace
@@ -236,7 +229,7 @@ std::vector<bool> find_fused(GraphNodes nodes) {
       if (source == nullptr || source->op != GGML_OP_RMS_NORM) {
         continue;
       }
-      // Most are used right away.
+      // Most norms are used right away.
       auto latest_first = norms | std::views::reverse;
       const auto found = std::ranges::find(latest_first, source, &Norm::tensor);
       if (found != latest_first.end()) {
@@ -286,7 +279,7 @@ PlanRoom::PlanRoom(std::size_t graphs, std::size_t nodes) : made(nodes) {
     add(nodes);
   }
   place_of.reserve(nodes);
-  // To touch its memory; a plan clears it before use.
+  // Writes to the memory; a plan clears it before use.
   for (std::size_t i = 0; i < nodes; ++i) {
     place_of.emplace(i, 0);
   }
@@ -327,36 +320,13 @@ GraphPlan plan_graph(GraphNodes nodes, bool fusion, PlanRoom& room) {
     }
     graph.nodes.push_back(static_cast<std::uint32_t>(i));
   }
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    if (i + 1 == operations.size() || !same_component(operations[i], operations[i + 1])) {
-      graph.component_ends.push_back(static_cast<std::uint32_t>(i));
-    }
-  }
+  add_component_ends(graph.plan, graph.component_ends);
   return graph;
 }
 
-OperationPlan merge_components(const OperationPlan& plan, std::span<const std::uint32_t> ends) {
-  OperationPlan merged;
-  std::size_t begin = 0;
-  for (const std::uint32_t end : ends) {
-    const auto operations = std::span(plan.operations).subspan(begin, end + 1 - begin);
-    OperationInfo info = *std::ranges::max_element(
-        operations, {},
-        [](const OperationInfo& operation) { return operation.flops.value_or(0.0); });
-    info.flops = info.bytes = 0.0;
-    for (const OperationInfo& operation : operations) {
-      info.flops = sum(info.flops, operation.flops);
-      info.bytes = sum(info.bytes, operation.bytes);
-    }
-    merged.operations.push_back(std::move(info));
-    begin = end + 1;
-  }
-  return merged;
-}
-
 std::uint64_t node_fingerprint(const ggml_tensor& node) noexcept {
-  // A sum of products with odd constants, one a field: two nodes that differ in a field agree only
-  // where differences in others make up for it. Independent products cost a few nanoseconds.
+  // A sum of products with odd constants, one for each field. Two nodes that differ agree only if
+  // the differences of several fields cancel out. Independent products cost a few nanoseconds.
   constexpr std::array<std::uint64_t, 9> kOdd{
       0x9E3779B97F4A7C15U, 0xC2B2AE3D27D4EB4FU, 0x165667B19E3779F9U,
       0xD6E8FEB86659FD93U, 0xA0761D6478BD642FU, 0xE7037ED1A0B428DBU,

@@ -2,6 +2,7 @@
 
 #include "engines/llama/llama_handles.hpp"
 #include "engines/llama/tiny_model_test_support.hpp"
+#include "profile/component_plan.hpp"
 #include "support/temp_dir.hpp"
 
 #include <gmock/gmock.h>
@@ -24,11 +25,11 @@ constexpr std::int32_t kNone = OperationInfo::kNoLayer;
 struct Evaluated {
   GraphPlan plan;
   std::size_t nodes = 0;
-  std::size_t expected = 0;  ///< stamps
+  std::size_t expected = 0;  ///< number of stamps
   std::size_t stamps = 0;
 };
 
-/// A model and a context that shows its graphs.
+/// A model and a context whose graphs can be examined.
 class Model {
  public:
   explicit Model(SynthOptions options, bool flash_attention = true) {
@@ -80,7 +81,7 @@ SynthOptions shape_of(const testing::TempDir& directory, const std::string& arch
   return options;
 }
 
-/// Components of one layer in the order in which they run, each as often as it comes.
+/// The components of one layer in the order in which they run, with repetitions.
 std::vector<std::string> components_of(const OperationPlan& plan, std::int32_t layer) {
   std::vector<std::string> components;
   for (const OperationInfo& operation : plan.operations) {
@@ -224,7 +225,7 @@ struct Architecture {
   Components outside{"embedding", "final_norm", "lm_head"};
   int experts = 0;
 };
-// So that a failing test says which.
+// Names the case of a failing test.
 std::ostream& operator<<(std::ostream& out, const Architecture& architecture) {
   return out << architecture.name;
 }
@@ -240,7 +241,7 @@ TEST_P(GraphPlanArchitecture, NamesEveryOperation) {
   const Evaluated decode = model.decode(1);
   EXPECT_THAT(components_of(decode.plan.plan, 0), ElementsAreArray(GetParam().layer));
   EXPECT_THAT(components_of(decode.plan.plan, kNone), ElementsAreArray(GetParam().outside));
-  // The last layer keeps the rows that an output is wanted of, and is otherwise like the others.
+  // The last layer selects the rows that need an output; otherwise it is like the others.
   Components last = components_of(decode.plan.plan, 2);
   std::erase(last, "get_rows");
   const auto repeated = std::ranges::unique(last);
@@ -259,7 +260,7 @@ TEST_P(GraphPlanArchitecture, NamesEveryOperation) {
 
 TEST_P(GraphPlanArchitecture, ForeseesEveryStamp) {
   Model model(shape_of(directory_, GetParam().architecture, GetParam().experts));
-  for (const int count : {7, 32, 1, 1, 200, 200, 1}) {  // beyond 256 positions, too
+  for (const int count : {7, 32, 1, 1, 200, 200, 1}) {  // also beyond 256 positions
     const Evaluated evaluated = model.decode(count);
     EXPECT_EQ(evaluated.expected, evaluated.stamps) << count << " tokens";
     EXPECT_THAT(evaluated.plan.plan.operations, SizeIs(evaluated.stamps)) << count << " tokens";
@@ -383,10 +384,10 @@ TEST_F(GraphPlanTest, FingerprintsKnowAGraphAgain) {
   EXPECT_NE(fingerprints(2), first);
   EXPECT_EQ(fingerprints(1), first);
   model.decode(300);
-  EXPECT_NE(fingerprints(1), first);  // more of the cache is looked at
+  EXPECT_NE(fingerprints(1), first);  // more of the cache is read
 }
 
-/// Graphs made by hand, to try what models do not have.
+/// Graphs made by hand, for cases that models do not have.
 class FusionTest : public ::testing::Test {
  protected:
   FusionTest()

@@ -31,7 +31,7 @@ constexpr std::array kSettings{
                   .is_flag = true},
 };
 
-/// NAME-00002-of-00003: it is run by its first part.
+/// NAME-00002-of-00003: such a model is loaded by its first part.
 bool is_later_part(std::string_view stem) {
   constexpr std::string_view kShape = "-00000-of-00000";
   if (stem.size() <= kShape.size()) {
@@ -51,8 +51,8 @@ std::int64_t value_of(const LoadRequest& request, std::string_view name) {
              : std::ranges::find(kSettings, name, &EngineSetting::name)->usual;
 }
 
-struct LlamaGlance final : ModelGlance {
-  explicit LlamaGlance(LlamaModelFile opened) : file(std::move(opened)) {
+struct LlamaHeader final : ModelHeader {
+  explicit LlamaHeader(LlamaModelFile opened) : file(std::move(opened)) {
     trained_context = file.trained_context();
   }
   LlamaModelFile file;
@@ -69,6 +69,10 @@ class LlamaModel final : public LoadedModel {
   Result<GenerateResult> generate(RunScope& run, const GenerateOptions& options) override {
     return engine_.generate(run, options);
   }
+  int threads(int chosen) const noexcept override { return engine_.threads(chosen); }
+  Result<std::unique_ptr<ComponentReplay>> prepare_replay(const ReplayOptions& options) override {
+    return engine_.prepare_replay(options);
+  }
 
  private:
   LlamaEngine engine_;
@@ -84,12 +88,13 @@ class Llama final : public Engine {
            !is_later_part(std::string_view{name}.substr(0, name.size() - kSuffix.size()));
   }
   std::span<const EngineSetting> settings() const noexcept override { return kSettings; }
-  Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path& path) const override {
+  Result<std::unique_ptr<ModelHeader>> read_header(
+      const std::filesystem::path& path) const override {
     auto file = LlamaModelFile::open(path);
     if (!file) {
       return std::unexpected(std::move(file.error()));
     }
-    return std::make_unique<LlamaGlance>(*std::move(file));
+    return std::make_unique<LlamaHeader>(*std::move(file));
   }
   Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {
     LoadOptions options{.gpu_layers = static_cast<int>(value_of(request, kGpuLayers)),
@@ -100,8 +105,8 @@ class Llama final : public Engine {
     if (request.progress) {
       options.progress = [&](float share) { request.progress(static_cast<double>(share)); };
     }
-    auto* const glance = dynamic_cast<LlamaGlance*>(request.glance.get());
-    auto engine = glance != nullptr ? LlamaEngine::load(std::move(glance->file), options)
+    auto* const header = dynamic_cast<LlamaHeader*>(request.header.get());
+    auto engine = header != nullptr ? LlamaEngine::load(std::move(header->file), options)
                                     : LlamaEngine::load(request.path, options);
     if (!engine) {
       return std::unexpected(std::move(engine.error()));

@@ -1,4 +1,4 @@
-// llama.cpp among the engines.
+// The llama.cpp engine.
 #pragma once
 
 #include "engines/engine.hpp"

@@ -3,6 +3,7 @@
 #include "base/format_bytes.hpp"
 #include "base/log.hpp"
 #include "base/utf8.hpp"
+#include "engines/llama/llama_component_replay.hpp"
 #include "engines/llama/llama_engine_impl.hpp"
 #include "engines/llama/llama_facts.hpp"
 #include "engines/llama/llama_generation.hpp"
@@ -37,7 +38,7 @@ bool on_progress(float done, void* user_data) {
     try {
       progress.options.progress(done);
     } catch (...) {
-      progress.failed = true;  // a progress bar that fails does not fail the load
+      progress.failed = true;  // a failing progress bar must not fail the load
     }
   }
   return !progress.options.stop.stop_requested();
@@ -52,7 +53,7 @@ std::unexpected<Error> load_error(const std::filesystem::path& path, const std::
     return fail(
         ErrorCode::unsupported,
         fmt::format("llama.cpp v{} cannot load {}: {}", llama_version(), path.string(), reason),
-        "The model is newer than this build, or no language model: build enprof with a "
+        "The model is newer than this build, or not a language model: build enprof with a "
         "newer llama.cpp.");
   }
   constexpr std::array kNoMemory{"unable to allocate", "failed to allocate", "bad_alloc",
@@ -60,17 +61,18 @@ std::unexpected<Error> load_error(const std::filesystem::path& path, const std::
   if (std::ranges::any_of(
           kNoMemory, [&](const char* words) { return reason.find(words) != std::string::npos; })) {
     return fail(ErrorCode::too_large,
-                fmt::format("There is no memory for {}: {}", path.string(), reason),
+                fmt::format("Not enough memory for {}: {}", path.string(), reason),
                 "Offload fewer layers (-ngl), or use a smaller quantization of the model.");
   }
-  return fail(ErrorCode::corrupt,
-              fmt::format("llama.cpp cannot load {}: {}", path.string(),
-                          reason.empty() ? "it gave no reason" : reason),
-              "Download the model again, or another conversion of it; -vv shows all that llama.cpp "
-              "says.");
+  return fail(
+      ErrorCode::corrupt,
+      fmt::format("llama.cpp cannot load {}: {}", path.string(),
+                  reason.empty() ? "it gave no reason" : reason),
+      "Download the model again, or another conversion of it; -vv shows everything that llama.cpp "
+      "says.");
 }
 
-/// Empty where the model generates text from left to right.
+/// Empty if the model generates text from left to right.
 std::string why_not_generating(const GgufMetadata& metadata, const llama_model* model) {
   if (llama_model_has_encoder(model)) {
     return "it has an encoder";
@@ -100,7 +102,7 @@ llama_model* load_parts(const std::vector<std::filesystem::path>& parts, const O
   if (opened.size() == 1) {
     return llama_model_load_from_file(opened.front().c_str(), params);
   }
-  std::vector<const char*> names;  // llama.cpp would look for the parts by the first one's name
+  std::vector<const char*> names;  // llama.cpp would find the parts by the first one's name
   names.reserve(opened.size());
   for (const std::string& path : opened) {
     names.push_back(path.c_str());
@@ -116,7 +118,7 @@ std::size_t longest_piece(const llama_vocab* vocab) {
   return longest;
 }
 
-/// Counts the nodes of the graphs that a context computes; lets none of them be looked at.
+/// Counts the nodes of the graphs that a context computes.
 class GraphCounter {
  public:
   void attach(llama_context_params& params) noexcept {
@@ -129,7 +131,7 @@ class GraphCounter {
     };
     params.cb_eval_user_data = this;
   }
-  /// Before each graph.
+  /// Call this before each graph.
   void begin() noexcept { present_ = 0; }
   [[nodiscard]] std::size_t largest() const noexcept { return largest_; }
 
@@ -138,9 +140,9 @@ class GraphCounter {
   std::size_t largest_ = 0;
 };
 
-/// A pass over a batch and one over a single token, as prefill and decode make them. The first on
-/// this thread alone: a model on which llama.cpp asserts while it computes is then an error, and
-/// not the end of the program. Gives how many nodes their graphs have.
+/// Runs a pass over a batch and one over a single token, as prefill and decode do. The first pass
+/// uses only this thread: if llama.cpp asserts while it computes the model, this is then an error
+/// and does not end the program. Returns the number of nodes of their graphs.
 std::size_t warm_up(llama_model* model, int threads, const std::stop_token& stop) {
   constexpr std::uint32_t kPositions = 256;
   constexpr std::uint32_t kBatch = 8;
@@ -154,7 +156,7 @@ std::size_t warm_up(llama_model* model, int threads, const std::stop_token& stop
   counter.attach(params);
   const LlamaContextPtr context(llama_init_from_model(model, params));
   if (!context || llama_get_memory(context.get()) == nullptr) {
-    return 0;  // generate() says why
+    return 0;  // generate() will return the error
   }
   const llama_vocab* vocab = llama_model_get_vocab(model);
   const llama_token begin = std::max(llama_vocab_bos(vocab), 0);
@@ -291,7 +293,7 @@ const ModelFacts& LlamaEngine::facts() const noexcept { return impl_->facts; }
 
 std::size_t LlamaEngine::most_output_tokens(const GenerateOptions& options) const noexcept {
   const int context = options.context > 0 ? options.context : impl_->longest_context();
-  // The last token is not decoded any more, and a prompt has a token at least.
+  // The last token is not decoded, and a prompt has at least one token.
   return static_cast<std::size_t>(std::max(std::min(options.max_tokens, context), 0));
 }
 llama_model* LlamaEngine::model() const noexcept { return impl_->model.get(); }
@@ -313,7 +315,7 @@ Result<std::vector<LlamaEngine::Token>> LlamaEngine::tokenize(std::string_view t
                 "Shorten the prompt.");
   }
   return guarded([&] {
-    // A token stands for at least one byte, but for the special ones around the text.
+    // A token is at least one byte long, except for the special tokens around the text.
     std::vector<Token> tokens(text.size() + 8);
     const auto call = [&] {
       return llama_tokenize(impl_->vocab(), text.data(), static_cast<std::int32_t>(text.size()),
@@ -337,9 +339,10 @@ Result<std::string> LlamaEngine::apply_chat_template(std::string_view prompt) co
                 "Leave out --chat, or use an instruction-tuned model.");
   }
   if (const std::size_t zero = prompt.find('\0'); zero != std::string_view::npos) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("The prompt has a zero byte at offset {}: no chat message can", zero),
-                "Take it out, or leave out --chat.");
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("The prompt has a zero byte at offset {}, which no chat template allows", zero),
+        "Remove it, or leave out --chat.");
   }
   const std::string content(prompt);
   const llama_chat_message message{"user", content.c_str()};
@@ -375,10 +378,28 @@ Result<GenerateResult> LlamaEngine::generate(RunScope& run, const GenerateOption
     LlamaGeneration generation(*this, run, options);
     return generation.perform();
   } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::too_large, "There is no memory left to generate",
+    return fail(ErrorCode::too_large, "Not enough memory to generate",
                 "Pass a smaller --ctx, or fewer tokens with -n.");
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal, fmt::format("The generation failed: {}", error.what()));
+  }
+}
+
+int LlamaEngine::threads(int chosen) const noexcept { return chosen > 0 ? chosen : impl_->threads; }
+
+Result<std::unique_ptr<ComponentReplay>> LlamaEngine::prepare_replay(const ReplayOptions& options) {
+  if (impl_->offloaded) {
+    return fail(ErrorCode::unsupported,
+                fmt::format("The components of {} cannot be run alone: a GPU computes the model",
+                            impl_->facts.name),
+                "Pass -ngl 0 to compute on the CPU.");
+  }
+  ReplayOptions chosen = options;
+  chosen.threads = threads(options.threads);
+  try {
+    return LlamaComponentReplay::prepare(*impl_->model, impl_->longest_context(), chosen);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::too_large, "Not enough memory to run the model's components alone");
   }
 }
 

@@ -1,4 +1,4 @@
-// The inside of LlamaEngine, shared with LlamaGeneration.
+// The members of LlamaEngine, shared with LlamaGeneration.
 #pragma once
 
 #include "engines/llama/gguf_check.hpp"
@@ -19,12 +19,12 @@ struct LlamaEngine::Impl {
   ModelFacts facts;
   std::optional<int> learned_positions;  // see CheckedModel
   int threads = 1;
-  bool offloaded = false;                     // some of it lies in a GPU's memory
-  std::optional<std::uint64_t> memory_bytes;  // what the process may use
+  bool offloaded = false;                     // some layers lie in a GPU's memory
+  std::optional<std::uint64_t> memory_bytes;  // memory that the process may use
   std::size_t longest_piece = 0;              // bytes of the longest token's text
-  std::size_t graph_nodes = 0;                // as the warm-up saw them; 0 without one
+  std::size_t graph_nodes = 0;                // counted by the warm-up; 0 without one
 
-  /// As many positions as the model was trained with, and at most those that it has learned.
+  /// The positions that the model was trained with, but at most those that it has learned.
   [[nodiscard]] int longest_context() const noexcept {
     constexpr int kAny = std::numeric_limits<int>::max();
     return std::min(facts.context_trained.value_or(kAny), learned_positions.value_or(kAny));

@@ -33,7 +33,7 @@ class LlamaEngineTest : public ::testing::Test {
     EXPECT_TRUE(engine.has_value()) << engine.error().message;
     return std::move(*engine);
   }
-  /// A model with one key set to something else, weights as they were.
+  /// A model with one key changed; the weights stay the same.
   [[nodiscard]] fs::path with_key(const fs::path& path, void (*change)(gguf_context*)) const {
     const auto original = check_model(path);
     EXPECT_TRUE(original.has_value());
@@ -144,7 +144,7 @@ TEST_F(LlamaEngineTest, SurvivesAnAssertionInLlama) {
   EXPECT_THAT(engine.error().message, HasSubstr("GGML_ASSERT"));
 }
 
-/// What no key shows: llama.cpp cannot multiply by a norm of half precision, and asserts on a
+/// No key shows this: llama.cpp cannot multiply by a norm of half precision, and asserts on a
 /// thread that computes.
 TEST_F(LlamaEngineTest, AModelThatCannotBeComputedIsAnError) {
   const auto engine = LlamaEngine::load(with_key(make(), [](gguf_context* gguf) {

@@ -12,7 +12,7 @@
 namespace enprof {
 namespace {
 
-/// Empty for what llama.cpp calls zero or a number that no model has.
+/// Empty for zero and for impossible numbers.
 std::optional<int> positive(std::int64_t value) {
   if (value < 1 || value > std::numeric_limits<int>::max()) {
     return std::nullopt;
@@ -30,11 +30,11 @@ std::optional<int> head_width(const GgufMetadata& metadata, const llama_model& m
   if (const auto width = metadata.integer(metadata.own_key(key))) {
     return positive(*width);
   }
-  const std::int32_t heads = llama_model_n_head(&model);  // the first layer's, as llama.cpp does
+  const std::int32_t heads = llama_model_n_head(&model);  // of the first layer, as in llama.cpp
   return heads > 0 ? positive(llama_model_n_embd(&model) / heads) : std::nullopt;
 }
 
-/// Keys of models whose cache is laid out in another way.
+/// Keys of models whose cache has another layout.
 constexpr std::array kOtherCaches{
     std::string_view{"attention.kv_lora_rank"},
     std::string_view{"attention.indexer.head_count"},
@@ -88,7 +88,7 @@ std::optional<std::uint64_t> kv_cache_bytes(const GgufMetadata& metadata, const 
   if (llama_model_is_recurrent(&model) || llama_model_is_hybrid(&model)) {
     return std::nullopt;
   }
-  if (metadata.architecture() == "gemma3n") {  // shares caches without a key that says so
+  if (metadata.architecture() == "gemma3n") {  // layers share caches, without a key
     return std::nullopt;
   }
   for (const std::string_view key : kOtherCaches) {

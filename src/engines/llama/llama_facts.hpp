@@ -1,4 +1,4 @@
-// What a loaded model and its file say about it.
+// Facts about a loaded model, from llama.cpp and from its file.
 #pragma once
 
 #include "enprof/model/model_facts.hpp"

@@ -80,7 +80,7 @@ TEST_F(LlamaFacts, KvCacheByHand) {
   EXPECT_EQ(kv_bytes(0), 0U);
 }
 
-/// What llama.cpp says that it reserved: "size = 1.00 MiB (8192 cells, …".
+/// The size that llama.cpp logs: "size = 1.00 MiB (8192 cells, …".
 TEST_F(LlamaFacts, KvCacheIsWhatLlamaReserves) {
   load(testing::tiny_shape(""));
   const LlamaLogCapture log(GGML_LOG_LEVEL_INFO);

@@ -5,6 +5,7 @@
 #include "engines/llama/llama_facts.hpp"
 #include "engines/llama/llama_guard.hpp"
 #include "engines/llama/llama_log.hpp"
+#include "profile/deep_profiler.hpp"
 
 #include <fmt/format.h>
 
@@ -165,9 +166,11 @@ Result<void> LlamaGeneration::size_context() {
     }
     return fail(
         ErrorCode::too_large, message,
-        fmt::format("Shorten the prompt. The model was trained with {} positions; enprof run "
-                    "--ctx {} goes beyond them.",
-                    trained, std::min(wanted, learned)));
+        std::min(wanted, learned) <= trained
+            ? fmt::format("Pass --ctx {} or more, or shorten the prompt.", wanted)
+            : fmt::format("Shorten the prompt. The model was trained with {} positions; enprof run "
+                          "--ctx {} goes beyond them.",
+                          trained, std::min(wanted, learned)));
   }
   if (context > trained) {
     run_.warn({"engine", "context_beyond_training",
@@ -214,8 +217,8 @@ Result<void> LlamaGeneration::open_context() {
   params.n_threads_batch = threads_;
   // Else llama.cpp takes large batches to a GPU even where no layer was to go there.
   params.op_offload = impl_.offloaded;
-  set_up_clock();
-  clock_->attach(params);
+  attach_hooks();
+  clock_->set_callbacks(params);
   const LlamaLogCapture log;
   const Result<llama_context*> opened =
       guarded([&] { return llama_init_from_model(impl_.model.get(), params); });
@@ -244,33 +247,19 @@ Result<void> LlamaGeneration::open_context() {
   return {};
 }
 
-void LlamaGeneration::set_up_clock() {
-  const Depth depth = run_.depth();
-  ClockMode mode = depth == Depth::minimal ? ClockMode::off : ClockMode::operations;
-  if (mode == ClockMode::operations && impl_.offloaded) {
-    // Asking for each component keeps a GPU from working ahead: only where that was asked for.
-    mode = depth == Depth::deep ? ClockMode::components : ClockMode::off;
-    run_.warn(depth == Depth::deep
-                  ? Warning{"engine", "components_only",
-                            "A GPU computes the model: it was stopped after each component to time "
-                            "it, which slows the inference down; operations are not told apart",
-                            "Pass -ngl 0 to compute on the CPU, or --depth minimal."}
-                  : Warning{"engine", "tokens_only",
-                            "A GPU computes the model, so only tokens were timed",
-                            "Pass --depth deep to time its components, at a price; or --depth "
-                            "minimal."});
-  }
-  if (depth == Depth::deep && mode != ClockMode::off && options_.values_every > 0) {
+void LlamaGeneration::attach_hooks() {
+  if (run_.depth() == Depth::deep && options_.values_every > 0) {
     sampled_values_.emplace(ValueSampler::Options{
         .every = static_cast<std::size_t>(options_.values_every),
         .sparsity_threshold = static_cast<double>(options_.sparsity_threshold)});
   }
   clock_.emplace(run_,
-                 OperationClock::Options{.mode = mode,
+                 OperationClock::Options{.offloaded = impl_.offloaded,
                                          .fusion = !is_fusion_disabled(),
                                          .stop = options_.stop,
                                          .sampler = sampled_values_ ? &*sampled_values_ : nullptr,
                                          .graph_nodes = impl_.graph_nodes});
+  profiler_ = attach_profiler(run_, *clock_);
 }
 
 void LlamaGeneration::describe_run() {
@@ -278,19 +267,26 @@ void LlamaGeneration::describe_run() {
   facts.context = static_cast<int>(positions_);
   facts.threads = threads_;
   facts.kv_cache_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, llama_n_ctx(context_.get()));
-  facts.kv_cache_used_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, used_);
+  if (used_ > 0) {  // else the run has just begun: what it will use is unknown
+    facts.kv_cache_used_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, used_);
+  }
   run_.set_model(std::move(facts));
 }
 
 Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(Phase phase, llama_batch batch) {
   std::int32_t code = 0;
-  clock_->begin_pass(phase,
-                     phase == Phase::decode ? static_cast<std::int32_t>(output_.size()) : -1);
+  clock_->begin_pass(phase, phase == Phase::decode ? static_cast<std::int32_t>(output_.size()) : -1,
+                     {.id = 0,
+                      .first_position = static_cast<std::int32_t>(used_),
+                      .tokens = static_cast<std::uint32_t>(batch.n_tokens),
+                      .outputs = batch.logits == nullptr ? 1U : 0U});  // null: of the last token
   try {
     const LlamaGuard guard(threads_ > 1 ? LlamaGuard::Threads::many : LlamaGuard::Threads::one);
     code = llama_decode(context_.get(), batch);
     llama_synchronize(context_.get());  // a GPU computes on after the call returns
-    clock_->end_pass(code == 0);
+    if (const Result<void> hooked = clock_->end_pass(code == 0); !hooked && profiler_) {
+      profiler_->fall_back(hooked.error());
+    }
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal,
                 fmt::format("llama.cpp failed to decode at position {}: {}", used_, error.what()),

@@ -4,8 +4,10 @@
 #include "engines/llama/llama_engine_impl.hpp"
 #include "engines/llama/operation_clock.hpp"
 #include "engines/llama/value_sampler.hpp"
+#include "profile/layer_profiler.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,7 +31,7 @@ class LlamaGeneration {
   [[nodiscard]] Result<void> size_context();
   [[nodiscard]] Result<void> set_up();
   [[nodiscard]] Result<void> open_context();
-  void set_up_clock();
+  void attach_hooks();
   void describe_run();
   [[nodiscard]] Result<Step> prefill();
   [[nodiscard]] Result<Step> decode_next();
@@ -59,7 +61,8 @@ class LlamaGeneration {
   int threads_ = 1;
   std::optional<ValueSampler> sampled_values_;
   std::optional<OperationClock> clock_;
-  LlamaContextPtr context_;  // after the clock, which it calls
+  std::unique_ptr<LayerProfiler> profiler_;  // has the clock attached; null at minimal depth
+  LlamaContextPtr context_;                  // after the clock, which it calls
   LlamaSamplerPtr sampler_;
   const char* finish_reason_ = "length";
   bool listening_ = true;

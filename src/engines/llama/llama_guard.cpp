@@ -9,7 +9,8 @@
 #include <stdexcept>
 #include <string_view>
 
-// Of OpenMP, where llama.cpp was built with it: how many parallel regions the thread is in.
+// OpenMP's function, if llama.cpp was built with OpenMP: how many parallel regions the thread is
+// in.
 extern "C" __attribute__((weak)) int omp_get_level();
 
 namespace enprof {
@@ -25,7 +26,7 @@ bool computes_with_openmp() {
   return answer;
 }
 
-/// Whether this thread may be amid a graph with others, which wait for it at the next barrier.
+/// Whether this thread may be computing a graph with others, which wait for it at a barrier.
 bool is_computing_with_others() {
   return computes_with_openmp() ? omp_get_level() > 0 : parallel_guards > 0;
 }

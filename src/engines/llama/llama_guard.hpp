@@ -1,4 +1,4 @@
-// The boundary to llama.cpp: exceptions and failed assertions come back as errors.
+// The boundary to llama.cpp: turns exceptions and failed assertions into errors.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -13,13 +13,13 @@
 
 namespace enprof {
 
-/// While one of these lives on a thread, a failed assertion of llama.cpp on that thread throws
-/// instead of ending the process: all that is done on the calling thread alone, and graphs that are
-/// computed by it alone. The threads that compute a graph together cannot be unwound: there a
-/// failed assertion ends the program, with a word.
+/// While an object of this class lives on a thread, a failed assertion of llama.cpp on that thread
+/// throws instead of ending the process. This works for everything that runs on the calling thread
+/// alone, including graphs that it computes alone. Threads that compute a graph together cannot be
+/// unwound: a failed assertion there ends the program, with a message.
 class LlamaGuard {
  public:
-  /// How many threads compute the graphs in it.
+  /// How many threads compute graphs while the guard lives.
   enum class Threads : std::uint8_t { one, many };
   explicit LlamaGuard(Threads threads = Threads::one) noexcept;
   LlamaGuard(const LlamaGuard&) = delete;
@@ -30,15 +30,15 @@ class LlamaGuard {
   Threads threads_;
 };
 
-/// ggml's abort callback: throws where a LlamaGuard lives and the thread can be unwound, else ends
-/// the program and says what failed (see end_with_last_words).
+/// ggml's abort callback: throws if a LlamaGuard lives and the thread can be unwound; else ends the
+/// program and says what failed (see end_with_last_words).
 void on_llama_abort(const char* message);
 
-/// What guarded() puts before llama.cpp's own words.
+/// The prefix that guarded() puts before llama.cpp's message.
 inline constexpr std::string_view kLlamaFailed = "llama.cpp failed: ";
 
-/// Calls `work` under a LlamaGuard. Errors: too_large where memory ran out; internal with
-/// llama.cpp's own words for everything else that it throws.
+/// Calls `work` under a LlamaGuard. Errors: too_large if memory ran out; internal with llama.cpp's
+/// own message for everything else that it throws.
 template <class Work>
 [[nodiscard]] auto guarded(Work&& work) -> Result<std::invoke_result_t<Work>> {
   const LlamaGuard guard;

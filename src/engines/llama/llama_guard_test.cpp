@@ -9,8 +9,8 @@
 #include <new>
 #include <stdexcept>
 
-// What llama.cpp has allocated when one of its assertions fails is lost: the guard leaves its code
-// by an exception.
+// Memory that llama.cpp has allocated is lost when one of its assertions fails, because the guard
+// leaves its code by an exception.
 #if defined(__SANITIZE_ADDRESS__)
 // NOLINTNEXTLINE(bugprone-reserved-identifier): that is what the sanitizer looks for
 extern "C" __attribute__((visibility("default"))) const char* __lsan_default_suppressions() {
@@ -53,7 +53,7 @@ TEST(LlamaGuardDeathTest, WithoutAGuardTheProgramEndsAndSaysWhy) {
               "enprof: error: llama.cpp gave up: file.c:3: broken");
 }
 
-/// A graph of which one thread fails while the others wait for it.
+/// A graph in which one thread fails while the others wait for it.
 TEST(LlamaGuardDeathTest, AThreadThatComputesWithOthersEndsTheProgramAndSaysWhy) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   start_llama();

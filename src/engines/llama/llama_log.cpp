@@ -16,7 +16,7 @@ namespace {
 
 constexpr Logger kLog{"llama"};
 
-/// llama.cpp writes a line in several pieces.
+/// Collects a line, which llama.cpp writes in several pieces.
 struct PendingLine {
   std::string text;
   ggml_log_level level = GGML_LOG_LEVEL_INFO;
@@ -52,11 +52,11 @@ void on_log(ggml_log_level level, const char* text, void* /*user_data*/) {
       }
     }
   } catch (...) {
-    pending.text.clear();  // llama.cpp calls from C frames: nothing may leave
+    pending.text.clear();  // llama.cpp calls from C code: no exception may leave
   }
 }
 
-/// Without the names of llama.cpp's functions and the words that every failed load begins with.
+/// Removes the names of llama.cpp's functions and the prefixes of every failed load.
 std::string_view without_prefixes(std::string_view line) {
   constexpr std::array kIntroductions{
       "error loading model: ", "error loading model hyperparameters: ",

@@ -1,4 +1,4 @@
-// llama.cpp's voice: its log goes through ours, and what it said last explains a failure.
+// Sends llama.cpp's log to ours, and keeps its last messages to explain a failure.
 #pragma once
 
 #include <ggml.h>
@@ -12,7 +12,7 @@ namespace enprof {
 /// "llama"), and a failed assertion no longer prints a backtrace. Threads: any.
 void start_llama();
 
-/// Collects what llama.cpp says on this thread while the object lives. Captures nest.
+/// Collects what llama.cpp logs on this thread while the object lives. Captures nest.
 class LlamaLogCapture {
  public:
   explicit LlamaLogCapture(ggml_log_level lowest = GGML_LOG_LEVEL_ERROR);
@@ -21,11 +21,12 @@ class LlamaLogCapture {
   ~LlamaLogCapture();
 
   [[nodiscard]] const std::vector<std::string>& lines() const noexcept { return lines_; }
-  /// The line that says most about a failure, without llama.cpp's function names; empty where it
-  /// said nothing.
+  /// The line that best explains a failure, without llama.cpp's function names; empty if nothing
+  /// was logged.
   [[nodiscard]] std::string reason() const;
 
-  /// For the log's callback: hands a whole line to every capture of this thread that wants it.
+  /// For the log's callback: gives a whole line to each capture of this thread that accepts its
+  /// level.
   static void deliver(ggml_log_level level, const std::string& line);
   [[nodiscard]] static bool active() noexcept;
 

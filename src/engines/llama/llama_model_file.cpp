@@ -28,7 +28,7 @@ std::optional<std::int64_t> LlamaModelFile::trained_context() const {
     positions.reset();
   }
   const auto& learned = checked_->learned_positions;
-  if (learned && *learned > 0) {  // there are no more
+  if (learned && *learned > 0) {  // it has no other positions
     positions = std::min<std::int64_t>(positions.value_or(*learned), *learned);
   }
   return positions;

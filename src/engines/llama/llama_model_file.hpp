@@ -1,4 +1,4 @@
-// A model's file whose header was read, and that is not loaded yet.
+// A model file whose header was read, but that is not loaded yet.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -12,7 +12,7 @@ namespace enprof {
 
 struct CheckedModel;
 
-/// What LlamaEngine::load() goes on with: the header is read once. Threads: one at a time.
+/// The input of LlamaEngine::load(), so that the header is read only once. Threads: one at a time.
 class LlamaModelFile {
  public:
   /// Errors: those of check_model().
@@ -21,7 +21,7 @@ class LlamaModelFile {
   LlamaModelFile& operator=(LlamaModelFile&& other) noexcept;
   ~LlamaModelFile();
 
-  /// Positions that the model was trained with; empty where its file does not say.
+  /// Positions that the model was trained with; empty if its file does not say.
   [[nodiscard]] std::optional<std::int64_t> trained_context() const;
 
  private:

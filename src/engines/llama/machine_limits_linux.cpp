@@ -39,7 +39,7 @@ std::optional<std::uint64_t> leading_number(std::string_view text) {
   return value;
 }
 
-/// Some sandboxes show 0, or -1 as an unsigned number, where they do not know.
+/// Some sandboxes show 0, or -1 as an unsigned number, for an unknown value.
 bool is_amount(std::uint64_t value) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 53U;
   return value > 0 && value <= kMost;
@@ -57,10 +57,10 @@ std::optional<std::uint64_t> physical_memory(const fs::path& procfs) {
   return std::nullopt;
 }
 
-/// The group's directory and those above it: a limit anywhere on the way holds. The mount itself is
-/// among them: in a container it is often the group, whose path then names a place on the host. A
-/// group outside of our namespace has a path that climbs ("/../other"): only the mount is ours
-/// then.
+/// Adds the group's directory and those above it: a limit in any of them applies. The mount itself
+/// is included: in a container it is often the group, whose path then names a place on the host. A
+/// group outside of our namespace has a path that climbs ("/../other"): then only the mount is
+/// ours.
 void add_with_ancestors(const fs::path& mount, std::string_view group,
                         std::vector<fs::path>& groups) {
   const fs::path inside = fs::path(group).relative_path().lexically_normal();
@@ -75,11 +75,11 @@ void add_with_ancestors(const fs::path& mount, std::string_view group,
 struct Groups {
   std::vector<fs::path> unified;  // cgroup v2
   std::vector<fs::path> memory;   // cgroup v1
-  std::vector<fs::path> cpu;      // likewise
+  std::vector<fs::path> cpu;      // cgroup v1
 };
 
-/// Version 1 is mounted once for each set of controllers, with links for each one of them, but not
-/// everywhere.
+/// Version 1 is mounted once for each set of controllers, with a link for each single controller on
+/// some systems.
 void add_version_1(const fs::path& mount, const std::string& controllers,
                    const std::string& controller, std::string_view group,
                    std::vector<fs::path>& groups) {
@@ -119,28 +119,27 @@ Groups own_groups(const MachineRoots& roots) {
 }
 
 /// Keeps the lower of two quotas, in CPUs.
-void take_quota(std::optional<std::uint64_t> quota, std::optional<std::uint64_t> period,
-                std::optional<double>& least) {
+void keep_lower_quota(std::optional<std::uint64_t> quota, std::optional<std::uint64_t> period,
+                      std::optional<double>& least) {
   if (quota && *quota > 0 && period && *period > 0) {
     const double cpus = static_cast<double>(*quota) / static_cast<double>(*period);
     least = std::min(least.value_or(cpus), cpus);
   }
 }
 
-/// Threads that the groups' quotas keep busy; empty where there is none. Rounded down: a thread
-/// more than the quota has time for is one that all others wait for, in each operation, while the
-/// group is throttled.
+/// Threads that the groups' quotas can keep busy; empty if there is no quota. Rounded down: with
+/// one thread more, all others would wait for it in each operation while the group is throttled.
 std::optional<int> quota_threads(const Groups& groups) {
   std::optional<double> cpus;
   for (const fs::path& group : groups.unified) {  // "MICROSECONDS PERIOD"
     const std::string line = first_line(group / "cpu.max").value_or("");
-    take_quota(leading_number(line),
-               leading_number(std::string_view(line).substr(std::min(line.find(' '), line.size()))),
-               cpus);
+    keep_lower_quota(
+        leading_number(line),
+        leading_number(std::string_view(line).substr(std::min(line.find(' '), line.size()))), cpus);
   }
-  for (const fs::path& group : groups.cpu) {  // -1: none
-    take_quota(leading_number(first_line(group / "cpu.cfs_quota_us").value_or("")),
-               leading_number(first_line(group / "cpu.cfs_period_us").value_or("")), cpus);
+  for (const fs::path& group : groups.cpu) {  // -1: no quota
+    keep_lower_quota(leading_number(first_line(group / "cpu.cfs_quota_us").value_or("")),
+                     leading_number(first_line(group / "cpu.cfs_period_us").value_or("")), cpus);
   }
   if (!cpus) {
     return std::nullopt;
@@ -175,7 +174,7 @@ int default_threads(const MachineRoots& roots) {
   CPU_ZERO(&allowed);
   int threads = 0;
   if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
-    std::set<std::string> cores;  // named by the hardware threads that share one
+    std::set<std::string> cores;  // each named by its hardware threads
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
       if (CPU_ISSET(static_cast<std::size_t>(cpu), &allowed)) {
         const fs::path file =
@@ -185,7 +184,7 @@ int default_threads(const MachineRoots& roots) {
       }
     }
     threads = static_cast<int>(cores.size());
-  } else {  // more CPUs than the set holds
+  } else {  // more CPUs than cpu_set_t holds
     threads = static_cast<int>(std::thread::hardware_concurrency());
   }
   if (const auto quota = quota_threads(own_groups(roots))) {

@@ -31,7 +31,7 @@ std::optional<std::uint64_t> usable_memory(const MachineRoots& /*roots*/) {
 }
 
 int default_threads(const MachineRoots& /*roots*/) {
-  // The performance cores where there are two kinds: the slow ones would hold up the fast ones.
+  // Only the performance cores, if there are two kinds: slow cores would delay the fast ones.
   const auto cores = system_value<std::int32_t>("hw.perflevel0.physicalcpu");
   return std::max(cores ? *cores : system_value<std::int32_t>("hw.physicalcpu").value_or(1), 1);
 }

@@ -55,7 +55,7 @@ TEST_F(FakeMachine, AGroupsLimitHoldsBelowTheMachines) {
   EXPECT_EQ(usable_memory(roots()), 4 * kMiB);
   write("sys/fs/cgroup/jobs/one/memory.max", "2097152\n");
   EXPECT_EQ(usable_memory(roots()), 2 * kMiB);
-  write("sys/fs/cgroup/jobs/one/memory.max", "1099511627776\n");  // more than there is
+  write("sys/fs/cgroup/jobs/one/memory.max", "1099511627776\n");  // more than the machine has
   EXPECT_EQ(usable_memory(roots()), 4 * kMiB);
 }
 
@@ -63,7 +63,7 @@ TEST_F(FakeMachine, TheOldKindOfGroupCountsToo) {
   write("proc/self/cgroup", "12:cpu,cpuacct:/a\n4:hugetlb,memory:/box\n0::/\n");
   write("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "1048576\n");
   EXPECT_EQ(usable_memory(roots()), kMiB);
-  write("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "9223372036854771712\n");  // none
+  write("sys/fs/cgroup/memory/box/memory.limit_in_bytes", "9223372036854771712\n");  // no limit
   EXPECT_EQ(usable_memory(roots()), 8 * kMiB);
 }
 
@@ -88,7 +88,7 @@ TEST_F(FakeMachine, AQuotaLimitsTheThreads) {
 TEST_F(FakeMachine, AQuotaIsRoundedDown) {
   write("proc/self/cgroup", "0::/box\n");
   write("sys/fs/cgroup/box/cpu.max", "199999 100000\n");
-  EXPECT_EQ(default_threads(roots()), 1) << "a second thread would be waited for";
+  EXPECT_EQ(default_threads(roots()), 1) << "all would wait for a second thread";
 }
 
 TEST_F(FakeMachine, TheLowestQuotaOnTheWayUpHolds) {

@@ -81,7 +81,7 @@ Result<void> check_shape(const ArchSpec& arch, const WeightType& type,
     return refuse("--experts-used 0 leaves the experts idle", "Pass --experts-used 1 or more.");
   }
   const auto block = static_cast<int>(ggml_blck_size(type.main_type));
-  if (block > 1) {  // the numbers of a row are quantized by the block
+  if (block > 1) {  // rows are quantized in blocks
     const std::string of_type = fmt::format("the block size of {},", type.name);
     for (const auto& [flag, value] : {std::pair{"--embd", options.embd}, {"--ff", options.ff}}) {
       if (auto divides = check_divides(flag, value, of_type.c_str(), block); !divides) {
@@ -108,7 +108,7 @@ Result<void> check_shape(const ArchSpec& arch, const WeightType& type,
   return {};
 }
 
-/// With what was left open filled in.
+/// Fills in the defaults.
 SynthOptions completed(SynthOptions options, const ArchSpec& arch) {
   if (options.kv_heads == 0) {
     options.kv_heads = options.heads;
@@ -147,7 +147,7 @@ Result<Vocabulary> read_vocabulary(const fs::path& path) {
                           : nullptr);
   if (!result.keys) {
     return fail(ErrorCode::malformed,
-                fmt::format("{} holds no vocabulary: {}", path.string(),
+                fmt::format("{} contains no vocabulary: {}", path.string(),
                             loaded ? log.reason() : loaded.error().message),
                 "Pass --vocab FILE: one of llama.cpp's ggml-vocab-*.gguf, or any GGUF model.");
   }
@@ -161,14 +161,14 @@ Result<Vocabulary> read_vocabulary(const fs::path& path) {
   }
   result.size = static_cast<std::uint32_t>(std::max(count, 0));
   if (result.size == 0) {
-    return fail(ErrorCode::malformed, fmt::format("{} holds no tokens", path.string()),
+    return fail(ErrorCode::malformed, fmt::format("{} contains no tokens", path.string()),
                 "Pass --vocab FILE: one of llama.cpp's ggml-vocab-*.gguf.");
   }
   return result;
 }
 
-/// Whether llama.cpp still reads the tokenizer under the name that the user chose: it takes some
-/// names for those of models that it knows, and looks for their tokens.
+/// Whether llama.cpp reads the tokenizer under the name that the user chose: it treats some names
+/// as those of models that it knows, and expects their tokens.
 Result<void> check_name(const PartialFile& file, const SynthOptions& options) {
   if (options.name.empty()) {
     return {};
@@ -186,7 +186,7 @@ Result<void> check_name(const PartialFile& file, const SynthOptions& options) {
   return {};
 }
 
-/// Leaves the tokenizer's keys alone.
+/// Removes all keys except the tokenizer's.
 void keep_tokenizer(gguf_context* gguf) {
   std::vector<std::string> others;
   for (std::int64_t id = 0; id < gguf_get_n_kv(gguf); ++id) {
@@ -226,7 +226,7 @@ Result<void> check_disk(const SynthOptions& options, std::uint64_t needed) {
 
 const PlannedTensor& output_of(const std::vector<PlannedTensor>& plan) {
   const auto output = std::ranges::find(plan, "output.weight", &PlannedTensor::name);
-  // Where there is none, the logits come from the embedding.
+  // Without an output tensor, the logits come from the embedding.
   return output != plan.end() ? *output
                               : *std::ranges::find(plan, "token_embd.weight", &PlannedTensor::name);
 }
@@ -292,7 +292,7 @@ Result<SynthReport> write_model(const ArchSpec& arch, const WeightType& type,
   gguf_set_val_u32(gguf, "general.quantization_version", GGML_QNT_VERSION);
   gguf_set_val_bool(gguf, "enprof.synthetic", true);
   gguf_set_val_u64(gguf, "enprof.seed", options.seed);
-  const GgufPtr whole(gguf_init_empty());  // the vocabulary file may have brought tensors along
+  const GgufPtr whole(gguf_init_empty());  // the vocabulary file may contain tensors
   gguf_set_kv(whole.get(), gguf);
   add_tensors(whole.get(), *plan);
 
@@ -348,8 +348,8 @@ Result<SynthReport> synthesize_model(const SynthOptions& options) {
   std::error_code ignored;
   const fs::file_status there = fs::symlink_status(options.output, ignored);
   if (fs::exists(there) && !fs::is_regular_file(there) && !fs::is_directory(there)) {
-    // The new file is moved into its place: a device, a pipe or a link would be gone.
-    return refuse(fmt::format("{} exists and is no regular file", options.output.string()),
+    // The new file would replace a device, a pipe or a link.
+    return refuse(fmt::format("{} exists and is not a regular file", options.output.string()),
                   "Choose another name.");
   }
   if (!options.overwrite && fs::is_regular_file(there)) {

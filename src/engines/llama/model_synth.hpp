@@ -15,7 +15,7 @@
 
 namespace enprof {
 
-/// The least and the most that a size of the shape may be.
+/// The allowed range of a size.
 struct SynthRange {
   int least;
   int most;
@@ -33,19 +33,19 @@ struct SynthOptions {
   std::string architecture = "llama";
   int layers = 16;
   int embd = 2048;  ///< width of the residual stream
-  int ff = 8192;    ///< width of the feed-forward layer, of one expert where there are any
+  int ff = 8192;    ///< width of the feed-forward layer, or of one expert
   int heads = 32;
-  int kv_heads = 8;      ///< 0: as heads
-  int context = 4096;    ///< positions that it claims to be trained with
-  int experts = 0;       ///< 0: none, or 8 where the architecture must have some
-  int experts_used = 0;  ///< 0: 2 where there are experts
+  int kv_heads = 8;      ///< 0: the same as heads
+  int context = 4096;    ///< positions that its file says it was trained with
+  int experts = 0;       ///< 0: none, or 8 if the architecture needs experts
+  int experts_used = 0;  ///< 0: 2 if there are experts
   std::string type = "q8_0";
   std::uint64_t seed = 1;
-  std::string name{};  ///< general.name; empty: made up from the shape
+  std::string name{};  ///< general.name; empty: made from the shape
   bool overwrite = false;
   std::function<void(float)> progress{};      ///< 0–1
-  std::stop_token stop{};                     ///< when a stop is requested, nothing is left behind
-  std::optional<std::uint64_t> free_bytes{};  ///< instead of the disk's, for tests
+  std::stop_token stop{};                     ///< when a stop is requested, no file is left
+  std::optional<std::uint64_t> free_bytes{};  ///< instead of the disk's free space, for tests
 };
 
 struct SynthReport {
@@ -56,23 +56,23 @@ struct SynthReport {
   std::size_t tensors = 0;
 };
 
-/// Writes a model that llama.cpp loads, in the time that its bytes take to write.
+/// Writes a model that llama.cpp can load, about as fast as the disk can write.
 ///
 /// llama.cpp itself says which tensors an architecture has (llama_model_init_from_user on two
-/// layers without a vocabulary; what it can do without and has one dimension is left out) and which
-/// type each gets (llama_model_quantize's dry run). Matrices are filled with gaussian numbers of
-/// variance 1/width, so that activations neither vanish nor explode: 262 144 of them are quantized
-/// once per type and width, and each row copies a stretch from a random place. Norms are 1, biases
-/// 0. The output rows of tokens that end the generation, and of control, unknown and byte tokens,
-/// are zero, so greedy decoding never picks one. The keys enprof.synthetic and enprof.seed mark the
+/// layers without a vocabulary; optional tensors with one dimension are left out) and which type
+/// each gets (llama_model_quantize's dry run). Matrices contain gaussian numbers of variance
+/// 1/width, so that activations neither vanish nor explode: 262 144 of them are quantized once per
+/// type and width, and each row copies a part from a random place. Norms are 1, biases 0. The
+/// output rows of tokens that end the generation, and of control, unknown and byte tokens, are
+/// zero, so greedy decoding never picks them. The keys enprof.synthetic and enprof.seed mark the
 /// file.
 ///
 /// Written to `<output>.partial` and renamed at the end.
-/// Errors: invalid_argument for shapes that make no sense, each with the value and the rule;
-/// not_found (vocabulary, directory); permission_denied; too_large for the disk; cancelled; io.
+/// Errors: invalid_argument for impossible shapes, each with the value and the rule; not_found
+/// (vocabulary, directory); permission_denied; too_large for the disk; cancelled; io.
 [[nodiscard]] Result<SynthReport> synthesize_model(const SynthOptions& options);
 
-/// What `architecture` and `type` may be.
+/// The allowed values of `architecture` and `type`.
 [[nodiscard]] std::vector<std::string> synth_architectures();
 [[nodiscard]] std::vector<std::string> synth_types();
 /// The vocabulary file that suits an architecture: "ggml-vocab-llama-spm.gguf".

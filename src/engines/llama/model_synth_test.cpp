@@ -140,7 +140,7 @@ TEST_F(ModelSynth, TakesTheVocabularyOfAWholeModel) {
 
 TEST_F(ModelSynth, RefusesANameThatLlamaTakesForAnotherModels) {
   SynthOptions options = shape();
-  options.name = "My Phi-3";  // whose tokens llama's vocabulary does not have
+  options.name = "My Phi-3";  // llama's vocabulary lacks Phi-3's tokens
   const auto report = synthesize_model(options);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::invalid_argument);

@@ -18,7 +18,7 @@ struct Rule {
   std::string_view component;
 };
 
-/// Ops that are one thing whatever they are called.
+/// Ops that have only one meaning, whatever the node's name is.
 constexpr std::array kByOp{
     Rule{"ROPE", "rope"},
     Rule{"FLASH_ATTN_EXT", "attention"},
@@ -26,8 +26,8 @@ constexpr std::array kByOp{
     Rule{"SSM_CONV", "conv1d"},
 };
 
-/// Weights by their class. Names after llama.cpp's src/llama-arch.cpp on the left, after the
-/// models' own implementations in Hugging Face transformers on the right.
+/// Weights by their class. Left: names of llama.cpp's src/llama-arch.cpp; right: names of the
+/// models' own implementations in Hugging Face transformers.
 constexpr std::array kByWeight{
     Rule{"token_embd", "embedding"},
     Rule{"token_embd_norm", "embedding"},
@@ -69,7 +69,7 @@ constexpr std::array kByWeight{
 };
 
 /// Nodes by the name that llama.cpp's src/llama-graph.cpp and src/models give them, without the
-/// layer. "Ops" narrows a rule down where a name is used for more than one thing.
+/// layer. "Ops" restricts a rule if a name is used for more than one thing.
 struct NameRule {
   std::string_view name;
   std::string_view component;
@@ -101,7 +101,7 @@ constexpr std::array kByName{
     NameRule{"result_output", "lm_head"},
 };
 
-/// The same for families of names, the longer first.
+/// The same for prefixes of names, longer ones first.
 constexpr std::array kByNamePrefix{
     Rule{"ffn_moe_logits", "router"},  Rule{"ffn_moe_probs", "router"},
     Rule{"ffn_moe_argsort", "router"}, Rule{"ffn_moe_topk", "router"},
@@ -109,7 +109,7 @@ constexpr std::array kByNamePrefix{
     Rule{"ffn_moe_", "experts"},       Rule{"ffn_shexp", "shared_expert"},
 };
 
-// Reports count a component by what it is for: one that is named here must have a family there.
+// Reports group components into families: each component named here must have one.
 template <class Rules>
 consteval bool have_families(const Rules& rules) {
   return std::ranges::all_of(
@@ -123,12 +123,14 @@ using Names = std::span<const std::string_view>;
 constexpr std::array<std::string_view, 11> kActivations{
     "SILU",   "GELU",  "GELU_QUICK", "GELU_ERF",    "RELU",      "GEGLU",
     "SWIGLU", "REGLU", "GEGLU_ERF",  "GEGLU_QUICK", "SWIGLU_OAI"};
-/// The residual stream, what blocks add to it, and the two parts of a mixture of experts.
+/// The residual stream.
 constexpr std::array<std::string_view, 2> kStream{"residual", "embedding"};
+/// The components whose results blocks add to it.
 constexpr std::array<std::string_view, 5> kBlockOutputs{"o_proj", "down_proj", "experts",
                                                         "shared_expert", "out_proj"};
-/// What has only these for an input still is a part of them.
+/// A node whose inputs are only these belongs to the same component.
 constexpr std::array<std::string_view, 2> kClosed{"router", "lm_head"};
+/// The two parts of a mixture of experts.
 constexpr std::array<std::string_view, 2> kExperts{"experts", "shared_expert"};
 
 bool is_one_of(std::string_view name, Names names) {
@@ -140,7 +142,7 @@ std::optional<std::string_view> find(std::span<const Rule> rules, std::string_vi
   return found == rules.end() ? std::nullopt : std::optional(found->component);
 }
 
-/// The number at the begin of `text`; kNoLayer where there is none that a layer could have.
+/// The number at the begin of `text`; kNoLayer if there is none, or if it cannot be a layer's.
 std::int32_t leading_number(std::string_view text) noexcept {
   constexpr std::int32_t kMost = 1'000'000;
   std::int32_t number = OperationInfo::kNoLayer;
@@ -180,7 +182,7 @@ std::optional<std::string_view> by_weight(const NodeFacts& node) {
   }
   const std::string_view name = weight_class(node.weight);
   if (name == "token_embd" && node.op == "MUL_MAT") {
-    return "lm_head";  // one matrix for both
+    return "lm_head";  // the embedding and lm_head share a matrix
   }
   if (name == "ffn_norm" && node.norm_after_attention) {
     return "pre_feedforward_layernorm";
@@ -219,7 +221,7 @@ std::optional<std::string_view> by_inputs(const NodeFacts& node) {
     return std::nullopt;
   }
   if (is_one_of(first, kExperts) && is_one_of(second, kExperts)) {
-    return "experts";  // their sum, weighted before
+    return "experts";  // the sum of the weighted experts
   }
   const auto in_stream = [](std::string_view name) {
     return is_one_of(name, kStream) || is_one_of(name, kBlockOutputs);
@@ -228,7 +230,7 @@ std::optional<std::string_view> by_inputs(const NodeFacts& node) {
                                                : std::nullopt;
 }
 
-/// Whether the weight or the name puts a node outside of the layers, whatever its inputs are.
+/// Whether the weight or the name says that a node lies outside of the layers.
 bool is_outside(const NodeFacts& node, std::string_view component) {
   if (!node.weight.empty()) {
     return layer_in_name(node.weight) == OperationInfo::kNoLayer &&
@@ -246,7 +248,7 @@ std::int32_t layer_of(const NodeFacts& node, std::string_view component) {
       return layer;
     }
   }
-  // The rows of the stream come from the layer before, but it is the present one that wants few.
+  // The stream's rows come from the previous layer, but this layer selects them.
   return node.selects_outputs ? node.previous_layer : node.input_layer;
 }
 

@@ -1,5 +1,5 @@
-// Which layer and which part of it an operation of llama.cpp's graph is, from what its tensors are
-// called.
+// Identifies the layer and the component of an operation in llama.cpp's graph, from the names of
+// its tensors.
 #pragma once
 
 #include "enprof/model/operation.hpp"
@@ -11,18 +11,18 @@
 
 namespace enprof {
 
-/// What a graph says of one of its nodes. Views must outlive the call.
+/// The facts about a node of a graph. The views must outlive the call.
 struct NodeFacts {
-  std::string_view op;      ///< as ggml_op_desc() says it: MUL_MAT, SWIGLU, …
+  std::string_view op;      ///< from ggml_op_desc(): MUL_MAT, SWIGLU, …
   std::string_view name;    ///< of its result: "Qcur-3"
-  std::string_view weight;  ///< that it uses, "blk.3.attn_q.weight"; a bare norm's is that of the
-                            ///< multiplication after it; empty where there is none
-  std::string_view cache;   ///< state that it writes or moves: "cache_k_l3"; empty: none
-  /// Components that its first two inputs come from, seen through views and copies; empty for what
-  /// no operation made.
+  std::string_view weight;  ///< the weight it uses, "blk.3.attn_q.weight"; for a norm, that of the
+                            ///< multiplication after it; empty if there is none
+  std::string_view cache;   ///< the state it writes or moves: "cache_k_l3"; empty if none
+  /// Components that its first two inputs come from, seen through views and copies; empty if an
+  /// input is not the result of an operation.
   std::array<std::string_view, 2> inputs{};
   bool norm_after_attention = false;  ///< its layer has a norm between o_proj and the residual
-  bool selects_outputs = false;       ///< keeps the rows of which an output is wanted
+  bool selects_outputs = false;       ///< keeps only the rows that need an output
   /// The highest layer among its inputs.
   std::int32_t input_layer = OperationInfo::kNoLayer;
   /// The layer of the operation before it.
@@ -36,12 +36,12 @@ struct NodeIdentity {
   friend bool operator==(const NodeIdentity&, const NodeIdentity&) = default;
 };
 
-/// The component is named, in this order, by an op that can only be one thing, by the state that it
-/// keeps, by its weight, by its own name, by what its inputs are, and else by its op in lower case.
-/// A weight that is not in the tables names its component itself, as the model's file does. The
-/// layer comes from the weight, the state, the node's name, or its inputs.
+/// The component is determined by the first of these that identifies it: an op with only one
+/// meaning, the state that it keeps, its weight, its own name, its inputs, else its op in lower
+/// case. A weight that is not in the tables is itself the name of the component. The layer comes
+/// from the weight, the state, the node's name, or its inputs.
 ///
-/// Components, where they are not a weight's or an op's name: embedding, input_layernorm, q_proj,
+/// Components that are not the name of a weight or op: embedding, input_layernorm, q_proj,
 /// k_proj, v_proj, qkv_proj, q_norm, k_norm, rope, kv_cache_store, attention (flash attention as
 /// one) or qk_matmul, softmax, value_matmul and merge_heads, o_proj, residual,
 /// post_attention_layernorm, pre_feedforward_layernorm (where both are), gate_proj, up_proj,

@@ -86,7 +86,7 @@ OperationKind kind_of(const ggml_tensor& node) {
     case GGML_OP_REPEAT:
     case GGML_OP_PAD:
     case GGML_OP_FILL:
-    case GGML_OP_CLAMP:  // two comparisons an element: no FLOPs
+    case GGML_OP_CLAMP:  // two comparisons per element: no FLOPs
       return OperationKind::copy;
     case GGML_OP_SUM:
     case GGML_OP_SUM_ROWS:
@@ -125,7 +125,7 @@ TensorShape shape_of(const ggml_tensor& tensor) {
   return shape;
 }
 
-/// Inputs that an op reads: a copy's and a store's others are where it writes.
+/// The number of inputs that an op reads; further inputs of copies and stores are written to.
 std::size_t inputs_read(const ggml_tensor& node) {
   switch (node.op) {
     case GGML_OP_CPY:
@@ -158,7 +158,7 @@ OperationWork node_work(const ggml_tensor& node) {
   OperationShapes shapes{
       .kind = kind_of(node), .result = shape_of(node), .inputs = inputs.all(), .rotated = {}};
   if (node.op == GGML_OP_ROPE) {
-    shapes.rotated = node.op_params[1];  // n_dims, as ggml_rope_impl() puts it there
+    shapes.rotated = node.op_params[1];  // n_dims, as in ggml_rope_impl()
   }
   return operation_work(shapes);
 }

@@ -7,8 +7,8 @@
 namespace enprof {
 namespace {
 
-/// That each op is mapped to its formula, with its tensors in their places; the formulas themselves
-/// are tested with OperationWork.
+/// Tests that each op is mapped to its formula, with its tensors in their places; the tests of
+/// OperationWork check the formulas themselves.
 class NodeWorkTest : public ::testing::Test {
  protected:
   ggml_tensor* tensor(std::int64_t a, std::int64_t b = 1, std::int64_t c = 1, std::int64_t d = 1,

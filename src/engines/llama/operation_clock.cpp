@@ -1,6 +1,6 @@
 #include "engines/llama/operation_clock.hpp"
 
-#include "base/log.hpp"
+#include "profile/component_plan.hpp"
 
 #include <fmt/format.h>
 
@@ -12,8 +12,6 @@
 
 namespace enprof {
 namespace {
-
-constexpr Logger kLog{"llama"};
 
 /// Nodes of all parts of a pass for which room is made beforehand: 100 layers of 40. More find room
 /// as they come.
@@ -37,18 +35,50 @@ OperationClock::OperationClock(RunScope& run, const Options& options, const Cloc
     : run_(run),
       options_(options),
       clock_(clock),
-      mode_(options.mode),
-      usual_nodes_(std::max(options.graph_nodes, kUsualGraphNodes)) {
-  const std::size_t most = std::max(options.graph_nodes, kUsualNodes);
-  if (mode_ != ClockMode::off) {
-    room_ = PlanRoom(0, usual_nodes_);
-    graphs_.reserve(kMostGraphs);
-    for (std::size_t graph = 0; graph < kUsualGraphs; ++graph) {
-      make_spare();
-    }
-    make_touched_room(nodes_, most);
-    make_touched_room(end_nodes_, most);  // it may fall back to components
+      finest_(options.offloaded ? HookDepth::components : HookDepth::operations),
+      usual_nodes_(std::max(options.graph_nodes, kUsualGraphNodes)) {}
+
+OperationClock::~OperationClock() = default;
+
+Result<HookOffer> OperationClock::offer(HookDepth depth) const {
+  if (depth == HookDepth::operations && options_.offloaded) {
+    return fail(ErrorCode::unsupported, "A GPU computes the model",
+                "Pass -ngl 0 to compute on the CPU, or --depth minimal.");
   }
+  if (!finest_ || depth > *finest_) {
+    return fail(ErrorCode::unavailable, "The operation clock has failed in this run");
+  }
+  return HookOffer{.slows_down = depth == HookDepth::components};
+}
+
+Result<void> OperationClock::attach(HookDepth depth, bool values) {
+  if (const auto offered = offer(depth); !offered) {
+    return std::unexpected(offered.error());
+  }
+  if (ends_.empty()) {
+    make_room();
+  }
+  attached_ = depth;
+  sampler_ = values ? options_.sampler : nullptr;
+  return {};
+}
+
+/// llama.cpp keeps the callbacks as long as the context, so they answer that nothing is wanted.
+Result<void> OperationClock::detach() {
+  attached_.reset();
+  return {};
+}
+
+/// Before the first pass, as it takes time.
+void OperationClock::make_room() {
+  const std::size_t most = std::max(options_.graph_nodes, kUsualNodes);
+  room_ = PlanRoom(0, usual_nodes_);
+  graphs_.reserve(kMostGraphs);
+  for (std::size_t graph = 0; graph < kUsualGraphs; ++graph) {
+    make_spare();
+  }
+  make_touched_room(nodes_, most);
+  make_touched_room(end_nodes_, most);  // components may follow
   ends_.resize(most);
 }
 
@@ -60,34 +90,35 @@ void OperationClock::make_spare() {
   make_touched_room(spare_.back()->component_end, usual_nodes_);
 }
 
-OperationClock::~OperationClock() = default;
-
-void OperationClock::attach(llama_context_params& params) noexcept {
-  if (mode_ != ClockMode::off) {
+void OperationClock::set_callbacks(llama_context_params& params) noexcept {
+  if (attached_) {
     params.cb_eval = eval_callback;
     params.cb_eval_user_data = this;
   }
-  params.abort_callback = abort_callback;
+  params.abort_callback = abort_callback;  // attached or not: it reports a stop too
   params.abort_callback_data = this;
 }
 
-void OperationClock::begin_pass(Phase phase, std::int32_t token) noexcept {
+void OperationClock::begin_pass(Phase phase, std::int32_t token,
+                                const BatchSequence& sequence) noexcept {
   forget_nodes();
   phase_ = phase;
   several_graphs_ = false;
+  sequence_ = sequence;
+  borders_.restart();
   pass_begin_ = clock_.now();
-  pass_ = mode_ == ClockMode::operations   ? PassKind::timed
-          : mode_ == ClockMode::components ? PassKind::split
-                                           : PassKind::ignored;
+  pass_ = attached_ == HookDepth::operations   ? PassKind::timed
+          : attached_ == HookDepth::components ? PassKind::split
+                                               : PassKind::ignored;
   // Which nodes to look at is known once a decode pass has been seen.
-  if (options_.sampler != nullptr && phase == Phase::decode && options_.sampler->is_due() &&
+  if (sampler_ != nullptr && phase == Phase::decode && sampler_->is_due() &&
       pass_ != PassKind::ignored && last_ != nullptr && last_phase_ == Phase::decode) {
     pass_ = PassKind::sampled;
-    options_.sampler->begin(phase, token);
+    sampler_->begin(phase, token);
   }
 }
 
-void OperationClock::end_pass(bool completed) {
+Result<void> OperationClock::end_pass(bool completed) {
   if (completed && !failed_) {
     switch (pass_) {
       case PassKind::timed:
@@ -103,16 +134,17 @@ void OperationClock::end_pass(bool completed) {
         break;
     }
   } else if (pass_ == PassKind::sampled) {
-    options_.sampler->end(false);
+    sampler_->end(false);
   }
   last_phase_ = phase_;
   pass_ = PassKind::ignored;
-  if (spare_.empty() && mode_ != ClockMode::off && graphs_.size() < kMostGraphs) {
+  if (spare_.empty() && attached_ && graphs_.size() < kMostGraphs) {
     make_spare();  // here and not where the next graph is learned: it is being computed then
   }
-  if (!trouble_.empty()) {
-    fall_back();
+  if (!trouble_) {
+    return {};
   }
+  return std::unexpected(*std::exchange(trouble_, std::nullopt));
 }
 
 bool OperationClock::on_node(ggml_tensor* node, bool ask_first) noexcept {
@@ -125,9 +157,9 @@ bool OperationClock::on_node(ggml_tensor* node, bool ask_first) noexcept {
     }
     look(*node);
   } catch (const std::exception& error) {
-    fail(error.what());
+    fail_pass(error.what());
   } catch (...) {
-    fail("an unknown exception");
+    fail_pass("an unknown exception");
   }
   return !ask_first;  // no to what else is asked; to the data, anything but a no
 }
@@ -147,12 +179,23 @@ bool OperationClock::on_executed() noexcept {
         graph_ = learn();  // the tensors may be gone when the next graph comes
       }
     } catch (const std::exception& error) {
-      fail(error.what());
+      fail_pass(error.what());
     } catch (...) {
-      fail("an unknown exception");
+      fail_pass("an unknown exception");
     }
+    tell_border(now);
+  } else if (borders_.is_due()) {
+    const Instant now = clock_.now();
+    tell_border(now);
+    borders_.plan(now, border_due_);
   }
   return options_.stop.stop_requested();
+}
+
+void OperationClock::tell_border(Instant now) noexcept {
+  if (now >= border_due_) {
+    border_due_ = run_.at_border(now);
+  }
 }
 
 /// Whether llama.cpp is to stop after this node.
@@ -205,7 +248,7 @@ void OperationClock::look(const ggml_tensor& node) {
     end_nodes_.push_back(static_cast<std::uint32_t>(nodes_.size() - 1));
   } else if (pass_ == PassKind::sampled && follows_ != nullptr) {
     const ValueRoles& roles = (*follows_->values)[nodes_.size() - 1];
-    options_.sampler->read(node, roles, follows_->plan->operations[roles.operation]);
+    sampler_->read(node, roles, follows_->plan->operations[roles.operation]);
   }
 }
 
@@ -241,14 +284,15 @@ void OperationClock::close_segment() {
     last_ = graph_;
   } else if (expected_ != 0) {
     add_pass(kNoPlan, 0);
-    fall_back_to(ClockMode::off,
+    note_trouble(std::nullopt,
                  fmt::format("The run's graphs are of more than {} kinds", kMostGraphs));
   }
   forget_nodes();
 }
 
 void OperationClock::add_pass(std::uint32_t plan, std::size_t stamps) noexcept {
-  run_.add_pass(plan, pass_begin_, start_, std::span(ends_).first(std::min(stamps, ends_.size())));
+  run_.add_pass(plan, pass_begin_, start_, std::span(ends_).first(std::min(stamps, ends_.size())),
+                std::span(&sequence_, sequence_.tokens > 0 ? 1 : 0));
   pass_begin_ = clock_.now();  // of the next graph of this decode, should there be one
 }
 
@@ -292,7 +336,7 @@ void OperationClock::end_split() {
 void OperationClock::end_sampled() {
   const bool complete = follows_ != nullptr && follows_->values && !several_graphs_ &&
                         follows_->fingerprints.size() == nodes_.size();
-  options_.sampler->end(complete);
+  sampler_->end(complete);
   add_pass(last_ != nullptr ? last_->plan_id.value_or(kNoPlan) : kNoPlan, 0);
   if (!complete) {
     last_ = nullptr;
@@ -329,7 +373,7 @@ OperationClock::KnownGraph* OperationClock::learn() {
   for (const std::uint32_t end : graph.component_ends) {
     known->component_end[graph.nodes[end]] = true;
   }
-  if (options_.sampler != nullptr) {
+  if (sampler_ != nullptr) {
     known->values = plan_values(nodes_, graph);
   }
   known->component_ends = std::move(graph.component_ends);
@@ -339,7 +383,7 @@ OperationClock::KnownGraph* OperationClock::learn() {
   return graphs_.back().get();
 }
 
-/// The run is told of a plan when the first pass of it is over: what that takes is no part of the
+/// The run gets a plan after the first pass that follows it: its time is not part of the
 /// graph.
 std::uint32_t OperationClock::operations_of(KnownGraph& graph) {
   if (!graph.plan_id) {
@@ -356,39 +400,32 @@ std::uint32_t OperationClock::components_of(KnownGraph& graph) {
 }
 
 void OperationClock::mismatch(std::size_t stamps, std::size_t expected) {
-  fall_back_to(
-      mode_ == ClockMode::operations ? ClockMode::components : ClockMode::off,
-      fmt::format("llama.cpp reported {} operations of a graph that has {}", stamps, expected));
-}
-
-void OperationClock::fall_back_to(ClockMode mode, std::string reason) {
-  if (trouble_.empty()) {
-    trouble_ = std::move(reason);
-    next_mode_ = mode;
+  std::string reason =
+      fmt::format("llama.cpp reported {} operations of a graph that has {}", stamps, expected);
+  if (attached_ == HookDepth::operations) {
+    note_trouble(HookDepth::components, std::move(reason),
+                 "Where a GPU or a BLAS library computes a part of the model, pass -ngl 0.");
+  } else {
+    note_trouble(std::nullopt, std::move(reason));
   }
 }
 
-void OperationClock::fall_back() {
-  const bool components = next_mode_ == ClockMode::components;
-  mode_ = next_mode_;
-  kLog.warning("{}; timing {} from here on", trouble_, components ? "components" : "tokens alone");
-  run_.warn(
-      {"engine", components ? "components_only" : "tokens_only",
-       trouble_ + (components ? ". From there on it was stopped after each component to time it, "
-                                "which slows the inference down; operations are not told apart"
-                              : ". From there on only tokens were timed"),
-       components ? "Where a GPU or a BLAS library computes a part of the model, pass -ngl 0."
-                  : ""});
-  trouble_.clear();
+/// What is attached has failed: `finest` is what is still to be had.
+void OperationClock::note_trouble(std::optional<HookDepth> finest, std::string reason,
+                                  std::string hint) {
+  if (!trouble_) {
+    finest_ = finest;
+    trouble_ = Error{ErrorCode::internal, std::move(reason), std::move(hint)};
+  }
 }
 
-void OperationClock::fail(const char* reason) noexcept {
+void OperationClock::fail_pass(const char* reason) noexcept {
   failed_ = true;
   pass_ = PassKind::ignored;
   try {
-    fall_back_to(ClockMode::off, fmt::format("The operation clock failed: {}", reason));
+    note_trouble(std::nullopt, fmt::format("The operation clock failed: {}", reason));
   } catch (const std::exception&) {
-    mode_ = ClockMode::off;  // there is no memory to say why
+    attached_.reset();  // there is no memory to say why
   }
 }
 

@@ -1,10 +1,14 @@
 #include "engines/llama/operation_clock.hpp"
 
+#include "profile/deep_profiler.hpp"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <stop_token>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -106,11 +110,25 @@ class OperationClockTest : public ::testing::Test {
       : profiler_(static_cast<PowerMonitor*>(nullptr), static_cast<ProfileDatabase*>(nullptr)),
         run_(profiler_.run({.prompt = "p", .depth = Depth::deep, .max_output_tokens = 64})) {}
 
-  void pass(OperationClock& clock, const Graph& graph, int stamps = -1) {
+  /// A clock, attached at this depth or to what it falls back to.
+  struct Hooked {
+    Hooked(RunScope& run, const OperationClock::Options& options)
+        : clock(run, options), profiler(attach_profiler(run, clock)) {}
+
+    OperationClock clock;
+    std::unique_ptr<LayerProfiler> profiler;
+  };
+
+  static void end_pass(Hooked& hooked, bool completed = true) {
+    if (const Result<void> ended = hooked.clock.end_pass(completed); !ended) {
+      hooked.profiler->fall_back(ended.error());
+    }
+  }
+  void pass(Hooked& hooked, const Graph& graph, int stamps = -1) {
     const SectionScope section = run_.section(Phase::decode, "forward");
-    clock.begin_pass(Phase::decode, 0);
-    graph.run(clock, stamps);
-    clock.end_pass(true);
+    hooked.clock.begin_pass(Phase::decode, 0);
+    graph.run(hooked.clock, stamps);
+    end_pass(hooked);
   }
   [[nodiscard]] std::vector<std::string> components(const ProfiledRun& run) const {
     std::vector<std::string> result;
@@ -135,16 +153,16 @@ class OperationClockTest : public ::testing::Test {
 };
 
 TEST_F(OperationClockTest, EachOperationOfEachPass) {
-  OperationClock clock(run_, {});
+  Hooked hooked(run_, {});
   const Graph graph;
-  pass(clock, graph);
-  pass(clock, graph);
+  pass(hooked, graph);
+  pass(hooked, graph);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(components(run), ElementsAre("input_layernorm", "q_proj", "q_proj", "lm_head",
                                            "input_layernorm", "q_proj", "q_proj", "lm_head"));
   EXPECT_THAT(run.operation_table.operations, SizeIs(Graph::kStamps));
   EXPECT_THAT(warnings(run), IsEmpty());
-  EXPECT_EQ(clock.mode(), ClockMode::operations);
+  EXPECT_EQ(hooked.profiler->attached(), HookDepth::operations);
   Nanoseconds before{0};
   for (const OperationEvent& event : run.operation_table.events) {
     EXPECT_GE(event.begin, before);
@@ -153,13 +171,13 @@ TEST_F(OperationClockTest, EachOperationOfEachPass) {
 }
 
 TEST_F(OperationClockTest, AGraphOfAnotherShapeIsAnotherPlan) {
-  OperationClock clock(run_, {});
+  Hooked hooked(run_, {});
   const Graph one(1);
   const Graph seven(7);
-  pass(clock, seven);
-  pass(clock, one);
-  pass(clock, seven);
-  pass(clock, one);
+  pass(hooked, seven);
+  pass(hooked, one);
+  pass(hooked, seven);
+  pass(hooked, one);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.operations, SizeIs(2 * Graph::kStamps));
   EXPECT_THAT(run.operation_table.events, SizeIs(4 * Graph::kStamps));
@@ -169,23 +187,23 @@ TEST_F(OperationClockTest, AGraphOfAnotherShapeIsAnotherPlan) {
 }
 
 TEST_F(OperationClockTest, AGraphBuiltAnewIsKnownAgain) {
-  OperationClock clock(run_, {});
+  Hooked hooked(run_, {});
   for (int i = 0; i < 3; ++i) {
-    pass(clock, Graph());
+    pass(hooked, Graph());
   }
   EXPECT_THAT(run_.finish().operation_table.operations, SizeIs(Graph::kStamps));
 }
 
 TEST_F(OperationClockTest, SeveralGraphsInOneDecode) {
-  OperationClock clock(run_, {});
+  Hooked hooked(run_, {});
   const Graph first(4);
   const Graph second(2);
   {
     const SectionScope section = run_.section(Phase::prefill, "forward");
-    clock.begin_pass(Phase::prefill, -1);
-    first.run(clock);
-    second.run(clock);
-    clock.end_pass(true);
+    hooked.clock.begin_pass(Phase::prefill, -1);
+    first.run(hooked.clock);
+    second.run(hooked.clock);
+    end_pass(hooked);
   }
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.events, SizeIs(2 * Graph::kStamps));
@@ -212,19 +230,19 @@ TEST_F(OperationClockTest, WhileAGraphIsComputedNoRoomIsMadeForTheRunsStamps) {
   }
   nodes.erase(nodes.begin());  // the input
   for (const std::size_t known : {kOperations, std::size_t{0}}) {
-    OperationClock clock(run, {.graph_nodes = known});
+    Hooked hooked(run, {.graph_nodes = known});
     const SectionScope section = run.section(Phase::decode, "forward");
-    clock.begin_pass(Phase::decode, 0);
+    hooked.clock.begin_pass(Phase::decode, 0);
     const std::int64_t before = allocated_bytes();
     for (ggml_tensor* node : nodes) {
-      EXPECT_FALSE(clock.on_node(node, true));
+      EXPECT_FALSE(hooked.clock.on_node(node, true));
     }
     for (std::size_t stamp = 0; stamp < kOperations; ++stamp) {
-      EXPECT_FALSE(clock.on_executed());
+      EXPECT_FALSE(hooked.clock.on_executed());
     }
     // Stamps of 1000 passes are 12 MB.
     EXPECT_LT(allocated_bytes() - before, std::int64_t{1} << 20U);
-    clock.end_pass(true);
+    end_pass(hooked);
   }
   EXPECT_THAT(run.finish().operation_table.events, SizeIs(2 * kOperations));
 }
@@ -235,15 +253,15 @@ class OperationClockMismatch : public OperationClockTest,
                                public ::testing::WithParamInterface<std::pair<int, int>> {};
 
 TEST_P(OperationClockMismatch, TellsNothingApartAndFallsBack) {
-  OperationClock clock(run_, {});
+  Hooked hooked(run_, {});
   const Graph graph;
   const auto [good, stamps] = GetParam();
   for (int i = 0; i < good; ++i) {
-    pass(clock, graph);
+    pass(hooked, graph);
   }
-  pass(clock, graph, stamps);
-  EXPECT_EQ(clock.mode(), ClockMode::components);
-  pass(clock, graph);
+  pass(hooked, graph, stamps);
+  EXPECT_EQ(hooked.profiler->attached(), HookDepth::components);
+  pass(hooked, graph);
   const ProfiledRun& run = run_.finish();
   std::vector<std::string> expected;
   for (int i = 0; i < good; ++i) {
@@ -264,8 +282,8 @@ INSTANTIATE_TEST_SUITE_P(All, OperationClockMismatch,
                                            std::pair(1, 4000), std::pair(0, 10'000)));
 
 TEST_F(OperationClockTest, WithoutFusionTheNormHasAStampOfItsOwn) {
-  OperationClock clock(run_, {.fusion = false});
-  pass(clock, Graph(), 5);
+  Hooked hooked(run_, {.fusion = false});
+  pass(hooked, Graph(), 5);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(components(run),
               ElementsAre("input_layernorm", "input_layernorm", "q_proj", "q_proj", "lm_head"));
@@ -273,33 +291,75 @@ TEST_F(OperationClockTest, WithoutFusionTheNormHasAStampOfItsOwn) {
 }
 
 TEST_F(OperationClockTest, ComponentsAloneFromTheFirstPassOn) {
-  OperationClock clock(run_, {.mode = ClockMode::components});
+  Hooked hooked(run_, {.offloaded = true});
   const Graph seven(7);
   const Graph one(1);
-  pass(clock, seven, 0);  // a backend that reports nothing
-  pass(clock, one, 0);
-  pass(clock, one, 0);
+  pass(hooked, seven, 0);  // a backend that reports nothing
+  pass(hooked, one, 0);
+  pass(hooked, one, 0);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(components(run),
               ElementsAre("input_layernorm", "q_proj", "lm_head", "input_layernorm", "q_proj",
                           "lm_head", "input_layernorm", "q_proj", "lm_head"));
-  EXPECT_THAT(warnings(run), IsEmpty());
-  EXPECT_EQ(clock.mode(), ClockMode::components);
+  EXPECT_THAT(warnings(run), ElementsAre("components_only"));
+  EXPECT_EQ(hooked.profiler->attached(), HookDepth::components);
+}
+
+TEST_F(OperationClockTest, AGpuHasItsComponentsTimedInDeepRunsAlone) {
+  const auto warning_at = [&](Depth depth) {
+    RunScope run = profiler_.run({.prompt = "p", .depth = depth, .max_output_tokens = 64});
+    Hooked hooked(run, {.offloaded = true});
+    llama_context_params params = llama_context_default_params();
+    hooked.clock.set_callbacks(params);
+    EXPECT_EQ(params.cb_eval != nullptr, depth == Depth::deep);
+    return run.finish().warnings.at(0);
+  };
+  const Warning module = warning_at(Depth::module);
+  EXPECT_EQ(module.code, "tokens_only");
+  EXPECT_EQ(module.message, "A GPU computes the model, so only tokens were timed");
+  EXPECT_EQ(module.hint,
+            "Pass --depth deep to time its components, at a price; or --depth minimal.");
+  const Warning deep = warning_at(Depth::deep);
+  EXPECT_EQ(deep.code, "components_only");
+  EXPECT_EQ(deep.message,
+            "A GPU computes the model: the engine was stopped after each component to time it, "
+            "which slows the inference down; operations are not distinguished");
+  EXPECT_EQ(deep.hint, "Pass -ngl 0 to compute on the CPU, or --depth minimal.");
+}
+
+TEST_F(OperationClockTest, AModuleRunFallsBackAsADeepOneDoes) {
+  RunScope run = profiler_.run({.prompt = "p", .depth = Depth::module, .max_output_tokens = 64});
+  Hooked hooked(run, {});
+  EXPECT_EQ(hooked.profiler->attached(), HookDepth::operations);  // for free
+  const SectionScope section = run.section(Phase::decode, "forward");
+  hooked.clock.begin_pass(Phase::decode, 0);
+  Graph().run(hooked.clock, 3);
+  end_pass(hooked);
+  EXPECT_EQ(hooked.profiler->attached(), HookDepth::components);
+}
+
+TEST_F(OperationClockTest, WhatHasFailedIsNotOfferedAgain) {
+  Hooked hooked(run_, {});
+  pass(hooked, Graph(), 3);
+  EXPECT_FALSE(hooked.clock.offer(HookDepth::operations));
+  ASSERT_TRUE(hooked.clock.offer(HookDepth::components));
+  EXPECT_TRUE(hooked.clock.offer(HookDepth::components)->slows_down);
+  EXPECT_FALSE(hooked.clock.attach(HookDepth::operations, false));
 }
 
 TEST_F(OperationClockTest, AKnownGraphIsStoppedWhereComponentsEndAlone) {
-  OperationClock clock(run_, {.mode = ClockMode::components});
+  Hooked hooked(run_, {.offloaded = true});
   const Graph graph;
   const auto answers = [&] {
     std::vector<bool> result;
-    clock.begin_pass(Phase::decode, 0);
+    hooked.clock.begin_pass(Phase::decode, 0);
     for (ggml_tensor* node : graph.nodes()) {
-      result.push_back(clock.on_node(node, true));
+      result.push_back(hooked.clock.on_node(node, true));
       if (result.back()) {
-        EXPECT_TRUE(clock.on_node(node, false));
+        EXPECT_TRUE(hooked.clock.on_node(node, false));
       }
     }
-    clock.end_pass(true);
+    end_pass(hooked);
     return result;
   };
   // norm, its weights, q_proj, its bias, a reshape, lm_head
@@ -308,52 +368,54 @@ TEST_F(OperationClockTest, AKnownGraphIsStoppedWhereComponentsEndAlone) {
 }
 
 TEST_F(OperationClockTest, ComponentsThatAreNotReportedLeaveTokens) {
-  OperationClock clock(run_, {.mode = ClockMode::components});
+  Hooked hooked(run_, {.offloaded = true});
   const Graph graph;
-  pass(clock, graph);
-  clock.begin_pass(Phase::decode, 0);
+  pass(hooked, graph);
+  hooked.clock.begin_pass(Phase::decode, 0);
   for (ggml_tensor* node : graph.nodes()) {
-    static_cast<void>(clock.on_node(node, true));  // and the data never comes
+    static_cast<void>(hooked.clock.on_node(node, true));  // and the data never comes
   }
-  clock.end_pass(true);
-  EXPECT_EQ(clock.mode(), ClockMode::off);
-  pass(clock, graph);
+  end_pass(hooked);
+  EXPECT_EQ(hooked.profiler->attached(), std::nullopt);
+  pass(hooked, graph);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.events, SizeIs(3));
-  EXPECT_THAT(warnings(run), ElementsAre("tokens_only"));
+  EXPECT_THAT(warnings(run), ElementsAre("components_only", "tokens_only"));
 }
 
 TEST_F(OperationClockTest, OffAsksForNothing) {
-  OperationClock clock(run_, {.mode = ClockMode::off});
+  OperationClock clock(run_, {});  // attached to nothing, as in a minimal run
   llama_context_params params = llama_context_default_params();
-  clock.attach(params);
+  clock.set_callbacks(params);
   EXPECT_EQ(params.cb_eval, nullptr);
   ASSERT_NE(params.abort_callback, nullptr);
   EXPECT_FALSE(params.abort_callback(params.abort_callback_data));
-  pass(clock, Graph());
+  clock.begin_pass(Phase::decode, 0);
+  Graph().run(clock);
+  EXPECT_TRUE(clock.end_pass(true));
   EXPECT_THAT(run_.finish().operation_table.events, IsEmpty());
 }
 
 TEST_F(OperationClockTest, CancelStopsAGraphAndIsNoMismatch) {
   std::stop_source source;
-  OperationClock clock(run_, {.stop = source.get_token()});
+  Hooked hooked(run_, {.stop = source.get_token()});
   const Graph graph;
-  pass(clock, graph);
+  pass(hooked, graph);
   source.request_stop();
-  clock.begin_pass(Phase::decode, 0);
-  graph.run(clock);
-  clock.end_pass(false);
+  hooked.clock.begin_pass(Phase::decode, 0);
+  graph.run(hooked.clock);
+  end_pass(hooked, false);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.events, SizeIs(Graph::kStamps));
   EXPECT_THAT(warnings(run), IsEmpty());
 }
 
 TEST_F(OperationClockTest, CallbacksOutsideOfAPassDoNothing) {
-  OperationClock clock(run_, {});
+  Hooked hooked(run_, {});
   const Graph graph;
-  graph.run(clock);  // such as a warm-up
-  pass(clock, graph);
-  graph.run(clock);
+  graph.run(hooked.clock);  // such as a warm-up
+  pass(hooked, graph);
+  graph.run(hooked.clock);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.events, SizeIs(Graph::kStamps));
   EXPECT_THAT(warnings(run), IsEmpty());
@@ -361,11 +423,11 @@ TEST_F(OperationClockTest, CallbacksOutsideOfAPassDoNothing) {
 
 TEST_F(OperationClockTest, ASampledPassIsStoppedWhereThereIsSomethingToSee) {
   ValueSampler sampler({.every = 2});
-  OperationClock clock(run_, {.sampler = &sampler});
+  Hooked hooked(run_, {.sampler = &sampler});
   const Graph graph;
   graph.fill();
   for (int i = 0; i < 5; ++i) {
-    pass(clock, graph);
+    pass(hooked, graph);
   }
   const SampledValues sampled = sampler.take();
   EXPECT_EQ(sampled.passes, 3U);  // the second, for the first cannot be, and one in two
@@ -377,16 +439,16 @@ TEST_F(OperationClockTest, ASampledPassIsStoppedWhereThereIsSomethingToSee) {
 
 TEST_F(OperationClockTest, AGraphThatChangesUnderTheSamplerIsSampledLater) {
   ValueSampler sampler({.every = 100});
-  OperationClock clock(run_, {.sampler = &sampler});
+  Hooked hooked(run_, {.sampler = &sampler});
   const Graph one(1);
   const Graph two(2);
   one.fill();
   two.fill();
-  pass(clock, one);  // owed from here on
-  pass(clock, two);  // cannot be followed
-  pass(clock, two);  // is learned
-  pass(clock, two);
-  pass(clock, two);
+  pass(hooked, one);  // owed from here on
+  pass(hooked, two);  // cannot be followed
+  pass(hooked, two);  // is learned
+  pass(hooked, two);
+  pass(hooked, two);
   EXPECT_EQ(sampler.take().passes, 1U);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.events, SizeIs(3 * Graph::kStamps));
@@ -395,23 +457,23 @@ TEST_F(OperationClockTest, AGraphThatChangesUnderTheSamplerIsSampledLater) {
 
 TEST_F(OperationClockTest, AProbeThatThrowsLeavesTokens) {
   ValueSampler sampler({.every = 2});
-  OperationClock clock(run_, {.sampler = &sampler});
+  Hooked hooked(run_, {.sampler = &sampler});
   const Graph graph;
   graph.fill();
-  pass(clock, graph);
-  clock.begin_pass(Phase::decode, 1);
+  pass(hooked, graph);
+  hooked.clock.begin_pass(Phase::decode, 1);
   ggml_tensor* const node = graph.nodes()[1];
-  EXPECT_FALSE(clock.on_node(graph.nodes()[0], true));
-  EXPECT_TRUE(clock.on_node(node, true));
+  EXPECT_FALSE(hooked.clock.on_node(graph.nodes()[0], true));
+  EXPECT_TRUE(hooked.clock.on_node(node, true));
   const std::int64_t width = node->ne[0];
-  node->ne[0] = std::int64_t{1} << 61;      // more than a vector may hold
-  EXPECT_TRUE(clock.on_node(node, false));  // and the inference goes on
+  node->ne[0] = std::int64_t{1} << 61;             // more than a vector may hold
+  EXPECT_TRUE(hooked.clock.on_node(node, false));  // and the inference goes on
   node->ne[0] = width;
-  EXPECT_FALSE(clock.on_node(graph.nodes()[2], true));
-  EXPECT_FALSE(clock.on_executed());
-  clock.end_pass(true);
-  EXPECT_EQ(clock.mode(), ClockMode::off);
-  pass(clock, graph);
+  EXPECT_FALSE(hooked.clock.on_node(graph.nodes()[2], true));
+  EXPECT_FALSE(hooked.clock.on_executed());
+  end_pass(hooked);
+  EXPECT_EQ(hooked.profiler->attached(), std::nullopt);
+  pass(hooked, graph);
   const ProfiledRun& run = run_.finish();
   EXPECT_THAT(run.operation_table.events, SizeIs(Graph::kStamps));
   ASSERT_THAT(warnings(run), ElementsAre("tokens_only"));
@@ -419,11 +481,11 @@ TEST_F(OperationClockTest, AProbeThatThrowsLeavesTokens) {
 }
 
 TEST_F(OperationClockTest, MoreKindsOfGraphThanAreKeptApartLeaveTokens) {
-  OperationClock clock(run_, {});
+  Hooked hooked(run_, {});
   for (std::size_t positions = 1; positions <= OperationClock::kMostGraphs + 1; ++positions) {
-    pass(clock, Graph(static_cast<std::int64_t>(positions)));
+    pass(hooked, Graph(static_cast<std::int64_t>(positions)));
   }
-  EXPECT_EQ(clock.mode(), ClockMode::off);
+  EXPECT_EQ(hooked.profiler->attached(), std::nullopt);
   EXPECT_THAT(warnings(run_.finish()), Contains("tokens_only"));
 }
 

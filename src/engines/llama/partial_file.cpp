@@ -40,12 +40,12 @@ Result<PartialFile> PartialFile::create(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
     return fail(ErrorCode::invalid_argument, fmt::format("{} is a directory", path.string()),
-                fmt::format("Name a file in it: {}", (path / "model.gguf").string()));
+                fmt::format("Pass a file in it: {}", (path / "model.gguf").string()));
   }
   const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
   if (!fs::is_directory(directory, ignored)) {
     return fail(ErrorCode::not_found, fmt::format("There is no directory {}", directory.string()),
-                "Make it first: mkdir -p " + directory.string());
+                "Create it first: mkdir -p " + directory.string());
   }
   fs::path partial = path;
   partial += ".partial";
@@ -65,7 +65,7 @@ std::unexpected<Error> PartialFile::failure(const char* what, int error_number) 
                           std::strerror(error_number)),
               error_number == EFBIG    ? file_limit_hint()
               : error_number == ENOSPC ? std::string{"Make room on the disk, or write to another."}
-                                       : std::string{"Check the disk that it lies on."});
+                                       : std::string{"Check its disk."});
 }
 
 Result<void> PartialFile::restart() {

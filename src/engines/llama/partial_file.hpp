@@ -1,4 +1,4 @@
-// A file that is there when it is whole, or not at all.
+// A file that appears only when it is complete.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -10,8 +10,8 @@
 
 namespace enprof {
 
-/// Writes `<path>.partial` and renames it to `path` at the end; removes it where it does not come
-/// to that. Threads: one.
+/// Writes `<path>.partial` and renames it to `path` at the end; without a commit() it is removed.
+/// Threads: one.
 class PartialFile {
  public:
   /// Errors: not_found, permission_denied, invalid_argument (a directory), io.
@@ -20,7 +20,7 @@ class PartialFile {
   PartialFile& operator=(PartialFile&&) = delete;
   ~PartialFile();
 
-  /// The path that is written to. Others may write there before the first write().
+  /// The path that is written to. Callers may write there themselves before the first write().
   [[nodiscard]] const std::filesystem::path& partial_path() const noexcept { return partial_; }
   /// Empties the file.
   [[nodiscard]] Result<void> restart();

@@ -76,7 +76,7 @@ TEST_F(PartialFileTest, SaysWhatIsWrongWithThePlace) {
 }
 
 TEST_F(PartialFileTest, AFullDiskLeavesNothing) {
-  // A file size limit stands in for the disk: the same error path, without a disk to fill.
+  // A limit on the file size replaces a full disk: the error path is the same.
   ASSERT_NE(std::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
   rlimit old{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);

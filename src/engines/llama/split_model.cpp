@@ -15,15 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kMostParts = 99'999;  // what a name can say
-/// So many files beside a part are looked into for the first one.
+constexpr std::int64_t kMostParts = 99'999;  // the most that a name can have
+/// The most files beside a part that are searched for the first part.
 constexpr std::size_t kMostLookedInto = 100;
 
-/// What a file says of its place among others.
+/// A file's place among the parts of a model.
 struct Place {
   std::int64_t number = 0;  ///< from 0
   std::int64_t count = 1;
-  std::optional<std::int64_t> tensors;  ///< of all parts
+  std::optional<std::int64_t> tensors;  ///< the number of tensors of all parts
 
   static Place of(const GgufMetadata& metadata) {
     return {.number = metadata.integer("split.no").value_or(0),
@@ -39,7 +39,7 @@ std::string part_name(const std::string& prefix, std::int64_t number, std::int64
   return fmt::format("{}-{:05}-of-{:05}.gguf", prefix, number, count);
 }
 
-/// What stands before -00001-of-00003.gguf; empty where the name does not end so.
+/// The name before -00001-of-00003.gguf; empty if the name has no such ending.
 std::string prefix_of(const fs::path& path, const Place& place) {
   if (!place.is_possible()) {
     return {};
@@ -53,7 +53,7 @@ std::string prefix_of(const fs::path& path, const Place& place) {
   return prefix;
 }
 
-/// A prefix for a file that is named otherwise: its name without its ending, nor the place of
+/// A prefix for a file with another name: the name without its ending and without the place of
 /// another part.
 std::string prefix_for(const fs::path& path) {
   std::string text = path.string();
@@ -81,8 +81,8 @@ std::optional<Place> place_of_file(const fs::path& path) {
   return Place::of(GgufMetadata(GgufPtr(*gguf)));
 }
 
-/// The first part of the same model in the same directory, whatever it is called; empty where
-/// there is none, or more than one.
+/// The first part of the same model in the same directory, with any name; empty if there is none,
+/// or more than one.
 fs::path find_first_part(const fs::path& later, const Place& place) {
   std::error_code ignored;
   const fs::path directory = later.has_parent_path() ? later.parent_path() : fs::path{"."};
@@ -111,7 +111,7 @@ std::string move_command(const fs::path& from, const std::string& to) {
   return fmt::format("mv {} {}", shell_quote(from.string()), shell_quote(to));
 }
 
-/// What helps who passed a later part, which must never be passed itself.
+/// The hint for a later part, which must not be passed itself.
 std::string hint_for_later(const fs::path& path, const Place& place, const std::string& prefix) {
   std::error_code ignored;
   const std::string right = prefix.empty() ? std::string{} : part_name(prefix, 1, place.count);
@@ -201,7 +201,7 @@ Result<void> PartsCheck::add(std::size_t index, const GgufMetadata& part) {
         "Download that part of this model again, under this name.");
   };
   if (place.count <= 1) {
-    return other("it is no part of a split model");
+    return other("it is not a part of a split model");
   }
   if (static_cast<std::size_t>(place.number) != index ||
       static_cast<std::size_t>(place.count) != parts_.size()) {
@@ -209,7 +209,7 @@ Result<void> PartsCheck::add(std::size_t index, const GgufMetadata& part) {
   }
   if (place.tensors != tensor_count_) {
     return other(fmt::format(
-        "that has {} tensors in all, this one's {}",
+        "that model has {} tensors in total, this one's {}",
         tensor_count_ ? fmt::format("{}", *tensor_count_) : std::string{"an unknown number of"},
         place.tensors ? fmt::format("has {}", *place.tensors) : std::string{"does not say"}));
   }

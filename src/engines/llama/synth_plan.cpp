@@ -21,10 +21,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Layers that are asked about; the others are like the last of them.
+/// The number of layers that llama.cpp is asked for; further layers are like the last of these.
 constexpr int kProbedLayers = 2;
-/// Stands for the vocabulary while llama.cpp is asked, so that it reserves little memory: a number
-/// that no width has, for those are even.
+/// Replaces the size of the vocabulary while llama.cpp is asked, so that it reserves little memory.
+/// No width has this number, because widths are even.
 constexpr std::uint32_t kVocabularyStandIn = 97;
 
 constexpr std::string_view kLayerPrefix = "blk.";
@@ -58,7 +58,7 @@ GgufPtr bare_metadata(const ArchSpec& arch, const SynthOptions& options, int lay
 
 std::unexpected<Error> refused(const ArchSpec& arch, const std::string& reason) {
   return fail(ErrorCode::invalid_argument,
-              fmt::format("llama.cpp does not take this shape for {}: {}", arch.name,
+              fmt::format("llama.cpp does not accept this shape for {}: {}", arch.name,
                           reason.empty() ? "it gave no reason" : reason),
               "Try the proportions of a published model of this architecture.");
 }
@@ -68,13 +68,13 @@ void collect(ggml_tensor* tensor, void* user_data) {
   PlannedTensor planned{.name = tensor->name};
   std::ranges::copy(tensor->ne, planned.shape.begin());
   if (std::ranges::find(plan, planned.name, &PlannedTensor::name) ==
-      plan.end()) {  // tied ones repeat
+      plan.end()) {  // tied tensors come twice
     plan.push_back(std::move(planned));
   }
 }
 
-/// Every tensor that llama.cpp would use if it were there. The memory that it reserves for them is
-/// never touched.
+/// Every tensor that llama.cpp would use if it existed. llama.cpp reserves memory for them, but
+/// never accesses it.
 Result<std::vector<PlannedTensor>> all_tensors(const ArchSpec& arch, const SynthOptions& options,
                                                int layers) {
   const GgufPtr metadata = bare_metadata(arch, options, layers, kVocabularyStandIn);
@@ -94,7 +94,7 @@ Result<std::vector<PlannedTensor>> all_tensors(const ArchSpec& arch, const Synth
   return plan;
 }
 
-/// Writes a file with these tensors, all zero and sparse.
+/// Writes a sparse file with these tensors, all zero.
 Result<void> write_hollow(const fs::path& path, gguf_context* gguf) {
   std::uint64_t bytes = gguf_get_meta_size(gguf);
   const std::int64_t last = gguf_get_n_tensors(gguf) - 1;
@@ -116,7 +116,7 @@ Result<void> write_hollow(const fs::path& path, gguf_context* gguf) {
                   : std::string{"Check that the directory is writable and its disk not full."});
 }
 
-/// Whether llama.cpp loads a model with just these tensors.
+/// Whether llama.cpp loads a model with only these tensors.
 bool loads(const ArchSpec& arch, const SynthOptions& options,
            const std::vector<PlannedTensor>& plan, const fs::path& scratch) {
   const GgufPtr gguf = bare_metadata(arch, options, kProbedLayers, kVocabularyStandIn);
@@ -142,8 +142,8 @@ bool is_qkv_bias(std::string_view tensor_class) {
          tensor_class == "attn_v.bias";
 }
 
-/// Classes of tensors that published models of the architecture do without: vectors that llama.cpp
-/// does not insist on, such as biases and frequency factors.
+/// Classes of tensors that published models of the architecture do not have: vectors that llama.cpp
+/// does not require, such as biases and frequency factors.
 Result<std::set<std::string, std::less<>>> dispensable(const ArchSpec& arch,
                                                        const SynthOptions& options,
                                                        const fs::path& scratch) {
@@ -172,7 +172,7 @@ Result<std::set<std::string, std::less<>>> dispensable(const ArchSpec& arch,
   return result;
 }
 
-/// Puts attn_q, attn_k and attn_v of a layer into one attn_qkv, where Q was.
+/// Replaces attn_q, attn_k and attn_v of a layer by one attn_qkv, in the place of attn_q.
 void fuse_qkv(std::vector<PlannedTensor>& plan) {
   std::vector<PlannedTensor> fused;
   for (PlannedTensor& tensor : plan) {
@@ -182,7 +182,7 @@ void fuse_qkv(std::vector<PlannedTensor>& plan) {
                           "attn_qkv.weight");
       fused.push_back(std::move(tensor));
     } else if (tensor_class == "attn_k.weight" || tensor_class == "attn_v.weight") {
-      fused.back().shape[1] += tensor.shape[1];  // llama.cpp makes them one after the other
+      fused.back().shape[1] += tensor.shape[1];  // llama.cpp creates them in a row
     } else {
       fused.push_back(std::move(tensor));
     }
@@ -190,7 +190,7 @@ void fuse_qkv(std::vector<PlannedTensor>& plan) {
   plan = std::move(fused);
 }
 
-/// The plan of all layers, from that of the first few.
+/// The plan of all layers, from the plan of the first few.
 std::vector<PlannedTensor> with_all_layers(const std::vector<PlannedTensor>& probed, int layers,
                                            std::uint32_t vocabulary) {
   std::vector<PlannedTensor> plan = probed;
@@ -219,7 +219,7 @@ std::optional<ggml_type> type_named(std::string_view name) {
   return std::nullopt;
 }
 
-/// llama_model_quantize says what it would do, a line a tensor:
+/// Parses what llama_model_quantize says it would do, one line per tensor:
 /// "[   3/  93] blk.0.attn_k.weight - [ 64, 64, 1, 1], type = f32, size = 1 MiB -> 1 MiB (q4_K)".
 std::map<std::string, ggml_type, std::less<>> chosen_types(const std::vector<std::string>& lines) {
   std::map<std::string, ggml_type, std::less<>> types;
@@ -302,7 +302,7 @@ void add_tensors(gguf_context* gguf, const std::vector<PlannedTensor>& plan) {
     ggml_tensor* tensor =
         ggml_new_tensor(shapes.get(), planned.type, planned.dimensions(), planned.shape.data());
     ggml_set_name(tensor, planned.name.c_str());
-    gguf_add_tensor(gguf, tensor);  // copies it
+    gguf_add_tensor(gguf, tensor);  // makes a copy
   }
 }
 

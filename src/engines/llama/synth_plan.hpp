@@ -1,4 +1,4 @@
-// Which tensors a synthesized model has, of which shape and type: llama.cpp's own answers.
+// The tensors of a synthesized model, with their shapes and types, as llama.cpp itself gives them.
 #pragma once
 
 #include "engines/llama/synth_spec.hpp"
@@ -24,8 +24,8 @@ struct PlannedTensor {
   [[nodiscard]] std::uint64_t bytes() const noexcept;
 };
 
-/// The tensors of the shape, in the order in which llama.cpp makes them. Uses `scratch`, a file
-/// that it may write and truncate as it likes; it is sparse, and as long as the model in F32.
+/// The tensors of the shape, in the order in which llama.cpp creates them. `scratch` is a file that
+/// it may overwrite; it is sparse, and as long as the model in F32.
 [[nodiscard]] Result<std::vector<PlannedTensor>> plan_tensors(const ArchSpec& arch,
                                                               const WeightType& type,
                                                               const SynthOptions& options,

@@ -63,14 +63,14 @@ TEST(SynthPlan, RepeatsTheLayersAndPutsTheVocabularyIn) {
 
 class SynthPlanTypes : public ::testing::TestWithParam<const char*> {};
 
-/// The plan against what llama_model_quantize really makes of the same model in F32.
+/// Compares the plan with what llama_model_quantize really makes of the same model in F32.
 TEST_P(SynthPlanTypes, AreThoseOfRealQuantization) {
   const testing::TempDir directory;
   SynthOptions options = testing::tiny_shape(directory.path() / "f32.gguf");
   options.type = "f32";
   options.layers = 6;
   options.embd = 256;
-  options.ff = 288;  // no multiple of 256: makes llama.cpp fall back
+  options.ff = 288;  // not a multiple of 256: llama.cpp falls back
   testing::make_model(options);
   const WeightType* type = find_weight_type(GetParam());
   llama_model_quantize_params params = llama_model_quantize_default_params();

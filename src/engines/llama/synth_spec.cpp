@@ -85,7 +85,7 @@ void set_shape_keys(gguf_context* gguf, const ArchSpec& arch, const SynthOptions
   set("block_count", layers);
   set_real("attention.layer_norm_rms_epsilon", 1e-5F);
   set_real("attention.layer_norm_epsilon", 1e-5F);
-  if (!arch.attention) {  // the proportions that published mamba models have
+  if (!arch.attention) {  // the proportions of published mamba models
     constexpr int kStateSize = 16;
     constexpr int kConvolution = 4;
     set("feed_forward_length", 0);
@@ -100,7 +100,7 @@ void set_shape_keys(gguf_context* gguf, const ArchSpec& arch, const SynthOptions
   set("attention.head_count", options.heads);
   set("attention.head_count_kv", options.kv_heads);
   set("rope.dimension_count", options.embd / options.heads);
-  if (arch.soft_caps) {  // as published Gemma 2 models have them
+  if (arch.soft_caps) {  // as in published Gemma 2 models
     constexpr float kAttentionCap = 50.0F;
     constexpr float kOutputCap = 30.0F;
     constexpr int kSlidingWindow = 4096;
@@ -114,7 +114,7 @@ void set_shape_keys(gguf_context* gguf, const ArchSpec& arch, const SynthOptions
     set("expert_count", options.experts);
     set("expert_used_count", options.experts_used);
     set("expert_feed_forward_length", options.ff);
-    // Published models have a shared expert as wide as all the experts that a token uses.
+    // In published models the shared expert is as wide as all experts that a token uses.
     set("expert_shared_feed_forward_length", options.ff * options.experts_used);
   }
 }

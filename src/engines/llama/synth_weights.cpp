@@ -23,7 +23,7 @@ std::uint64_t mix(std::uint64_t value) {
   return value ^ (value >> 31U);
 }
 
-/// Box and Muller, for std::normal_distribution differs between standard libraries.
+/// Box and Muller, because std::normal_distribution differs between standard libraries.
 std::vector<float> gaussian(std::size_t count, double deviation, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto uniform = [&random] {  // (0, 1]
@@ -40,7 +40,7 @@ std::vector<float> gaussian(std::size_t count, double deviation, std::uint64_t s
   return values;
 }
 
-/// FNV-1a, for std::hash differs between standard libraries.
+/// FNV-1a, because std::hash differs between standard libraries.
 std::uint64_t name_hash(std::string_view name) {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (const char character : name) {
@@ -49,7 +49,7 @@ std::uint64_t name_hash(std::string_view name) {
   return hash;
 }
 
-/// What a tensor of one value holds; empty for matrices.
+/// The value of a tensor with only one value; empty for matrices.
 std::optional<float> constant_of(const PlannedTensor& tensor) {
   const std::string_view name = tensor.name;
   if (name.ends_with(".bias")) {
@@ -117,7 +117,7 @@ Result<void> SynthWeights::append(PartialFile& file, const PlannedTensor& tensor
     }
     std::byte* const target = buffer_.data() + filled;
     if (output && row < silent_.size() && silent_[row]) {
-      std::memset(target, 0, row_bytes);  // zero in every type that ggml has
+      std::memset(target, 0, row_bytes);  // zero in every type of ggml
     } else {
       const std::size_t place = mix(salt + row) % places;
       std::memcpy(target, source.data() + place * block_bytes, row_bytes);

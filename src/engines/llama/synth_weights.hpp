@@ -1,4 +1,4 @@
-// Random weights, cheaply: quantized once, reused in varied order.
+// Makes random weights cheaply: quantizes some numbers once and copies them in random order.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -18,15 +18,15 @@
 
 namespace enprof {
 
-/// Makes the data of planned tensors, tensor by tensor. The same seed makes the same bytes.
+/// Makes the data of planned tensors, tensor by tensor. The same seed gives the same bytes.
 class SynthWeights {
  public:
-  /// `silent[token]` is true for tokens whose output row is to be zero.
+  /// `silent[token]` is true for tokens whose output row must be zero.
   SynthWeights(std::uint64_t seed, std::vector<bool> silent);
 
-  /// Appends the tensor to the file. `output` marks the tensor that the logits come from.
-  /// `on_bytes` is told how many bytes were written since it was last called; false stops with
-  /// cancelled.
+  /// Appends the tensor to the file. `output`: the logits come from this tensor. `on_bytes` is
+  /// called with the number of bytes written since its last call; if it returns false, append stops
+  /// with cancelled.
   [[nodiscard]] Result<void> append(PartialFile& file, const PlannedTensor& tensor, bool output,
                                     const std::function<bool(std::uint64_t)>& on_bytes);
 

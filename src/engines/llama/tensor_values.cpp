@@ -9,8 +9,8 @@
 namespace enprof {
 namespace {
 
-/// The tensor's bytes from its first element to its last, in `bytes` where they are not in this
-/// memory.
+/// The tensor's bytes from its first element to its last; copied to `bytes` if they are not in this
+/// process's memory.
 const std::uint8_t* data_of(const ggml_tensor& tensor, std::vector<std::uint8_t>& bytes) {
   const ggml_backend_buffer_t buffer =
       tensor.view_src != nullptr ? tensor.view_src->buffer : tensor.buffer;
@@ -22,7 +22,7 @@ const std::uint8_t* data_of(const ggml_tensor& tensor, std::vector<std::uint8_t>
   return bytes.data();
 }
 
-/// Calls with the bytes of each row.
+/// Calls `visit` with the bytes of each row.
 template <class Visitor>
 void for_each_row(const ggml_tensor& tensor, const std::uint8_t* data, Visitor visit) {
   for (std::int64_t i3 = 0; i3 < tensor.ne[3]; ++i3) {

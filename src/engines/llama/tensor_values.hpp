@@ -1,4 +1,4 @@
-// Reads the values of a ggml tensor, wherever it lies.
+// Reads the values of a ggml tensor, in any memory.
 #pragma once
 
 #include <ggml.h>
@@ -9,7 +9,7 @@
 
 namespace enprof {
 
-/// Whether read_tensor() can: a type that ggml makes floats of, rows without gaps.
+/// Whether read_tensor() can read it: ggml can convert its type to floats, and rows have no gaps.
 [[nodiscard]] bool is_readable(const ggml_tensor& tensor) noexcept;
 
 /// All elements as floats, fastest dimension first. `bytes` is scratch memory.
@@ -20,8 +20,8 @@ void read_tensor(const ggml_tensor& tensor, std::vector<std::uint8_t>& bytes,
 [[nodiscard]] std::vector<std::int32_t> read_integers(const ggml_tensor& tensor,
                                                       std::vector<std::uint8_t>& bytes);
 
-/// How many of the `columns` positions each query may see, by the mask of a softmax: those that it
-/// does not set to minus infinity. All of them where there is no mask.
+/// How many of the `columns` positions each query may see, by the mask of a softmax: those that the
+/// mask does not set to minus infinity. All of them if there is no mask.
 [[nodiscard]] std::vector<std::size_t> visible_positions(const ggml_tensor* mask,
                                                          std::size_t columns, std::size_t queries,
                                                          std::vector<std::uint8_t>& bytes);

@@ -20,7 +20,7 @@ class TensorValuesTest : public ::testing::Test {
     return ggml_new_tensor_2d(context_.get(), type, width, rows);
   }
   [[nodiscard]] std::vector<float> read(const ggml_tensor& tensor) {
-    std::vector<float> values{99.0F};  // what was there before goes
+    std::vector<float> values{99.0F};  // earlier content is replaced
     read_tensor(tensor, bytes_, values);
     return values;
   }
@@ -82,7 +82,7 @@ TEST_F(TensorValuesTest, Integers) {
 }
 
 TEST_F(TensorValuesTest, PositionsThatAMaskLetsThrough) {
-  ggml_tensor* const mask = tensor(GGML_TYPE_F32, 3, 4);  // padded: two queries are there
+  ggml_tensor* const mask = tensor(GGML_TYPE_F32, 3, 4);  // padded: only two queries are real
   constexpr float kNever = -std::numeric_limits<float>::infinity();
   constexpr std::array kMask{0.0F,   kNever, kNever, -2.5F,  -1.0F,  kNever,
                              kNever, kNever, kNever, kNever, kNever, kNever};

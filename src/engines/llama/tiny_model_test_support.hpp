@@ -1,4 +1,4 @@
-// Models small enough to make anew for each test.
+// Models small enough to be made for each test.
 #pragma once
 
 #include "engines/llama/model_synth.hpp"
@@ -30,7 +30,7 @@ inline SynthOptions tiny_shape(const std::filesystem::path& output,
   return options;
 }
 
-/// Makes the model; the test fails where that does.
+/// Makes the model; the test fails if that fails.
 inline std::filesystem::path make_model(const SynthOptions& options) {
   const auto made = synthesize_model(options);
   EXPECT_TRUE(made.has_value()) << made.error().message;

@@ -25,14 +25,15 @@ class Playback final : public Engine {
     return name.ends_with(kSuffix) && name.size() > kSuffix.size();
   }
   std::span<const EngineSetting> settings() const noexcept override { return {}; }
-  Result<std::unique_ptr<ModelGlance>> look_at(const std::filesystem::path& path) const override {
+  Result<std::unique_ptr<ModelHeader>> read_header(
+      const std::filesystem::path& path) const override {
     const auto script = read_playback_file(path);
     if (!script) {
       return std::unexpected(script.error());
     }
-    auto glance = std::make_unique<ModelGlance>();
-    glance->trained_context = script->model.context_trained;
-    return glance;
+    auto header = std::make_unique<ModelHeader>();
+    header->trained_context = script->model.context_trained;
+    return header;
   }
   Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {
     const Instant begin = clock_.now();

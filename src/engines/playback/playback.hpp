@@ -1,5 +1,5 @@
-// The engine that plays scripts: for tests, for demonstrations, and for pictures that can be made
-// again exactly.
+// The engine that plays scripts: for tests, demonstrations, and pictures that can be reproduced
+// exactly.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -11,11 +11,11 @@
 
 namespace enprof {
 
-/// On the real clock. Lives as long as the program.
+/// The engine on the real clock. Lives as long as the program.
 [[nodiscard]] const Engine& playback();
 
-/// On another clock, which the sleeper moves: time passes as the script says, without waiting. Both
-/// outlive the engine and its models.
+/// The engine on another clock, which the sleeper advances: time passes as the script says, without
+/// waiting. Both outlive the engine and its models.
 [[nodiscard]] std::unique_ptr<Engine> make_playback(const Clock& clock, const Sleeper& sleeper);
 
 }  // namespace enprof

@@ -1,8 +1,12 @@
 #include "engines/playback/playback_model.hpp"
 
+#include "engines/playback/playback_hooks.hpp"
+#include "profile/deep_profiler.hpp"
+
 #include <algorithm>
+#include <memory>
 #include <numeric>
-#include <optional>
+#include <set>
 #include <utility>
 
 namespace enprof {
@@ -12,6 +16,17 @@ namespace {
 constexpr Nanoseconds kLongestSleep = std::chrono::milliseconds{20};
 
 }  // namespace
+
+/// One generation under way.
+struct PlaybackModel::Playing {
+  Playing(const PlaybackScript& script, RunScope& its_run, const std::stop_token& its_stop)
+      : run(its_run), stop(its_stop), hooks(script, run), profiler(attach_profiler(run, hooks)) {}
+
+  RunScope& run;
+  const std::stop_token& stop;
+  PlaybackHooks hooks;
+  std::unique_ptr<LayerProfiler> profiler;  // null where none is needed
+};
 
 PlaybackModel::PlaybackModel(PlaybackScript script, const Clock& clock, const Sleeper& sleeper)
     : script_(std::move(script)), clock_(clock), sleeper_(sleeper) {}
@@ -28,27 +43,24 @@ bool PlaybackModel::wait(Nanoseconds length, const std::stop_token& stop) const 
   return !stop.stop_requested();
 }
 
-bool PlaybackModel::play_pass(std::size_t plan, RunScope& run, const std::stop_token& stop) {
-  const PlaybackPlan& what = script_.plans[plan];
+bool PlaybackModel::play_pass(std::size_t plan, Playing& playing) const {
+  const std::vector<Nanoseconds>& lengths = script_.plans[plan].lengths;
   const Instant begin = clock_.now();
-  Instant end = begin;
-  ends_.clear();
-  for (const Nanoseconds length : what.lengths) {
-    ends_.push_back(end += length);
-  }
-  if (!wait(end - begin, stop)) {
+  if (!wait(std::accumulate(lengths.begin(), lengths.end(), Nanoseconds{0}), playing.stop)) {
     return false;
   }
-  if (!plan_ids_.empty()) {
-    run.add_pass(plan_ids_[plan], begin, begin, ends_);
+  if (const Result<void> hooked = playing.hooks.end_pass(plan, begin);
+      !hooked && playing.profiler) {
+    playing.profiler->fall_back(hooked.error());
   }
   return true;
 }
 
-bool PlaybackModel::play(const PlaybackStep& step, RunScope& run, const std::stop_token& stop) {
+bool PlaybackModel::play(const PlaybackStep& step, Playing& playing) const {
   for (const PlaybackSection& section : step.sections) {
-    const SectionScope scope = run.section(step.phase, section.name);
-    if (!wait(section.length, stop) || (section.plan && !play_pass(*section.plan, run, stop))) {
+    const SectionScope scope = playing.run.section(step.phase, section.name);
+    if (!wait(section.length, playing.stop) ||
+        (section.plan && !play_pass(*section.plan, playing))) {
       return false;
     }
   }
@@ -56,15 +68,7 @@ bool PlaybackModel::play(const PlaybackStep& step, RunScope& run, const std::sto
 }
 
 Result<GenerateResult> PlaybackModel::generate(RunScope& run, const GenerateOptions& options) {
-  plan_ids_.clear();
-  std::size_t longest = 0;
-  for (const PlaybackPlan& plan : script_.plans) {
-    longest = std::max(longest, plan.lengths.size());
-    if (run.depth() != Depth::minimal) {
-      plan_ids_.push_back(run.add_plan(plan.plan));
-    }
-  }
-  ends_.reserve(longest);
+  Playing playing(script_, run, options.stop);
   run.set_model(script_.model);
   run.set_prompt_tokens(script_.prompt_tokens);
 
@@ -81,7 +85,7 @@ Result<GenerateResult> PlaybackModel::generate(RunScope& run, const GenerateOpti
     }
     {
       TokenScope token = run.token(step.phase);
-      goes_on = play(step, run, options.stop);
+      goes_on = play(step, playing);
       token.set_text(*step.token);
     }
     if (options.on_token) {
@@ -100,7 +104,7 @@ Result<GenerateResult> PlaybackModel::generate(RunScope& run, const GenerateOpti
       if (step.token) {
         play_token(step);
       } else {
-        goes_on = play(step, run, options.stop);
+        goes_on = play(step, playing);
       }
     }
     if (!goes_on) {
@@ -111,6 +115,65 @@ Result<GenerateResult> PlaybackModel::generate(RunScope& run, const GenerateOpti
   run.set_response(result.response);
   run.set_finish_reason(result.finish_reason);
   return result;
+}
+
+/// The classes of the plans, each by the phase of the passes that follow it.
+class PlaybackModel::Replay final : public ComponentReplay {
+ public:
+  explicit Replay(const PlaybackModel& model) : model_(model) {
+    std::set<std::pair<Phase, std::size_t>> seen;
+    for (const PlaybackStep& step : model.script_.steps) {
+      for (const PlaybackSection& section : step.sections) {
+        if (section.plan && seen.emplace(step.phase, *section.plan).second) {
+          add(step.phase, model.script_.plans[*section.plan]);
+        }
+      }
+    }
+  }
+
+  std::span<const ReplayClass> classes() const noexcept override { return classes_; }
+
+  Result<ReplayCount> run(std::size_t index, Nanoseconds at_least,
+                          const std::stop_token& stop) override {
+    const ReplayClass& one = classes_[index];
+    const Nanoseconds operation =
+        std::max(one.pass_time / static_cast<Nanoseconds::rep>(one.operations), Nanoseconds{1});
+    const Nanoseconds::rep count =
+        std::max<Nanoseconds::rep>(1, (at_least + operation - Nanoseconds{1}) / operation);
+    if (!model_.wait(count * operation, stop)) {
+      return fail(ErrorCode::cancelled, "The calibration was cancelled");
+    }
+    return ReplayCount{.operations = static_cast<std::size_t>(count), .time = count * operation};
+  }
+
+ private:
+  void add(Phase phase, const PlaybackPlan& plan) {
+    for (std::size_t index = 0; index < plan.lengths.size(); ++index) {
+      const OperationInfo& info = plan.plan.operations[index];
+      auto one = std::ranges::find_if(classes_, [&](const ReplayClass& other) {
+        return other.phase == phase && other.component == info.component && other.op == info.op;
+      });
+      if (one == classes_.end()) {
+        classes_.push_back({.phase = phase, .component = info.component, .op = info.op});
+        one = classes_.end() - 1;
+      }
+      ++one->operations;
+      one->pass_time += plan.lengths[index];
+    }
+  }
+
+  const PlaybackModel& model_;
+  std::vector<ReplayClass> classes_;
+};
+
+Result<std::unique_ptr<ComponentReplay>> PlaybackModel::prepare_replay(
+    const ReplayOptions& /*options*/) {
+  auto replay = std::make_unique<Replay>(*this);
+  if (replay->classes().empty()) {
+    return fail(ErrorCode::unsupported,
+                "The components of this script cannot be run alone: it has no passes");
+  }
+  return replay;
 }
 
 }  // namespace enprof

@@ -7,9 +7,8 @@
 #include "engines/engine.hpp"
 #include "engines/playback/playback_script.hpp"
 
-#include <cstdint>
+#include <memory>
 #include <stop_token>
-#include <vector>
 
 namespace enprof {
 
@@ -24,18 +23,22 @@ class PlaybackModel final : public LoadedModel {
   const ModelFacts& facts() const noexcept override { return script_.model; }
   std::size_t most_output_tokens(const GenerateOptions& options) const noexcept override;
   Result<GenerateResult> generate(RunScope& run, const GenerateOptions& options) override;
+  /// Runs nothing and waits, as generate() does. Its classes are those of the plans that passes
+  /// follow.
+  Result<std::unique_ptr<ComponentReplay>> prepare_replay(const ReplayOptions& options) override;
 
  private:
+  struct Playing;
+  class Replay;
+
   /// False where a stop was requested.
   [[nodiscard]] bool wait(Nanoseconds length, const std::stop_token& stop) const;
-  [[nodiscard]] bool play(const PlaybackStep& step, RunScope& run, const std::stop_token& stop);
-  [[nodiscard]] bool play_pass(std::size_t plan, RunScope& run, const std::stop_token& stop);
+  [[nodiscard]] bool play(const PlaybackStep& step, Playing& playing) const;
+  [[nodiscard]] bool play_pass(std::size_t plan, Playing& playing) const;
 
   const PlaybackScript script_;
   const Clock& clock_;
   const Sleeper& sleeper_;
-  std::vector<std::uint32_t> plan_ids_;  // of this run; empty where it keeps no passes
-  std::vector<Instant> ends_;            // of the operations of a pass
 };
 
 }  // namespace enprof

@@ -1,17 +1,16 @@
 #include "engines/playback/playback_script.hpp"
 
-#include "base/json_text.hpp"
+#include "base/json_node.hpp"
 #include "base/named_pipe.hpp"
+#include "profile/engine_hooks.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
-#include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -19,233 +18,161 @@
 namespace enprof {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr int kVersion = 1;
 constexpr const char* kHint =
     R"(A script looks like {"playback":1,"steps":[{"phase":"decode","token":"x","sections":[)"
     R"({"name":"forward","us":5000}]}]})";
-constexpr double kLongestUs = 3.6e9;  // an hour: what one operation or section may take
+constexpr double kLongestUs = 3.6e9;  // an hour: the longest operation or section
 constexpr std::size_t kMostRepeats = 1'000'000;
 constexpr std::size_t kMostTokens = 10'000'000;
-constexpr std::size_t kShownOfAValue = 60;
 
-/// What is wrong, and where: thrown within the parser, and caught in parse_playback.
-struct Malformed {
-  std::string what;
-};
-
-std::string shown(const Json& value) {
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  if (text.size() > kShownOfAValue) {
-    text.resize(kShownOfAValue);
-    text += "…";
-  }
-  return text;
+std::string text_of(const JsonNode& node) { return node.text(); }
+std::string text_or_empty(const JsonNode& node) {
+  return node.optional(text_of).value_or(std::string{});
 }
 
-/// An object of the script, and where it stands there: "steps[2].sections[0]".
-class Part {
- public:
-  Part(const Json& json, std::string place) : json_(json), place_(std::move(place)) {
-    if (!json.is_object()) {
-      throw Malformed{fmt::format("{} is {}, not an object", place_, shown(json))};
-    }
-  }
+/// A number from 0 to `most`.
+std::optional<double> amount(const JsonNode& node, double most) {
+  return node.optional([&](const JsonNode& value) { return value.number(0.0, most); });
+}
 
-  /// A key that is not among these is a mistake of who wrote it.
-  void allow(std::initializer_list<std::string_view> keys) const {
-    for (const auto& [key, value] : json_.items()) {
-      if (std::ranges::find(keys, key) == keys.end()) {
-        throw Malformed{fmt::format("{} has \"{}\", which is not known there", place_, key)};
-      }
-    }
-  }
-  [[nodiscard]] const Json* find(const char* key) const {
-    const auto found = json_.find(key);
-    return found == json_.end() ? nullptr : &*found;
-  }
-  [[nodiscard]] std::string at(const char* key) const {
-    return place_ == "the script" ? key : fmt::format("{}.{}", place_, key);
-  }
-  [[nodiscard]] std::optional<std::string> text(const char* key) const {
-    const Json* value = find(key);
-    if (value == nullptr) {
-      return std::nullopt;
-    }
-    if (!value->is_string()) {
-      throw Malformed{fmt::format("{} is {}, not a text", at(key), shown(*value))};
-    }
-    return value->get<std::string>();
-  }
-  [[nodiscard]] std::string needed_text(const char* key) const {
-    auto result = text(key);
-    if (!result) {
-      throw Malformed{fmt::format("{} has no \"{}\"", place_, key)};
-    }
-    return *std::move(result);
-  }
-  [[nodiscard]] std::optional<double> number(const char* key, double most) const {
-    const Json* value = find(key);
-    if (value == nullptr) {
-      return std::nullopt;
-    }
-    const double result = value->is_number() ? value->get<double>() : -1.0;
-    if (!(result >= 0.0 && result <= most)) {
-      throw Malformed{
-          fmt::format("{} is {}, not a number from 0 to {:g}", at(key), shown(*value), most)};
-    }
-    return result;
-  }
-  [[nodiscard]] std::optional<std::int64_t> whole(const char* key, std::int64_t least,
-                                                  std::int64_t most) const {
-    const Json* value = find(key);
-    if (value == nullptr) {
-      return std::nullopt;
-    }
-    if (!value->is_number_integer() || *value < least || *value > most) {
-      throw Malformed{fmt::format("{} is {}, not a whole number from {} to {}", at(key),
-                                  shown(*value), least, most)};
-    }
-    return value->get<std::int64_t>();
-  }
-  [[nodiscard]] Nanoseconds length() const {
-    constexpr double kNsPerUs = 1e3;
-    return Nanoseconds{
-        static_cast<std::int64_t>(number("us", kLongestUs).value_or(0.0) * kNsPerUs)};
-  }
-  /// The parts of a list; none where it is missing.
-  [[nodiscard]] std::vector<Part> list(const char* key) const {
-    std::vector<Part> result;
-    const Json* value = find(key);
-    if (value == nullptr) {
-      return result;
-    }
-    if (!value->is_array()) {
-      throw Malformed{fmt::format("{} is {}, not a list", at(key), shown(*value))};
-    }
-    result.reserve(value->size());
-    for (std::size_t index = 0; index < value->size(); ++index) {
-      result.emplace_back((*value)[index], fmt::format("{}[{}]", at(key), index));
-    }
-    return result;
-  }
-  [[nodiscard]] const std::string& place() const { return place_; }
+template <class Number>
+std::optional<Number> whole(const JsonNode& node, Number least, Number most) {
+  return node.optional([&](const JsonNode& value) { return value.whole(least, most); });
+}
 
- private:
-  const Json& json_;
-  std::string place_;
-};
+Nanoseconds length(const JsonNode& part) {
+  constexpr double kNsPerUs = 1e3;
+  return Nanoseconds{
+      static_cast<std::int64_t>(amount(part.at("us"), kLongestUs).value_or(0.0) * kNsPerUs)};
+}
 
-constexpr std::int64_t kMostLayers = 100'000;
+constexpr std::int32_t kMostLayers = 100'000;
 
-ModelFacts read_model(const Part& part) {
-  part.allow({"name", "architecture", "quantization", "layers", "parameters", "context_trained"});
+ModelFacts read_model(const JsonNode& part) {
+  part.allow_only(
+      {"name", "architecture", "quantization", "layers", "parameters", "context_trained"});
   ModelFacts facts;
-  facts.name = part.text("name").value_or("");
-  facts.architecture = part.text("architecture").value_or("playback");
-  facts.quantization = part.text("quantization").value_or("");
-  if (const auto layers = part.whole("layers", 1, kMostLayers)) {
-    facts.layers = static_cast<int>(*layers);
-  }
-  if (const auto count = part.whole("parameters", 1, std::numeric_limits<std::int64_t>::max())) {
-    facts.parameters = static_cast<std::uint64_t>(*count);
-  }
-  if (const auto positions =
-          part.whole("context_trained", 1, std::numeric_limits<std::int32_t>::max())) {
-    facts.context_trained = static_cast<int>(*positions);
-  }
+  facts.name = text_or_empty(part.at("name"));
+  facts.architecture = part.at("architecture").optional(text_of).value_or("playback");
+  facts.quantization = text_or_empty(part.at("quantization"));
+  facts.layers = whole(part.at("layers"), 1, kMostLayers);
+  facts.parameters =
+      whole<std::uint64_t>(part.at("parameters"), 1, std::numeric_limits<std::int64_t>::max());
+  facts.context_trained =
+      whole(part.at("context_trained"), 1, std::numeric_limits<std::int32_t>::max());
   return facts;
 }
 
-PlaybackPlan read_plan(const Part& part) {
-  part.allow({"name", "operations"});
-  PlaybackPlan result{.name = part.needed_text("name"), .plan = {}, .lengths = {}};
-  for (const Part& operation : part.list("operations")) {
-    operation.allow({"layer", "component", "op", "name", "us", "flops", "bytes"});
+PlaybackPlan read_plan(const JsonNode& part) {
+  part.allow_only({"name", "operations"});
+  PlaybackPlan result{.name = part.at("name").text(), .plan = {}, .lengths = {}};
+  const JsonNode operations = part.at("operations");
+  for (std::size_t index = 0; index < operations.size(); ++index) {
+    const JsonNode operation = operations[index];
+    operation.allow_only({"layer", "component", "op", "name", "us", "flops", "bytes"});
     OperationInfo info;
-    info.layer =
-        static_cast<std::int32_t>(operation.whole("layer", OperationInfo::kNoLayer, kMostLayers)
-                                      .value_or(OperationInfo::kNoLayer));
-    info.component = operation.needed_text("component");
-    info.op = operation.text("op").value_or("");
-    info.name = operation.text("name").value_or("");
-    info.flops = operation.number("flops", std::numeric_limits<double>::max());
-    info.bytes = operation.number("bytes", std::numeric_limits<double>::max());
+    info.layer = whole(operation.at("layer"), OperationInfo::kNoLayer, kMostLayers)
+                     .value_or(OperationInfo::kNoLayer);
+    info.component = operation.at("component").text();
+    info.op = text_or_empty(operation.at("op"));
+    info.name = text_or_empty(operation.at("name"));
+    info.flops = amount(operation.at("flops"), std::numeric_limits<double>::max());
+    info.bytes = amount(operation.at("bytes"), std::numeric_limits<double>::max());
     result.plan.operations.push_back(std::move(info));
-    result.lengths.push_back(operation.length());
+    result.lengths.push_back(length(operation));
   }
   return result;
 }
 
-PlaybackStep read_step(const Part& part, const std::vector<PlaybackPlan>& plans) {
-  part.allow({"phase", "token", "repeat", "sections", "fail"});
+PlaybackHookFailures read_hooks(const JsonNode& part) {
+  part.allow_only({"deep_fail_at", "module_fail_at", "detach_fails"});
+  const auto pass = [&](const char* key) {
+    return whole<std::size_t>(part.at(key), 0, std::numeric_limits<std::int32_t>::max());
+  };
+  PlaybackHookFailures result;
+  result.at_pass[static_cast<std::size_t>(HookDepth::operations)] = pass("deep_fail_at");
+  result.at_pass[static_cast<std::size_t>(HookDepth::components)] = pass("module_fail_at");
+  result.on_detach = part.at("detach_fails")
+                         .optional([](const JsonNode& node) { return node.flag(); })
+                         .value_or(false);
+  return result;
+}
+
+PlaybackSection read_section(const JsonNode& part, const std::vector<PlaybackPlan>& plans) {
+  part.allow_only({"name", "us", "pass"});
+  PlaybackSection section{
+      .name = part.at("name").text(), .length = length(part), .plan = std::nullopt};
+  if (const JsonNode pass = part.at("pass"); !pass.absent()) {
+    const auto plan = std::ranges::find(plans, pass.text(), &PlaybackPlan::name);
+    if (plan == plans.end()) {
+      pass.is_not("a plan's name");
+    }
+    section.plan = static_cast<std::size_t>(plan - plans.begin());
+  }
+  return section;
+}
+
+PlaybackStep read_step(const JsonNode& part, const std::vector<PlaybackPlan>& plans) {
+  part.allow_only({"phase", "token", "repeat", "sections", "fail"});
   PlaybackStep step;
-  const std::string phase = part.needed_text("phase");
-  const auto known = phase_from_string(phase);
+  const JsonNode phase = part.at("phase");
+  const auto known = phase_from_string(phase.text());
   if (!known) {
-    throw Malformed{
-        fmt::format("{} is \"{}\", not one of pre_inference, prefill, decode, "
-                    "post_inference",
-                    part.at("phase"), phase)};
+    phase.is_not("one of pre_inference, prefill, decode, post_inference");
   }
   step.phase = *known;
-  step.token = part.text("token");
-  step.repeat = static_cast<std::size_t>(
-      part.whole("repeat", 1, static_cast<std::int64_t>(kMostRepeats)).value_or(1));
-  if (const auto failure = part.text("fail")) {
+  step.token = part.at("token").optional(text_of);
+  step.repeat = whole<std::size_t>(part.at("repeat"), 1, kMostRepeats).value_or(1);
+  if (const auto failure = part.at("fail").optional(text_of)) {
+    if (failure->empty()) {
+      part.at("fail").is_not("a message");
+    }
     step.failure = Error{.code = ErrorCode::internal, .message = *failure, .hint = {}};
   }
-  for (const Part& entry : part.list("sections")) {
-    entry.allow({"name", "us", "pass"});
-    PlaybackSection section{
-        .name = entry.needed_text("name"), .length = entry.length(), .plan = std::nullopt};
-    if (const auto pass = entry.text("pass")) {
-      const auto plan = std::ranges::find(plans, *pass, &PlaybackPlan::name);
-      if (plan == plans.end()) {
-        throw Malformed{
-            fmt::format("{} is \"{}\", which is no plan's name", entry.at("pass"), *pass)};
-      }
-      section.plan = static_cast<std::size_t>(plan - plans.begin());
-    }
-    step.sections.push_back(std::move(section));
-  }
+  step.sections = part.at("sections").list([&](const JsonNode& section) {
+    return read_section(section, plans);
+  });
   return step;
 }
 
-PlaybackScript read_script(const Json& json) {
-  const Part script(json, "the script");
-  script.allow({"playback", "model", "prompt_tokens", "plans", "steps"});
-  if (script.whole("playback", 0, std::numeric_limits<std::int64_t>::max()) != kVersion) {
-    throw Malformed{
+PlaybackScript read_script(const JsonNode& script) {
+  script.allow_only({"playback", "model", "prompt_tokens", "hooks", "plans", "steps"});
+  if (script.at("playback").json() != kVersion) {
+    throw JsonError(
         fmt::format("it does not begin with \"playback\": {}, the version of scripts "
                     "that this program plays",
-                    kVersion)};
+                    kVersion));
   }
   PlaybackScript result;
-  if (const Json* model = script.find("model")) {
-    result.model = read_model({*model, "model"});
+  result.model = script.at("model").optional(read_model).value_or(ModelFacts{});
+  result.prompt_tokens =
+      whole<std::size_t>(script.at("prompt_tokens"), 0, std::numeric_limits<std::int32_t>::max())
+          .value_or(0);
+  result.hook_failures = script.at("hooks").optional(read_hooks).value_or(PlaybackHookFailures{});
+  result.plans = script.at("plans").list(read_plan);
+  for (std::size_t index = 0; index < result.plans.size(); ++index) {
+    const auto first =
+        std::ranges::find(result.plans, result.plans[index].name, &PlaybackPlan::name);
+    if (static_cast<std::size_t>(first - result.plans.begin()) != index) {
+      script.at("plans")[index].at("name").is_not("the name of no other plan");
+    }
   }
-  result.prompt_tokens = static_cast<std::size_t>(
-      script.whole("prompt_tokens", 0, std::numeric_limits<std::int32_t>::max()).value_or(0));
-  for (const Part& plan : script.list("plans")) {
-    result.plans.push_back(read_plan(plan));
-  }
-  for (const Part& step : script.list("steps")) {
-    result.steps.push_back(read_step(step, result.plans));
-    if (result.steps.size() > 1 &&
-        result.steps.back().phase < result.steps[result.steps.size() - 2].phase) {
-      throw Malformed{fmt::format("{} is of phase {} after one of {}", step.place(),
-                                  to_string(result.steps.back().phase),
-                                  to_string(result.steps[result.steps.size() - 2].phase))};
+  const JsonNode steps = script.at("steps");
+  for (std::size_t index = 0; index < steps.size(); ++index) {
+    result.steps.push_back(read_step(steps[index], result.plans));
+    if (index > 0 && result.steps[index].phase < result.steps[index - 1].phase) {
+      steps[index].reject(fmt::format("has phase {}, but follows a step of phase {}",
+                                      to_string(result.steps[index].phase),
+                                      to_string(result.steps[index - 1].phase)));
     }
   }
   if (result.steps.empty()) {
-    throw Malformed{"it has no \"steps\""};
+    throw JsonError("it has no \"steps\"");
   }
   if (result.tokens() > kMostTokens) {
-    throw Malformed{
-        fmt::format("it has {} output tokens, more than {}", result.tokens(), kMostTokens)};
+    throw JsonError(
+        fmt::format("it has {} output tokens, more than {}", result.tokens(), kMostTokens));
   }
   return result;
 }
@@ -261,15 +188,13 @@ std::size_t PlaybackScript::tokens() const {
 }
 
 Result<PlaybackScript> parse_playback(std::istream& in, std::string_view name) {
-  const auto refuse = [&](std::string_view what) {
-    return fail(ErrorCode::malformed, fmt::format("{} cannot be played: {}", name, what), kHint);
-  };
   try {
-    return read_script(Json::parse(in));
-  } catch (const Malformed& wrong) {
-    return refuse(wrong.what);
-  } catch (const Json::exception& wrong) {
-    return refuse(without_exception_name(wrong.what()));
+    const std::string text{std::istreambuf_iterator<char>{in}, {}};
+    const auto json = parse_document(text);
+    return read_script(JsonNode(json, "the script"));
+  } catch (const JsonError& wrong) {
+    return fail(ErrorCode::malformed, fmt::format("{} cannot be played: {}", name, wrong.what()),
+                wrong.hint().empty() ? kHint : wrong.hint());
   }
 }
 
@@ -277,9 +202,10 @@ Result<PlaybackScript> read_playback_file(const std::filesystem::path& path) {
   if (auto pipe = refuse_named_pipe(path); !pipe) {
     return std::unexpected(std::move(pipe.error()));
   }
+  std::error_code ignored;
   std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    const int error_number = errno;
+  if (const bool is_directory = std::filesystem::is_directory(path, ignored); !in || is_directory) {
+    const int error_number = is_directory ? EISDIR : errno;
     return fail(error_code_from_errno(error_number),
                 fmt::format("Cannot read {}: {}", path.string(),
                             std::generic_category().message(error_number)));

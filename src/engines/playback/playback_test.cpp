@@ -40,7 +40,7 @@ constexpr const char* kScript = R"({
      "sections": [{"name": "forward", "pass": "token"}, {"name": "sampling", "us": 1000}]},
     {"phase": "post_inference", "sections": [{"name": "cleanup", "us": 3000}]}]})";
 
-/// A clock that only the script moves: whole runs, with power, in no time, and exact.
+/// Uses a clock that only the script advances: whole runs with power take no time and are exact.
 class PlaybackTest : public ::testing::Test {
  protected:
   std::unique_ptr<LoadedModel> load(const std::string& script) {
@@ -61,7 +61,7 @@ class PlaybackTest : public ::testing::Test {
 
   testing::TempDir dir_;
   testing::ManualClock clock_;
-  testing::ManualSleeper sleeper_{clock_};
+  testing::PassingSleeper sleeper_{clock_};
   std::unique_ptr<Engine> engine_ = make_playback(clock_, sleeper_);
   PowerMonitor monitor_ = [this] {
     std::vector<std::unique_ptr<PowerSource>> sources;
@@ -165,10 +165,10 @@ TEST_F(PlaybackTest, SaysWhatIsWrongWithAFile) {
 }
 
 TEST_F(PlaybackTest, KnowsAContextWithoutLoading) {
-  const auto glance = engine_->look_at(dir_.write("a.playback.json", kScript));
-  ASSERT_TRUE(glance);
-  EXPECT_EQ((*glance)->trained_context, 64);
-  EXPECT_FALSE(engine_->look_at("/nowhere.playback.json"));
+  const auto header = engine_->read_header(dir_.write("a.playback.json", kScript));
+  ASSERT_TRUE(header);
+  EXPECT_EQ((*header)->trained_context, 64);
+  EXPECT_FALSE(engine_->read_header("/nowhere.playback.json"));
 }
 
 }  // namespace

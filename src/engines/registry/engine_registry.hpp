@@ -11,19 +11,19 @@
 
 namespace enprof {
 
-/// All of them; the first is meant where a model's name does not tell. A new engine is a folder
+/// All engines; the first one is used if a model's name does not decide. A new engine is a folder
 /// beside this one and a line in engine_registry.cpp.
 [[nodiscard]] std::span<const Engine* const> engines();
 
 /// The engine that loads a file of this name.
 [[nodiscard]] const Engine& engine_for(const std::filesystem::path& model);
 
-/// The ending of an engine's models' names that this name has, upper or lower case; empty where it
-/// has none.
+/// The suffix of an engine's models that this name has, in upper or lower case; empty if it has
+/// none.
 [[nodiscard]] std::string_view model_suffix(std::string_view file_name);
 
-/// The engine of whose models this may be one, by its name; null where it is no model's, or a part
-/// of one that is not loaded by itself.
+/// The engine of a model file, by its name; null if the name is not a model's, or is that of a part
+/// that is not loaded by itself.
 [[nodiscard]] const Engine* engine_of_model(std::string_view file_name);
 
 }  // namespace enprof

@@ -12,7 +12,7 @@ TEST(EngineRegistry, ChoosesAnEngineByHowAFileIsCalled) {
   EXPECT_EQ(engine_for("dir/gemma.gguf").name(), "llama.cpp");
   EXPECT_EQ(engine_for("GEMMA.GGUF").name(), "llama.cpp");
   EXPECT_EQ(engine_for("chat.playback.json").name(), "playback");
-  EXPECT_EQ(engine_for("blobs/sha256-abc").name(), "llama.cpp");  // of a registry: no suffix
+  EXPECT_EQ(engine_for("blobs/sha256-abc").name(), "llama.cpp");  // a file of a registry: no suffix
 }
 
 TEST(EngineRegistry, KnowsWhichFilesAUserMayMean) {

@@ -22,9 +22,27 @@ bool is_machines_battery(const std::filesystem::path& supply) {
   return first_line_of(supply / "type") == "Battery" && first_line_of(supply / "scope") != "Device";
 }
 
+/// What may feed this machine from outside: "Mains", "USB", "USB_PD", "Wireless", …
 bool is_charger(const std::filesystem::path& supply) {
   const std::string type = first_line_of(supply / "type");
-  return type == "Mains" || type.starts_with("USB");
+  return !type.empty() && type != "Battery" && type != "UPS" &&
+         first_line_of(supply / "scope") != "Device";
+}
+
+/// 0 is offline, 1 a fixed voltage, 2 a programmable one (Linux,
+/// Documentation/ABI/testing/sysfs-class-power). Ports that do not say it feed nothing.
+bool is_online(const std::filesystem::path& charger) {
+  const std::string online = first_line_of(charger / "online");
+  return !online.empty() && online != "0";
+}
+
+/// Whether there is a battery in the bay. Drivers that do not say it have one for good.
+bool is_present(const std::filesystem::path& battery) {
+  return first_line_of(battery / "present") != "0";
+}
+
+bool is_discharging(const std::filesystem::path& battery) {
+  return first_line_of(battery / "status") == "Discharging";
 }
 
 bool is_removed(const std::filesystem::path& supply) {
@@ -32,15 +50,17 @@ bool is_removed(const std::filesystem::path& supply) {
   return !std::filesystem::exists(supply, failed) && !failed;
 }
 
-/// W that flow, whichever way.
-Result<Watts> flow_of(const std::filesystem::path& battery) {
-  const auto power = read_whole_number(battery / "power_now");
-  if (power) {
-    return Watts{std::abs(static_cast<double>(*power)) * 1e-6};
+/// ACPI says 0xFFFFFFFF mW or mA for what it does not know. The kernel makes that ENODEV in newer
+/// versions (drivers/acpi/battery.c, ACPI_BATTERY_VALUE_UNKNOWN): more than any battery gives.
+Result<Watts> if_possible(Watts power, const std::filesystem::path& file) {
+  if (power <= BatterySource::kLimit) {
+    return power;
   }
-  if (power.error().code != ErrorCode::not_found) {
-    return std::unexpected(power.error());
-  }
+  return fail(ErrorCode::unavailable,
+              fmt::format("{} says {:g} W, which no battery gives", file.string(), power.value()));
+}
+
+Result<Watts> power_by_current(const std::filesystem::path& battery) {
   const auto current = read_whole_number(battery / "current_now");
   if (!current) {
     return std::unexpected(current.error());
@@ -49,13 +69,29 @@ Result<Watts> flow_of(const std::filesystem::path& battery) {
   if (!voltage) {
     return std::unexpected(voltage.error());
   }
-  return Watts{std::abs(static_cast<double>(*current) * static_cast<double>(*voltage)) * 1e-12};
+  return if_possible(
+      Watts{std::abs(static_cast<double>(*current) * static_cast<double>(*voltage)) * 1e-12},
+      battery / "current_now");
+}
+
+/// W that flow, whichever way: by power_now; where that does not say it, by current and voltage.
+Result<Watts> flow_of(const std::filesystem::path& battery) {
+  const auto power = read_whole_number(battery / "power_now");
+  auto flow = power ? if_possible(Watts{std::abs(static_cast<double>(*power)) * 1e-6},
+                                  battery / "power_now")
+                    : Result<Watts>{std::unexpected(power.error())};
+  if (flow) {
+    return flow;
+  }
+  auto other = power_by_current(battery);
+  const bool has_power = power || power.error().code != ErrorCode::not_found;
+  return other || !has_power ? other : flow;
 }
 
 /// What the gauge says it holds; empty where it counts charge alone.
 std::optional<Joules> held_by(const std::filesystem::path& battery) {
   const auto energy = read_whole_number(battery / "energy_now");
-  if (!energy) {
+  if (!energy || *energy < 0) {
     return std::nullopt;
   }
   return Joules{static_cast<double>(*energy) * kJoulesPerMicrowatthour};
@@ -63,8 +99,8 @@ std::optional<Joules> held_by(const std::filesystem::path& battery) {
 
 Error on_mains(const std::string& status) {
   return {.code = ErrorCode::unavailable,
-          .message = fmt::format("The machine does not run on its battery ({}): what it draws from "
-                                 "the mains, the battery does not see",
+          .message = fmt::format("The machine does not run on its battery alone ({}): the battery "
+                                 "does not measure what comes from outside",
                                  status),
           .hint = "Pull the plug, or choose another source with --power."};
 }
@@ -83,6 +119,8 @@ Result<std::unique_ptr<BatterySource>> BatterySource::open(const PowerEnvironmen
   std::vector<std::filesystem::path> batteries;
   std::vector<std::filesystem::path> chargers;
   std::optional<Error> failure;
+  bool any = false;
+  bool unreadable = false;
   std::error_code error;
   for (std::filesystem::directory_iterator entry(root, error), end; !error && entry != end;
        entry.increment(error)) {
@@ -92,20 +130,27 @@ Result<std::unique_ptr<BatterySource>> BatterySource::open(const PowerEnvironmen
     if (!is_machines_battery(entry->path())) {
       continue;
     }
+    batteries.push_back(entry->path());
+    if (!is_present(entry->path())) {
+      continue;  // an empty bay, which may be filled later
+    }
     if (const auto flow = flow_of(entry->path()); flow) {
-      batteries.push_back(entry->path());
-    } else {
+      any = true;
+    } else if (!failure || is_discharging(entry->path())) {
       failure = flow.error();
+      unreadable = unreadable || is_discharging(entry->path());
     }
   }
-  if (batteries.empty()) {
+  if (!any) {
     return fail(ErrorCode::not_found,
-                failure ? fmt::format("No battery tells its power: {}", failure->message)
-                        : fmt::format("There is no battery below {}", root.string()),
+                failure ? fmt::format("No battery reports its power: {}", failure->message)
+                : batteries.empty()
+                    ? fmt::format("There is no battery below {}", root.string())
+                    : fmt::format("The battery bays below {} are empty", root.string()),
                 "Only laptops have one that feeds them.");
   }
-  if (failure) {
-    // What one gives and the others do not is not what the machine draws.
+  if (unreadable) {
+    // One battery's power is not what the machine draws where another one feeds it too.
     return std::unexpected(std::move(*failure));
   }
   std::ranges::sort(batteries);
@@ -150,6 +195,11 @@ Result<BatterySource::State> BatterySource::read() const {
   State state{.held = Joules{}};
   bool charging = false;
   for (const auto& battery : batteries_) {
+    if (!is_removed(battery) && !is_present(battery)) {
+      state.status +=
+          fmt::format("{}{} absent", state.status.empty() ? "" : ", ", battery.filename().string());
+      continue;
+    }
     const std::string status = first_line_of(battery / "status");
     state.status += fmt::format("{}{} {}", state.status.empty() ? "" : ", ",
                                 battery.filename().string(), status.empty() ? "gone" : status);
@@ -157,7 +207,7 @@ Result<BatterySource::State> BatterySource::read() const {
     const auto held = held_by(battery);
     state.held = state.held && held ? std::optional{*state.held + *held} : std::nullopt;
     if (status != "Discharging") {
-      // Its file may be gone, too: then there is no telling.
+      // Without a status it is not known whether it feeds the machine.
       if (status.empty()) {
         return fail(ErrorCode::not_found,
                     fmt::format("Cannot read {}", (battery / "status").string()));
@@ -172,7 +222,7 @@ Result<BatterySource::State> BatterySource::read() const {
     state.power += *flow;
   }
   for (const auto& charger : chargers_) {
-    if (first_line_of(charger / "online") == "1") {
+    if (is_online(charger)) {
       state.status += fmt::format(", {} plugged in", charger.filename().string());
       charging = true;
     }
@@ -222,6 +272,7 @@ Poll BatterySource::poll(std::vector<EnergyWindow>& windows) {
   }
   if (state->power <= Watts{0} || state->power > kLimit) {
     integrator_.miss();
+    check_.reset();  // the gauge counts on while no power is known
     return retry({.code = ErrorCode::unavailable,
                   .message = fmt::format("The batteries say that they give {:g} W, which they "
                                          "cannot. That reading is left out",
@@ -253,14 +304,15 @@ std::optional<Error> BatterySource::compare(const State& state, Instant at, Joul
   const Joules counted = check_->held - *state.held;
   // A gauge steps by 10 mWh.
   constexpr double kGaugeStep = 10'000 * kJoulesPerMicrowatthour;
-  if (check_->told || at - check_->at < kCheckAfter || counted < Joules{kCheckSteps * kGaugeStep}) {
+  if (check_->reported || at - check_->at < kCheckAfter ||
+      counted < Joules{kCheckSteps * kGaugeStep}) {
     return std::nullopt;
   }
   const double ratio = check_->measured / counted;
   if (std::abs(ratio - 1) <= kCheckMargin) {
     return std::nullopt;
   }
-  check_->told = true;
+  check_->reported = true;
   return Error{.code = ErrorCode::unavailable,
                .message = fmt::format("The batteries count {:.0f} J where their power makes "
                                       "{:.0f} J: one of the two is wrong",

@@ -22,14 +22,19 @@ namespace enprof {
 /// a negative sign to what flows out, as the ABI now has it, others do not: the status says
 /// which way it flows.) The batteries' gauges measure every second or more seldom.
 ///
-/// Where the machine runs on mains, be it that a battery helps a weak charger out, the batteries do
-/// not see all that it draws: open() and start() fail, and from the moment when the plug goes in
-/// there is a gap, and `retry`, until it is pulled. As a check, what the gauges counted
+/// An empty bay (`present` 0) does not count until a battery is put in. A battery that discharges
+/// must report its power; other batteries need not.
+///
+/// On mains, also while a battery supports a weak charger, the batteries do not see all that the
+/// machine draws: open() and start() fail, and from the moment when the plug goes in there is a
+/// gap, and `retry`, until it is pulled. Every device of class power_supply counts as a charger
+/// unless it is a battery or a UPS, or belongs to another device. As a check, the gauges' count
 /// (energy_now) is compared with what was integrated: a difference beyond what their resolution
-/// explains is told once, as the incident gauge_mismatch. A battery that is taken out is `gone`.
+/// explains is reported once, as the incident gauge_mismatch. A battery that is taken out is
+/// `gone`.
 class BatterySource final : public PowerSource {
  public:
-  /// Errors: not_found, where there is no battery that tells its power; unavailable, where the
+  /// Errors: not_found, where no battery reports its power; unavailable, where the
   /// machine does not run on it.
   [[nodiscard]] static Result<std::unique_ptr<BatterySource>> open(
       const PowerEnvironment& environment);
@@ -58,7 +63,7 @@ class BatterySource final : public PowerSource {
     Joules held;
     Instant at;
     Joules measured;
-    bool told = false;
+    bool reported = false;
   };
 
   BatterySource(std::vector<std::filesystem::path> batteries,

@@ -137,6 +137,87 @@ TEST_F(BatterySourceTest, OnMainsItIsUnavailableAndSaysWhy) {
   EXPECT_TRUE(try_open());
 }
 
+// A charger of USB PD with a programmable voltage is online with 2 (sysfs-class-power).
+TEST_F(BatterySourceTest, ChargersOfAllKindsAreNoticed) {
+  struct Case {
+    const char* type;
+    const char* online;
+    bool works;
+  };
+  for (const auto& [type, online, works] :
+       {Case{"USB", "2", false}, Case{"USB", "1", false}, Case{"USB", "0", true},
+        Case{"USB_PD", "1", false}, Case{"Mains", "2", false}, Case{"Wireless", "1", false},
+        Case{"UPS", "1", true}}) {
+    SCOPED_TRACE(std::string(type) + " " + online);
+    battery("BAT0", 9);
+    supplies_.supply("charger", {{"type", type}, {"online", online}});
+    const auto opened = try_open();
+    EXPECT_EQ(opened.has_value(), works);
+    if (!opened) {
+      EXPECT_THAT(opened.error().message, HasSubstr("charger plugged in"));
+    }
+    supplies_.remove_supply("charger");
+  }
+  supplies_.supply("pad", {{"type", "Wireless"}, {"scope", "Device"}, {"online", "1"}});
+  supplies_.supply("port", {{"type", "USB"}});
+  EXPECT_TRUE(try_open()) << "a mouse's pad, and a port that says nothing";
+}
+
+// systemd, pull request 25334: a bay without its battery.
+TEST_F(BatterySourceTest, AnEmptyBayCountsForNothingUntilItIsFilled) {
+  battery("BAT0", 9);
+  supplies_.supply("BAT1", {{"type", "Battery"}, {"status", "Unknown"}, {"present", "0"}});
+  open();
+  run(4s);
+  EXPECT_NEAR(joules() / covered(), 9, 1e-9);
+  EXPECT_EQ(retries_, 0);
+  battery("BAT1", 6);
+  supplies_.supply("BAT1", {{"present", "1"}});
+  windows_.clear();
+  run(6s);
+  EXPECT_NEAR(windows_.back().energy / windows_.back().duration() / Watts{1}, 15, 1e-9);
+  supplies_.supply("BAT1", {{"present", "0"}});
+  run(6s);
+  EXPECT_NEAR(windows_.back().energy / windows_.back().duration() / Watts{1}, 9, 1e-9);
+  EXPECT_EQ(retries_, 0);
+}
+
+TEST_F(BatterySourceTest, BaysThatAreAllEmptyAreNoBattery) {
+  supplies_.supply("BAT0", {{"type", "Battery"}, {"status", "Unknown"}, {"present", "0"}});
+  const auto opened = try_open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::not_found);
+  EXPECT_THAT(opened.error().message, HasSubstr("are empty"));
+}
+
+TEST_F(BatterySourceTest, OneThatRestsNeedNotTellItsPower) {
+  battery("BAT0", 9);
+  supplies_.supply("BAT1", {{"type", "Battery"}, {"status", "Not charging"}});
+  open();
+  run(4s);
+  EXPECT_NEAR(joules() / covered(), 9, 1e-9);
+  supplies_.supply("BAT1", {{"status", "Discharging"}});
+  run(1s);
+  EXPECT_EQ(last_.outcome, PollOutcome::retry) << "9 W are no longer what the machine draws";
+  EXPECT_FALSE(try_open());
+}
+
+// ACPI's word for what it does not know.
+TEST_F(BatterySourceTest, AnUnknownPowerIsNoPower) {
+  supplies_.supply(
+      "BAT0", {{"type", "Battery"}, {"status", "Discharging"}, {"power_now", "4294967295000"}});
+  const auto unknown = try_open();
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, HasSubstr("no battery gives"));
+  supplies_.supply("BAT0", {{"current_now", "1000000"}, {"voltage_now", "12000000"}});
+  open();
+  run(4s);
+  EXPECT_NEAR(joules() / covered(), 12, 1e-9) << "current and voltage do";
+  supplies_.supply("BAT0", {{"current_now", "4294967295000"}});
+  run(1s);
+  EXPECT_EQ(last_.outcome, PollOutcome::retry);
+}
+
 TEST_F(BatterySourceTest, GoingToMainsIsAGapWithAWarning) {
   battery("BAT0", 10);
   supplies_.supply("AC", {{"type", "Mains"}, {"online", "0"}});

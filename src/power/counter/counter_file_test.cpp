@@ -30,7 +30,7 @@ TEST(CounterFile, IsOpenedAnewOnlyWhereThatIsAsked) {
   CounterFile counter(dir.write("energy", "12\n"));
   ASSERT_EQ(counter.read(), 12U);
   std::filesystem::remove(dir.path() / "energy");
-  EXPECT_EQ(counter.read(), 12U) << "what is open remains";
+  EXPECT_EQ(counter.read(), 12U) << "the open file is still used";
   counter.renew();
   EXPECT_FALSE(counter.read());
   dir.write("energy", "1\n");
@@ -43,6 +43,42 @@ TEST(CounterFile, WhatIsNoNumberIsNoValue) {
   const auto value = counter.read();
   ASSERT_FALSE(value);
   EXPECT_EQ(value.error().code, ErrorCode::malformed);
+}
+
+TEST(CounterFile, ItsPointReadsTheSameCounter) {
+  const testing::TempDir dir;
+  CounterFile counter(dir.write("energy", "12\n"));
+  const auto point = counter.point();
+  EXPECT_EQ(point->read(), 12U);
+  dir.write("energy", "00013\n");
+  EXPECT_EQ(point->read(), 13U);
+  dir.write("energy", "many\n");
+  EXPECT_EQ(point->read(), std::nullopt);
+}
+
+TEST(CounterFile, ItsPointFollowsWhereTheFileIsOpenedAgain) {
+  const testing::TempDir dir;
+  CounterFile counter(dir.path() / "energy");
+  const auto point = counter.point();
+  EXPECT_EQ(point->read(), std::nullopt) << "there is no file yet";
+  dir.write("energy", "5\n");
+  EXPECT_EQ(point->read(), std::nullopt);
+  ASSERT_EQ(counter.read(), 5U);
+  EXPECT_EQ(point->read(), 5U);
+  std::filesystem::remove(dir.path() / "energy");
+  dir.write("energy", "1\n");
+  EXPECT_EQ(point->read(), 5U) << "the file that was there before";
+  counter.renew();
+  ASSERT_EQ(counter.read(), 1U);
+  EXPECT_EQ(point->read(), 1U);
+}
+
+TEST(CounterFile, ItsPointOutlivesIt) {
+  const testing::TempDir dir;
+  auto counter = std::make_unique<CounterFile>(dir.write("energy", "12\n"));
+  const auto point = counter->point();
+  counter.reset();
+  EXPECT_EQ(point->read(), 12U);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ void append_window(const EnergyCounter::Change& change, std::size_t domain,
   }
   const double ms = to_ms(change.end - change.begin);
   const auto& [name, place, limit, stall_hint, slept] = counter;
-  const auto tell = [&](const char* code, std::string message, std::string_view advice = {}) {
+  const auto report = [&](const char* code, std::string message, std::string_view advice = {}) {
     poll.incidents.push_back({.code = code,
                               .error = {.code = ErrorCode::unavailable,
                                         .message = std::move(message),
@@ -55,38 +55,42 @@ void append_window(const EnergyCounter::Change& change, std::size_t domain,
   switch (change.outcome) {
     case reset:
       if (slept > Nanoseconds{0}) {
-        tell("counter_reset", fmt::format("{} may have been reset: the machine slept for {:.1f} s. "
-                                          "What it used in the {:.3f} ms around that is left out",
-                                          name, seconds(slept), ms));
+        report(
+            "counter_reset",
+            fmt::format("{} may have been reset, as the machine slept for {:.1f} s. Its energy in "
+                        "the {:.3f} ms around that is left out",
+                        name, seconds(slept), ms));
       } else {
-        tell("counter_reset",
-             fmt::format("{} was reset: {} went back within {:.3f} ms, and {:g} W could not have "
-                         "taken it around. Those {:.3f} ms are left out",
-                         name, place, ms, limit.value(), ms),
-             "A driver that was reloaded begins at zero, and so may one whose machine slept.");
+        report("counter_reset",
+               fmt::format(
+                   "{} was reset: {} went back within {:.3f} ms, and {:g} W is too little for a "
+                   "wrap. Those {:.3f} ms are left out",
+                   name, place, ms, limit.value(), ms),
+               "The counter starts at zero if its driver was reloaded, or if the machine slept.");
       }
       break;
     case jump:
-      tell("counter_jumped", fmt::format("{} jumped: {} went further within {:.3f} ms than {:g} W "
-                                         "could take it. Those {:.3f} ms are left out",
-                                         name, place, ms, limit.value(), ms));
+      report("counter_jumped",
+             fmt::format("{} jumped: {} grew by more within {:.3f} ms than {:g} W "
+                         "allows. Those {:.3f} ms are left out",
+                         name, place, ms, limit.value(), ms));
       break;
     case lapsed:
-      tell("counter_lapsed",
-           fmt::format("{} was not read for so long that {} may have gone around more than once. "
-                       "Those {:.1f} s are left out",
-                       name, place, ms / 1e3),
-           "Was the program stopped, or the machine overloaded? Measure again.");
+      report("counter_lapsed",
+             fmt::format("{} was not read for so long that {} may have wrapped more than once. "
+                         "Those {:.1f} s are left out",
+                         name, place, ms / 1e3),
+             "Was the program stopped, or the machine overloaded? Measure again.");
       break;
     case stall:
-      tell("counter_stalled", fmt::format("{} has not stepped for {:.0f} ms: {}", name, ms, place),
-           stall_hint);
+      report("counter_stalled",
+             fmt::format("{} has not stepped for {:.0f} ms: {}", name, ms, place), stall_hint);
       break;
     case stopped:
-      tell("counter_stopped",
-           fmt::format("{} stood still for {:.0f} ms and then went on with less than half of the "
-                       "power before: it may not have counted meanwhile. That time is left out",
-                       name, ms));
+      report("counter_stopped",
+             fmt::format("{} stood still for {:.0f} ms and then went on with less than half of the "
+                         "power before: it may not have counted meanwhile. That time is left out",
+                         name, ms));
       break;
     case first:
     case unchanged:

@@ -1,4 +1,4 @@
-// What sources with energy counters have in common.
+// Functions that all sources with energy counters share.
 #pragma once
 
 #include "enprof/power/power_monitor.hpp"
@@ -14,30 +14,31 @@
 
 namespace enprof {
 
-/// What waits on the environment's clock; null where nothing does.
+/// The sleeper for the environment's clock; null if there is none.
 [[nodiscard]] const Sleeper* waiting_sleeper_of(const PowerEnvironment& environment);
-/// The same for locked readings; null where they are not to be locked.
+/// The same for locked readings; null if readings are not locked to steps.
 [[nodiscard]] const Sleeper* sleeper_of(const PowerEnvironment& environment);
-/// The boot clock that goes with the environment's; null where there is none.
+/// The boot clock that goes with the environment's; null if there is none.
 [[nodiscard]] const Clock* boot_clock_of(const PowerEnvironment& environment);
 
-/// Standard deviation of an instant that may be anywhere in this time.
+/// Standard deviation of an instant that is uniformly distributed over this time.
 [[nodiscard]] Nanoseconds uniform_error(Nanoseconds time);
 
-/// Says in the poll that a reading failed, and why, unless one did before.
+/// Records in the poll that a reading failed, unless one failed before.
 void keep_first_failure(Poll& poll, Error error);
 
-/// A counter as messages tell of it.
+/// A counter's description for messages.
 struct CounterInWords {
-  std::string_view name;        ///< its domain's
-  std::string_view place;       ///< where it is
+  std::string_view name;        ///< that of its domain
+  std::string_view place;       ///< its path or event
   Watts limit;                  ///< more than its domain can draw
-  std::string_view stall_hint;  ///< what to do where it stalls
+  std::string_view stall_hint;  ///< what to do if it stalls
   Nanoseconds slept{0};         ///< how long the machine slept before the reading
 };
 
-/// Appends the window that a counter's reading ended; or tells of the energy that is not known, as
-/// an incident: counter_reset, counter_jumped, counter_lapsed, counter_stalled, counter_stopped.
+/// Appends the window that a counter's reading ended. If its energy is not known, appends an
+/// incident instead: counter_reset, counter_jumped, counter_lapsed, counter_stalled,
+/// counter_stopped.
 void append_window(const EnergyCounter::Change& change, std::size_t domain,
                    const CounterInWords& counter, Poll& poll, std::vector<EnergyWindow>& windows);
 

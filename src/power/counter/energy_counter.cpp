@@ -9,16 +9,15 @@ constexpr std::array<std::string_view, EnergyCounter::kOutcomes> kNames{
     "first",   "unchanged", "step", "wrap",   "resumed", "stall",
     "stopped", "reset",     "jump", "lapsed", "failed"};
 
-/// So long a stretch of known power says something of the next; and so long at least one that has
-/// only begun.
+/// The length of an interval of known power. A new one must be at least this long to be used.
 constexpr Nanoseconds kStretch = std::chrono::seconds{1};
 constexpr Nanoseconds kShortestStretch = std::chrono::milliseconds{50};
-/// A window longer than this was not watched, however its energy was found.
+/// A window longer than this does not count as watched, even if its energy is known.
 constexpr Nanoseconds kLongestStretch = std::chrono::seconds{10};
-/// How far a mean power may lie beyond those that were seen.
+/// The factor by which a mean power may exceed the range of the powers seen.
 constexpr double kMargin = 1.25;
 
-constexpr double kLongest = 1e9;  // seconds; a count of nanoseconds holds nine times as many
+constexpr double kLongest = 1e9;  // seconds; Nanoseconds can hold nine times as many
 
 }  // namespace
 
@@ -63,12 +62,12 @@ EnergyCounter::Change EnergyCounter::compare(std::uint64_t value, Instant at, In
     change.outcome = Outcome::reset;
     return change;
   }
-  // What was used since, it used after the last reading: then the value was still the old one. But
-  // a counter that stalls shows late what it has counted.
+  // The energy of the difference was used after the last reading, which still saw the old value.
+  // But a counter that stalls shows late what it has counted.
   const Nanoseconds unread = seen - last_->read_at;
   const Nanoseconds time = stalled_ ? seen - last_->step_at : unread;
   const bool lapsed = unread >= longest_gap();
-  // A step within the clock's resolution is left for the next reading: no window is empty.
+  // A step within the clock's resolution waits for the next reading: no window may be empty.
   if (!lapsed && (value == last_->value || at <= last_->step_at)) {
     change.outcome = Outcome::unchanged;
     if (!stalled_ && traits_.stall_after && seen - last_->step_at >= *traits_.stall_after) {
@@ -97,7 +96,7 @@ void EnergyCounter::judge_wrapping(Change& change, std::uint64_t value, Nanoseco
   const std::uint64_t before = last_->value;
   const std::uint64_t range = traits_.range;
   if (std::max(before, value) > range) {
-    change.outcome = Outcome::jump;  // no value of this counter: nothing can be told from it
+    change.outcome = Outcome::jump;  // this counter cannot have such a value
     return;
   }
   const bool went_back = value < before;
@@ -107,7 +106,7 @@ void EnergyCounter::judge_wrapping(Change& change, std::uint64_t value, Nanoseco
     change.outcome = went_back ? Outcome::reset : Outcome::jump;
     return;
   }
-  // How often more it may have gone around.
+  // How many more wraps are possible.
   const auto more = static_cast<std::uint64_t>((most - energy) / energy_of(range));
   const auto certain = more == 0 ? std::optional<std::uint64_t>{0}
                                  : wraps_by_rate(energy, more, change.end - change.begin);
@@ -169,7 +168,7 @@ void EnergyCounter::watch(const Change& change) {
     return;
   }
   if (!change.energy || change.end - change.begin > kLongestStretch) {
-    if (seen_) {  // the stretch under way has a hole: it begins anew
+    if (seen_) {  // the current interval has a gap: start a new one
       seen_->since = change.end;
       seen_->energy = {};
     }

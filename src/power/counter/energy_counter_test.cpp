@@ -8,13 +8,13 @@ namespace {
 using namespace std::chrono_literals;
 using Outcome = EnergyCounter::Outcome;
 
-constexpr std::uint64_t kRange = 262'143'328'850;  // µJ, what most machines say
+constexpr std::uint64_t kRange = 262'143'328'850;  // µJ, as on most machines
 constexpr Instant kStart{1h};
 constexpr CounterTraits kTraits{.range = kRange, .limit = Watts{2000}};
 
 class EnergyCounterTest : public ::testing::Test {
  protected:
-  /// Lets a counter step every 10 ms at a power; says when it last did.
+  /// Lets a counter step every 10 ms at a power; returns the instant of the last step.
   Instant run(EnergyCounter& counter, double watts, Nanoseconds duration) {
     const Instant end = at_ + duration;
     while (at_ < end) {
@@ -80,13 +80,13 @@ TEST_F(EnergyCounterTest, AWrapAddsTheRangeOnce) {
   EXPECT_DOUBLE_EQ(change.energy.value().value(), 0.5);
 }
 
-/// 100 J, so that two wraps do not take minutes.
+/// A range of 100 J, so that two wraps do not take minutes.
 constexpr CounterTraits kSmall{.range = 100'000'000, .limit = Watts{2000}};
 
 TEST_F(EnergyCounterTest, SeveralWrapsAreCountedWhereOnlyOneNumberFitsWhatWasSeen) {
   EnergyCounter counter{kSmall};
   run(counter, 200, 6s);
-  at_ += 1200ms;  // 240 J: twice around, and 40 J. Else it were 33 W, or 117 W, or 283 W
+  at_ += 1200ms;  // 240 J: two wraps, and 40 J. Other numbers: 33, 117 or 283 W
   value_ = (value_ + 240'000'000) % kSmall.range;
   const auto change = counter.read(value_, at_);
   EXPECT_EQ(change.outcome, Outcome::wrap);
@@ -98,7 +98,7 @@ TEST_F(EnergyCounterTest, NoWrapIsANumberToo) {
   EnergyCounter counter{kSmall};
   value_ = 0;
   run(counter, 1, 3s);
-  at_ += 2s;  // 2 J; else it were 51 W or more
+  at_ += 2s;  // 2 J; with a wrap, 51 W or more
   value_ += 2'000'000;
   const auto change = counter.read(value_, at_);
   EXPECT_EQ(change.outcome, Outcome::step);
@@ -108,9 +108,9 @@ TEST_F(EnergyCounterTest, NoWrapIsANumberToo) {
 TEST_F(EnergyCounterTest, SeveralNumbersOfWrapsThatFitAreAGap) {
   EnergyCounter counter{kSmall};
   run(counter, 200, 3s);
-  run(counter, 120, 3s);  // it draws 200 W, and 120 W too
+  run(counter, 120, 3s);  // it draws 200 W, then 120 W
   at_ += 1200ms;
-  value_ = (value_ + 240'000'000) % kSmall.range;  // 200 W; or 117 W
+  value_ = (value_ + 240'000'000) % kSmall.range;  // 200 W, or 117 W
   const auto change = counter.read(value_, at_);
   EXPECT_EQ(change.outcome, Outcome::lapsed);
   EXPECT_FALSE(change.energy);
@@ -129,7 +129,7 @@ TEST_F(EnergyCounterTest, AResetIsNotAWrap) {
   const auto reset = counter_.read(5'000'000, kStart + 10ms);
   EXPECT_EQ(reset.outcome, Outcome::reset);
   EXPECT_FALSE(reset.energy);
-  // It goes on from there.
+  // It continues from there.
   const auto change = counter_.read(5'400'000, kStart + 20ms);
   EXPECT_EQ(change.outcome, Outcome::step);
   EXPECT_EQ(change.begin, kStart + 10ms);
@@ -153,7 +153,7 @@ TEST_F(EnergyCounterTest, AFailedReadOfZeroIsNoWrapAndWhatFollowsIsNotTheWholeCo
 
 TEST_F(EnergyCounterTest, AShortWindowMayHoldAWholeStep) {
   counter_.read(0, kStart);
-  // One step of 1 ms at 500 W, seen 10 µs after the reading before it.
+  // One step of 1 ms at 500 W, seen 10 µs after the previous reading.
   EXPECT_EQ(counter_.read(500'000, kStart + 10us).outcome, Outcome::step);
 }
 
@@ -183,7 +183,7 @@ TEST_F(EnergyCounterTest, WhatMayDrawNothingStandsStillForAnyTime) {
   const auto change = counter_.read(1'100'000, kStart + 610s);
   EXPECT_EQ(change.outcome, Outcome::step);
   EXPECT_EQ(change.begin, kStart);
-  // But what came at once after a standstill must have been drawn since the last reading.
+  // But a step right after a standstill must have been drawn since the last reading.
   counter_.read(1'100'000, kStart + 700s);
   EXPECT_EQ(counter_.read(100'000'000, kStart + 700s + 10ms).outcome, Outcome::jump);
 }
@@ -240,7 +240,7 @@ TEST_F(StallingCounterTest, AResetEndsItToo) {
 TEST_F(EnergyCounterTest, AMachineThatSleptHasResetItsCounters) {
   counter_.read(1'000'000, kStart);
   counter_.slept();
-  const auto change = counter_.read(1'500'000, kStart + 10ms);  // it may have begun at zero
+  const auto change = counter_.read(1'500'000, kStart + 10ms);  // it may have started at zero
   EXPECT_EQ(change.outcome, Outcome::reset);
   EXPECT_FALSE(change.energy);
   EXPECT_EQ(counter_.read(2'000'000, kStart + 20ms).outcome, Outcome::step);
@@ -256,7 +256,7 @@ TEST_F(EnergyCounterTest, SixtyFourBitsDoNotWrap) {
   const auto change = counter.read(4 * kJoule, kStart + 30ms);
   EXPECT_EQ(change.outcome, Outcome::step);
   EXPECT_DOUBLE_EQ(change.energy.value().value(), 1);
-  // An hour without a reading is no matter.
+  // An hour without a reading changes nothing.
   EXPECT_EQ(counter.read(360'000 * kJoule, kStart + 1h).outcome, Outcome::step);
 }
 
@@ -284,7 +284,7 @@ TEST_F(EnergyCounterTest, AStepAtTheSameInstantIsLeftForTheNextReading) {
 }
 
 TEST_F(EnergyCounterTest, NothingButAStepHasAnEnergyAndNoneIsZeroOrLess) {
-  // Whatever a counter says, in whatever order and however far apart.
+  // For any values, in any order and at any distance.
   EnergyCounter counter{{.range = 1000, .limit = Watts{0.01}, .stall_after = 50ms}};
   std::uint64_t state = 12345;
   const auto random = [&](std::uint64_t bound) {

@@ -38,8 +38,11 @@ void PowerIntegrator::read_instant(Watts power, Instant at, std::uint16_t domain
                                    std::vector<EnergyWindow>& windows) {
   const auto emit = [&](Instant end, Watts mean) {
     if (end > end_) {
-      windows.push_back(
-          {.domain = domain, .begin = end_, .end = end, .energy = mean * (end - end_)});
+      windows.push_back({.domain = domain,
+                         .unseen_permille = sensor_.unseen_permille,
+                         .begin = end_,
+                         .end = end,
+                         .energy = mean * (end - end_)});
       end_ = end;
     }
   };
@@ -49,7 +52,7 @@ void PowerIntegrator::read_instant(Watts power, Instant at, std::uint16_t domain
     }
     return;
   }
-  // Where readings are missing, a renewal may be, too.
+  // If readings are missing, an update may be missing too.
   const bool watched = missed_ == 0;
   const Nanoseconds stayed = at - changed_;
   if (seen_change_ && watched) {
@@ -65,14 +68,14 @@ void PowerIntegrator::read_instant(Watts power, Instant at, std::uint16_t domain
 
 void PowerIntegrator::read_mean(Watts power, Instant at, std::uint16_t domain,
                                 std::vector<EnergyWindow>& windows) {
-  // The mean as it was renewed just now; where it stays, it is as good once it has been renewed.
+  // The mean was updated just now, or it is still valid because it was updated to the same value.
   const Nanoseconds open = at - end_;
   const bool renewed = power != *power_;
   if (open < sensor_.averaging || (!renewed && open < sensor_.averaging + sensor_.longest_hold)) {
     return;
   }
-  // It says nothing of what was before its window; a little late is no gap. What has stayed was the
-  // mean of every window since, if it was looked at.
+  // It says nothing about the time before its window; a little delay is not a gap. A value that
+  // stayed was the mean of every window since, if it was read in between.
   const Nanoseconds patience =
       sensor_.averaging + std::max(sensor_.averaging / 4, sensor_.longest_hold);
   const bool watched = at - read_ <= patience && (!renewed || open <= patience);

@@ -1,4 +1,4 @@
-// Makes energy windows of power readings.
+// Converts readings of power into energy windows.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -11,20 +11,22 @@
 
 namespace enprof {
 
-/// Turns the readings of one power sensor into windows.
+/// Converts the readings of one power sensor into windows.
 ///
-/// A sensor has a value of its own making, which it renews from time to time; reading it more often
-/// gives the same value again. So windows go from one change to the next, not from one reading to
-/// the next.
+/// A sensor updates its value from time to time; reading it more often gives the same value again.
+/// So windows go from one change to the next, not from one reading to the next.
 ///
-/// - Instantaneous: power is taken to go straight from one value to the next (trapezoid). A value
-///   that stays for longer than the sensor's usual renewal was found unchanged by it: power was
-///   that until one renewal before the change. How often it renews is learned: the shortest time
-///   between two changes. A value that does not change at all makes a window every `longest_hold`.
+/// - Instantaneous: power is assumed to change linearly from one value to the next (trapezoid). If
+///   a value stays for longer than the sensor's usual time between updates, the sensor measured it
+///   again: power then had this value until one update before the change. The time between updates
+///   is learned: it is the shortest time between two changes. A value that never changes makes a
+///   window every `longest_hold`.
 /// - Averaging, a running mean over `averaging`: mean × time, in windows of that length, each with
-///   the value at its end. What is shorter than that, such a sensor cannot tell.
+///   the value at its end. Such a sensor cannot show anything shorter.
 ///
-/// A reading that failed is bridged by the next; after more than kForgiven in a row nothing is
+/// After a failed reading the next one covers its time; after more than kForgiven failures in a row
+/// the time between is a gap.
+///
 /// known of the time between: that is a gap.
 ///
 /// Threads: one at a time.
@@ -32,21 +34,24 @@ class PowerIntegrator {
  public:
   struct Sensor {
     Nanoseconds averaging{0};  ///< 0: instantaneous
-    /// Without a change for so long, a value is taken for a true one: twice the time in which the
-    /// sensor renews it is sure to be enough.
+    /// A value that has not changed for this long is taken as measured again. Twice the time
+    /// between the sensor's updates is long enough.
     Nanoseconds longest_hold{0};
+    /// Of an instantaneous sensor: EnergyWindow::unseen_permille of its windows. NVIDIA's sees
+    /// 25 ms of each 100 ms on some GPUs (arXiv:2312.02741).
+    std::uint16_t unseen_permille = 1000;
   };
 
   explicit PowerIntegrator(Sensor sensor) : sensor_(sensor) {}
 
-  /// Takes a reading; appends the windows that it ends, at most two. Instants must ascend.
+  /// Takes a reading and appends the windows that it ends, at most two. Instants must ascend.
   void read(Watts power, Instant at, std::uint16_t domain, std::vector<EnergyWindow>& windows);
-  /// A reading failed.
+  /// Call this when a reading failed.
   void miss() { ++missed_; }
   /// Makes the next reading the first one.
   void forget();
 
-  /// So many readings in a row may fail before their time is a gap.
+  /// This many readings in a row may fail before their time is a gap.
   static constexpr int kForgiven = 2;
 
  private:
@@ -56,11 +61,11 @@ class PowerIntegrator {
 
   Sensor sensor_;
   std::optional<Watts> power_;  // the last reading; empty before the first
-  Instant end_;                 // of the last window; what is later is still open
-  Instant read_;                // the last reading
+  Instant end_;                 // of the last window; later time is still open
+  Instant read_;                // time of the last reading
   Instant changed_;             // when the value was last seen to change
   std::optional<Nanoseconds> renewal_;
-  bool seen_change_ = false;  // since the first reading: the time before says nothing of renewals
+  bool seen_change_ = false;  // since the first reading: earlier changes are unknown
   int missed_ = 0;
 };
 

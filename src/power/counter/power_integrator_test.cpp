@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr Instant kBegin{1h};
 
-/// Polls a sensor that renews its value every so often, and keeps the windows.
+/// Polls a sensor that updates its value periodically, and keeps the windows.
 class PowerIntegratorTest : public ::testing::Test {
  protected:
   using Power = std::function<double(double seconds)>;
@@ -29,7 +29,7 @@ class PowerIntegratorTest : public ::testing::Test {
     }
     return sum;
   }
-  /// Until when windows follow each other without gaps, since the begin.
+  /// How long windows follow each other without a gap, from the begin.
   [[nodiscard]] Nanoseconds covered() const {
     Instant end = kBegin;
     for (const EnergyWindow& window : windows_) {
@@ -44,7 +44,7 @@ class PowerIntegratorTest : public ::testing::Test {
   std::vector<EnergyWindow> windows_;
 };
 
-/// What a sensor shows that measures every 100 ms.
+/// The value of a sensor that measures every 100 ms.
 double renewed(double time) { return std::floor(time * 10 + 1e-9) / 10; }
 
 TEST_F(PowerIntegratorTest, OneReadingIsNoWindow) {
@@ -73,8 +73,8 @@ TEST_F(PowerIntegratorTest, WindowsFollowTheSensorAndNotThePolling) {
   const auto ramp = [](double time) { return 100 + 50 * renewed(time); };
   poll(integrator, ramp, 10ms, 4s);
   EXPECT_EQ(covered(), 4s);
-  EXPECT_EQ(windows_.size(), 40U) << "one a renewal, not one a poll";
-  EXPECT_NEAR(energy(), 4 * (100 + 50 * 2), 4 * 50 * 0.1) << "at most one renewal late";
+  EXPECT_EQ(windows_.size(), 40U) << "one per update, not one per poll";
+  EXPECT_NEAR(energy(), 4 * (100 + 50 * 2), 4 * 50 * 0.1) << "at most one update late";
 }
 
 TEST_F(PowerIntegratorTest, AValueThatStaysIsTakenForATrueOneAfterAWhile) {
@@ -85,7 +85,7 @@ TEST_F(PowerIntegratorTest, AValueThatStaysIsTakenForATrueOneAfterAWhile) {
   EXPECT_NEAR(energy(), 75, 1e-9);
 }
 
-// Without knowing how often the sensor renews, half of the long flat part would count as a ramp.
+// Without the time between updates, half of the long flat part would count as a ramp.
 TEST_F(PowerIntegratorTest, AJumpAfterALongFlatPartIsAsSteepAsTheSensorCanSee) {
   PowerIntegrator integrator({.longest_hold = 10s});
   const auto shown = [](double time) {
@@ -116,7 +116,7 @@ TEST_F(PowerIntegratorTest, AFailedReadingIsBridgedAndManyAreAGap) {
   const Instant back = kBegin + now_;
   poll(integrator, ramp, 100ms, now_ + 100ms);
   ASSERT_EQ(windows_.size(), 1U);
-  EXPECT_EQ(windows_[0].begin, back) << "what was before is not known";
+  EXPECT_EQ(windows_[0].begin, back) << "the time before is not known";
 }
 
 TEST_F(PowerIntegratorTest, AMeanCountsForItsOwnWindow) {

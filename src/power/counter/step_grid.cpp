@@ -2,19 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace enprof {
 namespace {
 
-/// Before anything was seen; and never less, as no clock is better.
+/// The jitter before the first step; also its minimum, because no clock is better.
 constexpr double kFirstJitter = 15e3;  // ns
 constexpr double kLeastJitter = 1e3;
-/// A new step counts so much in the jitter.
+/// The weight of a new step in the jitter.
 constexpr double kJitterGain = 0.05;
-/// How far the grid may wander in one period: variances, in ns².
+/// How far the grid may drift in one period: variances, in ns².
 constexpr double kPhaseWander = 500.0 * 500.0;
 constexpr double kPeriodWander = 2.0 * 2.0;
-/// A step further off than this many standard deviations says nothing of the grid.
+/// A step further off than this many standard deviations is an outlier and is ignored.
 constexpr double kOutlier = 4;
 constexpr unsigned kMostOutliers = 4;
 /// Steps can be counted while the error is less than this share of the period.
@@ -22,7 +23,16 @@ constexpr double kCountable = 0.25;
 constexpr double kMissGrowth = 2;
 constexpr double kPeriodMissed = 50.0 * 50.0;  // ns²
 
+/// A bracket whose nearer end is further off than this many standard deviations is a surprise.
+constexpr double kFarOff = 3;
+
 double square(double value) { return value * value; }
+
+/// Of the standard normal distribution: its density, and its share below a value.
+double normal_density(double value) {
+  return std::exp(-square(value) / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+}
+double normal_share(double value) { return std::erfc(-value / std::numbers::sqrt2) / 2; }
 
 }  // namespace
 
@@ -47,10 +57,18 @@ StepGrid::Spread StepGrid::spread_after(double periods) const {
 }
 
 StepGrid::Expected StepGrid::next(Instant after) const {
-  const double periods = std::max(1.0, std::ceil(to_ns(after - phase_) / period_));
+  return step(std::max(1.0, std::ceil(to_ns(after - phase_) / period_)));
+}
+
+StepGrid::Expected StepGrid::last(Instant before) const {
+  return step(std::floor(to_ns(before - phase_) / period_));
+}
+
+StepGrid::Expected StepGrid::step(double periods) const {
+  // What is known of steps before the last one is not kept: they are as exact as those after it.
   return {.at = phase_ + from_ns(periods * period_),
           .periods = static_cast<std::int64_t>(periods),
-          .error = from_ns(std::sqrt(spread_after(periods).phase + jitter_))};
+          .error = from_ns(std::sqrt(spread_after(std::abs(periods)).phase + jitter_))};
 }
 
 void StepGrid::set_phase(Instant at, double noise) {
@@ -61,7 +79,7 @@ void StepGrid::set_phase(Instant at, double noise) {
   outliers_ = 0;
 }
 
-void StepGrid::see(Instant at, Nanoseconds width) {
+void StepGrid::add_step(Instant at, Nanoseconds width) {
   const double width_variance = square(to_ns(width)) / 12;
   const double noise = width_variance + jitter_;
   const double periods = has_phase_ ? std::round(to_ns(at - phase_) / period_) : 0;
@@ -78,7 +96,7 @@ void StepGrid::see(Instant at, Nanoseconds width) {
   const double variance = spread.phase + noise;
   if (off * off > square(kOutlier) * variance) {
     if (++outliers_ >= kMostOutliers) {
-      spread_.period = std::max(spread.period, square(off / periods));  // that too may be another
+      spread_.period = std::max(spread.period, square(off / periods));  // it may have changed
       set_phase(at, noise);
     }
     return;
@@ -95,7 +113,40 @@ void StepGrid::see(Instant at, Nanoseconds width) {
   jitter_ = std::max(jitter_, square(kLeastJitter));
 }
 
-void StepGrid::miss() {
+void StepGrid::add_bracket(Instant from, Instant to) {
+  const Nanoseconds width = to - from;
+  const Instant middle = from + width / 2;
+  if (!has_phase_) {
+    add_step(middle, width);
+    return;
+  }
+  const double periods = std::round(to_ns(middle - phase_) / period_);
+  if (periods < 1) {
+    return;  // it is known already
+  }
+  const Spread spread = spread_after(periods);
+  const double sigma = std::sqrt(spread.phase + jitter_);
+  const Instant predicted = phase_ + from_ns(periods * period_);
+  const double low = to_ns(from - predicted) / sigma;
+  const double high = to_ns(to - predicted) / sigma;
+  if (low > kFarOff || high < -kFarOff || spread.phase > square(kCountable * period_)) {
+    add_step(middle, width);
+    return;
+  }
+  const double inside = normal_share(high) - normal_share(low);
+  const double mean = (normal_density(low) - normal_density(high)) / inside;
+  const double variance =
+      1 + (low * normal_density(low) - high * normal_density(high)) / inside - mean * mean;
+  phase_ = predicted + from_ns(spread.phase / sigma * mean);
+  period_ += spread.both / sigma * mean;
+  const double known = std::clamp(1 - variance, 0.0, 1.0) / square(sigma);
+  spread_ = {.phase = spread.phase - spread.phase * spread.phase * known,
+             .both = spread.both - spread.phase * spread.both * known,
+             .period = std::max(0.0, spread.period - spread.both * spread.both * known)};
+  outliers_ = 0;
+}
+
+void StepGrid::add_miss() {
   spread_.phase = spread_.phase * kMissGrowth + jitter_;
   spread_.period = spread_.period * kMissGrowth + kPeriodMissed;
 }

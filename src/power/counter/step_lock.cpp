@@ -12,26 +12,26 @@ namespace {
 constexpr Nanoseconds kFirstGuard = std::chrono::microseconds{80};
 constexpr Nanoseconds kShortestGuard = std::chrono::microseconds{5};
 constexpr Nanoseconds kGuardShrink{1'000};
-constexpr int kLateInTime = 4;  // wake-ups in time, to one that is late
-/// A step is awaited so many standard deviations before and after it is expected.
+constexpr int kLateInTime = 4;  // wake-ups in time for each late one
+/// How many standard deviations before and after its prediction a step is awaited.
 constexpr int kSigmas = 2;
 /// Polls closer together than this are not worth a sleep between them.
 constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{100};
-/// A stretch of time is searched in so many polls.
+/// The number of polls in a time that is searched.
 constexpr int kPolls = 32;
-/// A step that was seen through more than this part of a period has no stamp.
+/// A step seen within more than 1/kSharp of a period has no stamp.
 constexpr int kSharp = 8;
-/// So many readings in a row without a step mean that the phase is lost.
+/// After this many readings in a row without a step, the phase is lost.
 constexpr unsigned kLostAfter = 3;
-/// Readings between two searches in vain, at most: at 100 Hz two thirds of a second.
+/// The most readings between two searches without success: at 100 Hz, two thirds of a second.
 constexpr unsigned kLongestPause = 64;
-/// So many readings in a row that met their step show that the search before them was not in vain.
+/// After this many readings in a row that met their step, the search was successful.
 constexpr unsigned kSettledAfter = 16;
-/// The period is learned from so many steps, or from one where that would take long.
+/// The period is learned from this many steps, or from one if that would take long.
 constexpr std::size_t kFollowed = 4;
-/// So much a step may be from its place, before it is known.
+/// The assumed jitter of steps, before it is known.
 constexpr Nanoseconds kJitter = std::chrono::microseconds{20};
-/// Times as long as the shortest: such a poll was interrupted.
+/// A poll that takes this many times as long as the shortest was interrupted.
 constexpr int kLostCpu = 8;
 constexpr Nanoseconds kLongToFollow = std::chrono::milliseconds{10};
 
@@ -70,10 +70,11 @@ StepLock::Reading StepLock::read(CounterInput& input) {
   if (pause_ > 0) {
     --pause_;
   } else if (budget_ns_ > (is_locked() ? -to_ns(kLongestSpin) : 0.0)) {
-    // A search costs as much as many readings may. What it found must be met again soon, or it has
-    // been in vain: that is on credit.
+    // A search costs as much as many readings may. The step that it found must be met soon, or the
+    // search was useless: so a locked reading may poll beyond the budget.
     const bool was_locked = is_locked();
-    auto step = was_locked ? meet(input, deadline) : search(input, deadline);
+    const std::uint64_t missed = counts_.missed_steps;
+    auto step = was_locked ? wait_for_step(input, deadline) : search(input, deadline);
     if (!step) {
       const Instant now = clock_->now();
       return {.value = std::unexpected(std::move(step.error())), .at = now, .seen = now};
@@ -90,10 +91,12 @@ StepLock::Reading StepLock::read(CounterInput& input) {
               .width = (*step)->width};
     }
     met_ = 0;
-    if (was_locked && ++misses_ >= kLostAfter) {
+    // To wake up after the step says nothing about the prediction.
+    misses_ += counts_.missed_steps > missed ? 1U : 0U;
+    if (was_locked && misses_ >= kLostAfter) {
       grid_.forget_phase();
       misses_ = 0;
-      knows_period_ = false;  // it was not what it seemed
+      knows_period_ = false;  // the learned period was wrong
     }
     if (!is_locked()) {
       pauses_ = std::clamp(2 * pauses_, 1U, kLongestPause);
@@ -111,11 +114,24 @@ StepLock::Reading StepLock::read_plainly(CounterInput& input) {
   return reading;
 }
 
+void StepLock::add_bracket(Instant from, Instant to) {
+  grid_.add_bracket(from, to);
+  misses_ = 0;
+  pause_ = 0;
+}
+
+void StepLock::add_miss() {
+  grid_.add_miss();
+  if (kSigmas * grid_.next(clock_->now()).error > period() / 4) {
+    forget_phase();
+  }
+}
+
 bool StepLock::learn(CounterInput& input, std::size_t steps) {
   forget_phase();
   grid_ = StepGrid(settings_.period);
-  knows_period_ = true;  // it is about to be
-  const auto first = find(input, clock_->now() + 2 * period());
+  knows_period_ = true;  // it will be learned now
+  const auto first = poll_for_step(input, clock_->now() + 2 * period());
   const auto last = first && *first ? follow(input, **first, steps) : first;
   knows_period_ = last && *last;
   if (!knows_period_) {
@@ -131,17 +147,17 @@ void StepLock::count_locked(const Step& step) {
   squares_ += to_ns(step.width) * to_ns(step.width);
 }
 
-StepLock::Watched StepLock::find(CounterInput& input, Instant until) {
-  return watch(input, until, pause_within(period()));
+StepLock::Watched StepLock::poll_for_step(CounterInput& input, Instant until) {
+  return poll_until_change(input, until, pause_within(period()));
 }
 
 StepLock::Watched StepLock::search(CounterInput& input, Instant deadline) {
   ++counts_.searches;
-  auto step = find(input, deadline);
+  auto step = poll_for_step(input, deadline);
   if (!step || !*step) {
     return step;
   }
-  // Steps that can be awaited no longer, though one is known: the period is not what it seemed.
+  // A phase is known, but steps cannot be predicted: the learned period was wrong.
   if (!knows_period_ || grid_.has_phase()) {
     step = follow(input, **step, period() > kLongToFollow / 2 ? 1 : kFollowed);
     if (!step || !*step) {
@@ -149,7 +165,7 @@ StepLock::Watched StepLock::search(CounterInput& input, Instant deadline) {
     }
     knows_period_ = true;
   } else {
-    grid_.see((*step)->at, (*step)->width);
+    grid_.add_step((*step)->at, (*step)->width);
   }
   if (!is_sharp(**step)) {
     ++counts_.blurred_steps;
@@ -159,7 +175,7 @@ StepLock::Watched StepLock::search(CounterInput& input, Instant deadline) {
 }
 
 StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::size_t steps) {
-  // Steps that were seen through a long pause, as others had the CPU, tell nothing of the period.
+  // A step seen within a long pause, because other threads had the CPU, is no use for the period.
   std::vector<Step> sharp;
   const auto keep = [&](const Step& step) {
     if (step.width <= settings_.period / kSharp) {
@@ -169,7 +185,7 @@ StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::
   keep(first);
   Step last = first;
   for (std::size_t count = 0; count < steps; ++count) {
-    auto step = find(input, clock_->now() + 2 * period());
+    auto step = poll_for_step(input, clock_->now() + 2 * period());
     if (!step || !*step) {
       return step;
     }
@@ -183,27 +199,42 @@ StepLock::Watched StepLock::follow(CounterInput& input, const Step& first, std::
     ++counts_.blurred_steps;
     return std::nullopt;
   }
-  // A step may have gone unseen: the shortest time between two, and those like it, are one period.
   std::vector<Nanoseconds> apart;
   Nanoseconds width{0};
   for (std::size_t index = 1; index < sharp.size(); ++index) {
     apart.push_back(sharp[index].at - sharp[index - 1].at);
     width = std::max(width, sharp[index].width + sharp[index - 1].width);
   }
+  const auto [mean, count] = period_of(apart);
+  if (settings_.period_tolerance && std::abs(to_ns(mean - settings_.period)) >
+                                        *settings_.period_tolerance * to_ns(settings_.period)) {
+    ++counts_.blurred_steps;
+    return std::nullopt;
+  }
+  grid_ = StepGrid(std::max(mean, settings_.period / kPolls), (width + kJitter) / count);
+  for (const Step& step : sharp) {
+    grid_.add_step(step.at, step.width);
+  }
+  return last;
+}
+
+/// The period, and how many of them the times between steps were.
+std::pair<Nanoseconds, Nanoseconds::rep> StepLock::period_of(
+    const std::vector<Nanoseconds>& apart) const {
+  // Steps may have been missed: the shortest time between two, and similar times, are one period.
   const Nanoseconds shortest = std::ranges::min(apart);
   Nanoseconds sum{0};
-  int count = 0;
+  Nanoseconds::rep count = 0;
   for (const Nanoseconds time : apart) {
-    if (time < shortest + shortest / 2) {
+    if (settings_.period_tolerance) {
+      sum += time;
+      count += std::max<Nanoseconds::rep>((time + settings_.period / 2) / settings_.period, 1);
+    } else if (time < shortest + shortest / 2) {
       sum += time;
       ++count;
     }
   }
-  grid_ = StepGrid(std::max(sum / count, settings_.period / kPolls), (width + kJitter) / count);
-  for (const Step& step : sharp) {
-    grid_.see(step.at, step.width);
-  }
-  return last;
+  return {sum / count, count};
 }
 
 Instant StepLock::wake_for(Instant due) noexcept {
@@ -224,7 +255,7 @@ void StepLock::adapt_guard(bool late) {
                 : std::max(guard_ - kGuardShrink, std::min(kShortestGuard, guard_));
 }
 
-StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
+StepLock::Watched StepLock::wait_for_step(CounterInput& input, Instant deadline) {
   Instant from = clock_->now();
   while (true) {
     const Nanoseconds spread = kSigmas * grid_.next(from + guard_).error;
@@ -233,7 +264,7 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
     }
     auto promised = std::exchange(promised_, std::nullopt);
     if (promised && *promised - from > period()) {
-      promised.reset();  // read for another reason, before its time
+      promised.reset();  // the caller reads earlier, for another reason
     }
     const bool is_ahead = promised && from < *promised;
     const StepGrid::Expected due = grid_.next(is_ahead ? *promised - period() / 4 : from + spread);
@@ -242,7 +273,7 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
     if (latest > deadline) {
       return std::nullopt;
     }
-    if (promised && from < *promised + period()) {  // later than that no guard would have helped
+    if (promised && from < *promised + period()) {  // if later, no guard would have helped
       adapt_guard(from > *promised - spread);
     }
     const bool sleeps = from < earliest - guard_;
@@ -258,15 +289,15 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
       from = woke;
       continue;
     }
-    const auto step = watch(input, latest, pause_within(2 * spread));
+    const auto step = poll_until_change(input, latest, pause_within(2 * spread));
     if (!step) {
       return std::unexpected(step.error());
     }
     if (!*step) {
       ++counts_.missed_steps;
-      grid_.miss();
+      grid_.add_miss();
     } else {
-      grid_.see((*step)->at, (*step)->width);
+      grid_.add_step((*step)->at, (*step)->width);
       if (is_sharp(**step)) {
         return step;
       }
@@ -276,14 +307,15 @@ StepLock::Watched StepLock::meet(CounterInput& input, Instant deadline) {
   }
 }
 
-StepLock::Watched StepLock::watch(CounterInput& input, Instant until, Nanoseconds pause) {
+StepLock::Watched StepLock::poll_until_change(CounterInput& input, Instant until,
+                                              Nanoseconds pause) {
   Instant before = clock_->now();
   const auto first = input.read();
   Instant after = clock_->now();
   if (!first) {
     return std::unexpected(first.error());
   }
-  // A poll that takes far longer than others has lost the CPU, and not used it.
+  // A poll that takes far longer than others had lost the CPU: it did not use CPU time.
   Nanoseconds shortest = after - before;
   Nanoseconds used = shortest;
   Watched result = std::nullopt;
@@ -302,7 +334,7 @@ StepLock::Watched StepLock::watch(CounterInput& input, Instant until, Nanosecond
       break;
     }
     if (*value != *first) {
-      // The old value was there after `before`, the new one before `after`.
+      // The counter had the old value after `before`, and the new one before `after`.
       result = Step{.value = *value,
                     .at = before + (after - before) / 2,
                     .seen = after,

@@ -11,35 +11,41 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace enprof {
 
-/// Learns how far apart a counter's steps are and when the next one is due (StepGrid); sleeps until
-/// shortly before that, and polls until the value changes. A value so read is stamped when it came
-/// to be, within the time that a read takes; one that is read at any time is up to a step's time
-/// old.
+/// Learns the period of a counter's steps and predicts the next one (StepGrid). It sleeps until
+/// shortly before that step, and polls until the value changes. The stamp of such a value is the
+/// instant of the step, exact to the time of one read; a value that is read at any other time is up
+/// to one step old.
 ///
-/// How it is found: at first by polling through a few steps (long ones: with sleeps between, ever
-/// shorter from step to step). Then it sleeps until a step may come: two standard deviations
-/// before it is expected, less a guard, as a wake-up comes late by a time that varies. The guard
-/// shrinks with each wake-up that came in time, and grows four times as much with one that did not,
-/// so that one in five does not; most of these are still before the step. A step that was missed is
-/// not polled for: the next one is slept for. Where no step is met (a stall, a busy machine, a
-/// spent budget) the value is read as it is, and the search begins anew after a few such readings,
-/// less and less often while it finds nothing, or nothing that is met again.
+/// The steps are found by polling through a few of them (if they are long, with sleeps between the
+/// polls that get shorter from step to step). From then on it sleeps until a step may come: two
+/// standard deviations before the prediction, minus a guard against late wake-ups. The guard
+/// shrinks with each wake-up in time and grows four times as much with each late one, so that one
+/// in five is late; most late ones still come before the step. It does not poll for a step that was
+/// missed, but sleeps until the next one. If it sees no step (a stall, a busy machine, a spent
+/// budget), it reads the value at once. After a few such readings it searches for the steps again,
+/// and does so less and less often while it finds none, or none that later readings confirm.
 ///
-/// The CPU time that polling takes is bounded: Settings::spin_share and spin_per_reading.
+/// The CPU time of polling is limited: Settings::spin_share and spin_per_reading.
 ///
 /// Threads: one at a time.
 class StepLock {
  public:
   struct Settings {
-    Nanoseconds period;  ///< what the steps are expected to be apart; the true time is learned
-    /// Share of one CPU that polling may take on average; what is left over is kept for the next
-    /// readings, kLongestSpin of it at most.
+    Nanoseconds period;  ///< the expected time between steps; the true one is learned
+    /// So far the true one may be from that, as a part of it. Empty: anything. Where it is known,
+    /// it tells how many steps were missed between two that were seen; a busy machine hides most of
+    /// them.
+    std::optional<double> period_tolerance{};
+    /// The share of one CPU that polling may take on average. Unused time is saved for later
+    /// readings, up to kLongestSpin.
     double spin_share = 0.05;
-    /// And no more than this for each reading and kRareShare of the time, so that those that are
-    /// not frequent do not search each time where that is in vain.
+    /// Polling may also take at most this for each reading plus kRareShare of the time, so that
+    /// rare readings do not search each time without success.
     Nanoseconds spin_per_reading = Nanoseconds::max();
   };
 
@@ -54,42 +60,45 @@ class StepLock {
   struct Counts {
     std::uint64_t locked = 0;
     std::uint64_t unlocked = 0;
-    std::uint64_t late_wakes = 0;     ///< woken when the step had passed
+    std::uint64_t late_wakes = 0;     ///< woken after the step
     std::uint64_t missed_steps = 0;   ///< no step where one was due
-    std::uint64_t blurred_steps = 0;  ///< one that was seen through a long pause: no stamp
+    std::uint64_t blurred_steps = 0;  ///< seen only within a long pause between polls: no stamp
     std::uint64_t searches = 0;       ///< readings that polled through a period
     Nanoseconds polled{0};            ///< time spent polling
   };
 
   StepLock(const Settings& settings, const Clock& clock, const Sleeper& sleeper);
 
-  /// Waits for the next step that can still be slept for, and reads the value then: about two
-  /// periods at most, and four more (one more, if they are long) where the period is to be learned.
-  /// Call it when a reading is wanted: not every step needs to be met.
+  /// Waits for the next step that it can still sleep for, and reads the value then. This takes
+  /// about two periods at most, and four more (one more for long periods) if the period must be
+  /// learned. Call it when a reading is wanted: it need not see every step.
   [[nodiscard]] Reading read(CounterInput& input);
 
-  /// When to call read() to meet the first step that is not before `due`: shortly before it, where
-  /// it can be awaited; else at `due`.
+  /// When to call read() to meet the first step at or after `due`: shortly before the step if it
+  /// can be predicted; else at `due`.
   [[nodiscard]] Instant wake_for(Instant due) noexcept;
 
-  /// Meets a number of steps in a row, to learn what there is to know: the period, and how exactly
-  /// a step is seen. False where the counter does not step as expected, or cannot be read. Takes
-  /// that many periods and one.
+  /// Sees a number of steps in a row, to learn the period and how exactly a step is seen. False if
+  /// the counter does not step as expected, or cannot be read. Takes one period more than `steps`.
   [[nodiscard]] bool learn(CounterInput& input, std::size_t steps = 8);
-  /// Begins again from nothing: the counter was reset, or its driver reloaded.
+  /// Others have read the counter: it stepped between these two instants, at most a period apart.
+  void add_bracket(Instant from, Instant to);
+  /// Others have read the counter, and it did not step where it was expected to.
+  void add_miss();
+  /// Starts again without a phase: the counter was reset, or its driver reloaded.
   void forget_phase();
 
   [[nodiscard]] bool is_locked() const { return grid_.has_phase(); }
   [[nodiscard]] Nanoseconds period() const { return grid_.period(); }
   [[nodiscard]] const StepGrid& grid() const { return grid_; }
   /// Standard deviation of `at`, as measured so far: the root mean square of width/√12 over locked
-  /// readings. What a reading without lock has, period/√12, before the first.
+  /// readings. Before the first one, that of an unlocked reading, period/√12.
   [[nodiscard]] Nanoseconds stamp_error() const;
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
-  /// Readings a second apart may search each time.
+  /// Allows readings one second apart to search each time.
   static constexpr double kRareShare = 0.001;
-  /// As much polling may be saved up.
+  /// At most this much polling time can be saved.
   static constexpr Nanoseconds kLongestSpin = std::chrono::milliseconds{10};
 
  private:
@@ -102,17 +111,19 @@ class StepLock {
 
   using Watched = Result<std::optional<Step>>;
 
-  /// Polls until the value changes or time is up (empty then), with pauses between.
-  [[nodiscard]] Watched watch(CounterInput& input, Instant until, Nanoseconds pause);
+  /// Polls, with pauses, until the value changes or the time is over (then empty).
+  [[nodiscard]] Watched poll_until_change(CounterInput& input, Instant until, Nanoseconds pause);
   /// Polls through a period for a step.
-  [[nodiscard]] Watched find(CounterInput& input, Instant until);
-  /// Finds a step; and learns the period from some, where it is not known.
+  [[nodiscard]] Watched poll_for_step(CounterInput& input, Instant until);
+  /// Finds a step; also learns the period from some steps, if it is not known.
   [[nodiscard]] Watched search(CounterInput& input, Instant deadline);
   void adapt_guard(bool late);
-  /// Sleeps until a step is due.
-  [[nodiscard]] Watched meet(CounterInput& input, Instant deadline);
-  /// Meets so many steps after the first in a row, and makes a grid of them.
+  /// Sleeps until a step is due, and polls for it.
+  [[nodiscard]] Watched wait_for_step(CounterInput& input, Instant deadline);
+  /// Waits for `steps` steps after the first, in a row, and makes a grid of them.
   [[nodiscard]] Watched follow(CounterInput& input, const Step& first, std::size_t steps);
+  [[nodiscard]] std::pair<Nanoseconds, Nanoseconds::rep> period_of(
+      const std::vector<Nanoseconds>& apart) const;
   /// Whether a step was seen clearly enough for a stamp.
   [[nodiscard]] bool is_sharp(const Step& step) const;
   void count_locked(const Step& step);
@@ -125,14 +136,14 @@ class StepLock {
   const Sleeper* sleeper_;
 
   StepGrid grid_;
-  bool knows_period_ = false;        // it is not just what was expected
+  bool knows_period_ = false;        // the period was learned, not only expected
   Nanoseconds guard_;                // against late wake-ups
-  std::optional<Instant> promised_;  // when the step is due that the caller is to be woken for
-  unsigned misses_ = 0;              // readings without a step, in a row
-  unsigned met_ = 0;                 // readings that met their step, in a row
-  unsigned pause_ = 0;               // so many readings more before the next search
-  unsigned pauses_ = 0;              // how many it was last time
-  double budget_ns_;                 // of polling
+  std::optional<Instant> promised_;  // the step that wake_for() promised
+  unsigned misses_ = 0;              // consecutive readings without a step
+  unsigned met_ = 0;                 // consecutive readings that met their step
+  unsigned pause_ = 0;               // readings left before the next search
+  unsigned pauses_ = 0;              // the same at the start of the last pause
+  double budget_ns_;                 // for polling
   std::optional<Instant> refilled_;
   double squares_ = 0;  // of widths, in ns²
   Counts counts_;

@@ -21,7 +21,7 @@ class StepLockTest : public ::testing::Test {
   [[nodiscard]] StepLock lock(Nanoseconds expected = kPeriod, double share = 1) const {
     return {{.period = expected, .spin_share = share}, machine_.clock(), machine_.sleeper()};
   }
-  /// Errors of the stamps of so many locked readings, 10 ms apart.
+  /// Errors of the stamps of a number of locked readings, 10 ms apart.
   std::vector<double> errors(StepLock& lock, int readings) {
     std::vector<double> result;
     for (int reading = 0; reading < readings; ++reading) {
@@ -51,7 +51,7 @@ TEST_F(StepLockTest, StampsAValueWhenItCameToBe) {
 }
 
 TEST_F(StepLockTest, LearnsThePeriodAndHowExactItIs) {
-  SteppingCounter slower{1'050us};  // not quite what was expected
+  SteppingCounter slower{1'050us};  // not exactly the expected period
   StepLock locked{{.period = kPeriod, .spin_share = 1}, slower.clock(), slower.sleeper()};
   ASSERT_TRUE(locked.learn(slower));
   EXPECT_NEAR(to_ms(locked.period()), 1.05, 0.002);
@@ -67,7 +67,7 @@ TEST_F(StepLockTest, MostOfTheWaitingIsSleep) {
   static_cast<void>(errors(locked, 1000));
   const Nanoseconds polled = locked.counts().polled;
   EXPECT_GT(locked.counts().locked, 950U);
-  // Of 1000 × 0.98 ms on average, were it all polled; and no more than the guards.
+  // Polling all the time would take 0.98 ms per reading; this is about the length of the guard.
   EXPECT_LT(polled / 1000, 100us);
 }
 
@@ -79,7 +79,7 @@ TEST_F(StepLockTest, WhoIsWokenForAStepMeetsItWithoutAnotherSleep) {
     const Instant wake = locked.wake_for(due);
     EXPECT_GE(wake, due - 100us);
     EXPECT_LT(wake, due + 2 * kPeriod);
-    machine_.pass(wake + 20us - machine_.clock().now());  // late, as one is
+    machine_.pass(wake + 20us - machine_.clock().now());  // late, as wake-ups are
     const Instant woke = machine_.clock().now();
     const auto read = locked.read(machine_);
     ASSERT_TRUE(read.locked);
@@ -149,7 +149,7 @@ TEST_F(StepLockTest, APeriodThatWasLearnedWronglyIsLearnedAnew) {
   EXPECT_NEAR(to_ms(locked.period()), 1.7, 0.01);
   machine_.set_period(kPeriod);
   machine_.pass(10ms);
-  for (int change = 0; change < 20; ++change) {  // so that no other period passes for it
+  for (int change = 0; change < 20; ++change) {  // so that no other period fits
     static_cast<void>(errors(locked, 5));
     machine_.pass(change * 1'300us);
   }
@@ -187,7 +187,7 @@ TEST_F(StepLockTest, AReadingEndsWithinAFewSteps) {
 }
 
 TEST_F(StepLockTest, PollingIsBounded) {
-  machine_.stall(true);  // each reading would poll in vain
+  machine_.stall(true);  // each reading would poll without success
   StepLock locked = lock(kPeriod, 0.02);
   const Instant begin = machine_.clock().now();
   static_cast<void>(errors(locked, 1000));
@@ -197,7 +197,7 @@ TEST_F(StepLockTest, PollingIsBounded) {
 
 TEST_F(StepLockTest, ALongPeriodIsSleptThroughEvenWhenSearching) {
   SteppingCounter slow{50ms};
-  slow.take(20us);
+  slow.set_read_time(20us);
   StepLock locked{{.period = 40ms, .spin_share = 0.5}, slow.clock(), slow.sleeper()};
   double last = 0;
   for (int reading = 0; reading < 12; ++reading) {

@@ -50,16 +50,16 @@ Result<CpuPowerModel> make_cpu_power_model(const CpuIdentity& cpu, unsigned logi
   if (idle && !is_power(*idle)) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("A CPU cannot draw {:g} W when idle", idle->value()),
-                "Pass what it draws, for example --idle-watts 10");
+                "Pass its idle power, for example --idle-watts 10");
   }
-  const FullPower full =
-      tdp ? FullPower{.power = *tdp, .origin = "as told"} : full_power(cpu, logical_cpus);
+  const FullPower full = tdp ? FullPower{.power = *tdp, .origin = "given by --tdp-watts"}
+                             : full_power(cpu, logical_cpus);
   const Watts least = idle.value_or(full.power * CpuPowerModel::kIdleShare);
   if (least > full.power) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("The idle power of {:g} W is above the {:g} W at full load ({})",
                             least.value(), full.power.value(), full.origin),
-                "Pass both as they are: --tdp-watts W --idle-watts W");
+                "Pass both powers: --tdp-watts W --idle-watts W");
   }
   return CpuPowerModel{.idle = least, .full = full.power, .origin = full.origin};
 }

@@ -10,10 +10,10 @@ namespace {
 
 // clang-format off
 constexpr std::array<CpuRating, 174> kRatings{{
-    // Rated power of Intel and AMD, as in the lists that CodeCarbon gathered from ark.intel.com and
-    // amd.com (github.com/mlco2/codecarbon, codecarbon/data/hardware: cpu_power.csv and
-    // cpu_dataset_builder/*.csv). Each row was compared with them; a row that they lack is marked.
-    // Intel Xeon: TDP.
+    // Rated power of Intel and AMD CPUs, from the lists that CodeCarbon collected from
+    // ark.intel.com and amd.com (github.com/mlco2/codecarbon, codecarbon/data/hardware:
+    // cpu_power.csv and cpu_dataset_builder/*.csv). Each row was checked against them; rows that
+    // they lack are marked. Intel Xeon: TDP.
     {"E5-2630 v4", Watts{85}, 20},
     {"E5-2650 v4", Watts{105}, 24},
     {"E5-2670 v3", Watts{120}, 24},  // unchecked
@@ -156,7 +156,7 @@ constexpr std::array<CpuRating, 174> kRatings{{
     {"Ryzen 9 5900X", Watts{105}, 24},
     {"Ryzen 9 5950X", Watts{105}, 32},
     {"Ryzen 7 5700U", Watts{15}, 16},  // unchecked
-    {"Ryzen 7 5800H", Watts{45}, 16},  // AMD's default; the list has the 54 W of its upper limit
+    {"Ryzen 7 5800H", Watts{45}, 16},  // AMD's default; the list has its upper limit, 54 W
     {"Ryzen 7 6800H", Watts{45}, 16},  // unchecked
     {"Ryzen 5 7600X", Watts{105}, 12},  // unchecked
     {"Ryzen 7 7700X", Watts{105}, 16},  // unchecked
@@ -177,7 +177,7 @@ constexpr std::array<CpuRating, 174> kRatings{{
     {"Threadripper PRO 5995WX", Watts{280}, 128},
     {"Threadripper 7980X", Watts{350}, 128},  // unchecked
     {"Threadripper PRO 7995WX", Watts{350}, 192},  // unchecked
-    // Apple publishes no rating: unchecked guesses at CPU power under full load.
+    // Apple publishes no ratings: these are unchecked guesses of CPU power under full load.
     {"Apple M1", Watts{15}, 8},
     {"Apple M1 Pro", Watts{30}, 10},
     {"Apple M1 Max", Watts{30}, 10},
@@ -196,10 +196,10 @@ constexpr std::array<CpuRating, 174> kRatings{{
 // clang-format on
 
 /// Watts for each logical CPU. For the families of the table: the median of their parts, rounded to
-/// a half. ARM's CPUs only say the design of their cores, so that a part made of them stands for
-/// it: Neoverse-N1: Ampere Altra Q80-30, 210 W for 80 cores (amperecomputing.com); Neoverse-V2:
-/// half of an NVIDIA Grace superchip, 500 W for 144 cores with their memory (nvidia.com); Cortex:
-/// boards with four cores that draw 4 to 8 W at full load.
+/// a half. ARM's CPUs only give the design of their cores, so one part with such cores represents
+/// each design: Neoverse-N1: Ampere Altra Q80-30, 210 W for 80 cores (amperecomputing.com);
+/// Neoverse-V2: half of an NVIDIA Grace superchip, 500 W for 144 cores with their memory
+/// (nvidia.com); Cortex: boards with four cores that draw 4 to 8 W at full load.
 struct Family {
   std::string_view word;
   Watts per_cpu;
@@ -215,14 +215,14 @@ constexpr std::array<Family, 9> kFamilies{{
     {"Neoverse-V2", Watts{3.5}},
     {"Cortex", Watts{1.5}},
 }};
-/// Of a CPU of which not even the family is known.
+/// For a CPU of an unknown family.
 constexpr Watts kUnknownPerCpu{3.0};
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+'; }
 
-/// Whether the words occur in the name, with no letter or digit right before or after them. EPYCs
-/// for one socket end in a P and are rated as those without.
+/// Whether the words occur in the name, with no letter or digit right before or after them. A P at
+/// the end of an EPYC's name (for one socket) is ignored: it has the same rating.
 bool occurs(std::string_view words, std::string_view name) {
   const auto same = [](char a, char b) { return lower(a) == lower(b); };
   for (auto rest = name; !rest.empty();) {

@@ -9,17 +9,17 @@
 namespace enprof {
 
 struct CpuRating {
-  std::string_view name;  ///< the words that tell it from others: "EPYC 9554", "i9-13900K"
+  std::string_view name;  ///< the words that identify it: "EPYC 9554", "i9-13900K"
   Watts tdp;
   unsigned logical_cpus;  ///< threads of the whole part
 };
 
 /// The part whose name occurs in a CPU's own name (CpuIdentity), as whole words and in any case;
-/// the longest where there are several. Null where the table has none.
+/// the longest if there are several. Null if the table has none.
 [[nodiscard]] const CpuRating* find_cpu_rating(std::string_view cpu_name);
 
-/// Power of one logical CPU of a part that is not in the table, by its family: what is usual for
-/// the family's parts that are.
+/// Power of one logical CPU of a part that is not in the table: the median of its family's parts in
+/// the table.
 [[nodiscard]] Watts typical_power_per_cpu(std::string_view cpu_name);
 
 /// The whole table, for tests.

@@ -18,7 +18,7 @@ Result<std::unique_ptr<EstimateSource>> EstimateSource::open(const PowerEnvironm
   }
   if (now->total == Nanoseconds{0}) {
     return fail(ErrorCode::unavailable,
-                fmt::format("CPU power cannot be estimated: {} holds no CPU times",
+                fmt::format("CPU power cannot be estimated: {} has no CPU times",
                             (environment.procfs_root / "stat").string()),
                 "This sandbox hides them. Profile without power: --power none");
   }
@@ -91,7 +91,7 @@ Poll EstimateSource::poll(std::vector<EnergyWindow>& windows) {
   }
   const Nanoseconds duration = now->at - last_->at;
   if (duration <= Nanoseconds{0}) {
-    return {};  // the ticks, if any, wait for the next poll
+    return {};  // ticks, if any, count in the next poll
   }
   if (now->total != last_->total) {
     moved_at_ = now->at;
@@ -100,19 +100,19 @@ Poll EstimateSource::poll(std::vector<EnergyWindow>& windows) {
     last_->at = now->at;
     return {.outcome = PollOutcome::retry,
             .error = {.code = ErrorCode::unavailable,
-                      .message = fmt::format("The machine's CPU times in {} stand still: how busy "
-                                             "it is, is unknown",
+                      .message = fmt::format("The machine's CPU times in {} do not change: its "
+                                             "utilization is unknown",
                                              stat_.string()),
                       .hint = "This sandbox does not count them. Profile without power: --power "
                               "none"}};
   } else if (!has_moved_) {
-    return {};  // the first window begins with the start all the same
+    return {};  // the first window will still begin at the start
   }
   const Nanoseconds room = duration * cpu_.cpu_count();
   const Nanoseconds wanted = carried_ + (now->busy - last_->busy);
   const Nanoseconds busy = std::min(wanted, room);
-  // The ticks of all CPUs may fall right before a reading, no more: the rest is the kernel's
-  // accounting being off, and must not pile up.
+  // Up to two ticks of all CPUs may be counted early. The rest is an error of the kernel's counts
+  // and must not accumulate.
   carried_ = std::min(wanted - busy, 2 * CpuTimes::tick() * cpu_.cpu_count());
   windows.push_back(
       {.domain = 0,

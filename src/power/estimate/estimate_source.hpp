@@ -1,4 +1,4 @@
-// CPU power from utilization, where no sensor can be read.
+// Estimates CPU power from utilization, for machines without a readable sensor.
 #pragma once
 
 #include "enprof/power/power_monitor.hpp"
@@ -20,22 +20,25 @@ namespace enprof {
 
 /// Energy of a window = idle power × its length + (full − idle power) × busy CPU time / CPUs.
 ///
-/// The machine's busy time is counted in ticks of 10 ms, so a window may seem busier than it has
-/// room for: what does not fit counts for the next one. Power so never exceeds the full one, a poll
-/// may come at any time, and the sum over windows depends on the ticks alone, not on how polls cut
-/// it. A window shorter than a tick says little about itself.
+/// The machine's busy time is counted in ticks of 10 ms, so a window may get more busy time than it
+/// is long: the excess counts in the next window. So power never exceeds full power, a poll may
+/// come at any time, and the sum over windows depends only on the ticks, not on when polls come. A
+/// window shorter than a tick is not accurate by itself.
 ///
-/// Some sandboxes show CPU times that never move. They are no idle machine: there is no window
-/// before the times have moved, and where they stand still for kPatience, that time is a gap.
+/// Some sandboxes show CPU times that never change. This does not mean that the machine is idle:
+/// there is no window before the first change, and after kPatience without a change there is a gap.
 class EstimateSource final : public PowerSource {
  public:
-  /// Errors: those of the CPU's power model; and where the machine's CPU times cannot be read.
+  /// Errors: those of the CPU's power model, and of reading the machine's CPU times.
   [[nodiscard]] static Result<std::unique_ptr<EstimateSource>> open(
       const PowerEnvironment& environment);
 
   [[nodiscard]] std::string_view name() const noexcept override { return "estimate"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::span<const Domain> domains() const noexcept override { return {&domain_, 1}; }
+  [[nodiscard]] std::optional<Watts> modelled_idle_power(std::size_t) const override {
+    return model_.idle;
+  }
   [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return kInterval; }
   [[nodiscard]] Result<void> start() override;
   [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override;
@@ -46,7 +49,7 @@ class EstimateSource final : public PowerSource {
  private:
   EstimateSource(std::filesystem::path stat, CpuTimes cpu, CpuPowerModel model, const Clock& clock);
 
-  /// For so long the machine's times may stand still: a tick may be late.
+  /// The machine's times may stay unchanged this long: a tick may be late.
   static constexpr Nanoseconds kPatience = 2 * kInterval;
 
   struct Reading {
@@ -56,13 +59,13 @@ class EstimateSource final : public PowerSource {
   };
   [[nodiscard]] Result<Reading> read() const;
 
-  std::filesystem::path stat_;  // where the times are, for messages
+  std::filesystem::path stat_;  // path of the times, for messages
   CpuTimes cpu_;
   CpuPowerModel model_;
   const Clock* clock_;
   Domain domain_;
   std::optional<Reading> last_;
-  Instant moved_at_;        // when the times were seen to have moved last
+  Instant moved_at_;        // when the times last changed
   bool has_moved_ = false;  // since the start
   Nanoseconds carried_{0};  // busy time that did not fit into the windows so far
 };

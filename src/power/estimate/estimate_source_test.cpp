@@ -26,8 +26,8 @@ class EstimateSourceTest : public ::testing::Test {
     ASSERT_TRUE(source_->start());
   }
 
-  /// What a poll adds after time has passed and ticks have been charged; what is left of both CPUs'
-  /// time was idle.
+  /// The energy that a poll adds after time has passed and ticks were counted; the rest of both
+  /// CPUs' time was idle.
   Joules poll_after(Nanoseconds duration, long busy_ticks) {
     clock_.advance(duration);
     cpu_time_ += 2 * duration;
@@ -51,7 +51,7 @@ class EstimateSourceTest : public ::testing::Test {
   testing::ManualClock clock_;
   std::unique_ptr<EstimateSource> source_;
   std::vector<EnergyWindow> windows_;
-  Nanoseconds cpu_time_{0};  // that passed and is in no tick yet
+  Nanoseconds cpu_time_{0};  // that passed and is not in a tick yet
 };
 
 TEST_F(EstimateSourceTest, PowerFollowsUtilization) {
@@ -73,7 +73,8 @@ TEST_F(EstimateSourceTest, WindowsFollowEachOtherWithoutGaps) {
 }
 
 TEST_F(EstimateSourceTest, TicksThatDoNotFitCountForTheNextWindow) {
-  EXPECT_DOUBLE_EQ(poll_after(1ms, 2).value(), 0.1);  // 20 ms of work in 2 ms of CPU: full load
+  EXPECT_DOUBLE_EQ(poll_after(1ms, 2).value(),
+                   0.1);  // 20 ms of work in 2 ms of CPU time: full load
   poll_after(99ms, 0);
   EXPECT_DOUBLE_EQ(total(), 2.0 + 0.8);  // idle for 100 ms, and two ticks of (100 − 20) / 2 W
 }

@@ -38,6 +38,8 @@ std::string_view covers(const Domain& domain) {
   switch (domain.scope) {
     case DomainScope::machine:
       return ", the whole machine";
+    case DomainScope::rail:
+      return ", a part of the sum";
     case DomainScope::unclear:
       return ", of which it is not known what it is part of";
     case DomainScope::by_kind:
@@ -62,6 +64,8 @@ Result<std::unique_ptr<HwmonSource>> HwmonSource::open(const PowerEnvironment& e
     std::erase_if(found->channels, [](const HwmonChannel& channel) {
       return channel.domain.kind != DomainKind::gpu;
     });
+    std::erase_if(found->faults,
+                  [](const HwmonFault& fault) { return fault.kind != DomainKind::gpu; });
     if (found->channels.empty()) {
       return enprof::fail(ErrorCode::not_found, "No chip of the hwmon tree is a GPU's",
                           "Its other sensors are read by name: --power hwmon");
@@ -72,6 +76,7 @@ Result<std::unique_ptr<HwmonSource>> HwmonSource::open(const PowerEnvironment& e
 
 HwmonSource::HwmonSource(HwmonChannels found, const PowerEnvironment& environment)
     : notes_(std::move(found.notes)),
+      faults_(std::move(found.faults)),
       clock_(environment.clock),
       sleeper_(sleeper_of(environment)),
       suspend_(*environment.clock, boot_clock_of(environment)) {
@@ -114,6 +119,15 @@ std::string HwmonSource::description() const {
   }
   parts.insert(parts.end(), notes_.begin(), notes_.end());
   return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+std::vector<Incident> HwmonSource::faults() const {
+  std::vector<Incident> result;
+  result.reserve(faults_.size());
+  for (const HwmonFault& fault : faults_) {
+    result.push_back(fault.incident);
+  }
+  return result;
 }
 
 Nanoseconds HwmonSource::longest_interval() const noexcept {
@@ -253,7 +267,7 @@ void HwmonSource::read_power_of(std::size_t index, Poll& poll, std::vector<Energ
     fail(channel, poll,
          {.code = ErrorCode::unavailable,
           .message =
-              fmt::format("{}: {} says that it draws {:g} W, which it cannot. That reading "
+              fmt::format("{}: {} reports {:g} W, which it cannot draw. That reading "
                           "is left out",
                           domain.name, channel.what.inputs.front().value.string(), sum.value()),
           .hint = {}});

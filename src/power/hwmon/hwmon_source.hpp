@@ -25,7 +25,7 @@ namespace enprof {
 /// a step that can be learned; powers integrated, means as means.
 ///
 /// A reading that fails yields no window and `retry`; so does a GPU, a socket or a machine that is
-/// said to draw nothing. The source is `gone` once every file has been missing for a second.
+/// reported to draw nothing. The source is `gone` once every file has been missing for a second.
 class HwmonSource final : public PowerSource {
  public:
   enum class Which : bool {
@@ -33,7 +33,7 @@ class HwmonSource final : public PowerSource {
     gpus,  ///< without what other sources measure better, or what sees the whole machine but slowly
   };
 
-  /// Errors: those of find_hwmon_channels; not_found, where there is none of the kind.
+  /// Errors: those of find_hwmon_channels; not_found, where gpus are asked for and there is no GPU.
   [[nodiscard]] static Result<std::unique_ptr<HwmonSource>> open(
       const PowerEnvironment& environment) {
     return open(environment, Which::all);
@@ -44,6 +44,7 @@ class HwmonSource final : public PowerSource {
   [[nodiscard]] std::string_view name() const noexcept override { return "hwmon"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::span<const Domain> domains() const noexcept override { return domains_; }
+  [[nodiscard]] std::vector<Incident> faults() const override;
   [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return kPoll; }
   [[nodiscard]] Nanoseconds longest_interval() const noexcept override;
   [[nodiscard]] Result<void> start() override;
@@ -52,8 +53,8 @@ class HwmonSource final : public PowerSource {
   static constexpr Nanoseconds kPoll = std::chrono::milliseconds{20};
   /// Energy registers of processors and cards are renewed about every millisecond.
   static constexpr Nanoseconds kStep = std::chrono::milliseconds{1};
-  static constexpr Watts kPartLimit{5'000};
-  static constexpr Watts kMachineLimit{20'000};
+  static constexpr Watts kPartLimit = kHwmonPartLimit;
+  static constexpr Watts kMachineLimit = kHwmonMachineLimit;
   /// So long must all files have been missing before the source gives up.
   static constexpr Nanoseconds kLostAfter = std::chrono::seconds{1};
 
@@ -78,6 +79,7 @@ class HwmonSource final : public PowerSource {
   std::vector<Domain> domains_;
   std::vector<Channel> channels_;  // in the order of the domains
   std::vector<std::string> notes_;
+  std::vector<HwmonFault> faults_;
   const Clock* clock_;
   const Sleeper* sleeper_;  // null: readings are not locked
   SuspendWatch suspend_;

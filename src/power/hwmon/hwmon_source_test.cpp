@@ -9,6 +9,8 @@
 
 #include <cmath>
 #include <functional>
+#include <iterator>
+#include <tuple>
 
 namespace enprof {
 namespace {
@@ -141,7 +143,19 @@ TEST_F(HwmonSourceTest, TheSecondDieOfACardThatSaysZeroIsLeftOut) {
   open();
   ASSERT_EQ(source_->domains().size(), 2U);
   EXPECT_EQ(source_->domains()[1].name, "gpu-1");
-  EXPECT_THAT(source_->description(), HasSubstr("hwmon2 of amdgpu says 0 W"));
+  EXPECT_THAT(source_->description(), HasSubstr("hwmon2 of amdgpu reports 0 W"));
+}
+
+TEST_F(HwmonSourceTest, ACardThatIsAsleepIsSaidToBeLeftOut) {
+  auto apu = amd_card("15000000");
+  apu["in1_input"] = "700";
+  hwmon_.add(1, "amdgpu", apu);
+  hwmon_.add(2, "amdgpu", amd_card("0"));
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"package-0"}));
+  ASSERT_EQ(source_->faults().size(), 1U);
+  EXPECT_EQ(source_->faults()[0].code, "sensor_left_out");
+  EXPECT_THAT(source_->faults()[0].error.message, HasSubstr("hwmon2 of amdgpu reports 0 W"));
 }
 
 TEST_F(HwmonSourceTest, AnIntelCardCountsEnergy) {
@@ -263,6 +277,171 @@ TEST_F(HwmonSourceTest, AJetsonsInputContainsItsRails) {
     open();
     EXPECT_EQ(roots(), (std::vector<std::string>{"psys"}));
   }
+}
+
+testing::FakeHwmon::Files rails(
+    const std::vector<std::tuple<std::string, int, int>>& rails) {  // label, mV, mA
+  testing::FakeHwmon::Files files;
+  int number = 1;
+  for (const auto& [label, volts, amps] : rails) {
+    const std::string in = "in" + std::to_string(number);
+    files[in + "_label"] = label;
+    files[in + "_input"] = std::to_string(volts);
+    files["curr" + std::to_string(number++) + "_input"] = std::to_string(amps);
+  }
+  return files;
+}
+
+// rbonghi/jetson_stats, issue 344: no rail of an AGX Orin sees the whole.
+TEST_F(HwmonSourceTest, RailsThatMakeUpAModuleAreAddedUp) {
+  auto first = rails(
+      {{"VDD_GPU_SOC", 19'000, 600}, {"VDD_CPU_CV", 19'000, 300}, {"VIN_SYS_5V0", 5'000, 800}});
+  first["in7_label"] = "sum of shunt voltages";
+  first["in7_input"] = "0";
+  hwmon_.add(1, "ina3221", first);
+  hwmon_.add(2, "ina3221",
+             {{"in1_label", "NC"},
+              {"in1_input", "0"},
+              {"curr1_input", "0"},
+              {"in2_label", "VDDQ_VDD2_1V8AO"},
+              {"in2_input", "5000"},
+              {"curr2_input", "160"},
+              {"in3_label", "NC"}});
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"module-0"}));
+  ASSERT_EQ(source_->domains().size(), 5U) << "what is not connected is no rail";
+  run(5s, [](double) {});
+  EXPECT_NEAR(sum("module-0").joules / sum("module-0").covered, 11.4 + 5.7 + 4, 1e-6)
+      << "the fourth is fed by the third";
+  EXPECT_NEAR(sum("ina3221/VDD_GPU_SOC").joules / sum("ina3221/VDD_GPU_SOC").covered, 11.4, 1e-6);
+  ASSERT_EQ(source_->faults().size(), 1U);
+  EXPECT_EQ(source_->faults()[0].code, "rails_added");
+  EXPECT_THAT(source_->faults()[0].error.message,
+              HasSubstr("module-0 is the sum of the rails VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0"));
+  // A part of the sum is no sum.
+  const double before = sum("module-0").covered;
+  hwmon_.set(1, "curr2_input", "");
+  run(1s, [](double) {});
+  EXPECT_NEAR(sum("module-0").covered, before, 1.1);
+  EXPECT_GT(retries_, 0);
+}
+
+TEST_F(HwmonSourceTest, AnAgxXavierHasSix) {
+  hwmon_.add(4, "ina3221",
+             rails({{"GPU", 19'000, 500}, {"CPU", 19'000, 200}, {"SOC", 19'000, 100}}));
+  hwmon_.add(5, "ina3221",
+             rails({{"CV", 19'000, 50}, {"VDDRQ", 19'000, 40}, {"SYS5V", 5'000, 700}}));
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"module-0"}));
+  run(5s, [](double) {});
+  EXPECT_NEAR(sum("module-0").joules / sum("module-0").covered, 19 * 0.89 + 3.5, 1e-6);
+}
+
+TEST_F(HwmonSourceTest, WhereARailOfTheSumIsMissingThereIsNoSum) {
+  hwmon_.add(1, "ina3221", rails({{"VDD_GPU_SOC", 19'000, 600}, {"VIN_SYS_5V0", 5'000, 800}}));
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"ina3221/VDD_GPU_SOC"}));
+  EXPECT_EQ(source_->domains()[0].scope, DomainScope::unclear);
+}
+
+// ocerman/zenpower, issue 39: core and SoC are two planes.
+TEST_F(HwmonSourceTest, PlanesOfACpuAreAddedUp) {
+  hwmon_.add(4, "zenpower",
+             {{"power1_input", "45000000"},
+              {"power1_label", "SVI2_P_Core"},
+              {"power2_input", "14000000"},
+              {"power2_label", "SVI2_P_SoC"}});
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"package-0"}));
+  run(5s, [](double) {});
+  EXPECT_NEAR(sum("package-0").joules / sum("package-0").covered, 59, 1e-6);
+  ASSERT_EQ(source_->faults().size(), 1U);
+  EXPECT_EQ(source_->faults()[0].code, "rails_added");
+  std::vector<Domain> all{domain_from_name("package-0")};
+  all[0].source = "rapl";
+  std::ranges::copy(source_->domains(), std::back_inserter(all));
+  link_parents(all);
+  EXPECT_EQ(std::ranges::count_if(all, &Domain::is_root), 1) << "RAPL counts the same CPU";
+}
+
+TEST_F(HwmonSourceTest, SocketsHaveTheirOwnPlanes) {
+  for (const int socket : {0, 1}) {
+    const std::string cpu = "cpu" + std::to_string(socket) + " ";
+    hwmon_.add(socket, "zenpower",
+               {{"power1_input", std::to_string(40 + 10 * socket) + "000000"},
+                {"power1_label", cpu + "SVI2_P_Core"},
+                {"power2_input", "10000000"},
+                {"power2_label", cpu + "SVI2_P_SoC"}});
+  }
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"package-0", "package-1"}));
+  run(5s, [](double) {});
+  EXPECT_NEAR(sum("package-0").joules / sum("package-0").covered, 50, 1e-6);
+  EXPECT_NEAR(sum("package-1").joules / sum("package-1").covered, 60, 1e-6);
+}
+
+TEST_F(HwmonSourceTest, ThePackageOfZenpowerHoldsItsCores) {
+  hwmon_.add(1, "zenpower",
+             {{"power1_input", "80000000"},
+              {"power1_label", "RAPL_P_Package"},
+              {"power2_input", "50000000"},
+              {"power2_label", "RAPL_P_Core"}});
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"package-0"}));
+  EXPECT_TRUE(source_->faults().empty());
+}
+
+// Which of two dies sees which plane is not known.
+TEST_F(HwmonSourceTest, PlanesThatAreThereTwiceAreNotAddedUp) {
+  for (const int chip : {1, 2}) {
+    hwmon_.add(chip, "zenpower",
+               {{"power1_input", "45000000"},
+                {"power1_label", "SVI2_P_Core"},
+                {"power2_input", "14000000"},
+                {"power2_label", "SVI2_P_SoC"}});
+  }
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"zenpower/SVI2_P_Core"}));
+}
+
+// The firmware's word for what it does not know.
+TEST_F(HwmonSourceTest, AValueThatCannotBeIsNoSensor) {
+  hwmon_.add(1, "amdgpu", amd_card("50000000"));
+  hwmon_.add(2, "power_meter", {{"power1_average", "4294967295000"}});
+  hwmon_.add(3, "amdgpu", amd_card("-5000000"));
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"gpu-0"})) << "no platform that never speaks";
+  ASSERT_EQ(source_->faults().size(), 2U);
+  for (const Incident& fault : source_->faults()) {
+    EXPECT_EQ(fault.code, "sensor_left_out");
+    EXPECT_THAT(fault.error.message, HasSubstr("which it cannot draw"));
+  }
+  const auto gpus = try_open(HwmonSource::Which::gpus);
+  ASSERT_TRUE(gpus);
+  EXPECT_EQ((*gpus)->faults().size(), 1U) << "of what is not looked for, nothing is told";
+}
+
+TEST_F(HwmonSourceTest, ASocketThatCannotBeReadStaysAndIsAFault) {
+  hwmon_.add(4, "amd_energy",
+             {{"energy1_input", "1000000000"},
+              {"energy1_label", "Esocket0"},
+              {"energy2_input", "no"},
+              {"energy2_label", "Esocket1"}});
+  open();
+  EXPECT_EQ(roots(), (std::vector<std::string>{"package-0", "package-1"}));
+  ASSERT_EQ(source_->faults().size(), 1U);
+  EXPECT_EQ(source_->faults()[0].code, "counter_unreadable");
+  EXPECT_THAT(source_->faults()[0].error.message, HasSubstr("package-1 cannot be read"));
+}
+
+TEST_F(HwmonSourceTest, OneOfTwoSuppliesIsNotTheMachine) {
+  hwmon_.add(1, "corsairpsu", {{"power1_input", "200000000"}, {"power1_label", "power total"}});
+  hwmon_.add(2, "corsairpsu", {{"power1_input", ""}, {"power1_label", "power total"}});
+  open();
+  ASSERT_EQ(source_->domains().size(), 1U);
+  EXPECT_EQ(source_->domains()[0].scope, DomainScope::unclear);
+  ASSERT_EQ(source_->faults().size(), 1U);
+  EXPECT_EQ(source_->faults()[0].code, "sensor_left_out");
 }
 
 TEST_F(HwmonSourceTest, BatteriesAreLeftToTheirOwnSource) {

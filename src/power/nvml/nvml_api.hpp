@@ -1,17 +1,17 @@
-// What enprof uses of NVIDIA's management library (NVML), declared here so that neither its headers
-// nor the library are needed to build.
+// The part of NVIDIA's management library (NVML) that enprof uses, declared here so that the build
+// needs neither its headers nor the library.
 //
-// Names, values and layouts: nvml.h as NVIDIA publishes it (version 12.2.140, with older and newer
-// ones compared, in github.com/NVIDIA/go-nvml, gen/nvml/nvml.h), and the NVML API reference,
-// docs.nvidia.com/deploy/nvml-api. NVIDIA promises that they never change: what changes gets a new
-// name, such as nvmlInit_v2.
+// Names, values and layouts are those of nvml.h as NVIDIA publishes it (version 12.2.140, compared
+// with older and newer ones, in github.com/NVIDIA/go-nvml, gen/nvml/nvml.h), and of the NVML API
+// reference, docs.nvidia.com/deploy/nvml-api. NVIDIA promises never to change them: a changed
+// function gets a new name, such as nvmlInit_v2.
 #pragma once
 
 #include <cstddef>
 
 namespace enprof::nvml {
 
-/// nvmlReturn_t, those that are told apart here. Others may come.
+/// nvmlReturn_t: the values that we distinguish. There are others.
 enum class Return : int {
   success = 0,
   uninitialized = 1,
@@ -33,13 +33,13 @@ enum class Return : int {
 /// nvmlDevice_t: a GPU, or a MIG instance of one.
 using Device = struct DeviceTag*;
 
-/// Sizes that hold any answer: NVML_DEVICE_UUID_V2_BUFFER_SIZE and its like.
+/// A buffer size that holds any text: NVML_DEVICE_UUID_V2_BUFFER_SIZE and similar.
 inline constexpr std::size_t kTextSize = 96;
 
 /// nvmlUtilization_t: percent of the last sample period, which is 1/6 s to 1 s.
 struct Utilization {
-  unsigned gpu = 0;     ///< in which a kernel ran
-  unsigned memory = 0;  ///< in which memory was read or written
+  unsigned gpu = 0;     ///< time in which a kernel ran
+  unsigned memory = 0;  ///< time in which memory was read or written
 };
 
 /// nvmlFieldValue_t.
@@ -61,7 +61,7 @@ static_assert(sizeof(FieldValue) == 40);
 
 /// NVML_FI_DEV_POWER_AVERAGE: mW, mean over a second; Ampere (except GA100) and newer.
 inline constexpr unsigned kFieldPowerAverage = 185;
-/// NVML_FI_DEV_POWER_INSTANT: mW; all architectures, by the header.
+/// NVML_FI_DEV_POWER_INSTANT: mW; all architectures, according to the header.
 inline constexpr unsigned kFieldPowerInstant = 186;
 
 /// nvmlValueType_t: which member of the union holds the value.
@@ -69,7 +69,7 @@ inline constexpr unsigned kTypeUnsigned = 1;          // NVML_VALUE_TYPE_UNSIGNE
 inline constexpr unsigned kTypeUnsignedLong = 2;      // NVML_VALUE_TYPE_UNSIGNED_LONG
 inline constexpr unsigned kTypeUnsignedLongLong = 3;  // NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
 
-/// Scopes of the two above. NVML_POWER_SCOPE_MODULE is the module, with an NVIDIA CPU on it.
+/// Scopes of the two fields above. NVML_POWER_SCOPE_MODULE: the module, including an NVIDIA CPU.
 inline constexpr unsigned kScopeGpu = 0;
 inline constexpr unsigned kScopeModule = 1;
 
@@ -83,8 +83,7 @@ inline constexpr unsigned kClockMemory = 2;     // NVML_CLOCK_MEM; MHz
 inline constexpr unsigned kTemperatureGpu = 0;  // NVML_TEMPERATURE_GPU; °C
 inline constexpr unsigned kMigEnabled = 1;      // NVML_DEVICE_MIG_ENABLE
 
-/// The functions, by the names that the library gives them. One that this version of the library
-/// does not have is null.
+/// The library's functions. A function that this version of the library lacks is null.
 struct Functions {
   Return (*init)() = nullptr;
   Return (*shutdown)() = nullptr;

@@ -18,7 +18,7 @@ constexpr Logger kLog{"power"};
 template <class T>
 using Answer = NvmlLibrary::Answer<T>;
 
-/// A call may fail once and be fine the next time.
+/// A call may fail once and succeed the next time.
 constexpr int kTries = 3;
 
 bool is_passing(Return result) { return result == Return::timeout || result == Return::unknown; }
@@ -34,8 +34,8 @@ auto try_patiently(Call call) {
 
 /// nvmlDeviceGetPowerUsage: "On Ampere (except GA100) or newer GPUs, the API returns power averaged
 /// over 1 sec interval. On GA100 and older architectures, instantaneous power is returned." (NVML
-/// API reference). GA100 is the Ampere of compute capability 8.0. A library that knows no
-/// architectures knows nothing newer than Turing either.
+/// API reference). GA100 is the Ampere with compute capability 8.0. A library without a function
+/// for architectures is too old for GPUs newer than Turing.
 bool usage_is_mean(const NvmlLibrary& library, nvml::Device device) {
   const auto architecture = library.architecture(device);
   if (!architecture) {
@@ -50,11 +50,11 @@ bool usage_is_mean(const NvmlLibrary& library, nvml::Device device) {
 
 enum class Counter : bool { left_out, allowed };
 
-/// The best way to read a device in GPU scope. A value of zero is none: no board runs on nothing,
-/// and some say so where they have no sensor.
+/// The best way to read a device in GPU scope. A value of zero does not count: a board always draws
+/// power, and some boards report zero because they have no sensor.
 Answer<NvmlWay> choose_way(const NvmlLibrary& library, nvml::Device device, Counter counter) {
   Return failure = Return::not_supported;
-  const auto note = [&](Return result) {
+  const auto keep_failure = [&](Return result) {
     if (failure == Return::not_supported && result != Return::function_not_found) {
       failure = result;
     }
@@ -64,7 +64,7 @@ Answer<NvmlWay> choose_way(const NvmlLibrary& library, nvml::Device device, Coun
     if (energy && *energy > 0) {
       return NvmlWay::energy_counter;
     }
-    note(energy ? Return::not_supported : energy.error());
+    keep_failure(energy ? Return::not_supported : energy.error());
   }
   const bool mean = usage_is_mean(library, device);
   for (const NvmlWay way :
@@ -76,13 +76,13 @@ Answer<NvmlWay> choose_way(const NvmlLibrary& library, nvml::Device device, Coun
     if (power && *power > Watts{0}) {
       return way;
     }
-    note(power ? Return::not_supported : power.error());
+    keep_failure(power ? Return::not_supported : power.error());
   }
   return std::unexpected(failure);
 }
 
-/// Whether two handles lead to the same sensor: the second says what the first says just before or
-/// just after.
+/// Whether two handles lead to the same sensor: the second one's value is the first one's just
+/// before or just after.
 bool is_same_sensor(const NvmlLibrary& library, const NvmlChannel& one, const NvmlChannel& other) {
   if (one.way != other.way) {
     return false;
@@ -122,8 +122,8 @@ class Finder {
       return std::unexpected(std::move(*failure_));
     }
     return fail(
-        ErrorCode::not_found, "NVML knows no GPU on this machine",
-        "See what the driver finds: nvidia-smi -L. A container needs them handed in: docker "
+        ErrorCode::not_found, "NVML finds no GPU on this machine",
+        "See which GPUs the driver finds: nvidia-smi -L. A container must be given them: docker "
         "run --gpus all …");
   }
 
@@ -138,7 +138,7 @@ class Finder {
     }
   }
 
-  /// A driver that knows no scopes gives the GPU's power for the module's.
+  /// A driver without scopes returns the GPU's power for the module's.
   [[nodiscard]] bool has_module(nvml::Device device) const {
     const auto power_in = [&](unsigned scope) {
       return library_.power_field(device, nvml::kFieldPowerInstant, scope);
@@ -214,7 +214,7 @@ class Finder {
     for (unsigned slot = 0; slot < slots; ++slot) {
       const auto device = library_.mig_instance(gpu.device, slot);
       if (!device) {
-        continue;  // not every slot is in use
+        continue;  // this slot is not in use
       }
       NvmlChannel instance{.domain = domain_from_name(fmt::format("mig-{}-{}", index, slot)),
                            .device = *device,
@@ -242,7 +242,7 @@ class Finder {
       leave_out(gpu.domain.name, way.error());
       return;
     }
-    // Several that say the same, or one alone: the whole GPU's.
+    // If all values are equal, or there is only one, they are those of the whole GPU.
     const bool all_same =
         std::all_of(readable.begin() + 1, readable.end(), [&](const NvmlChannel& instance) {
           return is_same_sensor(library_, readable.front(), instance);
@@ -267,6 +267,7 @@ class Finder {
     Error error = library_.error(result, fmt::format("{} cannot be measured", name));
     kLog.warning("{}. {}", error.message, error.hint);
     found_.notes.push_back(error.message);
+    found_.faults.push_back({.code = "sensor_left_out", .error = error});
     failure_ = failure_.value_or(std::move(error));
   }
 
@@ -282,6 +283,15 @@ class Finder {
 bool is_mean(NvmlWay way) { return way == NvmlWay::average_usage || way == NvmlWay::average_field; }
 
 Result<NvmlDevices> find_nvml_devices(const NvmlLibrary& library) { return Finder(library).find(); }
+
+std::optional<NvmlWay> find_power_way(const NvmlLibrary& library, const NvmlChannel& channel) {
+  if (channel.scope == nvml::kScopeModule) {
+    const auto power = library.power_field(channel.device, nvml::kFieldPowerInstant, channel.scope);
+    return power && *power > Watts{0} ? std::optional{NvmlWay::instant_field} : std::nullopt;
+  }
+  const auto way = choose_way(library, channel.device, Counter::left_out);
+  return way ? std::optional{*way} : std::nullopt;
+}
 
 NvmlLibrary::Answer<Watts> read_nvml_power(const NvmlLibrary& library, const NvmlChannel& channel) {
   switch (channel.way) {

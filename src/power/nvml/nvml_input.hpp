@@ -1,4 +1,4 @@
-// An NVML energy counter, as a StepLock reads it.
+// An NVML energy counter as the input of a StepLock.
 #pragma once
 
 #include "power/counter/counter_input.hpp"
@@ -9,8 +9,8 @@
 
 namespace enprof {
 
-/// Counts are millijoules. Remembers what the library said last: its error code tells a GPU that is
-/// lost from one that was busy. Threads: one at a time.
+/// Counts are millijoules. Keeps the library's last result: its code distinguishes a lost GPU from
+/// a busy one. Threads: one at a time.
 class NvmlInput final : public CounterInput {
  public:
   NvmlInput(const NvmlLibrary& library, nvml::Device device)

@@ -16,13 +16,13 @@ using nvml::Return;
 constexpr Logger kLog{"power"};
 
 constexpr const char* kNoLibraryHint =
-    "It comes with NVIDIA's driver: install that (Debian: sudo apt install nvidia-driver), start a "
+    "It is part of NVIDIA's driver: install that (Debian: sudo apt install nvidia-driver), start a "
     "container with its GPUs (docker run --gpus all …), or say where the library is: "
     "ENPROF_NVML_LIBRARY=/path/to/libnvidia-ml.so.1";
 
 template <class Function>
 bool load(void* handle, const char* name, Function*& function) {
-  // POSIX promises that an object pointer from dlsym holds a function's.
+  // POSIX guarantees that dlsym's object pointer can hold a function pointer.
   function = reinterpret_cast<Function*>(dlsym(handle, name));  // NOLINT
   return function != nullptr;
 }
@@ -100,7 +100,7 @@ ErrorCode code_of(Return result) {
   return ErrorCode::unavailable;
 }
 
-/// What to do about it; empty where there is nothing to advise.
+/// A hint for this result; empty if there is none.
 std::string_view hint_for(Return result) {
   switch (result) {
     case Return::no_permission:
@@ -109,17 +109,17 @@ std::string_view hint_for(Return result) {
              "video $USER, then log in again. A container needs the devices: docker run --gpus all "
              "…";
     case Return::driver_not_loaded:
-      return "Load the driver: sudo modprobe nvidia; why it is not loaded, the kernel says: sudo "
+      return "Load the driver: sudo modprobe nvidia; the kernel says why it is not loaded: sudo "
              "dmesg | grep -i nvrm";
     case Return::lib_rm_version_mismatch:
-      return "The driver was updated and the old one still runs in the kernel: restart the "
+      return "The driver was updated, but the kernel still runs the old one: restart the "
              "machine, "
              "or reload it: sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia; sudo modprobe "
              "nvidia";
     case Return::gpu_is_lost:
-      return "It has fallen off its bus: see sudo dmesg | grep -i xid, then restart the machine.";
+      return "The GPU fell off its bus: see sudo dmesg | grep -i xid, then restart the machine.";
     case Return::reset_required:
-      return "Reset it when no program uses it: sudo nvidia-smi --gpu-reset -i N";
+      return "Reset the GPU when no program uses it: sudo nvidia-smi --gpu-reset -i N";
     case Return::library_not_found:
       return kNoLibraryHint;
     case Return::success:
@@ -132,13 +132,13 @@ std::string_view hint_for(Return result) {
     case Return::unknown:
       break;
   }
-  return "What the driver itself says: nvidia-smi -q";
+  return "See what the driver says: nvidia-smi -q";
 }
 
 }  // namespace
 
 Result<std::unique_ptr<NvmlLibrary>> NvmlLibrary::open(const std::filesystem::path& path) {
-  // Local: its symbols are for us alone. Now: a library that lacks something shall fail here.
+  // RTLD_LOCAL: only we use its symbols. RTLD_NOW: a library with missing symbols fails here.
   void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* const reason =
@@ -154,14 +154,14 @@ Result<std::unique_ptr<NvmlLibrary>> NvmlLibrary::open(const std::filesystem::pa
       api.device_by_index == nullptr) {
     dlclose(handle);
     return fail(ErrorCode::unavailable,
-                fmt::format("{} is no NVML that enprof knows: it lacks nvmlInit_v2 or its like",
+                fmt::format("{} is not a known NVML: it lacks nvmlInit_v2 or a similar function",
                             path.string()),
                 kNoLibraryHint);
   }
   std::unique_ptr<NvmlLibrary> library(new NvmlLibrary(handle, api));
   if (const Return result = api.init(); result != Return::success) {
     Error error = library->error(result, "NVML cannot be used");
-    library->functions_.shutdown = nullptr;  // there is nothing to shut down
+    library->functions_.shutdown = nullptr;  // nothing was initialized
     return std::unexpected(std::move(error));
   }
   return library;
@@ -170,7 +170,8 @@ Result<std::unique_ptr<NvmlLibrary>> NvmlLibrary::open(const std::filesystem::pa
 NvmlLibrary::~NvmlLibrary() {
   if (functions_.shutdown != nullptr) {
     if (const Return result = functions_.shutdown(); result != Return::success) {
-      kLog.debug("NVML stays loaded, as it did not shut down: error {}", static_cast<int>(result));
+      kLog.debug("NVML stays loaded because it did not shut down: error {}",
+                 static_cast<int>(result));
       return;
     }
   }
@@ -244,7 +245,7 @@ NvmlLibrary::Answer<Watts> NvmlLibrary::power_field(nvml::Device device, unsigne
   if (result != Return::success) {
     return std::unexpected(result);
   }
-  if (value.result != Return::success) {  // the call succeeds where any of its fields did
+  if (value.result != Return::success) {  // the call succeeds if any of its fields succeeds
     return std::unexpected(value.result);
   }
   switch (value.value_type) {

@@ -15,27 +15,27 @@
 
 namespace enprof {
 
-/// The library, initialized. Its handles are valid while it lives.
+/// The initialized library. Its handles are valid as long as this object lives.
 ///
-/// Initializing is counted by the library itself, so that others in the process (llama.cpp's CUDA
-/// backend, a second NvmlLibrary) may use it too. It is unloaded after the last shutdown; where
-/// that fails, the library stays loaded: code that may still run must not vanish.
+/// The library counts initializations itself, so that other code in the process (llama.cpp's CUDA
+/// backend, a second NvmlLibrary) may use it too. It is unloaded after a successful shutdown. If
+/// the shutdown fails, the library stays loaded, because its code may still run.
 ///
-/// Threads: any may call anything at any time; NVML is thread-safe by its documentation.
+/// Threads: any may call anything at any time; NVML is documented to be thread-safe.
 class NvmlLibrary {
  public:
   template <class T>
   using Answer = std::expected<T, nvml::Return>;
 
-  /// Errors: not_found, where there is no library; unavailable, where it is none of NVIDIA's, the
-  /// driver is not loaded, or does not fit to it; permission_denied.
+  /// Errors: not_found if there is no library; unavailable if it is not NVIDIA's, or if the driver
+  /// is not loaded or has another version; permission_denied.
   [[nodiscard]] static Result<std::unique_ptr<NvmlLibrary>> open(const std::filesystem::path& path);
 
   NvmlLibrary(const NvmlLibrary&) = delete;
   NvmlLibrary& operator=(const NvmlLibrary&) = delete;
   ~NvmlLibrary();
 
-  /// 550.54.15; empty where the library does not say.
+  /// For example 550.54.15; empty if the library does not say.
   [[nodiscard]] std::string driver_version() const;
   [[nodiscard]] Answer<unsigned> device_count() const;
   [[nodiscard]] Answer<nvml::Device> device(unsigned index) const;
@@ -43,7 +43,7 @@ class NvmlLibrary {
   [[nodiscard]] Answer<std::string> uuid(nvml::Device device) const;
   [[nodiscard]] Answer<std::string> name(nvml::Device device) const;
   [[nodiscard]] Answer<unsigned> architecture(nvml::Device device) const;
-  /// Major and minor: 8, 0.
+  /// Major and minor, such as 8 and 0.
   [[nodiscard]] Answer<std::pair<int, int>> compute_capability(nvml::Device device) const;
 
   /// Millijoules since the driver was loaded.
@@ -59,13 +59,13 @@ class NvmlLibrary {
   [[nodiscard]] Answer<std::uint64_t> throttle_reasons(nvml::Device device) const;
 
   [[nodiscard]] bool is_split(nvml::Device device) const;
-  /// How many MIG instances it may have; not every number below is in use.
+  /// How many MIG instances it may have; not every slot is in use.
   [[nodiscard]] unsigned mig_slots(nvml::Device device) const;
   [[nodiscard]] Answer<nvml::Device> mig_instance(nvml::Device device, unsigned slot) const;
 
   /// "GPU is lost (NVML error 15)".
   [[nodiscard]] std::string describe(nvml::Return result) const;
-  /// An error of that result: what was tried comes first in its message.
+  /// An error for a result; its message begins with `tried`.
   [[nodiscard]] Error error(nvml::Return result, const std::string& tried) const;
 
  private:

@@ -20,7 +20,7 @@ TEST(NvmlLibrary, IsInitializedWhileItLives) {
     EXPECT_EQ(fake.users(), 1);
     const auto second = NvmlLibrary::open(fake.library());
     ASSERT_TRUE(second);
-    EXPECT_EQ(fake.users(), 2) << "others may use it too";
+    EXPECT_EQ(fake.users(), 2) << "other users keep it initialized";
 
     EXPECT_EQ((*library)->driver_version(), "550.54.15");
     ASSERT_EQ((*library)->device_count(), 1U);

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "power/counter/counter_reading.hpp"
+#include "power/counter/sensor_fault.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -18,10 +19,12 @@ using nvml::Return;
 
 constexpr Logger kLog{"power"};
 
-/// While the first step of a counter is waited for, it is read this often.
+/// The time between reads of a counter while waiting for its first step.
 constexpr Nanoseconds kFirstStepPause = std::chrono::milliseconds{2};
-/// So long after a step that was foretold its counter is read: a forecast errs.
+/// A counter is read this long after its predicted step, because the prediction may be wrong.
 constexpr Nanoseconds kMargin = std::chrono::milliseconds{4};
+/// The code of the fault that a counter stands still; its message begins with the domain's name.
+constexpr const char* kFrozenCode = "counter_frozen";
 
 bool is_counter(const NvmlChannel& channel) { return channel.way == NvmlWay::energy_counter; }
 
@@ -45,14 +48,14 @@ std::string_view describe(NvmlWay way) {
 
 EnergyCounter counter_for(const Domain& domain) {
   return EnergyCounter({.unit = from_mj(1),
-                        .range = 0,  // 64 bits of millijoules outlast any machine
+                        .range = 0,  // 64 bits of millijoules never wrap
                         .limit = limit_of(domain),
                         .latency = NvmlSource::kStep + NvmlSource::kPoll,
                         .stall_after = NvmlSource::kStall,
                         .reach = std::nullopt});
 }
 
-/// Whether there is no use in asking this device again.
+/// Whether this device cannot work again in this session.
 bool is_final(Return result) {
   return result == Return::gpu_is_lost || result == Return::reset_required ||
          result == Return::invalid_argument || result == Return::not_found;
@@ -81,8 +84,9 @@ NvmlSource::NvmlSource(std::unique_ptr<NvmlLibrary> library, NvmlDevices devices
       suspend_(*environment.clock, boot_clock_of(environment)),
       count_(devices.count),
       notes_(std::move(devices.notes)),
+      faults_(std::move(devices.faults)),
       locks_(sleeper_ != nullptr && std::ranges::all_of(devices.channels, is_counter)) {
-  // A step that is waited for is seen within two calls; without a wait, within two polls.
+  // With a lock, a step is seen within two calls; without a lock, within two polls.
   const Instant before = clock_->now();
   if (locks_) {
     static_cast<void>(library_->total_energy_mj(devices.channels.front().device));
@@ -103,10 +107,15 @@ NvmlSource::NvmlSource(std::unique_ptr<NvmlLibrary> library, NvmlDevices devices
              locks_ ? std::optional{StepLock({.period = kStep}, *clock_, *sleeper_)} : std::nullopt,
          .integrator =
              PowerIntegrator({.averaging = is_mean(channel.way) ? kAveraging : Nanoseconds{0},
-                              .longest_hold = 2 * kStep}),
+                              .longest_hold = 2 * kStep,
+                              .unseen_permille = kUnseenPermille}),
          .met = {},
          .turn = {},
-         .lost = std::nullopt});
+         .lost = std::nullopt,
+         .shown_since = clock_->now(),
+         .power = std::nullopt,
+         .beside = std::nullopt,
+         .pending = {}});
   }
   for (NvmlGpu& gpu : devices.gpus) {
     gpus_.push_back({.what = std::move(gpu), .unsupported = 0});
@@ -129,7 +138,7 @@ std::string NvmlSource::description() const {
 // ---- start --------------------------------------------------------------------------------------
 
 Result<void> NvmlSource::start() {
-  find_again();
+  reset_channels();
   static_cast<void>(suspend_.slept());
   Poll poll;
   bool any = false;
@@ -143,6 +152,7 @@ Result<void> NvmlSource::start() {
       read_power(index, one, none);
     } else if (const auto value = channel.input->read()) {
       first[index] = *value;
+      note(channel, *value, clock_->now());
       waiting.push_back(index);
     } else {
       keep_first_failure(one, failed(channel, channel.input->result()));
@@ -161,7 +171,7 @@ Result<void> NvmlSource::start() {
   return {};
 }
 
-/// A counter is first seen when it steps: what it shows now is of some time ago.
+/// Waits for a step of each counter, because its present value is of unknown age.
 void NvmlSource::wait_for_first_steps(std::vector<std::size_t> waiting,
                                       const std::vector<std::uint64_t>& first) {
   const Instant begin = clock_->now();
@@ -172,6 +182,7 @@ void NvmlSource::wait_for_first_steps(std::vector<std::size_t> waiting,
       const auto value = channel.input->read();
       if (value && *value != first[index]) {
         channel.met = clock_->now();
+        note(channel, *value, channel.met);
         channel.counter->read(*value, channel.met);
         return true;
       }
@@ -183,9 +194,9 @@ void NvmlSource::wait_for_first_steps(std::vector<std::size_t> waiting,
   }
 }
 
-/// Makes all as it was before the first reading. A handle is good as long as its driver: where the
-/// library can, the GPU is looked up anew by its identifier.
-void NvmlSource::find_again() {
+/// Resets everything to the state before the first reading. A handle is valid only as long as its
+/// driver: if the library can, the GPU is looked up again by its identifier.
+void NvmlSource::reset_channels() {
   count_changed_ = false;
   for (Channel& channel : channels_) {
     if (channel.lost && channel.what.domain.kind != DomainKind::mig) {
@@ -201,10 +212,14 @@ void NvmlSource::find_again() {
     channel.integrator.forget();
     channel.met = {};
     channel.turn = {};
+    channel.shown = 0;
+    channel.shown_since = clock_->now();
+    stop_watching(channel);
     if (channel.counter) {
       channel.counter->forget();
     }
   }
+  std::erase_if(faults_, [](const Incident& fault) { return fault.code == kFrozenCode; });
   for (Gpu& gpu : gpus_) {
     gpu.what.device = channels_[gpu.what.channel].what.device;
   }
@@ -218,14 +233,21 @@ Poll NvmlSource::poll(std::vector<EnergyWindow>& windows) {
   check_count(poll);
   if (locks_) {
     poll_steps(poll, windows);
-  } else {
-    for (std::size_t index = 0; index < channels_.size(); ++index) {
-      if (channels_[index].counter) {
-        read_counter(index, poll, windows);
-      } else {
-        read_power(index, poll, windows);
-      }
+  }
+  for (std::size_t index = 0; index < channels_.size(); ++index) {
+    const Channel& channel = channels_[index];
+    if (!channel.counter) {
+      read_power(index, poll, windows);
+      continue;
     }
+    if (channel.frozen) {
+      read_frozen(index, poll, windows);
+      continue;
+    }
+    if (!locks_) {
+      read_counter(index, poll, windows);
+    }
+    watch_counter(index, poll, windows);
   }
   if (std::ranges::all_of(channels_,
                           [](const Channel& channel) { return channel.lost.has_value(); })) {
@@ -241,6 +263,9 @@ void NvmlSource::notice_sleep() {
   }
   for (Channel& channel : channels_) {
     channel.integrator.forget();
+    if (channel.beside) {
+      channel.beside->forget();
+    }
     if (channel.counter) {
       channel.counter->slept();
     }
@@ -250,33 +275,34 @@ void NvmlSource::notice_sleep() {
   }
 }
 
-/// Waits for a step of each counter. One is met; when the others step is known from when they were
-/// met, so that each is read a little after its step and stamped with it. To meet all, one after
-/// the other, would take as many steps where they step together.
+/// Waits for a step of each counter. It waits for the step of one counter only; the steps of the
+/// others are predicted from earlier ones, so that each is read a little after its step and stamped
+/// with it. Waiting for all, one after the other, would take as many steps if they step together.
 void NvmlSource::poll_steps(Poll& poll, std::vector<EnergyWindow>& windows) {
   const Instant begin = clock_->now();
   std::vector<std::size_t> order(channels_.size());
   std::ranges::generate(order, [next = std::size_t{0}]() mutable { return next++; });
   std::ranges::stable_sort(order, {}, [&](std::size_t index) { return channels_[index].turn; });
+  std::erase_if(order, [&](std::size_t index) { return channels_[index].frozen; });
   const auto next =
       std::ranges::find_if(order, [&](std::size_t index) { return !channels_[index].lost; });
   if (next != order.end()) {
     const std::size_t turn = *next;
     order.erase(next);
-    meet(turn, poll, windows);
+    read_at_step(turn, poll, windows);
   }
-  // The next step after the poll began, and so the order in which the others come.
+  // The next step after the poll's begin, which is the order in which to read the others.
   const auto step_after = [&](std::size_t index) {
-    return foretold(channels_[index], begin, true);
+    return predicted_step(channels_[index], begin, true);
   };
   std::ranges::stable_sort(order, {}, step_after);
   for (const std::size_t index : order) {
     if (!channels_[index].lost && channels_[index].lock->is_locked()) {
       sleeper_->sleep_until(step_after(index) + kMargin);
-      // The counters before it may have taken until another step of this one: a value read close to
-      // a step may be that of the step before.
+      // Reading the earlier counters may have lasted until this one's next step; a value read close
+      // to a step may still be the old one.
       const Instant now = clock_->now();
-      const Instant step = foretold(channels_[index], now - kMargin, true);
+      const Instant step = predicted_step(channels_[index], now - kMargin, true);
       if (step < now + kMargin) {
         sleeper_->sleep_until(step + kMargin);
       }
@@ -285,16 +311,16 @@ void NvmlSource::poll_steps(Poll& poll, std::vector<EnergyWindow>& windows) {
   }
 }
 
-/// The last step before an instant, or the next one after it, as it follows from the last that was
-/// met.
-Instant NvmlSource::foretold(const Channel& channel, Instant instant, bool after) {
+/// The last step before an instant, or the next one after it, predicted from the last step that was
+/// seen.
+Instant NvmlSource::predicted_step(const Channel& channel, Instant instant, bool after) {
   const auto period = static_cast<double>(channel.lock->period().count());
   const double periods = static_cast<double>((instant - channel.met).count()) / period;
   return channel.met +
          Nanoseconds{std::llround((after ? std::ceil(periods) : std::floor(periods)) * period)};
 }
 
-void NvmlSource::meet(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
+void NvmlSource::read_at_step(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   const StepLock::Reading reading = channel.lock->read(*channel.input);
   channel.turn = clock_->now();
@@ -302,13 +328,16 @@ void NvmlSource::meet(std::size_t index, Poll& poll, std::vector<EnergyWindow>& 
   if (!reading.value) {
     channel.counter->failed();
     keep_first_failure(poll, failed(channel, channel.input->result()));
-  } else if (reading.locked || !is_soon_met(channel, reading.seen)) {
+    return;
+  }
+  note(channel, *reading.value, reading.seen);
+  if (reading.locked || !is_soon_met(channel, reading.seen)) {
     count(index, *reading.value, reading.at, reading.seen, poll, windows);
   }
 }
 
-/// A reading at any time is up to a step old, and would make a window with too little energy and
-/// then one with too much: better one that is a little longer, with the next step that is met.
+/// An unlocked reading is up to one step old: it would make a window with too little energy, and
+/// then one with too much. A longer window up to the next step that is seen is better.
 bool NvmlSource::is_soon_met(const Channel& channel, Instant seen) const {
   return locks_ && seen - channel.met < kPatience;
 }
@@ -326,10 +355,11 @@ void NvmlSource::read_counter(std::size_t index, Poll& poll, std::vector<EnergyW
     keep_first_failure(poll, failed(channel, channel.input->result()));
     return;
   }
+  note(channel, *value, seen);
   Instant at = seen;
   if (channel.lock && channel.lock->is_locked()) {
-    // Time goes forward, whatever was foretold.
-    const Instant step = foretold(channel, seen - kMargin / 2, false);
+    // Time must ascend, whatever was predicted.
+    const Instant step = predicted_step(channel, seen - kMargin / 2, false);
     const auto last = channel.counter->last_step();
     at = !last || step > *last + channel.lock->period() / 2 ? step : seen;
   } else if (is_soon_met(channel, seen)) {
@@ -338,19 +368,19 @@ void NvmlSource::read_counter(std::size_t index, Poll& poll, std::vector<EnergyW
   count(index, *value, at, seen, poll, windows);
 }
 
-/// Takes a counter's value, shown since `at`.
+/// Adds a counter's value, which it has had since `at`.
 void NvmlSource::count(std::size_t index, std::uint64_t value, Instant at, Instant seen, Poll& poll,
                        std::vector<EnergyWindow>& windows) {
   Channel& channel = channels_[index];
   const std::string& name = channel.what.domain.name;
   if (value == 0) {
     channel.counter->failed();
-    keep_first_failure(poll,
-                       {.code = ErrorCode::unavailable,
-                        .message = fmt::format("{}: its energy counter says 0, which no board that "
-                                               "runs has used. It is read again",
-                                               name),
-                        .hint = {}});
+    keep_first_failure(
+        poll, {.code = ErrorCode::unavailable,
+               .message = fmt::format("{}: its energy counter shows 0, which is impossible "
+                                      "for a running board. It is read again",
+                                      name),
+               .hint = {}});
     return;
   }
   const auto change = channel.counter->read(value, at, seen);
@@ -371,24 +401,113 @@ void NvmlSource::read_power(std::size_t index, Poll& poll, std::vector<EnergyWin
     keep_first_failure(poll, *channel.lost);
     return;
   }
-  const auto power = read_nvml_power(*library_, channel.what);
-  const Instant at = clock_->now();
-  if (!power) {
+  if (const auto power = possible_power(channel, channel.what, poll)) {
+    channel.integrator.read(*power, clock_->now(), static_cast<std::uint16_t>(index), windows);
+  } else {
     channel.integrator.miss();
+  }
+}
+
+std::optional<Watts> NvmlSource::possible_power(Channel& channel, const NvmlChannel& how,
+                                                Poll& poll) {
+  const auto power = read_nvml_power(*library_, how);
+  if (!power) {
     keep_first_failure(poll, failed(channel, power.error()));
-    return;
+    return std::nullopt;
   }
   if (*power <= Watts{0} || *power > limit_of(channel.what.domain)) {
-    channel.integrator.miss();
-    keep_first_failure(poll,
-                       {.code = ErrorCode::unavailable,
-                        .message = fmt::format("{}: it says that it draws {:g} W, which it cannot. "
-                                               "That reading is left out",
-                                               channel.what.domain.name, power->value()),
-                        .hint = {}});
+    keep_first_failure(poll, {.code = ErrorCode::unavailable,
+                              .message = fmt::format("{}: it reports {:g} W, which is impossible. "
+                                                     "That reading is left out",
+                                                     channel.what.domain.name, power->value()),
+                              .hint = {}});
+    return std::nullopt;
+  }
+  return *power;
+}
+
+// ---- a counter that stands still ----------------------------------------------------------------
+
+void NvmlSource::note(Channel& channel, std::uint64_t value, Instant seen) const {
+  if (value != channel.shown && value != 0) {
+    channel.shown = value;
+    channel.shown_since = seen;
+  }
+}
+
+void NvmlSource::stop_watching(Channel& channel) const {
+  channel.frozen = false;
+  channel.beside.reset();
+  channel.pending.clear();
+}
+
+void NvmlSource::watch_counter(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
+  Channel& channel = channels_[index];
+  const Nanoseconds still = clock_->now() - channel.shown_since;
+  if (channel.lost || still < kSuspect) {
+    stop_watching(channel);
     return;
   }
-  channel.integrator.read(*power, at, static_cast<std::uint16_t>(index), windows);
+  if (!channel.beside) {
+    const auto way = find_power_way(*library_, channel.what);
+    if (!way) {
+      return;  // that it stalls is reported already
+    }
+    channel.power = channel.what;
+    channel.power->way = *way;
+    channel.beside.emplace(
+        PowerIntegrator::Sensor{.averaging = is_mean(*way) ? kAveraging : Nanoseconds{0},
+                                .longest_hold = 2 * kStep,
+                                .unseen_permille = kUnseenPermille});
+  }
+  if (const auto power = possible_power(channel, *channel.power, poll)) {
+    channel.beside->read(*power, clock_->now(), static_cast<std::uint16_t>(index), channel.pending);
+  } else {
+    channel.beside->miss();
+  }
+  if (still < kFrozen || channel.pending.empty()) {
+    return;
+  }
+  channel.frozen = true;
+  windows.insert(windows.end(), channel.pending.begin(), channel.pending.end());
+  channel.pending.clear();
+  faults_.push_back(sensor_fault(
+      kFrozenCode,
+      fmt::format("{}: its energy counter stands still at {} mJ. Its {} "
+                  "is read instead until the counter steps",
+                  channel.what.domain.name, channel.shown, describe(channel.power->way)),
+      "A reset of the GPU or of its driver may let it count again."));
+  poll.faults_changed = true;
+}
+
+void NvmlSource::read_frozen(std::size_t index, Poll& poll, std::vector<EnergyWindow>& windows) {
+  Channel& channel = channels_[index];
+  if (channel.lost) {
+    keep_first_failure(poll, *channel.lost);
+    return;
+  }
+  const auto value = channel.input->read();
+  const Instant seen = clock_->now();
+  if (value && *value != 0 && *value != channel.shown) {
+    note(channel, *value, seen);
+    stop_watching(channel);
+    channel.counter->forget();
+    channel.counter->read(*value, seen, seen);
+    channel.met = seen;
+    if (channel.lock) {
+      channel.lock->forget_phase();
+    }
+    poll.faults_changed |= std::erase_if(faults_, [&](const Incident& fault) {
+                             return fault.code == kFrozenCode &&
+                                    fault.error.message.starts_with(channel.what.domain.name + ":");
+                           }) > 0;
+    return;
+  }
+  if (const auto power = possible_power(channel, *channel.power, poll)) {
+    channel.beside->read(*power, clock_->now(), static_cast<std::uint16_t>(index), windows);
+  } else {
+    channel.beside->miss();
+  }
 }
 
 Error NvmlSource::failed(Channel& channel, Return result) const {
@@ -400,7 +519,7 @@ Error NvmlSource::failed(Channel& channel, Return result) const {
   return error;
 }
 
-/// A GPU that comes or goes while measuring: the list of domains is fixed, so it is only told of.
+/// Warns if the number of GPUs changes while measuring; the list of domains cannot change.
 void NvmlSource::check_count(Poll& poll) {
   const Instant now = clock_->now();
   if (count_changed_ || now - counted_ < kCountEvery) {
@@ -414,16 +533,17 @@ void NvmlSource::check_count(Poll& poll) {
   count_changed_ = true;
   poll.incidents.push_back(
       {.code = "gpus_changed",
-       .error = {.code = ErrorCode::unavailable,
-                 .message = fmt::format("The number of GPUs went from {} to {}: one that came is "
-                                        "not measured",
-                                        count_, *count),
-                 .hint = "Restart enprof to measure all."}});
+       .error = {
+           .code = ErrorCode::unavailable,
+           .message = fmt::format("The number of GPUs changed from {} to {}: new GPUs are not "
+                                  "measured",
+                                  count_, *count),
+           .hint = "Restart enprof to measure all."}});
 }
 
 // ---- beside energy ------------------------------------------------------------------------------
 
-void NvmlSource::take_readings(std::vector<SensorReading>& readings) {
+void NvmlSource::append_readings(std::vector<SensorReading>& readings) {
   const Instant begin = clock_->now();
   if (readings_taken_ && begin - *readings_taken_ < kReadingsEvery) {
     return;
@@ -433,8 +553,8 @@ void NvmlSource::take_readings(std::vector<SensorReading>& readings) {
     if (channels_[gpu.what.channel].lost) {
       continue;
     }
-    // What a GPU does not know is not asked for again; what failed is, the next time.
-    const auto take = [&](SensorQuantity quantity, const auto& answer, auto value_of) {
+    // A quantity that the GPU does not support is not read again; after other failures it is.
+    const auto append = [&](SensorQuantity quantity, const auto& answer, auto value_of) {
       const unsigned bit = 1U << static_cast<unsigned>(quantity);
       if (answer) {
         readings.push_back({.domain = static_cast<std::uint16_t>(gpu.what.channel),
@@ -453,26 +573,26 @@ void NvmlSource::take_readings(std::vector<SensorReading>& readings) {
     using enum SensorQuantity;
     if (wants(utilization_ratio)) {
       const auto busy = library_->utilization(device);
-      take(utilization_ratio, busy, [](nvml::Utilization value) { return value.gpu / 100.0; });
+      append(utilization_ratio, busy, [](nvml::Utilization value) { return value.gpu / 100.0; });
       if (busy) {
-        take(memory_utilization_ratio, busy,
-             [](nvml::Utilization value) { return value.memory / 100.0; });
+        append(memory_utilization_ratio, busy,
+               [](nvml::Utilization value) { return value.memory / 100.0; });
       }
     }
     const auto hertz = [](unsigned mhz) { return mhz * 1e6; };
     if (wants(clock_hz)) {
-      take(clock_hz, library_->clock_mhz(device, nvml::kClockSm), hertz);
+      append(clock_hz, library_->clock_mhz(device, nvml::kClockSm), hertz);
     }
     if (wants(memory_clock_hz)) {
-      take(memory_clock_hz, library_->clock_mhz(device, nvml::kClockMemory), hertz);
+      append(memory_clock_hz, library_->clock_mhz(device, nvml::kClockMemory), hertz);
     }
     if (wants(temperature_celsius)) {
-      take(temperature_celsius, library_->temperature(device),
-           [](unsigned celsius) { return static_cast<double>(celsius); });
+      append(temperature_celsius, library_->temperature(device),
+             [](unsigned celsius) { return static_cast<double>(celsius); });
     }
     if (wants(throttle_reasons)) {
-      take(throttle_reasons, library_->throttle_reasons(device),
-           [](std::uint64_t bits) { return static_cast<double>(bits); });
+      append(throttle_reasons, library_->throttle_reasons(device),
+             [](std::uint64_t bits) { return static_cast<double>(bits); });
     }
   }
 }

@@ -1,24 +1,28 @@
 #include "power/nvml/nvml_source.hpp"
 
 #include "support/fake_nvml.hpp"
+#include "support/wait_until.hpp"
+#include "support/windows.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <map>
 #include <optional>
-#include <thread>
+#include <set>
 
 namespace enprof {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class NvmlSourceTest : public ::testing::Test {
  protected:
   Result<std::unique_ptr<NvmlSource>> try_open() {
-    fake_.advance(150ms);  // not at a step, and not where all counters say the same
+    fake_.advance(150ms);  // not at a step, and when the counters differ
     return NvmlSource::open({.nvml_library = fake_.library(), .clock = &fake_, .sleeper = &fake_});
   }
   void open(std::string_view trace) {
@@ -33,7 +37,7 @@ class NvmlSourceTest : public ::testing::Test {
     const auto started = source_->start();
     ASSERT_TRUE(started) << started.error().message;
   }
-  /// Polls as a monitor does, until so long after the trace's begin.
+  /// Polls as a monitor does, until `time` after the trace's begin.
   void run_until(Nanoseconds time, Nanoseconds interval = NvmlSource::kPoll) {
     while (fake_.now() < fake_.begin() + time) {
       fake_.advance(interval);
@@ -45,7 +49,7 @@ class NvmlSourceTest : public ::testing::Test {
       for (const Incident& incident : last_.incidents) {
         messages_.push_back(incident.code + ": " + incident.error.message);
       }
-      source_->take_readings(readings_);
+      source_->append_readings(readings_);
     }
   }
   [[nodiscard]] std::uint16_t index_of(std::string_view name) const {
@@ -68,7 +72,7 @@ class NvmlSourceTest : public ::testing::Test {
         continue;
       }
       EXPECT_GT(window.duration(), 0ns);
-      EXPECT_GT(window.energy, Joules{0}) << "a GPU that runs draws something";
+      EXPECT_GT(window.energy, Joules{0}) << "a running GPU draws power";
       if (result.windows > 0) {
         EXPECT_GE(window.begin, result.end) << "windows ascend and do not overlap";
       } else {
@@ -114,7 +118,7 @@ TEST_F(NvmlSourceTest, SteadyPowerIsCountedFromStepToStep) {
 TEST_F(NvmlSourceTest, EdgesLieWhereTheCounterStepped) {
   open("call_us 50\ngpu 0\nat 0 gpu 0 watts 150\n");
   run_until(10s);
-  // A window's energy ends with a step: so its end is told by how much energy there was until then.
+  // A window ends at a step, so the sum of energies says where its end should be.
   double joules = 0;
   double worst = 0;
   std::vector<double> errors;
@@ -126,7 +130,7 @@ TEST_F(NvmlSourceTest, EdgesLieWhereTheCounterStepped) {
   }
   std::ranges::nth_element(errors, errors.begin() + std::ssize(errors) / 2);
   EXPECT_LT(errors[errors.size() / 2], 0.2) << "ms from the true step, at the median";
-  EXPECT_LT(worst, 12.5) << "while the time between steps is learned";
+  EXPECT_LT(worst, 12.5) << "while it learns the time between steps";
   EXPECT_LT(to_ms(source_->domains()[0].stamp_error), 1);
 }
 
@@ -150,7 +154,7 @@ TEST_F(NvmlSourceTest, FallingPowerCountsAsMuchAsRising) {
       "at 2500 gpu 0 ramp 300\nat 4000 gpu 0 ramp 50\n");
   run_until(6s);
   const Sum gpu = sum("gpu-0");
-  // From the first step seen to the last: 80 W at first, 50 W at last.
+  // From the first seen step to the last: 80 W at first, 50 W at the end.
   const double truth = 80 * (1 - at(gpu.begin)) + 400 + (60 + 300) / 2.0 * 0.5 +
                        (300 + 50) / 2.0 * 1.5 + 50 * (at(gpu.end) - 4);
   EXPECT_NEAR(gpu.joules, truth, 400 * 0.1) << "at most one step";
@@ -197,7 +201,7 @@ TEST_F(NvmlSourceTest, ManyGpusKeepNobodyWaiting) {
     static_cast<void>(source_->poll(windows_));
     longest = std::max(longest, fake_.now() - before);
   }
-  EXPECT_LT(longest, 1s) << "a monitor's patience is two seconds";
+  EXPECT_LT(longest, 1s) << "a monitor waits for two seconds at most";
   for (int gpu = 0; gpu < 8; ++gpu) {
     const Sum one = sum("gpu-" + std::to_string(gpu));
     EXPECT_GT(seconds(one.covered), 18) << gpu;
@@ -222,7 +226,7 @@ TEST_F(NvmlSourceTest, ACallThatFailsOnceIsBridgedAndIsNoZero) {
   run_until(5s);
   const Sum gpu = sum("gpu-0");
   EXPECT_GE(complaints("Timeout"), 1U);
-  EXPECT_EQ(gpu.covered, gpu.end - gpu.begin) << "the counter went on meanwhile";
+  EXPECT_EQ(gpu.covered, gpu.end - gpu.begin) << "the counter kept counting";
   EXPECT_NEAR(gpu.joules, 150 * seconds(gpu.covered), 150 * 0.1);
 }
 
@@ -230,19 +234,82 @@ TEST_F(NvmlSourceTest, ADriverThatSaysZeroIsNotBelieved) {
   open("call_us 50\ngpu 0\nat 0 gpu 0 watts 150\nat 2000 gpu 0 zero 1\nat 3000 gpu 0 zero 0\n");
   run_until(5s);
   const Sum gpu = sum("gpu-0");
-  EXPECT_GE(complaints("says 0"), 1U);
+  EXPECT_GE(complaints("shows 0"), 1U);
   EXPECT_EQ(complaints("counter_reset"), 0U);
   EXPECT_NEAR(gpu.joules, 150 * seconds(gpu.covered), 150 * 0.1);
   EXPECT_GT(seconds(gpu.covered), 4.3);
 }
 
-TEST_F(NvmlSourceTest, ACounterThatStandsStillIsSaidSo) {
-  open("call_us 50\ngpu 0\nat 0 gpu 0 watts 150\nat 2000 gpu 0 frozen 1\nat 6000 gpu 0 frozen 0\n");
+TEST_F(NvmlSourceTest, ACounterThatStandsStillWhereThereIsNoPowerIsSaidSo) {
+  open(
+      "call_us 50\ngpu 0 fields=0 usage=0\nat 0 gpu 0 watts 150\nat 2000 gpu 0 counter_frozen 1\n"
+      "at 6000 gpu 0 counter_frozen 0\n");
   run_until(10s);
   const Sum gpu = sum("gpu-0");
   EXPECT_EQ(complaints("has not stepped for"), 1U) << "once, not at each poll";
-  EXPECT_NEAR(gpu.joules, 150 * seconds(gpu.covered), 150 * 0.1) << "it had counted all the while";
+  EXPECT_NEAR(gpu.joules, 150 * seconds(gpu.covered), 150 * 0.1) << "it had kept counting";
   EXPECT_EQ(gpu.covered, gpu.end - gpu.begin);
+  EXPECT_TRUE(source_->faults().empty());
+}
+
+TEST_F(NvmlSourceTest, WhereTheCounterStandsStillPowerIsRead) {
+  open(
+      "call_us 50\ngpu 0\nat 0 gpu 0 watts 150\nat 2000 gpu 0 counter_frozen 1\n"
+      "at 4000 gpu 0 watts 300\nat 8000 gpu 0 counter_frozen 0\n");
+  run_until(6s);
+  ASSERT_EQ(source_->faults().size(), 1U);
+  EXPECT_EQ(source_->faults()[0].code, "counter_frozen");
+  EXPECT_THAT(source_->faults()[0].error.message,
+              AllOf(HasSubstr("gpu-0: its energy counter stands still at"),
+                    HasSubstr("instantaneous power, integrated is read instead")));
+  run_until(12s);
+  EXPECT_TRUE(source_->faults().empty()) << "it steps again";
+  const Sum gpu = sum("gpu-0");
+  const double missing = seconds(gpu.end - gpu.begin - gpu.covered);
+  EXPECT_LT(missing, 0.8) << "until it was noticed, and until it stepped again";
+  EXPECT_GT(missing, 0.2);
+  const double truth = 150 * (4 - at(gpu.begin)) + 300 * (at(gpu.end) - 4);
+  EXPECT_NEAR(gpu.joules, truth - 150 * 0.35 - 300 * (missing - 0.35), 300 * 0.15);
+  EXPECT_EQ(complaints("has not stepped for"), 0U);
+}
+
+// A driver whose counter never counts, in a session that has just begun.
+TEST_F(NvmlSourceTest, ACounterThatNeverStepsIsNoticedWithinASecond) {
+  for (const char* const gpu : {"gpu 0", "gpu 0 fields=0 arch=9 cc=9.0"}) {
+    SCOPED_TRACE(gpu);
+    open(std::string("call_us 50\n") + gpu +
+         "\nat 0 gpu 0 watts 150\nat 0 gpu 0 counter_frozen 1\n");
+    run_until(4s);
+    EXPECT_EQ(source_->faults().size(), 1U);
+    const Sum sum_of_gpu = sum("gpu-0");
+    EXPECT_NEAR(sum_of_gpu.joules, 150 * seconds(sum_of_gpu.covered), 1e-3);
+    EXPECT_GT(seconds(sum_of_gpu.covered), std::string_view(gpu) == "gpu 0" ? 3.2 : 1.9);
+    start();
+    EXPECT_TRUE(source_->faults().empty()) << "it may count by now";
+  }
+}
+
+TEST_F(NvmlSourceTest, AFrozenCounterTakesNoOtherWithIt) {
+  open(
+      "call_us 50\ngpu 0\ngpu 1\nat 0 gpu 0 watts 150\nat 0 gpu 1 watts 80\n"
+      "at 2000 gpu 0 counter_frozen 1\n");
+  run_until(8s);
+  const Sum frozen = sum("gpu-0");
+  const Sum other = sum("gpu-1");
+  EXPECT_NEAR(frozen.joules, 150 * seconds(frozen.covered), 150 * 0.1);
+  EXPECT_GT(seconds(frozen.covered), 6.5);
+  EXPECT_NEAR(other.joules, 80 * seconds(other.covered), 80 * 0.1);
+  EXPECT_GT(seconds(other.covered), 7);
+}
+
+TEST_F(NvmlSourceTest, TheCounterOfAModuleMayStandStillToo) {
+  open(
+      "gpu 0 name=GH200_480GB arch=9 cc=9.0 module=1\nat 0 gpu 0 watts 300\n"
+      "at 0 gpu 0 module_watts 550\nat 0 gpu 0 counter_frozen 1\n");
+  run_until(5s);
+  EXPECT_EQ(source_->faults().size(), 1U);
+  EXPECT_NEAR(sum("module-0").joules, 550 * seconds(sum("module-0").covered), 1e-3);
+  EXPECT_GT(seconds(sum("module-0").covered), 4);
 }
 
 TEST_F(NvmlSourceTest, AGpuThatIsLostTakesNoOtherWithIt) {
@@ -276,7 +343,7 @@ TEST_F(NvmlSourceTest, WhenAllAreLostTheSourceIsGoneUntilStartedAnew) {
 TEST_F(NvmlSourceTest, AGpuThatComesLaterIsToldOfOnce) {
   open("call_us 50\ngpu 0\nat 0 gpu 0 watts 100\nat 3000 count 2\n");
   run_until(20s);
-  EXPECT_EQ(complaints("The number of GPUs went from 1 to 2"), 1U);
+  EXPECT_EQ(complaints("The number of GPUs changed from 1 to 2"), 1U);
   EXPECT_EQ(outcomes_[PollOutcome::retry], 0);
 }
 
@@ -294,8 +361,8 @@ TEST_F(NvmlSourceTest, WithoutACounterPowerIsIntegrated) {
   const double end = at(gpu.end);
   const double truth =
       (40 + 30 * begin + 70) / 2 * (1 - begin) + 100 + (30 + 30 + 15 * (end - 3)) / 2 * (end - 3);
-  EXPECT_NEAR(gpu.joules, truth, 70 * 0.1) << "at most one renewal";
-  EXPECT_LT(gpu.windows, 55U) << "one a renewal of 100 ms, not one a poll";
+  EXPECT_NEAR(gpu.joules, truth, 70 * 0.1) << "at most one update";
+  EXPECT_LT(gpu.windows, 55U) << "one per update of 100 ms, not one per poll";
   EXPECT_EQ(source_->domains()[0].period, 100ms);
 }
 
@@ -342,7 +409,7 @@ TEST_F(NvmlSourceTest, ADriverThatAnswersWithZeroWattsLeavesAGap) {
   open("gpu 0 counter=0\nat 0 gpu 0 watts 40\nat 2000 gpu 0 zero 1\nat 3000 gpu 0 zero 0\n");
   run_until(5s);
   const Sum gpu = sum("gpu-0");
-  EXPECT_GE(complaints("draws 0 W"), 1U);
+  EXPECT_GE(complaints("reports 0 W"), 1U);
   EXPECT_NEAR(gpu.joules, 40 * seconds(gpu.covered), 1e-6);
   EXPECT_NEAR(seconds(gpu.end - gpu.begin - gpu.covered), 1, 0.25);
 }
@@ -353,7 +420,7 @@ TEST_F(NvmlSourceTest, InstancesThatOnlyRepeatTheirGpuAreNoDomains) {
   open(
       "call_us 50\ngpu 0 uuid=GPU-a name=NVIDIA_A100 mig=2 mig_power=parent\nat 0 gpu 0 watts "
       "200\n");
-  ASSERT_EQ(source_->domains().size(), 1U) << "added up, they would be three GPUs";
+  ASSERT_EQ(source_->domains().size(), 1U) << "if added up, they would count as three GPUs";
   EXPECT_EQ(source_->domains()[0].name, "gpu-0");
   EXPECT_EQ(source_->domains()[0].scope, DomainScope::board);
   EXPECT_THAT(source_->description(),
@@ -439,6 +506,10 @@ TEST_F(NvmlSourceTest, AGpuThatCannotBeReadIsSaidSoAndTheOthersAre) {
   EXPECT_THAT(source_->description(),
               HasSubstr("gpu-0 cannot be measured: Insufficient Permissions"));
   EXPECT_THAT(source_->description(), HasSubstr("gpu-1 cannot be measured: Not Supported"));
+  ASSERT_EQ(source_->faults().size(), 2U);
+  for (const Incident& fault : source_->faults()) {
+    EXPECT_EQ(fault.code, "sensor_left_out");
+  }
 }
 
 TEST_F(NvmlSourceTest, WithoutAnySensorItSaysWhy) {
@@ -456,7 +527,7 @@ TEST_F(NvmlSourceTest, WithoutAnySensorItSaysWhy) {
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, ErrorCode::not_found);
   EXPECT_THAT(none.error().hint, HasSubstr("nvidia-smi -L"));
-  EXPECT_EQ(fake_.users(), 0) << "what failed to open was shut down";
+  EXPECT_EQ(fake_.users(), 0) << "after a failed open it was shut down";
 }
 
 TEST_F(NvmlSourceTest, AnErrorAtTheStartOfASessionIsAnErrorAndNoMore) {
@@ -493,11 +564,11 @@ TEST_F(NvmlSourceTest, SaysHowBusyFastAndHotItIs) {
                                               {SensorQuantity::memory_clock_hz, 1.215e9},
                                               {SensorQuantity::temperature_celsius, 55},
                                               {SensorQuantity::throttle_reasons, 4}}));
-  EXPECT_LE(readings_.size(), 6U * 6U) << "no more often than they change";
+  EXPECT_LE(readings_.size(), 6U * 6U) << "no more often than the values change";
 }
 
 TEST_F(NvmlSourceTest, WhatItDoesNotKnowIsNoReadingOfZero) {
-  open("call_us 50\ngpu 0 mig=1\nat 0 gpu 0 watts 100\n");  // no utilization of a split GPU
+  open("call_us 50\ngpu 0 mig=1\nat 0 gpu 0 watts 100\n");  // a split GPU has no utilization
   run_until(2s);
   for (const SensorReading& reading : readings_) {
     EXPECT_NE(reading.quantity, SensorQuantity::utilization_ratio);
@@ -506,7 +577,7 @@ TEST_F(NvmlSourceTest, WhatItDoesNotKnowIsNoReadingOfZero) {
   EXPECT_FALSE(readings_.empty());
 }
 
-// The thread that polls is not the one that asks.
+// The polling thread is not the one that reads the results.
 TEST_F(NvmlSourceTest, WorksUnderAMonitor) {
   fake_.play_in_real_time(
       "gpu 0 counter=20\ngpu 1 counter=20\nat 0 gpu 0 watts 150\nat 0 gpu 1 watts 50\n");
@@ -515,12 +586,14 @@ TEST_F(NvmlSourceTest, WorksUnderAMonitor) {
   std::optional<PowerMonitor> monitor{std::move(*opened)};
   ASSERT_TRUE(monitor->start());
   const Instant begin = monotonic_clock().now();
-  for (int sync = 0; sync < 5; ++sync) {
-    std::this_thread::sleep_for(50ms);
+  // The library's counters step in real time.
+  testing::wait_until("there are windows of both GPUs", [&] {
     monitor->sync();
-  }
+    const WindowsByDomain windows = monitor->windows(begin, monotonic_clock().now());
+    return !windows[0].empty() && !windows[1].empty();
+  });
   monitor->stop();
-  windows_ = monitor->windows(begin - 10s, monotonic_clock().now());
+  windows_ = testing::joined(monitor->windows(begin - 10s, monotonic_clock().now()));
   for (const double watts : {150.0, 50.0}) {
     double joules = 0;
     double covered = 0;

@@ -24,8 +24,8 @@ constexpr std::string_view kNotHere =
     "estimate "
     "where there is no sensor.";
 
-/// What sudo and powermetrics say to users who may not: the first as sudo 1.9.13 says it, the
-/// others from its manual and as users quote them.
+/// The messages of sudo and powermetrics for users without the right: the first as in sudo 1.9.13,
+/// the others from its manual and from users' reports.
 constexpr std::array<std::string_view, 6> kRefusals{
     "a password is required", "a terminal is required", "is not allowed to",
     "not in the sudoers",     "may not run sudo",       "must be invoked as the superuser"};
@@ -45,13 +45,13 @@ std::string shown(std::string_view text) {
 }
 
 std::string user_name() {
-  const passwd* user = getpwuid(getuid());  // NOLINT(concurrency-mt-unsafe): nobody else asks
+  const passwd* user = getpwuid(getuid());  // NOLINT(concurrency-mt-unsafe): no other caller
   return user != nullptr && user->pw_name != nullptr && *user->pw_name != '\0'
              ? std::string(user->pw_name)
              : fmt::format("#{}", getuid());
 }
 
-/// The word after a flag; empty where there is none.
+/// The word after a flag; empty if there is none.
 std::string_view value_of(std::span<const std::string> words, std::string_view flag) {
   const auto found = std::ranges::find(words, flag);
   return found != words.end() && std::next(found) != words.end() ? *std::next(found)
@@ -76,9 +76,10 @@ Result<PowermetricsCommand> find_powermetrics(std::vector<std::string> words) {
                            [](const std::string& word) { return !word.starts_with('-'); });
   }
   if (program == words.end()) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("The command '{}' names no powermetrics", fmt::join(words, " ")),
-                fmt::format("As a rule it is: {}", fmt::join(default_powermetrics_command(), " ")));
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("The command '{}' does not contain powermetrics", fmt::join(words, " ")),
+        fmt::format("The usual command is: {}", fmt::join(default_powermetrics_command(), " ")));
   }
   const auto path = find_program(*program);
   if (!path) {
@@ -100,15 +101,16 @@ Result<PowermetricsCommand> find_powermetrics(std::vector<std::string> words) {
       std::from_chars(interval.data(), interval.data() + interval.size(), milliseconds);
   if (error != std::errc{} || end != interval.data() + interval.size() || milliseconds < 1 ||
       value_of(command.allowed, "-f") != "plist") {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("The command '{}' must have -f plist and -i MILLISECONDS",
-                            fmt::join(words, " ")),
-                fmt::format("As a rule it is: {}", fmt::join(default_powermetrics_command(), " ")));
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("The command '{}' must have -f plist and -i MILLISECONDS",
+                    fmt::join(words, " ")),
+        fmt::format("The usual command is: {}", fmt::join(default_powermetrics_command(), " ")));
   }
   command.period = std::chrono::milliseconds{milliseconds};
   if (command.period > PowermetricsCommand::kLongestPeriod) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("The command '{}' takes a sample every {} ms only",
+                fmt::format("The command '{}' takes a sample only every {} ms",
                             fmt::join(words, " "), milliseconds),
                 fmt::format("Pass -i {:g} or less.", to_ms(PowermetricsCommand::kLongestPeriod)));
   }
@@ -148,12 +150,13 @@ Error explain_exit(const PowermetricsCommand& command, const ExitStatus& status,
   if (errors.contains("command not found")) {
     return {.code = ErrorCode::not_found,
             .message = fmt::format("{} cannot be run: {}", program, said),
-            .hint = fmt::format("Look at its mode: ls -l {}", program)};
+            .hint = fmt::format("Check its permissions: ls -l {}", program)};
   }
-  return {.code = ErrorCode::process_exited,
-          .message = fmt::format("{} ended with {}{}{}", program, to_string(status),
-                                 said.empty() ? ", and said nothing" : ": ", said),
-          .hint = fmt::format("See what it says by hand: {}", fmt::join(command.words, " "))};
+  return {
+      .code = ErrorCode::process_exited,
+      .message = fmt::format("{} ended with {}{}{}", program, to_string(status),
+                             said.empty() ? ", without a message" : ": ", said),
+      .hint = fmt::format("Run it by hand to see what it says: {}", fmt::join(command.words, " "))};
 }
 
 }  // namespace enprof

@@ -22,7 +22,7 @@ TEST(PowermetricsCommand, IsWhatSudoIsAskedFor) {
   ASSERT_EQ(command->allowed.size(), 7U);
   EXPECT_EQ(command->allowed.front(), (fake.path() / "powermetrics").string());
   EXPECT_EQ(command->allowed.back(), "cpu_power,gpu_power,thermal");
-  EXPECT_EQ(fake.calls(), 0) << "looking ran it";
+  EXPECT_EQ(fake.calls(), 0) << "find_powermetrics ran it";
 }
 
 // visudo of sudo 1.9.13 takes this line and refuses the one with bare commas.
@@ -67,7 +67,7 @@ TEST(PowermetricsCommand, ACommandThatCannotWorkIsRefused) {
     ASSERT_FALSE(command);
     EXPECT_EQ(command.error().code, ErrorCode::invalid_argument);
   }
-  // Its first sample would come when nobody waits for it any more.
+  // Its first sample would come too late.
   const auto slow = find_powermetrics({"/bin/sh", "-f", "plist", "-i", "2000"});
   ASSERT_FALSE(slow);
   EXPECT_EQ(slow.error().code, ErrorCode::invalid_argument);
@@ -94,7 +94,7 @@ TEST(PowermetricsCommand, RefusalsAreToldFromOtherEnds) {
   EXPECT_EQ(crash.code, ErrorCode::process_exited);
   EXPECT_THAT(crash.message, HasSubstr("exit code 134: abort(); here"));
   EXPECT_THAT(explain_exit(command, {.code = std::nullopt, .signal = 9}, "").message,
-              HasSubstr("signal 9 (Killed), and said nothing"));
+              HasSubstr("signal 9 (Killed), without a message"));
 }
 
 }  // namespace

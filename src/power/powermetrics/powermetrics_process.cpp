@@ -8,10 +8,10 @@
 namespace enprof {
 namespace {
 
-/// At most so much is read at once, lest one that writes without end keeps us reading.
+/// At most this much is read at once, so that a program that never stops writing cannot block us.
 constexpr std::size_t kMostAtOnce = std::size_t{4} << 20U;
 
-/// From the end of its output to its own.
+/// How long to wait for its exit after the end of its output.
 constexpr Nanoseconds kEnding = std::chrono::milliseconds{200};
 
 std::unexpected<Error> lost(std::string message) {
@@ -32,19 +32,19 @@ PowermetricsProcess::Output PowermetricsProcess::read() {
   Output output;
   std::string bytes;
   output.ended = !child_.read_output(bytes, kMostAtOnce);
-  static_cast<void>(child_.errors());  // emptied, lest it wait for us to read them
+  static_cast<void>(child_.errors());  // empty the pipe, so that the program does not wait for it
   stream_.add(bytes);
   while (const auto document = stream_.next()) {
-    for (auto count = stream_.take_cut_off(); count > 0; --count) {
+    for (auto count = stream_.pop_cut_off(); count > 0; --count) {
       output.samples.emplace_back(lost("it was cut off by the next one"));
     }
-    for (auto count = stream_.take_oversized(); count > 0; --count) {
+    for (auto count = stream_.pop_oversized(); count > 0; --count) {
       output.samples.emplace_back(
           lost(fmt::format("it is longer than {} bytes", kPowermetricsDocumentLimit)));
     }
     output.samples.push_back(parse_powermetrics_sample(*document));
   }
-  for (auto count = stream_.take_oversized(); count > 0; --count) {
+  for (auto count = stream_.pop_oversized(); count > 0; --count) {
     output.samples.emplace_back(
         lost(fmt::format("it is longer than {} bytes", kPowermetricsDocumentLimit)));
   }
@@ -56,7 +56,7 @@ Error PowermetricsProcess::ending() {
   const std::string& errors = child_.errors();
   if (!status) {
     return {.code = ErrorCode::unavailable,
-            .message = fmt::format("{} closed its output, and goes on", command_.allowed.front()),
+            .message = fmt::format("{} closed its output but still runs", command_.allowed.front()),
             .hint = {}};
   }
   return explain_exit(command_, *status, errors);

@@ -14,23 +14,23 @@
 
 namespace enprof {
 
-/// What ChildProcess says of its life holds here. Threads: one at a time.
+/// It ends as ChildProcess describes. Threads: one at a time.
 class PowermetricsProcess {
  public:
   /// Errors: those of ChildProcess::start.
   [[nodiscard]] static Result<PowermetricsProcess> start(PowermetricsCommand command);
 
   struct Output {
-    /// In the order in which they came; an error stands for a document that is none.
+    /// In the order of arrival; an error for each invalid document.
     std::vector<Result<PowermetricsSample>> samples;
     bool ended = false;  ///< no more will come
   };
-  /// What has come since the last call. Never waits.
+  /// Everything that arrived since the last call. Never waits.
   [[nodiscard]] Output read();
-  /// Returns once there is something to read, or the time is over.
+  /// Returns when there is something to read, or the time is over.
   void wait(Nanoseconds timeout) { child_.wait_for_output(timeout); }
 
-  /// Why it ended; waits a moment for the end to be known.
+  /// Why it ended; waits a moment for its exit status.
   [[nodiscard]] Error ending();
   [[nodiscard]] pid_t pid() const noexcept { return child_.pid(); }
 

@@ -18,12 +18,12 @@ namespace {
 constexpr std::array<std::string_view, kPowermetricsRails> kDomainNames{"soc", "cpu",  "gpu",
                                                                         "ane", "dram", "package-0"};
 
-/// In the order of their severity: SensorQuantity::thermal_pressure counts from 0.
+/// In order of severity: SensorQuantity::thermal_pressure counts from 0.
 constexpr std::array<std::string_view, 5> kPressures{"Nominal", "Moderate", "Heavy", "Trapping",
                                                      "Sleeping"};
 
-/// libplist frees what it built by recursion: a document nested without end would overflow the
-/// stack. Real ones are four deep.
+/// libplist frees a document by recursion: deep nesting would overflow the stack. Real documents
+/// are four levels deep.
 constexpr int kDeepest = 32;
 
 constexpr Nanoseconds kLongestWindow = std::chrono::hours{1};
@@ -33,8 +33,8 @@ struct PlistDeleter {
 };
 using Plist = std::unique_ptr<std::remove_pointer_t<plist_t>, PlistDeleter>;
 
-/// The calling thread reads numbers with a decimal point for a while: libplist does as the locale
-/// says, and a program that enprof is part of may have set one.
+/// Makes the calling thread read numbers with a decimal point as long as it lives: libplist uses
+/// the locale, and a program that uses enprof may have set another one.
 class CLocale {
  public:
   CLocale() : own_(newlocale(LC_ALL_MASK, "C", nullptr)) {
@@ -75,7 +75,7 @@ bool is_number(std::string_view text) {
   return !text.empty() && error == std::errc{} && end == text.data() + text.size();
 }
 
-/// Looks at every number and at the nesting before libplist does.
+/// Checks all numbers and the nesting, before libplist parses the document.
 Result<void> check(std::string_view document) {
   int depth = 0;
   for (std::size_t at = document.find('<'); at != std::string_view::npos;
@@ -83,7 +83,7 @@ Result<void> check(std::string_view document) {
     const std::string_view tag = document.substr(at + 1);
     if (tag.starts_with("dict>") || tag.starts_with("array>")) {
       if (++depth > kDeepest) {
-        return malformed(fmt::format("nested more than {} deep", kDeepest));
+        return malformed(fmt::format("nested more than {} levels deep", kDeepest));
       }
     } else if (tag.starts_with("/dict>") || tag.starts_with("/array>")) {
       --depth;
@@ -114,7 +114,7 @@ plist_t item(plist_t dictionary, const char* key) {
   return plist_dict_get_item(dictionary, key);
 }
 
-/// A number of either kind; empty where there is none.
+/// A number of either kind; empty if there is none.
 std::optional<double> number(plist_t dictionary, const std::string& key) {
   const plist_t node = item(dictionary, key.c_str());
   if (node == nullptr) {
@@ -128,43 +128,43 @@ std::optional<double> number(plist_t dictionary, const std::string& key) {
   if (plist_get_node_type(node) == PLIST_UINT) {
     std::uint64_t value = 0;
     plist_get_uint_val(node, &value);
-    // Negative ones come in two's complement; none of ours reaches the upper half.
+    // Negative numbers are in two's complement; our numbers never reach the upper half.
     return static_cast<double>(static_cast<std::int64_t>(value));
   }
   return std::nullopt;
 }
 
-/// Finds the energies of a `processor` dictionary and counts the values that cannot be.
+/// Finds the energies of a `processor` dictionary and counts the impossible values.
 class Energies {
  public:
   Energies(plist_t processor, PowermetricsSample& sample)
       : processor_(processor), sample_(sample) {}
 
-  /// The first of several names that has a usable value counts.
+  /// Uses the first of several names that has a usable value.
   void milli(PowermetricsRail rail, std::initializer_list<const char*> names) {
     for (const char* name : names) {
       if (const auto power = number(processor_, std::string(name) + "_power")) {
-        take(rail, from_mw(*power) * sample_.elapsed);
+        set_energy(rail, from_mw(*power) * sample_.elapsed);
       } else if (const auto energy = number(processor_, std::string(name) + "_energy")) {
-        take(rail, from_mj(*energy));
+        set_energy(rail, from_mj(*energy));
       }
     }
   }
   void package() {
     if (const auto joules = number(processor_, "package_joules")) {
-      take(PowermetricsRail::package, Joules{*joules});
+      set_energy(PowermetricsRail::package, Joules{*joules});
     } else if (const auto watts = number(processor_, "package_watts")) {
-      take(PowermetricsRail::package, Watts{*watts} * sample_.elapsed);
+      set_energy(PowermetricsRail::package, Watts{*watts} * sample_.elapsed);
     }
   }
 
  private:
-  void take(PowermetricsRail rail, Joules energy) {
+  void set_energy(PowermetricsRail rail, Joules energy) {
     auto& place = sample_.energies[static_cast<std::size_t>(rail)];
     if (place) {
       return;
     }
-    // NaN is neither.
+    // False for NaN.
     if (energy >= Joules{0} && energy <= kPowermetricsPowerLimit * sample_.elapsed) {
       place = energy;
     } else {
@@ -181,7 +181,7 @@ void read_energies(plist_t processor, PowermetricsSample& sample) {
   energies.package();
   energies.milli(PowermetricsRail::dram, {"dram"});
   if (sample.energy(PowermetricsRail::package)) {
-    return;  // Intel: whatever else there is lies within the package
+    return;  // Intel: all other values lie within the package
   }
   energies.milli(PowermetricsRail::soc, {"combined", "package"});
   energies.milli(PowermetricsRail::cpu, {"cpu"});
@@ -220,10 +220,11 @@ std::string_view domain_name(PowermetricsRail rail) noexcept {
 
 Result<PowermetricsSample> parse_powermetrics_sample(std::string_view document) {
   if (document.size() > kPowermetricsDocumentLimit) {
-    return malformed(fmt::format("{} bytes are too many", document.size()));
+    return malformed(fmt::format("it has {} bytes, which is too long", document.size()));
   }
   if (!document.starts_with("<?xml") && !document.starts_with("<plist")) {
-    return malformed(fmt::format("no property list: it begins with '{}'", shown(document)));
+    return malformed(
+        fmt::format("it is not a property list: it begins with '{}'", shown(document)));
   }
   if (const auto checked = check(document); !checked) {
     return std::unexpected(checked.error());
@@ -235,12 +236,12 @@ Result<PowermetricsSample> parse_powermetrics_sample(std::string_view document) 
   }
   const Plist root(parsed);
   if (!root || plist_get_node_type(root.get()) != PLIST_DICT) {
-    return malformed("no property list of a dictionary");
+    return malformed("the property list is not a dictionary");
   }
   PowermetricsSample sample;
   const auto elapsed = number(root.get(), "elapsed_ns");
   if (!elapsed) {
-    return malformed("no elapsed_ns");
+    return malformed("elapsed_ns is missing");
   }
   if (!(*elapsed >= 1.0 && *elapsed <= static_cast<double>(kLongestWindow.count()))) {
     return malformed(fmt::format("elapsed_ns is {:g}", *elapsed));
@@ -249,7 +250,7 @@ Result<PowermetricsSample> parse_powermetrics_sample(std::string_view document) 
   read_energies(item(root.get(), "processor"), sample);
   if (std::ranges::none_of(sample.energies,
                            [](const auto& energy) { return energy.has_value(); })) {
-    return malformed(sample.refused > 0 ? "every power in it is impossible" : "no power in it");
+    return malformed(sample.refused > 0 ? "all of its powers are impossible" : "it has no power");
   }
   read_states(root.get(), sample);
   return sample;

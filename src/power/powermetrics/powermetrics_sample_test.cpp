@@ -46,7 +46,7 @@ TEST(PowermetricsSample, AppleSilicon) {
   EXPECT_EQ(sample.refused, 0U);
   EXPECT_EQ(sample.thermal_pressure, 1.0);
   EXPECT_EQ(sample.gpu_utilization, 0.25);
-  EXPECT_EQ(sample.gpu_clock_hz, 338e6);  // under the name of freq_hz, in MHz
+  EXPECT_EQ(sample.gpu_clock_hz, 338e6);  // named freq_hz, but in MHz
 }
 
 TEST(PowermetricsSample, EnergiesWhereThereIsNoPower) {
@@ -55,7 +55,7 @@ TEST(PowermetricsSample, EnergiesWhereThereIsNoPower) {
       "<key>gpu_energy</key><integer>31</integer><key>gpu_power</key><real>620</real>"));
   EXPECT_DOUBLE_EQ(mj(sample, PowermetricsRail::cpu), 1500);
   EXPECT_DOUBLE_EQ(mj(sample, PowermetricsRail::dram), 40);
-  EXPECT_DOUBLE_EQ(mj(sample, PowermetricsRail::gpu), 31) << "power is the finer of the two";
+  EXPECT_DOUBLE_EQ(mj(sample, PowermetricsRail::gpu), 31) << "power has the finer resolution";
   EXPECT_FALSE(sample.energy(PowermetricsRail::ane)) << "absent is not zero";
   EXPECT_FALSE(sample.energy(PowermetricsRail::soc));
 }
@@ -94,10 +94,10 @@ TEST(PowermetricsSample, ValuesThatCannotBeAreLeftOutAndCounted) {
                                                     real_entry("gpu_power", "10")));
   EXPECT_FALSE(integer.energy(PowermetricsRail::cpu));
   EXPECT_THAT(refusal(powermetrics_document(real_entry("cpu_power", "nan"))),
-              HasSubstr("every power in it is impossible"));
+              HasSubstr("all of its powers are impossible"));
 }
 
-// libplist would read each of these as a zero, and say nothing.
+// libplist would read each of these as zero, without an error.
 TEST(PowermetricsSample, NumbersThatAreNoneSpoilTheDocument) {
   for (const char* const number :
        {"<real>fast</real>", "<real></real>", "<real/>", "<real >1</real>", "<real>1.5W</real>",
@@ -113,16 +113,16 @@ TEST(PowermetricsSample, NumbersThatAreNoneSpoilTheDocument) {
 
 TEST(PowermetricsSample, WhatIsNoDocumentIsRefused) {
   const std::string whole = testing::apple_document();
-  EXPECT_THAT(refusal(""), HasSubstr("no property list"));
+  EXPECT_THAT(refusal(""), HasSubstr("not a property list"));
   EXPECT_THAT(refusal("bplist00\x01\x02"), HasSubstr("begins with 'bplist00"));
-  EXPECT_THAT(refusal("Machine model: Mac16,1"), HasSubstr("no property list"));
+  EXPECT_THAT(refusal("Machine model: Mac16,1"), HasSubstr("not a property list"));
   for (const std::size_t length :
        {std::size_t{6}, whole.size() / 4, whole.size() / 2, whole.size() - 20}) {
     refusal(whole.substr(0, length));
   }
   refusal("<?xml version=\"1.0\"?><plist version=\"1.0\"><array/></plist>");
   refusal("<?xml version=\"1.0\"?><plist version=\"1.0\"><string>cpu_power</string></plist>");
-  EXPECT_THAT(refusal(std::string(kPowermetricsDocumentLimit + 1, '<')), HasSubstr("too many"));
+  EXPECT_THAT(refusal(std::string(kPowermetricsDocumentLimit + 1, '<')), HasSubstr("too long"));
 }
 
 TEST(PowermetricsSample, NestingHasAnEnd) {
@@ -137,14 +137,14 @@ TEST(PowermetricsSample, WithoutLengthOrPowerThereIsNoSample) {
   EXPECT_THAT(
       refusal("<?xml version=\"1.0\"?><plist version=\"1.0\"><dict><key>processor</key><dict>"
               "<key>cpu_power</key><real>1</real></dict></dict></plist>"),
-      HasSubstr("no elapsed_ns"));
+      HasSubstr("elapsed_ns is missing"));
   EXPECT_THAT(refusal(powermetrics_document(real_entry("cpu_power", "10"), 0)),
               HasSubstr("elapsed_ns is 0"));
   EXPECT_THAT(refusal(powermetrics_document(real_entry("cpu_power", "10"), -5)),
               HasSubstr("elapsed_ns is -5"));
-  EXPECT_THAT(refusal(powermetrics_document("")), HasSubstr("no power in it"));
+  EXPECT_THAT(refusal(powermetrics_document("")), HasSubstr("it has no power"));
   EXPECT_THAT(refusal(powermetrics_document("<key>cpu_power</key><string>10</string>")),
-              HasSubstr("no power in it"));
+              HasSubstr("it has no power"));
 }
 
 TEST(PowermetricsSample, EveryThermalPressureHasItsNumber) {
@@ -170,14 +170,14 @@ TEST(PowermetricsSample, StatesThatCannotBeAreLeftOut) {
   EXPECT_FALSE(sample.gpu_clock_hz);
 }
 
-// libplist reads reals as the locale says, and would stop at the point.
+// libplist reads reals by the locale, and would stop at the point.
 TEST(PowermetricsSample, ReadsADecimalPointWhateverTheLocale) {
   const testing::GermanLocale german;
   const auto sample =
       parsed(powermetrics_document(real_entry("cpu_power", "15.35"), 1'000'000'000));
   EXPECT_DOUBLE_EQ(mj(sample, PowermetricsRail::cpu), 15.35);
   if (!german.whole()) {
-    GTEST_SKIP() << testing::GermanLocale::kWhyNot;
+    GTEST_SKIP() << testing::GermanLocale::why_not();
   }
 }
 

@@ -15,25 +15,26 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr Logger kLog{"power"};
 
-/// How much later than at the end of its window a sample may be seen. Not measured on a Mac.
+/// How long after the end of its window a sample may be seen. Not measured on a Mac.
 constexpr Nanoseconds kStampError = std::chrono::milliseconds{1};
 constexpr int kPeriodsUntilNoticed = 3;
 constexpr int kPeriodsUntilRestart = 10;
 constexpr Nanoseconds kLeastUntilRestart = std::chrono::seconds{1};
-/// A process that lived for so long was started for good: the next one need not wait.
+/// After a process that lived this long, the next one is started without a pause.
 constexpr Nanoseconds kGoodLife = std::chrono::seconds{10};
-/// A poll waits for no longer, whatever the period.
+/// A poll waits at most this long, for any period.
 constexpr Nanoseconds kLongestWait = std::chrono::milliseconds{500};
 constexpr Nanoseconds kBetweenComplaints = std::chrono::minutes{1};
 
 Error not_answering(const PowermetricsCommand& command, Nanoseconds waited) {
-  return {.code = ErrorCode::unavailable,
-          .message = fmt::format("{} has written no sample for {:.1f} s", command.allowed.front(),
-                                 seconds(waited)),
-          .hint = fmt::format("See what it does by hand: {}", fmt::join(command.words, " "))};
+  return {
+      .code = ErrorCode::unavailable,
+      .message = fmt::format("{} has written no sample for {:.1f} s", command.allowed.front(),
+                             seconds(waited)),
+      .hint = fmt::format("Run it by hand to see what it does: {}", fmt::join(command.words, " "))};
 }
 
-/// Waits for a first good sample. What came is handed to `accepts`, which says whether it suffices.
+/// Waits for a first good sample. `accepts` gets the output and returns true when it is enough.
 template <class Accept>
 Result<void> wait_for_sample(PowermetricsProcess& process, const PowermetricsCommand& command,
                              Nanoseconds patience, Accept accepts) {
@@ -56,8 +57,7 @@ Result<void> wait_for_sample(PowermetricsProcess& process, const PowermetricsCom
     const Nanoseconds waited = SteadyClock::now() - begin;
     if (waited >= patience) {
       if (refusal) {
-        refusal->message =
-            fmt::format("powermetrics writes nothing that can be used: {}", refusal->message);
+        refusal->message = fmt::format("powermetrics writes no valid sample: {}", refusal->message);
         return std::unexpected(*refusal);
       }
       return std::unexpected(not_answering(command, waited));
@@ -121,7 +121,7 @@ std::string PowermetricsSource::description() const {
   for (const Domain& domain : domains_) {
     names.push_back(domain.name);
   }
-  return fmt::format("mean power of {} by macOS's own reckoning, every {:g} ms",
+  return fmt::format("mean power of {} as macOS estimates it, every {:g} ms",
                      fmt::join(names, ", "), to_ms(command_.period));
 }
 
@@ -141,7 +141,7 @@ Result<void> PowermetricsSource::start() {
   if (auto launched = launch(); !launched) {
     return launched;
   }
-  std::optional<Error> ignored;  // counted and logged; a run is not told of what was before it
+  std::optional<Error> ignored;  // counted and logged; not a warning, because it was before the run
   auto answered =
       wait_for_sample(*process_, command_, kStartPatience, [&](PowermetricsProcess::Output output) {
         add_output(std::move(output), ignored);
@@ -177,7 +177,7 @@ Poll PowermetricsSource::poll(std::vector<EnergyWindow>& windows) {
       result = SteadyClock::now() >= launch_at_ ? relaunch() : Poll{};
       break;
     }
-    listen(SteadyClock::now());
+    update_quiet_time(SteadyClock::now());
     auto output = process_->read();
     const bool ended = output.ended;
     add_output(std::move(output), fault);
@@ -188,7 +188,7 @@ Poll PowermetricsSource::poll(std::vector<EnergyWindow>& windows) {
     if ((last_end_ && *last_end_ >= asked) || fault) {
       break;
     }
-    if (auto silent = silence()) {
+    if (auto silent = check_silence()) {
       fault = std::move(silent);
       break;
     }
@@ -208,7 +208,7 @@ Poll PowermetricsSource::poll(std::vector<EnergyWindow>& windows) {
   return result;
 }
 
-void PowermetricsSource::take_readings(std::vector<SensorReading>& readings) {
+void PowermetricsSource::append_readings(std::vector<SensorReading>& readings) {
   std::ranges::move(readings_, std::back_inserter(readings));
   readings_.clear();
 }
@@ -230,8 +230,8 @@ void PowermetricsSource::add_output(PowermetricsProcess::Output output,
     if (sample->refused > 0 && !fault) {
       fault =
           Error{.code = ErrorCode::malformed,
-                .message = fmt::format("a sample of powermetrics holds {} values that cannot be. "
-                                       "They are left out",
+                .message = fmt::format("impossible values in a sample of powermetrics: {}. They "
+                                       "are left out",
                                        sample->refused),
                 .hint = {}};
     }
@@ -265,10 +265,11 @@ void PowermetricsSource::place(std::span<const PowermetricsSample> samples, Inst
 
 void PowermetricsSource::add_window(const PowermetricsTimeline::Place& place,
                                     const PowermetricsSample& sample) {
-  // Of a sample that does not fit the part that does; one that lies late stretches, and keeps all.
+  // If a sample does not fit, only the part that fits; a late sample stretches and keeps its
+  // energy.
   const double part = std::min(seconds(place.end - place.begin) / seconds(sample.elapsed), 1.0);
   for (std::size_t rail = 0; rail < kPowermetricsRails; ++rail) {
-    // A rail that the first sample did not have is none of our domains.
+    // A rail that was missing in the first sample has no domain.
     if (sample.energies[rail] && domain_of_rail_[rail]) {
       windows_.push_back({.domain = *domain_of_rail_[rail],
                           .begin = place.begin,
@@ -292,7 +293,7 @@ void PowermetricsSource::add_readings(const PowermetricsSample& sample, Instant 
   }
 }
 
-/// A document that is none: the time that it would have told of is lost.
+/// Skips an invalid document; the time that it covers is lost.
 void PowermetricsSource::skip(const Error& error, std::optional<Error>& fault) {
   timeline_.break_chain();
   ++skipped_;
@@ -314,16 +315,17 @@ void PowermetricsSource::skip(const Error& error, std::optional<Error>& fault) {
   }
 }
 
-/// Between two looks more than a wait's time goes by only where this program was stopped: that says
-/// nothing of powermetrics, which may have been stopped with it or wait for us to empty its pipe.
-void PowermetricsSource::listen(SteadyTime now) {
+/// If more than a wait's time has passed since the last call, this program was stopped.
+/// Powermetrics may have been stopped too, or has waited for us to empty its pipe: that time does
+/// not count.
+void PowermetricsSource::update_quiet_time(SteadyTime now) {
   const Nanoseconds longest = std::min(2 * command_.period, kLongestWait);
   quiet_ += std::min<Nanoseconds>(now - listened_at_, longest);
   listened_at_ = now;
 }
 
-/// Whether it has been quiet for too long; told once, and after a while more it is started anew.
-std::optional<Error> PowermetricsSource::silence() {
+/// An error if there was no output for too long, once. After more time it is started again.
+std::optional<Error> PowermetricsSource::check_silence() {
   const Nanoseconds quiet = quiet_;
   const Nanoseconds noticed = answered_ ? kPeriodsUntilNoticed * command_.period : kStartPatience;
   const Nanoseconds restart =
@@ -333,11 +335,11 @@ std::optional<Error> PowermetricsSource::silence() {
   if (quiet >= noticed && !silence_told_) {
     silence_told_ = true;
     error = not_answering(command_, quiet);
-    error->message += ". What it does not tell of later is a gap";
+    error->message += ". Time that no later sample covers is a gap";
     kLog.warning("powermetrics: {}", error->message);
   }
   if (quiet >= restart) {
-    kLog.warning("powermetrics: restarted, after {:.1f} s without a sample", seconds(quiet));
+    kLog.warning("powermetrics: restarted after {:.1f} s without a sample", seconds(quiet));
     process_.reset();
     pause_before_next_launch();
   }
@@ -353,8 +355,8 @@ Poll PowermetricsSource::process_ended() {
     return {.outcome = PollOutcome::gone, .error = std::move(error)};
   }
   pause_before_next_launch();
-  error.message =
-      fmt::format("{}. It is restarted; until it answers, its time is a gap", error.message);
+  error.message = fmt::format("{}. It will be restarted; the time until its next sample is a gap",
+                              error.message);
   return {.outcome = PollOutcome::retry, .error = std::move(error)};
 }
 

@@ -22,46 +22,46 @@
 
 namespace enprof {
 
-/// Reads mean power by window from `sudo -n powermetrics`.
+/// Reads windows of mean power from `sudo -n powermetrics`.
 ///
-/// Which rails there are is learned from a first sample, when the source is opened; the process of
-/// that sample is ended again. Windows lie where PowermetricsTimeline puts them. A poll waits for
-/// the sample that is under way when it is called, for at most two periods: so a poll at the end of
-/// a run has the run's end in it, and samples are seen when they come.
+/// The rails are those of a first sample, which is taken when the source is opened, with a process
+/// of its own. PowermetricsTimeline places the windows. A poll waits for the current sample, for at
+/// most two periods: so a poll at the end of a run includes the run's end, and samples are seen
+/// when they arrive.
 ///
-/// Each fault is the outcome `retry` once, and its time is a gap:
-/// - a document that is none is skipped, and counted; the log tells at most once a minute;
-/// - a value that cannot be leaves its own rail empty;
-/// - a process that has not written for three periods; after ten, or a second, it is ended and
-///   started anew. Time in which nobody listened, as this program was stopped, does not count;
-/// - a process that ended. It is started anew after 0.1 s, then twice as long each time, up to
+/// Each fault gives the outcome `retry` once, and its time is a gap:
+/// - An invalid document is skipped and counted; it is logged at most once a minute.
+/// - An impossible value leaves only its own rail empty.
+/// - A process that has not written for three periods. After ten periods, or a second, it is ended
+///   and started again. Time in which this program was stopped does not count.
+/// - A process that ended. It is started again after 0.1 s, then after times that double, up to
 ///   10 s.
-/// `gone`: where it may not be started any more, or is not there any more.
+/// `gone` if the process may not be started any more, or does not exist any more.
 class PowermetricsSource final : public PowerSource {
  public:
-  /// Takes a sample, within two seconds. Errors: not_found, on anything but macOS;
-  /// permission_denied, whose hint holds the line for sudoers; process_exited, with how it ended
-  /// and what it said; unavailable, where it does not answer; malformed.
+  /// Takes a sample, within two seconds. Errors: not_found, except on macOS; permission_denied,
+  /// with the sudoers line as hint; process_exited, with how it ended and its error output;
+  /// unavailable if it does not answer; malformed.
   [[nodiscard]] static Result<std::unique_ptr<PowermetricsSource>> open(
       const PowerEnvironment& environment);
 
   [[nodiscard]] std::string_view name() const noexcept override { return "powermetrics"; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::span<const Domain> domains() const noexcept override { return domains_; }
-  /// A poll a sample: each waits for the next by itself, and the pipe holds a few only.
+  /// One poll per sample: each waits for the next sample itself, and the pipe holds only a few.
   [[nodiscard]] Nanoseconds shortest_interval() const noexcept override { return command_.period; }
   [[nodiscard]] Nanoseconds longest_interval() const noexcept override { return command_.period; }
   [[nodiscard]] Result<void> start() override;
   [[nodiscard]] Poll poll(std::vector<EnergyWindow>& windows) override;
-  void take_readings(std::vector<SensorReading>& readings) override;
+  void append_readings(std::vector<SensorReading>& readings) override;
   void stop() override { process_.reset(); }
 
-  /// Documents that were skipped since start.
+  /// The number of documents skipped since start.
   [[nodiscard]] std::size_t skipped() const noexcept { return skipped_; }
-  /// The process that runs now, for tests.
+  /// The current process, for tests.
   [[nodiscard]] std::optional<pid_t> pid() const noexcept;
 
-  /// For the first sample, when it is opened and when it is started.
+  /// How long to wait for the first sample, in open() and in start().
   static constexpr Nanoseconds kProbePatience = std::chrono::milliseconds{1'300};
   static constexpr Nanoseconds kStartPatience = std::chrono::seconds{5};
   static constexpr Nanoseconds kShortestPause = std::chrono::milliseconds{100};
@@ -74,7 +74,7 @@ class PowermetricsSource final : public PowerSource {
                      const Clock& clock);
 
   [[nodiscard]] Result<void> launch();
-  /// Adds what has come; remembers the first fault in `fault`.
+  /// Adds the output; keeps the first fault in `fault`.
   void add_output(PowermetricsProcess::Output output, std::optional<Error>& fault);
   void place(std::span<const PowermetricsSample> samples, Instant at);
   void skip(const Error& error, std::optional<Error>& fault);
@@ -82,9 +82,9 @@ class PowermetricsSource final : public PowerSource {
   void add_readings(const PowermetricsSample& sample, Instant at);
   [[nodiscard]] Poll process_ended();
   [[nodiscard]] Poll relaunch();
-  /// Counts the time that it has been quiet while we listened.
-  void listen(SteadyTime now);
-  [[nodiscard]] std::optional<Error> silence();
+  /// Updates the time without output, not counting time in which this program was stopped.
+  void update_quiet_time(SteadyTime now);
+  [[nodiscard]] std::optional<Error> check_silence();
   void pause_before_next_launch();
 
   PowermetricsCommand command_;
@@ -94,18 +94,18 @@ class PowermetricsSource final : public PowerSource {
 
   std::optional<PowermetricsProcess> process_;
   PowermetricsTimeline timeline_;
-  std::vector<EnergyWindow> windows_;    // not handed out yet
-  std::vector<SensorReading> readings_;  // likewise
+  std::vector<EnergyWindow> windows_;    // not returned yet
+  std::vector<SensorReading> readings_;  // not returned yet
   std::optional<Instant> last_end_;      // of the windows
   std::size_t skipped_ = 0;
-  std::size_t unlogged_ = 0;  // of those, since the log told of them
+  std::size_t unlogged_ = 0;  // of those, since they were last logged
   std::optional<SteadyTime> logged_at_;
-  bool answered_ = false;  // this process has
+  bool answered_ = false;  // this process has given a sample
   bool silence_told_ = false;
   SteadyTime launched_at_;
   SteadyTime listened_at_;
-  Nanoseconds quiet_{0};  // since the last good sample, or the launch, while we listened
-  SteadyTime launch_at_;  // when to start it anew
+  Nanoseconds quiet_{0};  // time without a good sample
+  SteadyTime launch_at_;  // when to start it again
   Nanoseconds pause_ = kShortestPause;
 };
 

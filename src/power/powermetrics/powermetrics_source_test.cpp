@@ -1,6 +1,7 @@
 #include "power/powermetrics/powermetrics_source.hpp"
 
 #include "support/fake_powermetrics.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -31,7 +32,7 @@ std::size_t open_descriptors() {
   return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
 }
 
-/// Programs that ended and that nobody asked after.
+/// The number of our ended children that were not reaped.
 std::size_t zombies() {
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
@@ -66,21 +67,23 @@ class PowermetricsSourceTest : public ::testing::Test {
     const auto started = source_->start();
     ASSERT_TRUE(started) << started.error().message;
   }
-  /// Polls until the condition holds; keeps windows, readings and faults.
+  /// Polls until the condition holds, or the source is gone; keeps windows, readings and faults.
+  /// The programs that it reads live in real time.
   template <class Condition>
   void poll_until(Condition condition) {
-    while (!condition()) {
+    testing::wait_until("the source has given what the test waits for", [&] {
+      if (condition()) {
+        return true;
+      }
+      asked_ = monotonic_clock().now();
       const Poll poll = source_->poll(windows_);
-      source_->take_readings(readings_);
+      source_->append_readings(readings_);
       if (poll.outcome != PollOutcome::ok) {
         outcomes_.push_back(poll.outcome);
         faults_.push_back(poll.error);
       }
-      if (poll.outcome == PollOutcome::gone) {
-        break;
-      }
-      std::this_thread::sleep_for(1ms);
-    }
+      return poll.outcome == PollOutcome::gone;
+    });
   }
   [[nodiscard]] std::size_t windows_of(std::uint16_t domain) const {
     return static_cast<std::size_t>(std::ranges::count(windows_, domain, &EnergyWindow::domain));
@@ -89,7 +92,7 @@ class PowermetricsSourceTest : public ::testing::Test {
     return std::ranges::any_of(faults_,
                                [&](const Error& error) { return error.message.contains(text); });
   }
-  /// Of the whole chip, in each window.
+  /// Checks the power of the whole chip in each window.
   void expect_no_more_than(double watts) const {
     for (const EnergyWindow& window : windows_) {
       if (window.domain == 0) {
@@ -113,6 +116,7 @@ class PowermetricsSourceTest : public ::testing::Test {
   std::unique_ptr<PowermetricsSource> source_;
   std::vector<EnergyWindow> windows_;
   std::vector<SensorReading> readings_;
+  Instant asked_;  // when the last poll was asked for
   std::vector<PollOutcome> outcomes_;
   std::vector<Error> faults_;
 };
@@ -141,9 +145,9 @@ TEST_F(PowermetricsSourceTest, MeasuresTheChipAndItsParts) {
   EXPECT_NEAR(energy[3] / energy[0], 0.25 / 3, 1e-9);
 }
 
-// So that the end of a run is in the poll that is asked for at its end.
+// So that the poll at the end of a run includes the run's end.
 TEST_F(PowermetricsSourceTest, APollWaitsForTheWindowThatIsUnderWay) {
-  interval_ms_ = "1000";  // it writes far more often, and so has written before the wait is over
+  interval_ms_ = "1000";  // it writes far more often, so it writes during the wait
   open_and_start();
   poll_until([&] { return windows_of(0) >= 1; });
   for (int round = 0; round < 3; ++round) {
@@ -181,7 +185,7 @@ TEST_F(PowermetricsSourceTest, AKeyThatGoesMissingIsAGapOfItsRailOnly) {
   fake_.set_document(powermetrics_document(real_entry("combined_power", "3000") +
                                            real_entry("gpu_power", "nan") +
                                            real_entry("cpu_power", "2000")));
-  poll_until([&] { return has_fault("1 values that cannot be"); });
+  poll_until([&] { return has_fault("impossible values in a sample of powermetrics: 1"); });
   windows_.clear();
   poll_until([&] { return windows_of(1) >= 3; });
   EXPECT_EQ(windows_of(0), windows_of(1));
@@ -204,7 +208,7 @@ TEST_F(PowermetricsSourceTest, GarbageHalfAndOversizedDocumentsAreSkippedAndCoun
   EXPECT_TRUE(has_fault("cut off by the next"));
   EXPECT_TRUE(has_fault("longer than 1048576 bytes"));
   expect_windows_to_be_in_order();
-  EXPECT_EQ(fake_.calls(), 2) << "documents that are none are no reason to start anew";
+  EXPECT_EQ(fake_.calls(), 2) << "invalid documents do not cause a restart";
 }
 
 TEST_F(PowermetricsSourceTest, APasswordIsPermissionDeniedWithTheExactLine) {
@@ -260,7 +264,7 @@ TEST_F(PowermetricsSourceTest, DyingInMidRunKeepsWhatCameAndStartsAnew) {
       "sample; sleep 0.05; sample; sleep 0.05; sample; echo 'out of joules' >&2; exit 5");
   open_and_start();
   poll_until([&] { return has_fault("exit code 5: out of joules"); });
-  EXPECT_EQ(windows_of(0), 3U) << "what came before it died is kept";
+  EXPECT_EQ(windows_of(0), 3U) << "windows from before its death are kept";
   const Instant died = windows_.back().end;
   poll_until([&] { return windows_of(0) >= 6; });
   EXPECT_EQ(fake_.calls(), 3);
@@ -268,7 +272,7 @@ TEST_F(PowermetricsSourceTest, DyingInMidRunKeepsWhatCameAndStartsAnew) {
   const auto after = std::ranges::find_if(
       windows_, [&](const EnergyWindow& window) { return window.begin >= died; });
   ASSERT_NE(after, windows_.end());
-  EXPECT_GE(after->begin - died, 50ms) << "the pause must be a gap: nothing measured it";
+  EXPECT_GE(after->begin - died, 50ms) << "the pause must be a gap: it was not measured";
   EXPECT_THAT(outcomes_, ElementsAre(PollOutcome::retry));
 }
 
@@ -289,16 +293,18 @@ TEST_F(PowermetricsSourceTest, OneThatKeepsDyingIsStartedEverMoreRarely) {
       "[ \"$calls\" -le 2 ] || exit 1\n"
       "[ \"$calls\" = 1 ] && steady\nsample; exit 1");
   open_and_start();
-  std::vector<Instant> deaths;
-  while (deaths.size() < 4) {
-    const std::size_t before = faults_.size();
-    poll_until([&] { return faults_.size() > before; });
-    deaths.push_back(monotonic_clock().now());
+  std::vector<Instant> asked;  // each death was noticed between these
+  std::vector<Instant> answered;
+  while (asked.size() < 4) {
+    poll_until([&, before = faults_.size()] { return faults_.size() > before; });
+    asked.push_back(asked_);
+    answered.push_back(monotonic_clock().now());
   }
-  // 0.1, 0.2 and 0.4 s at least: nothing can be faster than the pauses.
-  EXPECT_GE(deaths[1] - deaths[0], 100ms);
-  EXPECT_GE(deaths[2] - deaths[1], 200ms);
-  EXPECT_GE(deaths[3] - deaths[2], 400ms);
+  // 0.1, 0.2 and 0.4 s at least: nothing can be faster than the pauses, which begin when a death is
+  // noticed.
+  EXPECT_GE(answered[1] - asked[0], 100ms);
+  EXPECT_GE(answered[2] - asked[1], 200ms);
+  EXPECT_GE(answered[3] - asked[2], 400ms);
 }
 
 TEST_F(PowermetricsSourceTest, AHangIsNoticedAndThenEnded) {
@@ -307,7 +313,7 @@ TEST_F(PowermetricsSourceTest, AHangIsNoticedAndThenEnded) {
       "sample; sleep 0.05; sample; exec sleep 600");
   open_and_start();
   poll_until([&] { return has_fault("has written no sample for"); });
-  EXPECT_EQ(fake_.calls(), 2) << "noticed before it is given up";
+  EXPECT_EQ(fake_.calls(), 2) << "noticed before it is restarted";
   EXPECT_THAT(outcomes_, ElementsAre(PollOutcome::retry));
   windows_.clear();
   poll_until([&] { return windows_of(0) >= 2; });
@@ -315,7 +321,7 @@ TEST_F(PowermetricsSourceTest, AHangIsNoticedAndThenEnded) {
   EXPECT_THAT(outcomes_, ElementsAre(PollOutcome::retry)) << "one hang is one fault";
 }
 
-// As after Ctrl-Z: a sample of the two seconds before comes 50 ms after one that came late.
+// As after Ctrl-Z: a sample that covers two seconds comes 50 ms after a late one.
 TEST_F(PowermetricsSourceTest, ASampleAcrossAStopIsNoPeak) {
   std::ofstream(fake_.path() / "long") << apple_document(2'000'000'000);
   fake_.set_script(
@@ -332,10 +338,8 @@ TEST_F(PowermetricsSourceTest, AStopOfBothIsNoReasonToStartItAnew) {
   poll_until([&] { return windows_of(0) >= 2; });
   ASSERT_TRUE(source_->pid());
   ::kill(*source_->pid(), SIGSTOP);
-  const Instant stopped = monotonic_clock().now();
-  while (monotonic_clock().now() - stopped < 1'500ms) {  // no less is taken for the end of it
-    std::this_thread::sleep_for(10ms);
-  }
+  // A real program stands still for real time: more than what is taken for the end of it.
+  std::this_thread::sleep_for(1'500ms);
   ::kill(*source_->pid(), SIGCONT);
   windows_.clear();
   poll_until([&] { return windows_of(0) >= 3; });
@@ -355,7 +359,7 @@ TEST_F(PowermetricsSourceTest, ARightThatIsTakenAwayIsGone) {
 }
 
 TEST_F(PowermetricsSourceTest, SudoThatIsNotTheProgramItselfIsEndedWithIt) {
-  // As sudo does: a process that waits for the program, which is a process of its own.
+  // Like sudo: a process that waits for the program, which is another process.
   fake_.set_sudo("shift\n\"$@\" &\nchild=$!\ntrap 'kill $child' TERM\nwait $child\nexit $?\n");
   open_and_start();
   poll_until([&] { return windows_of(0) >= 2; });
@@ -387,12 +391,13 @@ TEST_F(PowermetricsSourceTest, WorksAsASourceOfAMonitor) {
   ASSERT_TRUE(monitor) << monitor.error().message;
   const Instant begin = monotonic_clock().now();
   ASSERT_TRUE(monitor->start());
-  std::this_thread::sleep_for(300ms);
-  monitor->sync();
-  EXPECT_FALSE(monitor->windows(begin, monotonic_clock().now()).empty());
+  testing::wait_until("there are windows", [&] {
+    monitor->sync();
+    return !monitor->windows(begin, monotonic_clock().now()).empty();
+  });
   EXPECT_GT(monitor->now().energy_since_start, Joules{0});
   monitor->stop();
-  EXPECT_EQ(zombies(), 0U) << "a monitor that was stopped still had its program";
+  EXPECT_EQ(zombies(), 0U) << "the program still ran after the monitor was stopped";
 }
 
 }  // namespace

@@ -20,8 +20,8 @@ void PowermetricsStream::clear() {
   discarding_ = false;
 }
 
-std::size_t PowermetricsStream::take_oversized() { return std::exchange(oversized_, 0); }
-std::size_t PowermetricsStream::take_cut_off() { return std::exchange(cut_off_, 0); }
+std::size_t PowermetricsStream::pop_oversized() { return std::exchange(oversized_, 0); }
+std::size_t PowermetricsStream::pop_cut_off() { return std::exchange(cut_off_, 0); }
 
 std::optional<std::string> PowermetricsStream::next() {
   while (true) {
@@ -31,7 +31,7 @@ std::optional<std::string> PowermetricsStream::next() {
     const std::size_t tag = buffer_.find(kEnd, searched_);
     const std::size_t nul = buffer_.find('\0', searched_);
     if (tag == std::string::npos && nul == std::string::npos) {
-      // The end tag may have come in part.
+      // A part of the end tag may have arrived.
       searched_ = buffer_.size() - std::min(buffer_.size(), kEnd.size() - 1);
       if (buffer_.size() > limit_) {
         oversized_ += discarding_ ? 0 : 1;

@@ -27,7 +27,7 @@ TEST(PowermetricsStream, CutsWhereverTheNulStands) {
     PowermetricsStream stream;
     stream.add(bytes);
     EXPECT_EQ(drain(stream), (std::vector<std::string>{kOne, kTwo}));
-    EXPECT_EQ(stream.take_cut_off(), 0U);
+    EXPECT_EQ(stream.pop_cut_off(), 0U);
   }
 }
 
@@ -59,8 +59,8 @@ TEST(PowermetricsStream, AHalfDocumentDoesNotSpoilTheNext) {
   PowermetricsStream stream;
   stream.add("<?xml half<dict>" + kTwo);
   EXPECT_EQ(drain(stream), (std::vector<std::string>{kTwo}));
-  EXPECT_EQ(stream.take_cut_off(), 1U);
-  EXPECT_EQ(stream.take_cut_off(), 0U);
+  EXPECT_EQ(stream.pop_cut_off(), 1U);
+  EXPECT_EQ(stream.pop_cut_off(), 0U);
 }
 
 TEST(PowermetricsStream, ALongDocumentIsThrownAwayAndCountedOnce) {
@@ -73,10 +73,10 @@ TEST(PowermetricsStream, ALongDocumentIsThrownAwayAndCountedOnce) {
   EXPECT_EQ(stream.next(), std::nullopt);
   stream.add("st>" + kOne);
   EXPECT_EQ(drain(stream), (std::vector<std::string>{kOne}));
-  EXPECT_EQ(stream.take_oversized(), 1U);
+  EXPECT_EQ(stream.pop_oversized(), 1U);
   stream.add(std::string(200, 'y') + kNul + kTwo);
   EXPECT_EQ(drain(stream), (std::vector<std::string>{kTwo}));
-  EXPECT_EQ(stream.take_oversized(), 1U);
+  EXPECT_EQ(stream.pop_oversized(), 1U);
 }
 
 TEST(PowermetricsStream, NothingIsNothing) {

@@ -1,4 +1,4 @@
-// Where the windows of powermetrics lie on our clock.
+// Places powermetrics' windows on our clock.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -15,23 +15,23 @@ namespace enprof {
 /// Places successive samples on the clock.
 ///
 /// A sample describes the window of length elapsed_ns that ended when powermetrics took it; the
-/// next window begins there. We see a sample later than that by however long it took to write, to
-/// pass through the pipe and to wake us. So lengths come from elapsed_ns alone, and arrivals only
-/// say where the whole chain of windows lies: with C the sum of lengths so far, arrival − C is the
-/// chain's origin plus that sample's delay, and the least of it over the last kMemory samples is
-/// the best that can be known of the origin. A window's end is origin + C, its begin the end of the
-/// one before: windows neither overlap nor leave gaps. What remains is the shortest delay, by which
-/// all of them lie late; it is not known, and small against a window.
+/// next window begins there. We see a sample later than that: it takes time to write it, to pass it
+/// through the pipe and to wake us. So lengths come from elapsed_ns alone, and arrivals only say
+/// where the chain of windows lies. With C the sum of lengths so far, arrival − C is the chain's
+/// origin plus that sample's delay; the smallest value over the last kMemory samples is the best
+/// estimate of the origin. The end of a window is origin + C, its begin the end of the one before:
+/// windows neither overlap nor leave gaps. An error remains: all windows are late by the shortest
+/// delay, which is unknown but small compared with a window.
 ///
-/// A window may be shorter than its sample says, where the one before was placed too late for want
-/// of better knowledge, or where we or powermetrics were stopped and a sample tells of time that is
-/// told of already. Its power is the sample's; what does not fit is left out. Where less than half
-/// of a sample fits it has no window: it tells of another time. So no window ever has more power
-/// than a sample had.
+/// A window may be shorter than its sample says: the one before was placed too late because better
+/// information was missing, or we or powermetrics were stopped and a sample covers time that
+/// another one covers already. The window then has the power of the sample, and the energy of the
+/// part that does not fit is left out. A sample of which less than half fits has no window: it
+/// belongs to another time. So no window has more power than a sample had.
 ///
-/// The memory is short so that two clocks that drift apart do no harm. A sample that was lost
-/// (break_chain), or an arrival later than `lateness` allows, means that time passed which no
-/// sample tells of: a new chain begins, and the time between the two is a gap.
+/// The memory is short so that a drift between the two clocks does no harm. After a lost sample
+/// (break_chain), or an arrival later than `lateness` allows, some time is covered by no sample: a
+/// new chain begins, and the time between the two chains is a gap.
 ///
 /// Threads: one at a time.
 class PowermetricsTimeline {
@@ -42,19 +42,19 @@ class PowermetricsTimeline {
 
     friend bool operator==(const Place&, const Place&) = default;
   };
-  /// Where samples that arrived together lie.
+  /// The places of samples that arrived together.
   struct Placement {
-    /// The first of them does not follow the sample before it at once.
+    /// There is a gap before the first of them.
     bool is_new_chain = false;
-    /// For each sample; empty where less than half of it fits in.
+    /// For each sample; empty if less than half of it fits.
     std::vector<std::optional<Place>> places;
   };
 
-  /// `lateness`: so late may a sample be and still follow its predecessor at once.
+  /// `lateness`: a sample at most this late continues the chain.
   explicit PowermetricsTimeline(Nanoseconds lateness) : lateness_(lateness) {}
 
-  /// Samples of these lengths, one after the other, were seen at `at`. The last to come tells the
-  /// least delay, and so most about all of them.
+  /// Samples of these lengths, one after the other, were seen at `at`. The last one has the
+  /// smallest delay, so it says most about the places of all.
   [[nodiscard]] Placement place(std::span<const Nanoseconds> lengths, Instant at);
   /// A sample was lost: the next begins a new chain.
   void break_chain();
@@ -63,7 +63,7 @@ class PowermetricsTimeline {
 
  private:
   Nanoseconds lateness_;
-  std::deque<Instant> origins_;  // as the last arrivals of this chain would have it
+  std::deque<Instant> origins_;  // estimates from the last arrivals of this chain
   Nanoseconds sum_{0};           // C
   std::optional<Instant> last_end_;
   bool chained_ = false;

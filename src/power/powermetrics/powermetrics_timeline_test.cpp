@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 class PowermetricsTimelineTest : public ::testing::Test {
  protected:
-  /// Samples of 100 ms that are seen together at this time after the start.
+  /// Places samples of 100 ms that arrive together at `at` after the start.
   PowermetricsTimeline::Placement see(Nanoseconds at, std::size_t count = 1) {
     const std::vector<Nanoseconds> lengths(count, 100ms);
     auto placement = timeline_.place(lengths, start_ + at);
@@ -56,8 +56,8 @@ TEST_F(PowermetricsTimelineTest, LengthsCountAndNotWhenSamplesCome) {
 }
 
 TEST_F(PowermetricsTimelineTest, TheLeastDelaySoFarIsTheBestGuess) {
-  EXPECT_EQ(see(140ms).places[0], from_to(40ms, 140ms));  // 30 ms late, but who could know
-  EXPECT_EQ(see(210ms).places[0], from_to(140ms, 210ms)) << "the next one tells, and is cut short";
+  EXPECT_EQ(see(140ms).places[0], from_to(40ms, 140ms));  // 30 ms late, which is unknown yet
+  EXPECT_EQ(see(210ms).places[0], from_to(140ms, 210ms)) << "the next one shows it, and is cut";
   EXPECT_EQ(see(330ms).places[0], from_to(210ms, 310ms));
 }
 
@@ -70,11 +70,11 @@ TEST_F(PowermetricsTimelineTest, SamplesThatCameTogetherLieBehindEachOther) {
 
 TEST_F(PowermetricsTimelineTest, ASampleOfWhichLessThanHalfFitsHasNoWindow) {
   see(190ms);                                     // 80 ms late
-  EXPECT_EQ(see(215ms).places[0], std::nullopt);  // 25 ms are no window of 100
+  EXPECT_EQ(see(215ms).places[0], std::nullopt);  // 25 of 100 ms are not a window
   EXPECT_EQ(see(310ms).places[0], from_to(215ms, 310ms));
 }
 
-// Ctrl-Z: what was written before comes late and is placed late; the next sample is of the stop.
+// Ctrl-Z: an earlier sample arrives late and is placed late; the next one covers the stop.
 TEST_F(PowermetricsTimelineTest, ASampleOfTheTimeOfAStopGoesIntoNoWindowAfterIt) {
   see(100ms);
   EXPECT_EQ(see(2'100ms).places[0], from_to(2'000ms, 2'100ms));
@@ -113,7 +113,7 @@ TEST_F(PowermetricsTimelineTest, ANewChainDoesNotReachBackIntoTheOld) {
 }
 
 TEST_F(PowermetricsTimelineTest, ClocksThatDriftApartDoNoHarm) {
-  // 1 ms a sample: a hundred times worse than any crystal.
+  // 1 ms per sample: a hundred times worse than any crystal.
   Nanoseconds at{0};
   for (int sample = 0; sample < 500; ++sample) {
     at += 101ms;

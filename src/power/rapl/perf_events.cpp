@@ -5,10 +5,13 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #if defined(__linux__)
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +21,22 @@ namespace enprof {
 
 #if defined(__linux__)
 namespace {
+
+/// The same event under a descriptor of its own.
+class PerfPoint final : public CounterPoint {
+ public:
+  explicit PerfPoint(int descriptor) : descriptor_(descriptor) {}
+  ~PerfPoint() override { ::close(descriptor_); }
+
+  [[nodiscard]] std::optional<std::uint64_t> read() const noexcept override {
+    std::uint64_t value = 0;
+    return ::read(descriptor_, &value, sizeof value) == sizeof value ? std::optional{value}
+                                                                     : std::nullopt;
+  }
+
+ private:
+  int descriptor_;
+};
 
 class PerfCounter final : public CounterInput {
  public:
@@ -40,6 +59,10 @@ class PerfCounter final : public CounterInput {
       return fail(ErrorCode::unavailable, fmt::format("{} counts no longer", name_));
     }
     return value;
+  }
+  [[nodiscard]] std::shared_ptr<const CounterPoint> point() override {
+    const int descriptor = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
+    return descriptor < 0 ? nullptr : std::make_shared<PerfPoint>(descriptor);
   }
 
  private:

@@ -31,6 +31,9 @@ TEST(SystemPerfEvents, CountsWhereItMay) {
   const auto second = (*opened)->read();
   ASSERT_TRUE(second);
   EXPECT_GT(*second, *first);
+  const auto point = (*opened)->point();
+  ASSERT_NE(point, nullptr);
+  EXPECT_GT(point->read(), *second);
 }
 
 TEST(SystemPerfEvents, AnEventThatIsNotThereIsUnavailable) {
@@ -52,7 +55,7 @@ TEST(SystemPerfEvents, WithoutTheRightItSaysWhatGrantsIt) {
   const auto opened =
       perf.open({.type = kSoftware, .config = kCpuClock, .cpu = 0, .name = "cpu-clock"});
   if (opened || opened.error().code != ErrorCode::permission_denied) {
-    GTEST_SKIP() << "this kernel lets anyone count, or nobody";
+    GTEST_SKIP() << "this kernel lets all users count, or no user";
   }
   EXPECT_THAT(opened.error().message, HasSubstr("perf_event_paranoid is 3"));
   EXPECT_THAT(opened.error().hint, HasSubstr("sudo sysctl kernel.perf_event_paranoid=0"));

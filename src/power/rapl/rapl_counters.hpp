@@ -4,11 +4,13 @@
 #include "enprof/base/error.hpp"
 #include "enprof/model/domain.hpp"
 #include "enprof/power/power_monitor.hpp"
+#include "enprof/power/power_source.hpp"
 
 #include "power/counter/counter_input.hpp"
 #include "power/counter/energy_counter.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,27 +20,40 @@ struct RaplCounter {
   Domain domain;  ///< name, kind, socket
   CounterTraits traits;
   std::unique_ptr<CounterInput> input;
-  std::string place;     ///< for messages: the file, or the event and its CPU
-  bool is_there = true;  ///< false while its file has yet to come
+  std::string place;            ///< for messages: the file, or the event and its CPU
+  bool is_there = true;         ///< false while its file has yet to come
+  bool is_unreadable = false;   ///< for now; then there is a fault
+  std::optional<int> die_of{};  ///< the socket, if the zone is of one of its dies
+  bool begins_at_zero = false;  ///< it counts from when it was opened
 };
 
 struct RaplCounters {
   std::vector<RaplCounter> counters;
-  std::string way;  ///< for people: "powercap files", "perf events"
+  std::string way;                 ///< for people: "powercap files", "perf events"
+  std::vector<Incident> faults{};  ///< PowerSource::faults()
 };
 
 /// The files of the powercap tree; or, where they are missing or not all of them may be read, perf
-/// events, where those are allowed. Both show the same registers; the files say at which value they
-/// wrap, and need no IRQ where one runs on the package's first CPU.
+/// events, where those are allowed. Both show the same registers; the files tell at which value
+/// they wrap, and need no IRQ where one runs on the package's first CPU.
 ///
-/// A zone whose file is missing is taken too, if another's is there: it may come. One that holds no
-/// number is left out, with a line in the log.
+/// A zone whose file is missing is used too, if another zone's is there: it may appear. So is a
+/// package that cannot be read, so that the coverage shows that its energy is missing; others
+/// that cannot be read are left out. Of several zones of one name, the first that is not at zero is
+/// used. If a file does not say at which value its counter wraps, or a value below the counter's,
+/// the counter is used without a range: if it goes back, that is a gap. Dies of one socket that
+/// show one counter (find_mirrored) are counted once.
+///
+/// Faults: counter_unreadable, counter_range_unknown, counters_mirrored, socket_missing.
 ///
 /// Errors: not_found; permission_denied, which names every file that may not be read, and the lines
 /// that open them or the events; unavailable, where all counters stand at zero, as those of a
 /// virtual machine do: files when they are opened, perf events, which begin there, for
 /// kRaplFirstStepWithin.
 [[nodiscard]] Result<RaplCounters> open_rapl_counters(const PowerEnvironment& environment);
+
+/// The code of the fault that a counter cannot be read; its message begins with the domain's name.
+inline constexpr const char* kCounterUnreadable = "counter_unreadable";
 
 /// Real counters step once a millisecond, however idle the machine is.
 inline constexpr Nanoseconds kRaplFirstStepWithin = std::chrono::milliseconds{50};

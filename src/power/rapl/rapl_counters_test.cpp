@@ -13,8 +13,13 @@
 namespace enprof {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 /// A perf event, which has counted nothing when it is opened.
 class FakeCount final : public CounterInput {
@@ -187,6 +192,106 @@ TEST_F(RaplCountersTest, AFileThatMayYetComeIsTaken) {
   ASSERT_EQ(opened->counters.size(), 2U);
   EXPECT_TRUE(opened->counters[0].is_there);
   EXPECT_FALSE(opened->counters[1].is_there);
+}
+
+std::vector<std::string> codes(const std::vector<Incident>& faults) {
+  std::vector<std::string> result;
+  for (const Incident& fault : faults) {
+    result.push_back(fault.code);
+  }
+  return result;
+}
+
+// intel/thermal_daemon, issue 41: Linux answers EIO where a socket's CPUs are offline.
+TEST_F(RaplCountersTest, ASocketThatCannotBeReadStaysAndIsAFault) {
+  rapl_.add("intel-rapl:0", "package-0");
+  rapl_.add("intel-rapl:1", "package-1");
+  rapl_.add("intel-rapl:1:0", "dram");
+  for (const char* zone : {"intel-rapl:1", "intel-rapl:1:0"}) {
+    std::filesystem::remove(rapl_.energy_path(zone));
+    std::filesystem::create_directory(rapl_.energy_path(zone));
+  }
+  const auto opened = open_rapl_counters(environment());
+  ASSERT_TRUE(opened);
+  ASSERT_EQ(opened->counters.size(), 2U) << "its memory is left out";
+  EXPECT_EQ(opened->counters[1].domain.name, "package-1");
+  EXPECT_TRUE(opened->counters[1].is_unreadable);
+  EXPECT_THAT(codes(opened->faults), ElementsAre("counter_unreadable", "counter_unreadable"));
+  EXPECT_THAT(opened->faults[0].error.message,
+              AllOf(HasSubstr("package-1 cannot be read"), HasSubstr("Is a directory")));
+  EXPECT_THAT(opened->faults[1].error.message, HasSubstr("dram-1 cannot be read"));
+}
+
+TEST_F(RaplCountersTest, ASocketWithoutACounterIsAFault) {
+  for (const bool is_virtual : {false, true}) {
+    SCOPED_TRACE(is_virtual);
+    procfs_.write("cpuinfo",
+                  testing::FakeProcfs::x86("Intel(R) Xeon(R)", 4, 2, is_virtual, "GenuineIntel"));
+    testing::FakeRapl rapl;
+    rapl.add("intel-rapl:0", "package-1");
+    PowerEnvironment here = environment();
+    here.sysfs_root = rapl.root();
+    const auto half = open_rapl_counters(here);
+    ASSERT_TRUE(half);
+    EXPECT_EQ(half->faults.size(), is_virtual ? 0U : 1U);
+    if (!is_virtual) {
+      EXPECT_EQ(half->faults[0].code, "socket_missing");
+      EXPECT_THAT(half->faults[0].error.message, HasSubstr("2 CPU sockets, and 1 of them has"));
+    }
+    rapl.add("intel-rapl:1", "package-0");
+    const auto whole = open_rapl_counters(here);
+    ASSERT_TRUE(whole);
+    EXPECT_THAT(whole->faults, IsEmpty());
+  }
+}
+
+TEST_F(RaplCountersTest, WhatAFileCannotTellAnEventMay) {
+  rapl_.add("intel-rapl:0", "package-0");
+  rapl_.write("intel-rapl:0", "nonsense");
+  rapl_.add("intel-rapl:1", "package-1");
+  add_events();
+  const auto opened = open_rapl_counters(environment());
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->way, "perf events");
+  EXPECT_THAT(opened->faults, IsEmpty());
+}
+
+TEST_F(RaplCountersTest, ACounterWithoutARangeIsReadAsFarAsItGoes) {
+  rapl_.add("intel-rapl:0", "package-0");
+  rapl_.add("intel-rapl:1", "package-1", 1'000, 0);
+  rapl_.add("intel-rapl:2", "package-2", 5'000'000, 1'000'000);  // beyond its range
+  const auto opened = open_rapl_counters(environment());
+  ASSERT_TRUE(opened);
+  ASSERT_EQ(opened->counters.size(), 3U);
+  EXPECT_EQ(opened->counters[0].traits.range, testing::FakeRapl::kRange);
+  for (const std::size_t index : {1U, 2U}) {
+    EXPECT_EQ(opened->counters[index].traits.range, 0U);
+    EXPECT_EQ(opened->counters[index].traits.reach, kRaplPerfReach);
+  }
+  EXPECT_THAT(codes(opened->faults), ElementsAre("counter_range_unknown", "counter_range_unknown"));
+  EXPECT_THAT(opened->faults[0].error.message, HasSubstr("cannot be read"));
+  EXPECT_THAT(opened->faults[1].error.message,
+              HasSubstr("is 1000000, but the counter shows 5000000"));
+}
+
+// Where each package has a zone for the platform, only one of them counts.
+TEST_F(RaplCountersTest, OfZonesOfOneNameTheOneThatCountsIsTaken) {
+  rapl_.add("intel-rapl:0", "package-0", 0);
+  rapl_.add("intel-rapl-mmio:0", "package-0", 77);
+  rapl_.add("intel-rapl:1", "psys", 0);
+  rapl_.add("intel-rapl:3", "psys", 88);
+  rapl_.add("intel-rapl:2", "package-1");
+  rapl_.write("intel-rapl:2", "nonsense");
+  rapl_.add("intel-rapl-mmio:2", "package-1", 99);
+  const auto opened = open_rapl_counters(environment());
+  ASSERT_TRUE(opened);
+  std::vector<std::pair<std::string, std::uint64_t>> read;
+  for (const RaplCounter& counter : opened->counters) {
+    read.emplace_back(counter.domain.name, counter.input->read().value_or(0));
+  }
+  EXPECT_THAT(read,
+              UnorderedElementsAre(Pair("package-0", 77), Pair("package-1", 99), Pair("psys", 88)));
+  EXPECT_THAT(opened->faults, IsEmpty());
 }
 
 TEST_F(RaplCountersTest, CountersThatStandAtZeroAreNone) {

@@ -67,9 +67,14 @@ std::vector<int> cpu_list(std::string_view text) {
   return cpus;
 }
 
-/// The number that the package of each CPU gets, as find_rapl_zones gives it.
-std::map<int, int> number_packages(const std::filesystem::path& sysfs_root,
-                                   const std::vector<int>& cpus) {
+struct Package {
+  int number = 0;  // as find_rapl_zones gives it
+  std::optional<int> die_of;
+};
+
+/// The package of each CPU.
+std::map<int, Package> number_packages(const std::filesystem::path& sysfs_root,
+                                       const std::vector<int>& cpus) {
   std::map<std::pair<int, int>, int> dies;
   std::map<int, std::pair<int, int>> die_of;
   bool several = false;
@@ -89,14 +94,15 @@ std::map<int, int> number_packages(const std::filesystem::path& sysfs_root,
   for (auto& [die, package] : dies) {
     package = several ? next++ : die.first;
   }
-  std::map<int, int> packages;
+  std::map<int, Package> packages;
   for (const auto& [cpu, die] : die_of) {
-    packages[cpu] = dies[die];
+    packages[cpu] = {.number = dies[die],
+                     .die_of = several ? std::optional{die.first} : std::nullopt};
   }
   return packages;
 }
 
-/// What the files of one event say; empty where they do not say all of it.
+/// What the files of one event hold; empty if one is missing or malformed.
 std::optional<std::pair<std::uint64_t, Joules>> config_and_unit(const std::filesystem::path& events,
                                                                 std::string_view name) {
   const std::string line = first_line_of(events / name);
@@ -141,14 +147,15 @@ Result<std::vector<RaplEvent>> find_rapl_events(const std::filesystem::path& sys
     }
     const bool is_platform = domain == "psys";
     for (const int cpu : cpus) {
-      events.push_back(
-          {.domain = domain_from_name(is_platform ? std::string(domain)
-                                                  : fmt::format("{}-{}", domain, packages.at(cpu))),
-           .event = {.type = *type,
-                     .config = known->first,
-                     .cpu = cpu,
-                     .name = fmt::format("power/{}/", name)},
-           .unit = known->second});
+      events.push_back({.domain = domain_from_name(
+                            is_platform ? std::string(domain)
+                                        : fmt::format("{}-{}", domain, packages.at(cpu).number)),
+                        .event = {.type = *type,
+                                  .config = known->first,
+                                  .cpu = cpu,
+                                  .name = fmt::format("power/{}/", name)},
+                        .unit = known->second,
+                        .die_of = is_platform ? std::nullopt : packages.at(cpu).die_of});
       if (is_platform) {
         break;
       }

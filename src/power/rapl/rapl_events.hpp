@@ -8,6 +8,7 @@
 #include "power/rapl/perf_events.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 namespace enprof {
@@ -16,7 +17,8 @@ namespace enprof {
 struct RaplEvent {
   Domain domain;  ///< name, kind and socket; the same as its zone of the powercap tree has
   PerfEvent event;
-  Joules unit;  ///< what one count is worth
+  Joules unit;                  ///< what one count is worth
+  std::optional<int> die_of{};  ///< the socket, where the CPU's socket has several dies
 };
 
 /// The events below <sysfs_root>/bus/event_source/devices/power: energy-pkg, energy-cores,

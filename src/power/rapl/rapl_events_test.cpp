@@ -63,6 +63,7 @@ TEST_F(RaplEventsTest, EachSocketHasItsOwn) {
   EXPECT_EQ(second.unit, Joules{0x1p-32});
   EXPECT_EQ(second.domain.kind, DomainKind::package);
   EXPECT_EQ(second.domain.socket, 1);
+  EXPECT_EQ(second.die_of, std::nullopt) << "a socket of one die";
 }
 
 TEST_F(RaplEventsTest, HasTheNamesOfTheZones) {
@@ -89,6 +90,9 @@ TEST_F(RaplEventsTest, DiesAreNumberedThrough) {
   cpu(9, 1, 1);
   event("energy-pkg", "0x02");
   EXPECT_THAT(names(), ElementsAre("package-0", "package-1", "package-2", "package-3"));
+  const auto events = find_rapl_events(dir_.path());
+  EXPECT_EQ((*events)[1].die_of, 0);
+  EXPECT_EQ((*events)[2].die_of, 1);
 }
 
 TEST_F(RaplEventsTest, SocketsWithoutTopologyAreCountedThrough) {

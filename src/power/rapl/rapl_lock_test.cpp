@@ -95,7 +95,7 @@ TEST_F(RaplLockTest, ThoseOfReadingsThatMissedItSaySo) {
   ASSERT_GE(windows.size(), 350U);
   const auto missed =
       std::ranges::count_if(windows, [](const auto& window) { return window.stamp_error_ns > 0; });
-  EXPECT_GT(missed, 300);
+  EXPECT_GT(missed, 250);
   for (const EnergyWindow& window : windows) {
     EXPECT_THAT(window.stamp_error_ns, ::testing::AnyOf(0U, kFreeNs));
   }

@@ -18,8 +18,11 @@ constexpr std::size_t kStepsOfFirst = 8;
 constexpr std::size_t kStepsOfOther = 3;
 /// Counters whose steps are no further apart than this part of a period step together.
 constexpr int kTogether = 8;
+/// A counter's period is that of its manual but for the error of its clock; some step each 1 ms.
+constexpr double kStepTolerance = 0.05;
 constexpr Nanoseconds kShortestSleep = std::chrono::microseconds{30};
-/// What meeting a step takes where wake-ups come in time; where they do not, the rest is in vain.
+/// What meeting a step takes where wake-ups come in time. Where they come late, longer polling does
+/// not meet more steps.
 constexpr Nanoseconds kSpinPerReading = std::chrono::microseconds{100};
 /// How much longer than was seen a counter's lag may be.
 constexpr Nanoseconds kLagMargin = std::chrono::microseconds{10};
@@ -44,6 +47,7 @@ Result<std::unique_ptr<RaplSource>> RaplSource::open(const PowerEnvironment& env
 
 RaplSource::RaplSource(RaplCounters opened, const PowerEnvironment& environment)
     : way_(std::move(opened.way)),
+      faults_(std::move(opened.faults)),
       clock_(environment.clock),
       sleeper_(sleeper_of(environment)),
       suspend_(*environment.clock, boot_clock_of(environment)) {
@@ -59,17 +63,31 @@ RaplSource::RaplSource(RaplCounters opened, const PowerEnvironment& environment)
                          .place = std::move(counter.place),
                          .renewed_at = clock_->now(),
                          .missing = !counter.is_there,
+                         .unreadable = counter.is_unreadable,
                          .offset = std::nullopt});
   }
   link_parents(domains_);
   make_groups();
   for (Group& group : groups_) {
     learn(group);
+    open_borders(group);
+  }
+}
+
+void RaplSource::open_borders(Group& group) {
+  std::vector<std::shared_ptr<const CounterPoint>> points;
+  for (const std::size_t index : group.counters) {
+    if (points.size() < BorderReading::kMostCounters) {
+      points.push_back(counters_[index].input->point());
+    }
+  }
+  if (sleeper_ != nullptr && points.front() != nullptr) {
+    group.borders = std::make_shared<BorderReader>(std::move(points), *clock_);
   }
 }
 
 void RaplSource::make_groups() {
-  // The platform's counter steps with one of the packages, if with any.
+  // Where the platform's counter steps together with a package, that is usually the first.
   std::map<int, Group> by_socket;
   for (std::size_t index = 0; index < domains_.size(); ++index) {
     const Domain& domain = domains_[index];
@@ -89,8 +107,10 @@ void RaplSource::learn(Group& group) {
     return;
   }
   const std::size_t first = group.counters.front();
-  group.lock.emplace(StepLock::Settings{.period = kStep, .spin_per_reading = kSpinPerReading},
-                     *clock_, *sleeper_);
+  group.lock.emplace(
+      StepLock::Settings{
+          .period = kStep, .period_tolerance = kStepTolerance, .spin_per_reading = kSpinPerReading},
+      *clock_, *sleeper_);
   if (!group.lock->learn(*counters_[first].input, kStepsOfFirst)) {
     group.lock.reset();
     return;
@@ -99,7 +119,7 @@ void RaplSource::learn(Group& group) {
   for (const std::size_t index : std::span(group.counters).subspan(1)) {
     learn_offset(group, index);
   }
-  group.told = group.lock->counts();
+  group.judged = group.lock->counts();
 }
 
 void RaplSource::learn_offset(Group& group, std::size_t index) {
@@ -160,8 +180,12 @@ Result<void> RaplSource::start() {
     } else {
       learn(group);
     }
+    if (group.borders) {
+      group.placer.discard(*group.borders);
+    }
     read_group(group, poll, none);
   }
+  publish_steps();
   const bool any = std::ranges::any_of(
       counters_, [](const Counter& counter) { return counter.energy.last_step().has_value(); });
   if (!any) {
@@ -172,27 +196,158 @@ Result<void> RaplSource::start() {
 
 Poll RaplSource::poll(std::vector<EnergyWindow>& windows) {
   Poll poll;
-  slept_ = suspend_.slept();
-  if (slept_ > Nanoseconds{0}) {
-    for (Counter& counter : counters_) {
-      counter.energy.slept();
-    }
-    for (Group& group : groups_) {
-      if (group.lock) {
-        group.lock->forget_phase();
-      }
-    }
-  }
+  note_sleep();
   for (Group& group : groups_) {
+    static_cast<void>(take_borders(group, poll, windows));
     read_group(group, poll, windows);
   }
   judge_locks(poll);
   if (is_lost(clock_->now())) {
+    stop();
     poll.outcome = PollOutcome::gone;
     poll.error.hint =
         "Was the driver unloaded? sudo modprobe intel_rapl_msr, then start enprof again.";
+  } else {
+    publish_steps();
   }
   return poll;
+}
+
+void RaplSource::note_sleep() {
+  slept_ = suspend_.slept();
+  if (slept_ == Nanoseconds{0}) {
+    return;
+  }
+  for (Counter& counter : counters_) {
+    counter.energy.slept();
+  }
+  for (Group& group : groups_) {
+    if (group.lock) {
+      group.lock->forget_phase();
+    }
+    if (group.borders) {
+      group.placer.discard(*group.borders);
+    }
+  }
+}
+
+// ---- readings at borders -----------------------------------------------------------------------
+
+std::vector<std::shared_ptr<BorderReader>> RaplSource::border_readers() {
+  std::vector<std::shared_ptr<BorderReader>> readers;
+  for (const Group& group : groups_) {
+    if (group.borders) {
+      readers.push_back(group.borders);
+    }
+  }
+  return readers;
+}
+
+std::size_t RaplSource::collect(Poll& poll, std::vector<EnergyWindow>& windows) {
+  note_sleep();
+  std::size_t fewest = windows.max_size();
+  for (Group& group : groups_) {
+    fewest = std::min(fewest, take_borders(group, poll, windows));
+  }
+  publish_steps();
+  return fewest;
+}
+
+void RaplSource::stop() {
+  for (const Group& group : groups_) {
+    if (group.borders) {
+      group.borders->publish({});
+    }
+  }
+}
+
+std::size_t RaplSource::take_borders(Group& group, Poll& poll, std::vector<EnergyWindow>& windows) {
+  if (!group.borders || !group.lock) {
+    return 0;
+  }
+  const std::uint64_t failed = group.placer.counts().failed;
+  const std::size_t before = windows.size();
+  group.placer.place(*group.borders, *group.lock, group.read_at,
+                     [&](const BorderReading& reading, const BorderPlacer::Step& step) {
+                       add_border(group, reading, step, poll, windows);
+                     });
+  judge_borders(group, poll);
+  if (group.placer.counts().failed > failed) {
+    return 0;  // the source's own reading finds out why
+  }
+  const auto first = static_cast<std::uint16_t>(group.counters.front());
+  return static_cast<std::size_t>(
+      std::count_if(windows.begin() + static_cast<std::ptrdiff_t>(before), windows.end(),
+                    [&](const EnergyWindow& window) { return window.domain == first; }));
+}
+
+void RaplSource::add_border(Group& group, const BorderReading& reading,
+                            const BorderPlacer::Step& step, Poll& poll,
+                            std::vector<EnergyWindow>& windows) {
+  for (std::size_t place = 0; place < group.counters.size(); ++place) {
+    if (place >= BorderReading::kMostCounters || !reading.has(place)) {
+      continue;
+    }
+    const std::size_t index = group.counters[place];
+    Attempt attempt{.value = reading.values[place],
+                    .at = reading.after,
+                    .seen = reading.after,
+                    .at_step = false,
+                    .error = Nanoseconds{0}};
+    if (place == 0) {
+      attempt.at = step.at;
+      attempt.at_step = true;
+      attempt.error = step.error;
+    } else if (counters_[index].offset) {
+      const auto stepped = place_with(counters_[index], group, reading, step);
+      if (!stepped) {
+        continue;  // the next reading has its energy too
+      }
+      attempt.at = *stepped;
+      attempt.at_step = true;
+      attempt.error = both(step.error, domains_[index].stamp_error);
+    }
+    add_reading(index, attempt, poll, windows);
+  }
+}
+
+std::optional<Instant> RaplSource::place_with(const Counter& counter, const Group& group,
+                                              const BorderReading& reading,
+                                              const BorderPlacer::Step& step) const {
+  const Nanoseconds period = group.lock->period();
+  const Nanoseconds margin = BorderReader::margin_of(step.error) + kLagMargin;
+  const Instant own = step.at + *counter.offset;
+  for (const Instant stepped : {own, own - period}) {
+    if (reading.before - stepped >= margin && stepped + period - reading.after >= margin) {
+      return stepped;
+    }
+  }
+  return std::nullopt;
+}
+
+void RaplSource::publish_steps() {
+  const Instant now = clock_->now();
+  for (Group& group : groups_) {
+    if (group.borders && group.lock) {
+      BorderPlacer::publish(*group.borders, *group.lock, now, kAhead, group.lag);
+    }
+  }
+}
+
+void RaplSource::judge_borders(Group& group, Poll& poll) {
+  const auto slow = group.borders->too_slow();
+  if (slow && !group.is_told_slow) {
+    poll.incidents.push_back(
+        {.code = "counter_slow",
+         .error = {.code = ErrorCode::unavailable,
+                   .message = fmt::format(
+                       "{} takes {:.1f} µs to read, too long for the thread that computes: it is "
+                       "read by a thread of its own, less often",
+                       domains_[group.counters.front()].name, to_ms(*slow) * 1e3),
+                   .hint = "Ask for an interval, such as --power-interval-ms 2: more readings cost "
+                           "more."}});
+  }
+  group.is_told_slow = slow.has_value();
 }
 
 void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>& windows) {
@@ -214,7 +369,7 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
     const bool was_missing = counters_[first].missing;
     add_reading(first, read_plainly(counters_[first]), poll, windows);
     if (was_missing && !counters_[first].missing) {
-      learn(group);  // it came late
+      learn(group);  // its file was not there before
     }
   }
   if (step && group.lag > Nanoseconds{0}) {
@@ -229,6 +384,7 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
     }
     add_reading(index, attempt, poll, windows);
   }
+  group.read_at = clock_->now();
 }
 
 Instant RaplSource::wake_for(Instant due) noexcept {
@@ -278,8 +434,13 @@ void RaplSource::add_reading(std::size_t index, const Attempt& attempt, Poll& po
   counter.missing = !attempt.value && attempt.value.error().code == ErrorCode::not_found;
   if (!attempt.value) {
     counter.energy.failed();
-    keep_first_failure(poll, attempt.value.error());
+    Error error = attempt.value.error();
+    error.message = fmt::format("{}: {}", domains_[index].name, error.message);
+    keep_first_failure(poll, std::move(error));
     return;
+  }
+  if (counter.unreadable) {
+    forget_fault(index, poll);
   }
   const std::size_t before = windows.size();
   append_window(
@@ -294,7 +455,17 @@ void RaplSource::add_reading(std::size_t index, const Attempt& attempt, Poll& po
   const Nanoseconds free = uniform_error(kStep);
   if (windows.size() > before && !attempt.at_step && domains_[index].stamp_error < free) {
     windows.back().stamp_error_ns = static_cast<std::uint32_t>(free.count());
+  } else if (windows.size() > before && attempt.error > Nanoseconds{0}) {
+    windows.back().stamp_error_ns = static_cast<std::uint32_t>(attempt.error.count());
   }
+}
+
+void RaplSource::forget_fault(std::size_t index, Poll& poll) {
+  counters_[index].unreadable = false;
+  poll.faults_changed |= std::erase_if(faults_, [&](const Incident& fault) {
+                           return fault.code == kCounterUnreadable &&
+                                  fault.error.message.starts_with(domains_[index].name + " ");
+                         }) > 0;
 }
 
 void RaplSource::judge_locks(Poll& poll) {
@@ -309,9 +480,9 @@ void RaplSource::judge_locks(Poll& poll) {
       continue;
     }
     const StepLock::Counts& counts = group.lock->counts();
-    const std::uint64_t locked = counts.locked - group.told.locked;
-    const std::uint64_t unlocked = counts.unlocked - group.told.unlocked;
-    group.told = counts;
+    const std::uint64_t locked = counts.locked - group.judged.locked;
+    const std::uint64_t unlocked = counts.unlocked - group.judged.unlocked;
+    group.judged = counts;
     const std::size_t first = group.counters.front();
     if (unlocked > locked && locked + unlocked >= kFewReadings &&
         !counters_[first].energy.stalls()) {

@@ -292,7 +292,7 @@ TEST_F(RaplSourceTest, ATreeThatComesBackIsReadOn) {
     clock_.advance(10ms);
     static_cast<void>(poll());
   }
-  rapl_.add(kPackage, "package-0", 7);  // its driver was loaded anew: the counter is another
+  rapl_.add(kPackage, "package-0", 7);  // its driver was reloaded: the counter is another
   clock_.advance(10ms);
   const Poll back = poll();
   ASSERT_EQ(back.incidents.size(), 1U);

@@ -3,6 +3,7 @@
 // most, and time that they do not cover is told.
 #include "power/rapl/rapl_source.hpp"
 #include "support/counter_trace.hpp"
+#include "support/windows.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -177,7 +178,7 @@ TEST_P(RaplTraces, NorDoesTheMonitor) {
     }
   }
   EXPECT_THAT(codes, ElementsAreArray(trace_.expected(is_perf_)));
-  const auto windows = monitor->windows(begin - 1h, end + 1h);
+  const auto windows = testing::joined(monitor->windows(begin - 1h, end + 1h));
   check(monitor->domains(), windows, begin, end, kInterval);
 
   Joules roots;

@@ -96,7 +96,7 @@ Result<std::map<ZoneId, std::filesystem::path>> all_zones(const std::filesystem:
   }
   for (const auto& path : tops) {
     std::error_code
-        ignored;  // a zone that cannot be listed fails again below, with its own message
+        ignored;  // a zone that cannot be listed cannot be read either, which is reported
     list_zones(path, zones, ignored);
   }
   return zones;
@@ -158,7 +158,7 @@ std::map<ZoneId, int> number_packages(const std::map<ZoneId, std::string>& names
   return numbers;
 }
 
-/// The domain that a zone stands for; empty where enprof knows none.
+/// The domain that a zone stands for; empty where its name is not known.
 std::optional<Domain> domain_of(const ZoneId& id, const std::string& name,
                                 const std::map<ZoneId, int>& packages, bool core_is_one_core) {
   if (const auto package = packages.find(id); package != packages.end()) {
@@ -199,19 +199,22 @@ Result<std::vector<RaplZone>> find_rapl_zones(const std::filesystem::path& sysfs
       kLog.debug("{}: the zone '{}' is left out", path.string(), names[id]);
       continue;
     }
-    if (std::ranges::any_of(
-            zones, [&](const RaplZone& zone) { return zone.domain.name == domain->name; })) {
-      continue;  // the same package, counted by memory-mapped registers
+    RaplFiles files{.energy = path / "energy_uj", .range_uj = std::nullopt};
+    if (const auto range = read_number(path / "max_energy_range_uj"); range && *range > 0) {
+      files.range_uj = *range;
     }
-    const auto range = read_number(path / "max_energy_range_uj");
-    if (!range || *range == 0) {
-      kLog.warning("{} is left out: {}", domain->name,
-                   range ? fmt::format("{} holds 0", (path / "max_energy_range_uj").string())
-                         : range.error().message);
+    const auto known = std::ranges::find(zones, domain->name,
+                                         [](const RaplZone& zone) { return zone.domain.name; });
+    if (known != zones.end()) {
+      known->others.push_back(std::move(files));
       continue;
     }
+    const auto package = package_from_name(names[id.is_top() ? id : id.parent()]);
     zones.push_back(
-        {.domain = std::move(*domain), .energy_path = path / "energy_uj", .range_uj = *range});
+        {.domain = std::move(*domain),
+         .files = std::move(files),
+         .others = {},
+         .die_of = package && package->die ? std::optional{package->socket} : std::nullopt});
   }
   if (zones.empty()) {
     return fail(ErrorCode::not_found,

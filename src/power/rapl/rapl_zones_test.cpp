@@ -41,8 +41,8 @@ TEST_F(RaplZonesTest, GoByNameAndNotByNumber) {
   EXPECT_THAT(names(), ElementsAre("psys", "package-1", "dram-1", "package-0", "core-0", "uncore-0",
                                    "dram-0"));
   const auto zones = find_rapl_zones(rapl_.root(), procfs_.root());
-  EXPECT_EQ(zones->back().range_uj, 65'532'610'987U);
-  EXPECT_EQ(zones->back().energy_path, rapl_.energy_path("intel-rapl:2:2"));
+  EXPECT_EQ(zones->back().files.range_uj, 65'532'610'987U);
+  EXPECT_EQ(zones->back().files.energy, rapl_.energy_path("intel-rapl:2:2"));
   EXPECT_EQ((*zones)[1].domain.kind, DomainKind::package);
   EXPECT_EQ((*zones)[1].domain.socket, 1);
 }
@@ -70,7 +70,9 @@ TEST_F(RaplZonesTest, APackageIsCountedOnceWhateverTheWaysToIt) {
   rapl_.add("intel-rapl:0", "package-0");
   EXPECT_THAT(names(), ElementsAre("package-0", "dram-0"));
   const auto zones = find_rapl_zones(rapl_.root(), procfs_.root());
-  EXPECT_EQ((*zones)[0].energy_path, rapl_.energy_path("intel-rapl:0"));
+  EXPECT_EQ((*zones)[0].files.energy, rapl_.energy_path("intel-rapl:0"));
+  ASSERT_EQ((*zones)[0].others.size(), 1U);
+  EXPECT_EQ((*zones)[0].others[0].energy, rapl_.energy_path("intel-rapl-mmio:0"));
 }
 
 TEST_F(RaplZonesTest, EachDieIsAPackage) {
@@ -80,6 +82,9 @@ TEST_F(RaplZonesTest, EachDieIsAPackage) {
   rapl_.add("intel-rapl:2", "package-0-die-1");
   rapl_.add("intel-rapl:3", "package-1-die-0");
   EXPECT_THAT(names(), ElementsAre("package-0", "package-3", "dram-3", "package-1", "package-2"));
+  const auto zones = find_rapl_zones(rapl_.root(), procfs_.root());
+  EXPECT_EQ((*zones)[0].die_of, 0);
+  EXPECT_EQ((*zones)[2].die_of, 1) << "the memory of a die";
 }
 
 TEST_F(RaplZonesTest, TheCoreZoneOfAmdIsOneCoreAndLeftOut) {
@@ -98,11 +103,18 @@ TEST_F(RaplZonesTest, OtherControllersAndUnknownZonesAreLeftOut) {
   EXPECT_THAT(names(), ElementsAre("package-0"));
 }
 
-TEST_F(RaplZonesTest, AZoneWithoutItsRangeIsLeftOut) {
+TEST_F(RaplZonesTest, AZoneThatDoesNotSayItsRangeIsFoundWithoutOne) {
   rapl_.add("intel-rapl:0", "package-0");
   rapl_.add("intel-rapl:1", "package-1", 5, 0);
-  rapl_.add("intel-rapl:2", "psys-1");
-  EXPECT_THAT(names(), ElementsAre("package-0", "psys-1"));
+  rapl_.add("intel-rapl:2", "package-2");
+  std::filesystem::remove(rapl_.energy_path("intel-rapl:2").parent_path() / "max_energy_range_uj");
+  const auto zones = find_rapl_zones(rapl_.root(), procfs_.root());
+  ASSERT_TRUE(zones);
+  ASSERT_EQ(zones->size(), 3U) << "a socket less would pass for all";
+  EXPECT_EQ((*zones)[0].files.range_uj, testing::FakeRapl::kRange);
+  EXPECT_EQ((*zones)[0].die_of, std::nullopt);
+  EXPECT_EQ((*zones)[1].files.range_uj, std::nullopt);
+  EXPECT_EQ((*zones)[2].files.range_uj, std::nullopt);
 }
 
 TEST_F(RaplZonesTest, WhereThereIsNoneItSaysWhereItLookedAndWhatToDo) {

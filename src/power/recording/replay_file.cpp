@@ -1,7 +1,10 @@
 #include "power/recording/replay_file.hpp"
 
+#include "base/json_node.hpp"
+#include "base/json_text.hpp"
 #include "base/named_pipe.hpp"
 #include "base/text_encoding.hpp"
+#include "model/enum_from_json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -11,11 +14,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
-#include <initializer_list>
-#include <limits>
 #include <map>
 #include <optional>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace enprof {
@@ -24,7 +26,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kExample =
-    R"(Each line is a window, as in {"domain":"cpu","begin_ms":0,"end_ms":100,"energy_mj":5000})";
+    R"(Each line is a sensor reading, as in {"domain":"cpu","begin_ms":0,"end_ms":100,"energy_mj":5000})";
 /// A century: where nanoseconds overflow is far.
 constexpr double kLatestMs = 3e12;
 /// A terawatt-hour.
@@ -32,73 +34,19 @@ constexpr double kMostMj = 3.6e18;
 /// What the windows' field holds.
 constexpr double kMostStampErrorMs = 4294.0;
 constexpr std::size_t kMostDomains = 4096;
-constexpr std::size_t kShownOfAValue = 60;
-/// So many bytes tell the encoding; a multiple of every unit.
+/// This many bytes are enough to find the encoding; a multiple of every unit.
 constexpr std::size_t kLookedAt = 4096;
 
 /// What is wrong with a line, without where it is.
 using Complaint = std::unexpected<std::string>;
 
-std::string shown(const Json& value) {
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  if (text.size() > kShownOfAValue) {
-    text.resize(kShownOfAValue);
-    text += "…";
-  }
-  return text;
-}
-
-std::expected<double, std::string> number(const Json& line, const char* key, double most) {
-  const auto found = line.find(key);
-  if (found == line.end()) {
-    return Complaint(fmt::format("\"{}\" is missing", key));
-  }
-  if (!found->is_number()) {
-    return Complaint(fmt::format("\"{}\" is {}, not a number", key, shown(*found)));
-  }
-  const auto value = found->get<double>();
-  if (!(value >= 0.0)) {
-    return Complaint(fmt::format("\"{}\" is {}: it must not be negative", key, shown(*found)));
-  }
-  if (value > most) {
-    return Complaint(
-        fmt::format("\"{}\" is {}: more than {:g} makes no sense", key, shown(*found), most));
-  }
-  return value;
-}
-
-std::expected<std::string, std::string> domain_name(const Json& line) {
-  const auto found = line.find("domain");
-  if (found == line.end()) {
-    return Complaint("\"domain\" is missing");
-  }
-  if (!found->is_string()) {
-    return Complaint(fmt::format("\"domain\" is {}, not a string", shown(*found)));
-  }
-  auto name = found->get<std::string>();
+std::string domain_name(const JsonNode& node) {
+  std::string name = node.text();
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
   if (name.empty() || std::ranges::any_of(name, is_control)) {
-    return Complaint(fmt::format("\"domain\" is {}: it must be a name", shown(*found)));
+    node.is_not("a name");
   }
   return name;
-}
-
-/// Empty where the line does not say. `known` are the names that it may say.
-template <class Enum>
-std::expected<std::optional<Enum>, std::string> named(const Json& line, const char* key,
-                                                      std::initializer_list<Enum> known) {
-  const auto found = line.find(key);
-  if (found == line.end()) {
-    return std::nullopt;
-  }
-  std::string names;
-  for (const Enum value : known) {
-    if (*found == to_string(value)) {
-      return value;
-    }
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", to_string(value));
-  }
-  return Complaint(fmt::format("\"{}\" is {}, none of {}", key, shown(*found), names));
 }
 
 /// Reads line after line.
@@ -112,31 +60,13 @@ class Parser {
       return Complaint(
           fmt::format("column {}: this is not JSON", std::max<std::size_t>(1, error.byte)));
     } catch (const Json::exception& error) {  // a number out of range
-      return Complaint(error.what());
+      return Complaint(std::string{without_exception_name(error.what())});
     }
-    if (!line.is_object()) {
-      return Complaint(fmt::format("{} is not an object", shown(line)));
+    try {
+      return add(JsonNode(line, "the window"));
+    } catch (const JsonError& wrong) {
+      return Complaint(wrong.what());
     }
-    const auto name = domain_name(line);
-    if (!name) {
-      return Complaint(name.error());
-    }
-    const auto begin = number(line, "begin_ms", kLatestMs);
-    const auto end = number(line, "end_ms", kLatestMs);
-    const auto energy = number(line, "energy_mj", kMostMj);
-    const auto stamp_error =
-        line.contains("stamp_error_ms") ? number(line, "stamp_error_ms", kMostStampErrorMs) : 0.0;
-    for (const auto* value : {&begin, &end, &energy, &stamp_error}) {
-      if (!*value) {
-        return Complaint(value->error());
-      }
-    }
-    const auto added =
-        add(*name, {.begin = from_ms(*begin),
-                    .end = from_ms(*end),
-                    .energy = from_mj(*energy),
-                    .stamp_error_ns = static_cast<std::uint32_t>(from_ms(*stamp_error).count())});
-    return added ? say(*name, line) : added;
   }
 
   [[nodiscard]] bool empty() const { return file_.windows.empty(); }
@@ -157,6 +87,22 @@ class Parser {
   }
 
  private:
+  std::expected<void, std::string> add(const JsonNode& line) {
+    const std::string name = domain_name(line.at("domain"));
+    const JsonNode stamp_error = line.at("stamp_error_ms");
+    const double stamp_error_ms =
+        stamp_error.absent() ? 0.0 : stamp_error.number(0.0, kMostStampErrorMs);
+    const JsonNode unseen = line.at("unseen_permille");
+    const auto added =
+        add(name, {.begin = from_ms(line.at("begin_ms").number(0.0, kLatestMs)),
+                   .end = from_ms(line.at("end_ms").number(0.0, kLatestMs)),
+                   .energy = from_mj(line.at("energy_mj").number(0.0, kMostMj)),
+                   .stamp_error_ns = static_cast<std::uint32_t>(from_ms(stamp_error_ms).count()),
+                   .unseen_permille =
+                       unseen.absent() ? std::uint16_t{0} : unseen.whole<std::uint16_t>(0, 1000)});
+    return added ? say(name, line) : added;
+  }
+
   std::expected<void, std::string> add(const std::string& name, ReplayWindow window) {
     if (window.end <= window.begin) {
       return Complaint(fmt::format("the window ends at {} ms, not after its begin at {} ms",
@@ -187,37 +133,46 @@ class Parser {
   }
 
   /// What a line says of its domain beside its name.
-  std::expected<void, std::string> say(const std::string& name, const Json& line) {
-    const auto method = named(line, "method", {Method::measured, Method::estimated});
-    if (!method) {
-      return Complaint(method.error());
-    }
-    const auto scope =
-        named(line, "scope",
-              {DomainScope::by_kind, DomainScope::slice, DomainScope::device, DomainScope::board,
-               DomainScope::module, DomainScope::machine, DomainScope::unclear});
-    if (!scope) {
-      return Complaint(scope.error());
-    }
+  std::expected<void, std::string> say(const std::string& name, const JsonNode& line) {
+    const auto method = line.at("method").optional([](const JsonNode& node) {
+      return enum_from_json(node, {Method::measured, Method::estimated});
+    });
+    const auto scope = line.at("scope").optional(
+        [](const JsonNode& node) { return enum_from_json<DomainScope>(node); });
+    const auto uncertainty = line.at("relative_uncertainty").optional([](const JsonNode& node) {
+      return node.number(0.0, 1.0);
+    });
     const std::size_t index = indices_.at(name);
+    const auto shown = [](const auto& value) {
+      if constexpr (std::is_enum_v<std::remove_cvref_t<decltype(value)>>) {
+        return to_string(value);
+      } else {
+        return value;
+      }
+    };
     const auto take = [&](auto& said, const auto& value,
                           auto& into) -> std::expected<void, std::string> {
       if (value && said && *said != *value) {
-        return Complaint(fmt::format("{} is {} here, and {} in a line before", name,
-                                     to_string(*value), to_string(*said)));
+        return Complaint(fmt::format("{} is {} here, but {} in an earlier line", name,
+                                     shown(*value), shown(*said)));
       }
       if (value) {
-        said = into = *value;
+        const auto known = *value;
+        said = known;
+        into = known;
       }
       return {};
     };
-    const auto taken = take(said_[index].method, *method, file_.domains[index].method);
-    return taken ? take(said_[index].scope, *scope, file_.domains[index].scope) : taken;
+    Domain& domain = file_.domains[index];
+    auto taken = take(said_[index].method, method, domain.method);
+    taken = taken ? take(said_[index].scope, scope, domain.scope) : taken;
+    return taken ? take(said_[index].uncertainty, uncertainty, domain.relative_uncertainty) : taken;
   }
 
   struct Said {
     std::optional<Method> method;
     std::optional<DomainScope> scope;
+    std::optional<double> uncertainty;
   };
 
   ReplayFile file_;
@@ -246,7 +201,8 @@ Result<ReplayFile> parse_replay(std::istream& in, std::string_view name) {
     return fail(ErrorCode::io, fmt::format("{} cannot be read to its end", name));
   }
   if (parser.empty()) {
-    return fail(ErrorCode::malformed, fmt::format("{} holds no windows", name), kExample);
+    return fail(ErrorCode::malformed, fmt::format("{} contains no sensor readings", name),
+                kExample);
   }
   return std::move(parser).finish();
 }
@@ -295,11 +251,17 @@ std::string replay_line(const Domain& domain, const ReplayWindow& window) {
   if (window.stamp_error_ns > 0) {
     line += fmt::format(R"(,"stamp_error_ms":{})", to_ms(Nanoseconds{window.stamp_error_ns}));
   }
+  if (window.unseen_permille > 0) {
+    line += fmt::format(R"(,"unseen_permille":{})", window.unseen_permille);
+  }
   if (domain.method != Method::measured) {
     line += fmt::format(R"(,"method":"{}")", to_string(domain.method));
   }
   if (domain.scope != DomainScope::by_kind) {
     line += fmt::format(R"(,"scope":"{}")", to_string(domain.scope));
+  }
+  if (domain.relative_uncertainty) {
+    line += fmt::format(R"(,"relative_uncertainty":{})", *domain.relative_uncertainty);
   }
   return line + "}\n";
 }

@@ -20,30 +20,33 @@ struct ReplayWindow {
   Nanoseconds end{0};
   Joules energy;
   std::uint16_t domain = 0;
-  std::uint32_t stamp_error_ns = 0;  ///< standard deviation of `end`
+  std::uint32_t stamp_error_ns = 0;   ///< standard deviation of `end`
+  std::uint16_t unseen_permille = 0;  ///< EnergyWindow's
 
   friend bool operator==(const ReplayWindow&, const ReplayWindow&) = default;
 };
 
 struct ReplayFile {
-  std::vector<Domain> domains;        ///< in the order in which the file names them
+  std::vector<Domain> domains;        ///< in the order of the file
   std::vector<ReplayWindow> windows;  ///< by begin
 };
 
-/// Reads lines like
+/// Parses lines like
 ///   {"domain":"cpu","begin_ms":0,"end_ms":100,"energy_mj":5000}
-/// and perhaps, after these, "stamp_error_ms", the window's, and "method" and "scope", the domain's
-/// names of Method and DomainScope: what one line says of a domain holds for it, none may say
-/// otherwise, and where none does it is measured, by_kind.
-/// Blank lines and lines that begin with # are skipped, further keys are ignored; a byte order mark
-/// and CRLF are put up with. Windows of one domain ascend and do not overlap; domains may be mixed.
-/// Error: malformed, with line, column or value; the text is called `name` there.
+/// Optional keys: "stamp_error_ms" and "unseen_permille" for the window; for the domain, "method"
+/// and "scope" (names of Method and DomainScope) and "relative_uncertainty" (0–1). A line with
+/// these sets them for the whole domain; other lines may not contradict it. The defaults are
+/// measured, by_kind and unknown. Blank lines and lines that begin with # are skipped, other keys
+/// are ignored; a byte-order mark and CRLF are accepted. Windows of one domain ascend and do not
+/// overlap; domains may be mixed. Error: malformed, with line, column or value; the message calls
+/// the text `name`.
 [[nodiscard]] Result<ReplayFile> parse_replay(std::istream& in, std::string_view name);
 
-/// The same from a file. Errors: that, and those of the file.
+/// The same from a file. Errors: also those of reading the file.
 [[nodiscard]] Result<ReplayFile> read_replay_file(const std::filesystem::path& path);
 
-/// One line as above, with its line end. Of the domain it tells name, method and scope.
+/// One such line, with its line end. Of the domain it contains name, method, scope
+/// and relative uncertainty.
 [[nodiscard]] std::string replay_line(const Domain& domain, const ReplayWindow& window);
 
 }  // namespace enprof

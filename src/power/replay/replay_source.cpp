@@ -1,5 +1,7 @@
 #include "power/replay/replay_source.hpp"
 
+#include "base/counted.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,8 +25,8 @@ ReplaySource::ReplaySource(std::filesystem::path path, ReplayFile file, const Cl
 }
 
 std::string ReplaySource::description() const {
-  return fmt::format("{} windows over {:g} s from {}", file_.windows.size(), seconds(length_),
-                     path_.string());
+  return fmt::format("{} over {:g} s from {}", counted(file_.windows.size(), "sensor reading"),
+                     seconds(length_), path_.string());
 }
 
 Result<void> ReplaySource::start() {
@@ -38,6 +40,7 @@ Poll ReplaySource::poll(std::vector<EnergyWindow>& windows) {
   for (; next_ < file_.windows.size() && file_.windows[next_].begin <= elapsed; ++next_) {
     const ReplayWindow& window = file_.windows[next_];
     windows.push_back({.domain = window.domain,
+                       .unseen_permille = window.unseen_permille,
                        .stamp_error_ns = window.stamp_error_ns,
                        .begin = started_ + window.begin,
                        .end = started_ + window.end,
@@ -48,7 +51,7 @@ Poll ReplaySource::poll(std::vector<EnergyWindow>& windows) {
         .outcome = PollOutcome::stopped,
         .error = {.code = ErrorCode::unavailable,
                   .message = fmt::format("{} ended after {:g} s", path_.string(), seconds(length_)),
-                  .hint = "What came later has no power. Record a longer one."}};
+                  .hint = "The time after that has no power. Record a longer file."}};
   }
   return {};
 }

@@ -15,9 +15,9 @@
 
 namespace enprof {
 
-/// Plays the windows of a file (replay_file.hpp) from when it is started. A window is handed out as
-/// soon as it has begun: a replay knows its future, so that one which reaches past the end of a run
-/// covers the run to its end. Ends (`stopped`) once its last window has.
+/// Plays the windows of a file (replay_file.hpp) from the instant of start(). It gives out a window
+/// as soon as the window has begun: so a window that extends beyond the end of a run covers the run
+/// to its end. Ends (`stopped`) after its last window.
 class ReplaySource final : public PowerSource {
  public:
   /// Reads the whole file. Errors: those of read_replay_file.
@@ -41,7 +41,7 @@ class ReplaySource final : public PowerSource {
   Nanoseconds length_{0};  // when the last window ends
   const Clock* clock_;
   Instant started_;
-  std::size_t next_ = 0;  // the first window that has not been handed out
+  std::size_t next_ = 0;  // the next window to give out
 };
 
 }  // namespace enprof

@@ -109,7 +109,7 @@ TEST_F(ReplaySourceTest, SaysWhatItPlays) {
   open(line("cpu", 0, 100, 5000) + line("cpu", 100, 1500, 1));
   EXPECT_EQ(source_->name(), "replay");
   EXPECT_EQ(source_->description(),
-            "2 windows over 1.5 s from " + (dir_.path() / "power.jsonl").string());
+            "2 sensor readings over 1.5 s from " + (dir_.path() / "power.jsonl").string());
 }
 
 TEST_F(ReplaySourceTest, AFileThatIsWrongDoesNotOpen) {

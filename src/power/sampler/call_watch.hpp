@@ -1,4 +1,4 @@
-// Whether a thread is in a call that may never return.
+// Notices whether a thread is in a call that may never return.
 #pragma once
 
 #include "enprof/base/units.hpp"
@@ -10,17 +10,17 @@
 
 namespace enprof {
 
-/// One thread makes its calls into a sensor's code through this. Others learn whether one is under
-/// way and since when, and can leave the thread behind there: once its call returns, it is told so,
-/// and must then touch nothing that it does not own.
+/// One thread makes its calls into a sensor's code through this class. Other threads see whether a
+/// call is in progress and since when, and can leave the thread behind in it. When the call
+/// returns, the thread learns this, and must then access only what it owns.
 ///
 /// Threads: make from one; the rest from any.
 class CallWatch {
  public:
   using SteadyTime = std::chrono::steady_clock::time_point;
 
-  /// Calls, and returns what the call returned; empty where the thread was left behind meanwhile.
-  /// The call throws nothing.
+  /// Makes the call and returns its result; empty if the thread was left behind meanwhile. The call
+  /// must not throw.
   template <class Call>
   [[nodiscard]] std::optional<std::invoke_result_t<const Call&>> make(const Call& call) {
     enter();
@@ -32,15 +32,15 @@ class CallWatch {
   }
 
   [[nodiscard]] bool is_under_way() const;
-  /// When to end waiting for an answer that was asked for at `asked`: after `patience`, counted
-  /// from then, or from the beginning of the call under way, where that was earlier. A sensor that
-  /// has kept others waiting before has had its time.
+  /// Until when to wait for an answer that was requested at `asked`: for `patience` from then, or
+  /// from the begin of the current call if that was earlier, since the sensor has already had that
+  /// time.
   [[nodiscard]] SteadyTime deadline(SteadyTime asked, Nanoseconds patience) const;
 
-  /// Leaves the thread behind in its call. False where it is in none: it will answer, or make one.
+  /// Leaves the thread behind in its call. False if it is not in a call: then it can still answer.
   [[nodiscard]] bool leave_thread_behind();
   [[nodiscard]] bool is_thread_left_behind() const;
-  /// The thread has ended, or a new one takes its place.
+  /// Call this when the thread has ended, or before a new one starts.
   void reset();
 
  private:

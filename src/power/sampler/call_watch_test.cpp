@@ -36,9 +36,9 @@ TEST(CallWatch, AThreadCanBeLeftBehindInACallOnly) {
   CallWatch watch;
   EXPECT_FALSE(watch.leave_thread_behind());
   EXPECT_EQ(watch.make([&] { return watch.leave_thread_behind(); }), std::nullopt)
-      << "it learns so when it comes back";
+      << "it learns that when the call returns";
   EXPECT_TRUE(watch.is_thread_left_behind());
-  EXPECT_EQ(watch.make([] { return 7; }), std::nullopt) << "and still does later";
+  EXPECT_EQ(watch.make([] { return 7; }), std::nullopt) << "and also at later calls";
   watch.reset();
   EXPECT_FALSE(watch.is_thread_left_behind());
   EXPECT_EQ(watch.make([] { return 7; }), 7);

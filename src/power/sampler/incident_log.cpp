@@ -17,7 +17,7 @@ void join(IncidentLog::Incidents& first, const IncidentLog::Incidents& next) {
 
 void IncidentLog::add(Instant at, const Error& error, Nanoseconds duration) {
   if (entries_.size() == kCapacity) {
-    // The older half, two by two: an entry's span stays below a fixed share of its age.
+    // Merge the older half in pairs: an entry's span stays below a fixed share of its age.
     std::vector<Incidents> kept;
     kept.reserve(kCapacity);
     const std::size_t half = kCapacity / 2;

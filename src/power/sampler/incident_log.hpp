@@ -1,4 +1,4 @@
-// How often something happened, and when, in bounded memory.
+// Records how often something happened, and when, in limited memory.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -11,24 +11,23 @@
 
 namespace enprof {
 
-/// Counts incidents of one kind so that those since any instant can be told apart from older ones.
-/// The last ones are kept singly; older ones are taken together, ever more of them the older they
-/// are, so that an instant far back is met within a few per cent of its age. Threads: one at a
-/// time.
+/// Counts incidents of one kind, and can return those since a given instant. The latest ones are
+/// stored one by one; older ones are merged, the more the older they are. So for an instant far
+/// back the count is exact to within a few per cent of its age. Threads: one at a time.
 class IncidentLog {
  public:
   struct Incidents {
-    Instant begin;            ///< of the first
-    Instant end;              ///< of the last
-    std::size_t count = 0;    ///< how many
-    Nanoseconds duration{0};  ///< how long they lasted together
-    Error first;              ///< what was wrong the first time
+    Instant begin;            ///< begin of the first
+    Instant end;              ///< end of the last
+    std::size_t count = 0;    ///< number of incidents
+    Nanoseconds duration{0};  ///< sum of their durations
+    Error first;              ///< the error of the first
   };
 
-  /// `at` is when it happened, or ended, where it lasted for some time.
+  /// `at`: when it happened, or when it ended if it lasted for some time.
   void add(Instant at, const Error& error = {}, Nanoseconds duration = Nanoseconds{0});
 
-  /// Those at or after an instant, as one; empty where there are none.
+  /// The incidents at or after an instant, merged; empty if there are none.
   [[nodiscard]] std::optional<Incidents> since(Instant instant) const;
 
   static constexpr std::size_t kCapacity = 64;

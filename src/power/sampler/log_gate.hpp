@@ -1,4 +1,4 @@
-// How often the log hears of the same thing.
+// Limits how often the same thing is logged.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -17,7 +17,7 @@ class LogGate {
     last_ = now;
     return true;
   }
-  /// The next one is told again at once.
+  /// The next call of opens() returns true again.
   void reset() { last_.reset(); }
 
   static constexpr Nanoseconds kPause = std::chrono::minutes{1};

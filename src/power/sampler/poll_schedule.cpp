@@ -27,12 +27,13 @@ void PollSchedule::set_started(Instant now) {
   set_due(now + options_.period);
 }
 
-std::size_t PollSchedule::plan_next_poll(Instant now) {
+std::size_t PollSchedule::plan_next_poll(Instant now, Nanoseconds rest) {
   const std::size_t left_out = left_out_;
-  // However late this one came, the next is in step with the first; what was missed is missed.
+  // The next poll is in step with the first, however late this one was; missed polls stay missed.
   const Nanoseconds period = options_.period;
   const Instant next = due_ + period > now ? due_ + period : now + period;
   left_out_ = pace_ ? pace_->left_out(now, options_.cpu_time(), next, period) : 0;
+  left_out_ = std::max(left_out_, static_cast<std::size_t>((rest - Nanoseconds{1}) / period));
   set_due(next + period * static_cast<Nanoseconds::rep>(left_out_));
   return left_out;
 }

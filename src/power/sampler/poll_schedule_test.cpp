@@ -37,7 +37,7 @@ TEST(PollSchedule, AfterALatePollTheNextIsInStepWithTheFirstWhereItStillCanBe) {
   schedule.plan_next_poll(kStart + 13ms);
   EXPECT_EQ(due(schedule, kStart + 13ms), kStart + 20ms);
   schedule.plan_next_poll(kStart + 47ms);
-  EXPECT_EQ(due(schedule, kStart + 47ms), kStart + 57ms) << "what was missed is not made up for";
+  EXPECT_EQ(due(schedule, kStart + 47ms), kStart + 57ms) << "missed polls are not made later";
 }
 
 TEST(PollSchedule, TheSourceMayAskForALittleLater) {
@@ -47,7 +47,7 @@ TEST(PollSchedule, TheSourceMayAskForALittleLater) {
   EXPECT_EQ(due(schedule, kStart), kStart + 11ms);
   later = 1h;
   schedule.plan_next_poll(kStart + 11ms);
-  EXPECT_EQ(due(schedule, kStart + 11ms), kStart + 30ms) << "at most a period";
+  EXPECT_EQ(due(schedule, kStart + 11ms), kStart + 30ms) << "at most one period later";
   later = -1h;
   schedule.plan_next_poll(kStart + 30ms);
   EXPECT_EQ(due(schedule, kStart + 30ms), kStart + 40ms) << "not before it is due";
@@ -76,7 +76,7 @@ TEST(PollSchedule, WhatIsLostIsTriedAgainEverMoreRarelyUpToAMinute) {
   }
   schedule.set_started(now);
   schedule.set_lost(now);
-  EXPECT_EQ(due(schedule, now), now + 60s) << "it has started, but given nothing";
+  EXPECT_EQ(due(schedule, now), now + 60s) << "it started, but has given nothing";
   schedule.set_working();
   schedule.set_lost(now);
   EXPECT_EQ(due(schedule, now), now + 1s);
@@ -88,6 +88,15 @@ TEST(PollSchedule, WhatHasEndedIsLeftAlone) {
   schedule.set_ended();
   EXPECT_EQ(schedule.next_step(), Step::nothing);
   EXPECT_EQ(schedule.time_to_sleep(kStart + 1h), PollSchedule::kLongestSleep);
+}
+
+TEST(PollSchedule, RestsWhereReadingsAreMadeElsewhere) {
+  PollSchedule schedule({.period = kPeriod});
+  schedule.set_started(kStart);
+  EXPECT_EQ(schedule.plan_next_poll(kStart + 10ms, 100ms), 0U);
+  EXPECT_EQ(due(schedule, kStart + 10ms), kStart + 110ms);
+  EXPECT_EQ(schedule.plan_next_poll(kStart + 110ms), 9U) << "left out on purpose";
+  EXPECT_EQ(due(schedule, kStart + 110ms), kStart + 120ms);
 }
 
 }  // namespace

@@ -14,8 +14,9 @@ namespace {
 
 constexpr Logger kLog{"power"};
 
-/// Domains of all sources, parents linked, names told apart.
-std::vector<Domain> merge(const std::vector<std::unique_ptr<PowerSource>>& sources) {
+/// The domains of all sources, with parents linked. A name that is taken gets the source's name in
+/// front, so that names are unique.
+std::vector<Domain> merge_domains(const std::vector<std::unique_ptr<PowerSource>>& sources) {
   std::vector<Domain> result;
   for (const auto& source : sources) {
     for (Domain domain : source->domains()) {
@@ -39,7 +40,7 @@ std::vector<Domain> merge(const std::vector<std::unique_ptr<PowerSource>>& sourc
 
 PowerSampler::PowerSampler(std::vector<std::unique_ptr<PowerSource>> sources, const Clock& clock,
                            Patience patience)
-    : clock_(clock), patience_(patience), domains_(merge(sources)), book_(domains_) {
+    : clock_(clock), patience_(patience), domains_(merge_domains(sources)), book_(domains_) {
   std::size_t first = 0;
   for (auto& source : sources) {
     const SampleBook::Place place{.first = first, .count = source->domains().size()};
@@ -127,7 +128,7 @@ std::optional<Error> PowerSampler::start_workers(const SourceWorker::Session& se
     }
   }
   if (started == 0 && failure) {
-    end_workers(Nanoseconds{0});  // what has not started by now has had its time
+    end_workers(Nanoseconds{0});  // without waiting again: they had the time to start
     return failure;
   }
   if (failure) {
@@ -186,8 +187,9 @@ void PowerSampler::sync() {
   book_.keep_edge(clock_.now());
 }
 
-Result<void> PowerSampler::record_to(std::unique_ptr<WindowRecorder> recorder) {
-  auto recording = RecordingQueue::open(std::move(recorder), domains_);
+Result<void> PowerSampler::record_to(std::unique_ptr<WindowRecorder> recorder,
+                                     const std::vector<Domain>& domains) {
+  auto recording = RecordingQueue::open(std::move(recorder), domains);
   if (!recording) {
     return std::unexpected(std::move(recording.error()));
   }
@@ -200,6 +202,14 @@ std::vector<SourceRate> PowerSampler::rates() const {
   result.reserve(workers_.size());
   for (const auto& worker : workers_) {
     result.push_back(worker->rate());
+  }
+  return result;
+}
+
+std::vector<std::shared_ptr<BorderReader>> PowerSampler::border_readers() const {
+  std::vector<std::shared_ptr<BorderReader>> result;
+  for (const auto& worker : workers_) {
+    std::ranges::copy(worker->border_readers(), std::back_inserter(result));
   }
   return result;
 }

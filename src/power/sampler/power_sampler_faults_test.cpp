@@ -1,7 +1,8 @@
-// What becomes of the others where a source fails, throws, hangs, vanishes or comes late.
+// What happens to the other sources if one fails, throws, hangs, vanishes or comes late.
 #include "support/fifo.hpp"
 #include "support/power_sampler_fixture.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,6 +17,7 @@ using namespace std::chrono_literals;
 using testing::FakeSensor;
 using ::testing::HasSubstr;
 using testing::PowerSamplerTest;
+using testing::wait_until;
 using Mode = FakeSensor::Mode;
 
 constexpr Nanoseconds kShort = 100ms;
@@ -47,7 +49,7 @@ TEST_F(PowerSamplerTest, ASourceThatIsLostTakesNoOtherWithIt) {
   }
   EXPECT_TRUE(sampler->is_running());
   sampler->stop();
-  EXPECT_EQ(sensors_[0]->polls, 1) << "what is gone is not asked again";
+  EXPECT_EQ(sensors_[0]->polls, 1) << "a lost source is not polled";
   EXPECT_EQ(all(*sampler).size(), 4U - 1U);
   const auto warnings = sampler->warnings();
   ASSERT_EQ(warnings.size(), 1U);
@@ -96,7 +98,7 @@ TEST_F(PowerSamplerTest, WindowsThatAreNoneAreRefusedAndCounted) {
   const auto warnings = sampler->warnings();
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_EQ(warnings[0].code, "invalid_windows");
-  EXPECT_THAT(warnings[0].message, HasSubstr("2 windows"));
+  EXPECT_THAT(warnings[0].message, HasSubstr("windows or readings: 2."));
 }
 
 TEST_F(PowerSamplerTest, OneOfSeveralThatDoesNotStartIsAWarning) {
@@ -124,7 +126,7 @@ TEST_F(PowerSamplerTest, WhereNoneStartsTheErrorIsTheSources) {
   const auto thrown = sampler->start(10ms);
   ASSERT_FALSE(thrown);
   EXPECT_THAT(thrown.error().message, HasSubstr("no luck"));
-  // It can be tried again.
+  // It can be started again.
   sensors_[0]->mode = Mode::steady;
   sensors_[0]->starts = true;
   EXPECT_TRUE(sampler->start(10ms));
@@ -137,7 +139,7 @@ TEST_F(PowerSamplerTest, ASensorThatHangsKeepsNobodyForLong) {
   sensors_[0]->mode = Mode::hanging;
   const auto begin = std::chrono::steady_clock::now();
   sampler->sync();  // gives up after a while
-  sampler->sync();  // knows by then that it need not wait again
+  sampler->sync();  // does not wait again
   EXPECT_TRUE(all(*sampler).empty());
   EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_stalled"});
   EXPECT_THAT(sampler->warnings()[0].message, HasSubstr("stuck"));
@@ -150,9 +152,9 @@ TEST_F(PowerSamplerTest, ASensorThatHangsKeepsNobodyForLong) {
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::unavailable);
   sensors_[0]->release();
-  // Once the thread has come back and ended, all is well again.
+  // When the thread has come back and ended, it works again.
   sensors_[0]->mode = Mode::steady;
-  EXPECT_TRUE(eventually([&] { return sampler->start(10ms).has_value(); }));
+  wait_until("the sampler starts", [&] { return sampler->start(10ms).has_value(); });
   clock_.advance(1ms);
   sampler->stop();
   EXPECT_EQ(all(*sampler).size(), 1U);
@@ -167,18 +169,18 @@ TEST_F(PowerSamplerTest, ARecordingThatHangsKeepsNobodyAndIsToldAtTheEnd) {
   auto sampler = started({.answer = kShort});
   auto recorder = WindowRecorder::open(path);
   ASSERT_TRUE(recorder) << recorder.error().message;
-  ASSERT_TRUE(sampler->record_to(*std::move(recorder)));
-  constexpr std::size_t kReadings = 1000;  // lines of both: twice what a pipe holds
+  ASSERT_TRUE(sampler->record_to(*std::move(recorder), sampler->domains()));
+  constexpr std::size_t kReadings = 1000;  // lines of both: twice a pipe's size
   for (std::size_t reading = 0; reading < kReadings; ++reading) {
     clock_.advance(1ms);
     sampler->sync();
   }
   EXPECT_EQ(all(*sampler).size(), 2 * kReadings);
-  EXPECT_TRUE(codes(*sampler).empty()) << "it may still be read";
+  EXPECT_TRUE(codes(*sampler).empty()) << "the pipe may still be read";
   sampler->stop();
   EXPECT_EQ(codes(*sampler), std::vector<std::string>{"recording_failed"});
   EXPECT_THAT(sampler->warnings()[0].message, HasSubstr(path.string()));
-  // The sensors have nothing to do with it.
+  // The sensors are not affected.
   EXPECT_TRUE(sampler->start(10ms));
   sampler->stop();
   EXPECT_TRUE(codes(*sampler).empty());
@@ -220,35 +222,32 @@ TEST_F(PowerSamplerTest, ASensorThatHangsWhileItStartsIsNamed) {
   EXPECT_EQ(sensor->polls, 0);
 }
 
-// ---- sources that disturb no other -------------------------------------------------------------
+// ---- faults do not affect other sources ---------------------------------------------------------
 
 TEST_F(PowerSamplerTest, ASensorThatHangsDelaysNoOther) {
   add("stuck", {"gpu-0"});
   add("quick", {"package-0"});
   const Instant begin = clock_.now();
   const auto sampler = started({.answer = kShort});
+  clock_.settle();
   sensors_[0]->mode = Mode::hanging;
-  clock_.advance(10ms);
+  clock_.pass_when_awaited(10ms);  // both are due: the first of them does not come back
   sensors_[0]->wait_until_it_hangs();
   for (int step = 1; step <= 3; ++step) {
-    // Perhaps once more: what becomes due while the last poll is not quite over counts as missed.
-    EXPECT_TRUE(eventually([&, before = sensors_[1]->polls.load(), looks = 0]() mutable {
-      if (looks++ % 1'000 == 0) {
-        clock_.advance(10ms);
-      }
-      return sensors_[1]->polls > before;
-    }));
+    clock_.pass_when_awaited(10ms);
+    wait_until("the other is polled", [&] { return sensors_[1]->polls == step; });
   }
-  sampler->sync();  // of the other at least
+  sampler->sync();  // at least of the other source
   const auto windows = all(*sampler);
   EXPECT_EQ(windows.back().end, clock_.now());
   EXPECT_TRUE(std::ranges::all_of(windows, [](const auto& each) { return each.domain == 1; }));
   EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_stalled"});
 
-  // Its driver lets go: what it then says covers the time, and it goes on.
+  // Its driver returns: its reading then covers that time, and it goes on.
   sensors_[0]->mode = Mode::steady;
   sensors_[0]->release();
-  EXPECT_TRUE(eventually([&] { return sensors_[0]->polls > 0; }));
+  clock_.settle();
+  EXPECT_EQ(sensors_[0]->polls, 2) << "and once more because of sync()";
   clock_.advance(10ms);
   sampler->stop();
   EXPECT_FALSE(sampler->is_running());
@@ -270,8 +269,8 @@ TEST_F(PowerSamplerTest, OneOfSeveralThatHangsWhileItStartsComesLater) {
   clock_.advance(3s);
   sensors_[0]->mode = Mode::steady;
   sensors_[0]->release();
-  EXPECT_TRUE(
-      eventually([&] { return codes(*sampler) == std::vector<std::string>{"sensor_restarted"}; }));
+  clock_.settle();
+  EXPECT_EQ(codes(*sampler), std::vector<std::string>{"sensor_restarted"});
   clock_.advance(10ms);
   sampler->stop();
   EXPECT_EQ(std::ranges::count(all(*sampler), 0, &EnergyWindow::domain), 1);
@@ -281,8 +280,9 @@ TEST_F(PowerSamplerTest, WhatIsLeftBehindKeepsNoOtherFromStartingAgain) {
   add("stuck", {"gpu-0"});
   add("quick", {"package-0"});
   const auto sampler = started({.answer = kShort});
+  clock_.settle();
   sensors_[0]->mode = Mode::hanging;
-  clock_.advance(10ms);
+  clock_.pass_when_awaited(10ms);
   sensors_[0]->wait_until_it_hangs();
   sampler->stop();
   ASSERT_TRUE(sampler->start(10ms));
@@ -293,12 +293,12 @@ TEST_F(PowerSamplerTest, WhatIsLeftBehindKeepsNoOtherFromStartingAgain) {
 
   sensors_[0]->mode = Mode::steady;
   sensors_[0]->release();
-  EXPECT_TRUE(eventually([&] {
+  wait_until("both start", [&] {
     EXPECT_TRUE(sampler->start(10ms));
     const bool whole = sampler->warnings().empty();
     sampler->stop();
     return whole;
-  }));
+  });
 }
 
 // ---- sources that come late, or again ----------------------------------------------------------
@@ -315,7 +315,7 @@ TEST_F(PowerSamplerTest, ASourceThatIsLostIsTriedAgainAndTheTimeBetweenIsAGap) {
   sensors_[0]->mode = Mode::steady;
   clock_.advance(990ms);
   sampler->sync();
-  EXPECT_EQ(sensors_[0]->attempts, 1) << "not before a second has passed";
+  EXPECT_EQ(sensors_[0]->attempts, 1) << "not before one second has passed";
   clock_.advance(10ms);
   sampler->sync();
   EXPECT_EQ(sensors_[0]->attempts, 2);
@@ -331,7 +331,7 @@ TEST_F(PowerSamplerTest, ASourceThatIsLostIsTriedAgainAndTheTimeBetweenIsAGap) {
   EXPECT_EQ(warnings[0].code, "sensor_restarted");
   EXPECT_THAT(warnings[0].message, HasSubstr("1 s are a gap"));
   EXPECT_THAT(warnings[0].message, HasSubstr("was unplugged"));
-  EXPECT_TRUE(sampler->warnings(clock_.now()).empty()) << "that is over";
+  EXPECT_TRUE(sampler->warnings(clock_.now()).empty()) << "that loss is over";
   sampler->stop();
 }
 

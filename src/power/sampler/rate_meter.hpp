@@ -1,4 +1,4 @@
-// How often a source is really read.
+// Measures how often a source is really read.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -8,8 +8,8 @@
 
 namespace enprof {
 
-/// Compares the rate of readings with the one asked for. Only readings that the timer made count:
-/// those that somebody asked for between them say nothing about it. Threads: one at a time.
+/// Compares the rate of readings with the requested one. Only scheduled readings count, not the
+/// ones that a caller requests in between. Threads: one at a time.
 class RateMeter {
  public:
   struct Deviation {
@@ -17,16 +17,16 @@ class RateMeter {
     double actual_hz = 0.0;
   };
 
-  /// Begins to count.
+  /// Starts counting.
   void start(Instant now, Nanoseconds period);
-  /// A reading was due and taken, after so many that were left out on purpose. Tells where the rate
-  /// was off by more than kTolerance over the last kSpan (five periods, where those are longer):
-  /// once for each such span. Readings that were left out were not asked for.
+  /// Call this after a scheduled reading, with the number of readings before it that were left out
+  /// on purpose (these were not requested). Returns a deviation if the rate was off by more than
+  /// kTolerance over the last kSpan (five periods if these are longer): once per span.
   [[nodiscard]] std::optional<Deviation> tick(Instant now, std::size_t left_out = 0);
 
   [[nodiscard]] double asked_hz() const;
-  /// Over the last whole span, or since the start, or, where nothing has come for longer than a
-  /// span, over that time. Empty before the first reading was due.
+  /// The rate over the last whole span, or since the start. If there was no reading for longer than
+  /// a span, the rate over that time. Empty before the first reading was due.
   [[nodiscard]] std::optional<double> actual_hz(Instant now) const;
 
   static constexpr Nanoseconds kSpan = std::chrono::seconds{5};
@@ -37,10 +37,10 @@ class RateMeter {
   [[nodiscard]] double rate(Instant now) const;
 
   Nanoseconds period_{1};
-  Instant begin_;               // of the span under way
+  Instant begin_;               // of the current span
   std::size_t count_ = 0;       // readings in it
-  std::size_t left_out_ = 0;    // of those that would have been due in it
-  std::optional<double> last_;  // rate of the span before
+  std::size_t left_out_ = 0;    // readings left out in it
+  std::optional<double> last_;  // rate in the previous span
 };
 
 }  // namespace enprof

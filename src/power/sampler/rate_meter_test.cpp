@@ -9,9 +9,9 @@ using namespace std::chrono_literals;
 
 constexpr Instant kStart{1h};
 
-/// Readings at a steady pace for a time; how often a deviation was told.
-int tell(RateMeter& meter, Instant& now, Nanoseconds step, Nanoseconds duration,
-         std::optional<RateMeter::Deviation>* last = nullptr) {
+/// Simulates readings at a steady rate; returns the number of reported deviations.
+int count_deviations(RateMeter& meter, Instant& now, Nanoseconds step, Nanoseconds duration,
+                     std::optional<RateMeter::Deviation>* last = nullptr) {
   int count = 0;
   for (const Instant end = now + duration; now < end;) {
     now += step;
@@ -30,9 +30,9 @@ TEST(RateMeter, IsSilentWithinAFifth) {
   Instant now = kStart;
   meter.start(now, 10ms);
   EXPECT_FALSE(meter.actual_hz(now));
-  EXPECT_EQ(tell(meter, now, 10ms, 60s), 0);
+  EXPECT_EQ(count_deviations(meter, now, 10ms, 60s), 0);
   EXPECT_NEAR(*meter.actual_hz(now), 100, 1e-9);
-  EXPECT_EQ(tell(meter, now, 12ms, 60s), 0);
+  EXPECT_EQ(count_deviations(meter, now, 12ms, 60s), 0);
   EXPECT_NEAR(*meter.actual_hz(now), 1 / 0.012, 0.1);
   EXPECT_DOUBLE_EQ(meter.asked_hz(), 100);
 }
@@ -42,12 +42,12 @@ TEST(RateMeter, TellsBothRatesOncePerSpan) {
   Instant now = kStart;
   meter.start(now, 10ms);
   std::optional<RateMeter::Deviation> last;
-  EXPECT_EQ(tell(meter, now, 20ms, 20s, &last), 4);
+  EXPECT_EQ(count_deviations(meter, now, 20ms, 20s, &last), 4);
   ASSERT_TRUE(last);
   EXPECT_DOUBLE_EQ(last->asked_hz, 100);
   EXPECT_NEAR(last->actual_hz, 50, 1e-9);
   meter.start(now, 10ms);
-  EXPECT_EQ(tell(meter, now, 5ms, 20s, &last), 4);
+  EXPECT_EQ(count_deviations(meter, now, 5ms, 20s, &last), 4);
   EXPECT_NEAR(last->actual_hz, 200, 1e-9);
 }
 
@@ -63,7 +63,7 @@ TEST(RateMeter, WhatIsLeftOutOnPurposeIsNoDeviation) {
   }
   EXPECT_NEAR(*meter.actual_hz(now), 25, 0.1);
   for (int reading = 0; reading < 100 && !last; ++reading) {
-    now += 80ms;  // it should have been 40 ms
+    now += 80ms;  // instead of 40 ms
     last = meter.tick(now, 3);
   }
   ASSERT_TRUE(last);
@@ -76,22 +76,22 @@ TEST(RateMeter, AShortHiccupIsNone) {
   Instant now = kStart;
   meter.start(now, 10ms);
   now += 500ms;
-  EXPECT_EQ(tell(meter, now, 10ms, 30s), 0);
+  EXPECT_EQ(count_deviations(meter, now, 10ms, 30s), 0);
 }
 
 TEST(RateMeter, ASlowSourceIsJudgedOverFivePeriods) {
   RateMeter meter;
   Instant now = kStart;
   meter.start(now, 10s);
-  EXPECT_EQ(tell(meter, now, 10s, 500s), 0);
-  EXPECT_EQ(tell(meter, now, 15s, 500s), 500 / 15 / 4);
+  EXPECT_EQ(count_deviations(meter, now, 10s, 500s), 0);
+  EXPECT_EQ(count_deviations(meter, now, 15s, 500s), 500 / 15 / 4);
 }
 
 TEST(RateMeter, ASensorThatHangsHasARateToo) {
   RateMeter meter;
   Instant now = kStart;
   meter.start(now, 10ms);
-  tell(meter, now, 10ms, 6s);
+  count_deviations(meter, now, 10ms, 6s);
   EXPECT_NEAR(*meter.actual_hz(now), 100, 0.1);
   now += 99s;
   EXPECT_NEAR(*meter.actual_hz(now), 1, 0.01);

@@ -1,4 +1,4 @@
-// How often a counter may be read, if reading it is to cost no more than a share of a CPU.
+// Limits the CPU time of reading a counter by leaving out readings.
 #pragma once
 
 #include "enprof/base/clock.hpp"
@@ -7,21 +7,22 @@
 
 namespace enprof {
 
-/// Keeps account of the CPU time that readings take, and leaves some out where it would be more
-/// than a share of the time that goes by. On a machine of one's own a reading takes some 20 µs, and
-/// none is left out; in a virtual machine whose CPUs all compute it takes up to 90 µs.
+/// Adds up the CPU time that readings take, and leaves some out if it would exceed a share of the
+/// elapsed time. On a physical machine a reading takes some 20 µs, and no reading is left out; in a
+/// virtual machine whose CPUs all compute it takes up to 90 µs.
 ///
-/// What a costly reading (a search for a counter's step) used too much is saved by those after it:
-/// kMostLeftOut are left out between two, and the rest of the debt is kept.
+/// If one reading costs more (a search for a counter's step), later ones are left out to make up
+/// for it: at most kMostLeftOut between two readings; the rest of the debt remains.
 ///
 /// Threads: one at a time.
 class ReadingPace {
  public:
   explicit ReadingPace(double cpu_share) : cpu_share_(cpu_share) {}
 
-  /// Begins anew. `cpu` is what the thread has used, ever.
+  /// Starts again. `cpu`: CPU time that the thread has used since it began.
   void start(Instant now, Nanoseconds cpu);
-  /// After a reading: how many of the next, each a period apart from `next` on, are to be left out.
+  /// Call after a reading. Returns how many of the next ones (at `next`, one period apart) to leave
+  /// out.
   [[nodiscard]] std::size_t left_out(Instant now, Nanoseconds cpu, Instant next,
                                      Nanoseconds period);
 
@@ -31,7 +32,7 @@ class ReadingPace {
   double cpu_share_;
   Instant at_;
   Nanoseconds cpu_{0};
-  double debt_ns_ = 0.0;  // CPU time beyond the share
+  double debt_ns_ = 0.0;  // CPU time that exceeds the share
 };
 
 }  // namespace enprof

@@ -13,10 +13,10 @@ constexpr Nanoseconds kPeriod = 10ms;
 struct Total {
   int readings = 0;
   Nanoseconds cpu{0};
-  Nanoseconds longest{0};  // between two readings
+  Nanoseconds longest{0};  // time between two readings
 };
 
-/// Reads for so long, each reading at what it costs.
+/// Simulates readings for `duration`; each one costs what `cost` returns.
 template <class Cost>
 Total read_for(Nanoseconds duration, const Cost& cost, ReadingPace& pace) {
   Total total;
@@ -50,7 +50,7 @@ TEST(ReadingPace, OneThatCostMuchIsPaidForByThoseAfterIt) {
   const Total total =
       read_for(100s, [](int reading) { return reading % 50 == 0 ? 2000us : 50us; }, pace);
   EXPECT_NEAR(seconds(total.cpu), 0.2, 0.004);
-  EXPECT_EQ(total.longest, 100ms) << "and never more at once";
+  EXPECT_EQ(total.longest, 100ms) << "and never longer";
 }
 
 TEST(ReadingPace, NothingIsSavedUp) {

@@ -33,7 +33,7 @@ bool ReadingStore::add(const SensorReading& reading) {
 }
 
 void ReadingStore::thin() {
-  // Of each series the index, in what is kept, of a reading that waits for its neighbour.
+  // For each series, the index in the kept readings of the one that waits for its neighbour.
   std::vector<std::optional<std::size_t>> waiting(domain_count_ * kQuantities);
   std::vector<SensorReading> kept;
   kept.reserve(capacity_);

@@ -1,4 +1,4 @@
-// What sensors said beside energy.
+// Keeps the sensors' readings other than energy.
 #pragma once
 
 #include "enprof/model/sensor_reading.hpp"
@@ -8,18 +8,18 @@
 
 namespace enprof {
 
-/// Readings of several domains in the order in which they came, in bounded memory: where it is
-/// full, of each two neighbours of one domain and quantity one goes: the colder, the less
-/// throttled, else the older. So a long run keeps its course, coarser, and its extremes. Threads:
-/// one at a time.
+/// Readings of several domains in the order in which they arrived, in limited memory. When it is
+/// full, one of each two neighbouring readings of a domain and quantity is dropped: the colder or
+/// less throttled one, else the older one. So a long run keeps a coarser course and its extremes.
+/// Threads: one at a time.
 class ReadingStore {
  public:
   explicit ReadingStore(std::size_t domain_count, std::size_t capacity = kCapacity)
       : domain_count_(domain_count), capacity_(capacity) {}
 
-  /// False where it is none: of an unknown domain or quantity, or no finite number.
+  /// False if the reading is invalid: an unknown domain or quantity, or not a finite number.
   [[nodiscard]] bool add(const SensorReading& reading);
-  /// Those at or after `begin` and at or before `end`, by time.
+  /// The readings in [begin, end], by time.
   [[nodiscard]] std::vector<SensorReading> between(Instant begin, Instant end) const;
   void forget_before(Instant instant);
   void clear() { readings_.clear(); }

@@ -26,7 +26,7 @@ struct Batch {
 struct RecordingQueue::State {
   explicit State(std::filesystem::path name) : path(std::move(name)) {}
 
-  /// Under the mutex. Whether it was news: the first failure is the one that counts.
+  /// Call with the mutex locked. True for the first failure, which is the one that is kept.
   bool fail(const Error& error) {
     batches.clear();
     if (failure) {
@@ -39,24 +39,24 @@ struct RecordingQueue::State {
     return {.code = ErrorCode::unavailable,
             .message = fmt::format("Cannot record power to {}: {}", path.string(), why),
             .hint =
-                "The file's disk does not answer, or no program reads the pipe. Name "
-                "another one. The recording ends here."};
+                "The file's disk does not answer, or the pipe is not read. Use another file. "
+                "The recording ends here."};
   }
 
   [[nodiscard]] Error no_memory(const std::exception& thrown) const noexcept {
     try {
       return stuck(thrown.what());
     } catch (const std::exception&) {
-      return {.code = ErrorCode::too_large, .message = "No memory left", .hint = {}};
+      return {.code = ErrorCode::too_large, .message = "Out of memory", .hint = {}};
     }
   }
 
   const std::filesystem::path path;
-  std::mutex mutex;  // of what follows; nobody holds it while he writes
+  std::mutex mutex;  // guards the members below; never held during a write
   std::condition_variable wake;
   std::vector<Batch> batches;
-  std::size_t waiting = 0;  // windows in them, and in those being written
-  Instant last;             // the end of the last window that was handed over
+  std::size_t waiting = 0;  // windows in them and being written
+  Instant last;             // the end of the last window that was added
   bool end_asked = false;
   std::optional<Failure> failure;
 };
@@ -96,7 +96,7 @@ void RecordingQueue::work(State& state, WindowRecorder& recorder,
           written = recorder.write(domains, batch.windows, batch.origin);
         }
       }
-    } catch (const std::exception& error) {  // out of memory, perhaps for these words too
+    } catch (const std::exception& error) {  // out of memory, perhaps for this message too
       written = std::unexpected(state.no_memory(error));
     }
     lock.lock();
@@ -121,7 +121,8 @@ std::optional<Error> RecordingQueue::add(std::span<const EnergyWindow> windows, 
   state.last = windows.back().end;
   state.waiting += windows.size();
   if (state.waiting > kCapacity) {
-    Error error = state.stuck(fmt::format("it takes nothing, and {} windows wait", state.waiting));
+    Error error =
+        state.stuck(fmt::format("it accepts no data, and {} sensor readings wait", state.waiting));
     state.fail(error);
     return error;
   }
@@ -141,7 +142,7 @@ void RecordingQueue::end(Nanoseconds patience) {
     return;
   }
   const Error error = state.stuck(
-      fmt::format("it has not taken the last windows within {:g} s", seconds(patience)));
+      fmt::format("it did not accept the last windows within {:g} s", seconds(patience)));
   bool is_news = false;
   {
     const std::lock_guard lock(state.mutex);

@@ -1,4 +1,4 @@
-// Windows on their way to a recording.
+// A queue of windows that a thread writes to a recording.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -17,37 +17,37 @@
 
 namespace enprof {
 
-/// Writes windows on a thread of its own: a file may hang (a disk of another machine that does not
-/// answer, a pipe that nobody reads), and whoever reads a sensor must not wait for it.
+/// Writes windows on a thread of its own: a file may hang (a network disk that does not answer, a
+/// pipe that is not read), and threads that read sensors must not wait for it.
 ///
 /// Threads: any thread may call add and failure; one calls end.
 class RecordingQueue {
  public:
-  /// What ended the recording before its time.
+  /// Why the recording ended early.
   struct Failure {
-    Instant at;  ///< the end of the last window before it was noticed
+    Instant at;  ///< the end of the last window before the failure was noticed
     Error error;
   };
 
-  /// `domains` are those that the windows index. Error: unavailable, where the system has no thread
-  /// to give.
+  /// `domains`: those that the windows' indices refer to. Error: unavailable if the system cannot
+  /// start a thread.
   [[nodiscard]] static Result<std::unique_ptr<RecordingQueue>> open(
       std::unique_ptr<WindowRecorder> recorder, std::vector<Domain> domains);
   RecordingQueue(const RecordingQueue&) = delete;
   RecordingQueue& operator=(const RecordingQueue&) = delete;
-  ~RecordingQueue();  ///< ends it, with kPatience
+  ~RecordingQueue();  ///< calls end(kPatience)
 
-  /// Hands windows over; see WindowRecorder::write. Never waits for the file, nor for the log:
-  /// where more than kCapacity windows wait for the file, those that it is being given included,
-  /// the recording has failed, which it returns once.
+  /// Adds windows; see WindowRecorder::write. Never waits for the file or the log. If more than
+  /// kCapacity windows wait for the file, including those that are being written, the recording has
+  /// failed: the error is returned once.
   [[nodiscard]] std::optional<Error> add(std::span<const EnergyWindow> windows, Instant origin);
-  /// Waits until all is written and the file closed. Where that takes longer than `patience` the
-  /// recording has failed, and its thread is left behind with the file.
+  /// Waits until everything is written and the file is closed. If that takes longer than
+  /// `patience`, the recording has failed, and its thread is left behind with the file.
   void end(Nanoseconds patience);
   [[nodiscard]] std::optional<Failure> failure() const;
 
   static constexpr Nanoseconds kPatience = std::chrono::seconds{2};
-  /// Minutes of readings, a few megabytes.
+  /// Enough for minutes of readings: a few megabytes.
   static constexpr std::size_t kCapacity = std::size_t{1} << 16U;
 
  private:
@@ -56,7 +56,7 @@ class RecordingQueue {
       : state_(std::move(state)), thread_(std::move(thread)) {}
   static void work(State& state, WindowRecorder& recorder, const std::vector<Domain>& domains);
 
-  std::shared_ptr<State> state_;  // the thread's too, which may be left behind
+  std::shared_ptr<State> state_;  // shared with the thread, which may be left behind
   AbandonableThread thread_;      // closes the file
 };
 

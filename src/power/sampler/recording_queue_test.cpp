@@ -24,7 +24,7 @@ class RecordingQueueTest : public ::testing::Test {
     EXPECT_TRUE(queue) << queue.error().message;
     return *std::move(queue);
   }
-  /// More than a pipe holds, whose size is the system's to choose.
+  /// More than a pipe of any size holds.
   static std::vector<EnergyWindow> windows(std::size_t count = 10'000) {
     std::vector<EnergyWindow> result;
     for (std::size_t index = 0; index < count; ++index) {
@@ -51,7 +51,7 @@ TEST_F(RecordingQueueTest, AllThatWasHandedOverIsInTheFileAtTheEnd) {
   ASSERT_TRUE(file) << file.error().message;
   ASSERT_EQ(file->windows.size(), all.size());
   EXPECT_EQ(file->windows.back().end, all.back().end - kOrigin);
-  // What comes later is not for this recording.
+  // Later windows do not belong to this recording.
   EXPECT_FALSE(queue->add(all, kOrigin));
   queue->end(1h);
   EXPECT_EQ(read_replay_file(path_)->windows.size(), all.size());
@@ -69,7 +69,7 @@ TEST_F(RecordingQueueTest, AFileThatHangsIsLeftBehind) {
   EXPECT_THAT(failure->error.message, HasSubstr(path_.string()));
   EXPECT_THAT(failure->error.message, HasSubstr("within 0.01 s"));
   queue.reset();
-  fifo.read_to_end();  // the thread has what it needs until it has closed the file
+  fifo.read_to_end();  // the thread can access what it needs until it has closed the file
 }
 
 TEST_F(RecordingQueueTest, WhatWaitsForAFileThatHangsIsBounded) {
@@ -77,15 +77,15 @@ TEST_F(RecordingQueueTest, WhatWaitsForAFileThatHangsIsBounded) {
   auto queue = open(path_);
   const auto many = windows();
   std::optional<Error> error;
-  // Whatever of it the thread has taken already: what it writes waits as well.
+  // This includes windows that the thread has taken: what it writes waits too.
   for (std::size_t waiting = 0; !error; waiting += many.size()) {
     ASSERT_LE(waiting, RecordingQueue::kCapacity);
     error = queue->add(many, kOrigin);
   }
-  EXPECT_THAT(error->message, HasSubstr("windows wait"));
-  EXPECT_FALSE(queue->add(many, kOrigin)) << "told once";
+  EXPECT_THAT(error->message, HasSubstr("sensor readings wait"));
+  EXPECT_FALSE(queue->add(many, kOrigin)) << "returned once";
   queue->end(0ns);
-  EXPECT_EQ(queue->failure()->error.message, error->message) << "the first one counts";
+  EXPECT_EQ(queue->failure()->error.message, error->message) << "the first one is kept";
   queue.reset();
   fifo.read_to_end();
 }

@@ -26,6 +26,7 @@ std::size_t SampleBook::add(Place place, std::vector<EnergyWindow>& windows,
   }
   std::size_t refused = 0;
   std::optional<Error> failure;
+  std::vector<Warning> news;
   {
     const std::lock_guard lock(mutex_);
     refused = std::erase_if(
@@ -36,6 +37,10 @@ std::size_t SampleBook::add(Place place, std::vector<EnergyWindow>& windows,
     if (recording_) {
       failure = recording_->add(windows, origin_);
     }
+    news = windows_.take_news();
+  }
+  for (const Warning& warning : news) {
+    kLog.warning("{}. {}", warning.message, warning.hint);
   }
   if (failure) {
     kLog.error("{}", failure->message);
@@ -62,19 +67,19 @@ void SampleBook::forget_before(Instant instant) {
   readings_.forget_before(instant);
 }
 
-std::vector<EnergyWindow> SampleBook::windows(Instant begin, Instant end) const {
-  std::vector<EnergyWindow> result;
-  {
-    const std::lock_guard lock(mutex_);
-    result = windows_.by_domain_between(begin, end);
-  }
-  sort_by_begin(result);
-  return result;
+WindowsByDomain SampleBook::windows(Instant begin, Instant end) const {
+  const std::lock_guard lock(mutex_);
+  return windows_.between(begin, end);
 }
 
 std::vector<SensorReading> SampleBook::readings(Instant begin, Instant end) const {
   const std::lock_guard lock(mutex_);
   return readings_.between(begin, end);
+}
+
+TrustedDomains SampleBook::trusted_domains(Instant begin, Instant end) const {
+  const std::lock_guard lock(mutex_);
+  return windows_.trusted_domains(begin, end);
 }
 
 PowerNow SampleBook::now(Instant instant) const {

@@ -1,4 +1,4 @@
-// What all sources have said: where their threads and those who ask meet.
+// The windows and readings of all sources, shared by the sources' threads and by callers.
 #pragma once
 
 #include "enprof/model/domain.hpp"
@@ -20,35 +20,37 @@
 
 namespace enprof {
 
-/// Threads: any thread may call anything; none is kept waiting for longer than a copy takes, but by
-/// record_to().
+/// Threads: any thread may call any function. A call waits no longer than another one takes to copy
+/// its result; only record_to() may wait longer.
 class SampleBook {
  public:
-  /// `domains` are those of all sources, parents linked; they outlive the book.
+  /// `domains`: the domains of all sources, with parents linked; they must outlive the book.
   explicit SampleBook(const std::vector<Domain>& domains)
       : windows_(domains), readings_(domains.size()) {}
 
-  /// The part of the domains that belongs to one source.
+  /// The range of the domains that belongs to one source.
   struct Place {
     std::size_t first = 0;
     std::size_t count = 0;
   };
-  /// Adds what a source has said, in its own counting of domains, and hands it on to the recording,
-  /// if there is one. Returns how many windows and readings were invalid, and are left out.
+  /// Adds windows and readings of a source, in which domains have the source's own numbers, and
+  /// gives the windows to the recording if there is one. Invalid ones are left out; returns their
+  /// number.
   [[nodiscard]] std::size_t add(Place place, std::vector<EnergyWindow>& windows,
                                 std::vector<SensorReading>& readings);
 
-  /// Begins anew at an instant.
+  /// Removes all windows and readings; times of the peak are relative to `origin` from now on.
   void clear(Instant origin);
   void keep_edge(Instant instant);
   void forget_before(Instant instant);
-  [[nodiscard]] std::vector<EnergyWindow> windows(Instant begin, Instant end) const;
+  [[nodiscard]] WindowsByDomain windows(Instant begin, Instant end) const;
   [[nodiscard]] std::vector<SensorReading> readings(Instant begin, Instant end) const;
+  [[nodiscard]] TrustedDomains trusted_domains(Instant begin, Instant end) const;
   [[nodiscard]] PowerNow now(Instant instant) const;
   [[nodiscard]] std::optional<PeakPower> peak() const;
 
-  /// Hands the windows from now on to a recording; none ends that. Waits for an earlier one's end
-  /// for as long as `patience` allows.
+  /// Gives windows that are added from now on to this recording; null: to no recording. Ends the
+  /// previous recording and waits up to `patience` for its last windows to be written.
   void record_to(std::unique_ptr<RecordingQueue> recording, Nanoseconds patience);
   /// Code: recording_failed.
   [[nodiscard]] std::vector<Warning> warnings(Instant since) const;
@@ -59,7 +61,7 @@ class SampleBook {
   ReadingStore readings_;
   Instant origin_;
   std::unique_ptr<RecordingQueue> recording_;
-  IncidentLog failed_recordings_;  // that have ended
+  IncidentLog failed_recordings_;  // only recordings that have ended
 };
 
 }  // namespace enprof

@@ -62,6 +62,9 @@ std::vector<Warning> SourceHealth::warnings(std::string_view source, Instant sin
                       .message = std::move(message),
                       .hint = std::move(hint)});
   };
+  for (const Incident& fault : faults_) {
+    add(fault.code, fmt::format("{}: {}", source, fault.error.message), fault.error.hint);
+  }
   if (loss_ && loss_->from_start) {
     add("sensor_not_started", fmt::format("{} did not start: {}", source, loss_->error.message),
         loss_->error.hint);
@@ -91,8 +94,8 @@ std::vector<Warning> SourceHealth::warnings(std::string_view source, Instant sin
   }
   if (const auto losses = losses_.since(since)) {
     add("sensor_restarted",
-        fmt::format("{} was away {} and came back; those {:.3g} s are a gap. At first: {}", source,
-                    losses->count == 1 ? "once" : fmt::format("{} times", losses->count),
+        fmt::format("{} was lost {} and came back; those {:.3g} s are a gap. The first error: {}",
+                    source, losses->count == 1 ? "once" : fmt::format("{} times", losses->count),
                     seconds(losses->duration), losses->first.message),
         losses->first.hint);
   }
@@ -100,15 +103,15 @@ std::vector<Warning> SourceHealth::warnings(std::string_view source, Instant sin
     add("sensor_stalled",
         fmt::format("{} did not answer for {:g} s. Its latest readings may be missing", source,
                     seconds(stalls->duration / static_cast<Nanoseconds::rep>(stalls->count))),
-        "Leave it out with --power, if it does so again.");
+        "If this happens again, choose other sources with --power.");
   }
   if (ended_) {
     add("source_ended", fmt::format("{}: {}", source, ended_->message), ended_->hint);
   }
   if (const auto invalid = invalid_.since(since)) {
     add("invalid_windows",
-        fmt::format("{} gave {} windows of no length or of impossible energy; they were left out",
-                    source, invalid->count));
+        fmt::format("{} gave invalid windows or readings: {}. They were left out", source,
+                    invalid->count));
   }
   if (const auto deviations = deviations_.since(since)) {
     add("rate_deviation",

@@ -11,38 +11,41 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace enprof {
 
-/// Keeps the number of troubles of a kind and the first error: a sensor that fails a hundred times
-/// a second is one warning. Threads: one at a time.
+/// Keeps the number of problems of each kind and the first error: a sensor that fails a hundred
+/// times a second is one warning. Threads: one at a time.
 class SourceHealth {
  public:
-  /// What a poll has found.
+  /// Records the result of a poll.
   void record_poll(const Poll& poll, Instant at);
   /// A window or a reading that was invalid.
   void record_invalid_sample(Instant at) { invalid_.add(at); }
   /// The source could not be started, while others could.
   void record_failed_start(const Error& error, Instant at) { record_loss(error, at, true); }
   [[nodiscard]] bool is_lost() const { return loss_.has_value(); }
-  /// Readings that were to be tried again.
+  /// The number of readings that failed (PollOutcome::retry).
   [[nodiscard]] std::size_t failed_readings() const;
   /// It works again, after it was lost or had not started.
   void record_restart(Instant at);
-  /// It has kept everybody waiting for so long.
+  /// The source did not answer for `patience`.
   void record_stall(Nanoseconds patience, Instant at) { stalls_.add(at, {}, patience); }
-  /// It was read at another rate than it should be.
+  /// The source was read at another rate than requested.
   void record_rate(const RateMeter::Deviation& rate, Instant at);
-  /// Its thread did not get the priority that was asked for.
+  /// Its thread did not get the requested priority.
   void record_refused_priority(const Error& error) { no_realtime_ = error; }
+  /// What it cannot measure at present: PowerSource::faults().
+  void record_faults(std::vector<Incident> faults) { faults_ = std::move(faults); }
   /// Its thread has ended by an error of its own.
   void record_failure(const Error& error) { failed_ = error; }
 
-  /// What happened at or after an instant, and what lasted until then or still does. Codes:
+  /// The problems at or after an instant, and earlier ones that lasted until then. Codes:
   /// sensor_not_started, sensor_retried, sensor_gone, sensor_restarted, sensor_stalled,
   /// source_ended, invalid_windows, rate_deviation, realtime_refused, sampler_failed;
-  /// and those of incidents.
+  /// and those of incidents and faults.
   [[nodiscard]] std::vector<Warning> warnings(std::string_view source,
                                               Instant since = Instant::min()) const;
 
@@ -50,7 +53,7 @@ class SourceHealth {
   struct Loss {
     Error error;
     Instant at;
-    bool from_start = false;  // it was never there
+    bool from_start = false;  // it never started
   };
   void record_loss(const Error& error, Instant at, bool from_start);
 
@@ -61,9 +64,10 @@ class SourceHealth {
   };
 
   std::vector<Named> named_;
+  std::vector<Incident> faults_;
   IncidentLog retries_;
-  IncidentLog losses_;        // those that are over, by their end; how long they lasted
-  std::optional<Loss> loss_;  // one that lasts
+  IncidentLog losses_;        // past losses, by their end, with their duration
+  std::optional<Loss> loss_;  // the current loss
   std::optional<Error> ended_;
   IncidentLog invalid_;
   IncidentLog stalls_;

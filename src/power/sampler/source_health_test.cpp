@@ -1,5 +1,7 @@
 #include "power/sampler/source_health.hpp"
 
+#include "support/warning_codes.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,14 +16,6 @@ constexpr Instant kStart{1h};
 Poll poll(PollOutcome outcome, std::string message) {
   return {.outcome = outcome,
           .error = {.code = ErrorCode::io, .message = std::move(message), .hint = "do this"}};
-}
-
-std::vector<std::string> codes(const std::vector<Warning>& warnings) {
-  std::vector<std::string> result;
-  for (const Warning& warning : warnings) {
-    result.push_back(warning.code);
-  }
-  return result;
 }
 
 TEST(SourceHealth, IsGoodWhereNothingHappened) {
@@ -47,6 +41,25 @@ TEST(SourceHealth, ManyFailedReadingsAreOneWarningWithTheirNumber) {
   EXPECT_EQ(warnings[0].hint, "do this");
 }
 
+TEST(SourceHealth, AFaultIsAWarningAsLongAsItLasts) {
+  SourceHealth health;
+  health.record_faults(
+      {{.code = "counter_unreadable",
+        .error = {.code = ErrorCode::io, .message = "package-1", .hint = "look"}},
+       {.code = "counter_unreadable",
+        .error = {.code = ErrorCode::io, .message = "package-2", .hint = "look"}}});
+  for (const Instant since : {Instant::min(), kStart}) {
+    const auto warnings = health.warnings("rapl", since);
+    ASSERT_EQ(warnings.size(), 2U) << "each is told of";
+    EXPECT_EQ(warnings[0].code, "counter_unreadable");
+    EXPECT_EQ(warnings[0].message, "rapl: package-1");
+    EXPECT_EQ(warnings[1].message, "rapl: package-2");
+    EXPECT_EQ(warnings[1].hint, "look");
+  }
+  health.record_faults({});
+  EXPECT_TRUE(health.warnings("rapl").empty());
+}
+
 TEST(SourceHealth, EachKindOfTroubleIsAWarning) {
   SourceHealth health;
   health.record_poll(poll(PollOutcome::gone, "b"), kStart);
@@ -63,7 +76,7 @@ TEST(SourceHealth, EachKindOfTroubleIsAWarning) {
   for (const Warning& warning : warnings) {
     EXPECT_THAT(warning.message, HasSubstr("rapl"));
   }
-  EXPECT_THAT(codes(warnings),
+  EXPECT_THAT(testing::warning_codes(warnings),
               ::testing::UnorderedElementsAre("sensor_gone", "sensor_restarted", "source_ended",
                                               "sensor_stalled", "invalid_windows", "rate_deviation",
                                               "realtime_refused", "sampler_failed"));
@@ -85,9 +98,10 @@ TEST(SourceHealth, WhatWasBeforeIsTellableFromWhatCameSince) {
 TEST(SourceHealth, WhatLastsIsToldHoweverLongAgoItBegan) {
   SourceHealth health;
   health.record_poll(poll(PollOutcome::gone, "unplugged"), kStart);
-  EXPECT_EQ(codes(health.warnings("rapl", kStart + 1h)), std::vector<std::string>{"sensor_gone"});
+  EXPECT_EQ(testing::warning_codes(health.warnings("rapl", kStart + 1h)),
+            std::vector<std::string>{"sensor_gone"});
   health.record_restart(kStart + 2h);
-  EXPECT_EQ(codes(health.warnings("rapl", kStart + 1h)),
+  EXPECT_EQ(testing::warning_codes(health.warnings("rapl", kStart + 1h)),
             std::vector<std::string>{"sensor_restarted"});
   EXPECT_TRUE(health.warnings("rapl", kStart + 3h).empty());
 
@@ -95,10 +109,11 @@ TEST(SourceHealth, WhatLastsIsToldHoweverLongAgoItBegan) {
   late.record_failed_start({.code = ErrorCode::io, .message = "not there yet", .hint = ""}, kStart);
   late.record_failed_start({.code = ErrorCode::io, .message = "still not", .hint = ""},
                            kStart + 1s);
-  EXPECT_EQ(codes(late.warnings("rapl", kStart + 1h)),
+  EXPECT_EQ(testing::warning_codes(late.warnings("rapl", kStart + 1h)),
             std::vector<std::string>{"sensor_not_started"});
   late.record_restart(kStart + 4s);
-  EXPECT_EQ(codes(late.warnings("rapl", kStart)), std::vector<std::string>{"sensor_restarted"});
+  EXPECT_EQ(testing::warning_codes(late.warnings("rapl", kStart)),
+            std::vector<std::string>{"sensor_restarted"});
   EXPECT_THAT(late.warnings("rapl")[0].message, HasSubstr("4 s"));
 }
 
@@ -111,10 +126,11 @@ TEST(SourceHealth, IncidentsAreWarningsByTheirCode) {
   reading.incidents.pop_back();
   health.record_poll(reading, kStart + 1s);
   const auto warnings = health.warnings("rapl");
-  EXPECT_THAT(codes(warnings), ::testing::ElementsAre("counter_reset", "counter_jumped"));
+  EXPECT_THAT(testing::warning_codes(warnings),
+              ::testing::ElementsAre("counter_reset", "counter_jumped"));
   EXPECT_EQ(warnings[0].message, "rapl: 2 times; the first: it went back");
   EXPECT_EQ(warnings[1].message, "rapl: it leapt");
-  EXPECT_THAT(codes(health.warnings("rapl", kStart + 500ms)),
+  EXPECT_THAT(testing::warning_codes(health.warnings("rapl", kStart + 500ms)),
               ::testing::ElementsAre("counter_reset"));
 }
 

@@ -39,20 +39,23 @@ void SourceTroubleLog::log_poll(const Poll& poll, Instant now) {
   }
 }
 
+void SourceTroubleLog::log_fault(const Incident& fault) const {
+  kLog.warning("{}: {}", source_, fault.error.message);
+}
+
 void SourceTroubleLog::log_failed_start(const Error& error) const {
   kLog.debug("{} does not start: {}", source_, error.message);
 }
 
 void SourceTroubleLog::log_return(Instant now) {
   if (opens("return", now)) {
-    kLog.warning("{} is back: it is read again", source_);
+    kLog.warning("{} is back and is read again", source_);
   }
 }
 
 void SourceTroubleLog::log_invalid_samples(std::size_t count, Instant now) {
   if (opens("invalid samples", now)) {
-    kLog.warning("{} gave {} windows or readings that are invalid; they are left out", source_,
-                 count);
+    kLog.warning("{} gave invalid windows or readings: {}. They are left out", source_, count);
   }
 }
 

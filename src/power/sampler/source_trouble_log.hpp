@@ -1,4 +1,4 @@
-// What the log hears of a source that gives trouble.
+// Logs the problems of a source.
 #pragma once
 
 #include "enprof/power/power_source.hpp"
@@ -14,23 +14,25 @@
 
 namespace enprof {
 
-/// Logs the first trouble of each kind at once, and then one a minute (LogGate): a sensor that
-/// fails a hundred times a second leaves a line a minute. Failed readings and losses that are held
-/// back are there at level DEBUG.
+/// Logs the first problem of each kind at once, and then one per minute (LogGate): a sensor that
+/// fails a hundred times a second makes one line per minute. The failed readings and losses in
+/// between are logged at level DEBUG.
 ///
-/// Threads: any. Lines are written outside of the mutex: who reads the log may take their time.
+/// Threads: any. Lines are written without holding the mutex: the log may be slow.
 class SourceTroubleLog {
  public:
   /// `source` is its name: "rapl".
   explicit SourceTroubleLog(std::string source) : source_(std::move(source)) {}
 
-  /// From now on the first of each kind is logged at once again.
+  /// From now on the first problem of each kind is logged at once again.
   void reset();
 
-  /// What a poll has found.
+  /// Logs the problems in the result of a poll.
   void log_poll(const Poll& poll, Instant now);
+  /// What it cannot measure.
+  void log_fault(const Incident& fault) const;
   void log_failed_start(const Error& error) const;
-  /// It is read again after it was lost.
+  /// The source is read again after it was lost.
   void log_return(Instant now);
   void log_invalid_samples(std::size_t count, Instant now);
   void log_rate(const RateMeter::Deviation& rate, Instant now);
@@ -43,7 +45,7 @@ class SourceTroubleLog {
 
   const std::string source_;
   std::mutex mutex_;
-  std::map<std::string, LogGate> gates_;  // by kind: one does not hide another
+  std::map<std::string, LogGate> gates_;  // by kind: one kind does not suppress another
 };
 
 }  // namespace enprof

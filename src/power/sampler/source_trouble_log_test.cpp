@@ -62,7 +62,7 @@ TEST_F(SourceTroubleLogTest, OneKindDoesNotHideAnother) {
   EXPECT_EQ(times("rapl: may not be read"), 1U);
   EXPECT_EQ(times("rapl is lost: unplugged"), 1U);
   EXPECT_EQ(times("rapl is back"), 1U);
-  EXPECT_EQ(times("rapl gave 3 windows or readings that are invalid"), 1U);
+  EXPECT_EQ(times("rapl gave invalid windows or readings: 3"), 1U);
   EXPECT_EQ(times("rapl is read 50 times a second instead of 100"), 1U);
   EXPECT_EQ(times("rapl has not answered for 2 s"), 1U);
 }

@@ -2,11 +2,13 @@
 
 #include "base/log.hpp"
 #include "base/thread_setup.hpp"
+#include "power/counter/border_reader.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -15,17 +17,21 @@ namespace {
 
 constexpr Logger kLog{"power"};
 
-/// How soon one who waits notices that a thread in time trouble has gone into a call.
+/// Of one CPU, at most, for readings at borders where a caller asked for an interval.
+constexpr double kAskedShare = 0.05;
+/// Of the readings that are due, so many must have been made at borders to do without others.
+constexpr int kEnoughOf = 2;  // one of two
+/// How often a waiting caller checks whether a late thread is in a call.
 constexpr std::chrono::milliseconds kGlance{1};
 
-/// Where memory ran out there may be none for the words either; these need none.
+/// If memory ran out, there may be none for the message either; the second one needs none.
 Error read_no_longer(const std::exception& thrown) noexcept {
   try {
     return {.code = ErrorCode::internal,
-            .message = fmt::format("It is read no longer: {}", thrown.what()),
+            .message = fmt::format("It is no longer read: {}", thrown.what()),
             .hint = {}};
   } catch (const std::exception&) {
-    return {.code = ErrorCode::too_large, .message = "No memory left", .hint = {}};
+    return {.code = ErrorCode::too_large, .message = "Out of memory", .hint = {}};
   }
 }
 
@@ -36,25 +42,29 @@ SourceWorker::SourceWorker(std::unique_ptr<PowerSource> source, SampleBook::Plac
     : source_(std::move(source)),
       label_(source_->name()),
       description_(source_->description()),
+      border_readers_(source_->border_readers()),
       place_(place),
       clock_(clock),
       book_(book),
-      trouble_log_(label_) {}
+      trouble_log_(label_),
+      faults_(source_->faults()),
+      wake_(clock) {}
 
-// ---- the others --------------------------------------------------------------------------------
+// ---- other threads ------------------------------------------------------------------------------
 
 Result<void> SourceWorker::begin(const Session& session, std::shared_ptr<void> owner) {
   const std::lock_guard lock(mutex_);
   health_ = {};
+  health_.record_faults(faults_);
   if (calls_.is_thread_left_behind()) {
     const Error error{
         .code = ErrorCode::unavailable,
-        .message = fmt::format("{} cannot be read: it still hangs since its last session", label_),
+        .message = fmt::format("{} cannot be read: it still hangs from the last session", label_),
         .hint = "Make a new PowerMonitor, without that sensor."};
     health_.record_failed_start(error, clock_.now());
     return std::unexpected(error);
   }
-  thread_.wait();  // one that has ended by itself: idle is the last thing that it says
+  thread_.wait();  // if it ended by itself: setting `idle` is the last thing that it does
   session_ = session;
   period_ = std::min(std::max(session.interval, source_->shortest_interval()),
                      source_->longest_interval());
@@ -62,15 +72,25 @@ Result<void> SourceWorker::begin(const Session& session, std::shared_ptr<void> o
       PollSchedule::Options{.period = period_,
                             .cpu_share = source_->counts_on() ? session.cpu_share : std::nullopt,
                             .wake_for = [this](Instant due) { return source_->wake_for(due); }});
+  for (const auto& reader : border_readers_) {
+    reader->set_pace(session.cpu_share
+                         ? BorderReader::Pace{}
+                         : BorderReader::Pace{.interval = period_, .cpu_share = kAskedShare});
+  }
   end_asked_ = false;
   start_error_.reset();
   meter_.start(clock_.now(), period_);
   trouble_log_.reset();
+  for (const Incident& fault : faults_) {
+    trouble_log_.log_fault(fault);
+  }
   state_ = State::starting;
+  wake_.begin_thread();
   auto started = AbandonableThread::start("The thread that reads " + label_,
                                           [this, keep = std::move(owner)] { work(); });
   if (!started) {
     state_ = State::idle;
+    wake_.end_thread();
     return std::unexpected(std::move(started.error()));
   }
   thread_ = *std::move(started);
@@ -93,18 +113,19 @@ std::optional<Error> SourceWorker::wait_for_start(SteadyTime deadline, Nanosecon
 void SourceWorker::ask_to_end() {
   const std::lock_guard lock(mutex_);
   end_asked_ = true;
-  wake_.notify_one();
+  wake_.notify();
 }
 
 void SourceWorker::end(SteadyTime asked, Nanoseconds patience) {
   std::unique_lock lock(mutex_);
   const auto is_over = [this] { return state_ == State::idle || calls_.is_thread_left_behind(); };
   answer_.wait_until(lock, calls_.deadline(asked, patience), is_over);
-  // Only a thread in a call is left behind: every other one is about to end, or to make a call.
+  // Only a thread in a call is left behind: any other thread will soon end or make a call.
   while (!is_over()) {
     if (calls_.leave_thread_behind()) {
       health_.record_stall(patience, clock_.now());
       thread_.abandon();
+      wake_.end_thread();
     } else {
       answer_.wait_for(lock, kGlance, is_over);
     }
@@ -115,7 +136,7 @@ void SourceWorker::end(SteadyTime asked, Nanoseconds patience) {
 
 std::uint64_t SourceWorker::ask_for_reading() {
   const std::lock_guard lock(mutex_);
-  wake_.notify_one();
+  wake_.notify();
   return ++readings_asked_;
 }
 
@@ -172,7 +193,7 @@ void SourceWorker::work() {
   } catch (const std::exception& error) {  // out of memory
     failure = read_no_longer(error);
   }
-  say_that_it_has_ended(std::move(failure));
+  set_ended(std::move(failure));
 }
 
 void SourceWorker::raise_priority() {
@@ -186,17 +207,18 @@ void SourceWorker::raise_priority() {
   }
 }
 
-void SourceWorker::say_that_it_has_ended(std::optional<Error> failure) {
+void SourceWorker::set_ended(std::optional<Error> failure) {
   const std::lock_guard lock(mutex_);
   if (failure) {
     try {
       health_.record_failure(*failure);
-    } catch (const std::exception& error) {  // no memory for that either
-      kLog.error("{} is read no longer: {}", label_, error.what());
+    } catch (const std::exception& error) {  // out of memory again
+      kLog.error("{} is no longer read: {}", label_, error.what());
     }
     start_error_ = std::move(failure);
   }
   calls_.reset();
+  wake_.end_thread();
   state_ = State::idle;
   answer_.notify_all();
 }
@@ -213,26 +235,27 @@ bool SourceWorker::read_until_asked_to_end() {
     last = end_asked_;
     const bool is_asked = last || asked != readings_done_;
     lock.unlock();
-    if (!do_what_is_due(is_asked, last)) {
+    if (!run_next_step(is_asked, last)) {
       return false;
     }
-    const Nanoseconds sleep = schedule_->time_to_sleep(clock_.now());
+    const Instant now = clock_.now();
+    const Instant wake_at = now + schedule_->time_to_sleep(now);
     lock.lock();
     readings_done_ = asked;
     answer_.notify_all();
     if (!last) {
-      wake_.wait_for(lock, sleep,
-                     [this] { return end_asked_ || readings_asked_ != readings_done_; });
+      wake_.wait_until(lock, wake_at,
+                       [this] { return end_asked_ || readings_asked_ != readings_done_; });
     }
   }
   return true;
 }
 
-bool SourceWorker::do_what_is_due(bool is_asked, bool is_last) {
+bool SourceWorker::run_next_step(bool is_asked, bool is_last) {
   const bool is_due = schedule_->is_due(clock_.now());
   switch (schedule_->next_step()) {
     case PollSchedule::Step::poll:
-      return (!is_asked && !is_due) || poll_source(is_due);
+      return (!is_asked && !is_due) || poll_source(is_due, is_asked);
     case PollSchedule::Step::start:
       return is_last || !is_due || start_source();
     case PollSchedule::Step::nothing:
@@ -242,8 +265,10 @@ bool SourceWorker::do_what_is_due(bool is_asked, bool is_last) {
 }
 
 bool SourceWorker::start_source() {
+  std::vector<Incident> faults;
   const auto started = call_source([&]() -> Poll {
     const auto result = source_->start();
+    faults = source_->faults();
     return result ? Poll{} : Poll{.outcome = PollOutcome::gone, .error = result.error()};
   });
   if (!started) {
@@ -260,6 +285,8 @@ bool SourceWorker::start_source() {
     }
     return true;
   }
+  take_faults(std::move(faults));
+  read_at_ = now;
   schedule_->set_started(now);
   bool is_back = false;
   {
@@ -274,21 +301,44 @@ bool SourceWorker::start_source() {
   return true;
 }
 
-bool SourceWorker::poll_source(bool is_due) {
+bool SourceWorker::collect(Poll& poll) {
+  const Instant now = clock_.now();
+  const auto count = static_cast<Nanoseconds::rep>(source_->collect(poll, windows_));
+  return kEnoughOf * count * schedule_->period() >= now - read_at_;
+}
+
+bool SourceWorker::poll_source(bool is_due, bool is_asked) {
   windows_.clear();
   readings_.clear();
+  std::vector<Incident> faults;
+  bool is_collected = false;
   const auto poll = call_source([&] {
-    Poll result = source_->poll(windows_);
-    source_->take_readings(readings_);
+    Poll result;
+    is_collected = !border_readers_.empty() && !is_asked && collect(result);
+    if (is_collected) {
+      return result;
+    }
+    std::vector<Incident> incidents = std::move(result.incidents);
+    result = source_->poll(windows_);
+    result.incidents.insert(result.incidents.begin(), std::move_iterator(incidents.begin()),
+                            std::move_iterator(incidents.end()));
+    source_->append_readings(readings_);
+    if (result.faults_changed) {
+      faults = source_->faults();
+    }
     return result;
   });
   if (!poll) {
     return false;
   }
+  if (poll->faults_changed) {
+    take_faults(std::move(faults));
+  }
   const Instant now = clock_.now();
+  read_at_ = now;
   std::optional<std::size_t> left_out;
   if (is_due) {
-    left_out = schedule_->plan_next_poll(now);
+    left_out = schedule_->plan_next_poll(now, is_collected ? kCollect : Nanoseconds{0});
   }
   handle_poll(*poll, now, left_out);
   return true;
@@ -327,6 +377,20 @@ void SourceWorker::handle_poll(const Poll& poll, Instant now, std::optional<std:
   }
 }
 
+void SourceWorker::take_faults(std::vector<Incident> faults) {
+  for (const Incident& fault : faults) {
+    const bool is_known = std::ranges::any_of(faults_, [&](const Incident& known) {
+      return known.code == fault.code && known.error.message == fault.error.message;
+    });
+    if (!is_known) {
+      trouble_log_.log_fault(fault);
+    }
+  }
+  faults_ = std::move(faults);
+  const std::lock_guard lock(mutex_);
+  health_.record_faults(faults_);
+}
+
 template <class Call>
 std::optional<Poll> SourceWorker::call_source(const Call& call) {
   std::string what;
@@ -341,10 +405,11 @@ std::optional<Poll> SourceWorker::call_source(const Call& call) {
     return {};
   });
   if (result && !what.empty()) {
-    *result = {.outcome = PollOutcome::gone,
-               .error = {.code = ErrorCode::internal,
-                         .message = fmt::format("its code failed: {}", what),
-                         .hint = "This is a bug in it. Leave it out with --power."}};
+    *result = {
+        .outcome = PollOutcome::gone,
+        .error = {.code = ErrorCode::internal,
+                  .message = fmt::format("its code threw an exception: {}", what),
+                  .hint = "This is a bug in that source. Choose other sources with --power."}};
   }
   return result;
 }

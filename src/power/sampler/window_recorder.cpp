@@ -28,7 +28,7 @@ Result<std::unique_ptr<WindowRecorder>> WindowRecorder::open(const std::filesyst
   errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   if (!out) {
-    return cannot_write(path, "Name a file in a directory that exists and that you may write to.");
+    return cannot_write(path, "Use a file in an existing directory that you may write to.");
   }
   return std::unique_ptr<WindowRecorder>(new WindowRecorder(path, std::move(out)));
 }
@@ -50,16 +50,17 @@ Result<void> WindowRecorder::write(const std::vector<Domain>& domains,
                  .domain = window.domain,
                  .stamp_error_ns = window.stamp_error_ns > 0
                                        ? window.stamp_error_ns
-                                       : static_cast<std::uint32_t>(domain.stamp_error.count())});
+                                       : static_cast<std::uint32_t>(domain.stamp_error.count()),
+                 .unseen_permille = window.unseen_permille});
   }
   if (text.empty()) {
     return {};
   }
-  // Flushed each time: a full disk shows at once, and a crash leaves whole lines.
+  // Flush each time: a full disk is noticed at once, and a crash leaves complete lines.
   errno = 0;
   if (!out_.write(text.data(), static_cast<std::streamsize>(text.size())).flush()) {
     const auto failed = cannot_write(
-        path_, (errno == EFBIG ? file_limit_hint() : "Make room, or name another file") +
+        path_, (errno == EFBIG ? file_limit_hint() : "Make room, or use another file") +
                    ". The recording ends here.");
     drop_half_line();
     return failed;

@@ -17,12 +17,12 @@ namespace enprof {
 /// Threads: one at a time.
 class WindowRecorder {
  public:
-  /// Empties the file, or makes it. Errors: those of the file.
+  /// Empties the file, or creates it. Errors: those of the file.
   [[nodiscard]] static Result<std::unique_ptr<WindowRecorder>> open(
       const std::filesystem::path& path);
 
-  /// Writes windows with times from `origin`. What a window has before it is cut off, its energy in
-  /// proportion: a recording begins at zero. Error: io, after which nothing more is to be written.
+  /// Writes windows with times from `origin`. The part of a window before `origin` is cut off, with
+  /// its share of the energy: a recording begins at zero. Error: io; do not write again after that.
   [[nodiscard]] Result<void> write(const std::vector<Domain>& domains,
                                    std::span<const EnergyWindow> windows, Instant origin);
 
@@ -35,7 +35,7 @@ class WindowRecorder {
 
   std::filesystem::path path_;
   std::ofstream out_;
-  std::uintmax_t whole_bytes_ = 0;  // of windows that are written whole
+  std::uintmax_t whole_bytes_ = 0;  // length of the complete lines
 };
 
 }  // namespace enprof

@@ -3,20 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <utility>
 
 namespace enprof {
 namespace {
 
-constexpr std::size_t kSmallestCapacity = 256;  // four windows for each edge that may be kept
+constexpr std::size_t kSmallestCapacity = 256;  // four windows for each of kEdges edges
 
 }  // namespace
 
-void sort_by_begin(std::vector<EnergyWindow>& windows) {
-  std::ranges::stable_sort(windows, {}, &EnergyWindow::begin);
-}
-
 WindowStore::WindowStore(const std::vector<Domain>& domains, std::size_t capacity)
-    : capacity_(std::max(kSmallestCapacity, capacity / std::max<std::size_t>(1, domains.size()))),
+    : domains_(domains),
+      trusted_{.domains = domains, .warnings = {}},
+      capacity_(std::max(kSmallestCapacity, capacity / std::max<std::size_t>(1, domains.size()))),
       series_(domains.size()) {
   recent_.reserve(domains.size());
   for (const Domain& domain : domains) {
@@ -35,22 +34,29 @@ bool WindowStore::add(const EnergyWindow& window) {
   if (series.windows.size() >= capacity_) {
     compact(series);
   }
-  // Nearly always at the end: each source goes forward.
+  // Nearly always the end, because the windows of a source come in the order of time.
   auto place = series.windows.end();
   while (place != series.windows.begin() && std::prev(place)->begin > window.begin) {
     --place;
   }
   series.windows.insert(place, window);
   series.longest = std::max(series.longest, window.duration());
+  bool is_back = false;
+  if (window.energy > Joules{0}) {
+    is_back = !series.counted_at || *series.counted_at + kReviewed < window.end;
+    series.counted_at = std::max(series.counted_at.value_or(window.end), window.end);
+  }
 
   Recent& recent = recent_[window.domain];
   recent.add(window);
+  review(window.end, is_back);
   if (recent.is_root) {
     energy_ += window.energy;
     update_peak(window.end);
   }
   if (peak_ && window.begin < peak_end_ && window.end >= peak_end_) {
-    // It is in when the peak has been noted: the domains of a source come one by one.
+    // The domains of a source come one after the other, so this one's power was not known yet when
+    // the peak was set.
     peak_->by_domain[window.domain] = recent.power(window.end);
   }
   return true;
@@ -63,34 +69,32 @@ void WindowStore::keep_edge(Instant instant) {
   }
 }
 
-// ---- what there is -----------------------------------------------------------------------------
+// ---- windows -----------------------------------------------------------------------------------
 
-std::vector<EnergyWindow> WindowStore::by_domain_between(Instant begin, Instant end) const {
-  std::vector<EnergyWindow> result;
-  for (const Series& series : series_) {
-    const auto first =
-        std::ranges::lower_bound(series.windows, begin - series.longest, {}, &EnergyWindow::begin);
-    const auto last = std::ranges::lower_bound(series.windows, end, {}, &EnergyWindow::begin);
-    if (first < last) {
-      std::copy_if(first, last, std::back_inserter(result),
-                   [&](const EnergyWindow& window) { return window.end > begin; });
-    }
+std::span<const EnergyWindow> WindowStore::Series::around(Instant begin, Instant end) const {
+  const auto first = std::ranges::lower_bound(windows, begin - longest, {}, &EnergyWindow::begin);
+  const auto last = std::ranges::lower_bound(windows, end, {}, &EnergyWindow::begin);
+  return first < last ? std::span(first, last) : std::span<const EnergyWindow>{};
+}
+
+WindowsByDomain WindowStore::between(Instant begin, Instant end) const {
+  WindowsByDomain result(series_.size());
+  for (std::size_t domain = 0; domain < series_.size(); ++domain) {
+    const std::span<const EnergyWindow> around = series_[domain].around(begin, end);
+    result[domain].reserve(around.size());
+    std::ranges::copy_if(around, std::back_inserter(result[domain]),
+                         [&](const EnergyWindow& window) { return window.end > begin; });
   }
   return result;
 }
 
-std::vector<EnergyWindow> WindowStore::between(Instant begin, Instant end) const {
-  auto result = by_domain_between(begin, end);
-  sort_by_begin(result);
-  return result;
-}
-
 void WindowStore::forget_before(Instant instant) {
+  kept_since_ = std::max(kept_since_, instant);
   for (Series& series : series_) {
     std::erase_if(series.windows, [&](const EnergyWindow& window) { return window.end < instant; });
     series.cursor = 0;
     if (series.windows.size() < capacity_ / 2) {
-      series.limit = Nanoseconds{0};  // what comes is joined as finely as it can be
+      series.limit = Nanoseconds{0};  // there is room again: start with the shortest limit
     }
   }
   std::erase_if(edges_, [&](Instant edge) { return edge < instant; });
@@ -100,10 +104,15 @@ void WindowStore::clear(Instant origin) {
   series_.assign(series_.size(), Series{});
   edges_.clear();
   origin_ = origin;
+  kept_since_ = origin;
+  reviewed_at_ = origin;
+  trusted_ = {.domains = domains_, .warnings = {}};
+  news_.clear();
   energy_ = Joules{0};
   peak_.reset();
-  for (Recent& recent : recent_) {
-    recent.windows.clear();
+  for (std::size_t index = 0; index < recent_.size(); ++index) {
+    recent_[index].windows.clear();
+    recent_[index].is_root = domains_[index].is_root();
   }
 }
 
@@ -113,6 +122,60 @@ std::size_t WindowStore::size() const {
     result += series.windows.size();
   }
   return result;
+}
+
+// ---- trust -------------------------------------------------------------------------------------
+
+TrustedDomains WindowStore::trusted_domains(Instant begin, Instant end) const {
+  const Instant since = std::max(kept_since_, std::min(begin, end - kTrustLookBack));
+  std::vector<DomainRecord> records;
+  records.reserve(series_.size());
+  for (const Series& series : series_) {
+    records.push_back(
+        {.windows = series.around(since, end), .has_counted = series.counted_at.has_value()});
+  }
+  return trust_domains(domains_, records,
+                       {.since = since, .begin = std::max(begin, since), .end = end});
+}
+
+std::vector<Warning> WindowStore::take_news() { return std::exchange(news_, {}); }
+
+void WindowStore::review(Instant instant, bool is_due) {
+  if ((!is_due && instant - reviewed_at_ < kReview) || instant - origin_ < kReviewed) {
+    return;
+  }
+  reviewed_at_ = instant;
+  TrustedDomains trusted = trusted_domains(instant - kReviewed, instant);
+  for (const Warning& warning : trusted.warnings) {
+    if (std::ranges::find(trusted_.warnings, warning.code, &Warning::code) ==
+        trusted_.warnings.end()) {
+      news_.push_back(warning);
+    }
+  }
+  for (std::size_t index = 0; index < recent_.size(); ++index) {
+    const bool is_root = trusted.domains[index].is_root();
+    if (is_root && !recent_[index].is_root) {
+      energy_ += energy_of_heir(index);
+    }
+    recent_[index].is_root = is_root;
+  }
+  trusted_ = std::move(trusted);
+}
+
+Joules WindowStore::energy_of_heir(std::size_t heir) const {
+  std::size_t root = heir;
+  while (trusted_.domains[root].parent) {
+    root = *trusted_.domains[root].parent;
+  }
+  const Instant since = series_[root].counted_at.value_or(origin_);
+  Joules energy;
+  for (const EnergyWindow& window : series_[heir].windows) {
+    // The last one is about to be added: it has been the reason to ask.
+    if (window.begin >= since && window.end < reviewed_at_) {
+      energy += window.energy;
+    }
+  }
+  return energy;
 }
 
 // ---- power -------------------------------------------------------------------------------------
@@ -137,7 +200,7 @@ std::optional<Watts> WindowStore::Recent::power(Instant instant) const {
   return energy / covered;
 }
 
-std::optional<Watts> WindowStore::total(Instant instant) const {
+std::optional<Watts> WindowStore::power_of_roots(Instant instant) const {
   std::optional<Watts> result;
   for (const Recent& recent : recent_) {
     if (!recent.is_root) {
@@ -153,7 +216,7 @@ std::optional<Watts> WindowStore::total(Instant instant) const {
 }
 
 PowerNow WindowStore::now(Instant instant) const {
-  PowerNow result{.total = total(instant), .energy_since_start = energy_};
+  PowerNow result{.total = power_of_roots(instant), .energy_since_start = energy_};
   result.by_domain.reserve(recent_.size());
   for (const Recent& recent : recent_) {
     result.by_domain.push_back(recent.power(instant));
@@ -172,11 +235,11 @@ void WindowStore::update_peak(Instant instant) {
     }
     const Nanoseconds span = recent.windows.back().end - recent.windows.front().begin;
     if (span < kPowerSpan) {
-      return;  // a short window of a stepping counter says more about its steps
+      return;  // in a short window of a counter that steps, power depends on the steps
     }
     length = std::max(length, span);
   }
-  const auto power = total(instant);
+  const auto power = power_of_roots(instant);
   if (!power || (peak_ && *power <= peak_->power)) {
     return;
   }
@@ -200,17 +263,17 @@ void WindowStore::compact(Series& series) const {
     series.limit = 3 * shortest();
     series.cursor = 0;
   }
-  sweep(series, goal, false);
+  join_pairs(series, goal, false);
   while (series.windows.size() > goal && series.limit < 2 * whole) {
     series.limit *= 2;
     series.cursor = 0;
-    sweep(series, goal, false);
+    join_pairs(series, goal, false);
   }
   if (series.windows.size() > goal) {
     series.limit = 3 * shortest();
     for (series.cursor = 0; series.windows.size() > goal && series.limit < 4 * whole;
          series.limit *= 2, series.cursor = 0) {
-      sweep(series, goal, true);
+      join_pairs(series, goal, true);
     }
     series.limit = Nanoseconds{0};
   }
@@ -218,7 +281,7 @@ void WindowStore::compact(Series& series) const {
       std::ranges::max_element(series.windows, {}, &EnergyWindow::duration)->duration();
 }
 
-void WindowStore::sweep(Series& series, std::size_t goal, bool move_gaps) const {
+void WindowStore::join_pairs(Series& series, std::size_t goal, bool move_gaps) const {
   auto& windows = series.windows;
   if (series.cursor + 1 >= windows.size()) {
     return;
@@ -236,6 +299,7 @@ void WindowStore::sweep(Series& series, std::size_t goal, bool move_gaps) const 
       window.energy += neighbour.energy;
       window.end = window.begin + length;
       window.stamp_error_ns = neighbour.stamp_error_ns;
+      window.unseen_permille = std::max(window.unseen_permille, neighbour.unseen_permille);
       --left;
     } else {
       windows[++out] = neighbour;

@@ -5,71 +5,84 @@
 #include "enprof/model/energy_window.hpp"
 #include "enprof/power/power_monitor.hpp"
 
+#include "power/sampler/domain_trust.hpp"
+
 #include <cstddef>
 #include <deque>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace enprof {
 
-/// Windows of several domains, in bounded memory however long it goes on.
+/// Windows of several domains, in memory that is bounded for runs of any length.
 ///
-/// Each domain has room for its share of the capacity. Where that is full, neighbours become one
-/// window, oldest first, until an eighth is free: a pair is joined where the second begins when the
-/// first ends, no edge (keep_edge) lies in them, and they are together no longer than a limit,
-/// which doubles once all have been looked at. So no window is far longer than another of its age,
-/// energy and covered time stay what they were, and no gap is closed. Only where a domain consists
-/// of gaps, so that this frees nothing, the second of a pair moves up to the first, and the gap
-/// between them behind both: it stays as long as it was.
+/// Each domain has room for its share of the capacity. When that is full, pairs of neighbours are
+/// joined into one window, oldest first, until an eighth is free. A pair is joined if the second
+/// begins when the first ends, no edge (keep_edge) lies in them, and together they are no longer
+/// than a limit; the limit doubles when all pairs have been visited. So windows of similar age have
+/// similar lengths, energy and covered time do not change, and no gap is closed. If that does not
+/// free enough, because there are gaps between nearly all windows, a pair with a gap is joined too:
+/// the second window moves to the end of the first, and the gap, of the same length, follows both.
 ///
 /// Threads: one at a time.
 class WindowStore {
  public:
-  /// `domains` has its parents linked. The capacity is that of all domains together.
+  /// `domains` must have its parents linked. `capacity`: the number of windows of all domains.
   explicit WindowStore(const std::vector<Domain>& domains, std::size_t capacity = kCapacity);
 
-  /// False where it is no window: of an unknown domain, empty, or with an energy that is negative
-  /// or no number. Such a one is not kept.
+  /// False, and the window is not added, if it is invalid: its domain is unknown, it has no
+  /// duration, or its energy is negative or not finite.
   [[nodiscard]] bool add(const EnergyWindow& window);
-  /// Something begins or ends here: windows before and after it stay apart. The last kEdges are
-  /// heeded.
+  /// Windows before this instant are not joined with windows after it: a run begins or ends here.
+  /// Only the latest kEdges edges count.
   void keep_edge(Instant instant);
 
-  /// Those that overlap [begin, end], by begin; to touch it is not enough.
-  [[nodiscard]] std::vector<EnergyWindow> between(Instant begin, Instant end) const;
-  /// The same, domain after domain: takes less time where others wait.
-  [[nodiscard]] std::vector<EnergyWindow> by_domain_between(Instant begin, Instant end) const;
+  /// The windows that overlap [begin, end]; those that only touch it are left out.
+  [[nodiscard]] WindowsByDomain between(Instant begin, Instant end) const;
+  /// Removes windows that ended before `instant`.
   void forget_before(Instant instant);
-  /// Forgets all, and counts energy and peak anew from an instant.
+  /// Removes all windows, and resets energy and peak. The peak's time is relative to `origin`.
   void clear(Instant origin = {});
 
+  /// Which domains a total of [begin, end] may be made of.
+  [[nodiscard]] TrustedDomains trusted_domains(Instant begin, Instant end) const;
+  /// What trusted_domains() says by now that it did not say when this was last called.
+  [[nodiscard]] std::vector<Warning> take_news();
+
   /// Power of the roots over their last windows, as many as make up kPowerSpan, and their energy so
-  /// far. Where a root has none, or none of late, power is unknown.
+  /// far. Roots are those of trusted_domains(), which is asked every kReview. Where a root has no
+  /// window, or none of late, power is unknown.
   [[nodiscard]] PowerNow now(Instant instant) const;
-  /// The highest power of the roots, as now() gives it after any of their windows; empty before
-  /// each has been read for kPowerSpan.
+  /// The highest power of the roots that now() has given at the end of a window. Empty until each
+  /// root's windows span kPowerSpan.
   [[nodiscard]] const std::optional<PeakPower>& peak() const { return peak_; }
 
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t capacity_of_each() const { return capacity_; }
 
-  /// 8 MB: 44 minutes of one domain at 100 readings a second before the first are joined.
+  /// 8 MB: one domain at 100 readings per second fills it in 44 minutes; then windows are joined.
   static constexpr std::size_t kCapacity = 1U << 18U;
   static constexpr std::size_t kEdges = 64;
-  /// Power is shown as the mean of so much time: single windows of a stepping counter flicker.
+  /// Power is shown as the mean over at least this time, because the power of single windows of a
+  /// counter that steps fluctuates.
   static constexpr Nanoseconds kPowerSpan = std::chrono::milliseconds{100};
-  /// Windows that ended longer ago, or longer than three usual windows, say nothing about now.
+  /// A domain's current power is unknown if its last window ended longer ago than this, and longer
+  /// ago than three of the domain's periods.
   static constexpr Nanoseconds kStale = std::chrono::seconds{1};
+  /// So often it is asked which domains are to be added up, and of so much time.
+  static constexpr Nanoseconds kReview = std::chrono::milliseconds{200};
+  static constexpr Nanoseconds kReviewed = std::chrono::seconds{1};
 
  private:
-  /// What one domain drew of late.
+  /// The latest windows of one domain.
   struct Recent {
     std::deque<EnergyWindow> windows;
     Nanoseconds stale_after{0};
     bool is_root = false;
 
     void add(const EnergyWindow& window);
-    /// Mean over the windows; empty where they have nothing to say about this instant.
+    /// The mean power of the windows; empty if there are none or they are stale at `instant`.
     [[nodiscard]] std::optional<Watts> power(Instant instant) const;
   };
   struct Series {
@@ -77,26 +90,36 @@ class WindowStore {
     Nanoseconds longest{0};             // of them: how far back one may begin that still counts
     std::size_t cursor = 0;             // those before it have been looked at in this round
     Nanoseconds limit{0};               // of this round
+    std::optional<Instant> counted_at;  // the end of the last window with energy
+
+    /// Those that overlap [begin, end], and a few before them.
+    [[nodiscard]] std::span<const EnergyWindow> around(Instant begin, Instant end) const;
   };
 
-  [[nodiscard]] std::optional<Watts> total(Instant instant) const;
+  /// Decides again which domains are roots, where that is due.
+  void review(Instant instant, bool is_due);
+  /// Energy of a domain that is a root from now on, since what it lay in has counted last.
+  [[nodiscard]] Joules energy_of_heir(std::size_t heir) const;
+  [[nodiscard]] std::optional<Watts> power_of_roots(Instant instant) const;
   void update_peak(Instant instant);
   void compact(Series& series) const;
   /// Joins pairs from the cursor on until no more than `goal` windows are left.
-  void sweep(Series& series, std::size_t goal, bool move_gaps) const;
+  void join_pairs(Series& series, std::size_t goal, bool move_gaps) const;
   [[nodiscard]] bool has_edge_in(Instant begin, Instant end) const;
 
+  std::vector<Domain> domains_;
+  TrustedDomains trusted_;     // by the last review
+  std::vector<Warning> news_;  // of it, until they are taken
+  Instant reviewed_at_;
   std::size_t capacity_;        // of each domain
   std::vector<Series> series_;  // by domain
   std::vector<Recent> recent_;  // by domain
   std::deque<Instant> edges_;   // ascending
   Instant origin_;
-  Joules energy_;  // of the roots
+  Instant kept_since_;  // windows that ended before are forgotten
+  Joules energy_;       // of the roots
   std::optional<PeakPower> peak_;
-  Instant peak_end_;  // of its last window
+  Instant peak_end_;  // end of the peak's last window
 };
-
-/// Orders windows by their begins; those that begin together stay as they are.
-void sort_by_begin(std::vector<EnergyWindow>& windows);
 
 }  // namespace enprof

@@ -1,5 +1,7 @@
 #include "power/sampler/window_store.hpp"
 
+#include "support/windows.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,6 +23,10 @@ std::vector<Domain> domains(std::initializer_list<const char*> names) {
   return result;
 }
 
+std::vector<EnergyWindow> between(const WindowStore& store, Instant begin, Instant end) {
+  return testing::joined(store.between(begin, end));
+}
+
 EnergyWindow window(std::uint16_t domain, Nanoseconds begin, Nanoseconds end, double energy) {
   return {.domain = domain, .begin = kStart + begin, .end = kStart + end, .energy = Joules{energy}};
 }
@@ -31,7 +37,7 @@ TEST(WindowStore, KeepsWindowsInTheOrderOfTheirBegins) {
                            window(0, 20ms, 30ms, 3), window(1, 15ms, 40ms, 4)}) {
     EXPECT_TRUE(store.add(each));
   }
-  const auto all = store.between(kStart, kStart + 1s);
+  const auto all = between(store, kStart, kStart + 1s);
   ASSERT_EQ(all.size(), 4U);
   EXPECT_DOUBLE_EQ(all[0].energy.value(), 2);
   EXPECT_DOUBLE_EQ(all[1].energy.value(), 1);
@@ -39,19 +45,19 @@ TEST(WindowStore, KeepsWindowsInTheOrderOfTheirBegins) {
   EXPECT_DOUBLE_EQ(all[3].energy.value(), 3);
 }
 
-TEST(WindowStore, FindsWhatOverlapsHoweverLongItIs) {
+TEST(WindowStore, FindsOverlappingWindowsOfAnyLength) {
   WindowStore store(domains({"cpu", "wall"}));
   EXPECT_TRUE(store.add(window(1, 0ms, 1000ms, 7)));
   for (auto begin = 0ms; begin < 1000ms; begin += 10ms) {
     EXPECT_TRUE(store.add(window(0, begin, begin + 10ms, 1)));
   }
-  const auto some = store.between(kStart + 505ms, kStart + 525ms);
+  const auto some = between(store, kStart + 505ms, kStart + 525ms);
   ASSERT_EQ(some.size(), 4U);  // the long one, and 500–510, 510–520, 520–530
   EXPECT_EQ(some[0].domain, 1);
   EXPECT_EQ(some[1].begin, kStart + 500ms);
-  EXPECT_EQ(store.between(kStart + 510ms, kStart + 520ms).size(), 2U);  // touching is not enough
-  EXPECT_TRUE(store.between(kStart + 2s, kStart + 3s).empty());
-  EXPECT_TRUE(store.between(kStart - 2s, kStart - 1s).empty());
+  EXPECT_EQ(between(store, kStart + 510ms, kStart + 520ms).size(), 2U);  // touching is not enough
+  EXPECT_TRUE(between(store, kStart + 2s, kStart + 3s).empty());
+  EXPECT_TRUE(between(store, kStart - 2s, kStart - 1s).empty());
 }
 
 TEST(WindowStore, ForgetsOnlyWhatHasEnded) {
@@ -63,7 +69,7 @@ TEST(WindowStore, ForgetsOnlyWhatHasEnded) {
   EXPECT_DOUBLE_EQ(store.now(kStart + 30ms).energy_since_start.value(), 2);
 }
 
-TEST(WindowStore, RefusesWhatIsNoWindow) {
+TEST(WindowStore, RefusesInvalidWindows) {
   WindowStore store(domains({"cpu"}));
   EXPECT_FALSE(store.add(window(1, 0ms, 10ms, 1)));
   EXPECT_FALSE(store.add(window(0, 10ms, 10ms, 1)));
@@ -76,6 +82,7 @@ TEST(WindowStore, RefusesWhatIsNoWindow) {
 
 TEST(WindowStore, PowerIsThatOfTheRootsAlone) {
   WindowStore store(domains({"package-0", "core-0", "dram-0"}));
+  store.clear(kStart);
   EXPECT_TRUE(store.add(window(0, 0ms, 10ms, 0.5)));  // 50 W
   EXPECT_TRUE(store.add(window(1, 0ms, 10ms, 0.4)));  // within the package
   EXPECT_FALSE(store.now(kStart + 10ms).total) << "a root has said nothing yet";
@@ -96,7 +103,7 @@ TEST(WindowStore, PowerIsTheMeanOfTheLastTenthOfASecond) {
     EXPECT_TRUE(store.add(window(0, begin, begin + 10ms, begin < 1050ms ? 1.0 : 0.0)));
   }
   EXPECT_DOUBLE_EQ(store.now(kStart + 1100ms).total->value(), 50);
-  EXPECT_TRUE(store.add(window(0, 1100ms, 1600ms, 10)));  // longer than that: it alone
+  EXPECT_TRUE(store.add(window(0, 1100ms, 1600ms, 10)));  // longer than that: only this one counts
   EXPECT_DOUBLE_EQ(store.now(kStart + 1600ms).total->value(), 20);
 }
 
@@ -165,7 +172,7 @@ TEST(WindowStore, ALongRunIsJoinedAndLosesNothing) {
     joules += energy;
     ASSERT_LE(store.size(), 2'048U);
   }
-  const auto all = store.between(kStart, kStart + 2000s);
+  const auto all = between(store, kStart, kStart + 2000s);
   EXPECT_NEAR(sum(all).joules, joules, 1e-9 * joules);
   EXPECT_EQ(sum(all).covered, 2000s);
   EXPECT_NEAR(store.now(kStart + 1000s).energy_since_start.value(), joules, 1e-9 * joules);
@@ -177,10 +184,10 @@ TEST(WindowStore, ALongRunIsJoinedAndLosesNothing) {
     ends[each.domain] = each.end;
     longest = std::max(longest, each.duration());
   }
-  // Fairly: 1000 s in at least 512 windows are 2 s each, and none is much longer.
+  // 1000 s in at least 512 windows: 2 s on average, and no window is much longer.
   EXPECT_LE(longest, 8s);
-  // What is asked of a part is found there, however long windows have become.
-  const auto part = store.between(kStart + 500s, kStart + 501s);
+  // A search in an interval also finds windows that are longer than it.
+  const auto part = between(store, kStart + 500s, kStart + 501s);
   ASSERT_FALSE(part.empty());
   EXPECT_LE(part.front().begin, kStart + 500s);
   EXPECT_GE(std::ranges::max(part, {}, &EnergyWindow::end).end, kStart + 501s);
@@ -191,7 +198,7 @@ TEST(WindowStore, TheOldestAreJoinedFirst) {
   for (int index = 0; index < 1025; ++index) {
     EXPECT_TRUE(store.add(window(0, index * 10ms, (index + 1) * 10ms, 1)));
   }
-  const auto all = store.between(kStart, kStart + 1h);
+  const auto all = between(store, kStart, kStart + 1h);
   EXPECT_EQ(all.size(), 1024U - 128 + 1);
   EXPECT_EQ(all.front().duration(), 30ms);
   EXPECT_DOUBLE_EQ(all.front().energy.value(), 3);
@@ -209,7 +216,7 @@ TEST(WindowStore, NoGapIsClosed) {
     EXPECT_TRUE(store.add(window(0, index * 10ms, (index + 1) * 10ms, 1)));
     covered += 10ms;
   }
-  const auto all = store.between(kStart, kStart + 1h);
+  const auto all = between(store, kStart, kStart + 1h);
   EXPECT_EQ(sum(all).covered, covered);
   EXPECT_DOUBLE_EQ(sum(all).joules, 50 * 99);
   for (const auto& each : all) {
@@ -219,13 +226,13 @@ TEST(WindowStore, NoGapIsClosed) {
   }
 }
 
-TEST(WindowStore, WhereAllIsGapsTheyMoveAndKeepTheirLength) {
+TEST(WindowStore, IfAllWindowsHaveGapsTheGapsMoveAndKeepTheirLength) {
   WindowStore store(domains({"cpu"}), 256);
   for (int index = 0; index < 20'000; ++index) {
     EXPECT_TRUE(store.add(window(0, index * 10ms, index * 10ms + 9ms, 1)));
     ASSERT_LE(store.size(), 256U);
   }
-  const auto all = store.between(kStart, kStart + 1h);
+  const auto all = between(store, kStart, kStart + 1h);
   EXPECT_EQ(sum(all).covered, 20'000 * 9ms);
   EXPECT_DOUBLE_EQ(sum(all).joules, 20'000);
   for (std::size_t index = 1; index < all.size(); ++index) {
@@ -238,12 +245,12 @@ TEST(WindowStore, WindowsOnBothSidesOfAnEdgeStayApart) {
   for (int index = 0; index < 10'000; ++index) {
     EXPECT_TRUE(store.add(window(0, index * 10ms, (index + 1) * 10ms, index < 5'000 ? 1 : 3)));
     if (index == 4'999) {
-      store.keep_edge(kStart + 50s + 1us);  // asked for when the reading was in
+      store.keep_edge(kStart + 50s + 1us);  // just after the reading, as sync() calls it
     }
   }
   double before = 0;
   double after = 0;
-  for (const auto& each : store.between(kStart, kStart + 1h)) {
+  for (const auto& each : between(store, kStart, kStart + 1h)) {
     ASSERT_TRUE(each.end <= kStart + 50s || each.begin >= kStart + 50s);
     (each.end <= kStart + 50s ? before : after) += each.energy.value();
   }
@@ -258,10 +265,10 @@ TEST(WindowStore, AnyNumberOfEdgesFits) {
     store.keep_edge(kStart + (index + 1) * 10ms);
     ASSERT_LE(store.size(), 256U);
   }
-  EXPECT_DOUBLE_EQ(sum(store.between(kStart, kStart + 1h)).joules, 10'000);
+  EXPECT_DOUBLE_EQ(sum(between(store, kStart, kStart + 1h)).joules, 10'000);
 }
 
-TEST(WindowStore, AfterForgettingItIsAsFineAsBefore) {
+TEST(WindowStore, AfterForgetBeforeOnlyShortWindowsAreJoined) {
   WindowStore store(domains({"cpu"}), 256);
   for (int index = 0; index < 10'000; ++index) {
     EXPECT_TRUE(store.add(window(0, index * 10ms, (index + 1) * 10ms, 1)));
@@ -271,7 +278,7 @@ TEST(WindowStore, AfterForgettingItIsAsFineAsBefore) {
   for (int index = 10'000; index < 10'300; ++index) {
     EXPECT_TRUE(store.add(window(0, index * 10ms, (index + 1) * 10ms, 1)));
   }
-  const auto all = store.between(kStart + 100s, kStart + 1h);
+  const auto all = between(store, kStart + 100s, kStart + 1h);
   EXPECT_LE(std::ranges::max(all, {}, &EnergyWindow::duration).duration(), 60ms);
 }
 
@@ -283,6 +290,79 @@ TEST(WindowStore, ClearsAll) {
   EXPECT_FALSE(store.now(kStart + 10ms).total);
   EXPECT_DOUBLE_EQ(store.now(kStart + 10ms).energy_since_start.value(), 0);
   EXPECT_FALSE(store.peak());
+}
+
+/// 10 s of windows of 10 ms; a power below zero: none.
+void fill(WindowStore& store, std::initializer_list<double> watts, Nanoseconds from,
+          Nanoseconds until) {
+  for (Nanoseconds at = from; at < until; at += 10ms) {
+    std::uint16_t domain = 0;
+    for (const double power : watts) {
+      if (power >= 0) {
+        EXPECT_TRUE(store.add(window(domain, at, at + 10ms, power * 0.01)));
+      }
+      ++domain;
+    }
+  }
+}
+
+TEST(WindowStore, APlatformThatNeverCountsDoesNotHideItsParts) {
+  WindowStore store(domains({"psys", "package-0", "core-0", "dram-0"}));
+  store.clear(kStart);
+  fill(store, {-1, 40, 30, 4}, 0s, 900ms);
+  EXPECT_EQ(store.now(kStart + 900ms).total, std::nullopt) << "it may yet count";
+  fill(store, {-1, 40, 30, 4}, 900ms, 5s);
+  const PowerNow now = store.now(kStart + 5s);
+  ASSERT_TRUE(now.total);
+  EXPECT_NEAR(now.total->value(), 44, 1e-9);
+  EXPECT_NEAR(now.energy_since_start.value(), 44 * 5, 1e-6) << "from the start on";
+  EXPECT_EQ(now.by_domain[0], std::nullopt);
+  ASSERT_TRUE(store.peak());
+  EXPECT_NEAR(store.peak()->power.value(), 44, 1e-9);
+  const auto news = store.take_news();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0].code, "domain_left_out");
+  EXPECT_TRUE(store.take_news().empty()) << "told once";
+
+  // It begins to count: it is the whole again, and nothing counts twice.
+  fill(store, {70, 40, 30, 4}, 5s, 10s);
+  EXPECT_NEAR(store.now(kStart + 10s).total->value(), 70, 1e-9);
+  EXPECT_NEAR(store.now(kStart + 10s).energy_since_start.value(), 44 * 5 + 70 * 5, 1e-6);
+  EXPECT_EQ(store.trusted_domains(kStart + 6s, kStart + 10s).domains,
+            domains({"psys", "package-0", "core-0", "dram-0"}));
+  store.clear(kStart + 10s);
+  EXPECT_DOUBLE_EQ(store.now(kStart + 10s).energy_since_start.value(), 0);
+}
+
+TEST(WindowStore, APlatformThatStopsCountingIsReplacedByItsParts) {
+  WindowStore store(domains({"psys", "package-0"}));
+  store.clear(kStart);
+  fill(store, {70, 40}, 0s, 5s);
+  fill(store, {-1, 40}, 5s, 10s);
+  EXPECT_NEAR(store.now(kStart + 10s).total->value(), 40, 1e-9);
+  EXPECT_NEAR(store.now(kStart + 10s).energy_since_start.value(), 70 * 5 + 40 * 5, 1e-6);
+}
+
+TEST(WindowStore, AWholeBelowItsPartsIsNotWhatIsShown) {
+  WindowStore store(domains({"psys", "package-0"}));
+  store.clear(kStart);
+  fill(store, {6, 60}, 0s, 5s);
+  EXPECT_NEAR(store.now(kStart + 5s).total->value(), 60, 1e-9);
+  const auto news = store.take_news();
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0].code, "whole_below_parts");
+}
+
+TEST(WindowStore, WhatWasForgottenIsNotTakenForSilence) {
+  std::vector<Domain> all = domains({"psys", "package-0"});
+  all[0].period = 1s;
+  WindowStore store(all);
+  store.clear(kStart);
+  EXPECT_TRUE(store.add(window(0, 0s, 1s, 60)));
+  fill(store, {-1, 40}, 0s, 2500ms);
+  store.forget_before(kStart + 2s);
+  fill(store, {-1, 40}, 2500ms, 2600ms);
+  EXPECT_TRUE(store.trusted_domains(kStart + 2s, kStart + 2600ms).warnings.empty());
 }
 
 }  // namespace

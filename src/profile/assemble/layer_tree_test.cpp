@@ -17,28 +17,28 @@ using testing::at_ms;
 
 class LayerTreeTest : public ::testing::Test {
  protected:
-  /// By time alone, so that it can be followed by hand, or as runs are attributed.
-  template <class Profiler = LayerTree>
+  /// Attributes by time only, so that figures can be computed by hand, or as real runs.
+  template <class Tree = LayerTree>
   ProfiledRun profiled(const Recording& recording, const std::vector<EnergyWindow>& windows,
                        bool by_time_alone = true) {
     const EnergyTimeline timeline(windows, 0ns);
-    const Profiler profiler(recording);
-    const std::vector<SpanGroups> groupings = profiler.groupings();
-    const Attribution attribution = attribute(profiler.spans(), std::span(&timeline, 1),
-                                              {.classes = profiler.classes(),
+    const Tree tree(recording.view());
+    const std::vector<SpanGroups> groupings = tree.groupings();
+    const Attribution attribution = attribute(tree.spans(), std::span(&timeline, 1),
+                                              {.classes = tree.classes(),
                                                .groupings = groupings,
                                                .idle_power = {},
                                                .by_time_alone = by_time_alone});
     EXPECT_EQ(attribution.mended_spans(), 0U);
     pass_energies_.clear();
-    for (std::size_t index = 0; index < profiler.spans().size(); ++index) {
-      if (profiler.spans()[index].level == Level::pass) {
+    for (std::size_t index = 0; index < tree.spans().size(); ++index) {
+      if (tree.spans()[index].level == Level::pass) {
         pass_energies_.push_back(attribution.share(index, 0).energy);
       }
     }
     const RootDomain root{.domain = &domain_, .idle_power = Watts{1}};
     ProfiledRun run;
-    profiler.fill(attribution, std::span(&root, 1), run);
+    tree.fill(attribution, std::span(&root, 1), run);
     return run;
   }
 
@@ -68,9 +68,10 @@ class LayerTreeTest : public ::testing::Test {
 
 TEST_F(LayerTreeTest, PassesBecomeATreeOfSpans) {
   const Recording recording = testing::small_recording();
-  const LayerTree profiler(recording);
-  const std::vector<Span>& spans = profiler.spans();
-  // Of the recording 9; of each of 3 passes: itself, 2 gaps, 4 layers, 1 + 3 + 2 + 1 components.
+  const LayerTree tree(recording.view());
+  const std::vector<Span>& spans = tree.spans();
+  // The recording has 9 spans. Each of 3 passes has itself, 2 gaps, 4 layers, and 1 + 3 + 2 + 1
+  // components.
   ASSERT_EQ(spans.size(), recording.spans.size() + std::size_t{3} * (1 + 2 + 4 + 7));
   std::vector<Instant> filled(spans.size());
   for (std::size_t index = 1; index < spans.size(); ++index) {
@@ -91,18 +92,18 @@ TEST_F(LayerTreeTest, PassesBecomeATreeOfSpans) {
 
 TEST_F(LayerTreeTest, SpansAfterAPassStillKnowTheirParents) {
   const Recording recording = testing::small_recording();
-  const LayerTree profiler(recording);
+  const LayerTree tree(recording.view());
   std::size_t next = 0;
-  for (const Span& span : profiler.spans()) {
+  for (const Span& span : tree.spans()) {
     if (span.level >= Level::pass) {
       continue;
     }
     const Span& original = recording.spans[next++];
     EXPECT_EQ(span.begin, original.begin);
     if (original.parent != Span::kNone) {
-      EXPECT_EQ(profiler.spans()[static_cast<std::size_t>(span.parent)].begin,
+      EXPECT_EQ(tree.spans()[static_cast<std::size_t>(span.parent)].begin,
                 recording.spans[static_cast<std::size_t>(original.parent)].begin);
-      EXPECT_EQ(profiler.spans()[static_cast<std::size_t>(span.parent)].level,
+      EXPECT_EQ(tree.spans()[static_cast<std::size_t>(span.parent)].level,
                 recording.spans[static_cast<std::size_t>(original.parent)].level);
     }
   }
@@ -121,10 +122,10 @@ TEST_F(LayerTreeTest, FiguresByHand) {
   EXPECT_NEAR(layer(run, Phase::decode, 1).figure.total->value(), 0.12 + 0.06, 1e-12);
   EXPECT_NEAR(component(run, Phase::decode, 1, "o_proj").figure.total->value(), 0.04 + 0.02, 1e-12);
   EXPECT_EQ(layer(run, Phase::decode, 1).count, 2U);
-  // In two pieces in each pass, but a pass counts once.
+  // The component has two spans in each pass, but each pass counts once.
   EXPECT_EQ(component(run, Phase::decode, 0, "rope").count, 2U);
   EXPECT_EQ(component(run, Phase::decode, 0, "rope").figure.duration, 8ms);
-  // Before and after its operations each pass has 1 ms.
+  // Each pass has 1 ms before and 1 ms after its operations.
   EXPECT_EQ(component(run, Phase::decode, -1, "(self)").figure.duration, 4ms);
   EXPECT_EQ(component(run, Phase::decode, -1, "(self)").flops, std::nullopt);
   EXPECT_TRUE(run.operations.empty());
@@ -148,13 +149,13 @@ TEST_F(LayerTreeTest, EachTokenHasItsComponents) {
   EXPECT_NEAR(of_token(1, 1, "o_proj"), 0.02, 1e-12);
   EXPECT_NEAR(of_token(-1, 0, "rope"), 0.04, 1e-12);  // of the prompt
   for (const OperationInfo& info : table.operations) {
-    EXPECT_TRUE(info.op.empty()) << "operations are not told apart";
+    EXPECT_TRUE(info.op.empty()) << "an entry is a whole component";
     EXPECT_TRUE(info.name.empty());
   }
   EXPECT_TRUE(std::ranges::is_sorted(table.events, {}, &OperationEvent::begin));
   for (const ComponentFigure& component : run.components) {
     if (component.layer == OperationInfo::kNoLayer) {
-      continue;  // may be (self), which is no operation
+      continue;  // may be (self), which is not an operation
     }
     Joules sum;
     Nanoseconds time{0};
@@ -173,11 +174,13 @@ TEST_F(LayerTreeTest, EachTokenHasItsComponents) {
 
 TEST_F(LayerTreeTest, WorkIsSummedOverThePasses) {
   Recording recording = testing::small_recording();
-  recording.passes.plans[0].operations[5].flops.reset();
+  OperationPlan plan = testing::small_plan();
+  plan.operations[5].flops.reset();
+  recording.passes.plans[0] = std::make_shared<const OperationPlan>(std::move(plan));
   const ProfiledRun run = profiled(recording, testing::small_power());
   EXPECT_EQ(component(run, Phase::decode, 0, "rope").flops, 2 * 2 * 10.0);
   EXPECT_EQ(component(run, Phase::prefill, 0, "rope").bytes, 2 * 100.0);
-  EXPECT_EQ(component(run, Phase::decode, 1, "attention").flops, std::nullopt);  // one unknown
+  EXPECT_EQ(component(run, Phase::decode, 1, "attention").flops, std::nullopt);  // one is unknown
   EXPECT_EQ(component(run, Phase::decode, 1, "attention").bytes, 2 * 2 * 100.0);
 }
 
@@ -198,11 +201,11 @@ TEST_F(LayerTreeTest, OrderIsByPhaseLayerAndEnergy) {
   }
 }
 
-TEST_F(LayerTreeTest, APassThatIsNotToldApartKeepsItsEnergy) {
+TEST_F(LayerTreeTest, APassWithoutStampsKeepsItsEnergy) {
   for (const PassState state : {PassState::discarded, PassState::mismatched, PassState::dropped}) {
     Recording recording = testing::small_recording();
     recording.passes.passes[1].state = state;
-    recording.passes.passes[1].plan = 99;  // no plan need be known for it
+    recording.passes.passes[1].plan = 99;  // an unknown plan: it is not needed
     const ProfiledRun run = profiled(recording, testing::small_power());
     const ComponentFigure& untimed = component(run, Phase::decode, -1, "(untimed)");
     EXPECT_EQ(untimed.figure.duration, 18ms);
@@ -219,12 +222,11 @@ TEST_F(LayerTreeTest, WithoutSensorsTimesRemain) {
   EXPECT_EQ(layer(run, Phase::decode, 0).figure.duration, 12ms);
 }
 
-TEST_F(LayerTreeTest, APlanWithoutOperationsIsAllItsOwn) {
+TEST_F(LayerTreeTest, APassWithoutOperationsIsAllSelf) {
   Recording recording = testing::small_recording();
-  recording.passes.plans = {OperationPlan{}};
-  recording.passes.stamps.clear();
+  recording.passes.plans = {std::make_shared<const OperationPlan>()};
   for (PassRecord& pass : recording.passes.passes) {
-    pass.first_stamp = 0;
+    pass.stamp_count = 0;
   }
   const ProfiledRun run = profiled(recording, testing::small_power());
   EXPECT_EQ(component(run, Phase::decode, -1, "(self)").figure.duration, 36ms);
@@ -233,24 +235,32 @@ TEST_F(LayerTreeTest, APlanWithoutOperationsIsAllItsOwn) {
 TEST_F(LayerTreeTest, StampsThatAreMissingAreAnError) {
   Recording recording = testing::small_recording();
   recording.passes.stamps.pop_back();
-  EXPECT_THROW(const LayerTree profiler(recording), std::out_of_range);
+  EXPECT_THROW(const LayerTree tree(recording.view()), std::out_of_range);
+}
+
+TEST_F(LayerTreeTest, AnUnknownPlanIsAnError) {
+  Recording recording = testing::small_recording();
+  recording.passes.plans[0] = nullptr;
+  EXPECT_THROW(const LayerTree tree(recording.view()), std::out_of_range);
+  recording.passes.plans.clear();
+  EXPECT_THROW(const LayerTree tree(recording.view()), std::out_of_range);
 }
 
 TEST_F(LayerTreeTest, PrefillLayersAreCounted) {
   const Recording recording = testing::small_recording();
-  EXPECT_EQ(LayerTree(recording).prefill_layer_timings(), 2U);
+  EXPECT_EQ(LayerTree(recording.view()).prefill_layer_timings(), 2U);
 }
 
 // ---- what must hold for any run ----------------------------------------------------------------
 
-/// Passes of random plans at random times under random power.
+/// Random plans, times and power.
 class AnyRun : public LayerTreeTest, public ::testing::WithParamInterface<unsigned> {
  protected:
   AnyRun() : random_(GetParam()) {
     recording_.names = {"run", "forward"};
     const std::size_t plans = pick(1, 3);
     for (std::size_t plan = 0; plan < plans; ++plan) {
-      recording_.passes.plans.push_back(make_plan());
+      recording_.passes.plans.push_back(std::make_shared<const OperationPlan>(make_plan()));
     }
     double now = 0;
     recording_.spans.push_back({.begin = at_ms(0), .level = Level::run});
@@ -306,13 +316,13 @@ class AnyRun : public LayerTreeTest, public ::testing::WithParamInterface<unsign
                     .place = {.parent = parent,
                               .spans_before = static_cast<std::uint32_t>(recording_.spans.size())},
                     .plan = static_cast<std::uint32_t>(pick(0, passes.plans.size() - 1)),
-                    .first_stamp = static_cast<std::uint32_t>(passes.stamps.size()),
                     .state = pick(0, 5) == 0 ? PassState::discarded : PassState::complete};
-    for (std::size_t count = passes.plans[pass.plan].operations.size(); count > 0; --count) {
-      passes.stamps.push_back(at_ms(now += milliseconds()));
+    std::vector<Instant> ends;
+    for (std::size_t count = passes.plans[pass.plan]->operations.size(); count > 0; --count) {
+      ends.push_back(at_ms(now += milliseconds()));
     }
     pass.end = at_ms(now += milliseconds());
-    passes.passes.push_back(pass);
+    passes.add(pass, ends);
   }
 
   std::mt19937 random_;
@@ -365,10 +375,11 @@ TEST_P(AnyRun, EnergyIsConservedAtEachLevel) {
 
 TEST_P(AnyRun, LeavesFillEachPassAndHaveAClassEach) {
   for (const bool deep : {false, true}) {
-    const std::unique_ptr<LayerTree> profiler = deep ? std::make_unique<OperationTree>(recording_)
-                                                     : std::make_unique<LayerTree>(recording_);
-    const std::vector<Span>& spans = profiler->spans();
-    ASSERT_EQ(profiler->classes().size(), spans.size());
+    const std::unique_ptr<LayerTree> tree = deep
+                                                ? std::make_unique<OperationTree>(recording_.view())
+                                                : std::make_unique<LayerTree>(recording_.view());
+    const std::vector<Span>& spans = tree->spans();
+    ASSERT_EQ(tree->classes().size(), spans.size());
     std::vector<bool> has_children(spans.size(), false);
     for (const Span& span : spans) {
       if (span.parent != Span::kNone) {
@@ -380,10 +391,10 @@ TEST_P(AnyRun, LeavesFillEachPassAndHaveAClassEach) {
     for (std::size_t index = 0; index < spans.size(); ++index) {
       passes += spans[index].level == Level::pass ? spans[index].duration() : 0ns;
       const bool is_leaf = spans[index].level >= Level::pass && !has_children[index];
-      EXPECT_EQ(profiler->classes()[index] != kNoClass, is_leaf);
+      EXPECT_EQ(tree->classes()[index] != kNoClass, is_leaf);
       if (is_leaf) {
         leaves += spans[index].duration();
-        EXPECT_EQ(profiler->class_names()[profiler->classes()[index]]->phase, spans[index].phase);
+        EXPECT_EQ(tree->class_names()[tree->classes()[index]]->phase, spans[index].phase);
       }
     }
     EXPECT_EQ(leaves, passes);

@@ -29,7 +29,7 @@ void OperationTree::fill(const Attribution& attribution, std::span<const RootDom
   for (std::size_t index = 0; index < tallies.size(); ++index) {
     const Tally& tally = tallies[index];
     if (tally.count == 0) {
-      continue;  // time of no operation
+      continue;  // (self) and (untimed): no operations
     }
     const SpanClass& name = *class_names()[index];
     FigureBuilder builder(roots);

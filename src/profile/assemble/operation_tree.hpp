@@ -1,17 +1,16 @@
-// Operations: every one of every pass, and what those of one kind used together.
+// Operations: makes a span of each operation of each pass, and figures of the operation classes.
 #pragma once
 
 #include "profile/assemble/layer_tree.hpp"
 
 namespace enprof {
 
-/// `--depth deep`. Layers and components as the LayerTree has them, and within these each
-/// operation as a span of its own.
+/// `--depth deep`. A LayerTree in which each operation is a span within its component.
 class OperationTree final : public LayerTree {
  public:
-  explicit OperationTree(const Recording& recording) : LayerTree(recording, true) {}
+  explicit OperationTree(const RecordingView& recording) : LayerTree(recording, true) {}
 
-  /// Fills in operations and the operation table too.
+  /// Fills in the figures of the operation classes too.
   void fill(const Attribution& attribution, std::span<const RootDomain> roots,
             ProfiledRun& run) const override;
 };

@@ -2,7 +2,9 @@
 
 #include "attribution/attribution.hpp"
 #include "attribution/figure_builder.hpp"
+#include "base/counted.hpp"
 #include "base/log.hpp"
+#include "profile/assemble/calibrated_priors.hpp"
 #include "profile/assemble/layer_tree.hpp"
 #include "profile/assemble/operation_tree.hpp"
 #include "profile/assemble/run_totals.hpp"
@@ -22,14 +24,14 @@ namespace {
 
 constexpr Logger kLog{"profile"};
 
-constexpr double kFullCoverage = 0.99;  // below it a run is worth a warning
+constexpr double kFullCoverage = 0.99;  // below it the run gets a warning
 constexpr double kForeignLoadWarning = 0.10;
-constexpr int kLongInIntervals = 10;  // a run without a window that is no shorter was not too short
-/// Power is looked at for its peak over at least this long: shorter windows of a stepping counter
-/// say more about its steps than about power.
+constexpr int kLongInIntervals = 10;  // a run of this many intervals was not too short for a window
+/// The peak is a mean over at least this time: in shorter windows of a counter that steps, power
+/// depends on the steps.
 constexpr Nanoseconds kPeakWindow = std::chrono::milliseconds{10};
 
-/// Sections of one name in one phase, and the sum of their shares.
+/// The sections of one name in one phase, and the sum of their shares.
 struct SectionSum {
   Phase phase;
   std::string name;
@@ -39,63 +41,119 @@ struct SectionSum {
 
 class Assembler {
  public:
-  Assembler(const Recording& recording, const PowerEvidence& power, ProfiledRun& run)
+  Assembler(const RecordingView& recording, const PowerEvidence& power, ProfiledRun& run)
       : recording_(recording),
         power_(power),
         run_(run),
         begin_(recording.spans.front().begin),
         end_(recording.spans.front().end) {}
 
-  /// Returns how many timings of layers the prefill gave.
+  /// Returns the number of layer timings in the prefill.
   std::size_t assemble() {
     build_timelines();
     if (!assemble_spans(run_.depth)) {
       const Attribution attribution =
           attribute(recording_.spans, root_timelines_, {.idle_power = idle_powers_});
-      figures_of_spans(recording_.spans, attribution);
+      add_span_figures(recording_.spans, attribution);
       mended_spans_ = attribution.mended_spans();
     }
-    figures_of_domains();
+    add_domain_figures();
     find_peak();
-    find_own_part();
-    work_out_totals(run_, power_.standstills, begin_);
-    warnings();
-    warnings_of_passes();
+    compute_process_dynamic();
+    compute_totals(run_, power_.standstills, begin_);
+    add_warnings();
+    add_pass_warnings();
     return prefill_layer_timings_;
   }
 
  private:
-  /// What there are passes for. A depth that fails makes room for the next coarser one; false where
-  /// only spans that the recorder wrote are left.
+  /// Makes the figures of spans and passes at this depth or, if that fails, at the next coarser
+  /// one. False if there are no passes, or if no depth is left at which passes have figures.
   bool assemble_spans(Depth depth) {
     for (; depth != Depth::minimal && !recording_.passes.passes.empty();
          depth = depth == Depth::deep ? Depth::module : Depth::minimal) {
       try {
-        const std::unique_ptr<LayerTree> profiler =
-            depth == Depth::deep ? std::make_unique<OperationTree>(recording_)
-                                 : std::make_unique<LayerTree>(recording_);
-        const std::vector<SpanGroups> groupings = profiler->groupings();
-        const Attribution attribution = attribute(
-            profiler->spans(), root_timelines_,
-            {.classes = profiler->classes(), .groupings = groupings, .idle_power = idle_powers_});
-        profiler->fill(attribution, roots_, run_);
-        figures_of_spans(profiler->spans(), attribution);
+        const std::unique_ptr<LayerTree> tree = depth == Depth::deep
+                                                    ? std::make_unique<OperationTree>(recording_)
+                                                    : std::make_unique<LayerTree>(recording_);
+        const std::vector<SpanGroups> groupings = tree->groupings();
+        const std::vector<ClassPriors> priors = calibrated_priors(*tree);
+        const Attribution attribution = attribute(tree->spans(), root_timelines_,
+                                                  {.classes = tree->classes(),
+                                                   .groupings = groupings,
+                                                   .idle_power = idle_powers_,
+                                                   .priors = priors});
+        describe_calibration(*tree, priors, attribution);
+        tree->fill(attribution, roots_, run_);
+        add_span_figures(tree->spans(), attribution);
         mended_spans_ = attribution.mended_spans();
-        prefill_layer_timings_ = profiler->prefill_layer_timings();
+        prefill_layer_timings_ = tree->prefill_layer_timings();
         return true;
       } catch (const std::exception& error) {
         kLog.error("Profiling at depth {} failed: {}", to_string(depth), error.what());
         warn("profile", "depth_failed",
-             fmt::format("What depth {} knows of the run could not be worked out: {}",
-                         to_string(depth), error.what()),
+             fmt::format("The figures of depth {} could not be computed: {}", to_string(depth),
+                         error.what()),
              "Profile fewer tokens with -n, or pass a smaller --depth.");
-        forget_spans();
+        clear_span_figures();
       }
     }
     return false;
   }
 
-  void forget_spans() {
+  /// By root: what the calibration says of the tree's classes. Empty without a calibration.
+  [[nodiscard]] std::vector<ClassPriors> calibrated_priors(const LayerTree& tree) const {
+    std::vector<ClassPriors> priors;
+    if (power_.calibration) {
+      for (const RootDomain& root : roots_) {
+        priors.push_back(priors_of(*power_.calibration, root.domain->name, tree.class_names()));
+      }
+    }
+    return priors;
+  }
+
+  void describe_calibration(const LayerTree& tree, std::span<const ClassPriors> priors,
+                            const Attribution& attribution) {
+    run_.calibration.reset();
+    const std::size_t largest = largest_root();
+    if (largest >= priors.size()) {
+      return;
+    }
+    const ClassPriors& known = priors[largest];
+    const std::span<const std::uint32_t> classes = tree.classes();
+    Nanoseconds all{0};
+    Nanoseconds calibrated{0};
+    for (std::size_t index = 0; index < classes.size(); ++index) {
+      if (classes[index] != kNoClass) {
+        const Nanoseconds length = tree.spans()[index].duration();
+        all += length;
+        calibrated += known[classes[index]] ? length : Nanoseconds{0};
+      }
+    }
+    if (calibrated > Nanoseconds{0}) {
+      run_.calibration = {.made_at = power_.calibration->made_at,
+                          .classes = static_cast<std::size_t>(std::ranges::count_if(
+                              known, [](const auto& prior) { return prior.has_value(); })),
+                          .time_share = seconds(calibrated) / seconds(all),
+                          .power_ratio = attribution.class_powers(largest).prior_factor};
+    }
+  }
+
+  /// The root with the most energy in the run.
+  [[nodiscard]] std::size_t largest_root() const {
+    std::size_t largest = 0;
+    Joules most{0.0};
+    for (std::size_t root = 0; root < root_timelines_.size(); ++root) {
+      if (const Joules energy = root_timelines_[root].share(begin_, end_).energy; energy > most) {
+        largest = root;
+        most = energy;
+      }
+    }
+    return largest;
+  }
+
+  void clear_span_figures() {
+    run_.calibration.reset();
     run_.layers.clear();
     run_.components.clear();
     run_.operations.clear();
@@ -107,24 +165,36 @@ class Assembler {
     run_shares_.clear();
   }
 
+  /// The timelines of the roots come first, so that they are one span for attribution.
   void build_timelines() {
-    std::vector<std::vector<EnergyWindow>> by_domain(power_.domains.size());
-    for (const EnergyWindow& window : power_.windows) {
-      by_domain[window.domain].push_back(window);
-    }
-    timelines_.reserve(by_domain.size());
-    for (std::size_t index = 0; index < by_domain.size(); ++index) {
-      const Domain& domain = power_.domains[index];
-      timelines_.emplace_back(by_domain[index], domain.stamp_error);
-      rejected_windows_ += timelines_.back().rejected_windows();
-      if (domain.is_root()) {
-        roots_.push_back({.domain = &domain,
-                          .idle_power = idle_power(index),
-                          .idle_error = error_of_idle(index)});
-        idle_powers_.push_back(idle_power(index));
-        root_timelines_.push_back(timelines_.back());
+    const std::vector<Domain>& domains = power_.domains;
+    timelines_.reserve(domains.size());
+    timeline_of_.resize(domains.size());
+    for (const bool root : {true, false}) {
+      for (std::size_t index = 0; index < domains.size(); ++index) {
+        if (domains[index].is_root() != root) {
+          continue;
+        }
+        timeline_of_[index] = timelines_.size();
+        timelines_.emplace_back(windows_of(index), domains[index].stamp_error);
+        rejected_windows_ += timelines_.back().rejected_windows();
+        if (root) {
+          roots_.push_back({.domain = &domains[index],
+                            .idle_power = idle_power(index),
+                            .idle_error = error_of_idle(index)});
+          idle_powers_.push_back(idle_power(index));
+        }
       }
     }
+    root_timelines_ = std::span(timelines_).first(roots_.size());
+  }
+
+  [[nodiscard]] std::span<const EnergyWindow> windows_of(std::size_t domain) const {
+    return domain < power_.windows.size() ? std::span<const EnergyWindow>(power_.windows[domain])
+                                          : std::span<const EnergyWindow>{};
+  }
+  [[nodiscard]] const EnergyTimeline& timeline(std::size_t domain) const {
+    return timelines_[timeline_of_[domain]];
   }
 
   [[nodiscard]] std::optional<Watts> idle_power(std::size_t domain) const {
@@ -134,7 +204,7 @@ class Assembler {
     return power_.baseline->domains[domain]->power;
   }
 
-  /// Of the roots whose energy the totals hold; each has one where the baseline is known.
+  /// The sum over the roots whose energy is in the totals.
   [[nodiscard]] Watts idle_power_of_covered_roots() const {
     Watts sum;
     for (std::size_t root = 0; root < roots_.size(); ++root) {
@@ -161,9 +231,9 @@ class Assembler {
     return result;
   }
 
-  void figures_of_spans(std::span<const Span> spans, const Attribution& attribution) {
+  void add_span_figures(std::span<const Span> spans, const Attribution& attribution) {
     spans_ = spans;
-    // What the phase being walked through has outside its sections.
+    // The current phase's share and time outside its sections.
     std::vector<EnergyShare> rest;
     Nanoseconds rest_duration{0};
     const auto close_phase = [&] {
@@ -210,13 +280,13 @@ class Assembler {
           if (span.token != Span::kNone) {
             const auto token = static_cast<std::size_t>(span.token);
             run_.tokens.push_back({.index = token,
-                                   .text = recording_.token_texts[token],
+                                   .text = std::string(recording_.token_texts[token]),
                                    .phase = span.phase,
                                    .begin = since,
                                    .figure = figure(span, share)});
           }
           break;
-        case Level::pass:  // from here on down: the profiler's
+        case Level::pass:  // LayerTree::fill() makes the figures of this level and those below
         case Level::layer:
         case Level::component:
         case Level::operation:
@@ -236,7 +306,7 @@ class Assembler {
     std::ranges::stable_sort(run_.sections, {}, &SectionFigure::phase);
   }
 
-  /// The section around a section, past the token that may lie between them.
+  /// The innermost section around a section; a token may lie between them. Null if there is none.
   [[nodiscard]] const Span* outer_section(const Span& span) const {
     for (std::int32_t parent = span.parent; parent > 0;) {
       const Span& outer = spans_[static_cast<std::size_t>(parent)];
@@ -248,11 +318,12 @@ class Assembler {
     return nullptr;
   }
 
-  /// A nested section is named after the one around it, so that names at the top add up.
+  /// The name of a nested section begins with that of the section around it ("outer/inner"), so
+  /// that sections whose names have no slash add up to the phase.
   [[nodiscard]] std::string section_name(const Span& span) const {
-    std::string name = recording_.names[span.name];
+    std::string name(recording_.names[span.name]);
     for (const Span* outer = outer_section(span); outer != nullptr; outer = outer_section(*outer)) {
-      name.insert(0, recording_.names[outer->name] + "/");
+      name.insert(0, fmt::format("{}/", recording_.names[outer->name]));
     }
     return name;
   }
@@ -270,7 +341,7 @@ class Assembler {
     sum->builder.add(duration, share);
   }
 
-  void figures_of_domains() {
+  void add_domain_figures() {
     PowerFigures& power = run_.power;
     power.sources = power_.sources;
     std::size_t root = 0;
@@ -279,13 +350,13 @@ class Assembler {
                              .idle_power = idle_power(index),
                              .idle_error = error_of_idle(index)};
       FigureBuilder builder(std::span(&alone, 1));
-      // What roots used is what their parts add up to.
+      // A root's energy is what attribution gave the run, so that the parts add up to it.
       const EnergyShare share = alone.domain->is_root() && root < run_shares_.size()
                                     ? run_shares_[root++]
-                                    : timelines_[index].share(begin_, end_);
+                                    : timeline(index).share(begin_, end_);
       builder.add(end_ - begin_, std::span(&share, 1));
       DomainFigure domain{.domain = power_.domains[index], .figure = builder.build()};
-      domain.domain.stamp_error = timelines_[index].stamp_error();
+      domain.domain.stamp_error = timeline(index).stamp_error();
       if (power_.baseline && power_.baseline->domains[index]) {
         domain.idle_power = power_.baseline->domains[index]->power;
         domain.idle_spread = power_.baseline->domains[index]->spread;
@@ -296,12 +367,7 @@ class Assembler {
       power.baseline = power_.baseline->total;
     }
     power.interval = power_.interval;
-    for (const EnergyWindow& window : power_.windows) {
-      power.samples.push_back({.domain = window.domain,
-                               .begin = window.begin - begin_,
-                               .end = window.end - begin_,
-                               .energy = window.energy});
-    }
+    add_samples();
     for (const SensorReading& reading : power_.readings) {
       power.readings.push_back({.domain = reading.domain,
                                 .quantity = reading.quantity,
@@ -310,7 +376,30 @@ class Assembler {
     }
   }
 
-  /// Mean power of a domain over an interval that its windows cover whole.
+  /// Adds the windows of all domains that overlap the run, sorted by begin, with times relative to
+  /// the run's begin.
+  void add_samples() {
+    std::vector<PowerSample>& samples = run_.power.samples;
+    std::size_t count = 0;
+    for (std::size_t index = 0; index < power_.domains.size(); ++index) {
+      count += windows_of(index).size();
+    }
+    samples.reserve(count);
+    for (std::size_t index = 0; index < power_.domains.size(); ++index) {
+      for (const EnergyWindow& window : windows_of(index)) {
+        if (window.end <= begin_ || window.begin >= end_) {
+          continue;
+        }
+        samples.push_back({.domain = index,
+                           .begin = window.begin - begin_,
+                           .end = window.end - begin_,
+                           .energy = window.energy});
+      }
+    }
+    std::ranges::stable_sort(samples, {}, &PowerSample::begin);
+  }
+
+  /// Mean power of a domain over an interval; empty if its windows do not cover the whole interval.
   [[nodiscard]] static std::optional<Watts> mean_power(const EnergyTimeline& timeline, Instant from,
                                                        Instant to) {
     const EnergyShare share = timeline.share(from, to);
@@ -320,9 +409,9 @@ class Assembler {
     return share.energy / (to - from);
   }
 
-  /// What goes to this process of what the CPUs' roots used beyond idling: by its share of busy CPU
-  /// time in each interval between two samples.
-  void find_own_part() {
+  /// This process's part of the energy above idle of the roots that hold CPUs. In each interval
+  /// between two CPU samples it is the process's share of the busy CPU time.
+  void compute_process_dynamic() {
     const std::span<const CpuSample> samples = power_.cpu;
     const auto whole = foreign_cpu_share(samples, begin_, end_);
     if (!whole) {
@@ -381,7 +470,8 @@ class Assembler {
     if (roots_.empty() || length <= Nanoseconds{0}) {
       return;
     }
-    // A sliding mean of piecewise constant power is at its highest with an edge on a window's edge.
+    // A sliding mean of piecewise constant power has its maximum where the begin or end of the
+    // interval lies on a window's edge.
     const auto consider = [&](Instant from) {
       if (from < begin_ || from + length > end_) {
         return;
@@ -407,9 +497,9 @@ class Assembler {
         consider(timeline.knot(knot) - length);
       }
     }
-    // What lies outside of the run in windows at its edges was taken for idle in the run's figures
-    // alone, and windows that do not tile the run can each be below its mean: the run as a whole is
-    // a window, too.
+    // The mean of the whole run can be above that of each interval, so it is a candidate too: of a
+    // window at the run's edge, the run's figures leave out what was drawn outside the run; and
+    // intervals that do not tile the run can each be below its mean.
     const auto mean = run_.totals.figure.mean_power;
     if (run_.power.peak && mean && *mean > run_.power.peak->power) {
       run_.power.peak =
@@ -419,8 +509,8 @@ class Assembler {
       }
     } else if (run_.power.peak) {
       const Instant from = begin_ + run_.power.peak->at - length / 2;
-      for (const EnergyTimeline& timeline : timelines_) {
-        run_.power.peak->by_domain.push_back(mean_power(timeline, from, from + length));
+      for (std::size_t index = 0; index < power_.domains.size(); ++index) {
+        run_.power.peak->by_domain.push_back(mean_power(timeline(index), from, from + length));
       }
     }
   }
@@ -430,9 +520,10 @@ class Assembler {
         {std::move(component), std::move(code), std::move(message), std::move(hint)});
   }
 
-  /// Tokens in which the program stood still. Where a standstill begins is known to within a period
-  /// of the watch, in which short tokens may have been made.
-  [[nodiscard]] std::vector<std::size_t> still_tokens() const {
+  /// The tokens during which the program stood still. The begin of a standstill is known only to
+  /// within a period of the watch, and short tokens may have been made in that period: they do not
+  /// count.
+  [[nodiscard]] std::vector<std::size_t> tokens_with_standstill() const {
     std::vector<std::size_t> result;
     for (const TokenFigure& token : run_.tokens) {
       const Instant from = begin_ + token.begin;
@@ -444,30 +535,31 @@ class Assembler {
     return result;
   }
 
-  void warnings() {
+  void add_warnings() {
     const Figure& figure = run_.totals.figure;
     const Nanoseconds stood_still = time_stood_still(power_.standstills, begin_, end_);
-    if (auto warning = standstill_warning(power_.standstills, begin_, end_, still_tokens())) {
+    if (auto warning =
+            standstill_warning(power_.standstills, begin_, end_, tokens_with_standstill())) {
       run_.warnings.push_back(*std::move(warning));
     }
     if (!roots_.empty() && !figure.total) {
-      // A sensor that has stood still since before the run has told so then, not during it.
+      // A sensor that stopped before the run warned of it then; this run has no such warning.
       const bool is_short = figure.duration < kLongInIntervals * power_.interval;
-      warn("power", "no_coverage", "No sensor window falls into the run: its energy is unknown",
+      warn("power", "no_coverage", "No sensor reading falls into the run: its energy is unknown",
            is_short ? "Use a shorter --power-interval-ms, or profile more tokens with -n."
-                    : "The sensor has told nothing all the time. Look at it with enprof doctor; "
-                      "--power estimate does without.");
+                    : "The sensor gave no reading during the whole run. See the other "
+                      "warnings, or check it with enprof doctor.");
     } else if (figure.total && coverage_while_running(figure, stood_still) < kFullCoverage) {
       warn("power", "low_coverage",
            fmt::format("Sensors covered {:.1f} % of the run; the energy of the rest is unknown and "
                        "not in the totals",
                        100.0 * coverage_while_running(figure, stood_still)),
-           fmt::format("Ratios (energy per token, tokens per joule, EDP) take it at the mean power "
-                       "of what was measured, and are left out below {:g} % of coverage.",
+           fmt::format("Ratios (energy per token, tokens per joule, EDP) assume the measured mean "
+                       "power for the rest. Below {:g} % coverage there are no ratios.",
                        100.0 * kEnoughCoverage));
     }
     const auto is_above = [](Watts idle, Watts mean) {
-      constexpr double kEqual = 0.01;  // apart by less, they show as the same
+      constexpr double kEqual = 0.01;  // a smaller relative difference does not show
       return idle.value() > (1.0 + kEqual) * mean.value();
     };
     if (figure.dynamic && figure.mean_power &&
@@ -475,83 +567,91 @@ class Assembler {
       warn("power", "baseline_above_run",
            fmt::format("The idle baseline ({:.2f} W) is above the run's mean power ({:.2f} W)",
                        idle_power_of_covered_roots().value(), figure.mean_power->value()),
-           "The machine was busier before the run than in it: let it come to rest, or give "
-           "--baseline-s more time.");
+           "The machine was busier before the run than during it. Wait until it is idle, or "
+           "measure the baseline for longer: --baseline-s.");
     }
     if (const auto& foreign = figure.quality.foreign_cpu_share;
         foreign && *foreign > kForeignLoadWarning) {
       warn("power", "foreign_load",
            fmt::format(
-               "Other processes used {:.0f} % of the machine's busy CPU time during the run: {}",
+               "Other processes used {:.1f} % of the machine's busy CPU time during the run: {}",
                100.0 * *foreign,
                figure.total ? "their energy is in these figures" : "they slowed it down"),
            "Stop them, and run again.");
     }
     if (rejected_windows_ > 0) {
       warn("power", "bad_windows",
-           fmt::format("{} sensor windows had no length or no finite energy and were left out",
-                       rejected_windows_));
+           fmt::format("Left out: {} without a duration or without a finite energy",
+                       counted(rejected_windows_, "sensor reading")));
     }
     if (recording_.dropped_spans > 0) {
-      warn("profile", "dropped_spans",
-           fmt::format("{} spans did not fit into the run's memory and were dropped; their time "
-                       "stays with what contains them",
-                       recording_.dropped_spans),
-           "Raise max_output_tokens or spans_per_token.");
+      warn(
+          "profile", "dropped_spans",
+          fmt::format("{} did not fit into the run's memory: that time counts for the spans around",
+                      counted(recording_.dropped_spans, "span")),
+          "Raise max_output_tokens or spans_per_token.");
     }
     if (recording_.dropped_text_bytes > 0) {
       warn("profile", "dropped_text",
-           fmt::format("{} bytes of token text did not fit into the run's memory",
-                       recording_.dropped_text_bytes));
+           fmt::format("{} of token text did not fit into the run's memory",
+                       counted(recording_.dropped_text_bytes, "byte")));
     }
     if (recording_.cut_spans > 0) {
       warn("profile", "spans_cut",
-           fmt::format("{} sections or tokens were still open when another phase began, and end "
-                       "there",
-                       recording_.cut_spans),
-           "Close what belongs to a phase before the next one begins.");
+           fmt::format("Cut where the next phase began: {}, open until then",
+                       counted(recording_.cut_spans, "span")),
+           "Close the sections and tokens of a phase before the next phase begins.");
     }
     if (mended_spans_ > 0) {
       warn("profile", "mended_spans",
-           fmt::format("{} spans lay outside their parent or across a sibling and were cut",
-                       mended_spans_));
+           fmt::format("Cut: {} that reached outside a parent or overlapped a sibling",
+                       counted(mended_spans_, "span")));
     }
   }
 
-  void warnings_of_passes() {
-    const PassRecording& passes = recording_.passes;
+  void add_pass_warnings() {
+    const PassRecordingView& passes = recording_.passes;
     const auto count = [&](PassState state) {
       return static_cast<std::size_t>(std::ranges::count(passes.passes, state, &PassRecord::state));
     };
     if (const std::size_t mismatched = count(PassState::mismatched); mismatched > 0) {
       warn("profile", "mismatched_passes",
-           fmt::format("{} of {} passes did not follow their plan: their operations are not told "
-                       "apart",
+           fmt::format("{} of {} passes did not follow their plan: the times and energies of their "
+                       "operations are unknown",
                        mismatched, passes.passes.size()));
     }
     if (const std::size_t dropped = count(PassState::dropped); dropped > 0) {
       warn("profile", "dropped_passes",
-           fmt::format("{} of {} passes did not fit into the run's memory: their operations are "
-                       "not told apart",
+           fmt::format("{} of {} passes did not fit into the run's memory: the times and energies "
+                       "of their operations are unknown",
                        dropped, passes.passes.size()),
            "Profile fewer tokens with -n, or raise max_operations.");
     }
     if (passes.lost_passes > 0) {
       warn("profile", "lost_passes",
-           fmt::format("{} passes came after as many as a run may have: their time stays with "
-                       "their sections",
+           fmt::format("Passes that did not fit into the run's memory: {}. Their time counts only "
+                       "for their sections",
                        passes.lost_passes),
            "Raise max_output_tokens.");
     }
+    if (passes.lost_sequences > 0) {
+      warn(
+          "profile", "lost_sequences",
+          fmt::format("Sequences of batches that did not fit into the run's memory: {}. The energy "
+                      "of their passes cannot be divided among them",
+                      passes.lost_sequences),
+          "Raise max_output_tokens.");
+    }
   }
 
-  const Recording& recording_;
+  const RecordingView& recording_;
   const PowerEvidence& power_;
   ProfiledRun& run_;
   Instant begin_;
   Instant end_;
-  std::vector<EnergyTimeline> timelines_;       // by domain
-  std::vector<EnergyTimeline> root_timelines_;  // by root
+  std::vector<EnergyTimeline> timelines_;           // of the roots, then of the other domains
+  std::vector<std::size_t> timeline_of_;            // by domain: an index into timelines_
+  std::span<const EnergyTimeline> root_timelines_;  // by root
   std::vector<RootDomain> roots_;
   std::vector<EnergyShare> run_shares_;            // of the run, by root
   std::vector<std::optional<Watts>> idle_powers_;  // by root
@@ -564,7 +664,8 @@ class Assembler {
 
 }  // namespace
 
-std::size_t assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run) {
+std::size_t assemble_run(const RecordingView& recording, const PowerEvidence& power,
+                         ProfiledRun& run) {
   return recording.spans.empty() ? 0 : Assembler(recording, power, run).assemble();
 }
 

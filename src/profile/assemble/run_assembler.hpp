@@ -1,4 +1,4 @@
-// From what was recorded to what is known: spans and windows become the figures of a run.
+// Makes the figures of a run from its recorded spans and the sensors' windows.
 #pragma once
 
 #include "enprof/model/energy_window.hpp"
@@ -6,9 +6,10 @@
 #include "enprof/model/sensor_reading.hpp"
 #include "enprof/power/power_monitor.hpp"
 
+#include "attribution/outside_power.hpp"
 #include "base/cpu_times.hpp"
 #include "base/standstill_watch.hpp"
-#include "record/run_recorder.hpp"
+#include "record/recording.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -17,23 +18,30 @@
 
 namespace enprof {
 
-/// What the sensors contributed to a run.
+/// Windows this long before a run's begin and after its end are part of its evidence: they show
+/// what the machine drew outside the run, of which windows at the run's edges have a part.
+inline constexpr Nanoseconds kOutsideReach = OutsidePowers::kFarthestNeighbour;
+
+/// What was measured during a run.
 struct PowerEvidence {
   std::vector<std::string> sources;
   std::vector<Domain> domains;
-  std::vector<EnergyWindow> windows;    ///< that overlap the run, without standstills
-  std::vector<SensorReading> readings;  ///< taken in the run
+  /// That overlap the run or lie within kOutsideReach of it, without standstills.
+  WindowsByDomain windows;
+  std::vector<SensorReading> readings;  ///< taken during the run
   std::optional<IdleBaseline> baseline;
   Nanoseconds interval{0};
-  std::vector<CpuSample> cpu;  ///< CPU times from the run's begin to its end; empty: not known
-  /// Of the whole run, where `cpu` does not tell it.
+  std::vector<CpuSample> cpu;  ///< CPU times from the run's begin to its end; empty if unknown
+  /// Share of other processes in the CPU time of the whole run; used if `cpu` does not give it.
   std::optional<double> foreign_cpu_share;
-  std::vector<Standstill> standstills;  ///< of the program
+  std::vector<Standstill> standstills;             ///< of the program
+  std::shared_ptr<const Calibration> calibration;  ///< null: without one
 };
 
-/// Fills in phases, sections, tokens, totals and power of a run from its recording. What the caller
-/// has set (identity, prompt, model, prompt_tokens, economics) stays; warnings are added. Returns
-/// how many timings of layers the prefill gave.
-std::size_t assemble_run(const Recording& recording, const PowerEvidence& power, ProfiledRun& run);
+/// Fills in phases, sections, tokens, layers, components, operations, totals and power of a run.
+/// Keeps the fields that the caller has set (identity, prompt, model, prompt_tokens, economics) and
+/// adds warnings. Returns the number of layer timings in the prefill.
+std::size_t assemble_run(const RecordingView& recording, const PowerEvidence& power,
+                         ProfiledRun& run);
 
 }  // namespace enprof

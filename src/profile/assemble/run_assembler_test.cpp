@@ -3,6 +3,8 @@
 #include "power/sampler/window_store.hpp"
 #include "profile/assemble/standstills.hpp"
 #include "record/pass_test_support.hpp"
+#include "support/warning_codes.hpp"
+#include "support/windows.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,8 +17,9 @@ using namespace std::chrono_literals;
 
 Instant at(double ms) { return Instant{1s + from_ms(ms)}; }
 
-/// Run 0–1000 ms: pre_inference 0–100 (tokenization 10–40), prefill 100–400 (forward 100–380, token
-/// 0 at 380–400), decode 400–1000: two tokens of 250 ms with forward 200, 100 ms nothing.
+/// A run of 1000 ms: pre_inference 0–100 (tokenization 10–40); prefill 100–400 (forward 100–380,
+/// token 0 380–400); decode 400–1000: two tokens of 250 ms, each with 200 ms of forward, and 100 ms
+/// outside of both.
 Recording recording() {
   Recording result;
   result.names = {"run", "tokenization", "forward"};
@@ -45,7 +48,7 @@ Recording recording() {
   return result;
 }
 
-/// 50 W, but 100 W from 500 to 600 ms, in windows of 10 ms, one before and one after the run.
+/// Windows of 10 ms from before until after the run: 100 W from 500 to 600 ms, otherwise 50 W.
 PowerEvidence evidence() {
   PowerEvidence power;
   power.domains = {domain_from_name("package-0"), domain_from_name("core-0")};
@@ -54,11 +57,12 @@ PowerEvidence evidence() {
     domain.period = 10ms;
   }
   link_parents(power.domains);
+  power.windows.resize(2);
   for (double t = -10; t < 1010; t += 10) {
     const double watts = t >= 500 && t < 600 ? 100.0 : 50.0;
-    power.windows.push_back(
+    power.windows[0].push_back(
         {.domain = 0, .begin = at(t), .end = at(t + 10), .energy = Watts{watts} * 10ms});
-    power.windows.push_back(
+    power.windows[1].push_back(
         {.domain = 1, .begin = at(t), .end = at(t + 10), .energy = Watts{watts / 2} * 10ms});
   }
   power.baseline = IdleBaseline{.domains = {IdleBaseline::DomainIdle{Watts{10}, Watts{1}},
@@ -67,7 +71,7 @@ PowerEvidence evidence() {
   return power;
 }
 
-/// Two CPUs' worth of work from before the run until after it, of which others did this share.
+/// Two busy CPUs from before the run until after it; other processes use this share of them.
 std::vector<CpuSample> cpu_samples(double others) {
   std::vector<CpuSample> samples;
   for (int ms = -100; ms <= 1100; ms += 100) {
@@ -82,7 +86,8 @@ std::vector<CpuSample> cpu_samples(double others) {
 ProfiledRun assembled(const PowerEvidence& power = evidence()) {
   ProfiledRun run;
   run.totals.prompt_tokens = 30;
-  assemble_run(recording(), power, run);
+  const Recording recorded = recording();
+  assemble_run(recorded.view(), power, run);
   return run;
 }
 
@@ -94,7 +99,7 @@ const SectionFigure& section(const ProfiledRun& run, Phase phase, std::string_vi
   return *found;
 }
 
-TEST(RunAssembler, TheTotalIsOfRootsAlone) {
+TEST(RunAssembler, TheTotalIsTheSumOfTheRoots) {
   const ProfiledRun run = assembled();
   EXPECT_NEAR(run.totals.figure.total->value(), 55.0, 1e-9);  // core lies within the package
   EXPECT_NEAR(run.totals.figure.baseline->value(), 10.0, 1e-9);
@@ -116,7 +121,7 @@ TEST(RunAssembler, ReadingsBesideEnergyAreTheRuns) {
   EXPECT_DOUBLE_EQ(run.power.readings[0].value, 61.5);
 }
 
-// Ctrl-Z: the machine drew 100 W meanwhile, of which no token has anything.
+// Ctrl-Z: the machine draws 100 W meanwhile; that energy belongs to no token.
 TEST(RunAssembler, TimeInWhichTheProgramStoodStillIsInDurationsAndInNoEnergy) {
   PowerEvidence power = evidence();
   power.standstills = {{at(500), at(600)}};
@@ -127,19 +132,19 @@ TEST(RunAssembler, TimeInWhichTheProgramStoodStillIsInDurationsAndInNoEnergy) {
   EXPECT_NEAR(run.tokens[1].figure.quality.coverage, 0.6, 1e-9);
   EXPECT_NEAR(run.totals.figure.total->value(), 45.0, 1e-9);
   EXPECT_NEAR(run.totals.energy_per_output_token->value(), 50 * 0.5 / 2, 1e-9)
-      << "of the time in which it ran";
+      << "coverage of the time in which it ran";
   EXPECT_NEAR(run.totals.tokens_per_joule.value(), 3 / 45.0, 1e-9);
-  ASSERT_EQ(run.warnings.size(), 1U) << "what was left out on purpose is no lack of coverage";
+  ASSERT_EQ(run.warnings.size(), 1U) << "standstills do not lower the coverage";
   EXPECT_EQ(run.warnings[0].code, "stood_still");
   EXPECT_NE(run.warnings[0].message.find("stood still for 0.1 s of the run"), std::string::npos);
   EXPECT_NE(run.warnings[0].message.find("token 1;"), std::string::npos);
 }
 
-// What a monitor makes of a long run's windows must give the same run.
+// A monitor joins the windows of a long run; the run's energies must stay the same.
 TEST(RunAssembler, WindowsThatWereJoinedConserveEnergy) {
   PowerEvidence power = evidence();
   const ProfiledRun fine = assembled(power);
-  WindowStore store(power.domains, 0);  // as small as it can be
+  WindowStore store(power.domains, 0);  // of the smallest capacity
   const auto add = [&](std::uint16_t domain, double begin, double watts) {
     EXPECT_TRUE(store.add({.domain = domain,
                            .begin = at(begin),
@@ -212,7 +217,7 @@ TEST(RunAssembler, NestedSectionsAreNamedAfterTheOuterOne) {
     }
   }
   ProfiledRun run;
-  assemble_run(nested, evidence(), run);
+  assemble_run(nested.view(), evidence(), run);
   EXPECT_NEAR(section(run, Phase::prefill, "forward/attention").figure.total->value(), 5.0, 1e-9);
   EXPECT_NEAR(section(run, Phase::prefill, "forward").figure.total->value(), 14.0, 1e-9);
   EXPECT_NEAR(section(run, Phase::prefill, "(self)").figure.total->value(), 1.0, 1e-9);
@@ -229,8 +234,8 @@ TEST(RunAssembler, APromptThatWasNotReadToItsEndHasNoRates) {
     ProfiledRun run;
     run.status = status;
     run.totals.prompt_tokens = 30;
-    assemble_run(cut, evidence(), run);
-    const bool is_whole = status == RunStatus::completed;  // a model may have nothing to say
+    assemble_run(cut.view(), evidence(), run);
+    const bool is_whole = status == RunStatus::completed;  // a model may generate no tokens
     EXPECT_EQ(run.totals.prefill_tokens_per_second.has_value(), is_whole) << to_string(status);
     EXPECT_EQ(run.totals.energy_per_input_token.has_value(), is_whole) << to_string(status);
   }
@@ -252,6 +257,22 @@ TEST(RunAssembler, FormulasByHand) {
   EXPECT_NEAR(*totals.co2_grams, 55.0 / 3.6e6 * 400.0, 1e-12);
 }
 
+TEST(RunAssembler, ATokensUncertaintyIsItsPhases) {
+  PowerEvidence power = evidence();
+  EXPECT_FALSE(assembled(power).totals.energy_per_output_token_uncertainty)
+      << "the sensor's accuracy is not known";
+  power.domains[0].relative_uncertainty = 0.04;
+  const ProfiledRun run = assembled(power);
+  const Totals& totals = run.totals;
+  const Figure& decode = run.phases.at(2).figure;
+  EXPECT_NEAR(totals.energy_per_output_token_uncertainty->value(),
+              decode.quality.standard_uncertainty->value() / 2, 1e-9);
+  EXPECT_NEAR(*totals.energy_per_output_token_uncertainty / *totals.energy_per_output_token, 0.04,
+              0.001);
+  EXPECT_NEAR(*totals.energy_per_input_token_uncertainty / *totals.energy_per_input_token, 0.04,
+              0.001);
+}
+
 TEST(RunAssembler, PeakIsWhereItWas) {
   const ProfiledRun run = assembled();
   ASSERT_TRUE(run.power.peak);
@@ -261,13 +282,15 @@ TEST(RunAssembler, PeakIsWhereItWas) {
   EXPECT_NEAR(run.power.peak->by_domain.at(1)->value(), 50.0, 1e-9);
 }
 
-// A window of 600 ms holds one of the two bursts, and the 400 ms between the windows at either end
-// are in both: each of them is below the mean of all.
+// An interval of 600 ms holds at most one of the two bursts: its mean is at most 58.3 W, below the
+// run's mean of 60 W.
 TEST(RunAssembler, APeakIsNeverBelowTheMean) {
   PowerEvidence power = evidence();
-  for (EnergyWindow& window : power.windows) {
-    const bool in_burst = window.begin < at(100) || window.begin >= at(900);
-    window.energy = Watts{in_burst ? 100.0 : 50.0} * (window.end - window.begin);
+  for (std::vector<EnergyWindow>& windows : power.windows) {
+    for (EnergyWindow& window : windows) {
+      const bool in_burst = window.begin < at(100) || window.begin >= at(900);
+      window.energy = Watts{in_burst ? 100.0 : 50.0} * (window.end - window.begin);
+    }
   }
   for (Domain& domain : power.domains) {
     domain.period = 600ms;
@@ -282,14 +305,33 @@ TEST(RunAssembler, APeakIsNeverBelowTheMean) {
   EXPECT_NEAR(run.power.peak->by_domain[1]->value(), 60.0, 1e-9);
 }
 
-// Half of the one window lies before the run, and is taken for idle.
+// Part of the only window lies before the run. What the machine drew there is unknown: something
+// between idle, 10 W, and the window's mean, 50 W. The run gets no more than that mean; the error
+// reaches to what it drew if the machine idled.
 TEST(RunAssembler, ThePeakOfARunWithinAWindowIsItsMean) {
   PowerEvidence power = evidence();
-  power.windows = {{.domain = 0, .begin = at(-800), .end = at(1000), .energy = Watts{50} * 1800ms}};
+  power.windows[0] = {
+      {.domain = 0, .begin = at(-800), .end = at(1000), .energy = Watts{50} * 1800ms}};
+  power.windows[1].clear();
   const ProfiledRun run = assembled(power);
   ASSERT_TRUE(run.power.peak);
-  EXPECT_NEAR(run.totals.figure.mean_power->value(), 90 - 0.8 * 10, 1e-9);
+  EXPECT_NEAR(run.totals.figure.mean_power->value(), 50, 1e-9);
+  EXPECT_NEAR(run.totals.figure.quality.standard_error->value(), 0.8 * 40 / std::sqrt(3.0), 1.0);
   EXPECT_EQ(run.power.peak->power, *run.totals.figure.mean_power);
+}
+
+// The same with a window before it, which shows what was drawn there.
+TEST(RunAssembler, AWindowBeforeTheRunShowsThePowerOutside) {
+  PowerEvidence power = evidence();
+  power.windows[0] = {
+      {.domain = 0, .begin = at(-1100), .end = at(-950), .energy = Watts{20} * 150ms},
+      {.domain = 0, .begin = at(-950), .end = at(-800), .energy = Watts{20} * 150ms},
+      {.domain = 0, .begin = at(-800), .end = at(1000), .energy = Watts{50} * 1800ms}};
+  power.windows[1].clear();
+  const ProfiledRun run = assembled(power);
+  EXPECT_NEAR(run.totals.figure.mean_power->value(), 90 - 0.8 * 20, 1e-9);
+  EXPECT_LT(run.totals.figure.quality.standard_error->value(), 1.0);
+  EXPECT_EQ(run.power.samples.size(), 1U) << "those before the run are evidence, not samples of it";
 }
 
 TEST(RunAssembler, WithoutSensorsTimingsRemain) {
@@ -307,23 +349,24 @@ TEST(RunAssembler, WithoutSensorsTimingsRemain) {
 
 TEST(RunAssembler, ASensorThatFellSilentIsNotZeroWatts) {
   PowerEvidence power = evidence();
-  std::erase_if(power.windows, [](const EnergyWindow& window) { return window.end > at(500); });
+  testing::erase_windows(power.windows,
+                         [](const EnergyWindow& window) { return window.end > at(500); });
   const ProfiledRun run = assembled(power);
   EXPECT_NEAR(run.totals.figure.quality.coverage, 0.5, 0.001);
   EXPECT_FALSE(run.tokens[2].figure.total);
   EXPECT_NEAR(run.totals.figure.mean_power->value(), 50.0, 1e-9);
   ASSERT_EQ(run.warnings.size(), 1U);
   EXPECT_EQ(run.warnings[0].code, "low_coverage");
-  // A part of the energy over all of the tokens would be a token's energy that no token had.
+  // The energy of a part of the run divided by all tokens would be too low.
   EXPECT_FALSE(run.totals.energy_per_output_token);
   EXPECT_FALSE(run.totals.tokens_per_joule);
   EXPECT_FALSE(run.totals.edp_joule_seconds);
   EXPECT_NEAR(run.totals.energy_per_input_token->value(), 50.0 * 0.3 / 30, 1e-9) << "covered";
 }
 
-TEST(RunAssembler, AShortGapMakesNoTokenCheaper) {
+TEST(RunAssembler, AShortGapDoesNotLowerTheEnergyPerToken) {
   PowerEvidence power = evidence();
-  std::erase_if(power.windows, [](const EnergyWindow& window) {
+  testing::erase_windows(power.windows, [](const EnergyWindow& window) {
     return window.begin >= at(900) && window.end <= at(950);
   });
   const ProfiledRun run = assembled(power);
@@ -334,7 +377,7 @@ TEST(RunAssembler, AShortGapMakesNoTokenCheaper) {
   EXPECT_NEAR(*run.totals.edp_joule_seconds, 52.5 / 0.95, 1e-9);
 }
 
-TEST(RunAssembler, NoWindowInTheRunIsSaid) {
+TEST(RunAssembler, ARunWithoutAWindowHasAWarning) {
   PowerEvidence power = evidence();
   power.windows.clear();
   const ProfiledRun run = assembled(power);
@@ -361,7 +404,7 @@ TEST(RunAssembler, WarnsOfForeignLoadAndABusyBaseline) {
 
 TEST(RunAssembler, ABaselineAboveARunThatUsedNothingHasANumber) {
   PowerEvidence power = evidence();
-  for (EnergyWindow& window : power.windows) {
+  for (EnergyWindow& window : power.windows[0]) {
     window.energy = Joules{0};
   }
   power.baseline->domains[0]->power = Watts{80};
@@ -372,16 +415,16 @@ TEST(RunAssembler, ABaselineAboveARunThatUsedNothingHasANumber) {
             "The idle baseline (80.00 W) is above the run's mean power (0.00 W)");
 }
 
-TEST(RunAssembler, ThisProcessHasItsShareOfTheDynamicPart) {
+TEST(RunAssembler, ThisProcessHasItsShareOfTheEnergyAboveIdle) {
   PowerEvidence power = evidence();
   EXPECT_FALSE(assembled(power).totals.process_dynamic);  // CPU times are not known
   power.cpu = cpu_samples(0.2);
   const ProfiledRun run = assembled(power);
   EXPECT_NEAR(run.totals.process_dynamic->value(), 0.8 * 45.0, 1e-6);
   EXPECT_NEAR(*run.phases[1].figure.quality.foreign_cpu_share, 0.2, 1e-9);
-  EXPECT_NEAR(run.totals.figure.total->value(), 55.0, 1e-9);  // the machine's, whoever used it
+  EXPECT_NEAR(run.totals.figure.total->value(), 55.0, 1e-9);  // of all processes
 
-  // All others' work was in the tenth of a second in which the machine drew 100 W.
+  // The other processes worked only in the tenth of a second in which the machine drew 100 W.
   const auto own_before = power.cpu[7].times.own;
   for (std::size_t index = 7; index < power.cpu.size(); ++index) {
     power.cpu[index].times.own = own_before - 160ms;
@@ -393,10 +436,10 @@ TEST(RunAssembler, ThisProcessHasItsShareOfTheDynamicPart) {
   EXPECT_LT(alone.totals.process_dynamic->value(), 45.0);
 
   power.baseline.reset();
-  EXPECT_FALSE(assembled(power).totals.process_dynamic);  // nor is there a dynamic part
+  EXPECT_FALSE(assembled(power).totals.process_dynamic);  // no baseline: no energy above idle
 }
 
-TEST(RunAssembler, AGpuIsNoPartOfTheProcessesShare) {
+TEST(RunAssembler, TheProcessesShareIsWithoutGpus) {
   PowerEvidence power = evidence();
   power.cpu = cpu_samples(0.2);
   power.domains[0] = domain_from_name("gpu-0");
@@ -419,10 +462,10 @@ TEST(RunAssembler, TheBaselinesErrorReachesTheDynamicPart) {
 ProfiledRun assembled_with_passes(Depth depth, const Recording& recording) {
   PowerEvidence power;
   power.domains = {domain_from_name("package-0")};
-  power.windows = testing::small_power();
+  power.windows = {testing::small_power()};
   ProfiledRun run;
   run.depth = depth;
-  assemble_run(recording, power, run);
+  assemble_run(recording.view(), power, run);
   return run;
 }
 
@@ -456,7 +499,7 @@ TEST(RunAssembler, TimesAreTheSameAtAnyDepthAndEnergyIsConserved) {
   }
 }
 
-TEST(RunAssembler, ADepthThatCannotBeWorkedOutLeavesTheCoarserOnes) {
+TEST(RunAssembler, IfADepthFailsTheCoarserOnesRemain) {
   Recording broken = testing::small_recording();
   broken.passes.stamps.clear();
   const ProfiledRun run = assembled_with_passes(Depth::deep, broken);
@@ -468,20 +511,17 @@ TEST(RunAssembler, ADepthThatCannotBeWorkedOutLeavesTheCoarserOnes) {
   EXPECT_EQ(run.warnings[0].code, "depth_failed");
 }
 
-TEST(RunAssembler, PassesThatWereNotToldApartAreCounted) {
+TEST(RunAssembler, PassesWithoutStampsAreCounted) {
   Recording recording = testing::small_recording();
   recording.passes.passes[0].state = PassState::mismatched;
   recording.passes.passes[1].state = PassState::dropped;
   recording.passes.passes[2].state = PassState::discarded;  // on purpose: no warning
   recording.passes.lost_passes = 4;
+  recording.passes.lost_sequences = 1;
   const ProfiledRun run = assembled_with_passes(Depth::module, recording);
-  std::vector<std::string> codes;
-  codes.reserve(run.warnings.size());
-  for (const Warning& warning : run.warnings) {
-    codes.push_back(warning.code);
-  }
-  EXPECT_EQ(codes,
-            (std::vector<std::string>{"mismatched_passes", "dropped_passes", "lost_passes"}));
+  EXPECT_EQ(testing::warning_codes(run.warnings),
+            (std::vector<std::string>{"mismatched_passes", "dropped_passes", "lost_passes",
+                                      "lost_sequences"}));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace enprof {
 namespace {
 
-/// How long the program stood still in parts of the run.
+/// How long the program stood still during parts of the run.
 class StoodStill {
  public:
   StoodStill(const std::vector<Standstill>& standstills, Instant begin)
@@ -30,7 +30,8 @@ class StoodStill {
   Instant begin_;
 };
 
-/// What all of a figure's time took, with what was not measured at the mean power of the rest.
+/// The energy of all of a figure's time; time that was not measured is taken at the mean power.
+/// Empty if the coverage is too low.
 std::optional<Joules> whole_energy(const Figure& figure, Nanoseconds stood_still) {
   if (!figure.mean_power || coverage_while_running(figure, stood_still) < kEnoughCoverage) {
     return std::nullopt;
@@ -38,29 +39,39 @@ std::optional<Joules> whole_energy(const Figure& figure, Nanoseconds stood_still
   return *figure.mean_power * (figure.duration - stood_still);
 }
 
-/// Null where there is no such phase, or no time in it.
+/// The uncertainty of a phase's energy per token, which has the phase's relative uncertainty.
+std::optional<Joules> token_uncertainty(const Figure& phase, Joules per_token) {
+  const auto& uncertainty = phase.quality.standard_uncertainty;
+  return uncertainty && phase.total && phase.total->value() > 0.0
+             ? std::optional{per_token * (*uncertainty / *phase.total)}
+             : std::nullopt;
+}
+
+/// Null if the run has no such phase, or if the phase has no duration.
 const PhaseFigure* find_phase(const ProfiledRun& run, Phase phase) {
   const auto found = std::ranges::find(run.phases, phase, &PhaseFigure::phase);
   return found == run.phases.end() || found->figure.duration <= Nanoseconds{0} ? nullptr : &*found;
 }
 
-void work_out_prefill(ProfiledRun& run, const StoodStill& stood_still) {
+void compute_prefill_totals(ProfiledRun& run, const StoodStill& stood_still) {
   Totals& totals = run.totals;
   const PhaseFigure* prefill = find_phase(run, Phase::prefill);
   if (prefill == nullptr || totals.prompt_tokens == 0) {
     return;
   }
   if (run.tokens.empty() && run.status != RunStatus::completed) {
-    return;  // it ended amid the prompt: how much of it was read is not known
+    return;  // it ended during the prompt: the number of tokens that it read is unknown
   }
   const auto count = static_cast<double>(totals.prompt_tokens);
   totals.prefill_tokens_per_second = count / seconds(prefill->figure.duration);
   if (const auto energy = whole_energy(prefill->figure, stood_still.in(*prefill))) {
     totals.energy_per_input_token = *energy / count;
+    totals.energy_per_input_token_uncertainty =
+        token_uncertainty(prefill->figure, *totals.energy_per_input_token);
   }
 }
 
-void work_out_decode(ProfiledRun& run, const StoodStill& stood_still) {
+void compute_decode_totals(ProfiledRun& run, const StoodStill& stood_still) {
   Totals& totals = run.totals;
   std::size_t count = 0;
   std::size_t with_energy = 0;
@@ -82,6 +93,8 @@ void work_out_decode(ProfiledRun& run, const StoodStill& stood_still) {
   totals.decode_tokens_per_second = static_cast<double>(count) / seconds(decode->figure.duration);
   if (const auto energy = whole_energy(decode->figure, stood_still.in(*decode))) {
     totals.energy_per_output_token = *energy / static_cast<double>(count);
+    totals.energy_per_output_token_uncertainty =
+        token_uncertainty(decode->figure, *totals.energy_per_output_token);
   }
   if (with_energy > 0) {
     totals.edp_per_token_joule_seconds = edp / static_cast<double>(with_energy);
@@ -98,15 +111,15 @@ double coverage_while_running(const Figure& figure, Nanoseconds stood_still) {
   return std::min(figure.quality.coverage * (seconds(figure.duration) / seconds(ran)), 1.0);
 }
 
-void work_out_totals(ProfiledRun& run, const std::vector<Standstill>& standstills, Instant begin) {
+void compute_totals(ProfiledRun& run, const std::vector<Standstill>& standstills, Instant begin) {
   const StoodStill stood_still(standstills, begin);
   Totals& totals = run.totals;
   totals.output_tokens = run.tokens.size();
   if (!run.tokens.empty()) {
     totals.time_to_first_token = run.tokens.front().begin + run.tokens.front().figure.duration;
   }
-  work_out_prefill(run, stood_still);
-  work_out_decode(run, stood_still);
+  compute_prefill_totals(run, stood_still);
+  compute_decode_totals(run, stood_still);
   if (totals.energy_per_input_token && totals.energy_per_output_token &&
       totals.energy_per_input_token->value() > 0.0) {
     totals.output_to_input_ratio = *totals.energy_per_output_token / *totals.energy_per_input_token;

@@ -5,16 +5,16 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
+#include <utility>
 
 namespace enprof {
 namespace {
 
-/// So much of a window may lie in a standstill before its power says nothing of the rest.
+/// The largest share of a window in standstills at which its power holds for the rest of it.
 constexpr double kSmallPart = 0.1;
 constexpr std::size_t kMostNamedTokens = 5;
 
-/// Parts of a window that lie in no standstill, with the window's power.
+/// Adds the parts of a window that are outside standstills, with the window's power.
 void add_parts(const EnergyWindow& window, const std::vector<Standstill>& standstills,
                std::vector<EnergyWindow>& parts) {
   const Watts power = window.energy / window.duration();
@@ -39,33 +39,31 @@ void add_parts(const EnergyWindow& window, const std::vector<Standstill>& stands
 
 }  // namespace
 
-std::vector<EnergyWindow> without_standstills(std::vector<EnergyWindow> windows,
-                                              const std::vector<Standstill>& standstills) {
+WindowsByDomain without_standstills(WindowsByDomain windows,
+                                    const std::vector<Standstill>& standstills) {
   if (standstills.empty()) {
     return windows;
   }
-  std::vector<EnergyWindow> result;
-  result.reserve(windows.size());
-  bool is_cut = false;
-  for (const EnergyWindow& window : windows) {
-    const Nanoseconds still = time_stood_still(standstills, window.begin, window.end);
-    if (still <= Nanoseconds{0}) {
-      result.push_back(window);
-    } else if (seconds(still) <= kSmallPart * seconds(window.duration())) {
-      is_cut = true;
-      add_parts(window, standstills, result);
+  for (std::vector<EnergyWindow>& of_domain : windows) {
+    std::vector<EnergyWindow> kept;
+    kept.reserve(of_domain.size());
+    for (const EnergyWindow& window : of_domain) {
+      const Nanoseconds still = time_stood_still(standstills, window.begin, window.end);
+      if (still <= Nanoseconds{0}) {
+        kept.push_back(window);
+      } else if (seconds(still) <= kSmallPart * seconds(window.duration())) {
+        add_parts(window, standstills, kept);
+      }
     }
+    of_domain = std::move(kept);
   }
-  if (is_cut) {
-    std::ranges::stable_sort(result, {}, &EnergyWindow::begin);
-  }
-  return result;
+  return windows;
 }
 
 void leave_out_others(std::vector<CpuSample>& samples, const std::vector<Standstill>& standstills) {
   Nanoseconds left_out{0};
   for (std::size_t index = 1; index < samples.size(); ++index) {
-    // Compared as they were read: of the one before, what was taken out is put back.
+    // `before` is already reduced by left_out: add it, to compare both as they were read.
     const CpuSample& before = samples[index - 1];
     CpuSample& sample = samples[index];
     const Nanoseconds busy = sample.times.machine.busy - (before.times.machine.busy + left_out);
@@ -110,8 +108,8 @@ std::optional<Warning> standstill_warning(const std::vector<Standstill>& standst
                  .code = "stood_still",
                  .message = message + "; the energy that the machine used meanwhile is left out",
                  .hint =
-                     "Measure again, without Ctrl-Z, SIGSTOP or a paused container or virtual "
-                     "machine in between."};
+                     "Measure again without Ctrl-Z or SIGSTOP, and without pausing the container "
+                     "or the virtual machine."};
 }
 
 }  // namespace enprof

@@ -1,4 +1,4 @@
-// What becomes of a run in which the program stood still.
+// Removes standstills of the program from the measurements of a run, and warns of them.
 #pragma once
 
 #include "enprof/model/energy_window.hpp"
@@ -15,23 +15,23 @@
 
 namespace enprof {
 
-/// What a sensor measured meanwhile was no work of the run. Windows, of which one domain's do not
-/// overlap, lose what lies in a standstill. One that lies in it with more than a tenth is left out
-/// as a whole: how much of its energy belongs to either part is not known. Of any other one the
-/// rest keeps its power.
-[[nodiscard]] std::vector<EnergyWindow> without_standstills(
-    std::vector<EnergyWindow> windows, const std::vector<Standstill>& standstills);
+/// Removes standstills from windows, because energy that a sensor measured during one is not the
+/// run's. A window is left out if more than a tenth of it lies in standstills, because the division
+/// of its energy is unknown. Of any other window the parts outside standstills keep its power.
+/// Windows of one domain must not overlap.
+[[nodiscard]] WindowsByDomain without_standstills(WindowsByDomain windows,
+                                                  const std::vector<Standstill>& standstills);
 
-/// Takes what other processes did meanwhile out of samples of CPU times.
+/// Subtracts from CPU samples the CPU time that other processes used during standstills.
 void leave_out_others(std::vector<CpuSample>& samples, const std::vector<Standstill>& standstills);
 
-/// What the monitor has to say since an instant, without what only the standstills are to blame
-/// for.
+/// The monitor's warnings since an instant; without rate_deviation if there were standstills, which
+/// cause it.
 [[nodiscard]] std::vector<Warning> warnings_of_power(const PowerMonitor& monitor, Instant since,
                                                      const std::vector<Standstill>& standstills);
 
-/// What a run from `begin` to `end` says of it; empty where the program ran all the time. Code:
-/// stood_still. `tokens` are those that it fell into, by number.
+/// The warning stood_still of a run from `begin` to `end`; empty if the program ran all the time.
+/// `tokens`: the numbers of the tokens during which it stood still.
 [[nodiscard]] std::optional<Warning> standstill_warning(const std::vector<Standstill>& standstills,
                                                         Instant begin, Instant end,
                                                         std::span<const std::size_t> tokens = {});

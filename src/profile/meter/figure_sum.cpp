@@ -13,8 +13,8 @@ void FigureSum::add(const Figure& figure, std::size_t spans) {
     return;
   }
   sum_.total = sum_.total.value_or(Joules{0}) + *figure.total;
-  // Where one of several roots is silent, total / covered time is not the power: the coverage is
-  // the mean over the roots.
+  // The coverage is the mean over the roots. So if one of several roots gives no windows, the power
+  // is not total / covered time.
   const double covered_ns = quality.coverage * static_cast<double>(figure.duration.count());
   covered_ns_ += covered_ns;
   power_ns_ += figure.mean_power.value_or(Watts{0}).value() * covered_ns;
@@ -23,6 +23,11 @@ void FigureSum::add(const Figure& figure, std::size_t spans) {
     variance_ += std::pow(quality.standard_error->value(), 2.0);
   } else {
     error_known_ = false;
+  }
+  if (const auto scale = quality.sensor_uncertainty()) {
+    scale_ += *scale;
+  } else {
+    scale_known_ = false;
   }
   if (quality.method) {
     sum_.quality.method = std::max(sum_.quality.method.value_or(*quality.method), *quality.method);
@@ -48,6 +53,10 @@ Figure FigureSum::build() const {
   }
   if (error_known_) {
     result.quality.standard_error = Joules{std::sqrt(variance_)};
+    if (scale_known_) {
+      result.quality.standard_uncertainty =
+          Joules{std::sqrt(variance_ + std::pow(scale_.value(), 2.0))};
+    }
   }
   return result;
 }

@@ -1,4 +1,4 @@
-// Adds up figures of which nothing but the result is known any more.
+// Adds up figures whose spans and shares are no longer available.
 #pragma once
 
 #include "enprof/model/figure.hpp"
@@ -8,14 +8,15 @@
 
 namespace enprof {
 
-/// The figure of several pieces of a run together. Energies are added where they are known; the
-/// coverage says how much of the time that is. The mean power is that of the pieces, each as long
-/// as it is covered: what the run itself will say, as long as none of the root domains falls silent
-/// or comes back between pieces. Errors are added as if independent, and the method is the weakest
-/// of all. Baseline and dynamic part are left out.
+/// The figure of several slices of a run together. The energy is the sum of the known energies; the
+/// coverage is the share of the time for which energy is known. The mean power is the mean of the
+/// slices' powers, weighted by their covered time. It equals the run's own if no root domain stops
+/// or resumes giving windows between slices. Errors are added as if independent, but for those of
+/// the sensors' scales, which are the same in all slices; the method is the weakest of all. The sum
+/// has no baseline and no energy above idle.
 class FigureSum {
  public:
-  /// `spans`: how many spans the figure is of, which weighs its resolution.
+  /// `spans`: the number of spans in the figure, which is the weight of its resolution.
   void add(const Figure& figure, std::size_t spans);
   [[nodiscard]] std::size_t spans() const { return spans_; }
   [[nodiscard]] Figure build() const;
@@ -27,6 +28,8 @@ class FigureSum {
   double windows_ = 0.0;
   double variance_ = 0.0;  // J²
   bool error_known_ = true;
+  Joules scale_;  // what the sensors' scales leave open
+  bool scale_known_ = true;
   std::size_t spans_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <vector>
 
 namespace enprof {
@@ -40,7 +41,18 @@ TEST(FigureSum, EnergiesAddUpAndErrorsAddAsSquares) {
   EXPECT_EQ(figure.quality.sensor, "rapl");
 }
 
-TEST(FigureSum, WhatWasNotMeasuredIsMissingFromTheCoverageNotZero) {
+TEST(FigureSum, TheScaleOfASensorIsTheSameInAllSlices) {
+  Figure slice = measured(1s, 10.0, 3.0);
+  slice.quality.standard_uncertainty = Joules{5.0};  // of which the scale has 4 J
+  FigureSum sum;
+  sum.add(slice, 1);
+  sum.add(slice, 1);
+  EXPECT_NEAR(sum.build().quality.standard_uncertainty->value(), std::hypot(3.0, 3.0, 8.0), 1e-12);
+  sum.add(measured(1s, 10.0, 3.0), 1);
+  EXPECT_FALSE(sum.build().quality.standard_uncertainty);
+}
+
+TEST(FigureSum, UnknownEnergyLowersTheCoverageAndIsNotZero) {
   FigureSum sum;
   sum.add({.duration = 1s}, 1);
   EXPECT_FALSE(sum.build().total);
@@ -51,7 +63,7 @@ TEST(FigureSum, WhatWasNotMeasuredIsMissingFromTheCoverageNotZero) {
   EXPECT_DOUBLE_EQ(figure.mean_power->value(), 20.0);  // over the half second that is covered
 }
 
-/// Pieces of a run, each with what two root domains say of it.
+/// Slices of a run, with the shares of two root domains.
 void expect_what_the_run_says(const std::vector<std::array<EnergyShare, 2>>& pieces) {
   const Domain package = domain_from_name("package-0");
   const Domain gpu = domain_from_name("gpu-0");
@@ -71,7 +83,7 @@ void expect_what_the_run_says(const std::vector<std::array<EnergyShare, 2>>& pie
   EXPECT_NEAR(figure.quality.coverage, expected.quality.coverage, 1e-9);
 }
 
-TEST(FigureSum, TheMeanPowerIsWhatTheRunSays) {
+TEST(FigureSum, TheMeanPowerEqualsTheRuns) {
   const auto share = [](double joules, Nanoseconds covered) {
     return EnergyShare{.energy = Joules{joules}, .covered = covered, .windows = 10};
   };
@@ -91,7 +103,7 @@ TEST(FigureSum, TheMeanPowerIsWhatTheRunSays) {
   }
 }
 
-TEST(FigureSum, AnErrorThatNobodyKnowsMakesTheSumsUnknown) {
+TEST(FigureSum, IfOneErrorIsUnknownSoIsTheSums) {
   FigureSum sum;
   sum.add(measured(1s, 10.0, 1.0), 1);
   Figure estimated = measured(1s, 10.0, 1.0);

@@ -1,7 +1,6 @@
 #include "profile/meter/run_meter.hpp"
 
 #include "base/log.hpp"
-#include "base/thread_time.hpp"
 #include "profile/assemble/run_assembler.hpp"
 #include "profile/assemble/standstills.hpp"
 
@@ -13,13 +12,15 @@ namespace {
 
 constexpr Logger kLog{"meter"};
 
-/// Records that may wait for the meter: what ten thousand tokens a second with three sections each
-/// make between two of its looks.
+/// Records that may wait for the meter: those of ten thousand tokens a second with three sections
+/// each between two of its turns.
 constexpr std::size_t kSpanCapacity = 1U << 15U;
 constexpr std::size_t kPassCapacity = 1U << 12U;
-/// After a look the meter rests for so many times what it took: the CPU time that it takes from an
-/// inference on all CPUs is below one percent of one of them.
+/// After a turn the meter rests for this many times the CPU time that it took: it takes less than
+/// one percent of one CPU from an inference.
 constexpr int kRest = 100;
+/// The time at the end of the run so far that decides which domains are added up.
+constexpr Nanoseconds kTrustedTime = std::chrono::seconds{10};
 
 }  // namespace
 
@@ -30,14 +31,15 @@ RunMeter::RunMeter(const PowerMonitor* monitor, Sink sink, Options options)
       spans_(kSpanCapacity),
       passes_(kPassCapacity) {}
 
-void RunMeter::begin(std::string run_id, Instant begin) {
+void RunMeter::begin(std::string run_id, Instant begin, const PassRecordingView& memory) {
   run_id_ = std::move(run_id);
   begin_ = begin;
-  slicer_.begin(begin);
+  slicer_.begin(begin, memory);
   const auto started = thread_.start({.name = "enprof-meter",
                                       .purpose = "work out the figures so far of run " + run_id_,
                                       .period = options_.period,
-                                      .first = options_.period},
+                                      .first = options_.period,
+                                      .clock = options_.clock},
                                      [this] { look(); });
   if (!started) {
     kLog.error("The figures of run {} are known only at its end: {}", run_id_,
@@ -53,10 +55,10 @@ void RunMeter::add_plan(std::uint32_t index, SharedPlan plan) {
 void RunMeter::stop() { thread_.stop(); }
 
 void RunMeter::look() {
-  const Nanoseconds before = thread_cpu_time();
+  const Nanoseconds before = options_.cpu_time();
   read_records();
   settle();
-  thread_.set_period(std::max(options_.period, kRest * (thread_cpu_time() - before)));
+  thread_.set_period(std::max(options_.period, kRest * (options_.cpu_time() - before)));
 }
 
 void RunMeter::read_records() {
@@ -64,9 +66,9 @@ void RunMeter::read_records() {
   while (spans_.pop(record)) {
     slicer_.add(record);
   }
-  PassTicket ticket;
-  while (passes_.pop(ticket)) {
-    slicer_.add(ticket);
+  PassEntry entry;
+  while (passes_.pop(entry)) {
+    slicer_.add(entry);
   }
   // After the passes: the plan of each of them is known by now.
   std::map<std::uint32_t, SharedPlan> plans;
@@ -74,8 +76,8 @@ void RunMeter::read_records() {
     const std::lock_guard lock(mutex_);
     plans.swap(plans_);
   }
-  for (const auto& [index, plan] : plans) {
-    slicer_.add_plan(index, *plan);
+  for (auto& [index, plan] : plans) {
+    slicer_.add_plan(index, std::move(plan));
   }
 }
 
@@ -83,19 +85,21 @@ void RunMeter::settle() {
   const Instant now = options_.clock->now();
   PowerEvidence power;
   if (monitor_ != nullptr) {
-    power.domains = monitor_->domains();
+    power.domains = monitor_->trusted_domains(std::max(begin_, now - kTrustedTime), now).domains;
     power.windows = monitor_->windows(slicer_.begin_time(), now);
   }
-  if (options_.standstills != nullptr) {  // found after the windows: none of them is later
+  if (options_.standstills != nullptr) {  // asked after the windows, so that it covers them all
     power.standstills = options_.standstills->found();
     power.windows = without_standstills(std::move(power.windows), power.standstills);
   }
-  if (!slicer_.cut(known_until(power.windows, now))) {
+  if (!slicer_.cut(known_until(power, now))) {
     return;
   }
-  const Recording& slice = slicer_.slice();
+  const RecordingView slice = slicer_.slice();
   const Instant end = slice.spans.front().end;
-  std::erase_if(power.windows, [&](const EnergyWindow& window) { return window.begin >= end; });
+  for (std::vector<EnergyWindow>& windows : power.windows) {
+    std::erase_if(windows, [&](const EnergyWindow& window) { return window.begin >= end; });
+  }
   ProfiledRun piece;
   piece.run_id = run_id_;
   piece.depth = options_.depth;
@@ -107,21 +111,22 @@ void RunMeter::settle() {
   publish_sums(piece, now - begin_);
 }
 
-Instant RunMeter::known_until(const std::vector<EnergyWindow>& windows, Instant now) const {
+Instant RunMeter::known_until(const PowerEvidence& power, Instant now) const {
   if (monitor_ == nullptr) {
     return now;
   }
-  const std::vector<Domain>& domains = monitor_->domains();
-  std::vector<Instant> reached(domains.size(), begin_);
-  for (const EnergyWindow& window : windows) {
-    reached[window.domain] = std::max(reached[window.domain], window.end);
-  }
+  const std::vector<Domain>& domains = power.domains;
   Instant known = now;
   for (std::size_t index = 0; index < domains.size(); ++index) {
-    if (domains[index].is_root()) {
-      const Nanoseconds patience = std::max(options_.patience, 3 * domains[index].period);
-      known = std::min(known, std::max(reached[index], now - patience));
+    if (!domains[index].is_root()) {
+      continue;
     }
+    Instant reached = begin_;
+    for (const EnergyWindow& window : power.windows[index]) {
+      reached = std::max(reached, window.end);
+    }
+    const Nanoseconds patience = std::max(options_.patience, 3 * domains[index].period);
+    known = std::min(known, std::max(reached, now - patience));
   }
   return known;
 }

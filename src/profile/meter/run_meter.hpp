@@ -1,4 +1,4 @@
-// What a run's energy went into, told while the run goes on.
+// Computes the figures so far while a run goes on.
 #pragma once
 
 #include "enprof/model/event.hpp"
@@ -7,6 +7,8 @@
 
 #include "base/periodic_thread.hpp"
 #include "base/standstill_watch.hpp"
+#include "base/thread_time.hpp"
+#include "profile/assemble/run_assembler.hpp"
 #include "profile/meter/figure_sum.hpp"
 #include "profile/meter/run_slicer.hpp"
 #include "record/pass_recorder.hpp"
@@ -23,10 +25,10 @@
 
 namespace enprof {
 
-/// Every period (less often where that would take more than 1 % of a CPU), on a thread of its own,
-/// attributes the slice of the run that the sensors have reached, and tells the energy of its
-/// tokens and of layers, components and operations so far. A sensor that has been silent for long
-/// is not waited for. Records that do not fit into the rings are missing from what is told, not
+/// Every period (less often if that would take more than 1 % of a CPU), on a thread of its own,
+/// attributes the slice of the run that the sensors have reached, and publishes the energy of its
+/// tokens and of layers, components and operations so far. It does not wait for a sensor that has
+/// been silent for long. Records that do not fit into the rings are missing from these events, not
 /// from the run. Threads: the run's thread calls everything; recorders push into spans() and
 /// passes().
 class RunMeter {
@@ -38,14 +40,16 @@ class RunMeter {
     Nanoseconds period = std::chrono::milliseconds{250};
     const Clock* clock = &monotonic_clock();  ///< the run's
     Depth depth = Depth::minimal;
-    /// Asked each time: whether operations are worth their cost now. Null: never.
+    /// Called each time: whether operations are worth their cost now. Null means never.
     std::function<bool()> wants_operations;
-    /// A sensor that is behind by more than this, or three of its periods, is taken for silent.
+    /// A sensor that is behind by more than this, and three of its periods, counts as silent.
     Nanoseconds patience = std::chrono::seconds{2};
     StandstillWatch* standstills = nullptr;  ///< null: the program never stands still
+    /// What the calling thread has used, ever, by the same clock as the run's.
+    std::function<Nanoseconds()> cpu_time = thread_cpu_time;
   };
 
-  /// `monitor` may be null: then only times are told.
+  /// `monitor` may be null: then the events have only times.
   RunMeter(const PowerMonitor* monitor, Sink sink, Options options);
   RunMeter(const RunMeter&) = delete;
   RunMeter& operator=(const RunMeter&) = delete;
@@ -53,11 +57,12 @@ class RunMeter {
   [[nodiscard]] SpanRing* spans() { return &spans_; }
   [[nodiscard]] PassRing* passes() { return &passes_; }
 
-  /// After the run's clock has started.
-  void begin(std::string run_id, Instant begin);
+  /// After the run's clock has started. `memory` is the pass recorder's, and outlives the meter's
+  /// thread.
+  void begin(std::string run_id, Instant begin, const PassRecordingView& memory);
   /// Makes a graph known, before its first pass ends. Allocates.
   void add_plan(std::uint32_t index, SharedPlan plan);
-  /// Ends the thread; nothing is told after it.
+  /// Ends the thread; nothing is published after it.
   void stop();
 
  private:
@@ -72,8 +77,8 @@ class RunMeter {
   void look();
   void read_records();
   void settle();
-  /// Up to when every sensor that still speaks has spoken.
-  [[nodiscard]] Instant known_until(const std::vector<EnergyWindow>& windows, Instant now) const;
+  /// The instant up to which every sensor that is not silent has given windows.
+  [[nodiscard]] Instant known_until(const PowerEvidence& power, Instant now) const;
   /// `at` is since the run began.
   void publish(Nanoseconds at, EventData data);
   void publish_tokens(ProfiledRun& piece, Nanoseconds at);

@@ -1,14 +1,24 @@
 #include "profile/meter/run_slicer.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
 
-void RunSlicer::add_plan(std::uint32_t index, OperationPlan plan) {
-  auto& plans = slice_.passes.plans;
-  plans.resize(std::max<std::size_t>(plans.size(), index + std::size_t{1}));
-  plans[index] = std::move(plan);
+void RunSlicer::add_plan(std::uint32_t index, SharedPlan plan) {
+  plans_.resize(std::max<std::size_t>(plans_.size(), index + std::size_t{1}));
+  plans_[index] = std::move(plan);
+}
+
+RecordingView RunSlicer::slice() const {
+  PassRecordingView passes = memory_;
+  passes.plans = plans_;
+  passes.passes = slice_passes_;
+  return {.spans = slice_spans_,
+          .names = std::vector<std::string_view>(RunRecorder::kMaxNames),
+          .token_texts = std::vector<std::string_view>(tokens_),
+          .passes = passes};
 }
 
 bool RunSlicer::cut(Instant until) {
@@ -24,14 +34,13 @@ bool RunSlicer::cut(Instant until) {
   SpanPlaces moved;  // from the run's indices to the slice's
   add_spans(end, moved);
   add_passes(end, moved);
-  forget(end);
+  remove_ended(end);
   begin_ = end;
   return true;
 }
 
 void RunSlicer::add_spans(Instant end, SpanPlaces& moved) {
-  slice_.names.assign(RunRecorder::kMaxNames, {});
-  slice_.spans.assign(1, {.begin = begin_, .end = end, .level = Level::run});
+  slice_spans_.assign(1, {.begin = begin_, .end = end, .level = Level::run});
   moved.add(0);
   std::int32_t first = Span::kNone;
   std::int32_t tokens = 0;
@@ -52,38 +61,34 @@ void RunSlicer::add_spans(Instant end, SpanPlaces& moved) {
       span.token -= first;
       tokens = std::max(tokens, span.token + 1);
     }
-    moved.add(index);  // as the spans of the slice
-    slice_.spans.push_back(span);
+    moved.add(index);
+    slice_spans_.push_back(span);
   }
   first_token_ = static_cast<std::size_t>(std::max(first, 0));
-  slice_.token_texts.assign(static_cast<std::size_t>(tokens), {});
+  tokens_ = static_cast<std::size_t>(tokens);
 }
 
 void RunSlicer::add_passes(Instant end, const SpanPlaces& moved) {
-  PassRecording& out = slice_.passes;
-  out.passes.clear();
-  out.stamps.clear();
-  for (const PassTicket& ticket : passes_) {
-    const auto parent = moved.find(ticket.pass.place.parent);
-    if (ticket.pass.end > end || !parent || ticket.pass.begin < begin_) {
+  slice_passes_.clear();
+  for (const PassEntry& entry : waiting_) {
+    const auto parent = moved.find(entry.pass.place.parent);
+    if (entry.pass.end > end || !parent || entry.pass.begin < begin_) {
       continue;
     }
-    PassRecord pass = ticket.pass;
+    PassRecord pass = entry.pass;
     pass.place.parent = *parent;
-    // Of the spans that were opened before it, those in the slice.
+    // Counts only spans that are in the slice.
     pass.place.spans_before = static_cast<std::uint32_t>(
         moved.count_before(static_cast<std::int32_t>(pass.place.spans_before)));
-    pass.first_stamp = static_cast<std::uint32_t>(out.stamps.size());
-    out.stamps.insert(out.stamps.end(), ticket.stamps, ticket.stamps + ticket.count);
-    out.passes.push_back(pass);
+    slice_passes_.push_back(pass);
   }
 }
 
-void RunSlicer::forget(Instant end) {
+void RunSlicer::remove_ended(Instant end) {
   std::erase_if(spans_, [&](const auto& entry) {
     return !entry.second.open && entry.second.span.end <= end;
   });
-  std::erase_if(passes_, [&](const PassTicket& ticket) { return ticket.pass.end <= end; });
+  std::erase_if(waiting_, [&](const PassEntry& entry) { return entry.pass.end <= end; });
 }
 
 }  // namespace enprof

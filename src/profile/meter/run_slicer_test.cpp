@@ -12,17 +12,17 @@ namespace {
 
 using testing::at_ms;
 
-/// Feeds a slicer with a recording as its recorders would have: spans that begin are told open, and
-/// again when they are over.
+/// Gives a slicer the records of a recording as the recorders push them: a span when it begins, and
+/// again when it has ended.
 class RunSlicerTest : public ::testing::Test {
  protected:
   RunSlicerTest() {
-    slicer_.begin(at_ms(0));
-    slicer_.add_plan(0, testing::small_plan());
+    slicer_.begin(at_ms(0), run_.passes.view());
+    slicer_.add_plan(0, run_.passes.plans[0]);
   }
 
-  /// What happened in (from, to].
-  void tell(Instant from, Instant to) {
+  /// Adds the records of (from, to].
+  void add_records(Instant from, Instant to) {
     for (std::size_t index = 0; index < run_.spans.size(); ++index) {
       const Span& span = run_.spans[index];
       if (span.begin > to || span.end <= from) {
@@ -34,10 +34,7 @@ class RunSlicerTest : public ::testing::Test {
     for (std::size_t index = 0; index < run_.passes.passes.size(); ++index) {
       const PassRecord& pass = run_.passes.passes[index];
       if (pass.end > from && pass.end <= to) {
-        slicer_.add(PassTicket{.pass = pass,
-                               .index = static_cast<std::int32_t>(index),
-                               .stamps = run_.passes.stamps.data() + pass.first_stamp,
-                               .count = 8});
+        slicer_.add(PassEntry{.pass = pass, .index = static_cast<std::int32_t>(index)});
       }
     }
   }
@@ -52,7 +49,7 @@ class RunSlicerTest : public ::testing::Test {
   static PowerEvidence power() {
     PowerEvidence result;
     result.domains = {domain_from_name("cpu")};
-    result.windows = testing::small_power();
+    result.windows = {testing::small_power()};
     return result;
   }
 
@@ -60,28 +57,28 @@ class RunSlicerTest : public ::testing::Test {
   RunSlicer slicer_;
 };
 
-TEST_F(RunSlicerTest, NothingIsGivenOutBeforeATokenIsOverAndMeasured) {
-  tell(at_ms(-1), at_ms(69));
+TEST_F(RunSlicerTest, ThereIsNoSliceBeforeATokenHasEndedAndIsMeasured) {
+  add_records(at_ms(-1), at_ms(69));
   EXPECT_FALSE(slicer_.cut(at_ms(69)));
-  tell(at_ms(69), at_ms(75));
-  EXPECT_FALSE(slicer_.cut(at_ms(69)));  // over, but the sensors have not got there
+  add_records(at_ms(69), at_ms(75));
+  EXPECT_FALSE(slicer_.cut(at_ms(69)));  // it has ended, but is not measured to its end
   EXPECT_TRUE(slicer_.cut(at_ms(75)));
-  EXPECT_FALSE(slicer_.cut(at_ms(75)));  // once
+  EXPECT_FALSE(slicer_.cut(at_ms(75)));  // a token is in one slice only
 }
 
 TEST_F(RunSlicerTest, SlicesOfARunAddUpToTheRun) {
   ProfiledRun whole;
   whole.depth = Depth::module;
-  assemble_run(run_, power(), whole);
+  assemble_run(run_.view(), power(), whole);
 
-  tell(at_ms(-1), at_ms(75));
+  add_records(at_ms(-1), at_ms(75));
   ASSERT_TRUE(slicer_.cut(at_ms(75)));
   EXPECT_EQ(slicer_.first_token(), 0U);
   const ProfiledRun first = assemble();
   EXPECT_EQ(first.totals.figure.duration, from_ms(70));
   ASSERT_EQ(first.tokens.size(), 1U);
 
-  tell(at_ms(75), at_ms(100));
+  add_records(at_ms(75), at_ms(100));
   ASSERT_TRUE(slicer_.cut(at_ms(100)));
   EXPECT_EQ(slicer_.first_token(), 1U);
   const ProfiledRun second = assemble();
@@ -103,13 +100,14 @@ TEST_F(RunSlicerTest, SlicesOfARunAddUpToTheRun) {
     of_whole += joules(layer);
     count -= layer.count;
   }
-  // Of what each kind of work draws, a slice knows less than the run: tokens keep their energies.
+  // Attribution within a token may differ, because a slice has fewer windows to fit the power of
+  // classes to; the tokens' energies are the same.
   EXPECT_NEAR(of_pieces, of_whole, 0.05 * of_whole);
   EXPECT_EQ(count, 0U);
 }
 
-TEST_F(RunSlicerTest, ALostRecordCostsWhatItContainsNoMore) {
-  tell(at_ms(-1), at_ms(35));
+TEST_F(RunSlicerTest, ALostRecordCostsOnlyTheSpansAndPassesInIt) {
+  add_records(at_ms(-1), at_ms(35));
   const auto lost = [&](const Span& span) { return span.level == Level::section; };
   for (std::size_t index = 0; index < run_.spans.size(); ++index) {
     const Span& span = run_.spans[index];
@@ -119,20 +117,19 @@ TEST_F(RunSlicerTest, ALostRecordCostsWhatItContainsNoMore) {
     }
   }
   for (const PassRecord& pass : run_.passes.passes) {
-    slicer_.add(PassTicket{
-        .pass = pass, .stamps = run_.passes.stamps.data() + pass.first_stamp, .count = 8});
+    slicer_.add(PassEntry{.pass = pass});
   }
   ASSERT_TRUE(slicer_.cut(at_ms(100)));
   const ProfiledRun piece = assemble();
   EXPECT_EQ(piece.tokens.size(), 2U);
   for (const LayerFigure& layer : piece.layers) {
-    EXPECT_EQ(layer.phase, Phase::prefill);  // whose section was told
+    EXPECT_EQ(layer.phase, Phase::prefill);  // its section's record was not lost
   }
 }
 
 TEST_F(RunSlicerTest, APassWithoutStampsIsKeptWithItsTime) {
   run_.passes.passes[1].state = PassState::mismatched;
-  tell(at_ms(-1), at_ms(100));
+  add_records(at_ms(-1), at_ms(100));
   ASSERT_TRUE(slicer_.cut(at_ms(100)));
   const ProfiledRun piece = assemble();
   EXPECT_TRUE(std::ranges::any_of(piece.components, [](const ComponentFigure& component) {

@@ -3,6 +3,8 @@
 #include "base/log.hpp"
 #include "base/write_all.hpp"
 #include "profile/save/run_facts.hpp"
+#include "profile/save/step_format.hpp"
+#include "profile/save/step_reader.hpp"
 #include "store/run_lock.hpp"
 
 #include <fmt/format.h>
@@ -35,10 +37,10 @@ std::unexpected<Error> cannot_write(const fs::path& path, int error_number) {
               "See to it that there is room in that directory and that you may write to it.");
 }
 
-/// A file that is open, and locked.
+/// An open and locked file.
 class LockedFile {
  public:
-  /// Empty where a living process has it, or it cannot be opened: errno says which.
+  /// Empty if a living process has locked it, or if it cannot be opened; errno says which.
   static std::optional<LockedFile> open(const fs::path& path, int flags) {
     const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (descriptor < 0) {
@@ -46,7 +48,7 @@ class LockedFile {
     }
     LockedFile file(descriptor);
     struct stat opened{};
-    // It may have been taken away between the two steps.
+    // Another process may have deleted it after it was opened.
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 || fstat(descriptor, &opened) != 0) {
       return std::nullopt;
     }
@@ -99,14 +101,24 @@ ProfiledRun run_of(const RunRequest& request) {
   return run;
 }
 
-/// False where it cannot be read.
+/// False if the text cannot be parsed.
 bool parse(const std::string& text, LeftAttempt& attempt) {
   const std::size_t end = text.find('\n');
   if (end == std::string::npos) {
-    return false;  // it died while it wrote the first line: before anything was begun
+    return false;  // the process died while it wrote the first line, before the run began
   }
   try {
-    facts_from_json(StepJson::parse(text.substr(0, end)), attempt.run);
+    const StepJson facts = StepJson::parse(text.substr(0, end));
+    const Result<int> version = step_version(facts);
+    if (!version) {
+      kLog.warning("What an earlier program had under way cannot be read: {}. {}",
+                   version.error().message, version.error().hint);
+      if (version.error().code == ErrorCode::unsupported) {
+        attempt.file.leave();
+      }
+      return false;
+    }
+    facts_from_json(JsonNode(facts, "the file"), {.version = *version}, attempt.run);
   } catch (const std::exception& error) {
     kLog.warning("What an earlier program had under way cannot be read: {}", error.what());
     return false;
@@ -123,7 +135,7 @@ bool parse(const std::string& text, LeftAttempt& attempt) {
 Result<RunAttempt> RunAttempt::begin(const fs::path& database, const RunRequest& request) {
   const fs::path directory = journal_directory(database);
   const fs::path path = directory / (file_stem(request.run_id) + std::string(kSuffix));
-  // Another process may take the directory or the file away between two of these steps.
+  // Another process may delete the directory or the file between two of these steps.
   constexpr int kAttempts = 100;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (mkdir(directory.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
@@ -139,7 +151,9 @@ Result<RunAttempt> RunAttempt::begin(const fs::path& database, const RunRequest&
     RunAttempt made(path, file->release());
     int number = ftruncate(made.descriptor_, 0) == 0 ? 0 : errno;
     if (number == 0) {
-      number = write_all(made.descriptor_, facts_to_json(run_of(request)).dump() + "\n");
+      StepJson facts = facts_to_json(run_of(request));
+      facts["version"] = kStepVersion;
+      number = write_all(made.descriptor_, facts.dump() + "\n");
     }
     if (number != 0) {
       return cannot_write(path, number);
@@ -173,12 +187,12 @@ void RunAttempt::end() noexcept {
   if (descriptor_ < 0) {
     return;
   }
-  unlink(path_.c_str());  // before the lock goes
+  unlink(path_.c_str());  // before close() releases the lock
   ::close(std::exchange(descriptor_, -1));
   try {
-    rmdir(path_.parent_path().c_str());  // only where it is empty
+    rmdir(path_.parent_path().c_str());  // removes the directory only if it is empty
   } catch (const std::exception&) {
-    return;  // no memory for the path: an empty directory stays
+    return;  // out of memory for the path: an empty directory remains
   }
 }
 
@@ -193,7 +207,7 @@ std::vector<LeftAttempt> take_left_attempts(const fs::path& database) {
     }
     auto file = LockedFile::open(path, O_RDWR);
     if (!file) {
-      continue;  // its process lives, or it may not be read
+      continue;  // its process is alive, or the file may not be opened
     }
     const std::string text = read_all(file->descriptor());
     LeftAttempt attempt{.run = {}, .reason = {}, .file = RunAttempt(path, file->release())};
@@ -204,7 +218,7 @@ std::vector<LeftAttempt> take_left_attempts(const fs::path& database) {
   return left;
 }
 
-void tell_end(const LeftAttempt& attempt, ProfiledRun& run) {
+void add_end(const LeftAttempt& attempt, ProfiledRun& run) {
   if (run.status != RunStatus::interrupted && run.status != RunStatus::running) {
     return;
   }
@@ -213,17 +227,16 @@ void tell_end(const LeftAttempt& attempt, ProfiledRun& run) {
     run.status = RunStatus::interrupted;
     run.warnings.push_back(
         {"engine", "program_killed",
-         fmt::format("The program ended from outside, without a word, while it worked with the "
-                     "model {}",
-                     model),
-         "Was it killed, or out of memory? The system's log knows: dmesg | grep -i oom"});
+         fmt::format("The program was killed or crashed while it worked with the model {}", model),
+         "Look for a lack of memory in the system's log: dmesg | grep -i oom"});
     return;
   }
   run.status = RunStatus::failed;
   run.finish_reason = "error";
   run.warnings.push_back(
       {"engine", "program_died",
-       fmt::format("The program ended amid this run, with the model {}: {}", model, attempt.reason),
+       fmt::format("The program ended during this run, with the model {}: {}", model,
+                   attempt.reason),
        "Use another conversion of the model, a smaller one, or a smaller --ctx."});
 }
 

@@ -1,5 +1,5 @@
-// Who is at work, written down before the work begins: should the program die of it, the next one
-// knows which run and which model that was.
+// A file that is written before a run begins. If the program dies during the run, the next program
+// reads in it which run and which model that was.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -14,21 +14,22 @@ namespace enprof {
 
 struct LeftAttempt;
 
-/// The file `<db>.journal/RUN.attempt`: what is known of the run, and below it the reason of the
-/// program's end, where that could still be written (Undertaking has its descriptor). It is locked
-/// as long as the process lives, and goes when this does. Threads: one at a time.
+/// The file `<db>.journal/RUN.attempt`. Its first line is what is known of the run before it
+/// begins. If the program crashes and can still write, the reason follows (CrashContext has the
+/// descriptor). The file is locked as long as the process lives; the destructor deletes it.
+/// Threads: one at a time.
 class RunAttempt {
  public:
-  /// Of a request with a run id. Errors: those of the file.
+  /// Writes the file of a request, which must have a run id. Errors: those of writing the file.
   [[nodiscard]] static Result<RunAttempt> begin(const std::filesystem::path& database,
                                                 const RunRequest& request);
   RunAttempt(RunAttempt&& other) noexcept;
   RunAttempt& operator=(RunAttempt&& other) noexcept;
   ~RunAttempt();
 
-  /// Where the reason is to be written to.
+  /// The file's descriptor, to which the reason is written.
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
-  /// Lets go of the file, which stays.
+  /// Unlocks and closes the file without deleting it.
   void leave() noexcept;
 
  private:
@@ -41,18 +42,19 @@ class RunAttempt {
   int descriptor_ = -1;
 };
 
-/// What a process that is gone has left behind.
+/// The attempt of a process that has ended.
 struct LeftAttempt {
-  ProfiledRun run;     ///< no more than its request, as `running`
-  std::string reason;  ///< of the process's end; empty where it could not say it any more
-  RunAttempt file;     ///< goes with this, unless it is left
+  ProfiledRun run;     ///< only what its request has, with the status `running`
+  std::string reason;  ///< why the process ended; empty if it could not write that
+  RunAttempt file;     ///< is deleted with this struct, unless leave() is called
 };
 
-/// Those beside a database whose process is gone.
+/// The attempts beside a database whose process has ended. It locks their files.
 [[nodiscard]] std::vector<LeftAttempt> take_left_attempts(const std::filesystem::path& database);
 
-/// Says in a run what its process died of: `failed` with the reason where there is one; else it
-/// stays what it is, with the model named. A run that had ended is left as it is.
-void tell_end(const LeftAttempt& attempt, ProfiledRun& run);
+/// Adds to an interrupted or running run why its process ended. With a reason, the run gets the
+/// status `failed` and the warning program_died; without one, `interrupted` and program_killed.
+/// Both warnings name the model. Does not change a run that had ended.
+void add_end(const LeftAttempt& attempt, ProfiledRun& run);
 
 }  // namespace enprof

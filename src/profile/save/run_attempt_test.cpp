@@ -114,6 +114,13 @@ TEST_F(RunAttemptTest, ARunThatWasSavedBeforeTheEndIsLeftAsItIs) {
   EXPECT_FALSE(std::filesystem::exists(journal_directory(path())));
 }
 
+TEST_F(RunAttemptTest, OneOfANewerProgramStaysForThat) {
+  std::filesystem::create_directory(journal_directory(path()));
+  directory_.write("p.db.journal/x.attempt", "{\"version\":99}\n");
+  EXPECT_THAT(take_left_attempts(path()), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(journal_directory(path()) / "x.attempt"));
+}
+
 TEST_F(RunAttemptTest, GarbageIsTakenAway) {
   std::filesystem::create_directory(journal_directory(path()));
   for (const std::string_view text : {"", "{", "{\"a\":1}\n", "[]\nreason\n"}) {

@@ -1,11 +1,11 @@
-// Where a run goes that can be saved neither in the database nor beside it.
+// The directory for runs that can be saved neither in the database nor beside it.
 #pragma once
 
 #include <filesystem>
 
 namespace enprof {
 
-/// $TMPDIR, where that is set, else /tmp.
+/// $TMPDIR if that is set and not empty, else /tmp.
 [[nodiscard]] std::filesystem::path temporary_directory();
 
 /// Whether a run of the usual size can be written to this directory.

@@ -28,7 +28,8 @@ class RunElsewhereTest : public testing::RunSaverTest {
       ProfileDatabase database = connect();
       const auto saver = profiler(database);
       RunScope run = saver->run({.model_name = "m"});
-      wait_until([&] { return !StepStore(database).read_steps(run.id())->empty(); });
+      clock_.settle();
+      EXPECT_FALSE(StepStore(database).read_steps(run.id())->empty());
       take_all_away(run.id());
       decode(run, 3);
       result = run.finish();

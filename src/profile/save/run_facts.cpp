@@ -1,124 +1,103 @@
 #include "profile/save/run_facts.hpp"
 
-#include "store/operation_columns.hpp"
-#include "store/row_columns.hpp"
+#include "model/run_fields.hpp"
 
 #include <chrono>
 #include <iterator>
-#include <stdexcept>
 #include <utility>
 
 namespace enprof {
 namespace {
 
-constexpr auto kIdentityColumns = [](auto& column, auto& row) {
-  column("run_id", row.run_id);
-  column("status", row.status);
-  column("started_at_ms", row.started_at);
-  column("depth", row.depth);
-  column("experiment", row.experiment);
-  column("prompt", row.prompt);
-  column("response", row.response);
-  column("finish_reason", row.finish_reason);
-  column("prompt_tokens", row.totals.prompt_tokens);
-  column("price_usd_per_kwh", row.totals.economics.price_usd_per_kwh);
-  column("carbon_g_per_kwh", row.totals.economics.carbon_g_per_kwh);
+constexpr auto kFactsFields = [](auto& field, auto& row) {
+  field("run_id", row.run_id);
+  field("status", row.status);
+  field("started_at", row.started_at);
+  field("depth", row.depth);
+  field("experiment", row.experiment);
+  field.list("tags", row.tags);
+  field.nested("model", row.model, kModelFields);
+  field("prompt", row.prompt);
+  field("response", row.response);
+  field("finish_reason", row.finish_reason);
+  field("prompt_tokens", row.totals.prompt_tokens);
+  field("price_usd_per_kwh", row.totals.economics.price_usd_per_kwh);
+  field("carbon_g_per_kwh", row.totals.economics.carbon_g_per_kwh);
+  field.rows("warnings", row.warnings, kWarningFields);
 };
 
-constexpr auto kSensorColumns = [](auto& column, auto& row) {
-  auto& [name, kind, socket, parent, source, method, period, stamp_error, scope, device] = row;
-  column("name", name);
-  column("kind", kind);
-  column("socket", socket);
-  column("parent", parent);
-  column("source", source);
-  column("method", method);
-  column("period_ns", period);
-  column("stamp_error_ns", stamp_error);
-  column("scope", scope);
-  column("device", device);
+constexpr auto kValuesFields = [](auto& field, auto& row) {
+  kSampledValuesFields(field, row);
+  field.rows("activations", row.activations, kActivationFields);
+  field.rows("attention", row.attention, kAttentionFields);
+  field.rows("experts", row.experts, kExpertFields);
 };
 
-constexpr auto kIdleColumns = [](auto& column, auto& row) {
+constexpr auto kSensorsFields = [](auto& field, auto& row) {
+  field.list("sources", row.sources);
+  field.rows("domains", row.domains, kDomainFields);
+  field("interval", row.interval);
+};
+
+constexpr auto kIdleFields = [](auto& field, auto& row) {
   auto& [power, spread, windows] = row;
-  column("power_w", power);
-  column("spread_w", spread);
-  column("windows", windows);
+  field("power", power);
+  field("spread", spread);
+  field("windows", windows);
 };
 
-template <class Row>
-StepJson object_of(const Row& row, const auto& columns) {
-  JsonWriter writer;
-  columns(writer, row);
-  return writer.take();
-}
-
-StepJson texts_to_json(const std::vector<std::string>& texts) {
-  StepJson list = StepJson::array();
-  for (const std::string& text : texts) {
-    list.push_back(bytes_to_json(text));
+void read_baseline(const JsonNode& node, StepFormat format, PowerEvidence& power) {
+  power.baseline.reset();
+  // Version 1 left out what there was none of.
+  const auto member = [&](const char* key) {
+    const JsonNode result = node.at(key);
+    if (!result.is_there() && format.version > 1) {
+      result.is_not("there");
+    }
+    return result;
+  };
+  const JsonNode idle = member("idle");
+  const JsonNode total = member("baseline");
+  if (idle.absent()) {
+    return;
   }
-  return list;
-}
-
-std::vector<std::string> texts_from_json(const StepJson& list) {
-  std::vector<std::string> texts;
-  for (const StepJson& text : list) {
-    texts.push_back(bytes_from_json(text));
+  IdleBaseline& baseline = power.baseline.emplace();
+  for (std::size_t index = 0; index < idle.size(); ++index) {
+    auto& entry = baseline.domains.emplace_back();
+    if (const JsonNode domain = idle[index]; !domain.absent()) {
+      JsonReader reader(domain, "sensors.idle", format);
+      kIdleFields(reader, entry.emplace());
+    }
   }
-  return texts;
+  baseline.domains.resize(power.domains.size());
+  if (!total.absent()) {
+    JsonReader reader(total, "sensors.baseline", format);
+    kBaselineFields(reader, baseline.total.emplace());
+  }
 }
 
 }  // namespace
 
-StepJson facts_to_json(const ProfiledRun& run) {
-  StepJson json = object_of(run, kIdentityColumns);
-  json["tags"] = texts_to_json(run.tags);
-  json["model"] = object_of(run.model, kModelColumns);
-  json["warnings"] = list_to_json(run.warnings, kWarningColumns);
-  return json;
-}
+StepJson facts_to_json(const ProfiledRun& run) { return object_of(run, kFactsFields); }
 
-void facts_from_json(const StepJson& json, ProfiledRun& run) {
-  JsonReader reader(json);
-  kIdentityColumns(reader, run);
+void facts_from_json(const JsonNode& node, StepFormat format, ProfiledRun& run) {
+  run.model = {};
+  JsonReader reader(node, "facts", format);
+  kFactsFields(reader, run);
   // Nanoseconds since 1970, which the clock counts in, end in 2262.
   constexpr std::chrono::days kMostDays{80'000};
   if (run.started_at < WallTime{} || run.started_at > WallTime{kMostDays}) {
-    throw std::invalid_argument("a run began at a time that no clock shows");
+    node.at("started_at_ms").is_not("a time that a clock shows");
   }
-  run.tags = texts_from_json(json.at("tags"));
-  run.model = {};
-  JsonReader model(json.at("model"));
-  kModelColumns(model, run.model);
-  run.warnings = list_from_json<Warning>(json.at("warnings"), kWarningColumns);
 }
 
-StepJson values_to_json(const SampledValues& values) {
-  StepJson json = object_of(values, kSampledValuesColumns);
-  json["activations"] = list_to_json(values.activations, kActivationColumns);
-  json["attention"] = list_to_json(values.attention, kAttentionColumns);
-  StepJson& experts = json["experts"] = list_to_json(values.experts, kRoutingColumns);
-  for (std::size_t index = 0; index < values.experts.size(); ++index) {
-    experts[index]["experts"] = values.experts[index].experts;
-    experts[index]["weights"] = values.experts[index].weights;
-  }
-  return json;
-}
+StepJson values_to_json(const SampledValues& values) { return object_of(values, kValuesFields); }
 
-SampledValues values_from_json(const StepJson& json) {
+SampledValues values_from_json(const JsonNode& node, StepFormat format) {
   SampledValues values;
-  JsonReader reader(json);
-  kSampledValuesColumns(reader, values);
-  values.activations = list_from_json<ActivationValues>(json.at("activations"), kActivationColumns);
-  values.attention = list_from_json<AttentionValues>(json.at("attention"), kAttentionColumns);
-  values.experts = list_from_json<ExpertActivation>(json.at("experts"), kRoutingColumns);
-  for (std::size_t index = 0; index < values.experts.size(); ++index) {
-    ExpertActivation& routing = values.experts[index];
-    for (const StepJson& expert : json.at("experts")[index].at("experts")) {
-      routing.experts.push_back(JsonReader::number<std::uint16_t>(expert));
-    }
-    routing.weights = json.at("experts")[index].at("weights").get<std::vector<float>>();
+  JsonReader reader(node, "values", format);
+  kValuesFields(reader, values);
+  for (ExpertActivation& routing : values.experts) {
     routing.weights.resize(routing.experts.size());
   }
   return values;
@@ -139,55 +118,40 @@ void add_values(SampledValues& kept, SampledValues more) {
 }
 
 StepJson sensors_to_json(const PowerEvidence& power) {
-  StepJson json{{"sources", texts_to_json(power.sources)},
-                {"domains", list_to_json(power.domains, kSensorColumns)},
-                {"interval_ns", power.interval.count()}};
+  StepJson json = object_of(power, kSensorsFields);
+  StepJson& idle = json["idle"];
+  StepJson& total = json["baseline"];
   if (power.baseline) {
-    StepJson idle = StepJson::array();
+    idle = StepJson::array();
     for (const auto& domain : power.baseline->domains) {
-      idle.push_back(domain ? object_of(*domain, kIdleColumns) : StepJson(nullptr));
+      idle.push_back(domain ? object_of(*domain, kIdleFields) : StepJson(nullptr));
     }
-    json["idle"] = std::move(idle);
     if (power.baseline->total) {
-      json["baseline"] = object_of(*power.baseline->total, kBaselineColumns);
+      total = object_of(*power.baseline->total, kBaselineFields);
     }
   }
   return json;
 }
 
-void sensors_from_json(const StepJson& json, PowerEvidence& power) {
-  power.sources = texts_from_json(json.at("sources"));
-  power.domains = list_from_json<Domain>(json.at("domains"), kSensorColumns);
-  power.interval = Nanoseconds{JsonReader::number<std::int64_t>(json.at("interval_ns"))};
-  for (const Domain& domain : power.domains) {
-    if (domain.parent && *domain.parent >= power.domains.size()) {
-      throw std::invalid_argument("a power domain lies in one that is not there");
+void sensors_from_json(const JsonNode& node, StepFormat format, PowerEvidence& power) {
+  JsonReader reader(node, "sensors", format);
+  kSensorsFields(reader, power);
+  const JsonNode domains = node.at("domains");
+  for (std::size_t index = 0; index < power.domains.size(); ++index) {
+    if (const auto parent = power.domains[index].parent;
+        parent && *parent >= power.domains.size()) {
+      domains[index].at("parent").is_not("the place of a domain that is there");
     }
   }
-  power.baseline.reset();
-  if (const auto idle = json.find("idle"); idle != json.end()) {
-    IdleBaseline& baseline = power.baseline.emplace();
-    for (const StepJson& domain : *idle) {
-      auto& entry = baseline.domains.emplace_back();
-      if (!domain.is_null()) {
-        JsonReader reader(domain);
-        kIdleColumns(reader, entry.emplace());
-      }
-    }
-    baseline.domains.resize(power.domains.size());
-    if (const auto total = json.find("baseline"); total != json.end()) {
-      JsonReader reader(*total);
-      kBaselineColumns(reader, baseline.total.emplace());
-    }
-  }
+  read_baseline(node, format, power);
 }
 
 StepJson plan_to_json(const OperationPlan& plan) {
-  return list_to_json(plan.operations, kOperationKindColumns);
+  return list_to_json(plan.operations, kOperationKindFields);
 }
 
-OperationPlan plan_from_json(const StepJson& json) {
-  return {.operations = list_from_json<OperationInfo>(json, kOperationKindColumns)};
+OperationPlan plan_from_json(const JsonNode& node, StepFormat format) {
+  return {.operations = list_from_json<OperationInfo>(node, "plans", format, kOperationKindFields)};
 }
 
 }  // namespace enprof

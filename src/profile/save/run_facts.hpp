@@ -1,32 +1,33 @@
-// What a run is told, as opposed to what is worked out.
+// The facts of a run, as opposed to the figures computed from them.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
 
 #include "profile/assemble/run_assembler.hpp"
 #include "profile/save/json_columns.hpp"
+#include "profile/save/step_format.hpp"
 
 namespace enprof {
 
 /// What the caller and the engine say of a run: identity, prompt, model, warnings so far; no figure
 /// and no value. As JSON, exact.
 [[nodiscard]] StepJson facts_to_json(const ProfiledRun& run);
-/// Throws std::invalid_argument or nlohmann::json::exception.
-void facts_from_json(const StepJson& json, ProfiledRun& run);
+/// Throws JsonError.
+void facts_from_json(const JsonNode& node, StepFormat format, ProfiledRun& run);
 
 [[nodiscard]] StepJson values_to_json(const SampledValues& values);
-/// Throws std::invalid_argument or nlohmann::json::exception.
-[[nodiscard]] SampledValues values_from_json(const StepJson& json);
+/// Throws JsonError.
+[[nodiscard]] SampledValues values_from_json(const JsonNode& node, StepFormat format);
 /// Adds values that were looked at later to those of before.
 void add_values(SampledValues& kept, SampledValues more);
 
 /// What is known of the sensors besides what they say: sources, domains, baseline, interval.
 [[nodiscard]] StepJson sensors_to_json(const PowerEvidence& power);
-/// Throws std::invalid_argument or nlohmann::json::exception.
-void sensors_from_json(const StepJson& json, PowerEvidence& power);
+/// Throws JsonError.
+void sensors_from_json(const JsonNode& node, StepFormat format, PowerEvidence& power);
 
 [[nodiscard]] StepJson plan_to_json(const OperationPlan& plan);
-/// Throws std::invalid_argument or nlohmann::json::exception.
-[[nodiscard]] OperationPlan plan_from_json(const StepJson& json);
+/// Throws JsonError.
+[[nodiscard]] OperationPlan plan_from_json(const JsonNode& node, StepFormat format);
 
 }  // namespace enprof

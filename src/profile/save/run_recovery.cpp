@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <sys/stat.h>
 #include <system_error>
@@ -27,6 +28,9 @@ namespace fs = std::filesystem;
 constexpr Logger kLog{"recovery"};
 constexpr RunParts kOnlyTheRun{
     .tokens = false, .layers = false, .operations = false, .values = false, .power_samples = false};
+
+/// Steps of a newer program: they stay where they are until that program finds them.
+bool is_newer(const Error& error) { return error.code == ErrorCode::unsupported; }
 
 class Recovery {
  public:
@@ -46,34 +50,41 @@ class Recovery {
     }
     if (const auto unfinished = StepStore(database_).unfinished_runs()) {
       for (const std::string& run_id : *unfinished) {
-        note(close(run_id));
+        note(run_id, close(run_id));
       }
     } else {
       report_.errors.push_back(unfinished.error());
     }
     for (const fs::path& journal : list_journals(database_.path())) {
-      note(bring_in_or_set_aside(journal));
+      note(run_of(journal), import_or_set_aside(journal));
     }
     for (const fs::path& journal : elsewhere) {
-      note(bring_in(journal));
+      note(run_of(journal), import_journal(journal));
     }
     while (!attempts_.empty()) {
-      note(keep(attempts_.begin()->first));
+      const std::string run_id = attempts_.begin()->first;
+      note(run_id, keep(run_id));
     }
     return std::move(report_);
   }
 
  private:
-  void note(Result<void> outcome) {
+  /// The id of a run by the name of its journal.
+  static std::string run_of(const fs::path& journal) { return journal.stem().string(); }
+
+  /// Keeps one error a run: the run's row and its journal fail for the same reason.
+  void note(const std::string& run_id, Result<void> outcome) {
     if (!outcome) {
       kLog.error("{}", outcome.error().message);
-      report_.errors.push_back(std::move(outcome.error()));
+      if (failed_.insert(run_id).second) {
+        report_.errors.push_back(std::move(outcome.error()));
+      }
     }
   }
 
-  /// Empty where a living process has it.
+  /// Empty if a living process has locked the run.
   Result<std::optional<RunLock>> lock(const std::string& run_id) {
-    auto taken = RunLock::take(database_.path(), run_id);
+    auto taken = RunLock::acquire(database_.path(), run_id);
     if (taken) {
       return *std::move(taken);
     }
@@ -84,7 +95,8 @@ class Recovery {
     return std::unexpected(std::move(taken.error()));
   }
 
-  /// A run in the database that says `running`; its journal, if any, has other steps of it.
+  /// Recovers a run that is in the database as `running`. If it has a journal, the journal has more
+  /// of its steps.
   Result<void> close(const std::string& run_id) {
     auto locked = lock(run_id);
     if (!locked || !*locked) {
@@ -95,10 +107,14 @@ class Recovery {
       return std::unexpected(there.error());
     }
     if (!*there || (*there)->status != RunStatus::running) {
-      return {};  // it ended while we looked
+      return {};  // it ended in the meantime
     }
-    if (auto whole = read_elsewhere(run_id)) {
-      return save(std::move(whole->first), whole->second);
+    auto whole = read_elsewhere(run_id);
+    if (!whole) {
+      return std::unexpected(std::move(whole.error()));
+    }
+    if (*whole) {
+      return save(std::move((*whole)->first), (*whole)->second);
     }
     const auto steps = StepStore(database_).read_steps(run_id);
     if (!steps) {
@@ -106,91 +122,119 @@ class Recovery {
     }
     StepReader reader;
     for (const RunStep& step : *steps) {
-      if (auto added = reader.add(step.content); !added) {
+      auto added = reader.add(step.content);
+      if (!added && is_newer(added.error())) {
+        added.error().message =
+            fmt::format("Run {} cannot be closed: {}", run_id, added.error().message);
+        return added;
+      }
+      if (!added) {
         kLog.warning("Run {}, step {}: {}", run_id, step.step, added.error().message);
       }
     }
     const fs::path journal = journal_path(database_.path(), run_id);
     if (fs::exists(journal)) {
       if (auto added = add_lines(journal, reader); !added) {
-        return added;
+        if (is_newer(added.error())) {
+          return added;
+        }
+        kLog.warning("{}", added.error().message);
       }
     }
     auto recorded = reader.run();
-    if (!recorded && !steps->empty()) {
-      return std::unexpected(std::move(recorded.error()));
+    if (recorded && recorded->run.run_id == run_id) {
+      return save(*std::move(recorded), fs::exists(journal) ? journal : fs::path{});
     }
-    if (!recorded) {  // killed before its first step: what is known is in its row
-      recorded = RecordedRun{};
-      recorded->run = **there;
-    }
-    return save(*std::move(recorded), fs::exists(journal) ? journal : fs::path{});
+    // It was killed before its first step, or the steps are damaged: only its row is known.
+    recorded = RecordedRun{};
+    recorded->run = **there;
+    recorded->missing_steps = steps->size();
+    return save(*std::move(recorded), {});
   }
 
   /// A run that was over before its program ended, and for which there was room in the directory
   /// for temporary files alone.
-  static std::optional<std::pair<RecordedRun, fs::path>> read_elsewhere(const std::string& run_id) {
+  static Result<std::optional<std::pair<RecordedRun, fs::path>>> read_elsewhere(
+      const std::string& run_id) {
     const fs::path file = RunJournal::path_in(temporary_directory(), run_id);
     struct stat status{};
-    // Others may write there, too: only what is ours is taken.
+    // Other users may write there too: read only files of this user.
     if (lstat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
         status.st_uid != geteuid()) {
       return std::nullopt;
     }
     StepReader reader;
-    if (const auto added = add_lines(file, reader); !added) {
+    if (auto added = add_lines(file, reader); !added) {
+      if (is_newer(added.error())) {
+        return std::unexpected(std::move(added.error()));
+      }
       kLog.warning("{}", added.error().message);
       return std::nullopt;
     }
     auto recorded = reader.run();
-    if (!recorded || !recorded->complete || recorded->run.run_id != run_id) {
+    if (!recorded) {
+      kLog.warning("In the journal {}: {}", file.string(), recorded.error().message);
+      return std::nullopt;
+    }
+    if (!recorded->complete || recorded->run.run_id != run_id) {
       return std::nullopt;
     }
     return std::pair{*std::move(recorded), file};
   }
 
+  /// Leaves damaged lines out: the reader counts them. Errors: of the first line, if none can be
+  /// read; unsupported, if a newer enprof wrote a line.
   static Result<void> add_lines(const fs::path& journal, StepReader& reader) {
     const auto lines = read_journal(journal);
     if (!lines) {
       return std::unexpected(lines.error());
     }
+    Result<void> outcome;
+    bool has_step = false;
     for (const std::string& line : *lines) {
-      if (auto added = reader.add(line); !added) {
-        added.error().message =
-            fmt::format("In the journal {}: {}", journal.string(), added.error().message);
+      auto added = reader.add(line);
+      has_step = has_step || added;
+      if (added) {
+        continue;
+      }
+      added.error().message =
+          fmt::format("In the journal {}: {}", journal.string(), added.error().message);
+      if (is_newer(added.error())) {
         return added;
       }
+      kLog.warning("{}", added.error().message);
+      if (outcome) {
+        outcome = std::move(added);
+      }
     }
-    return {};
+    return has_step ? Result<void>{} : outcome;
   }
 
-  Result<void> bring_in_or_set_aside(const fs::path& journal) {
+  Result<void> import_or_set_aside(const fs::path& journal) {
     if (const auto lines = read_journal(journal); lines && lines->empty()) {
-      // Whoever made it could not write a line: the disk was full.
-      const auto locked = RunLock::take_for_journal(journal);
+      // Its program could not write a line, because the disk was full.
+      const auto locked = RunLock::acquire_for_journal(journal);
       return locked ? remove_journal(journal) : Result<void>{};
     }
-    Result<void> outcome = bring_in(journal);
+    Result<void> outcome = import_journal(journal);
     if (outcome || (outcome.error().code != ErrorCode::malformed &&
                     outcome.error().code != ErrorCode::not_found)) {
       return outcome;
     }
-    // Who could not be understood once will not be the next time: no command shall complain for
-    // ever.
+    // It cannot be parsed the next time either: renamed, it is reported only once.
     const fs::path aside = journal.string() + ".unreadable";
     std::error_code failed;
     fs::rename(journal, aside, failed);
     if (!failed) {
-      outcome.error().hint +=
-          fmt::format(" It is {} now, and is left alone from here on.", aside.string());
+      outcome.error().hint += fmt::format(" It is now {} and is not read again.", aside.string());
     }
     return outcome;
   }
 
-  Result<void> bring_in(const fs::path& journal) {
+  Result<void> import_journal(const fs::path& journal) {
     const auto in_it = [&](Error error) {
       error.message =
-          fmt::format("The journal {} cannot be brought in: {}", journal.string(), error.message);
+          fmt::format("The journal {} cannot be imported: {}", journal.string(), error.message);
       return std::unexpected(std::move(error));
     };
     StepReader reader;
@@ -203,7 +247,7 @@ class Recovery {
     }
     const std::string run_id = recorded->run.run_id;
     if (database_.is_unsaved(run_id)) {
-      return {};  // it is tried again from memory
+      return {};  // save_unsaved_runs() saves it from memory
     }
     auto locked = lock(run_id);
     if (!locked || !*locked) {
@@ -222,8 +266,8 @@ class Recovery {
     return save(*std::move(recorded), journal);
   }
 
-  /// A run that its program died of before it was in the database: while its model was loaded.
-  Result<void> keep(std::string run_id) {  // a copy: the attempt that it names goes
+  /// Saves a run whose program died before the run was in the database: while it loaded the model.
+  Result<void> keep(std::string run_id) {  // a copy, because the attempt that owns it is erased
     auto locked = lock(run_id);
     if (!locked || !*locked) {
       attempts_.at(run_id).file.leave();
@@ -248,13 +292,13 @@ class Recovery {
     return kept;
   }
 
-  /// `journal` is empty where there is none.
+  /// `journal` is empty if the run has no journal.
   Result<void> save(RecordedRun recorded, const fs::path& journal) {
     ProfiledRun run = assemble_recorded(std::move(recorded));
     std::string reason;
     const auto attempt = attempts_.find(run.run_id);
     if (attempt != attempts_.end()) {
-      tell_end(attempt->second, run);
+      add_end(attempt->second, run);
       reason = attempt->second.reason;
     }
     if (auto saved = database_.save_run(run); !saved) {
@@ -274,7 +318,8 @@ class Recovery {
 
   ProfileDatabase& database_;
   RecoveryReport report_;
-  std::map<std::string, LeftAttempt> attempts_;  // by run, of those that are not dealt with
+  std::set<std::string> failed_;                 // runs with an error in the report
+  std::map<std::string, LeftAttempt> attempts_;  // by run id; those that are not yet handled
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Runs that a program left behind: interrupted, or in a journal.
+// Recovers runs that a program left unfinished in the database, or in a journal.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -19,24 +19,27 @@ struct RecoveryReport {
     std::string run_id;
     RunStatus status = RunStatus::interrupted;
     bool from_journal = false;
-    std::string reason{};  ///< of the program's end, where it could say it
+    std::string reason{};  ///< why the program ended, if it could write that
   };
-  std::vector<Recovered> runs;    ///< that are in the database now
-  std::size_t already_there = 0;  ///< journals of runs that the database has: taken away
-  std::size_t in_the_making = 0;  ///< runs that a living process writes: left alone
-  std::vector<Error> errors;      ///< of runs that could not be brought in: left as they are
+  std::vector<Recovered> runs;    ///< runs that are in the database now
+  std::size_t already_there = 0;  ///< journals of runs that the database has: they were deleted
+  std::size_t in_the_making = 0;  ///< runs that a living process writes: not changed
+  std::vector<Error> errors;      ///< of runs that could not be recovered: not changed
 
   [[nodiscard]] bool empty() const { return runs.empty() && errors.empty(); }
 };
 
-/// Closes the runs in the database that say `running` and that no process writes any more, and
-/// brings in the journals beside it and the runs that their program did not live to begin (see
-/// RunAttempt): works out their figures from their steps, by the same way as
-/// those of a run that was not interrupted, and saves them. Whatever it is called how often, each
-/// run is there once. Cheap where there is nothing to do.
-/// First of all tries again to save what the database keeps in memory. `elsewhere` are journals in
-/// other places. A journal beside the database that holds nothing is taken away, and one that
-/// cannot be understood gets another name, `….unreadable`: it is told once.
+/// First tries again to save the runs that the database keeps in memory. Then recovers three kinds
+/// of runs that no living process writes:
+///   - runs in the database with the status `running`;
+///   - runs in journals, which lie beside the database or are listed in `elsewhere`;
+///   - runs whose program died before they were in the database (see RunAttempt).
+/// Their figures are computed from their saved steps like those of a run that ended, and saved.
+/// However often it is called, the database has each run once. It is cheap if there is nothing to
+/// recover.
+///
+/// A journal beside the database is deleted if it is empty. If it cannot be parsed it is renamed to
+/// `….unreadable`, so that its error is reported only once.
 [[nodiscard]] RecoveryReport recover_runs(ProfileDatabase& database,
                                           std::span<const std::filesystem::path> elsewhere = {});
 

@@ -17,19 +17,19 @@ namespace {
 
 constexpr Logger kLog{"saver"};
 
-/// Records that may wait for the saver: what ten thousand tokens a second with three sections each
-/// make between two steps.
+/// Records that may wait for the saver: ten thousand tokens a second with three sections each, over
+/// the time between two steps.
 constexpr std::size_t kSpanCapacity = 1U << 16U;
 constexpr std::size_t kPassCapacity = 1U << 13U;
-/// A sensor that has said nothing for so long is not asked for windows that it might have had.
+/// How far before a step its windows may begin; a sensor may be silent for longer.
 constexpr Nanoseconds kLookBack = std::chrono::seconds{30};
 
-/// The command that brings journals in.
+/// The command that imports journals.
 std::string import_command(const ProfileDatabase& database) {
   return fmt::format("enprof db import --db {}", shell_quote(database.path().string()));
 }
 
-/// A hint, ended with a period, so that more can be said after it.
+/// The hint with a period at its end, so that another sentence can follow.
 std::string sentence(std::string hint) {
   if (!hint.empty() && !hint.ends_with('.')) {
     hint += '.';
@@ -38,15 +38,17 @@ std::string sentence(std::string hint) {
 }
 
 /// All of a run's recording in one step.
-RunStepData step_of(const Recording& recording) {
+RunStepData step_of(const RecordingView& recording) {
   RunStepData whole{.step = 0,
                     .origin = recording.spans.front().begin,
                     .at = recording.spans.front().end,
+                    .pass_memory = recording.passes,
                     .plans = {},
                     .dropped_spans = recording.dropped_spans,
                     .dropped_text_bytes = recording.dropped_text_bytes,
                     .cut_spans = recording.cut_spans,
-                    .lost_passes = recording.passes.lost_passes};
+                    .lost_passes = recording.passes.lost_passes,
+                    .lost_sequences = recording.passes.lost_sequences};
   for (const Span& span : recording.spans) {
     whole.spans.push_back(
         {.index = static_cast<std::int32_t>(whole.spans.size()), .open = false, .span = span});
@@ -57,18 +59,11 @@ RunStepData step_of(const Recording& recording) {
   for (std::size_t token = 0; token < recording.token_texts.size(); ++token) {
     whole.texts[static_cast<std::int32_t>(token)] = recording.token_texts[token];
   }
-  const PassRecording& passes = recording.passes;
-  for (std::size_t index = 0; index < passes.plans.size(); ++index) {
-    whole.plans[static_cast<std::uint32_t>(index)] =
-        std::make_shared<const OperationPlan>(passes.plans[index]);
+  for (const SharedPlan& plan : recording.passes.plans) {
+    whole.plans[static_cast<std::uint32_t>(whole.plans.size())] = plan;
   }
-  for (const PassRecord& pass : passes.passes) {
-    PassTicket ticket{.pass = pass, .index = static_cast<std::int32_t>(whole.passes.size())};
-    if (pass.state == PassState::complete) {
-      ticket.stamps = passes.stamps.data() + pass.first_stamp;
-      ticket.count = static_cast<std::uint32_t>(passes.plans[pass.plan].operations.size());
-    }
-    whole.passes.push_back(ticket);
+  for (const PassRecord& pass : recording.passes.passes) {
+    whole.passes.push_back({.pass = pass, .index = static_cast<std::int32_t>(whole.passes.size())});
   }
   return whole;
 }
@@ -84,36 +79,39 @@ RunSaver::RunSaver(ProfileDatabase& database, const PowerMonitor* monitor, Liste
       spans_(kSpanCapacity),
       passes_(kPassCapacity) {}
 
-void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder) {
+void RunSaver::begin(const ProfiledRun& run, const RunRecorder& recorder,
+                     const PassRecordingView& memory) {
   recorder_ = &recorder;
+  pass_memory_ = memory;
   sample_cpu();
   header_ = run;
   readings_until_ = recorder.begin_time();
   if (monitor_ != nullptr) {
-    windows_until_.assign(monitor_->domains().size(), recorder.begin_time());
+    windows_until_.assign(monitor_->domains().size(), recorder.begin_time() - kOutsideReach);
   }
-  note_facts(run);
+  set_facts(run);
   const auto started = thread_.start({.name = "enprof-saver",
                                       .purpose = "save a step of run " + run.run_id,
-                                      .period = options_.period},
+                                      .period = options_.period,
+                                      .clock = options_.clock},
                                      [this] { save_step(); });
   if (!started) {
     kLog.error("Run {} is saved only at its end: {}", run.run_id, started.error().message);
   }
 }
 
-void RunSaver::note_facts(const ProfiledRun& run) {
+void RunSaver::set_facts(const ProfiledRun& run) {
   StepJson facts = facts_to_json(run);
   const std::lock_guard lock(mutex_);
   facts_ = std::move(facts);
 }
 
-void RunSaver::note_values(SampledValues values) {
+void RunSaver::add_sampled(SampledValues values) {
   const std::lock_guard lock(mutex_);
   add_values(values_, std::move(values));
 }
 
-void RunSaver::note_plan(std::uint32_t index, SharedPlan plan) {
+void RunSaver::add_plan(std::uint32_t index, SharedPlan plan) {
   const std::lock_guard lock(mutex_);
   plans_[index] = std::move(plan);
 }
@@ -126,7 +124,7 @@ void RunSaver::save_step() {
   if (first_line_.empty()) {
     first_line_ = step.content;
   }
-  put(std::move(step));
+  write_steps(std::move(step));
   if (pending_.empty()) {
     saved_until_.store(data.at.time_since_epoch().count(), std::memory_order_release);
   }
@@ -142,10 +140,11 @@ RunStepData RunSaver::collect() {
   }
   data.at = options_.clock->now();
   collect_spans(data);
-  PassTicket ticket;
-  while (passes_.pop(ticket)) {
-    data.passes.push_back(ticket);
+  PassEntry entry;
+  while (passes_.pop(entry)) {
+    data.passes.push_back(entry);
   }
+  data.pass_memory = pass_memory_;
   data.lost_passes = passes_.dropped();
   if (monitor_ != nullptr) {
     collect_power(data);
@@ -166,7 +165,7 @@ void RunSaver::collect_spans(RunStepData& data) {
   while (spans_.pop(record)) {
     data.spans.push_back(record);
     const Span& span = record.span;
-    if (told_names_.emplace(span.name, span.name).second) {
+    if (written_names_.emplace(span.name, span.name).second) {
       data.names[span.name] = recorder_->name(span.name);
     }
     if (span.level == Level::token && !record.open && span.token != Span::kNone) {
@@ -186,8 +185,8 @@ void RunSaver::collect_power(RunStepData& data) {
                                     .interval = monitor_->interval(),
                                     .cpu = {}});
   }
-  // Found after the windows were asked for, so that none of them is later.
-  std::vector<EnergyWindow> windows;
+  // Standstills are collected after the windows, so that they cover all of them.
+  WindowsByDomain windows;
   if (!windows_until_.empty()) {
     // A slow sensor's window may begin long before the last one of a fast one.
     const Instant from = std::max(std::ranges::min(windows_until_), data.at - kLookBack);
@@ -202,26 +201,31 @@ void RunSaver::collect_power(RunStepData& data) {
   if (auto warning = standstill_warning(standstills, data.origin, data.at)) {
     warnings.push_back(*std::move(warning));
   }
-  if (warnings.size() + standstills.size() != told_warnings_) {
-    told_warnings_ = warnings.size() + standstills.size();
+  if (warnings.size() + standstills.size() != written_warnings_) {
+    written_warnings_ = warnings.size() + standstills.size();
     data.power_warnings = std::move(warnings);
   }
   if (windows_until_.empty()) {
     return;
   }
-  for (const EnergyWindow& window : windows) {
-    Instant& until = windows_until_[window.domain];
-    // The first one may have begun before the run.
-    if (window.begin >= until || (until == data.origin && window.end > until)) {
-      data.windows.push_back(window);
-      until = window.end;
-    }
+  for (std::size_t domain = 0; domain < windows.size(); ++domain) {
+    Instant& until = windows_until_[domain];
+    std::erase_if(windows[domain], [&](const EnergyWindow& window) {
+      // The first window may have begun before.
+      const bool is_new =
+          window.begin >= until || (until == data.origin - kOutsideReach && window.end > until);
+      if (is_new) {
+        until = window.end;
+      }
+      return !is_new;
+    });
   }
+  data.windows = std::move(windows);
   data.readings = monitor_->readings(readings_until_, data.at);
   readings_until_ = data.at + Nanoseconds{1};
 }
 
-void RunSaver::put(RunStep step) {
+void RunSaver::write_steps(RunStep step) {
   pending_.push_back(std::move(step));
   const Result<void> stored = to_database();
   if (stored) {
@@ -236,29 +240,31 @@ void RunSaver::put(RunStep step) {
   const Result<void> written = to_journal(lines);
   if (written) {
     pending_.clear();
-    tell("journal_in_use",
-         fmt::format("The database does not take run {} at the moment, which goes on in {}: {}",
-                     header_.run_id, journal_->path().string(), stored.error().message),
-         {.code = stored.error().code,
-          .message = {},
-          .hint = sentence(stored.error().hint) +
-                  " Nothing of the run is lost: enprof brings the file in by itself."});
+    warn_once(
+        "journal_in_use",
+        fmt::format("The database cannot save run {} at the moment; the run is saved in {}: {}",
+                    header_.run_id, journal_->path().string(), stored.error().message),
+        {.code = stored.error().code,
+         .message = {},
+         .hint = sentence(stored.error().hint) +
+                 " Nothing of the run is lost: enprof imports the file by itself."});
   } else {
     trim_pending();
-    tell(
+    warn_once(
         "memory_only",
-        fmt::format("Run {} can be saved neither in the database ({}) nor in a journal ({}): until "
-                    "one of them works it is in memory only",
+        fmt::format("Run {} can be saved neither in the database ({}) nor in a journal ({}): it is "
+                    "in memory only until one of them works",
                     header_.run_id, stored.error().message, written.error().message),
         {.code = written.error().code,
          .message = {},
-         .hint = written.error().hint + " And write the run elsewhere with --json FILE."});
+         .hint =
+             sentence(written.error().hint) + " To save the run elsewhere, run with --json FILE."});
   }
 }
 
 Result<void> RunSaver::lock() {
   if (!lock_) {
-    auto taken = RunLock::take(database_.path(), header_.run_id);
+    auto taken = RunLock::acquire(database_.path(), header_.run_id);
     if (!taken) {
       return std::unexpected(std::move(taken.error()));
     }
@@ -268,7 +274,7 @@ Result<void> RunSaver::lock() {
 }
 
 Result<void> RunSaver::to_database() {
-  // Without the lock another program would take the run for one that nobody writes any more.
+  // Without the lock another program would treat the run as abandoned.
   if (auto locked = lock(); !locked) {
     return locked;
   }
@@ -280,7 +286,7 @@ Result<void> RunSaver::to_database() {
   }
   auto appended = StepStore(database_).append_steps(header_.run_id, pending_, options_.patience);
   if (!appended && appended.error().code == ErrorCode::not_found) {
-    begun_ = false;  // deleted meanwhile, or the file is another: the next step begins it anew
+    begun_ = false;  // the run was deleted or the file replaced: the next step enters it again
   }
   return appended;
 }
@@ -305,7 +311,7 @@ Result<void> RunSaver::to_journal(const std::vector<std::string>& lines) {
   if (written) {
     is_journal_empty_ = false;
   } else if (is_journal_empty_) {
-    drop_journal();  // nobody could say whose it is
+    drop_journal();  // without its first line it does not identify its run
   }
   return written;
 }
@@ -322,7 +328,7 @@ void RunSaver::trim_pending() {
   for (const RunStep& step : pending_) {
     bytes += step.content.size();
   }
-  // Without the first step of all nobody knows whose the others are.
+  // The run's first step identifies the run, so it is kept.
   const std::size_t kept = pending_.front().step == 0 ? 1 : 0;
   while (bytes > options_.most_pending_bytes && pending_.size() > kept + 1) {
     const auto oldest = pending_.begin() + static_cast<std::ptrdiff_t>(kept);
@@ -331,8 +337,8 @@ void RunSaver::trim_pending() {
   }
 }
 
-void RunSaver::tell(std::string code, std::string message, const Error& error) {
-  if (!told_.emplace(code, true).second) {
+void RunSaver::warn_once(std::string code, std::string message, const Error& error) {
+  if (!warned_.emplace(code, true).second) {
     return;
   }
   kLog.error("{}", message);
@@ -347,35 +353,35 @@ void RunSaver::tell(std::string code, std::string message, const Error& error) {
   }
 }
 
-void RunSaver::finish(const Recording& recording, const PowerEvidence& power, ProfiledRun& run,
+void RunSaver::finish(const RecordingView& recording, const PowerEvidence& power, ProfiledRun& run,
                       std::size_t facts, std::size_t late) {
   stop();
   if (const auto saved = database_.save_run(run); !saved) {
-    ProfiledRun told = run;
-    told.warnings.resize(facts);
+    ProfiledRun before = run;
+    before.warnings.resize(facts);
     RunStepData whole = step_of(recording);
     whole.windows = power.windows;
     whole.readings = power.readings;
     whole.cpu = power.cpu;
-    whole.facts = facts_to_json(told);
+    whole.facts = facts_to_json(before);
     whole.values = run.values;
     whole.sensors = sensors_to_json(power);
     whole.complete = true;
     whole.warnings.assign(run.warnings.begin() + static_cast<std::ptrdiff_t>(late),
                           run.warnings.end());
-    keep(run, to_journal_whole(saved.error(), whole, run));
+    keep_in_memory(run, to_journal_whole(saved.error(), whole, run));
   } else if (journal_) {
-    kLog.info("The database took run {} in the end: its journal is not needed", run.run_id);
+    kLog.info("Run {} is in the database: its journal is removed", run.run_id);
     drop_journal();
   }
   journal_.reset();
   lock_.reset();
 }
 
-void RunSaver::keep(const ProfiledRun& run, std::filesystem::path journal) {
+void RunSaver::keep_in_memory(const ProfiledRun& run, std::filesystem::path journal) {
   std::unique_ptr<RunLock> kept_lock;
-  // What lies beside the database may be brought in by whoever comes first. For all else nobody may
-  // take what is in the database of it for a run that nobody writes any more.
+  // Any program may import a journal beside the database. In all other cases the lock is kept, so
+  // that no program treats the run's steps in the database as abandoned.
   if (journal != journal_path(database_.path(), run.run_id)) {
     if (const auto locked = lock(); !locked) {
       kLog.debug("{}", locked.error().message);
@@ -386,7 +392,7 @@ void RunSaver::keep(const ProfiledRun& run, std::filesystem::path journal) {
     }
   }
   if (StepStore(database_).keep_run(run, std::move(kept_lock), std::move(journal))) {
-    kLog.warning("Run {} is kept in memory until the database takes it", run.run_id);
+    kLog.warning("Run {} is kept in memory until the database can save it", run.run_id);
   }
 }
 
@@ -405,17 +411,21 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
   if (journal_) {
     written = journal_->replace(std::span(&line, 1));
   }
-  if (!written && has_steps) {  // of all lines, the one of a whole run counts
+  if (!written && has_steps) {  // a reader uses the line of the whole run instead of the others
     written = journal_->append(std::span(&line, 1));
   }
   if (written) {
-    run.warnings.push_back({"store", "journaled",
-                            fmt::format("The run is not in the database yet, but in {}: {}",
-                                        journal_->path().string(), refusal.message),
-                            fmt::format("{} Nothing of the run is lost: enprof brings the run in "
-                                        "by itself when it starts next, "
-                                        "or at once with: {}",
-                                        sentence(refusal.hint), import_command(database_))});
+    run.warnings.push_back(
+        {"store", "journaled",
+         fmt::format("The run is not in the database yet, but in {}: {}", journal_->path().string(),
+                     refusal.message),
+         refusal.code == ErrorCode::corrupt
+             ? fmt::format("{} Nothing of the run is lost: import it into that "
+                           "file with: enprof db import --db FILE {}",
+                           sentence(refusal.hint), shell_quote(journal_->path().string()))
+             : fmt::format("{} Nothing of the run is lost: enprof imports the "
+                           "run when it starts next, or at once with: {}",
+                           sentence(refusal.hint), import_command(database_))});
     kLog.warning("Run {} is in {}", run.run_id, journal_->path().string());
     return journal_->path();
   }
@@ -427,20 +437,19 @@ std::filesystem::path RunSaver::to_journal_whole(const Error& refusal, const Run
                             fmt::format("The run is not in the database, but in {}: {}",
                                         place->string(), refusal.message),
                             fmt::format("{} Nothing of the run is lost: as soon as the database "
-                                        "can be written, bring the run in "
-                                        "with: {} {}",
+                                        "can be written, import the run with: {} {}",
                                         sentence(refusal.hint), import_command(database_),
                                         shell_quote(place->string()))});
     kLog.warning("Run {} is in {}", run.run_id, place->string());
     return *place;
   }
-  // What was saved of it stays, and what came since may fit where a second copy of all does not.
+  // The steps saved so far stay; one more step may fit where a second copy of the run does not.
   save_step();
   run.warnings.push_back(
       {"store", "not_saved",
-       fmt::format("The run is not saved: {}. And no journal can be written: {}", refusal.message,
+       fmt::format("The run is not saved: {}. Nor can a journal be written: {}", refusal.message,
                    written.error().message),
-       fmt::format("{} As long as this program runs it keeps the run in memory, and tries again.",
+       fmt::format("{} While this program runs, it keeps the run in memory and retries.",
                    sentence(refusal.hint))});
   kLog.error("Run {} is in memory only: {}", run.run_id, written.error().message);
   return {};
@@ -463,7 +472,7 @@ std::optional<std::filesystem::path> RunSaver::to_file_elsewhere(const std::stri
 
 void RunSaver::abandon() {
   stop();
-  lock_.reset();  // what is being written cannot be deleted
+  lock_.reset();  // a locked run cannot be deleted
   if (begun_) {
     if (const auto deleted = database_.delete_run(header_.run_id); !deleted) {
       kLog.warning("{}", deleted.error().message);

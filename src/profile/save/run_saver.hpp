@@ -12,6 +12,7 @@
 #include "profile/assemble/run_assembler.hpp"
 #include "profile/save/run_elsewhere.hpp"
 #include "profile/save/run_step_data.hpp"
+#include "record/pass_recorder.hpp"
 #include "store/run_journal.hpp"
 #include "store/run_lock.hpp"
 #include "store/step_store.hpp"
@@ -30,29 +31,29 @@
 namespace enprof {
 
 /// Writes a run into the database in steps, on a thread of its own, so that whatever ends the
-/// program leaves all but its last second. A step that the database does not take goes into the
-/// journal beside it; one that the journal does not take either is kept in memory and tried again
-/// with the next. The database is tried first every time. A run that is over and that neither takes
-/// goes into a file elsewhere, and is kept in memory by the database, which tries again.
+/// program leaves all but its last second. A step that the database refuses goes into the journal
+/// beside it; a step that the journal refuses too is kept in memory and retried with the next. The
+/// database is tried first every time. If both refuse a finished run, it goes into a file
+/// elsewhere, and ProfileDatabase keeps it in memory and retries.
 /// Threads: the run's thread calls everything; the recorders push into spans() and passes().
 class RunSaver {
  public:
-  /// Told of trouble at once, on the saver's thread or in finish(), and of each kind of it once.
+  /// Gets a warning when something fails, once per code; on the saver's thread or in finish().
   using Listener = std::function<void(const Warning&)>;
 
   struct Options {
-    /// Between steps: with the time that a step takes, a run is less than a second behind.
+    /// Between steps. With the time to write a step, at most a second of the run is unsaved.
     Nanoseconds period = std::chrono::milliseconds{700};
-    /// The run's.
+    /// The clock of the run.
     const Clock* clock = &monotonic_clock();
-    /// How long a step waits for another program to let go of the database.
+    /// How long a step waits while another program locks the database.
     Nanoseconds patience = std::chrono::milliseconds{200};
-    /// Of steps that neither takes, kept in memory; beyond it the oldest but the run's first are
-    /// dropped, and counted.
+    /// Size of the steps kept in memory; beyond it the oldest are dropped and counted, but never
+    /// the run's first.
     std::size_t most_pending_bytes = std::size_t{64} << 20U;
-    /// Null: the program never stands still.
+    /// Null: standstills of the program are not looked for.
     StandstillWatch* standstills = nullptr;
-    /// Where a run that is over goes that neither takes.
+    /// The folder for a finished run that both the database and the journal refuse.
     std::filesystem::path elsewhere = temporary_directory();
   };
 
@@ -65,28 +66,29 @@ class RunSaver {
   [[nodiscard]] SpanRing* spans() { return &spans_; }
   [[nodiscard]] PassRing* passes() { return &passes_; }
 
-  /// Begins to save: after the run's clock has started.
-  void begin(const ProfiledRun& run, const RunRecorder& recorder);
-  /// What has become known of the run, of its values, or of its graphs. These allocate.
-  void note_facts(const ProfiledRun& run);
-  void note_values(SampledValues values);
-  void note_plan(std::uint32_t index, SharedPlan plan);
+  /// Starts the saver's thread; call it after the run's clock has started. `memory` is the pass
+  /// recorder's; both recorders outlive the saver's thread.
+  void begin(const ProfiledRun& run, const RunRecorder& recorder, const PassRecordingView& memory);
+  /// Hand over what the next step will write. These allocate.
+  void set_facts(const ProfiledRun& run);
+  void add_sampled(SampledValues values);
+  void add_plan(std::uint32_t index, SharedPlan plan);
 
-  /// All that happened up to then is in the database or the journal. Any thread may ask.
+  /// Everything before this instant is in the database or the journal. Threads: any.
   [[nodiscard]] Instant saved_until() const {
     return Instant{Nanoseconds{saved_until_.load(std::memory_order_acquire)}};
   }
 
-  /// Ends the thread. Nothing is saved any more but by finish().
+  /// Ends the thread. After it only finish() saves.
   void stop();
-  /// Saves the run that is over: in the database, else in the journal, from what its figures were
-  /// worked out from. Of its warnings the first `facts` were there before that, and those from
-  /// `late` on came up after it. A run that is not in the database gets one more that says where it
-  /// is: `journaled`, `saved_elsewhere`, or `not_saved`; of the latter, what steps have saved
-  /// stays.
-  void finish(const Recording& recording, const PowerEvidence& power, ProfiledRun& run,
+  /// Saves the finished run: in the database, or else its recording and evidence in the journal.
+  /// The first `facts` of its warnings existed before its figures were computed; those from `late`
+  /// on were added afterwards. A run that is not in the database gets a warning that says where it
+  /// is: `journaled`, `saved_elsewhere`, or `not_saved`; in the last case the steps saved so far
+  /// stay.
+  void finish(const RecordingView& recording, const PowerEvidence& power, ProfiledRun& run,
               std::size_t facts, std::size_t late);
-  /// Takes away what was saved: the run should not have begun.
+  /// Deletes what was saved: the run should not have begun.
   void abandon();
 
  private:
@@ -95,17 +97,17 @@ class RunSaver {
   void collect_spans(RunStepData& data);
   void collect_power(RunStepData& data);
   void sample_cpu();
-  void put(RunStep step);
+  void write_steps(RunStep step);
   [[nodiscard]] Result<void> to_database();
   [[nodiscard]] Result<void> to_journal(const std::vector<std::string>& lines);
-  void tell(std::string code, std::string message, const Error& error);
+  void warn_once(std::string code, std::string message, const Error& error);
   void trim_pending();
-  /// Where the run is then; empty: nowhere on disk.
+  /// Returns the file that holds the run; empty if no file does.
   std::filesystem::path to_journal_whole(const Error& refusal, const RunStepData& whole,
                                          ProfiledRun& run);
   [[nodiscard]] std::optional<std::filesystem::path> to_file_elsewhere(const std::string& line,
                                                                        const std::string& run_id);
-  void keep(const ProfiledRun& run, std::filesystem::path journal);
+  void keep_in_memory(const ProfiledRun& run, std::filesystem::path journal);
   void drop_journal();
   [[nodiscard]] Result<void> lock();
 
@@ -116,29 +118,30 @@ class RunSaver {
   SpanRing spans_;
   PassRing passes_;
   const RunRecorder* recorder_ = nullptr;
+  PassRecordingView pass_memory_;
   CpuTimes cpu_;
   std::vector<CpuSample> cpu_samples_;  // since the last step
 
   std::atomic<Nanoseconds::rep> saved_until_{0};
   std::mutex mutex_;               // of what follows, up to the plans
-  std::optional<StepJson> facts_;  // that no step has said yet
+  std::optional<StepJson> facts_;  // not written by a step yet
   SampledValues values_;
   std::map<std::uint32_t, SharedPlan> plans_;
 
-  // The saver's thread's own; the run's, once that has ended.
+  // Only the saver's thread uses these, and the run's thread after that has ended.
   ProfiledRun header_;  // the run as begin_run() wants it
   std::optional<RunLock> lock_;
   std::optional<RunJournal> journal_;
-  std::string first_line_;  // of the journal: who the run is
+  std::string first_line_;  // of the journal: identifies the run
   bool is_journal_empty_ = false;
   std::vector<RunStep> pending_;
   std::int64_t next_step_ = 0;
   bool begun_ = false;
-  std::map<std::int32_t, std::uint16_t> told_names_;
+  std::map<std::int32_t, std::uint16_t> written_names_;
   std::vector<Instant> windows_until_;  // by domain
   Instant readings_until_;
-  std::size_t told_warnings_ = 0;
-  std::map<std::string, bool> told_;  // trouble, by code
+  std::size_t written_warnings_ = 0;
+  std::map<std::string, bool> warned_;  // by code
 
   PeriodicThread thread_;
 };

@@ -4,6 +4,7 @@
 #include "store/step_store.hpp"
 #include "support/run_saver_fixture.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,10 +32,10 @@ struct Told {
   std::atomic<int> tokens;
 };
 
-/// Profiles until it is killed.
+/// Profiles until it is killed, in real time.
 [[noreturn]] void work_until_killed(const fs::path& path, Told& told) {
   auto database = ProfileDatabase::connect(path);
-  const auto monitor = testing::fake_monitor();
+  const auto monitor = testing::fake_monitor(monotonic_clock());
   if (!database || !monitor->start(1ms)) {
     _exit(1);
   }
@@ -46,7 +47,7 @@ struct Told {
   run.model.name = "m";
   recorder.begin();
   told.begun = recorder.begin_time().time_since_epoch().count();
-  saver.begin(run, recorder);
+  saver.begin(run, recorder, {});
   for (;;) {
     const auto token = recorder.open_token(Phase::decode);
     const auto section = recorder.open_section(Phase::decode, "forward");
@@ -79,12 +80,15 @@ TEST(RunSaverKilled, AtAnyInstantAllThatWasSavedIsThere) {
     }
     // From its first moments to the middle of its work; in every second round, however slow the
     // machine is, after it has saved something of each kind.
-    while (round % 10 != 0 &&
-           (told.begun == 0 ||
-            (round % 2 == 1 && told.saved_until < told.begun + Nanoseconds{10ms}.count()))) {
-      ASSERT_EQ(waitpid(child, nullptr, WNOHANG), 0) << "it must not have ended by itself";
-      std::this_thread::sleep_for(100us);
-    }
+    bool has_ended = false;
+    testing::wait_until("the child has saved something", [&] {
+      has_ended = waitpid(child, nullptr, WNOHANG) != 0;
+      return has_ended || round % 10 == 0 ||
+             (told.begun != 0 &&
+              (round % 2 == 0 || told.saved_until >= told.begun + Nanoseconds{10ms}.count()));
+    });
+    ASSERT_FALSE(has_ended) << "it must not have ended by itself";
+    // At any instant of real time: a process can be killed at no other.
     std::this_thread::sleep_for(std::chrono::microseconds{random() % 40'000});
     kill(child, SIGKILL);
     int status = 0;

@@ -1,12 +1,14 @@
 #include "profile/save/run_step_data.hpp"
 
+#include "model/run_fields.hpp"
 #include "profile/save/run_facts.hpp"
-#include "store/row_columns.hpp"
+#include "profile/save/step_format.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <ranges>
 
 namespace enprof {
 namespace {
@@ -70,6 +72,33 @@ class NumberList {
   bool first_ = true;
 };
 
+void add_windows(const RunStepData& data, std::string& text) {
+  const auto all = std::views::join(data.windows);
+  if (std::ranges::all_of(data.windows, &std::vector<EnergyWindow>::empty)) {
+    return;
+  }
+  {
+    NumberList list(text, "windows");
+    for (const EnergyWindow& window : all) {
+      list.add(window.domain, window.begin - data.origin, window.duration(), window.energy.value());
+    }
+  }
+  const auto has_error = [](const EnergyWindow& window) { return window.stamp_error_ns > 0; };
+  if (std::ranges::any_of(all, has_error)) {
+    NumberList list(text, "stamp_errors");
+    for (const EnergyWindow& window : all) {
+      list.add(window.stamp_error_ns);
+    }
+  }
+  const auto has_unseen = [](const EnergyWindow& window) { return window.unseen_permille > 0; };
+  if (std::ranges::any_of(all, has_unseen)) {
+    NumberList list(text, "unseen_permille");
+    for (const EnergyWindow& window : all) {
+      list.add(window.unseen_permille);
+    }
+  }
+}
+
 void add_numbers(const RunStepData& data, std::string& text) {
   const Instant origin = data.origin;
   if (!data.spans.empty()) {
@@ -82,34 +111,31 @@ void add_numbers(const RunStepData& data, std::string& text) {
   }
   if (!data.passes.empty()) {
     NumberList list(text, "passes");
-    for (const auto& [pass, index, stamps, count] : data.passes) {
+    for (const auto& [pass, index] : data.passes) {
       list.add(index, pass.begin - origin, pass.start - pass.begin, pass.end - pass.begin,
                pass.place.parent, pass.place.spans_before, pass.plan, static_cast<int>(pass.state),
-               count);
+               pass.stamp_count);
     }
   }
   if (!data.passes.empty()) {
     NumberList list(text, "stamps");
-    for (const PassTicket& ticket : data.passes) {
-      Instant before = ticket.pass.start;
-      for (std::uint32_t index = 0; index < ticket.count; ++index) {
-        list.add(ticket.stamps[index] - before);
-        before = ticket.stamps[index];
+    for (const PassEntry& entry : data.passes) {
+      for (const StampCode code : data.pass_memory.stamps_of(entry.pass)) {
+        list.add(decode_stamp(code));
       }
     }
   }
-  if (!data.windows.empty()) {
-    NumberList list(text, "windows");
-    for (const EnergyWindow& window : data.windows) {
-      list.add(window.domain, window.begin - origin, window.duration(), window.energy.value());
+  const auto has_sequences = [](const PassEntry& entry) { return entry.pass.sequence_count > 0; };
+  if (std::ranges::any_of(data.passes, has_sequences)) {
+    NumberList list(text, "sequences");
+    for (const PassEntry& entry : data.passes) {
+      for (const auto& [id, first_position, tokens, outputs] :
+           data.pass_memory.sequences_of(entry.pass)) {
+        list.add(entry.index, id, first_position, tokens, outputs);
+      }
     }
   }
-  if (std::ranges::any_of(data.windows, &EnergyWindow::stamp_error_ns)) {
-    NumberList list(text, "stamp_errors");
-    for (const EnergyWindow& window : data.windows) {
-      list.add(window.stamp_error_ns);
-    }
-  }
+  add_windows(data, text);
   if (!data.readings.empty()) {
     NumberList list(text, "readings");
     for (const SensorReading& reading : data.readings) {
@@ -122,7 +148,8 @@ void add_numbers(const RunStepData& data, std::string& text) {
 }  // namespace
 
 std::string step_to_json(const RunStepData& data) {
-  StepJson rest{{"step", data.step},
+  StepJson rest{{"version", kStepVersion},
+                {"step", data.step},
                 {"origin_ns", data.origin.time_since_epoch().count()},
                 {"at_ns", (data.at - data.origin).count()}};
   for (const auto& [index, name] : data.names) {
@@ -148,7 +175,7 @@ std::string step_to_json(const RunStepData& data) {
     rest["sensors"] = *data.sensors;
   }
   if (data.power_warnings) {
-    rest["power_warnings"] = list_to_json(*data.power_warnings, kWarningColumns);
+    rest["power_warnings"] = list_to_json(*data.power_warnings, kWarningFields);
   }
   const auto count = [&](const char* key, std::size_t number) {
     if (number > 0) {
@@ -159,9 +186,10 @@ std::string step_to_json(const RunStepData& data) {
   count("dropped_text_bytes", data.dropped_text_bytes);
   count("cut_spans", data.cut_spans);
   count("lost_passes", data.lost_passes);
+  count("lost_sequences", data.lost_sequences);
   if (data.complete) {
     rest["complete"] = true;
-    rest["warnings"] = list_to_json(data.warnings, kWarningColumns);
+    rest["warnings"] = list_to_json(data.warnings, kWarningFields);
   }
   std::string text = rest.dump();
   text.pop_back();  // the object's brace: the lists of numbers go in before it

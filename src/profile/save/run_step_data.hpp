@@ -7,7 +7,8 @@
 
 #include "base/cpu_times.hpp"
 #include "profile/save/json_columns.hpp"
-#include "record/pass_recorder.hpp"
+#include "record/pass_record.hpp"
+#include "record/recording.hpp"
 #include "record/run_recorder.hpp"
 
 #include <cstdint>
@@ -27,9 +28,10 @@ struct RunStepData {
   std::vector<SpanRecord> spans;
   std::map<std::uint16_t, std::string> names;
   std::map<std::int32_t, std::string> texts;  ///< by token index
-  std::vector<PassTicket> passes;
+  std::vector<PassEntry> passes;
+  PassRecordingView pass_memory;  ///< where the stamps and sequences of `passes` lie
   std::map<std::uint32_t, SharedPlan> plans;
-  std::vector<EnergyWindow> windows;
+  WindowsByDomain windows;
   std::vector<SensorReading> readings;
   std::vector<CpuSample> cpu;       ///< CPU times since the step before
   std::optional<StepJson> facts;    ///< see facts_to_json; where they changed
@@ -41,13 +43,15 @@ struct RunStepData {
   std::size_t dropped_text_bytes = 0;
   std::size_t cut_spans = 0;
   std::size_t lost_passes = 0;
+  std::size_t lost_sequences = 0;
   /// The run is over, and this step alone is all of it. `warnings` came up after it was worked out.
   bool complete = false;
   std::vector<Warning> warnings;
 };
 
-/// As one line of JSON. Numbers that there are many of stand in flat lists, times as nanoseconds
-/// since the run began, stamps as differences: it is read by StepReader and nobody else.
+/// As one line of JSON, of the version that this program writes (step_format.hpp). Numbers that
+/// there are many of stand in flat lists, times as nanoseconds since the run began, stamps as
+/// differences: only StepReader reads it.
 [[nodiscard]] std::string step_to_json(const RunStepData& data);
 
 }  // namespace enprof

@@ -3,11 +3,17 @@
 #include "profile/save/run_facts.hpp"
 #include "record/pass_test_support.hpp"
 #include "support/sample_run.hpp"
+#include "support/windows.hpp"
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +21,11 @@
 namespace enprof {
 namespace {
 
+using ::testing::AllOf;
 using testing::at_ms;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 /// Facts of every kind; no figures.
 ProfiledRun sample_facts() {
@@ -38,9 +48,9 @@ ProfiledRun sample_facts() {
 
 PowerEvidence sample_power() {
   PowerEvidence power{.sources = {"rapl: package-0"},
-                      .windows = testing::small_power(),
+                      .windows = {testing::small_power(), {}},
                       .interval = std::chrono::milliseconds{2}};
-  power.windows[1].stamp_error_ns = 500'000;
+  power.windows[0][1].stamp_error_ns = 500'000;
   power.domains = {domain_from_name("package-0"), domain_from_name("core-0")};
   power.domains[0].source = "rapl";
   power.domains[0].stamp_error = Nanoseconds{281'741};
@@ -93,15 +103,14 @@ std::vector<std::string> steps_of(const Recording& recording, const PowerEvidenc
     const auto& passes = recording.passes;
     for (std::size_t index = 0; index < passes.passes.size(); ++index) {
       if (const PassRecord& pass = passes.passes[index]; now(pass.end)) {
-        data.passes.push_back({.pass = pass,
-                               .index = static_cast<std::int32_t>(index),
-                               .stamps = passes.stamps.data() + pass.first_stamp,
-                               .count = 8});
-        data.plans[0] = std::make_shared<const OperationPlan>(passes.plans[0]);
+        data.passes.push_back({.pass = pass, .index = static_cast<std::int32_t>(index)});
+        data.pass_memory = passes.view();
+        data.plans[0] = passes.plans[0];
       }
     }
-    std::ranges::copy_if(power.windows, std::back_inserter(data.windows),
-                         [&](const EnergyWindow& window) { return now(window.begin); });
+    data.windows = power.windows;
+    testing::erase_windows(data.windows,
+                           [&](const EnergyWindow& window) { return !now(window.begin); });
     std::ranges::copy_if(power.readings, std::back_inserter(data.readings),
                          [&](const SensorReading& reading) { return now(reading.at); });
     if (begin == 0) {
@@ -127,7 +136,8 @@ RecordedRun read(const std::vector<std::string>& steps) {
 /// What assemble_run makes of the same without a detour.
 ProfiledRun direct() {
   ProfiledRun run = sample_facts();
-  assemble_run(testing::small_recording(), sample_power(), run);
+  const Recording recording = testing::small_recording();
+  assemble_run(recording.view(), sample_power(), run);
   run.response = "ab";
   return run;
 }
@@ -150,7 +160,22 @@ TEST(StepReader, ARunInStepsHasTheFiguresThatItWouldHaveHad) {
     EXPECT_EQ(run.warnings.back().code, "interrupted");
     run.warnings.pop_back();
     run.status = RunStatus::running;
+    EXPECT_EQ(run.verdict, VerdictLevel::not_comparable);
+    run.verdict.reset();  // nothing judges the other one
+    run.verdict_reasons.clear();
     EXPECT_EQ(run, direct()) << length;
+  }
+}
+
+TEST(StepReader, PassesComeBackWithTheirStampsAndSequences) {
+  const Recording whole = testing::small_recording();
+  for (const double length : {100.0, 10.0}) {
+    const PassRecording passes = read(steps_of(whole, sample_power(), length)).recording.passes;
+    EXPECT_EQ(passes.passes, whole.passes.passes);
+    EXPECT_EQ(passes.stamps, whole.passes.stamps);
+    EXPECT_EQ(passes.sequences, whole.passes.sequences);
+    ASSERT_EQ(passes.plans.size(), 1U);
+    EXPECT_EQ(*passes.plans[0], *whole.passes.plans[0]);
   }
 }
 
@@ -209,7 +234,7 @@ TEST(StepReader, MissingStepsAreCountedAndTheRestIsUsed) {
   EXPECT_LT(run.totals.figure.quality.coverage, 0.85);
 }
 
-TEST(StepReader, WithoutTheFirstStepNobodyKnowsWhoseTheyAre) {
+TEST(StepReader, WithoutTheFirstStepTheRunIsUnknown) {
   std::vector<std::string> steps = steps_of(testing::small_recording(), sample_power(), 10);
   StepReader reader;
   ASSERT_TRUE(reader.add(steps[3]));
@@ -217,23 +242,165 @@ TEST(StepReader, WithoutTheFirstStepNobodyKnowsWhoseTheyAre) {
   EXPECT_EQ(StepReader{}.run().error().code, ErrorCode::not_found);
 }
 
-TEST(StepReader, NumbersThatPointNowhereAreErrors) {
+/// A step with all columns that there are.
+RunStepData step_of_everything() {
+  RunStepData data = first_step();
+  data.spans.push_back(
+      {.index = 0, .open = true, .span = {.begin = at_ms(0), .level = Level::run}});
+  data.names[0] = "run";
+  data.texts[0] = "a";
+  data.plans[0] = testing::small_recording().passes.plans[0];
+  data.cpu = sample_power().cpu;
+  data.values = sample_facts().values;
+  data.power_warnings = {{"power", "sensor_gone", "It is gone", "Look for it"}};
+  return data;
+}
+
+std::vector<std::string> lines_of(const std::string& path) {
+  std::ifstream in(std::string{ENPROF_TEST_DATA} + "/" + path);
+  EXPECT_TRUE(in) << path;
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+/// The names of all members, whatever they hold: "facts.model.layers".
+std::set<std::string> members_of(const StepJson& json, const std::string& path = {}) {
+  std::set<std::string> names;
+  for (const auto& [key, value] : json.items()) {
+    const std::string place = json.is_array() ? path : path.empty() ? key : path + "." + key;
+    names.insert(place);
+    if (value.is_structured()) {
+      names.merge(members_of(value, place));
+    }
+  }
+  return names;
+}
+
+/// `change` is made to a step of everything, and what the reader has to say of it returned.
+template <class Change>
+std::string complaint(Change change) {
+  StepJson step = StepJson::parse(step_to_json(step_of_everything()));
+  change(step);
+  StepReader reader;
+  EXPECT_TRUE(reader.add(step.dump()));
+  const auto run = reader.run();
+  EXPECT_FALSE(run);
+  EXPECT_TRUE(!run && run.error().code == ErrorCode::malformed);
+  return run ? std::string{} : run.error().message;
+}
+
+TEST(StepFormat, StepsOfEachVersionAreRead) {
+  const RecordedRun first = read(lines_of("0.1/51501d68463aba43.jsonl"));  // by enprof 0.1
+  EXPECT_EQ(first.run.prompt, "Journal");
+  EXPECT_EQ(first.run.model.layers, 16);
+  EXPECT_EQ(first.run.model.experts, std::nullopt);
+  EXPECT_EQ(first.power.domains.at(0).scope, DomainScope::by_kind);
+  for (int version = 2; version <= kStepVersion; ++version) {
+    const RecordedRun run = read(lines_of(fmt::format("steps/v{}.jsonl", version)));
+    EXPECT_EQ(run.run.model.layers, 8);
+    EXPECT_EQ(run.run.values.activations.size(), 2U);
+    EXPECT_EQ(run.power.domains.at(1).scope, DomainScope::unclear);
+    ASSERT_TRUE(run.power.baseline);
+    EXPECT_EQ(run.power.baseline->total->windows, 7U);
+  }
+}
+
+TEST(StepFormat, WhatAStepSaysDoesNotChangeWithinAVersion) {
+  const std::string kept = lines_of(fmt::format("steps/v{}.jsonl", kStepVersion)).at(0);
+  const std::string now = step_to_json(step_of_everything());
+  EXPECT_EQ(members_of(StepJson::parse(kept)), members_of(StepJson::parse(now)))
+      << "Raise kStepVersion, see step_format.hpp, and keep a step of it in tests/data/steps:\n"
+      << now;
+}
+
+TEST(StepFormat, AColumnThatIsMissingOrCalledOtherwiseIsNamed) {
+  using ::testing::HasSubstr;
+  const auto rename = [](StepJson& object, const char* from) {
+    object["renamed"] = object.at(from);
+    object.erase(from);
+  };
+  EXPECT_THAT(complaint([&](auto& step) { step["facts"]["model"].erase("load_ns"); }),
+              HasSubstr(R"(step 0: facts.model has no "load_ns")"));
+  EXPECT_THAT(complaint([&](auto& step) { rename(step["facts"], "prompt"); }),
+              HasSubstr(R"(facts has no "prompt")"));
+  EXPECT_THAT(complaint([&](auto& step) { rename(step["facts"]["warnings"][0], "hint"); }),
+              HasSubstr(R"(facts.warnings[0] has no "hint")"));
+  EXPECT_THAT(complaint([&](auto& step) { rename(step["values"]["attention"][0], "head"); }),
+              HasSubstr(R"(values.attention[0] has no "head")"));
+  EXPECT_THAT(complaint([&](auto& step) { rename(step["sensors"]["domains"][1], "parent"); }),
+              HasSubstr(R"(sensors.domains[1] has no "parent")"));
+  EXPECT_THAT(complaint([&](auto& step) { rename(step["sensors"], "idle"); }),
+              HasSubstr(R"(sensors has no "idle")"));
+  EXPECT_THAT(complaint([&](auto& step) { rename(step["plans"]["0"][0], "flops"); }),
+              HasSubstr(R"(plans.0[0] has no "flops")"));
+  EXPECT_THAT(complaint([&](auto& step) { rename(step, "spans"); }),
+              HasSubstr(R"(the step has "renamed", which is not known there)"));
+}
+
+TEST(StepFormat, AColumnThatWasRenamedIsReadByItsNameOfThen) {
+  constexpr std::array kRenamed{ColumnChange{"facts.model", "load_ns", 2, "loading_ns"}};
+  StepJson step = StepJson::parse(step_to_json(step_of_everything()));
+  step["facts"]["model"]["loading_ns"] = 5;
+  for (const bool old : {false, true}) {
+    if (old) {
+      step.erase("version");
+      step["facts"]["model"].erase("load_ns");
+    }
+    StepReader reader(kRenamed);
+    ASSERT_TRUE(reader.add(step.dump()));
+    const auto run = reader.run();
+    ASSERT_TRUE(run) << run.error().message;
+    EXPECT_EQ(run->run.model.load_time, old ? Nanoseconds{5} : sample_facts().model.load_time);
+  }
+}
+
+TEST(StepFormat, AColumnThatIsNewHasItsDefaultInOlderSteps) {
+  constexpr std::array kNew{ColumnChange{"sensors.domains", "scope", kStepVersion + 1, ""}};
+  StepJson step = StepJson::parse(step_to_json(step_of_everything()));
+  for (StepJson& domain : step["sensors"]["domains"]) {
+    domain.erase("scope");
+  }
+  StepReader reader(kNew);
+  ASSERT_TRUE(reader.add(step.dump()));
+  const auto run = reader.run();
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_EQ(run->power.domains.at(1).scope, DomainScope::by_kind);
+}
+
+TEST(StepFormat, AStepOfANewerProgramIsRefusedWithWhatToDo) {
+  StepReader reader;
+  const auto newer = reader.add(R"({"version":99,"step":0})");
+  ASSERT_FALSE(newer);
+  EXPECT_EQ(newer.error().code, ErrorCode::unsupported);
+  EXPECT_NE(newer.error().message.find("is of version 99"), std::string::npos);
+  EXPECT_NE(newer.error().hint.find("update this one"), std::string::npos);
+  for (const char* version : {"0", "-1", "1.5", "\"2\"", "null"}) {
+    const auto odd = reader.add(fmt::format(R"({{"version":{},"step":0}})", version));
+    ASSERT_FALSE(odd) << version;
+    EXPECT_EQ(odd.error().code, ErrorCode::malformed);
+  }
+}
+
+TEST(StepReader, ADamagedStepIsLeftOutAndTheOthersAreRead) {
   const std::string base = R"("step":1,"origin_ns":0,"at_ns":9)";
   for (const std::string_view bad : {R"("spans":[1,0,0,1,0,-1,0,2])",
                                      R"("spans":[1,0,0,1,5,-1,0,2,0])",
                                      R"("spans":[1,0,0,1,-1,-1,0,2,0])",
                                      R"("spans":[0,0,0,1,0,-1,0,2,0])",
-                                     R"("spans":[1,0,0,1,0,-1,0,1,0,2,0,0,1,1,99999,0,3,0])",
                                      R"("spans":[1,0,0,1,0,-1,0,9,0])",
                                      R"("spans":[1,0,0,1,0,-1,0,2,7])",
                                      R"("spans":[1,0,9223372036854775807,1,0,-1,0,2,0])",
-                                     R"("windows":[7,0,1,0.5])",
                                      R"("windows":[0,0,1,"x"])",
                                      R"("windows":3)",
                                      R"("readings":[0,99,1,0.5])",
                                      R"("passes":[0,0,0,1,0,1,0,0,1])",
-
                                      R"("passes":[0,0,0,1,0,1,0,9,0])",
+                                     R"("sequences":[7,0,0,1,1])",
+                                     R"("passes":[0,0,0,1,0,1,0,1,0],"sequences":[0,0,-1,1,1])",
+                                     R"("passes":[0,0,0,1,0,1,0,1,0],"sequences":[0,0,0,1])",
                                      R"("plans":{"x":[]})",
                                      R"("plans":{"0":[{"layer":-7}]})",
                                      R"("names":{"64":"x"})",
@@ -247,20 +414,60 @@ TEST(StepReader, NumbersThatPointNowhereAreErrors) {
                                      R"("sensors":{})"}) {
     StepReader reader;
     ASSERT_TRUE(reader.add(step_to_json(first_step())));
-    auto outcome = reader.add("{" + base + "," + std::string{bad} + "}");
-    if (outcome) {
-      const auto run = reader.run();
-      EXPECT_FALSE(run) << bad;
-      if (!run) {
-        EXPECT_EQ(run.error().code, ErrorCode::malformed) << run.error().message;
-      }
-    }
+    ASSERT_TRUE(reader.add("{" + base + "," + std::string{bad} + "}")) << bad;
+    const auto run = reader.run();
+    ASSERT_TRUE(run) << bad << run.error().message;
+    EXPECT_EQ(run->missing_steps, 1U) << bad;
+    EXPECT_FALSE(run->complete) << bad;
+    EXPECT_EQ(run->run.run_id, sample_facts().run_id);
+    EXPECT_EQ(assemble_recorded(*run).warnings.back().code, "lost_steps");
   }
   StepReader reader;
   for (const std::string_view bad : {"", "{", "[]", "3", "null", R"({"step":-1})",
                                      R"({"step":1e3})", R"({"step":99999999999})"}) {
-    EXPECT_FALSE(reader.add(bad)) << bad;
+    const auto outcome = reader.add(bad);
+    ASSERT_FALSE(outcome) << bad;
+    EXPECT_THAT(outcome.error().message,
+                AllOf(StartsWith("A step of a run cannot be read: "), Not(HasSubstr("exception"))));
   }
+}
+
+TEST(StepReader, WhatRefersToALostStepIsLeftOut) {
+  const std::string base = R"({"step":1,"origin_ns":0,"at_ns":9,)";
+  const auto with = [&](std::string_view content) {
+    return read({step_to_json(first_step()), base + std::string{content} + "}"});
+  };
+  const RecordedRun token =
+      with(R"("spans":[1,0,0,9,0,-1,0,1,0,2,0,0,1,1,99999,0,3,0])");  // more tokens than spans
+  EXPECT_EQ(token.recording.spans.back().token, Span::kNone);
+  EXPECT_EQ(with(R"("windows":[7,0,1,0.5])").power.windows.size(), sample_power().domains.size());
+  EXPECT_EQ(with(R"("passes":[0,0,0,1,0,1,0,0,0])").recording.passes.lost_passes, 1U);
+}
+
+TEST(StepReader, TokensOutliveTheStepInWhichTheirPhaseBegan) {
+  const std::vector<std::string> steps = steps_of(testing::small_recording(), sample_power(), 120);
+  const ProfiledRun whole = assemble_recorded(read(steps));
+  ASSERT_EQ(whole.tokens.size(), 2U);
+  std::vector<std::string> damaged;
+  for (const std::string& text : steps) {
+    StepJson step = StepJson::parse(text);
+    StepJson spans = StepJson::array();
+    for (std::size_t at = 0; step.contains("spans") && at < step["spans"].size(); at += 9) {
+      const auto level = static_cast<Level>(step["spans"][at + 7].get<int>());
+      const auto phase = static_cast<Phase>(step["spans"][at + 8].get<int>());
+      if (level == Level::phase && phase == Phase::decode) {
+        continue;  // neither its begin nor its end
+      }
+      spans.insert(spans.end(), step["spans"].begin() + static_cast<long>(at),
+                   step["spans"].begin() + static_cast<long>(at) + 9);
+    }
+    step["spans"] = spans;
+    damaged.push_back(step.dump());
+  }
+  const ProfiledRun run = assemble_recorded(read(damaged));
+  ASSERT_EQ(run.tokens.size(), whole.tokens.size());
+  EXPECT_EQ(run.tokens.back().figure.total, whole.tokens.back().figure.total);
+  EXPECT_EQ(run.phases.back().phase, Phase::decode);
 }
 
 /// Steps in which a byte was changed: read or refused, never followed to where nothing is.

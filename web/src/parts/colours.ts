@@ -1,4 +1,4 @@
-// One colour for each kind of component, the same in every chart.
+// One colour per kind of component, the same in every chart.
 
 import type { Palette } from "../chart";
 
@@ -20,14 +20,14 @@ export function kindOf(component: string): Kind {
   return /embedding/.test(component) ? "embedding" : "other";
 }
 
-/** As data flows through a model; what is not known comes last. */
+/** In the order of data flow through a model; unknown components come last. */
 const FLOW = [
   "embedding", "input_layernorm", "qkv_proj", "q_proj", "q_norm", "k_proj", "k_norm", "v_proj", "rope",
   "kv_cache_store", "attention", "o_proj", "post_attention_layernorm", "router", "gate_proj", "up_proj",
   "gate_up_proj", "activation", "down_proj", "residual", "get_rows", "final_norm", "lm_head",
 ];
 
-/** For sorting components. */
+/** Compares components for sorting. */
 export function inFlow(a: string, b: string): number {
   const place = (name: string) => {
     const found = FLOW.indexOf(name);

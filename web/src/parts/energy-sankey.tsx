@@ -1,4 +1,4 @@
-// The joules as a river: run ▸ phase ▸ layers ▸ component ▸ operation.
+// The energy flow as a Sankey diagram: run ▸ phase ▸ layers ▸ component ▸ operation.
 
 import { useMemo } from "react";
 import { Chart, tooltip, type Palette } from "../chart";
@@ -22,7 +22,7 @@ function colourOf(node: FlowNode, colors: Palette): string {
   return node.column === 2 ? (colors.series[5] ?? colors.muted) : colors.muted;
 }
 
-/** {style|text} in a name is text. */
+/** Prevents ECharts from reading {style|text} in a name as markup. */
 const unstyled = (name: string) => name.replaceAll("{", "❴").replaceAll("}", "❵");
 
 export function EnergySankey({ run }: { run: Run }) {
@@ -34,7 +34,7 @@ export function EnergySankey({ run }: { run: Run }) {
     const whole = links
       .filter((link) => link.source === "0:run")
       .reduce((sum, link) => sum + link.value, 0);
-    // What is too thin for a label has none: the pointer tells its name.
+    // A node that is too thin has no label; its tooltip shows the name.
     const size = new Map<string, number>();
     for (const link of links) {
       size.set(link.target, (size.get(link.target) ?? 0) + link.value);
@@ -65,10 +65,10 @@ export function EnergySankey({ run }: { run: Run }) {
             itemStyle: { color: colourOf(node, colors), borderWidth: 0 },
             label: {
               show: node.column === 0 || (size.get(node.id) ?? 0) > whole * 0.002,
-              // A function: a text would be searched for {a}, {b} and {c}.
+              // A function, because ECharts would replace {a}, {b} and {c} in a string.
               formatter: () => {
                 const value = `{value|${joules(size.get(node.id) ?? whole)}}`;
-                // Between two columns of a telephone there is no room for both side by side.
+                // Two columns on a phone have no room for both side by side.
                 return narrow && node.column < 2
                   ? `${unstyled(short(node.label, 9))}\n${value}`
                   : `${unstyled(short(node.label, narrow ? 15 : 34))}  ${value}`;
@@ -101,7 +101,7 @@ export function EnergySankey({ run }: { run: Run }) {
           height={Math.min(680, Math.max(360, 30 * tallest))}
           option={option}
         />
-        {narrow && <p className="note">Layers and operations are shown where there is more room.</p>}
+        {narrow && <p className="note">Layers and operations are shown on wider screens.</p>}
       </div>
     </div>
   );

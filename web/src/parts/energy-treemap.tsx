@@ -1,4 +1,4 @@
-// Phase ▸ layer ▸ component ▸ operation as nested areas.
+// Energy as nested areas: phase ▸ layer ▸ component ▸ operation.
 
 import { useMemo } from "react";
 import { Chart, tooltip, type Palette } from "../chart";

@@ -1,4 +1,4 @@
-// A stroke from low to high with a cap at either end, for a custom series of [x, low, high].
+// A line from low to high with caps at both ends, for a custom series of [x, low, high].
 
 interface DrawingApi {
   value: (dimension: number) => number;
@@ -10,7 +10,7 @@ export function errorBar(color: string, offset = 0, cap = 4) {
   return (_: unknown, api: DrawingApi) => {
     const [at = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
     const [, high = 0] = api.coord([api.value(0), api.value(2)]);
-    const size = api.size?.([1, 0])[0] ?? Number.NaN; // a logarithmic axis has none
+    const size = api.size?.([1, 0])[0] ?? Number.NaN; // undefined on a logarithmic axis
     const band = Number.isFinite(size) && size > 0 ? size : 4 * cap;
     const half = Math.min(cap, band / 4);
     const x = at + offset * band;

@@ -1,5 +1,5 @@
-// Where the joules went, as a tree (treemap) and as flows (Sankey): phase ▸ layer ▸ component ▸
-// operation. Operations are known of deep runs only.
+// Energy as a tree (treemap) and as flows (Sankey): phase ▸ layer ▸ component ▸ operation. Only
+// deep runs have operations.
 
 import type { ComponentFigure, LayerOperation, Run } from "../types";
 
@@ -33,7 +33,7 @@ function operationsOf(operations: LayerOperation[], part: ComponentFigure): Node
     }));
 }
 
-/** What no part has stays with the whole, as "(other)". */
+/** Adds the part that no child has as "(other)". */
 function withRest(parts: Node[], whole: number): Node[] {
   const rest = whole - sum(parts);
   return parts.length > 0 && rest > whole * 1e-6
@@ -57,7 +57,7 @@ export function energyTree(run: Run, operations: LayerOperation[] = []): Node[] 
               value: part.energy_mj ?? 0,
               error: part.quality.standard_error_mj,
               component: part.component,
-              // One operation in it would only repeat its name.
+              // A single operation would only repeat its component's name.
               ...(inner.length > 1 ? { children: inner } : {}),
             };
           });
@@ -88,7 +88,7 @@ export interface Link {
 
 const MOST_GROUPS = 8;
 
-/** Names of the layers' groups: more of them than a chart can show are taken together. */
+/** Names of groups of layers: if there are too many layers for a chart, they are grouped. */
 export function layerGroups(layers: number[]): (layer: number | null) => string {
   const most = Math.max(...layers, 0) + 1;
   const size = Math.ceil(most / MOST_GROUPS);
@@ -107,7 +107,7 @@ export function energyFlows(run: Run, brief = false): { nodes: FlowNode[]; links
   const nodes = new Map<string, FlowNode>();
   const links = new Map<string, Link>();
   const node = (column: number, label: string) => {
-    const id = `${column}:${label}`; // components and operations may be called alike
+    const id = `${column}:${label}`; // a component and an operation may have the same name
     nodes.set(id, { id, label, column });
     return id;
   };

@@ -1,4 +1,4 @@
-// Layers by components in a metric of choice, token by token, down to the operations of a cell.
+// One metric by layer and component, token by token, with the operations of a cell.
 
 import { useCallback, useEffect, useState } from "react";
 import { api } from "../api";
@@ -65,7 +65,7 @@ function TokenSlider({
       <button
         onClick={() => {
           if (!playing && token === last) {
-            onToken(0); // once more, from the begin
+            onToken(0); // from the beginning
           }
           setPlaying(!playing);
         }}
@@ -94,7 +94,7 @@ function TokenSlider({
   );
 }
 
-/** For those who cannot point at a cell. */
+/** Selects a cell without a pointer. */
 function CellSelect({
   operations,
   cell,
@@ -149,7 +149,7 @@ function Operations({
       (operation) =>
         !cell || (operation.layer === cell.layer && operation.component === cell.component),
     )
-    // Where no energy is known, by time.
+    // Sorted by energy; by time if energy is unknown.
     .sort((a, b) => (b.energy_mj ?? 0) - (a.energy_mj ?? 0) || b.duration_ms - a.duration_ms);
   const whole = mine.reduce((sum, operation) => sum + (operation.energy_mj ?? 0), 0);
   return (
@@ -206,7 +206,7 @@ function Operations({
       )}
       {mine.length > MOST_LISTED && (
         <p className="note">
-          The first {MOST_LISTED} of {count(mine.length)}; shares are of all of these.
+          The first {MOST_LISTED} of {count(mine.length)}; shares are of the sum of all.
         </p>
       )}
     </div>
@@ -221,7 +221,7 @@ export function HeatmapPanel({
 }: {
   run: Run;
   token: number | null;
-  ofRun: Loaded<{ operations: LayerOperation[] }>; // of deep runs
+  ofRun: Loaded<{ operations: LayerOperation[] }>; // for deep runs
   onToken: (token: number | null) => void;
 }) {
   const [metric, setMetric] = useState("energy");
@@ -242,7 +242,7 @@ export function HeatmapPanel({
   const listed = (source.data?.operations ?? []).filter(
     (operation) => byToken || !phase || operation.phase === phase,
   );
-  // The error of a cell is known of whole phases.
+  // Errors of cells are known only for whole phases.
   const detail = useCallback(
     (layer: number | null, component: string) => {
       const part = run.components.find(
@@ -267,7 +267,7 @@ export function HeatmapPanel({
         <>
           <select value={metric} aria-label="Metric" onChange={(event) => setMetric(event.target.value)}>
             <optgroup label="Work">{choices(WORK)}</optgroup>
-            <optgroup label="Values, on sampled tokens">{choices(VALUES)}</optgroup>
+            <optgroup label="Values of sampled tokens">{choices(VALUES)}</optgroup>
           </select>
           <select
             value={byToken || !ofWork ? "" : phase}
@@ -296,10 +296,10 @@ export function HeatmapPanel({
           <State title={matrix.loading ? "Loading" : "Nothing to show"}>
             {!matrix.loading &&
               (run.depth === "minimal"
-                ? "This run was made at minimal depth: choose module or deep."
+                ? "This run has minimal depth: run it again with module or deep."
                 : ofWork
                   ? "No layer was timed there."
-                  : "Values are looked at on sampled tokens of deep runs only.")}
+                  : "Values are recorded only on sampled tokens of deep runs.")}
           </State>
         </div>
       )}
@@ -319,7 +319,7 @@ export function HeatmapPanel({
         )
       ) : (
         run.depth === "module" && (
-          <p className="note">Operations are told apart in runs at depth deep.</p>
+          <p className="note">Only runs at depth deep have single operations.</p>
         )
       )}
     </Panel>

@@ -1,4 +1,4 @@
-// Layers down, components across, one colour a value.
+// A heatmap: layers down, components across, one colour per value.
 
 import { useMemo } from "react";
 import { Chart, axis, tooltip, type Palette } from "../chart";
@@ -29,10 +29,10 @@ export const layerName = (layer: number | null) => (layer === null ? "outside" :
 
 const LEFT = 62;
 const BOTTOM = 92;
-/** Values spread over decades in one picture: the root keeps the small ones apart, zero at zero. */
+/** Values may span decades: the square root keeps small ones distinguishable, and zero at zero. */
 const shade = (value: number) => Math.sign(value) * Math.sqrt(Math.abs(value));
 
-/** The same with its components as data flows through them, so that none changes its place. */
+/** The matrix with components sorted by data flow, so that their order is stable. */
 function sorted(matrix: Matrix): Matrix {
   const order = matrix.components
     .map((name, column) => ({ name, column }))
@@ -52,7 +52,7 @@ export function Heatmap({
   onPick,
 }: {
   matrix: Matrix;
-  height?: number; // px, whatever the number of layers
+  height?: number; // px, independent of the number of layers
   selected?: { layer: number | null; component: string } | null;
   detail?: (layer: number | null, component: string) => string;
   onPick?: (layer: number | null, component: string) => void;
@@ -63,7 +63,7 @@ export function Heatmap({
     [matrix],
   );
   const largest = values.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
-  // One cell far above all others (the head of a small model) must not pale them.
+  // One cell far above the others (the head of a small model) must not make them pale.
   const usual = [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.97)] ?? 0;
   const cut = values.length > 20 && largest > 2 * usual && usual > 0;
   const most = cut ? 1.2 * usual : Math.max(largest, 0);

@@ -17,7 +17,7 @@ it("is never narrower than it may be between whole degrees of freedom", () => {
 });
 
 it("gives Welch's interval of a difference", () => {
-  // Of two samples with equal scatter and size it is that of Student: 4 degrees of freedom.
+  // For two samples of equal spread and size it is Student's: 4 degrees of freedom.
   const result = difference([9, 10, 11], [12, 13, 14])!;
   expect(result.mean).toBe(3);
   expect(result.half).toBeCloseTo(2.776 * Math.sqrt(2 / 3), 2);

@@ -1,4 +1,4 @@
-// What repeated runs say together: means and differences with 95 % intervals.
+// Statistics of repeated runs: means and differences with 95 % intervals.
 
 /** Student's t at 97.5 %, for 1 to 30 degrees of freedom. */
 const T = [
@@ -7,12 +7,12 @@ const T = [
   2.045, 2.042,
 ];
 
-/** Rounded down between whole degrees: an interval is never narrower than it may be. */
+/** Fractional degrees of freedom are rounded down, so that an interval is never too narrow. */
 export function studentT(freedom: number): number {
   return T[Math.max(1, Math.floor(freedom)) - 1] ?? 1.96 + 2.46 / freedom;
 }
 
-/** Standard errors of what is added up, taken together. */
+/** The standard error of a sum, from the errors of its parts. */
 export const rootOfSquares = (errors: number[]) =>
   Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0));
 
@@ -35,7 +35,7 @@ function moments(values: number[]): Moments {
   return { count: values.length, mean, square: variance / values.length };
 }
 
-/** Empty where there are fewer than two: one value does not say how far others would lie. */
+/** Null for fewer than two values: one value says nothing about the spread. */
 export function interval(values: number[]): Interval | null {
   if (values.length < 2) {
     return null;
@@ -44,7 +44,7 @@ export function interval(values: number[]): Interval | null {
   return { mean, half: studentT(count - 1) * Math.sqrt(square), count };
 }
 
-/** Mean of `b` less mean of `a`, by Welch: the two may scatter differently. */
+/** Mean of `b` minus mean of `a`, by Welch: the two may have different spreads. */
 export function difference(a: number[], b: number[]): Interval | null {
   if (a.length < 2 || b.length < 2) {
     return null;

@@ -1,4 +1,4 @@
-// Phases and sections: when they were, what they took.
+// Phases and sections over time, with their figures.
 
 import { useState } from "react";
 import { about, count, duration, energy, energyOf, percent, plusMinus, power, short } from "../format";
@@ -6,7 +6,7 @@ import type { Phase, Run, Section } from "../types";
 import "./phase-timeline.css";
 
 const colour = (phase: string) => `var(--${phase.replaceAll("_", "-")})`;
-/** Sections of a smaller share of their phase are shown on request. */
+/** Sections with a smaller share of their phase are shown only on request. */
 const SMALL = 0.005;
 
 function Bar({
@@ -17,7 +17,7 @@ function Bar({
 }: {
   title: string;
   phases: Phase[];
-  share: (phase: Phase) => number | null; // null: not known
+  share: (phase: Phase) => number | null; // null: unknown
   show: (phase: Phase) => string;
 }) {
   const known = phases.flatMap((phase) => {

@@ -1,4 +1,4 @@
-// Power against time, a line a rail.
+// Power over time, one line per rail.
 
 import { useMemo } from "react";
 import { Chart, axis, legend, tooltip, type Line, type Palette } from "../chart";
@@ -8,10 +8,10 @@ import type { Phase, PowerPoint } from "../types";
 export interface Rail {
   name: string;
   points: readonly PowerPoint[];
-  faint: boolean; // lies within another rail
+  faint: boolean; // contained in another rail
 }
 
-/** Steps: a window's power holds from its begin to its end, and a gap shows as one. */
+/** A step line: a window's power holds from its beginning to its end; gaps are visible. */
 function steps(points: readonly PowerPoint[], scale: number): ([number, number] | [number, null])[] {
   const line: ([number, number] | [number, null])[] = [];
   let last = Number.NEGATIVE_INFINITY;
@@ -33,7 +33,7 @@ export function PowerChart({
 }: {
   rails: Rail[];
   phases?: Phase[];
-  duration_ms?: number; // of the run: where nothing was measured there is nothing to see
+  duration_ms?: number; // of the run; the axis ends there
   height?: number;
 }) {
   const option = useMemo(() => {
@@ -45,7 +45,7 @@ export function PowerChart({
       tooltip: tooltip(
         colors,
         (items: { seriesIndex: number; seriesName: string; color: string; value: [number, number | null] }[]) => {
-          const rows = new Map<number, Line>(); // a step has two points at one time
+          const rows = new Map<number, Line>(); // a step has two points at the same time
           for (const { seriesIndex, seriesName, color, value } of items) {
             const watts = value[1] === null ? DASH : power(value[1] * 1e3);
             rows.set(seriesIndex, [{ dot: color }, seriesName, { strong: watts }]);
@@ -56,7 +56,7 @@ export function PowerChart({
       ),
       xAxis: axis(`time since the run began, ${unit}`, colors, {
         type: "value",
-        min: 0, // the first window began a little before the run
+        min: 0, // the first window began slightly before the run
         max: end / scale,
         axisLabel: { color: colors.muted, fontSize: 11, hideOverlap: true, showMaxLabel: false },
         splitLine: { show: false },
@@ -84,7 +84,7 @@ export function PowerChart({
                     .filter((phase) => phase.phase === "prefill" || phase.phase === "decode")
                     .map((phase) => [
                       {
-                        // What is too narrow for its name has its colour alone.
+                        // A phase that is too narrow for its name shows only its colour.
                         name: phase.duration_ms > end * 0.07 ? phase.phase : "",
                         xAxis: phase.begin_ms / scale,
                         itemStyle: { color: colors.phases[phase.phase], opacity: 0.07 },

@@ -25,6 +25,6 @@ it("takes only the same work, measured alike, for a repetition", () => {
   expect(repeats(run, { ...other, output_tokens: 9 })).toBe(false);
   expect(repeats(run, { ...other, status: "cancelled" })).toBe(false);
   expect(repeats(run, { ...other, quantization: "Q4_0" })).toBe(false);
-  // An estimate says nothing about a measurement.
+  // An estimate does not repeat a measurement.
   expect(repeats(run, { ...other, method: "estimated" })).toBe(false);
 });

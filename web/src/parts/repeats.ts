@@ -1,9 +1,9 @@
-// Runs that repeat one another: the same work, measured more than once.
+// Repetitions of a run: the same work, measured more than once.
 
 import { api } from "../api";
 import type { Run, RunSummary } from "../types";
 
-/** The server looks for a part of the prompt; the rest is compared here. */
+/** The server searches for this much of the prompt; the rest is compared here. */
 const SEARCHED = 120;
 const MOST = 200;
 
@@ -15,13 +15,14 @@ export function repeats(run: Run, other: RunSummary): boolean {
     other.model === run.model.name &&
     other.quantization === run.model.quantization &&
     other.output_tokens === run.totals.output_tokens &&
+    other.verdict !== "not_comparable" &&
     other.method !== null &&
     run.totals.quality.method !== null &&
     (other.method === "estimated") === (run.totals.quality.method === "estimated")
   );
 }
 
-/** For each run, all in the history that did the same, itself among them. */
+/** For each run, all runs in the history that did the same work, including itself. */
 export function findRepeats(runs: Run[]): Promise<RunSummary[][]> {
   return Promise.all(
     runs.map(async (run) => {

@@ -1,4 +1,4 @@
-// What an operation's work cost, and the least that a FLOP and a byte cost in the run: the roof.
+// The cost of operations' work, and the roof: the lowest cost of a FLOP and of a byte in the run.
 
 import type { OperationFigure } from "../types";
 
@@ -6,7 +6,7 @@ export interface Cost {
   operation: OperationFigure;
   intensity: number; // FLOP/byte
   pj_per_flop: number;
-  error: number | null; // of pj_per_flop
+  error: number | null; // error of pj_per_flop
   pj_per_byte: number;
 }
 
@@ -15,7 +15,7 @@ export interface Roof {
   pj_per_byte: number;
 }
 
-/** Of operations whose work and energy are known and above nothing. */
+/** For operations whose work and energy are known and positive. */
 export function costs(operations: OperationFigure[]): Cost[] {
   return operations.flatMap((operation) => {
     const { flops, bytes, energy_mj } = operation;
@@ -35,7 +35,7 @@ export function costs(operations: OperationFigure[]): Cost[] {
   });
 }
 
-/** Of what is certain to two standard errors, as `enprof show` draws it. */
+/** Uses energies above two standard errors, like `enprof show`. */
 export function roofOf(list: Cost[]): Roof | null {
   const sure = list.filter((cost) => cost.error === null || cost.pj_per_flop > 2 * cost.error);
   return sure.length === 0
@@ -51,7 +51,7 @@ export const roofAt = (roof: Roof, intensity: number) =>
 
 export const isPower = (value: number) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
 
-/** The ends of a logarithmic axis, which has figures at powers of ten alone: it holds at least one. */
+/** The ends of a logarithmic axis, which has labels only at powers of ten: it contains at least one. */
 export function decades(left: number, right: number): [number, number] {
   const first = Math.floor(Math.log10(left));
   const last = Math.ceil(Math.log10(right));

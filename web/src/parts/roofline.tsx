@@ -1,4 +1,4 @@
-// Operations by intensity (FLOP/byte) and energy a FLOP: what moves bytes lies left and high.
+// Operations by intensity (FLOP/byte) and energy per FLOP: memory-bound ones are at the top left.
 
 import { useMemo } from "react";
 import { Chart, axis, legend, tooltip, type Palette } from "../chart";
@@ -80,7 +80,8 @@ export function Roofline({ operations }: { operations: OperationFigure[] }) {
               : [
                   [
                     cost.intensity,
-                    // A logarithm has no zero: an error as large as its value ends at a tenth of it.
+                    // A logarithmic axis has no zero: an error as large as the value is drawn down
+                    // to a tenth of it.
                     Math.max(cost.pj_per_flop / 10, cost.pj_per_flop - cost.error),
                     cost.pj_per_flop + cost.error,
                   ],

@@ -1,4 +1,4 @@
-// Components and layers of runs side by side, each token alike.
+// Components and layers of runs side by side, per output token.
 
 import { useMemo } from "react";
 import { Chart, axis, legend, tooltip, type Palette } from "../chart";
@@ -13,9 +13,11 @@ const MOST_COMPONENTS = 16;
 export const letter = (index: number) => String.fromCharCode(65 + index);
 export const known = (values: (number | null)[]) =>
   values.filter((value): value is number => value !== null);
-export const tokensOf = (run: Run) => Math.max(1, run.totals.output_tokens - 1); // the first is prefill's
+export const tokensOf = (run: Run) => Math.max(1, run.totals.output_tokens - 1); // the first token
+                                                                                 // belongs to
+                                                                                 // prefill
 
-/** Energy of each part by output token: runs of different length can be compared. */
+/** Energy of each part per output token, so that runs of different length can be compared. */
 function Bars({
   runs,
   names,
@@ -24,7 +26,7 @@ function Bars({
   height,
   axisName = "",
 }: {
-  axisName?: string; // for names that are numbers: they need one, and less room
+  axisName?: string; // for names that are numbers, which need an axis name and less room
   runs: Run[];
   names: string[];
   of: (run: Run, name: string) => { value: number | null; error: number | null };
@@ -38,7 +40,7 @@ function Bars({
       tooltip: tooltip(
         colors,
         (items: { seriesType: string; seriesName: string; color: string; dataIndex: number; value: number | null }[]) => {
-          const bars = items.filter((item) => item.seriesType === "bar"); // and not their errors
+          const bars = items.filter((item) => item.seriesType === "bar"); // not their errors
           return [
             [names[bars[0]?.dataIndex ?? -1] ?? ""],
             ...bars.map((bar) => [{ dot: bar.color }, bar.seriesName, { strong: energy(bar.value) }]),
@@ -62,7 +64,7 @@ function Bars({
       },
       yAxis: axis("mJ per output token", colors, { type: "value", nameGap: 46 }),
       series: runs.flatMap((run, index) => {
-        // Bars of a category stand beside one another; so do their errors.
+        // The bars of a category are side by side, and so are their error bars.
         const offset = ((index - (runs.length - 1) / 2) * 0.8) / (runs.length + 0.25);
         return [
           {

@@ -1,4 +1,4 @@
-// What to run, and how deep to look.
+// The form that starts a run.
 
 import { useState } from "react";
 import { api } from "../api";
@@ -24,13 +24,13 @@ export function RunForm({
   onStart,
   busy,
 }: {
-  /** place: how many runs are before it */
+  /** place: the number of runs before it */
   onStart: (run: { run_id: string; prompt: string; place: number }) => void;
   busy: boolean;
 }) {
   const [order, setOrder] = useState<GenerateRequest>(DEFAULTS);
   const [tags, setTags] = useState("");
-  // As typed, so that a field can be empty on the way to another number.
+  // The text as typed, so that the field can be empty while a number is edited.
   const [length, setLength] = useState(String(DEFAULTS.max_tokens));
   const [temperature, setTemperature] = useState(String(DEFAULTS.temperature));
   const [error, setError] = useState<unknown>(null);
@@ -80,7 +80,7 @@ export function RunForm({
           onChange={(event) => change({ prompt: event.target.value })}
           onKeyDown={(event) => {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-              event.currentTarget.form?.requestSubmit(); // which checks the fields
+              event.currentTarget.form?.requestSubmit(); // this validates the fields
             }
           }}
         />
@@ -100,7 +100,7 @@ export function RunForm({
       </label>
       {!models.loading && !models.error && list.length === 0 && (
         <p className="note">
-          Put a GGUF file there, or make one: <code>enprof model synth -o demo.gguf</code>{" "}
+          Put a GGUF file there, or create one: <code>enprof model synth -o demo.gguf</code>{" "}
           <button type="button" className="plain small" onClick={models.reload}>
             Look again
           </button>

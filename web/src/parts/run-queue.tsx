@@ -1,4 +1,4 @@
-// Runs that this page asked for and whose turn has not come.
+// Runs that this page requested and that have not started.
 
 import { useState } from "react";
 import { ApiError, api } from "../api";
@@ -22,17 +22,17 @@ export function RunQueue({ runs, onGone }: { runs: Waiting[]; onGone: (run_id: s
     <>
       {Boolean(problem) && <Problem error={problem} />}
       {runs.length > 0 && (
-        <ol className="run-queue" aria-label="Runs that wait">
+        <ol className="run-queue" aria-label="Waiting runs">
           {runs.map((run) => (
             <li key={run.run_id} className="row">
               <span className="clip" title={run.prompt}>
                 “{run.prompt}”
               </span>
-              <span className="muted">waits for its turn</span>
+              <span className="muted">waiting</span>
               <span className="spacer" />
               <button
                 className="small"
-                aria-label={`Cancel run ${run.run_id}, which waits`}
+                aria-label={`Cancel waiting run ${run.run_id}`}
                 onClick={() => void cancel(run.run_id)}
               >
                 Cancel

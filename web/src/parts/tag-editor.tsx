@@ -1,4 +1,4 @@
-// The tags of a run: seen, and on request edited.
+// Shows the tags of a run, and edits them on request.
 
 import { useEffect, useRef, useState } from "react";
 import { api } from "../api";
@@ -25,7 +25,7 @@ export function TagEditor({
   onTag?: (tag: string) => void;
   onSaved: () => void;
 }) {
-  const [text, setText] = useState<string | null>(null); // null: only seen
+  const [text, setText] = useState<string | null>(null); // null: not being edited
   const [problem, setProblem] = useState<unknown>(null);
   const input = useRef<HTMLInputElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
@@ -60,7 +60,7 @@ export function TagEditor({
         <input
           ref={input}
           value={text}
-          aria-label="Tags, with commas between them"
+          aria-label="Tags, separated by commas"
           placeholder="baseline, q8"
           onChange={(event) => setText(event.target.value)}
           onKeyDown={(event) => {

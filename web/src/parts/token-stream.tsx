@@ -1,4 +1,4 @@
-// The response, each token coloured by its joules.
+// The response, with each token coloured by its joules.
 
 import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { about, count, duration, energy, harmless, plusMinus, power, visible } from "../format";
@@ -14,7 +14,7 @@ export interface StreamToken {
   provisional: boolean;
 }
 
-/** The page stays quick: of a long answer, the end is shown. */
+/** To keep the page fast, only the end of a long response is shown. */
 const MOST = 3000;
 const SHADES = 11;
 
@@ -64,8 +64,8 @@ export function TokenStream({
   selected = null,
   onPick,
 }: {
-  tokens: readonly StreamToken[]; // the latest
-  total: number; // of all there are
+  tokens: readonly StreamToken[]; // the latest ones
+  total: number; // number of all tokens
   method: Method | null; // of their energies
   follow: boolean;
   selected?: number | null;
@@ -73,7 +73,7 @@ export function TokenStream({
 }) {
   const box = useRef<HTMLDivElement>(null);
   const [hovered, setHovered] = useState<number | null>(null);
-  // What is pointed at stays where it is: nothing scrolls, and nothing goes at the begin.
+  // While the pointer is on a token, nothing scrolls and no token is removed at the beginning.
   const [held, setHeld] = useState<number | null>(null);
   const latest = tokens.at(-1)?.index ?? 0;
   const following = follow && held === null && hovered === null;
@@ -83,7 +83,7 @@ export function TokenStream({
     }
   }, [latest, following]);
   const at = hovered ?? selected;
-  /** Into sight within the box; the page itself stays where it is. */
+  /** Scrolls the token into view within its box; the page does not scroll. */
   const reveal = (index: number) => {
     const piece = box.current?.querySelector<HTMLElement>(`[data-index="${index}"]`);
     if (box.current && piece) {
@@ -94,12 +94,12 @@ export function TokenStream({
   };
   useEffect(() => {
     if (selected !== null) {
-      reveal(selected); // it may have been chosen elsewhere
+      reveal(selected); // it may have been chosen in another view
     }
   }, [selected]);
 
-  // From the 5th percentile to the 95th: one slow token must not pale all others. Where all are much
-  // alike, they look it.
+  // Colours span the 5th to 95th percentile, so that one slow token does not make all others pale.
+  // If all are similar, they look similar.
   const { any, strong, weak, unknown } = useMemo(() => {
     const known = tokens
       .map((token) => token.energy_mj)
@@ -182,7 +182,7 @@ export function TokenStream({
         {pointed ? (
           <Details token={pointed} method={method} />
         ) : !any ? (
-          "no joules known · point at a token for its time"
+          "joules unknown · point at a token for its time"
         ) : (
           <>
             <span className="swatch" /> least

@@ -1,4 +1,4 @@
-// Energy of each token with its error, and the sum so far.
+// The energy of each token with its error, and the running sum.
 
 import { useMemo } from "react";
 import { Chart, axis, legend, tooltip, type Palette } from "../chart";

@@ -7,12 +7,13 @@ type Colours = Record<string, string>;
 
 const coloursOf = (text: string): Colours =>
   Object.fromEntries([...text.matchAll(/--([\w-]+): (#[0-9a-f]{6});/g)].map((found) => [found[1], found[2]]));
-const css = readFileSync(join(import.meta.dirname, "tokens.css"), "utf8"); // vitest imports none
+const css = readFileSync(join(import.meta.dirname, "tokens.css"), "utf8"); // vitest imports no
+                                                                           // style sheets
 const [first = "", second = ""] = css.split(':root[data-theme="light"]');
 const dark = coloursOf(first);
 const themes: Record<string, Colours> = { dark, light: { ...dark, ...coloursOf(second) } };
 
-/** Relative luminance and contrast as WCAG 2.2 defines them. */
+/** Relative luminance and contrast as defined by WCAG 2.2. */
 function luminance(colour: string): number {
   const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
     const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;

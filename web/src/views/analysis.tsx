@@ -1,8 +1,8 @@
-// One run, from its phases down to its operations.
+// One run, from its phases to its operations.
 
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
-import { DASH, about, bytes, count, digits, duration, energy, percent, plusMinus, power, si, when } from "../format";
+import { DASH, about, bytes, count, counted, digits, duration, energy, percent, plusMinus, power, si, uncertaintyOf, verdictWords, wattHours, when } from "../format";
 import { EnergySankey } from "../parts/energy-sankey";
 import { EnergyTreemap } from "../parts/energy-treemap";
 import { HeatmapPanel } from "../parts/heatmap-panel";
@@ -13,10 +13,10 @@ import { TagEditor } from "../parts/tag-editor";
 import { TokenStream } from "../parts/token-stream";
 import { Waterfall } from "../parts/waterfall";
 import type { Run } from "../types";
-import { Exports, MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
+import { Exports, MethodChip, Panel, Problem, State, StatusChip, Tile, VerdictChip, useLoad } from "../ui";
 import "./analysis.css";
 
-const LOOK_MS = 2000; // between two looks whether a run is over
+const LOOK_MS = 2000; // how often to check whether a run has ended
 const KINDS: [string, string][] = [
   ["attention", "--blue"],
   ["MLP", "--accent"],
@@ -29,6 +29,7 @@ const KINDS: [string, string][] = [
 function Facts({ run }: { run: Run }) {
   const { model, totals } = run;
   const { quality } = totals;
+  const millionTokens = wattHours(totals.energy_per_output_token_mj);
   const facts: [string, string][] = [
     ["model", [model.name, model.architecture, model.quantization].filter(Boolean).join(" · ") || "–"],
     ["parameters", si(model.parameters, "", 3)],
@@ -37,7 +38,7 @@ function Facts({ run }: { run: Run }) {
       `${model.layers ?? "–"} layers × ${model.embedding_width ?? "–"} · ${model.heads ?? "–"} heads, ${model.kv_heads ?? "–"} KV`,
     ],
     ["context", `${count(model.context)} · KV cache ${bytes(model.kv_cache_bytes)}`],
-    ["engine", `${model.engine ?? "–"} · ${count(model.threads)} ${model.threads === 1 ? "thread" : "threads"}`],
+    ["engine", `${model.engine ?? "–"} · ${counted(model.threads, "thread")}`],
     ["sensor", run.power.sources.join(" · ") || "none"],
     [
       "quality",
@@ -51,8 +52,22 @@ function Facts({ run }: { run: Run }) {
         .join(" · "),
     ],
     [
-      "cost",
-      `${totals.cost_usd === null ? "–" : `${digits(totals.cost_usd, 3)} USD`} · ${si(totals.co2_g, "g", 3)} CO₂`,
+      "input token",
+      [
+        about(energy(totals.energy_per_input_token_mj), quality.method),
+        plusMinus(totals.energy_per_input_token_uncertainty_mj),
+      ]
+        .filter(Boolean)
+        .join(" "),
+    ],
+    [
+      "million output tokens",
+      millionTokens === null
+        ? DASH
+        : `${about(si(millionTokens, "Wh", 3), quality.method)} · ${about(
+            `${digits((millionTokens / 1e3) * totals.price_usd_per_kwh, 3)} USD`,
+            quality.method,
+          )} at ${totals.price_usd_per_kwh} USD/kWh`,
     ],
   ];
   return (
@@ -69,31 +84,34 @@ function Facts({ run }: { run: Run }) {
 
 function Tiles({ run }: { run: Run }) {
   const { totals } = run;
-  const told = (figure: string) => about(figure, totals.quality.method);
+  const marked = (figure: string) => about(figure, totals.quality.method);
   return (
     <div className="tiles">
       <Tile
         label="Energy"
-        value={told(energy(totals.energy_mj))}
+        value={marked(energy(totals.energy_mj))}
         detail={
           run.warnings.some((warning) => warning.code === "low_coverage")
             ? `in the ${percent(totals.quality.coverage)} that were measured`
-            : plusMinus(totals.quality.standard_error_mj) || `in ${duration(totals.duration_ms)}`
+            : uncertaintyOf(totals.quality) || `in ${duration(totals.duration_ms)}`
         }
       />
       <Tile
         label="Above idle"
-        value={told(energy(totals.dynamic_energy_mj))}
+        value={marked(energy(totals.dynamic_energy_mj))}
         detail={
           totals.baseline_energy_mj === null
             ? "no idle baseline was measured"
-            : `idle took ${told(energy(totals.baseline_energy_mj))}`
+            : `baseline ${marked(energy(totals.baseline_energy_mj))}`
         }
       />
       <Tile
         label="Per output token"
-        value={told(energy(totals.energy_per_output_token_mj))}
-        detail={`${told(energy(totals.energy_per_input_token_mj))} per input token`}
+        value={marked(energy(totals.energy_per_output_token_mj))}
+        detail={
+          plusMinus(totals.energy_per_output_token_uncertainty_mj) ||
+          `${marked(energy(totals.energy_per_input_token_mj))} per input token`
+        }
       />
       <Tile
         label="Speed"
@@ -106,12 +124,12 @@ function Tiles({ run }: { run: Run }) {
       />
       <Tile
         label="Mean power"
-        value={told(power(totals.mean_power_mw))}
-        detail={run.power.peak ? `peak ${told(power(run.power.peak.power_mw))}` : undefined}
+        value={marked(power(totals.mean_power_mw))}
+        detail={run.power.peak ? `peak ${marked(power(run.power.peak.power_mw))}` : undefined}
       />
       <Tile
         label="Tokens per joule"
-        value={totals.tokens_per_joule === null ? DASH : told(digits(totals.tokens_per_joule))}
+        value={totals.tokens_per_joule === null ? DASH : marked(digits(totals.tokens_per_joule))}
         detail={`${count(totals.prompt_tokens)} in, ${count(totals.output_tokens)} out`}
       />
     </div>
@@ -168,7 +186,7 @@ function Flows({ run }: { run: Run }) {
           ofRun={operations}
           onToken={setToken}
         />
-        <Panel title="Energy of each token">
+        <Panel title="Energy per token">
           {run.tokens.length > 0 ? (
             <Waterfall tokens={run.tokens} selected={token} onPick={setToken} />
           ) : (
@@ -206,7 +224,7 @@ function Flows({ run }: { run: Run }) {
               <Roofline operations={run.operations} />
             ) : (
               <div className="hold">
-                <State title="Of deep runs only">Profile the prompt once more at depth deep.</State>
+                <State title="Only for deep runs">Profile the prompt again at depth deep.</State>
               </div>
             )}
           </Panel>
@@ -247,7 +265,7 @@ export function AnalysisView({ id }: { id: string }) {
   if (!run.totals) {
     return (
       <State title={`This run is ${run.status}`}>
-        Its analysis appears here when it is over. <a href="#/live">Watch it</a> until then.
+        Its analysis appears here when it has ended. <a href="#/live">Watch it</a> until then.
         {Boolean(loaded.error) && <Problem error={loaded.error} />}
       </State>
     );
@@ -275,9 +293,16 @@ export function AnalysisView({ id }: { id: string }) {
         <div className="row">
           <StatusChip status={run.status} />
           <MethodChip method={run.totals.quality.method} />
+          <VerdictChip level={run.verdict} />
           <Exports run={run.run_id} />
         </div>
       </div>
+      {run.verdict_reasons.length > 0 && (
+        <p className="verdict wide">
+          <strong>{verdictWords(run.verdict)}:</strong>{" "}
+          {run.verdict_reasons.map((reason) => reason.message).join("; ")}
+        </p>
+      )}
       <Tiles run={run} />
       {run.warnings.length > 0 && (
         <ul className="warnings wide">
@@ -310,7 +335,7 @@ export function AnalysisView({ id }: { id: string }) {
         ) : (
           <div className="hold">
             <State title={timeline.data ? "No power was measured" : "Loading"}>
-              {timeline.data && "enprof doctor says which sensors this machine has."}
+              {timeline.data && "Run enprof doctor to see which sensors this machine has."}
             </State>
           </div>
         )}

@@ -1,14 +1,16 @@
-// Two to four runs side by side, each token alike, with what repeated runs say about chance.
+// Two to four runs side by side, per token, with the significance of differences from repeated
+// runs.
 
 import type { CSSProperties } from "react";
 import { api } from "../api";
-import { DASH, about, digits, duration, energy, percent, plusMinus, power, short, si } from "../format";
+import { DASH, about, counted, digits, duration, energy, percent, plusMinus, power, short, si, verdictWords } from "../format";
+import { refusal } from "../parts/comparable";
 import { difference, interval } from "../parts/interval";
 import { findRepeats } from "../parts/repeats";
 import { RunBars, known, letter, tokensOf } from "../parts/run-bars";
 import { runHref } from "../router";
 import type { PhaseName, Run, RunSummary } from "../types";
-import { MethodChip, Panel, Problem, State, StatusChip, useLoad } from "../ui";
+import { MethodChip, Panel, Problem, State, StatusChip, VerdictChip, useLoad } from "../ui";
 import "./compare.css";
 
 interface Row {
@@ -16,10 +18,10 @@ interface Row {
   of: (run: Run) => number | null;
   show: (value: number | null) => string;
   error?: (run: Run) => number | null;
-  /** Comes of a sensor, or of an estimate. */
+  /** Depends on a sensor or an estimate. */
   ofPower?: boolean;
   lessIsBetter?: boolean;
-  /** Where the history tells it of repeated runs, too. */
+  /** The value from the history, if repeated runs have it there. */
   ofRepeat?: (run: RunSummary) => number | null;
 }
 
@@ -117,7 +119,7 @@ const ROWS: { title: string; rows: Row[] }[] = [
 const signed = (share: number) =>
   `${share < 0 ? "−" : "+"}${digits(Math.abs(share) * 100, 3)} %`;
 
-/** B against A: a change, and how far chance may have made it. */
+/** B compared with A: the change, and whether it may be chance. */
 function Difference({
   row,
   first,
@@ -134,9 +136,17 @@ function Difference({
   if (a === null || b === null || a <= 0) {
     return <div className="muted">{DASH}</div>;
   }
+  const refused = refusal(row.ofPower ?? false, [first, other]);
+  if (refused) {
+    return (
+      <div className="muted" title={refused}>
+        not comparable
+      </div>
+    );
+  }
   const tone = (change: number) =>
     row.lessIsBetter === undefined ? "" : change < 0 === row.lessIsBetter ? "better" : "worse";
-  // Two of the same group say by themselves how far chance goes.
+  // Two runs of the same work show by themselves the size of chance differences.
   const alike = repeats[0].some((run) => run.run_id === other.run_id);
   const samples = row.ofRepeat && !alike
     ? repeats.map((list) => known(list.map((run) => row.ofRepeat?.(run) ?? null)))
@@ -162,14 +172,19 @@ function Difference({
   const change = b / a - 1;
   const errorA = row.error?.(first) ?? null;
   const errorB = row.error?.(other) ?? null;
-  // Of the measurement alone: what another run would have taken is not known.
+  // Of the measurement alone. One run of each says nothing about the spread between runs, so that
+  // no difference is called better or worse.
   const half = errorA === null || errorB === null ? null : (1.96 * Math.hypot(errorA, errorB)) / a;
-  const sure = Math.abs(change) > Math.max(half ?? 0, 0.005);
   return (
-    <div className={sure && !alike ? tone(change) : "muted"}>
+    <div className="muted">
       {Math.abs(change) < 0.0005 ? "the same" : signed(change)}
-      {half !== null && <span className="error"> ± {digits(half * 100, 2)} %</span>}
-      {alike && row.ofRepeat && <div className="error">the same work, done again</div>}
+      <div className="error">
+        {alike && row.ofRepeat
+          ? "the same work, repeated"
+          : half === null
+            ? "1 run each: may be chance"
+            : `1 run each: may be chance · measured to ± ${digits(half * 100, 2)} %`}
+      </div>
     </div>
   );
 }
@@ -189,7 +204,7 @@ const SETTINGS: { name: string; of: (run: Run) => string }[] = [
 export function CompareView({ ids }: { ids: string[] }) {
   const loaded = useLoad(ids.length < 2 ? null : ids.join(","), () => api.compare(ids));
   const found = loaded.data?.runs;
-  // Of an address before this one they would be others.
+  // Runs of the previous address must not be shown.
   const runs = found?.every((run, index) => run.run_id.startsWith(ids[index] ?? "")) ? found : null;
   const repeats = useLoad(runs ? ids.join(",") : null, () => findRepeats(runs ?? []));
   if (ids.length < 2) {
@@ -218,7 +233,7 @@ export function CompareView({ ids }: { ids: string[] }) {
       <Panel
         title="Side by side"
         {...(wide ? {} : { span: 5 })}
-        actions={<span className="note">differences are to A</span>}
+        actions={<span className="note">differences are relative to A</span>}
       >
         <div className="scroll">
           <table
@@ -240,6 +255,7 @@ export function CompareView({ ids }: { ids: string[] }) {
                       {short(run.model.name ?? "", 48)}
                     </div>
                     <MethodChip method={run.totals.quality.method} />{" "}
+                    <VerdictChip level={run.verdict} />{" "}
                     {run.status !== "completed" && <StatusChip status={run.status} />}
                   </th>
                 ))}
@@ -278,7 +294,7 @@ export function CompareView({ ids }: { ids: string[] }) {
             ))}
             <tbody>
               <tr className="group">
-                <th colSpan={runs.length + 1}>What differs</th>
+                <th colSpan={runs.length + 1}>Different settings</th>
               </tr>
               {settings
                 .filter((setting) => setting.differs)
@@ -294,11 +310,24 @@ export function CompareView({ ids }: { ids: string[] }) {
                     ))}
                   </tr>
                 ))}
+              {runs.some((run) => run.verdict_reasons.length > 0) && (
+                <tr>
+                  <th scope="row">verdict</th>
+                  {runs.map((run) => (
+                    <td key={run.run_id} className="num">
+                      <div className="reasons">
+                        {run.verdict_reasons.map((reason) => reason.message).join("; ") ||
+                          verdictWords(run.verdict)}
+                      </div>
+                    </td>
+                  ))}
+                </tr>
+              )}
               <tr>
                 <th scope="row">repeated</th>
                 {runs.map((run, index) => (
                   <td key={run.run_id} className="num">
-                    {repeats.data ? `${repeats.data[index]?.length ?? 0} runs in the history` : DASH}
+                    {repeats.data ? `${counted(repeats.data[index]?.length ?? 0, "run")} in the history` : DASH}
                   </td>
                 ))}
               </tr>
@@ -306,11 +335,12 @@ export function CompareView({ ids }: { ids: string[] }) {
           </table>
         </div>
         <p className="note">
-          ±: the 95 % interval of a difference, where runs repeat in the history; else of the
-          measurement alone. Beside a figure: its standard error.
+          ± of a difference: its 95 % interval, from runs that repeat in the history. Beside a
+          figure: its standard error without that of the sensor&apos;s scale, which cancels between
+          runs on one machine with one sensor.
         </p>
         <p className="note">
-          The same in all:{" "}
+          Same settings:{" "}
           {settings
             .filter((setting) => !setting.differs)
             .map((setting) => setting.name)

@@ -1,8 +1,8 @@
-// All runs: search, filter, sort, page, tag, export, delete, choose to compare.
+// All runs: search, filter, sort, page, tag, export, delete, select for comparison.
 
 import { useEffect, useMemo, useState } from "react";
 import { api, type ListQuery } from "../api";
-import { about, count, duration, energy, when } from "../format";
+import { about, count, duration, energy, verdictWords, when } from "../format";
 import { TagEditor } from "../parts/tag-editor";
 import { compareHref, runHref } from "../router";
 import type { RunSummary } from "../types";
@@ -12,12 +12,12 @@ import "./history.css";
 const PAGE = 25;
 const MOST_COMPARED = 4;
 const TYPING_MS = 250;
-const LOOK_MS = 2000; // between two looks whether a run is over
-/** So many of the latest runs give the filters' choices. */
+const LOOK_MS = 2000; // how often to check whether a run has ended
+/** The filters offer the values of this many latest runs. */
 const KNOWN = 500;
 
 type SortBy = "date" | "duration" | "energy" | "joules_per_token";
-/** For narrow screens, where no heads of columns can be pressed. */
+/** For narrow screens, which have no column heads to press. */
 const ORDERS: [SortBy, boolean, string][] = [
   ["date", false, "latest first"],
   ["date", true, "oldest first"],
@@ -34,12 +34,12 @@ interface Filter {
   model: string;
   tag: string;
   experiment: string;
-  from: string; // a day, of the reader's clock as all times here
-  to: string; // likewise, that day included
+  from: string; // a day in the reader's time zone
+  to: string; // a day in the reader's time zone, inclusive
 }
 const NO_FILTER: Filter = { text: "", model: "", tag: "", experiment: "", from: "", to: "" };
 
-/** The midnight before a day, and with 1 the one after it; empty for what is no day (yet). */
+/** The midnight before a day, or after it if `after` is 1; empty if the text is not a day (yet). */
 function midnight(day: string, after = 0): string {
   const date = new Date(`${day}T00:00`);
   date.setDate(date.getDate() + after);
@@ -120,7 +120,7 @@ function Row({
 }: {
   run: RunSummary;
   chosen: boolean;
-  full: boolean; // as many are chosen as can be compared
+  full: boolean; // the maximum number is selected
   onChoose: () => void;
   onTag: (tag: string) => void;
   onDelete: () => void;
@@ -170,7 +170,7 @@ function Row({
       <td data-label="energy" className={`num ${estimated}`}>
         {about(energy(run.energy_mj), run.method)}
       </td>
-      <td data-label="per token" className={`num ${estimated}`}>
+      <td data-label="output token" className={`num ${estimated}`}>
         {about(energy(run.energy_per_output_token_mj), run.method)}
       </td>
       <td data-label="status">
@@ -178,6 +178,11 @@ function Row({
           <span className="quiet">completed</span>
         ) : (
           <StatusChip status={run.status} />
+        )}
+        {over && run.verdict !== null && run.verdict !== "quotable" && (
+          <div className={run.verdict === "not_comparable" ? "bad" : "estimated"}>
+            {verdictWords(run.verdict)}
+          </div>
         )}
         {run.warnings > 0 && (
           <div className="estimated">
@@ -203,7 +208,7 @@ function Row({
   );
 }
 
-/** latest: changes when a run begins or ends, which is then in the list. */
+/** latest: changes when a run begins or ends, so that the list is reloaded. */
 export function HistoryView({ latest }: { latest: string }) {
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
   const [search, setSearch] = useState("");
@@ -250,7 +255,7 @@ export function HistoryView({ latest }: { latest: string }) {
     list.reload();
     known.reload();
   };
-  // A page that was emptied by deleting is not the end of the list.
+  // If deleting emptied the last page, go to the page before.
   const lastPage = Math.max(0, Math.ceil(total / PAGE) - 1);
   useEffect(() => {
     if (list.data && page > lastPage) {
@@ -325,7 +330,7 @@ export function HistoryView({ latest }: { latest: string }) {
                   <th className="num">tokens</th>
                   {head("duration", "time", true)}
                   {head("energy", "energy", true)}
-                  {head("joules_per_token", "per token", true)}
+                  {head("joules_per_token", "output token", true)}
                   <th>status</th>
                   <th aria-label="Export and delete" />
                 </tr>
@@ -365,7 +370,7 @@ export function HistoryView({ latest }: { latest: string }) {
             )}
             {chosen.length > 0 && (
               <button className="plain" onClick={() => setChosen([])}>
-                Choose none
+                Clear selection
               </button>
             )}
           </div>

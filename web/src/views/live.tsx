@@ -1,8 +1,8 @@
-// Start a run, and watch its joules flow.
+// Starts a run, and shows its energy live.
 
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
-import { DASH, about, count, digits, duration, energy, percent, plusMinus, power } from "../format";
+import { DASH, about, count, counted, digits, duration, energy, percent, plusMinus, power } from "../format";
 import type { LiveConnection, LiveState } from "../live";
 import { STEPS, UNDER_WAY, type LiveRun } from "../live-run";
 import { Heatmap } from "../parts/heatmap";
@@ -15,7 +15,7 @@ import type { Matrix, Method, PowerStatus, RunSummary } from "../types";
 import { MethodChip, Panel, Problem, State, StatusChip, Tile, useLoad } from "../ui";
 import "./live.css";
 
-const LOOK_MS = 700; // between two looks for a run in the history
+const LOOK_MS = 700; // how often to look for a run in the history
 const LOOKS = 5;
 const LATEST = 10;
 
@@ -27,7 +27,7 @@ function joulesPerToken({ sums }: LiveRun): number | null {
   return sums.known > 0 ? sums.energy_mj / sums.known : null;
 }
 
-/** A step is green only where it was done: not one that a failed run never came to. */
+/** A step is green only if it was done: a failed run may not have reached it. */
 function toneOf(place: number, run: LiveRun): string {
   const over = !UNDER_WAY.has(run.status);
   if (run.status === "completed" || place < run.reached) {
@@ -83,7 +83,7 @@ function cellsToMatrix(run: LiveRun): Matrix | null {
   };
 }
 
-/** Rail by rail, roots first; the sum where the server tells no more. */
+/** One line per rail, roots first; only the sum if the server does not give more. */
 function railsOf(run: LiveRun | null, sensors: PowerStatus | null): Rail[] {
   const within = new Map(sensors?.domains.map((domain) => [domain.name, domain.within]));
   const rails = (run?.rails ?? [])
@@ -95,7 +95,7 @@ function railsOf(run: LiveRun | null, sensors: PowerStatus | null): Rail[] {
     : [{ name: "all rails", points: run.power, faint: false }];
 }
 
-/** What the chart of power does not have, though the run had it. */
+/** Notes on what the power chart lacks. */
 function PowerNotes({ run }: { run: LiveRun }) {
   return (
     <>
@@ -107,12 +107,12 @@ function PowerNotes({ run }: { run: LiveRun }) {
       )}
       {run.readings_a_point > 1 && (
         <p className="note">
-          Of older power a point is the mean of up to {count(run.readings_a_point)} readings.
+          Each older point is the mean of up to {count(run.readings_a_point)} readings.
         </p>
       )}
       {run.rails_left_out > 0 && (
         <p className="note">
-          {count(run.rails_left_out)} rails are left out here. The analysis has them.
+          {counted(run.rails_left_out, "rail")} left out here. The analysis has all of them.
         </p>
       )}
     </>
@@ -122,7 +122,7 @@ function PowerNotes({ run }: { run: LiveRun }) {
 const rootsOf = (sensors: PowerStatus) =>
   sensors.domains.filter((domain) => domain.within === null);
 
-/** Of what the roots tell together; null where there are none. */
+/** The method of the root domains together; null if there are none. */
 function methodOf(sensors: PowerStatus): Method | null {
   const roots = rootsOf(sensors);
   return roots.length === 0
@@ -149,7 +149,7 @@ function Sensors({ power: state }: { power: PowerStatus | null }) {
 }
 
 function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) {
-  const told = (text: string) => about(text, method);
+  const marked = (text: string) => about(text, method);
   const rate = run ? decodeRate(run) : null;
   const sums = run?.sums;
   const heard = sums?.count ?? 0;
@@ -160,7 +160,7 @@ function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) 
     <div className="tiles">
       <Tile
         label="Joules per token"
-        value={told(energy(run ? joulesPerToken(run) : null))}
+        value={marked(energy(run ? joulesPerToken(run) : null))}
         detail={
           settled > 0 && settled === heard
             ? [plusMinus(error), "settled"].filter(Boolean).join(" · ")
@@ -176,10 +176,10 @@ function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) 
       />
       <Tile
         label="Power"
-        value={told(power(run?.power_mw))}
-        detail={method === "estimated" ? "from CPU time: no sensor" : "all rails, now"}
+        value={marked(power(run?.power_mw))}
+        detail={method === "estimated" ? "estimated from CPU time" : "all rails, now"}
       />
-      <Tile label="Energy" value={told(energy(run?.energy_mj))} detail="since the run began" />
+      <Tile label="Energy" value={marked(energy(run?.energy_mj))} detail="since the run began" />
       <Tile
         label="Tokens"
         value={run ? count(run.total_tokens) : DASH}
@@ -189,7 +189,9 @@ function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) 
   );
 }
 
-/** What the run was asked to do. It is in the history soon after its start, and looked for until then. */
+/**
+ * The request of the run. It appears in the history soon after the start, and is looked up until then.
+ */
 function useHead(run: LiveRun | null): RunSummary | null {
   const [head, setHead] = useState<RunSummary | null>(null);
   const id = run?.run_id;
@@ -207,7 +209,7 @@ function useHead(run: LiveRun | null): RunSummary | null {
           setHead(found);
         }
       },
-      () => undefined, // a server that is gone is told of in the page's head
+      () => undefined, // the page's head shows that the server is gone
     );
     return () => {
       current = false;
@@ -241,10 +243,10 @@ function RunPanel({
               <span className="chip warn">
                 <span className="dot" />
                 {run.stale
-                  ? "events were missed"
+                  ? "missed events"
                   : run.warnings.length === 1
                     ? "1 warning"
-                    : `${count(run.warnings.length + run.warnings_left_out)} warnings`}
+                    : counted(run.warnings.length + run.warnings_left_out, "warning")}
                 , see below
               </span>
             )}
@@ -291,12 +293,12 @@ function RunPanel({
       )}
       {run?.status === "lost" && (
         <div className="problem" role="alert">
-          The server was restarted and does not know this run: it ended before it was saved.
+          The server was restarted and does not know this run: the server ended before it was saved.
         </div>
       )}
       {run?.status === "interrupted" && (
         <div className="problem" role="alert">
-          The server ended in the middle of this run. What it had saved is below and in the analysis.
+          The server ended in the middle of this run. What was saved is below and in the analysis.
         </div>
       )}
       {rails.length > 0 ? (
@@ -308,16 +310,16 @@ function RunPanel({
         <div className="hold chart-sized">
           {run && sensors && methodOf(sensors) === null ? (
             <State title="No power source">
-              Times are measured all the same. <code>enprof doctor</code> says what this machine lacks.
+              Times are still measured. Run <code>enprof doctor</code> to see what this machine lacks.
             </State>
           ) : (
             <State
-              title={running ? "Waiting for the first reading" : run ? "No reading of power has come" : "Nothing runs"}
+              title={running ? "Waiting for the first reading" : run ? "No power reading came" : "No run yet"}
             >
               {running
                 ? "Power comes ten times a second once the model is loaded."
                 : run
-                  ? "The analysis has what was measured."
+                  ? "The analysis shows what was measured."
                   : waiting
                     ? "Waiting for the server."
                     : "Write a prompt and start a run: its joules appear here as they are spent."}
@@ -336,7 +338,7 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
   const [follow, setFollow] = useState(true);
   const [queue, setQueue] = useState<Waiting[]>([]);
   useEffect(() => {
-    // They run in the order in which they were asked for.
+    // Runs start in the order in which they were requested.
     const begun = queue.findIndex((entry) => entry.run_id === run?.run_id);
     if (begun >= 0) {
       setQueue(queue.slice(begun + 1));
@@ -355,7 +357,7 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
           busy={running}
           onStart={(started) => {
             if (started.place === 0) {
-              live.expect(started.run_id);
+              live.showRequested(started.run_id);
             } else {
               setQueue((before) => [...before, started]);
             }
@@ -403,7 +405,7 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
         ) : (
           <div className="hold tokens-sized">
             <State title={running ? "Fills as tokens settle" : "No layers yet"}>
-              At depth module or deep.
+              Layers are shown at depth module or deep.
             </State>
           </div>
         )}
@@ -412,8 +414,8 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
         <ul className="warnings wide" aria-label="Warnings">
           {run.stale && (
             <li>
-              This page missed {run.missed > 0 ? count(run.missed) : "some"} events. The run itself is
-              whole: its analysis has everything when it is over.
+              This page missed {run.missed > 0 ? counted(run.missed, "event") : "some events"}. The run itself is
+              complete: its analysis shows everything when it has ended.
             </li>
           )}
           {run.warnings.map((warning, place) => (

@@ -1,0 +1,264 @@
+#include "power/counter/border_reader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+/// A quarter of a second of readings, at the most frequent.
+constexpr std::size_t kRoom = 1024;
+/// One step in so many is watched where steps are predicted well.
+constexpr unsigned kWatchedEvery = 8;
+/// All counters are read at one edge in so many, at the others the first alone: the others need not
+/// be known as finely.
+constexpr unsigned kAllEvery = 4;
+constexpr unsigned kAllAt = 2;  // not at those that are watched
+/// What one edge costs beside its own reads: those around a step that is watched.
+constexpr double kExtraReads = 0.4;
+/// Where nothing can be read now: the next look.
+constexpr Nanoseconds kRest = std::chrono::milliseconds{10};
+constexpr int kSearchPeriods = 4;
+constexpr Nanoseconds kFirstPause = std::chrono::milliseconds{20};
+constexpr Nanoseconds kLongestPause = std::chrono::milliseconds{200};
+/// Before anything is known: between two borders.
+constexpr Nanoseconds kUsualGap = std::chrono::microseconds{50};
+/// A smoothed value moves by this part of itself at most, so that an interruption counts as little.
+constexpr int kGain = 4;
+/// The time of a read moves up by less: it follows the shorter ones, as on a busy machine the
+/// longer ones were interrupted and took no CPU time meanwhile.
+constexpr int kCostGain = 64;
+/// Where a read took too long, it is tried again after this.
+constexpr Nanoseconds kSlowPause = std::chrono::seconds{1};
+/// What a read is first taken to cost, and how many reads must have been seen to judge it.
+constexpr Nanoseconds kUsualCost = std::chrono::microseconds{1};
+constexpr unsigned kFewReads = 48;
+constexpr Nanoseconds kAtNextBorder{1};
+
+void follow(Nanoseconds& smoothed, Nanoseconds seen, int gain_up = kGain) noexcept {
+  const Nanoseconds up = smoothed / gain_up + Nanoseconds{1};
+  const Nanoseconds down = smoothed / kGain + Nanoseconds{1};
+  smoothed += std::clamp(seen - smoothed, -down, up);
+}
+
+}  // namespace
+
+BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points,
+                           const Clock& clock)
+    : points_(std::move(points)), clock_(&clock), ring_(kRoom) {}
+
+// ---- the owner ---------------------------------------------------------------------------------
+
+void BorderReader::publish(const Plan& plan) noexcept {
+  const std::uint32_t version = version_.load(std::memory_order_relaxed);
+  version_.store(version + 1, std::memory_order_relaxed);
+  mode_.store(plan.mode, std::memory_order_release);
+  step_.store(plan.step.time_since_epoch().count(), std::memory_order_release);
+  period_.store(plan.period.count(), std::memory_order_release);
+  error_.store(plan.error.count(), std::memory_order_release);
+  lag_.store(plan.lag.count(), std::memory_order_release);
+  is_doubtful_.store(plan.is_doubtful, std::memory_order_release);
+  version_.store(version + 2, std::memory_order_release);
+}
+
+void BorderReader::set_pace(const Pace& pace) noexcept {
+  interval_.store(pace.interval.count(), std::memory_order_relaxed);
+  cpu_share_.store(pace.cpu_share, std::memory_order_relaxed);
+}
+
+std::optional<Nanoseconds> BorderReader::too_slow() const noexcept {
+  const Nanoseconds cost{too_slow_.load(std::memory_order_relaxed)};
+  return cost > Nanoseconds{0} ? std::optional{cost} : std::nullopt;
+}
+
+// ---- the thread that computes ------------------------------------------------------------------
+
+bool BorderReader::claim() noexcept {
+  if (is_claimed_.exchange(true, std::memory_order_acquire)) {
+    return false;
+  }
+  too_slow_.store(0, std::memory_order_relaxed);
+  due_ = Instant::min();
+  plan_ = {};
+  plan_version_ = 0;
+  target_ = Instant{};
+  watch_.reset();
+  is_to_watch_ = false;
+  searched_.reset();
+  search_pause_ = kFirstPause;
+  gap_ = kUsualGap;
+  cost_ = kUsualCost;
+  reads_ = 0;
+  edges_ = 0;
+  return true;
+}
+
+void BorderReader::release() noexcept { is_claimed_.store(false, std::memory_order_release); }
+
+Instant BorderReader::act(Instant now) noexcept {
+  load_plan();
+  if (plan_.mode == Plan::Mode::off) {
+    due_ = now + kRest;
+  } else if (too_slow()) {
+    too_slow_.store(0, std::memory_order_relaxed);
+    cost_ = kUsualCost;
+    reads_ = 0;
+    target_ = now;
+    read_edge(now);
+  } else if (plan_.mode == Plan::Mode::search || plan_.period <= Nanoseconds{0}) {
+    search(now);
+  } else if (is_to_watch_ && (watch_ || now < target_) && now >= target_ - reach() &&
+             now < target_ + margin_of(plan_.error)) {
+    watch(now);
+  } else {
+    read_edge(now);
+  }
+  return due_;
+}
+
+/// While the owner writes, what was known before is used.
+void BorderReader::load_plan() noexcept {
+  const std::uint32_t version = version_.load(std::memory_order_acquire);
+  if (version == plan_version_ || version % 2 != 0) {
+    return;
+  }
+  const Plan plan{
+      .mode = mode_.load(std::memory_order_acquire),
+      .step = Instant{Nanoseconds{step_.load(std::memory_order_acquire)}},
+      .period = Nanoseconds{period_.load(std::memory_order_acquire)},
+      .error = Nanoseconds{error_.load(std::memory_order_acquire)},
+      .lag = Nanoseconds{lag_.load(std::memory_order_acquire)},
+      .is_doubtful = is_doubtful_.load(std::memory_order_acquire),
+  };
+  if (version_.load(std::memory_order_relaxed) != version) {
+    return;
+  }
+  const bool was_known = plan_.mode == Plan::Mode::steps;
+  plan_ = plan;
+  plan_version_ = version;
+  if (plan_.mode != Plan::Mode::steps || plan_.period <= Nanoseconds{0}) {
+    return;
+  }
+  searched_.reset();
+  search_pause_ = kFirstPause;
+  if (was_known && !watch_) {
+    target_ = last_step(target_ + plan_.period / 2);  // the same step, where it is expected now
+  }
+}
+
+void BorderReader::search(Instant now) noexcept {
+  watch_.reset();
+  searched_ = searched_.value_or(now);
+  if (now - *searched_ < kSearchPeriods * plan_.period) {
+    due_ = read(now, 1) ? now + kAtNextBorder : now + kRest;
+    return;
+  }
+  searched_.reset();
+  static_cast<void>(read(now, points_.size()));
+  due_ = now + search_pause_;
+  search_pause_ = std::min(2 * search_pause_, kLongestPause);
+}
+
+void BorderReader::watch(Instant now) noexcept {
+  if (watch_) {
+    follow(gap_, now - watch_->last);
+  } else {
+    watch_ = Watch{.value = std::nullopt, .last = now};
+  }
+  watch_->last = now;
+  const auto value = read(now, 1);
+  if (!value) {
+    plan_next(target_);
+    due_ = now + kRest;
+    return;
+  }
+  if (watch_->value && *watch_->value != *value) {
+    plan_next(target_);  // this read was the edge
+    return;
+  }
+  watch_->value = value;
+  due_ = now + kAtNextBorder;
+}
+
+void BorderReader::read_edge(Instant now) noexcept {
+  const Nanoseconds margin = margin_of(plan_.error);
+  const Instant step = last_step(now);
+  const bool is_watched = watch_.has_value();
+  const bool reads_all = edges_ % kAllEvery == kAllAt;
+  const std::size_t count = reads_all ? points_.size() : 1;
+  const Nanoseconds after = reads_all ? margin + plan_.lag : margin;
+  if (!is_watched && now - step < after) {
+    due_ = step + after;
+    return;
+  }
+  if (!is_watched && step + plan_.period - now < margin + cost_ * static_cast<int>(count)) {
+    due_ = step + plan_.period + after;
+    return;
+  }
+  const bool is_read = read(now, count).has_value();
+  plan_next(step);
+  if (!is_read) {
+    due_ = now + kRest;
+  }
+}
+
+void BorderReader::plan_next(Instant step) noexcept {
+  ++edges_;
+  watch_.reset();
+  target_ = step + steps_between_edges() * plan_.period;
+  is_to_watch_ = plan_.is_doubtful || edges_ % kWatchedEvery == 0;
+  due_ = is_to_watch_ ? target_ - reach() : target_ + margin_of(plan_.error);
+  if (too_slow()) {
+    due_ = step + kSlowPause;
+  }
+}
+
+/// How early before a step to begin to watch: a border should come by then.
+Nanoseconds BorderReader::reach() const noexcept {
+  return std::min(gap_ + gap_ / 4 + 2 * plan_.error, plan_.period / 2);
+}
+
+Instant BorderReader::last_step(Instant now) const noexcept {
+  const auto ns = (now - plan_.step) / plan_.period - (now < plan_.step ? 1 : 0);
+  return plan_.step + ns * plan_.period;
+}
+
+Nanoseconds::rep BorderReader::steps_between_edges() noexcept {
+  const double counters =
+      1 + kExtraReads + static_cast<double>(points_.size() - 1) / static_cast<double>(kAllEvery);
+  const double share = cpu_share_.load(std::memory_order_relaxed);
+  const auto affordable = from_ns(to_ns(cost_) * counters / share);
+  const Nanoseconds asked{interval_.load(std::memory_order_relaxed)};
+  const bool is_sure = reads_ >= kFewReads && took_ <= cost_ + cost_ / kGain;
+  if (affordable > std::max(asked, kLongestInterval) && is_sure) {
+    too_slow_.store(std::max<Nanoseconds::rep>(cost_.count(), 1), std::memory_order_relaxed);
+  }
+  const auto wanted =
+      asked > Nanoseconds{0} ? std::max<Nanoseconds::rep>(asked / plan_.period, 1) : kFewestSteps;
+  return std::max(wanted, (affordable + plan_.period - Nanoseconds{1}) / plan_.period);
+}
+
+std::optional<std::uint64_t> BorderReader::read(Instant now, std::size_t count) noexcept {
+  BorderReading reading{.before = now};
+  unsigned reads = 0;
+  for (std::size_t index = 0; index < count; ++index) {
+    if (points_[index] == nullptr) {
+      continue;
+    }
+    ++reads;
+    if (const auto value = points_[index]->read()) {
+      reading.values[index] = *value;
+      reading.read |= static_cast<std::uint8_t>(1U << index);
+    }
+  }
+  reading.after = clock_->now();
+  reads_ += reads;
+  if (reads > 0) {
+    took_ = (reading.after - reading.before) / reads;
+    follow(cost_, took_, kCostGain);
+  }
+  static_cast<void>(ring_.push(reading));
+  return reading.has(0) ? std::optional{reading.values[0]} : std::nullopt;
+}
+
+}  // namespace enprof

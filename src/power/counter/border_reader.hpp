@@ -1,0 +1,159 @@
+// Reads counters on the thread that computes, between two operations.
+#pragma once
+
+#include "enprof/base/clock.hpp"
+
+#include "base/ring_buffer.hpp"
+#include "power/counter/counter_point.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace enprof {
+
+/// The counters that step together were read once, or only the first of them.
+struct BorderReading {
+  static constexpr std::size_t kMostCounters = 8;
+
+  Instant before;  ///< the reads lie between these two
+  Instant after;
+  std::array<std::uint64_t, kMostCounters> values{};
+  std::uint8_t read = 0;  ///< a bit for each counter that was read
+
+  [[nodiscard]] bool has(std::size_t counter) const { return ((read >> counter) & 1U) != 0; }
+};
+
+/// A thread that computes passes a border between two operations every few ten microseconds, and
+/// can read a counter there for the price of the read: nothing has to be woken up, and on a machine
+/// whose CPUs all compute no reading comes late. Where it is known when the counter steps, one read
+/// at any border carries the value of the last step. So this reads at the first border after a
+/// step, as often as asked, or as its share of a CPU allows. A border too close to a step to tell
+/// whether it came before or after is left out, and the next one is used.
+///
+/// Around some of the steps it reads at each border, until the value changes: between two borders
+/// the step came, from which its owner knows when the next ones are due (BorderPlacer). Without
+/// that knowledge it searches: reads at each border for some steps' time, and then pauses.
+///
+/// Readings go through a ring; the owner takes them when it likes. A full ring drops them.
+///
+/// Threads: the owner publishes and takes; one other thread, which has claimed the reader, passes
+/// borders and neither waits nor allocates.
+class BorderReader {
+ public:
+  /// What the owner knows of the counter's steps.
+  struct Plan {
+    enum class Mode : std::uint8_t {
+      off,     ///< nothing is to be read
+      search,  ///< it is not known when it steps
+      steps,   ///< it is known
+    };
+    Mode mode = Mode::off;
+    Instant step;              ///< one of its steps
+    Nanoseconds period{0};     ///< between two steps
+    Nanoseconds error{0};      ///< standard deviation of a step's prediction
+    Nanoseconds lag{0};        ///< so much later the last of the other counters steps
+    bool is_doubtful = false;  ///< each step that is used is to be watched, not only some
+  };
+  struct Pace {
+    /// Between two readings; zero: as often as the share allows, but not each step.
+    Nanoseconds interval{0};
+    double cpu_share = kCpuShare;  ///< of one CPU, at most
+  };
+
+  /// The first point leads: it is the one whose steps are known. Null for a counter that cannot be
+  /// read on this thread. The clock outlives the reader.
+  BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points, const Clock& clock);
+
+  // ---- the owner
+  void publish(const Plan& plan) noexcept;
+  void set_pace(const Pace& pace) noexcept;
+  /// The next reading; false if there is none.
+  [[nodiscard]] bool take(BorderReading& reading) noexcept { return ring_.pop(reading); }
+  /// Readings that found no room.
+  [[nodiscard]] std::size_t dropped() const noexcept { return ring_.dropped(); }
+  /// What a read of one counter takes, where that is too much for reading here: then it pauses, and
+  /// tries again each second.
+  [[nodiscard]] std::optional<Nanoseconds> too_slow() const noexcept;
+
+  // ---- the thread that computes
+  /// Makes the calling thread the one that passes borders; false if there is one.
+  [[nodiscard]] bool claim() noexcept;
+  void release() noexcept;
+  /// The thread is at a border. Returns when the next call is of use.
+  [[nodiscard]] Instant at_border(Instant now) noexcept { return now < due_ ? due_ : act(now); }
+
+  /// Of one CPU, for all reads of one reader.
+  static constexpr double kCpuShare = 0.0006;
+  /// Steps between two readings, at least.
+  static constexpr Nanoseconds::rep kFewestSteps = 2;
+  /// Where reading less often than this would be needed to keep the share, it pauses.
+  static constexpr Nanoseconds kLongestInterval = std::chrono::milliseconds{20};
+  /// How exactly a step must be predicted: to this part of a period.
+  static constexpr int kPredictable = 12;
+  /// Borders closer to a predicted step than so many standard deviations do not tell on which side
+  /// of it they are.
+  static constexpr int kSigmas = 3;
+  static constexpr Nanoseconds kLeastMargin = std::chrono::microseconds{5};
+  [[nodiscard]] static Nanoseconds margin_of(Nanoseconds error) noexcept {
+    return kSigmas * error > kLeastMargin ? kSigmas * error : kLeastMargin;
+  }
+
+ private:
+  /// The watch of one step: reads at each border around it.
+  struct Watch {
+    std::optional<std::uint64_t> value;  // of the first read
+    Instant last;                        // border at which it was read
+  };
+
+  [[nodiscard]] Instant act(Instant now) noexcept;
+  void load_plan() noexcept;
+  void search(Instant now) noexcept;
+  void watch(Instant now) noexcept;
+  void read_edge(Instant now) noexcept;
+  void plan_next(Instant step) noexcept;
+  [[nodiscard]] Instant last_step(Instant now) const noexcept;
+  [[nodiscard]] Nanoseconds reach() const noexcept;
+  [[nodiscard]] Nanoseconds::rep steps_between_edges() noexcept;
+  /// Reads the first `count` counters; the first one's value, if it could be read.
+  std::optional<std::uint64_t> read(Instant now, std::size_t count) noexcept;
+
+  const std::vector<std::shared_ptr<const CounterPoint>> points_;
+  const Clock* clock_;
+  RingBuffer<BorderReading> ring_;
+
+  // Written by the owner. The version is odd while it writes.
+  std::atomic<std::uint32_t> version_{0};
+  std::atomic<Plan::Mode> mode_{Plan::Mode::off};
+  std::atomic<Instant::rep> step_{0};
+  std::atomic<Nanoseconds::rep> period_{0};
+  std::atomic<Nanoseconds::rep> error_{0};
+  std::atomic<Nanoseconds::rep> lag_{0};
+  std::atomic<bool> is_doubtful_{false};
+  std::atomic<Nanoseconds::rep> interval_{0};
+  std::atomic<double> cpu_share_{kCpuShare};
+
+  std::atomic<bool> is_claimed_{false};
+  std::atomic<Nanoseconds::rep> too_slow_{0};  // zero: it is not
+
+  // Used by the thread that computes only.
+  Instant due_;
+  Plan plan_;
+  std::uint32_t plan_version_ = 0;
+  Instant target_;                   // the step after which to read next
+  std::optional<Watch> watch_;       // of the target
+  bool is_to_watch_ = false;         // the target
+  std::optional<Instant> searched_;  // since when
+  Nanoseconds search_pause_{0};
+  Nanoseconds gap_{0};   // between two borders, as seen lately
+  Nanoseconds cost_{0};  // of reading one counter
+  Nanoseconds took_{0};  // the last one
+  unsigned reads_ = 0;
+  unsigned edges_ = 0;
+};
+
+}  // namespace enprof
