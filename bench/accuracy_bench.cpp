@@ -51,7 +51,6 @@ std::vector<Sensor> simulated_sensors() {
       {"rapl_locked_15uj", counter(fine, sim::LockedReads{})},
       {"rapl_locked_10ms", counter(sim::CounterModel{}, sim::LockedReads{.every = 10})},
       {"rapl_free", counter(sim::CounterModel{}, sim::FreeReads{})},
-      {"rapl_free_centred", counter(sim::CounterModel{}, sim::FreeReads{.centred = true})},
       {"means_100ms",
        [](const auto& trace, std::uint64_t seed) { return sim::read_means(trace, {}, seed); }},
       {"nvml_25of100ms",
@@ -98,7 +97,6 @@ std::vector<Sensor> papers_sensors() {
   return {{"rapl_aligned", rapl(papers::AlignedReader{})},
           {"rapl_aligned_10ms", rapl(papers::AlignedReader{.updates = 10})},
           {"rapl_paced", rapl(papers::PacedReader{})},
-          {"rapl_paced_centred", rapl(papers::PacedReader{.centred = true})},
           {"powermetrics_100ms", sensor([](const papers::PowerCourse& course, papers::Dice& dice) {
              return papers::read_powermetrics(course, {}, dice);
            })},

@@ -59,8 +59,7 @@ Readings read_rapl(const RaplRegister& source, const PacedReader& reader, Dice& 
   while (now_s < source.updates().back().at_s) {
     const std::uint32_t value = std::prev(update_after(source, now_s))->value;
     if (!has_last || value != last) {
-      readings.until(reader.centred ? now_s - interval_s / 2.0 : now_s,
-                     has_last ? source.joules(last, value) : 0.0);
+      readings.until(now_s - interval_s / 2.0, has_last ? source.joules(last, value) : 0.0);
       last = value;
       has_last = true;
     }

@@ -64,11 +64,11 @@ struct AlignedReader {
 [[nodiscard]] Readings read_rapl(const RaplRegister& source, const AlignedReader& reader,
                                  Dice& dice);
 
-/// As most tools do: sleeps, reads, sleeps again. The value is of the last update, whenever it was.
+/// As most tools do: sleeps, reads, sleeps again. The value is of the last update, whenever it was:
+/// it is stamped half an interval before it was read, which is its mean age.
 struct PacedReader {
   double sleep_s = 1e-3;
   double late_s = 60e-6;  ///< chosen: mean delay of waking up, which adds to each round
-  bool centred = false;   ///< stamped half an interval earlier: the value's mean age
 };
 [[nodiscard]] Readings read_rapl(const RaplRegister& source, const PacedReader& reader, Dice& dice);
 

@@ -94,7 +94,7 @@ SensorView read_counter(const PowerTrace& trace, const CounterModel& counter,
       ++step;
     }
     if (stepping.steps()[step].at <= at) {
-      reader.read(reads.centred ? at - counter.step / 2 : at, stepping.steps()[step].quanta);
+      reader.read(at - counter.step / 2, stepping.steps()[step].quanta);
     }
   }
   // Uniform over a step.

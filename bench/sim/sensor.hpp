@@ -34,11 +34,10 @@ struct CounterModel {
 };
 
 /// Read every `interval`, without regard to the steps: each reading shows the energy of the last
-/// step, which may be up to one step ago.
+/// step, which may be up to one step ago. It is stamped half a step before it was read.
 struct FreeReads {
   Nanoseconds interval = std::chrono::milliseconds{1};
   Nanoseconds lateness{50'000};  ///< mean delay of waking up
-  bool centred = false;          ///< stamped half a step before the read: its mean age
 };
 
 /// Read at a step, every `every` steps, by polling until the value changes.

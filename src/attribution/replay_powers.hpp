@@ -28,9 +28,11 @@ struct ReplayedPower {
   std::size_t windows = 0;
 };
 
-/// By class, from the windows that lie within one slice each. A slow drift of all power is fitted
-/// and removed (see ClassPowerFit): powers are those of the replay's mean temperature and clock.
-/// Empty for a class without such windows. `slices` in order of time.
+/// By class, from the windows that lie within one slice each: least squares of the logarithms of
+/// the slices' powers, by class and a drift that all share. The drift is linear between as many
+/// knots as each class has slices; powers are those of the replay's mean temperature and clock. The
+/// errors follow from how slices of one class differ (a randomized block design). Empty for a class
+/// without such windows. `slices` in order of time.
 [[nodiscard]] std::vector<std::optional<ReplayedPower>> powers_of_replay(
     const EnergyTimeline& timeline, std::span<const ReplaySlice> slices, std::size_t classes);
 

@@ -50,7 +50,10 @@ std::optional<double> busy_share(const MachineCpuTime& begin, const MachineCpuTi
 std::optional<double> foreign_cpu_share(const CpuSnapshot& begin, const CpuSnapshot& end) {
   const Nanoseconds busy = end.machine.busy - begin.machine.busy;
   if (busy < 2 * CpuTimes::tick()) {
-    return std::nullopt;
+    // All that was busy is too little to be divided, and on a long interval too little to matter:
+    // a run whose work is on a GPU leaves the CPUs idle.
+    const Nanoseconds total = end.machine.total - begin.machine.total;
+    return total >= 50 * CpuTimes::tick() ? std::optional(0.0) : std::nullopt;
   }
   // The two are counted in different steps: our own time may seem to exceed the total.
   return std::clamp(1.0 - seconds(end.own - begin.own) / seconds(busy), 0.0, 1.0);

@@ -70,7 +70,8 @@ class CpuTimes {
                                                const MachineCpuTime& end);
 
 /// 0–1: the share of the machine's busy CPU time between two snapshots that other processes used.
-/// Empty if the machine was busy for less than two ticks, which is too short for a share.
+/// Where the machine was busy for less than two ticks, which is too short for a share: 0 if its
+/// CPUs together had 50 ticks or more, of which others then used at most 4 %; else empty.
 [[nodiscard]] std::optional<double> foreign_cpu_share(const CpuSnapshot& begin,
                                                       const CpuSnapshot& end);
 /// The same between two instants, from samples in the order of time. Between two samples, times are

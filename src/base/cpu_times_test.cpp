@@ -122,11 +122,21 @@ TEST(ForeignCpuShare, StaysWithinBoundsWhereTheCountsDisagree) {
   EXPECT_DOUBLE_EQ(*foreign_cpu_share(snapshot({}, {}), snapshot(second, 2 * second)), 0.0);
 }
 
-TEST(ForeignCpuShare, IsUnknownWhereTheMachineWasIdleOrTheTimeTooShort) {
+TEST(ForeignCpuShare, IsUnknownWhereTheTimeIsTooShort) {
   const Nanoseconds tick = CpuTimes::tick();
   EXPECT_FALSE(foreign_cpu_share(snapshot({}, {}), snapshot({}, {})));
   EXPECT_FALSE(foreign_cpu_share(snapshot({}, {}), snapshot(tick, {})));
   EXPECT_TRUE(foreign_cpu_share(snapshot({}, {}), snapshot(2 * tick, {})));
+}
+
+// A run on a GPU, or on a machine that did nothing else: what others used is too little to see.
+TEST(ForeignCpuShare, IsZeroWhereTheMachineWasIdleForLong) {
+  const Nanoseconds tick = CpuTimes::tick();
+  CpuSnapshot idle = snapshot(tick, {});
+  idle.machine.total = 49 * tick;
+  EXPECT_FALSE(foreign_cpu_share(snapshot({}, {}), idle));
+  idle.machine.total = 50 * tick;
+  EXPECT_EQ(foreign_cpu_share(snapshot({}, {}), idle), 0.0);
 }
 
 TEST(ForeignCpuShare, OfAnIntervalComesFromTheSamplesAroundIt) {

@@ -2,6 +2,7 @@
 
 #include "enprof/model/profiled_run.hpp"
 
+#include "model/verdict_limits.hpp"
 #include "model/whole_energy.hpp"
 
 #include <fmt/format.h>
@@ -23,10 +24,8 @@ std::string_view name_of(std::span<const std::string_view> names, VerdictLevel l
   return index < names.size() ? names[index] : std::string_view{"unknown"};
 }
 
-// The thresholds; docs/quoting.md gives the reason for each.
-constexpr double kFullCoverage = 0.99;
+// More limits: see verdict_limits.hpp.
 constexpr double kSomeForeignLoad = 0.03;
-constexpr double kMuchForeignLoad = 0.10;
 constexpr double kSomeError = 0.02;
 constexpr double kMuchError = 0.10;
 

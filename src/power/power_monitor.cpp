@@ -251,6 +251,9 @@ void PowerMonitor::stop() { impl_->sampler->stop(); }
 bool PowerMonitor::is_running() const noexcept { return impl_ && impl_->sampler->is_running(); }
 Nanoseconds PowerMonitor::interval() const noexcept { return impl_->sampler->interval(); }
 void PowerMonitor::sync() { impl_->sampler->sync(); }
+void PowerMonitor::wait_for_windows_after(Instant instant) {
+  impl_->sampler->wait_for_windows_after(instant);
+}
 
 WindowsByDomain PowerMonitor::windows(Instant begin, Instant end) const {
   return impl_->sampler->windows(begin, end);

@@ -190,8 +190,7 @@ class RunScope::Impl {
       static_cast<void>(profiler.store->save_unsaved_runs());  // while no clock runs
     }
     kLog.info("Starting profiling run {} for model {}", run_.run_id, run_.model.name);
-    const bool is_simulated = profiler.options.clock != &monotonic_clock();
-    if (!is_simulated && !profiler.options.procfs_root.empty()) {
+    if (is_real_time() && !profiler.options.procfs_root.empty()) {
       machine_.start();
     }
     if (profiler.power != nullptr) {
@@ -200,7 +199,7 @@ class RunScope::Impl {
     }
     profiler_.present = this;
     cpu_load_.start();
-    if (profiler.options.clock == &monotonic_clock()) {  // another one stands still at will
+    if (is_real_time()) {
       standstills_.start();
     }
     recorder_.begin();
@@ -454,12 +453,18 @@ class RunScope::Impl {
     }
   }
 
+  /// Whether the run's clock goes on by itself. Another one stands still at will.
+  [[nodiscard]] bool is_real_time() const { return profiler_.options.clock == &monotonic_clock(); }
+
   [[nodiscard]] PowerEvidence evidence() {
     PowerEvidence result;
     result.cpu = cpu_load_.stop();
     PowerMonitor* power = profiler_.power;
     if (power != nullptr) {
       power->sync();
+      if (is_real_time()) {
+        power->wait_for_windows_after(recorder_.end_time());
+      }
     }
     if (const auto found = machine_.stop()) {
       std::ranges::move(machine_warnings(found->stress, found->slept, found->speeds),

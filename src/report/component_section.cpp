@@ -24,7 +24,7 @@ constexpr std::size_t kNameColumns = 24;
 constexpr std::size_t kOperationColumns = 18;
 constexpr std::size_t kMostLayerColumns = 32;
 constexpr double kFamilyShown = 0.005;    // of its phase: less than rounds to 1 %
-constexpr double kFullCoverage = 0.9995;  // less than rounds to 100.0 %
+constexpr double kShownAsWhole = 0.9995;  // less than rounds to 100.0 %
 
 /// Shortens a name so that the numbers beside it fit.
 std::string shortened(std::string_view name, std::size_t columns) {
@@ -186,7 +186,7 @@ class ComponentSection {
     }
     add("all passes", all_, Style::bold);
     page_.table(table);
-    if (const auto coverage = operation_coverage(run_); coverage && *coverage < kFullCoverage) {
+    if (const auto coverage = operation_coverage(run_); coverage && *coverage < kShownAsWhole) {
       page_.add("  " +
                 wrap(fmt::format("Operations are identified in {} of the passes' time.",
                                  format_percent(*coverage)),

@@ -230,7 +230,8 @@ class Flags(ProgramTest):
                                 10_000, path=played(0.5))
         self.assertEqual(run["totals"]["quality"]["method"], "estimated")
         self.assertIsNone(run["totals"]["quality"]["standard_error_mj"])
-        self.assertGreaterEqual(run["totals"]["mean_power_mw"], 19_999)
+        # A window at the run's edge is divided by what was drawn outside, which may have been more.
+        self.assertGreaterEqual(run["totals"]["mean_power_mw"], 19_500)
         self.assertLessEqual(run["totals"]["mean_power_mw"], 100_001)
 
     def test_gpu_layers_in_either_spelling(self):

@@ -178,7 +178,7 @@ describe("the history", () => {
       await exactly(1);
       const there = [
         page.locator("td[data-label=energy]"),
-        page.locator("td[data-label='per token']"),
+        page.locator("td[data-label='output token']"),
         page.locator("td[data-label=status]"),
         page.getByRole("button", { name: `Delete run ${run.run_id}` }),
         page.getByRole("link", { name: `Export run ${run.run_id} as CSV tables` }),

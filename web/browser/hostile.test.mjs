@@ -29,6 +29,7 @@ const ATTACKS = [
 /** What enprof chooses among itself: another word there is refused. */
 const FIXED = new Set([
   "run_id", "status", "started_at", "depth", "phase", "method", "kind", "scope", "quantity", "finish_reason", "events",
+  "verdict", "level",
 ]);
 
 /**

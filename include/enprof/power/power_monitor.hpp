@@ -198,6 +198,12 @@ class ENPROF_API PowerMonitor {
   /// begin or end of a measurement. Returns at once if the monitor is not running, and after two
   /// seconds, with a warning, if a source hangs.
   void sync();
+  /// Waits until each source has given a window that begins at this instant or later, which shows
+  /// what was drawn after it. Waits kLongestWaitForWindows at most, and not for sources that take
+  /// longer for two windows or have given none of late. Returns at once if the monitor is not
+  /// running.
+  void wait_for_windows_after(Instant instant);
+  static constexpr Nanoseconds kLongestWaitForWindows = std::chrono::milliseconds{300};
 
   /// The windows that overlap [begin, end] (touching is not enough): a list for each of domains().
   [[nodiscard]] WindowsByDomain windows(Instant begin, Instant end) const;

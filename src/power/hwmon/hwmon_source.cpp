@@ -239,7 +239,9 @@ void HwmonSource::read_counter(std::size_t index, Poll& poll, std::vector<Energy
     fail(channel, poll, std::move(reading.value.error()));
     return;
   }
-  const auto change = channel.counter->read(*reading.value, reading.at, reading.seen);
+  // Without its step, a value is between 0 and one step old: half a step in the mean.
+  const Instant at = reading.locked ? reading.at : reading.seen - kStep / 2;
+  const auto change = channel.counter->read(*reading.value, at, reading.seen);
   append_window(change, index,
                 {.name = domains_[index].name,
                  .place = channel.what.inputs.front().value.native(),

@@ -443,8 +443,10 @@ void RaplSource::add_reading(std::size_t index, const Attempt& attempt, Poll& po
     forget_fault(index, poll);
   }
   const std::size_t before = windows.size();
+  // Without its step, a value is between 0 and one step old: half a step in the mean.
+  const Instant at = attempt.at_step ? attempt.at : attempt.seen - kStep / 2;
   append_window(
-      counter.energy.read(*attempt.value, attempt.at, attempt.seen), index,
+      counter.energy.read(*attempt.value, at, attempt.seen), index,
       {.name = domains_[index].name,
        .place = counter.place,
        .limit = counter.energy.traits().limit,
@@ -490,9 +492,9 @@ void RaplSource::judge_locks(Poll& poll) {
           {.code = "counter_not_locked",
            .error = {.code = ErrorCode::unavailable,
                      .message = fmt::format("{} of {} readings of {} missed the counter's step: "
-                                            "their time stamps are up to {:.2f} ms late",
+                                            "their time stamps are up to {:.2f} ms off",
                                             unlocked, locked + unlocked, domains_[first].name,
-                                            to_ms(group.lock->period())),
+                                            to_ms(group.lock->period()) / 2.0),
                      .hint = "Leave a CPU free for the profiler, with fewer --threads. Error "
                              "bars count it in."}});
     }

@@ -187,6 +187,20 @@ void PowerSampler::sync() {
   book_.keep_edge(clock_.now());
 }
 
+void PowerSampler::wait_for_windows_after(Instant instant) {
+  if (!is_running()) {
+    return;
+  }
+  constexpr Nanoseconds kLongest = PowerMonitor::kLongestWaitForWindows;
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  for (const auto& worker : workers_) {
+    // A window may have begun just before the instant: it takes up to two.
+    if (2 * worker->period() <= kLongest) {
+      static_cast<void>(book_.wait_for_windows(worker->place(), instant, kLongest, deadline));
+    }
+  }
+}
+
 Result<void> PowerSampler::record_to(std::unique_ptr<WindowRecorder> recorder,
                                      const std::vector<Domain>& domains) {
   auto recording = RecordingQueue::open(std::move(recorder), domains);

@@ -57,6 +57,8 @@ class PowerSampler : public std::enable_shared_from_this<PowerSampler> {
   [[nodiscard]] Nanoseconds interval() const noexcept;
   /// Polls all sources now and waits until they have answered, but no longer than Patience::answer.
   void sync();
+  /// See PowerMonitor::wait_for_windows_after.
+  void wait_for_windows_after(Instant instant);
 
   [[nodiscard]] WindowsByDomain windows(Instant begin, Instant end) const {
     return book_.windows(begin, end);

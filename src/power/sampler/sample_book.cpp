@@ -2,7 +2,9 @@
 
 #include "base/log.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <ranges>
 #include <utility>
 
 namespace enprof {
@@ -39,6 +41,7 @@ std::size_t SampleBook::add(Place place, std::vector<EnergyWindow>& windows,
     }
     news = windows_.take_news();
   }
+  added_.notify_all();
   for (const Warning& warning : news) {
     kLog.warning("{}. {}", warning.message, warning.hint);
   }
@@ -75,6 +78,18 @@ WindowsByDomain SampleBook::windows(Instant begin, Instant end) const {
 std::vector<SensorReading> SampleBook::readings(Instant begin, Instant end) const {
   const std::lock_guard lock(mutex_);
   return readings_.between(begin, end);
+}
+
+bool SampleBook::wait_for_windows(Place place, Instant instant, Nanoseconds reach,
+                                  std::chrono::steady_clock::time_point deadline) const {
+  std::unique_lock lock(mutex_);
+  const auto is_there = [&](std::size_t domain) {
+    const EnergyWindow* latest = windows_.latest(domain);
+    return latest == nullptr || latest->begin >= instant || latest->end < instant - reach;
+  };
+  return added_.wait_until(lock, deadline, [&] {
+    return std::ranges::all_of(std::views::iota(place.first, place.first + place.count), is_there);
+  });
 }
 
 TrustedDomains SampleBook::trusted_domains(Instant begin, Instant end) const {

@@ -12,6 +12,8 @@
 #include "power/sampler/recording_queue.hpp"
 #include "power/sampler/window_store.hpp"
 
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -45,6 +47,11 @@ class SampleBook {
   void forget_before(Instant instant);
   [[nodiscard]] WindowsByDomain windows(Instant begin, Instant end) const;
   [[nodiscard]] std::vector<SensorReading> readings(Instant begin, Instant end) const;
+  /// Waits until each domain of a source has a window that begins at `instant` or later. Does not
+  /// wait for domains without a window in the `reach` before `instant`: their sensor gives none.
+  /// False if a window is missing at the deadline.
+  bool wait_for_windows(Place place, Instant instant, Nanoseconds reach,
+                        std::chrono::steady_clock::time_point deadline) const;
   [[nodiscard]] TrustedDomains trusted_domains(Instant begin, Instant end) const;
   [[nodiscard]] PowerNow now(Instant instant) const;
   [[nodiscard]] std::optional<PeakPower> peak() const;
@@ -57,6 +64,7 @@ class SampleBook {
 
  private:
   mutable std::mutex mutex_;
+  mutable std::condition_variable added_;  // windows
   WindowStore windows_;
   ReadingStore readings_;
   Instant origin_;

@@ -55,6 +55,7 @@ class SourceWorker {
 
   [[nodiscard]] const std::string& label() const noexcept { return label_; }
   [[nodiscard]] const std::string& description() const noexcept { return description_; }
+  [[nodiscard]] SampleBook::Place place() const noexcept { return place_; }
   /// The time between two readings: the requested one, within the source's limits; 0 before begin.
   [[nodiscard]] Nanoseconds period() const;
 

@@ -88,6 +88,11 @@ WindowsByDomain WindowStore::between(Instant begin, Instant end) const {
   return result;
 }
 
+const EnergyWindow* WindowStore::latest(std::size_t domain) const {
+  const std::vector<EnergyWindow>& windows = series_[domain].windows;
+  return windows.empty() ? nullptr : &windows.back();
+}
+
 void WindowStore::forget_before(Instant instant) {
   kept_since_ = std::max(kept_since_, instant);
   for (Series& series : series_) {

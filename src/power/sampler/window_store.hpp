@@ -40,6 +40,8 @@ class WindowStore {
 
   /// The windows that overlap [begin, end]; those that only touch it are left out.
   [[nodiscard]] WindowsByDomain between(Instant begin, Instant end) const;
+  /// The domain's window that begins last; null if it has none. Valid until the next change.
+  [[nodiscard]] const EnergyWindow* latest(std::size_t domain) const;
   /// Removes windows that ended before `instant`.
   void forget_before(Instant instant);
   /// Removes all windows, and resets energy and peak. The peak's time is relative to `origin`.

@@ -4,6 +4,7 @@
 #include "attribution/figure_builder.hpp"
 #include "base/counted.hpp"
 #include "base/log.hpp"
+#include "model/verdict_limits.hpp"
 #include "profile/assemble/calibrated_priors.hpp"
 #include "profile/assemble/layer_tree.hpp"
 #include "profile/assemble/operation_tree.hpp"
@@ -24,8 +25,6 @@ namespace {
 
 constexpr Logger kLog{"profile"};
 
-constexpr double kFullCoverage = 0.99;  // below it the run gets a warning
-constexpr double kForeignLoadWarning = 0.10;
 constexpr int kLongInIntervals = 10;  // a run of this many intervals was not too short for a window
 /// The peak is a mean over at least this time: in shorter windows of a counter that steps, power
 /// depends on the steps.
@@ -497,21 +496,35 @@ class Assembler {
         consider(timeline.knot(knot) - length);
       }
     }
-    // The mean of the whole run can be above that of each interval, so it is a candidate too: of a
-    // window at the run's edge, the run's figures leave out what was drawn outside the run; and
-    // intervals that do not tile the run can each be below its mean.
-    const auto mean = run_.totals.figure.mean_power;
-    if (run_.power.peak && mean && *mean > run_.power.peak->power) {
-      run_.power.peak =
-          PeakPower{.power = *mean, .at = (end_ - begin_) / 2, .window = end_ - begin_};
-      for (const DomainFigure& domain : run_.power.domains) {
-        run_.power.peak->by_domain.push_back(domain.figure.mean_power);
-      }
-    } else if (run_.power.peak) {
-      const Instant from = begin_ + run_.power.peak->at - length / 2;
-      for (std::size_t index = 0; index < power_.domains.size(); ++index) {
-        run_.power.peak->by_domain.push_back(mean_power(timeline(index), from, from + length));
-      }
+    if (!run_.power.peak) {
+      return;
+    }
+    const Instant from = begin_ + run_.power.peak->at - length / 2;
+    for (std::size_t index = 0; index < power_.domains.size(); ++index) {
+      run_.power.peak->by_domain.push_back(mean_power(timeline(index), from, from + length));
+    }
+    // The mean of the run or of a phase can be above that of each interval: a phase may be shorter,
+    // intervals that do not tile it can each be below its mean, and of a window at the run's edge
+    // the figures leave out what was drawn outside. Such a mean is a peak too, so that it is never
+    // above what is printed as the peak. It is at most the power of a window that it touches.
+    consider_mean(run_.totals.figure, Nanoseconds{0});
+    for (const PhaseFigure& phase : run_.phases) {
+      consider_mean(phase.figure, phase.begin);
+    }
+  }
+
+  /// Makes the mean power of the run or of a phase the peak if it is higher.
+  void consider_mean(const Figure& span, Nanoseconds begin) {
+    if (!span.mean_power || *span.mean_power <= run_.power.peak->power) {
+      return;
+    }
+    const bool is_run = span.duration == end_ - begin_;
+    run_.power.peak = PeakPower{
+        .power = *span.mean_power, .at = begin + span.duration / 2, .window = span.duration};
+    for (std::size_t index = 0; index < power_.domains.size(); ++index) {
+      run_.power.peak->by_domain.push_back(
+          is_run ? run_.power.domains[index].figure.mean_power
+                 : mean_power(timeline(index), begin_ + begin, begin_ + begin + span.duration));
     }
   }
 
@@ -571,7 +584,7 @@ class Assembler {
            "measure the baseline for longer: --baseline-s.");
     }
     if (const auto& foreign = figure.quality.foreign_cpu_share;
-        foreign && *foreign > kForeignLoadWarning) {
+        foreign && *foreign > kMuchForeignLoad) {
       warn("power", "foreign_load",
            fmt::format(
                "Other processes used {:.1f} % of the machine's busy CPU time during the run: {}",
