@@ -19,6 +19,8 @@ using ::testing::HasSubstr;
 
 const std::string kPackage = "intel-rapl:0";
 const std::string kDram = "intel-rapl:0:1";
+/// Of a value that was read without its step: what its time stamp is moved back by.
+constexpr Nanoseconds kMeanAge = RaplSource::kStep / 2;
 
 class RaplSourceTest : public ::testing::Test {
  protected:
@@ -70,8 +72,8 @@ TEST_F(RaplSourceTest, SteadyPowerIsSeenAsSuch) {
     draw(kPackage, 10ms, 60);
     ASSERT_EQ(poll().outcome, PollOutcome::ok);
     ASSERT_EQ(windows_.size(), 1U);
-    EXPECT_EQ(windows_[0].end, clock_.now());
-    EXPECT_EQ(windows_[0].begin, clock_.now() - 10ms);
+    EXPECT_EQ(windows_[0].end, clock_.now() - kMeanAge);
+    EXPECT_EQ(windows_[0].begin, clock_.now() - 10ms - kMeanAge);
     sum += windows_[0].energy;
   }
   EXPECT_NEAR(sum.value(), (Watts{60} * (clock_.now() - start)).value(), 1e-6);
@@ -121,8 +123,8 @@ TEST_F(RaplSourceTest, ACounterThatHasNotSteppedSaysNothingAndLosesNothing) {
   EXPECT_TRUE(windows_.empty());
   draw(kPackage, 600us, 100);
   EXPECT_NEAR(energy(), 0.06, 1e-6);
-  EXPECT_EQ(windows_[0].begin, start);
-  EXPECT_EQ(windows_[0].end, start + 1ms);
+  EXPECT_EQ(windows_[0].begin, start - kMeanAge);
+  EXPECT_EQ(windows_[0].end, start + 1ms - kMeanAge);
 }
 
 TEST_F(RaplSourceTest, SocketsAndMemoriesAreRootsAndCoresAreNot) {
@@ -178,8 +180,8 @@ TEST_F(RaplSourceTest, AFailedReadingIsNoZeroAndTheNextOneBridgesIt) {
 
   draw(kPackage, 10ms, 60);
   EXPECT_NEAR(energy(), 1.2, 1e-6);
-  EXPECT_EQ(windows_[0].begin, start);
-  EXPECT_EQ(windows_[0].end, start + 20ms);
+  EXPECT_EQ(windows_[0].begin, start - kMeanAge);
+  EXPECT_EQ(windows_[0].end, start + 20ms - kMeanAge);
 }
 
 TEST_F(RaplSourceTest, GarbageIsNoValue) {
@@ -211,7 +213,7 @@ TEST_F(RaplSourceTest, AfterTooLongAFailureTheTimeIsAGap) {
   const Instant mended = clock_.now();
   draw(kPackage, 10ms, 60);
   EXPECT_NEAR(energy(), 0.6, 1e-6);
-  EXPECT_EQ(windows_[0].begin, mended);
+  EXPECT_EQ(windows_[0].begin, mended - kMeanAge);
 }
 
 TEST_F(RaplSourceTest, AResetIsAGapAndNeverPetajoules) {
@@ -230,7 +232,7 @@ TEST_F(RaplSourceTest, AResetIsAGapAndNeverPetajoules) {
   const Instant after = clock_.now();
   draw(kPackage, 10ms, 60);
   EXPECT_NEAR(energy(), 0.6, 1e-6);
-  EXPECT_EQ(windows_[0].begin, after);
+  EXPECT_EQ(windows_[0].begin, after - kMeanAge);
 }
 
 TEST_F(RaplSourceTest, AFileThatWasReplacedIsFoundAgain) {
