@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <span>
 
 namespace enprof {
 namespace {
@@ -192,11 +193,25 @@ void PowerSampler::wait_for_windows_after(Instant instant) {
     return;
   }
   constexpr Nanoseconds kLongest = PowerMonitor::kLongestWaitForWindows;
-  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  std::vector<SourceWorker*> awaited;
   for (const auto& worker : workers_) {
+    const SampleBook::Place place = worker->place();
     // A window may have begun just before the instant: it takes up to two.
-    if (2 * worker->period() <= kLongest) {
-      static_cast<void>(book_.wait_for_windows(worker->place(), instant, kLongest, deadline));
+    const auto is_quick = [&](const Domain& domain) { return 2 * domain.period <= kLongest; };
+    if (std::ranges::all_of(std::span(domains_).subspan(place.first, place.count), is_quick)) {
+      awaited.push_back(worker.get());
+    }
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  for (auto now = std::chrono::steady_clock::now(); now < deadline && !awaited.empty();
+       now = std::chrono::steady_clock::now()) {
+    const auto until = std::min(deadline, now + PowerMonitor::kDefaultInterval);
+    std::erase_if(awaited, [&](const SourceWorker* worker) {
+      return book_.wait_for_windows(worker->place(), instant, kLongest, until);
+    });
+    // A source that is read seldom may have a window by now: its next reading would come too late.
+    for (SourceWorker* worker : awaited) {
+      static_cast<void>(worker->ask_for_reading());
     }
   }
 }

@@ -32,6 +32,31 @@ TEST_F(PowerSamplerTest, SyncMakesAnEdge) {
   sampler->stop();
 }
 
+// It is read once an hour: the reading that ends the window is asked for.
+TEST_F(PowerSamplerTest, WaitsForAWindowAfterAnInstant) {
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<testing::FakeSource>(
+      "fake", std::vector<std::string>{"cpu"}, monotonic_clock(), std::make_shared<FakeSensor>()));
+  const auto sampler = std::make_shared<PowerSampler>(std::move(sources), monotonic_clock());
+  ASSERT_TRUE(sampler->start(1h));
+  const Instant end = monotonic_clock().now();
+  sampler->sync();
+  EXPECT_LT(sampler->windows(end - 1h, end + 1h)[0].back().begin, end);
+  sampler->wait_for_windows_after(end);
+  EXPECT_GE(sampler->windows(end - 1h, end + 1h)[0].back().begin, end);
+  sampler->stop();
+}
+
+TEST_F(PowerSamplerTest, ASensorWithoutWindowsIsNotWaitedFor) {
+  const auto sampler = started();
+  sensors_[0]->mode = Mode::failing;
+  sampler->sync();
+  const int polls = sensors_[0]->polls;
+  sampler->wait_for_windows_after(clock_.now());
+  EXPECT_EQ(sensors_[0]->polls, polls);  // it would be read again after 10 ms
+  sampler->stop();
+}
+
 TEST_F(PowerSamplerTest, StopTakesALastReading) {
   const auto sampler = started();
   clock_.advance(5ms);
