@@ -37,7 +37,8 @@ class Replaying {
   }
 
   Replay perform() {
-    const auto turns = schedule_replay(classes_.size(), options_.budget, options_.window);
+    const std::vector<double> alike(classes_.size(), 1.0);  // all of them fit
+    const auto turns = schedule_replay(alike, options_.budget, options_.window).turns;
     for (const ReplayTurn& turn : turns) {  // the machine gets as warm as it will be
       if (power_.now() - Instant{} >= options_.warm_up) {
         break;

@@ -24,7 +24,9 @@ struct Replayed {
   template <class Gain>
   Replayed(const std::vector<double>& watts, Gain gain, Nanoseconds offset = Nanoseconds{0}) {
     Instant now = at(offset);
-    for (const ReplayTurn& turn : schedule_replay(watts.size(), seconds{30}, milliseconds{100})) {
+    const std::vector<double> alike(watts.size(), 1.0);
+    const auto schedule = schedule_replay(alike, seconds{30}, milliseconds{100});
+    for (const ReplayTurn& turn : schedule.turns) {
       slices.push_back(
           {.work = turn.work, .begin = now, .end = now + turn.length, .operations = 100});
       now += turn.length;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace enprof {
@@ -15,14 +16,23 @@ struct ReplayTurn {
   Nanoseconds length{0};
 };
 
+struct ReplaySchedule {
+  std::vector<ReplayTurn> turns;  ///< in rounds, each with one turn of each class
+  std::size_t rounds = 0;
+};
+
 /// Each class several times, in rounds: power drifts with temperature and clock within seconds, and
 /// turns that are far apart see different drift. Each round has another order, so that a class does
 /// not always follow the same one.
 ///
-/// A turn is at least kWindowsPerTurn of the sensor's windows long, since the windows at its edges
-/// are of no use; so one round may take longer than `budget`.
-[[nodiscard]] std::vector<ReplayTurn> schedule_replay(std::size_t classes, Nanoseconds budget,
-                                                      Nanoseconds window);
+/// A turn is at least shortest_turn() long. Where a round of all classes does not fit into the
+/// budget, those with the smallest weights are left out; the one with the largest never is.
+[[nodiscard]] ReplaySchedule schedule_replay(std::span<const double> weights, Nanoseconds budget,
+                                             Nanoseconds window);
+
+/// kWindowsPerTurn of the sensor's windows, since the windows at a turn's edges are of no use; at
+/// least kShortestTurn.
+[[nodiscard]] Nanoseconds shortest_turn(Nanoseconds window);
 
 inline constexpr double kWindowsPerTurn = 4.0;
 inline constexpr Nanoseconds kShortestTurn = std::chrono::milliseconds{100};

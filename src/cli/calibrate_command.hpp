@@ -26,7 +26,7 @@ class CalibrateCommand final : public Command {
   EngineOptions engine_settings_;
   std::string power_ = "auto";
   PowerIntervalOption power_interval_;
-  double seconds_ = 45.0;
+  std::optional<double> seconds_;
   bool force_ = false;
 };
 

@@ -30,6 +30,32 @@ std::string format_speed(const CalibratedClass& one) {
   return fmt::format("{:.2f}", seconds(one.replayed_time) / seconds(one.pass_time));
 }
 
+bool has_power(const CalibratedClass& one) {
+  return std::ranges::any_of(one.powers, [](const auto& power) { return power.has_value(); });
+}
+
+std::string calibration_summary(const Calibration& calibration) {
+  std::size_t measured = 0;
+  double all_s = 0.0;
+  double left_out_s = 0.0;
+  for (const CalibratedClass& one : calibration.classes) {
+    const bool is_measured = has_power(one);
+    measured += is_measured ? 1 : 0;
+    all_s += seconds(one.pass_time);
+    left_out_s += is_measured ? 0.0 : seconds(one.pass_time);
+  }
+  std::string text = fmt::format("Calibrated: {} of work, in {:.1f} s\n", counted(measured, "kind"),
+                                 seconds(calibration.duration));
+  if (const std::size_t left_out = calibration.classes.size() - measured; left_out > 0) {
+    text += fmt::format(
+        "Left out: {} of work, which take {:.1f} % of the passes' time; to measure them, pass a "
+        "longer "
+        "--seconds\n",
+        counted(left_out, "kind"), all_s > 0.0 ? 100.0 * left_out_s / all_s : 0.0);
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<CalibrationFolder> calibration_folder() {
@@ -38,6 +64,10 @@ Result<CalibrationFolder> calibration_folder() {
     return std::unexpected(database.error());
   }
   return CalibrationFolder(database->parent_path() / "calibration");
+}
+
+std::optional<Nanoseconds> budget_of(const std::optional<double>& time_s) {
+  return time_s ? std::optional{from_ms(1e3 * *time_s)} : std::nullopt;
 }
 
 Result<Calibration> calibrate_and_keep(LoadedModel& model, PowerMonitor& power,
@@ -60,19 +90,13 @@ Result<Calibration> calibrate_and_keep(LoadedModel& model, PowerMonitor& power,
   return made;
 }
 
-std::shared_ptr<const Calibration> find_calibration(const LoadedModel& model, int threads,
-                                                    const PowerMonitor& power,
-                                                    const CalibrationFolder& folder) {
-  const CalibrationKey key = calibration_key(model, threads, power);
-  if (key.domains.empty()) {
+std::unique_ptr<CalibrationFinder> calibration_finder() {
+  auto folder = calibration_folder();
+  if (!folder) {
+    print_note("no calibration is used: " + folder.error().message);
     return nullptr;
   }
-  CalibrationFolder::Found found = folder.find(key);
-  if (!found.why_not.empty()) {
-    print_note(fmt::format("no calibration is used: {}\n  To make another one: enprof calibrate",
-                           found.why_not));
-  }
-  return std::move(found.calibration);
+  return std::make_unique<CalibrationFinder>(*std::move(folder), print_note);
 }
 
 std::string calibration_report(const Calibration& calibration, const Terminal& terminal) {
@@ -115,7 +139,7 @@ std::string calibration_report(const Calibration& calibration, const Terminal& t
     }
     text += "\n";
   }
-  return text;
+  return text + calibration_summary(calibration);
 }
 
 }  // namespace enprof

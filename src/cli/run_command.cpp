@@ -21,7 +21,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <string_view>
@@ -193,10 +192,10 @@ void RunCommand::declare(CLI::App& program) {
       app.add_flag("--calibrate", calibrate_,
                    "Measure the power of the model's components first, as enprof calibrate does")
           ->group("Power");
-  app.add_option("--calibrate-seconds", calibrate_s_, "Time that --calibrate takes, about")
+  app.add_option("--calibrate-seconds", calibrate_s_,
+                 "As --seconds of enprof calibrate, for --calibrate")
       ->type_name("S")
       ->transform(number(0.1, 3600.0))
-      ->capture_default_str()
       ->group("Power");
   app.add_flag("--no-calibration", no_calibration_, "Use no calibration, even if one fits")
       ->excludes(calibrate)
@@ -401,19 +400,20 @@ RunTask RunCommand::task() const {
 std::shared_ptr<const Calibration> RunCommand::calibration(LoadedModel& model, const RunTask& task,
                                                            PowerMonitor& power,
                                                            const std::stop_token& stop) const {
-  const auto folder = calibration_folder();
-  if (!folder) {
-    print_note("no calibration is used: " + folder.error().message);
-    return nullptr;
-  }
   const int threads = task.generate.threads;
   if (!calibrate_) {
-    return find_calibration(model, threads, power, *folder);
+    const auto finder = calibration_finder();
+    return finder ? finder->find(model, threads, power) : nullptr;
+  }
+  const auto folder = calibration_folder();
+  if (!folder) {
+    print_note("the components are not calibrated: " + folder.error().message);
+    return nullptr;
   }
   auto made =
       calibrate_and_keep(model, power,
                          {.threads = threads,
-                          .budget = from_ms(1e3 * calibrate_s_),
+                          .budget = budget_of(calibrate_s_),
                           .busy = baseline_force_ ? BusyMachine::measure : BusyMachine::refuse},
                          *folder, stop);
   if (!made) {
@@ -567,13 +567,11 @@ int RunCommand::run() {
                     .power_interval = power_interval_.interval(),
                     .procfs_root = places.procfs_root,
                     .sysfs_root = places.sysfs_root},
-       .calibration =
-           no_calibration_
-               ? std::function<std::shared_ptr<const Calibration>(
-                     LoadedModel&, const RunTask&, PowerMonitor&, const std::stop_token&)>{}
-               : [this](LoadedModel& loaded, const RunTask& asked, PowerMonitor& monitor,
-                        const std::stop_token&
-                            stop) { return calibration(loaded, asked, monitor, stop); },
+       .calibration = no_calibration_
+                          ? RunSession::FindCalibration{}
+                          : [this](LoadedModel& loaded, const RunTask& asked, PowerMonitor& monitor,
+                                   const std::stop_token&
+                                       stop) { return calibration(loaded, asked, monitor, stop); },
        .observer = &progress});
   const RunOutcome outcome = session.perform(task(), interrupt.token());
   if (interrupt.requested() && !outcome.has_begun) {

@@ -64,7 +64,7 @@ class RunCommand final : public Command {
   bool baseline_force_ = false;
   bool power_realtime_ = false;
   bool calibrate_ = false;
-  double calibrate_s_ = 45.0;
+  std::optional<double> calibrate_s_;
   bool no_calibration_ = false;
   std::optional<double> tdp_watts_;
   std::optional<double> idle_watts_;

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "base/periodic_thread.hpp"
 #include "base/shell_quote.hpp"
+#include "cli/calibration.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
@@ -135,6 +136,7 @@ void ServeCommand::declare(CLI::App& program) {
       ->capture_default_str();
   app.add_flag("--baseline-force", baseline_force_,
                "Measure the baseline even if the machine is not idle");
+  app.add_flag("--no-calibration", no_calibration_, "Use no calibration, even if one fits");
   database_.declare(app);
 }
 
@@ -254,6 +256,15 @@ int ServeCommand::run() {
                       .threads = threads_,
                       .settings = engine_settings_.values(),
                       .engine_for = engine_for});
+  const std::unique_ptr<CalibrationFinder> finder =
+      no_calibration_ ? nullptr : calibration_finder();
+  RunSession::FindCalibration find;
+  if (finder) {
+    find = [&finder](const LoadedModel& model, const RunTask& task, const PowerMonitor& monitor,
+                     const std::stop_token&) {
+      return finder->find(model, task.generate.threads, monitor);
+    };
+  }
   const PowerEnvironment places = power_environment();
   RunWorker worker(
       {.models = keeper,
@@ -265,6 +276,7 @@ int ServeCommand::run() {
        .is_watched = [&] { return serving->watchers() > 0; },
        .procfs_root = places.procfs_root,
        .sysfs_root = places.sysfs_root,
+       .calibration = std::move(find),
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
       queue_, [&](const RunTask& task, const std::stop_token& stop) { worker.work(task, stop); },

@@ -41,6 +41,7 @@ class ServeCommand final : public Command {
   SensorAccuracyOption sensor_accuracy_;
   double baseline_s_ = 2.0;
   bool baseline_force_ = false;
+  bool no_calibration_ = false;
   int threads_ = 0;
   EngineOptions engine_settings_;
   std::size_t queue_ = 16;

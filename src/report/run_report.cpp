@@ -174,9 +174,18 @@ class RunReport {
       return;
     }
     const CalibrationUse& use = *run_.calibration;
+    // One fits only if it was made with the sensors of the run.
+    std::vector<std::string> sensors;
+    for (const DomainFigure& domain : run_.power.domains) {
+      if (domain.domain.is_root() && domain.domain.method == Method::measured) {
+        sensors.push_back(domain.domain.name);
+      }
+    }
     page_.line(
         "Calibrated",
-        join({format_wall_time(use.made_at), counted(use.classes, "kind") + " of work",
+        join({format_wall_time(use.made_at),
+              sensors.empty() ? std::string{} : "with " + join(sensors, ", "),
+              counted(use.classes, "kind") + " of work",
               format_percent(use.time_share) + " of the passes' time",
               use.power_ratio ? fmt::format("power {:.2f} × the calibration's", *use.power_ratio)
                               : std::string{}},

@@ -203,5 +203,22 @@ TEST(RunJson, ARunWithoutSensorsIsValidToo) {
   EXPECT_TRUE(json["power"]["domains"].empty());
 }
 
+TEST(RunReport, SaysWithWhichSensorsTheComponentsWereCalibrated) {
+  ProfiledRun run = measured_run();
+  EXPECT_EQ(run_report(run, {}).find("Calibrated"), std::string::npos);
+  DomainFigure core{.domain = domain_from_name("core-0"), .figure = figure(1s, 30.0)};
+  core.domain.parent = 0;
+  run.power.domains.push_back(core);
+  run.calibration = {.made_at = WallTime{1'700'000'000'123ms},
+                     .classes = 31,
+                     .time_share = 0.93,
+                     .power_ratio = 1.25};
+  EXPECT_NE(
+      run_report(run, {.width = 200})
+          .find("Calibrated 2023-11-14 22:13:20 UTC · with package-0 · 31 kinds of work · 93.0 % "
+                "of the passes' time · power 1.25 × the calibration's"),
+      std::string::npos);
+}
+
 }  // namespace
 }  // namespace enprof

@@ -31,6 +31,7 @@ RunWorker::RunWorker(Parts parts)
                              .procfs_root = parts_.procfs_root,
                              .sysfs_root = parts_.sysfs_root,
                              .wants_operations = parts_.wants_operations},
+                .calibration = parts_.calibration,
                 .observer = this}) {}
 
 void RunWorker::work(const RunTask& task, const std::stop_token& stop) {

@@ -41,6 +41,8 @@ class RunWorker final : private SessionObserver {
     /// Where what disturbs a run is looked for.
     std::filesystem::path procfs_root = "/proc";
     std::filesystem::path sysfs_root = "/sys";
+    /// See RunSession::Options. Null: components are not calibrated.
+    RunSession::FindCalibration calibration{};
     /// Whether a watcher has subscribed to operation_metrics.
     std::function<bool()> wants_operations{};
   };

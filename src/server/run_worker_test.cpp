@@ -357,5 +357,51 @@ TEST_F(PlayedQueueTest, OrdersArePlayedInTurnEachWithItsOwnEnergyWhileItIsWatche
   })) << "one after the other";
 }
 
+TEST_F(PlayedQueueTest, ARunUsesTheCalibrationThatIsFoundForIt) {
+  directory_.write("toy.playback.json", R"({"playback": 1,
+    "plans": [{"name": "step", "operations": [
+      {"component": "a", "op": "MUL_MAT", "layer": 0, "us": 50000},
+      {"component": "b", "op": "MUL_MAT", "layer": 0, "us": 50000}]}],
+    "steps": [{"phase": "decode", "token": "x", "repeat": 3,
+               "sections": [{"name": "forward", "pass": "step"}]}]})");
+  const auto calibration = std::make_shared<Calibration>();
+  calibration->key.domains = {"cpu"};
+  for (const char* const component : {"a", "b"}) {
+    calibration->classes.push_back(
+        {.phase = Phase::decode,
+         .component = component,
+         .op = "MUL_MAT",
+         .operations = 1,
+         .pass_time = 50ms,
+         .replayed_time = 50ms,
+         .powers = {CalibratedClass::Power{.power = Watts{10}, .deviation = 0.01, .windows = 9}}});
+  }
+  std::vector<Depth> asked;
+  RunWorker worker({.models = played_,
+                    .store = *store_,
+                    .publisher = publisher_,
+                    .metrics = metrics_,
+                    .health = health_,
+                    .power = &power_,
+                    .clock = &clock_,
+                    .calibration = [&](LoadedModel&, const RunTask& task, PowerMonitor&,
+                                       const std::stop_token&) {
+                      asked.push_back(task.depth);
+                      return calibration;
+                    }});
+  ASSERT_TRUE(power_.open());
+  RunTask plain = order("0000000000000003");
+  plain.depth = Depth::minimal;
+  worker.work(order("0000000000000001"), {});
+  player_.work(order("0000000000000002"), {});  // has none
+  worker.work(plain, {});
+  EXPECT_THAT(asked, ElementsAre(Depth::module));
+  const auto use = [&](const std::string& id) { return (*store_->get_run(id))->calibration; };
+  ASSERT_TRUE(use("0000000000000001"));
+  EXPECT_EQ(use("0000000000000001")->classes, 2U);
+  EXPECT_EQ(use("0000000000000002"), std::nullopt);
+  EXPECT_EQ(use("0000000000000003"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace enprof

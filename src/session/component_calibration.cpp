@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -33,6 +35,21 @@ std::vector<std::size_t> measured_roots(const std::vector<Domain>& domains) {
   return roots;
 }
 
+/// A replay may take so many times as long as planned: operations that run longer than their turn.
+constexpr double kOverrun = 1.1;
+/// Windows in which idle power is measured, at least.
+constexpr int kIdleWindows = 3;
+
+/// The usual length of a window of the slowest of these domains, as their sensors state it.
+Nanoseconds longest_period(const std::vector<Domain>& domains,
+                           const std::vector<std::size_t>& roots) {
+  Nanoseconds longest{0};
+  for (const std::size_t root : roots) {
+    longest = std::max(longest, domains[root].period);
+  }
+  return longest;
+}
+
 /// The length of the windows of the slowest of these domains.
 Nanoseconds longest_window(const WindowsByDomain& windows, const std::vector<std::size_t>& roots) {
   Nanoseconds longest{0};
@@ -50,6 +67,20 @@ Nanoseconds longest_window(const WindowsByDomain& windows, const std::vector<std
   return longest;
 }
 
+/// How much each class matters: its share of its phase's time.
+std::vector<double> weights_of(std::span<const ReplayClass> classes) {
+  std::map<Phase, double> whole;
+  for (const ReplayClass& one : classes) {
+    whole[one.phase] += seconds(one.pass_time);
+  }
+  std::vector<double> weights;
+  weights.reserve(classes.size());
+  for (const ReplayClass& one : classes) {
+    weights.push_back(whole[one.phase] > 0.0 ? seconds(one.pass_time) / whole[one.phase] : 0.0);
+  }
+  return weights;
+}
+
 /// The calibration of one model under way.
 class Calibrating {
  public:
@@ -58,6 +89,7 @@ class Calibrating {
       : model_(model), power_(power), options_(options), stop_(stop) {}
 
   Result<Calibration> perform() {
+    const Instant begin = now();
     roots_ = measured_roots(power_.trusted_domains().domains);
     if (roots_.empty()) {
       return fail(ErrorCode::unsupported,
@@ -74,17 +106,40 @@ class Calibrating {
     }
     replay_ = *std::move(prepared);
     totals_.resize(replay_->classes().size());
-    return replay(*window);
+    const Nanoseconds budget = budget_after(now() - begin);
+    if (shortest_turn(*window) > budget) {
+      return fail(
+          ErrorCode::unsupported,
+          fmt::format("The sensor is too slow to calibrate within {:.1f} s: a reading takes "
+                      "{:.1f} s, and each kind of work needs {:g}",
+                      seconds(budget), seconds(*window), kWindowsPerTurn),
+          fmt::format("Use another sensor, or allow more time: {:.0f} s for all of them.",
+                      std::ceil(seconds(shortest_turn(*window)) *
+                                static_cast<double>(replay_->classes().size()))));
+    }
+    return replay(budget, *window);
   }
 
  private:
   [[nodiscard]] Instant now() const { return options_.clock->now(); }
 
+  /// For all classes together, if preparing took so long.
+  [[nodiscard]] Nanoseconds budget_after(Nanoseconds prepared) const {
+    using Options = CalibrationOptions;
+    if (options_.budget) {
+      return *options_.budget;
+    }
+    const Nanoseconds left = Options::kWholeTime - prepared - options_.warm_up;
+    return std::clamp(from_ms(to_ms(left) / kOverrun), Options::kLeastBudget,
+                      Options::kUsualBudget);
+  }
+
   /// Refuses a busy machine; else returns the length of a window.
   [[nodiscard]] Result<Nanoseconds> measure_idle() {
     const Instant begin = now();
-    if (const auto idle = power_.measure_idle_baseline(options_.idle, stop_, options_.busy);
-        !idle) {
+    const Nanoseconds length =
+        std::max(options_.idle, kIdleWindows * longest_period(power_.domains(), roots_));
+    if (const auto idle = power_.measure_idle_baseline(length, stop_, options_.busy); !idle) {
       if (idle.error().code == ErrorCode::busy) {
         return fail(ErrorCode::busy,
                     "The machine is busy: a calibration would measure what else runs on it",
@@ -95,29 +150,27 @@ class Calibrating {
     return longest_window(power_.windows(begin, now()), roots_);
   }
 
-  Result<Calibration> replay(Nanoseconds window) {
-    const auto turns = schedule_replay(replay_->classes().size(), options_.budget, window);
-    for (const ReplayTurn& turn : turns) {
+  Result<Calibration> replay(Nanoseconds budget, Nanoseconds window) {
+    const ReplaySchedule schedule = schedule_replay(weights_of(replay_->classes()), budget, window);
+    for (const ReplayTurn& turn : schedule.turns) {
       all_ += turn.length;
     }
     all_ += options_.warm_up;
-    const Instant warm = now();
-    for (const ReplayTurn& turn : turns) {
-      if (now() - warm >= options_.warm_up) {
-        break;
-      }
-      if (const auto ran = replay_->run(turn.work, turn.length, stop_); !ran) {
-        return std::unexpected(ran.error());
-      }
-      tell_progress(std::min(now() - warm, options_.warm_up));
+    if (const auto warm = warm_up(schedule); !warm) {
+      return std::unexpected(warm.error());
     }
 
     const CpuTimes cpu;
     const auto cpu_begin = cpu.read();
     const Instant begin = now();
+    const std::size_t round = schedule.turns.size() / std::max<std::size_t>(schedule.rounds, 1);
     std::vector<ReplaySlice> slices;
     Nanoseconds done = options_.warm_up;
-    for (const ReplayTurn& turn : turns) {
+    for (const ReplayTurn& turn : schedule.turns) {
+      if (slices.size() % round == 0 &&
+          !has_time_for_a_round(budget, now() - begin, slices.size(), round)) {
+        break;
+      }
       power_.sync();
       ReplaySlice slice{.work = turn.work, .begin = now()};
       const auto ran = replay_->run(turn.work, turn.length, stop_);
@@ -149,6 +202,30 @@ class Calibrating {
       }
     }
     return result(slices, begin, end);
+  }
+
+  /// Runs the classes in turn until the machine is as warm as it will be.
+  [[nodiscard]] Result<void> warm_up(const ReplaySchedule& schedule) {
+    const Instant begin = now();
+    for (const ReplayTurn& turn : schedule.turns) {
+      const Nanoseconds left = options_.warm_up - (now() - begin);
+      if (left <= Nanoseconds{0}) {
+        break;
+      }
+      if (const auto ran = replay_->run(turn.work, std::min(turn.length, left), stop_); !ran) {
+        return std::unexpected(ran.error());
+      }
+      tell_progress(std::min(now() - begin, options_.warm_up));
+    }
+    return {};
+  }
+
+  /// Turns may take longer than planned. Only whole rounds are of use; the first always is.
+  static bool has_time_for_a_round(Nanoseconds budget, Nanoseconds elapsed, std::size_t turns,
+                                   std::size_t round) {
+    const std::size_t rounds = turns / round;
+    return rounds == 0 ||
+           to_ms(elapsed) * (1.0 + 1.0 / static_cast<double>(rounds)) <= kOverrun * to_ms(budget);
   }
 
   void tell_progress(Nanoseconds done) const {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -27,6 +28,11 @@ using namespace std::chrono_literals;
 /// A model whose components draw known powers while they run alone.
 class FakeModel final : public LoadedModel {
  public:
+  Nanoseconds preparing = 0s;      ///< takes so long
+  double overrun = 1.0;            ///< a turn takes so many times as long as asked
+  bool is_uneven = false;          ///< a component takes 1 ms more of a pass than the one before it
+  std::vector<std::size_t> ran{};  ///< which component, in each turn
+
   FakeModel(std::vector<double> watts, FakeSensor& sensor, const ManualClock& clock,
             const ManualSleeper& sleeper)
       : watts_(std::move(watts)), sensor_(sensor), clock_(clock), sleeper_(sleeper) {
@@ -40,6 +46,7 @@ class FakeModel final : public LoadedModel {
   }
   int threads(int chosen) const noexcept override { return chosen > 0 ? chosen : 4; }
   Result<std::unique_ptr<ComponentReplay>> prepare_replay(const ReplayOptions&) override {
+    sleeper_.sleep_until(clock_.now() + preparing);
     return std::make_unique<Replay>(*this);
   }
 
@@ -52,7 +59,7 @@ class FakeModel final : public LoadedModel {
                             .component = "part-" + std::to_string(index),
                             .op = "MUL_MAT",
                             .operations = 8,
-                            .pass_time = 8ms});
+                            .pass_time = 8ms + index * (model.is_uneven ? 1ms : 0ms)});
       }
     }
     std::span<const ReplayClass> classes() const noexcept override { return classes_; }
@@ -61,9 +68,11 @@ class FakeModel final : public LoadedModel {
       if (stop.stop_requested()) {
         return fail(ErrorCode::cancelled, "stopped");
       }
+      model_.ran.push_back(index);
       model_.sensor_.watts = model_.watts_[index];
-      model_.sleeper_.sleep_until(model_.clock_.now() + at_least);
-      return ReplayCount{.operations = static_cast<std::size_t>(at_least / 2ms), .time = at_least};
+      const Nanoseconds length = from_ms(to_ms(at_least) * model_.overrun);
+      model_.sleeper_.sleep_until(model_.clock_.now() + length);
+      return ReplayCount{.operations = static_cast<std::size_t>(length / 2ms), .time = length};
     }
 
    private:
@@ -129,6 +138,91 @@ TEST_F(ComponentCalibrationTest, FindsThePowerOfEachComponent) {
     EXPECT_EQ(one.pass_time, 8ms);
   }
   EXPECT_NEAR(told, 1.0, 1e-9);
+}
+
+/// With the usual options, of a model with this many components, under a sensor that gives
+/// `readings` a second.
+class LongCalibrationTest : public ComponentCalibrationTest {
+ protected:
+  LongCalibrationTest() { large_.is_uneven = true; }
+
+  Result<Calibration> calibrate_large(int readings) {
+    sensor_->pieces = readings;  // of the second in which idle power is measured
+    EXPECT_TRUE(power_->start(10ms));
+    const Instant begin = clock_.now();
+    auto made = calibrate_components(
+        large_, *power_, {.busy = BusyMachine::measure, .clock = &clock_, .progress = progress_},
+        {});
+    took_ = clock_.now() - begin;
+    power_->stop();
+    return made;
+  }
+  static std::size_t measured_in(const Calibration& made) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        made.classes, [](const CalibratedClass& one) { return one.powers[0].has_value(); }));
+  }
+
+  FakeModel large_{std::vector<double>(80, 40.0), *sensor_, clock_, sleeper_};
+  std::function<void(double, Nanoseconds)> progress_{};
+  Nanoseconds took_{0};
+};
+
+TEST_F(LongCalibrationTest, ManyComponentsFitIntoAMinute) {
+  double told = 0.0;
+  progress_ = [&](double share, Nanoseconds left) {
+    EXPECT_GE(share, told);
+    EXPECT_LE(left, CalibrationOptions::kWholeTime);
+    told = share;
+  };
+  large_.preparing = 5s;
+  const auto made = calibrate_large(10);  // as many means of 100 ms
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(measured_in(*made), 80U);
+  EXPECT_LE(took_, CalibrationOptions::kWholeTime);
+  EXPECT_GE(took_, 45s);
+  EXPECT_DOUBLE_EQ(told, 1.0);
+}
+
+TEST_F(LongCalibrationTest, UnderASlowSensorTheLargestComponentsAreMeasured) {
+  const auto made = calibrate_large(1);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_LE(took_, CalibrationOptions::kWholeTime);
+  EXPECT_EQ(measured_in(*made), 11U) << "of 4 s each";
+  for (std::size_t index = 0; index < 80; ++index) {
+    const CalibratedClass& one = made->classes[index];
+    EXPECT_EQ(one.powers[0].has_value(), index >= 80 - 11) << index;
+    EXPECT_EQ(one.replayed_time > 0ns, index >= 80 - 11) << index;
+  }
+}
+
+TEST_F(LongCalibrationTest, APreparationThatTakesLongLeavesLessForTheReplay) {
+  large_.preparing = 30s;
+  const auto made = calibrate_large(10);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_LE(took_, CalibrationOptions::kWholeTime);
+  EXPECT_GT(took_, 50s);
+  EXPECT_LT(measured_in(*made), 80U);
+}
+
+TEST_F(LongCalibrationTest, RoundsThatNoLongerFitAreLeftOut) {
+  sensor_->pieces = 100;
+  large_.overrun = 1.5;
+  const auto made = calibrate_large(100);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_LE(took_, CalibrationOptions::kWholeTime);
+  EXPECT_EQ(measured_in(*made), 80U);
+  EXPECT_GT(large_.ran.size(), 3 * 80U);
+}
+
+TEST_F(ComponentCalibrationTest, ASensorThatIsTooSlowIsRefused) {
+  CalibrationOptions options = quick();
+  options.budget = 3s;  // a turn takes 4 s
+  const auto made = calibrate(options);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::unsupported);
+  EXPECT_THAT(made.error().message, HasSubstr("too slow to calibrate within 3.0 s"));
+  EXPECT_THAT(made.error().hint, HasSubstr("12 s for all"));
+  EXPECT_TRUE(model_.ran.empty());
 }
 
 TEST_F(ComponentCalibrationTest, AStopEndsIt) {

@@ -63,6 +63,8 @@ struct RunOutcome {
 /// Threads: one at a time.
 class RunSession {
  public:
+  using FindCalibration = std::function<std::shared_ptr<const Calibration>(
+      LoadedModel& model, const RunTask& task, PowerMonitor& power, const std::stop_token& stop)>;
   struct Options {
     ProfileDatabase* store = nullptr;  ///< null: nothing is saved
     SessionPower* power = nullptr;     ///< null: power is not measured
@@ -71,9 +73,7 @@ class RunSession {
     /// What is known of the power of the model's components, or how to find it: called when the
     /// model is loaded and idle power is measured, unless the task's depth has no components. Null:
     /// nothing is known.
-    std::function<std::shared_ptr<const Calibration>(
-        LoadedModel& model, const RunTask& task, PowerMonitor& power, const std::stop_token& stop)>
-        calibration{};
+    FindCalibration calibration{};
     SessionObserver* observer = nullptr;
   };
   /// Everything passed must outlive the session.

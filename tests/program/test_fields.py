@@ -122,6 +122,18 @@ class Fields(ProgramTest):
                      for name in self.run_json["model"]} - {"attention"}  # computed from the heads
             self.assertEqual((totals | facts) - columns, set(), "not in the table runs")
 
+    def calibrated(self):
+        """A run whose components were calibrated."""
+        env = {"XDG_DATA_HOME": str(self.dir / "data")}
+        power = f"replay:{self.power}"
+        made = enprof("calibrate", model(), "--power", power, "--seconds", 1, "--threads", 1,
+                      "--baseline-force", env=env)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        shown = enprof("run", model(), "Hi", "-n", 8, "--power", power, "--threads", 1,
+                       "--baseline-s", 0, "--no-save", "--json", "-", env=env)
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        return json.loads(shown.stdout)
+
     def interfaces(self):
         """The names of the members of the page's types."""
         text = (SOURCE / "web/src/types.ts").read_text(encoding="utf-8")
@@ -142,7 +154,8 @@ class Fields(ProgramTest):
                 self.assertEqual(interfaces[name] - set(self.rows(path)[0]), set())
         for name, value in (("Run", self.run_json), ("Totals", self.run_json["totals"]),
                             ("Model", self.run_json["model"]),
-                            ("Quality", self.run_json["quality"])):
+                            ("Quality", self.run_json["quality"]),
+                            ("CalibrationUse", self.calibrated()["calibration"])):
             with self.subTest(name):
                 self.assertEqual(interfaces[name] - set(value), set())
 

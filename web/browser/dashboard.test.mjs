@@ -4,8 +4,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
-  LONG, browser, exactly, expectTrouble, manyTokens, page, profile, row, rows, server, shownTokens, start, tab, tokens,
-  visit, whole,
+  LONG, browser, calibrate, exactly, expectTrouble, manyTokens, page, profile, row, rows, serve, server, shownTokens,
+  start, tab, tokens, visit, whole,
 } from "./fixture.mjs";
 import { open } from "./page.mjs";
 
@@ -311,6 +311,16 @@ describe("a run that is over", () => {
     for (const chart of ["Power against time", "Energy of each output token", "Energy roofline", "Flow of energy", "Energy by phase"]) {
       await page.getByRole("img", { name: chart }).locator("canvas").first().waitFor();
     }
+  });
+
+  it("says that its components were calibrated, when and with which sensors", async () => {
+    calibrate();
+    await serve();
+    const run = await profile();
+    await visit(`#/run/${run.run_id}`);
+    await page
+      .getByText(/^\d{4}-\d\d-\d\d .* · with package-0, dram-0 · .* % of the passes' time · power /)
+      .waitFor();
   });
 
   it("is compared with another, by what repeated runs say", async () => {

@@ -2,10 +2,11 @@
 // went wrong in it, which must be nothing.
 // @ts-check
 
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { launch, open } from "./page.mjs";
-import { Server, recordPower, synthesize, workDirectory } from "./server.mjs";
+import { Server, program, recordPower, synthesize, workDirectory } from "./server.mjs";
 
 const work = workDirectory();
 export const models = join(work, "models");
@@ -46,6 +47,17 @@ export async function serve({ power = RECORDING, db = join(work, `${++databases}
   await server.stop("SIGKILL");
   server = new Server({ models, db, options: ["--power", power, "--threads", "1", ...options] });
   await server.start();
+}
+
+/** Calibrates the model's components, for servers that start from now on. */
+export function calibrate() {
+  process.env.XDG_DATA_HOME = join(work, "data");
+  execFileSync(
+    program(),
+    ["calibrate", join(models, "small.gguf"), "--power", RECORDING, "--threads", "1", "--seconds", "2",
+     "--baseline-force"],
+    { stdio: "pipe" },
+  );
 }
 
 beforeEach(async () => {

@@ -143,6 +143,17 @@ export interface Totals extends Figure {
   co2_g: number | null;
 }
 
+/** How a run used a calibration of its components. */
+export interface CalibrationUse {
+  made_at: string;
+  /** Kinds of work whose power the calibration gives. */
+  classes: number;
+  /** Their share of the passes' time, 0–1. */
+  time_share: number;
+  /** Their power in the run over that in the calibration. */
+  power_ratio: number | null;
+}
+
 export interface Run {
   run_id: string;
   status: string;
@@ -157,6 +168,8 @@ export interface Run {
   /** null: stored by an enprof that did not judge. */
   verdict: VerdictLevel | null;
   verdict_reasons: VerdictReason[];
+  /** null: the components were not calibrated. */
+  calibration: CalibrationUse | null;
   totals: Totals;
   phases: Phase[];
   sections: Section[];

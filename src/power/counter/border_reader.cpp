@@ -71,6 +71,11 @@ std::optional<Nanoseconds> BorderReader::too_slow() const noexcept {
   return cost > Nanoseconds{0} ? std::optional{cost} : std::nullopt;
 }
 
+std::optional<Nanoseconds> BorderReader::hang() const noexcept {
+  const Nanoseconds took{hung_.load(std::memory_order_relaxed)};
+  return took > Nanoseconds{0} ? std::optional{took} : std::nullopt;
+}
+
 // ---- the thread that computes ------------------------------------------------------------------
 
 bool BorderReader::claim() noexcept {
@@ -95,7 +100,17 @@ bool BorderReader::claim() noexcept {
 
 void BorderReader::release() noexcept { is_claimed_.store(false, std::memory_order_release); }
 
+bool BorderReader::may_hang(Instant now) const noexcept {
+  return hung_.load(std::memory_order_acquire) != 0 ||
+         now - kHangingRead >= Instant{Nanoseconds{own_read_.load(std::memory_order_relaxed)}};
+}
+
 Instant BorderReader::act(Instant now) noexcept {
+  if (may_hang(now)) {
+    watch_.reset();
+    due_ = now + kRest;
+    return due_;
+  }
   load_plan();
   if (plan_.mode == Plan::Mode::off) {
     due_ = now + kRest;
@@ -241,7 +256,9 @@ Nanoseconds::rep BorderReader::steps_between_edges() noexcept {
 std::optional<std::uint64_t> BorderReader::read(Instant now, std::size_t count) noexcept {
   BorderReading reading{.before = now};
   unsigned reads = 0;
-  for (std::size_t index = 0; index < count; ++index) {
+  reading.after = now;
+  for (std::size_t index = 0; index < count && hung_.load(std::memory_order_relaxed) == 0;
+       ++index) {
     if (points_[index] == nullptr) {
       continue;
     }
@@ -250,8 +267,11 @@ std::optional<std::uint64_t> BorderReader::read(Instant now, std::size_t count) 
       reading.values[index] = *value;
       reading.read |= static_cast<std::uint8_t>(1U << index);
     }
+    const Instant before = std::exchange(reading.after, clock_->now());
+    if (reading.after - before >= kHangingRead) {
+      hung_.store((reading.after - before).count(), std::memory_order_release);
+    }
   }
-  reading.after = clock_->now();
   reads_ += reads;
   if (reads > 0) {
     took_ = (reading.after - reading.before) / reads;

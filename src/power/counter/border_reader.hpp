@@ -5,6 +5,7 @@
 
 #include "base/ring_buffer.hpp"
 #include "power/counter/counter_point.hpp"
+#include "power/counter/read_trust.hpp"
 
 #include <array>
 #include <atomic>
@@ -40,6 +41,11 @@ struct BorderReading {
 /// that knowledge it searches: reads at each border for some steps' time, and then pauses.
 ///
 /// Readings go through a ring; the owner takes them when it likes. A full ring drops them.
+///
+/// A read that hangs holds the thread up, and nothing can end it. So the owner publishes a plan
+/// only where the counter has always been quick to read (ReadTrust). After a read that took
+/// kHangingRead nothing is read any more, until the owner has taken note and publishes again. While
+/// the owner itself has been in a read for so long, nothing is read either.
 ///
 /// Threads: the owner publishes and takes; one other thread, which has claimed the reader, passes
 /// borders and neither waits nor allocates.
@@ -79,6 +85,14 @@ class BorderReader {
   /// What a read of one counter takes, where that is too much for reading here: then it pauses, and
   /// tries again each second.
   [[nodiscard]] std::optional<Nanoseconds> too_slow() const noexcept;
+  /// How long a read hung. Nothing is read until forget_hang().
+  [[nodiscard]] std::optional<Nanoseconds> hang() const noexcept;
+  void forget_hang() noexcept { hung_.store(0, std::memory_order_release); }
+  /// The owner begins to read counters of the same driver, or has ended.
+  void begin_own_read(Instant now) noexcept {
+    own_read_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  void end_own_read() noexcept { own_read_.store(kNoRead, std::memory_order_relaxed); }
 
   // ---- the thread that computes
   /// Makes the calling thread the one that passes borders; false if there is one.
@@ -110,7 +124,11 @@ class BorderReader {
     Instant last;                        // border at which it was read
   };
 
+  static constexpr Instant::rep kNoRead = Instant::max().time_since_epoch().count();
+
   [[nodiscard]] Instant act(Instant now) noexcept;
+  /// Whether a read that begins now may hang, as another one did or does.
+  [[nodiscard]] bool may_hang(Instant now) const noexcept;
   void load_plan() noexcept;
   void search(Instant now) noexcept;
   void watch(Instant now) noexcept;
@@ -138,7 +156,9 @@ class BorderReader {
   std::atomic<double> cpu_share_{kCpuShare};
 
   std::atomic<bool> is_claimed_{false};
-  std::atomic<Nanoseconds::rep> too_slow_{0};  // zero: it is not
+  std::atomic<Nanoseconds::rep> too_slow_{0};    // zero: it is not
+  std::atomic<Nanoseconds::rep> hung_{0};        // zero: no read did
+  std::atomic<Instant::rep> own_read_{kNoRead};  // since when the owner reads
 
   // Used by the thread that computes only.
   Instant due_;

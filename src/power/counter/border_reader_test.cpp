@@ -171,6 +171,32 @@ TEST_F(BorderReaderTest, AnInterruptionIsNoSlowRead) {
   EXPECT_GT(values_in(readings_of(1s)), 250U);
 }
 
+TEST_F(BorderReaderTest, AfterAReadThatHungNothingIsReadUntilItsOwnerAllowsIt) {
+  publish(Mode::steps);
+  static_cast<void>(readings_of(100ms));
+  EXPECT_EQ(reader_.hang(), std::nullopt);
+  counter_.set_read_time(kHangingRead);
+  EXPECT_EQ(readings_of(200ms).size(), 1U);
+  ASSERT_TRUE(reader_.hang());
+  EXPECT_GE(*reader_.hang(), kHangingRead);
+  counter_.set_read_time(1us);
+  EXPECT_TRUE(readings_of(5s).empty());
+  reader_.release();
+  ASSERT_TRUE(reader_.claim());
+  EXPECT_TRUE(readings_of(1s).empty()) << "another run does not allow it";
+  reader_.forget_hang();
+  EXPECT_GT(values_in(readings_of(1s)), 200U);
+}
+
+TEST_F(BorderReaderTest, WhileItsOwnerIsInALongReadNothingIsRead) {
+  publish(Mode::steps);
+  reader_.begin_own_read(counter_.clock().now());
+  EXPECT_FALSE(readings_of(kHangingRead).empty());
+  EXPECT_TRUE(readings_of(1s).empty());
+  reader_.end_own_read();
+  EXPECT_FALSE(readings_of(100ms).empty());
+}
+
 TEST_F(BorderReaderTest, ACounterThatCannotBeReadIsNotTriedAtEachBorder) {
   publish(Mode::steps);
   counter_.fail(true);

@@ -107,8 +107,10 @@ StepLock::Reading StepLock::read(CounterInput& input) {
 }
 
 StepLock::Reading StepLock::read_plainly(CounterInput& input) {
+  const Instant begin = clock_->now();
   auto value = input.read();
   const Instant now = clock_->now();
+  note_read(begin, now);
   Reading reading{.value = std::move(value), .at = now, .seen = now};
   counts_.unlocked += reading.value ? 1U : 0U;
   return reading;
@@ -312,6 +314,7 @@ StepLock::Watched StepLock::poll_until_change(CounterInput& input, Instant until
   Instant before = clock_->now();
   const auto first = input.read();
   Instant after = clock_->now();
+  note_read(before, after);
   if (!first) {
     return std::unexpected(first.error());
   }
@@ -327,6 +330,7 @@ StepLock::Watched StepLock::poll_until_change(CounterInput& input, Instant until
     }
     const auto value = input.read();
     after = clock_->now();
+    note_read(again, after);
     shortest = std::min(shortest, after - again);
     used += std::min(after - again, kLostCpu * shortest);
     if (!value) {
@@ -345,6 +349,12 @@ StepLock::Watched StepLock::poll_until_change(CounterInput& input, Instant until
   }
   spend(used);
   return result;
+}
+
+void StepLock::note_read(Instant begin, Instant end) {
+  if (settings_.trust != nullptr) {
+    settings_.trust->note(end - begin, end);
+  }
 }
 
 void StepLock::refill(Instant now) {

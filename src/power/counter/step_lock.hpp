@@ -6,6 +6,7 @@
 
 #include "base/sleeper.hpp"
 #include "power/counter/counter_input.hpp"
+#include "power/counter/read_trust.hpp"
 #include "power/counter/step_grid.hpp"
 
 #include <cstddef>
@@ -47,6 +48,8 @@ class StepLock {
     /// Polling may also take at most this for each reading plus kRareShare of the time, so that
     /// rare readings do not search each time without success.
     Nanoseconds spin_per_reading = Nanoseconds::max();
+    /// Is told what each read took; outlives the lock. Null: nobody is.
+    ReadTrust* trust = nullptr;
   };
 
   struct Reading {
@@ -128,6 +131,7 @@ class StepLock {
   [[nodiscard]] bool is_sharp(const Step& step) const;
   void count_locked(const Step& step);
   [[nodiscard]] Reading read_plainly(CounterInput& input);
+  void note_read(Instant begin, Instant end);
   void refill(Instant now);
   void spend(Nanoseconds time);
 

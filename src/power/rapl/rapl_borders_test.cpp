@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -255,56 +257,81 @@ TEST_F(RaplBordersTest, WithoutALockThereIsNoReader) {
   EXPECT_EQ((*opened)->collect(poll, windows_), 0U);
 }
 
-/// Events whose points take long to read.
+/// Events that take long to read.
 class SlowEvents final : public PerfEvents {
  public:
   explicit SlowEvents(CounterMachine& machine) : machine_(&machine) {}
+
+  Nanoseconds of_points = 0ns;          ///< what a read on the thread that computes takes
+  std::function<void()> on_own_read{};  ///< called while the source reads
+  mutable std::size_t reads_of_points = 0;
+
   [[nodiscard]] Result<std::unique_ptr<CounterInput>> open(const PerfEvent& event) const override {
     auto opened = machine_->perf_events().open(event);
     if (!opened) {
       return std::unexpected(opened.error());
     }
-    return std::make_unique<Input>(*machine_, std::move(*opened));
+    return std::make_unique<Input>(*this, std::move(*opened));
   }
 
  private:
   class Input final : public CounterInput {
    public:
-    Input(CounterMachine& machine, std::unique_ptr<CounterInput> input)
-        : machine_(&machine), input_(std::move(input)) {}
-    [[nodiscard]] Result<std::uint64_t> read() override { return input_->read(); }
+    Input(const SlowEvents& events, std::unique_ptr<CounterInput> input)
+        : events_(&events), input_(std::move(input)) {}
+    [[nodiscard]] Result<std::uint64_t> read() override {
+      if (events_->on_own_read) {
+        events_->on_own_read();
+      }
+      return input_->read();
+    }
     [[nodiscard]] std::shared_ptr<const CounterPoint> point() override {
-      return std::make_shared<Point>(*machine_, input_);
+      return std::make_shared<Point>(*events_, input_);
     }
 
    private:
     class Point final : public CounterPoint {
      public:
-      Point(CounterMachine& machine, std::shared_ptr<CounterInput> input)
-          : machine_(&machine), input_(std::move(input)) {}
+      Point(const SlowEvents& events, std::shared_ptr<CounterInput> input)
+          : events_(&events), input_(std::move(input)) {}
       [[nodiscard]] std::optional<std::uint64_t> read() const noexcept override {
-        machine_->pass(70us);
+        ++events_->reads_of_points;
+        events_->machine_->pass(events_->of_points);
         return input_->read().value_or(0);
       }
 
      private:
-      CounterMachine* machine_;
+      const SlowEvents* events_;
       std::shared_ptr<CounterInput> input_;
     };
 
-    CounterMachine* machine_;
+    const SlowEvents* events_;
     std::shared_ptr<CounterInput> input_;
   };
 
   CounterMachine* machine_;
 };
 
-TEST_F(RaplBordersTest, ACounterThatIsSlowToReadIsLeftToTheSourceWhichSaysSo) {
-  add("package-0", "intel-rapl:0", 60);
-  machine_.add_perf_files(1);
-  machine_.remove_powercap();
-  const SlowEvents events(machine_);
-  open(&events);
+class SlowRaplBordersTest : public RaplBordersTest {
+ protected:
+  SlowRaplBordersTest() {
+    add("package-0", "intel-rapl:0", 60);
+    machine_.add_perf_files(1);
+    machine_.remove_powercap();
+  }
+  /// The number of reads of the thread that computes in this time.
+  std::size_t reads_in(int collections) {
+    const std::size_t before = events_.reads_of_points;
+    run(collections);
+    return events_.reads_of_points - before;
+  }
+
+  SlowEvents events_{machine_};
+};
+
+TEST_F(SlowRaplBordersTest, ACounterThatIsSlowToReadIsLeftToTheSourceWhichSaysSo) {
+  events_.of_points = 70us;
+  open(&events_);
   for (int part = 0; part < 100 && codes_.empty(); ++part) {
     run(2);
   }
@@ -314,6 +341,73 @@ TEST_F(RaplBordersTest, ACounterThatIsSlowToReadIsLeftToTheSourceWhichSaysSo) {
   run(1);
   EXPECT_EQ(collected_, 0U);
   EXPECT_EQ(poll().outcome, PollOutcome::ok);
+}
+
+TEST_F(SlowRaplBordersTest, AReadThatHangsIsTheLastOfTheThreadThatComputes) {
+  open(&events_);
+  EXPECT_GT(reads_in(3), 60U);
+  EXPECT_THAT(codes_, ::testing::IsEmpty());
+  events_.of_points = 300ms;  // from now on the driver hangs
+  EXPECT_EQ(reads_in(1), 1U);
+  EXPECT_THAT(codes_, ::testing::ElementsAre("counter_slow"));
+  EXPECT_EQ(reads_in(10), 0U);
+  EXPECT_EQ(collected_, 0U) << "the source is to look itself";
+  windows_.clear();
+  for (int round = 0; round < 10; ++round) {
+    compute(50ms);
+    EXPECT_EQ(poll().outcome, PollOutcome::ok);
+  }
+  EXPECT_EQ(windows_of(0).size(), 10U);
+
+  events_.of_points = 0ns;
+  machine_.pass(ReadTrust::kPause);
+  for (int round = 0; round < 20; ++round) {
+    compute(50ms);
+    EXPECT_EQ(poll().outcome, PollOutcome::ok);
+  }
+  EXPECT_GT(reads_in(3), 60U) << "it was quick to read for long";
+}
+
+TEST_F(SlowRaplBordersTest, AReadOfTheSourceThatHungKeepsTheOtherThreadFromReading) {
+  open(&events_);
+  events_.on_own_read = [this] { machine_.pass(kHangingRead); };
+  EXPECT_EQ(poll().outcome, PollOutcome::ok);
+  events_.on_own_read = {};
+  EXPECT_EQ(poll().outcome, PollOutcome::ok);
+  EXPECT_EQ(reads_in(10), 0U);
+}
+
+TEST_F(SlowRaplBordersTest, WhileTheSourceHangsInAReadTheOtherThreadDoesNotFollow) {
+  open(&events_);
+  bool hangs = true;
+  events_.on_own_read = [&] {
+    if (std::exchange(hangs, false)) {
+      machine_.pass(kHangingRead);
+      const std::size_t before = events_.reads_of_points;
+      compute(200ms);
+      EXPECT_EQ(events_.reads_of_points, before);
+    }
+  };
+  EXPECT_EQ(poll().outcome, PollOutcome::ok);
+  EXPECT_FALSE(hangs);
+}
+
+TEST_F(SlowRaplBordersTest, NothingIsReadAtBordersBeforeTheSourceHasReadForSomeTime) {
+  auto opened = RaplSource::open({.sysfs_root = machine_.sysfs_root(),
+                                  .procfs_root = machine_.procfs_root(),
+                                  .clock = &machine_.clock(),
+                                  .boot_clock = &machine_.boot_clock(),
+                                  .sleeper = &machine_.sleeper(),
+                                  .perf_events = &events_});
+  ASSERT_TRUE(opened) << opened.error().message;
+  source_ = std::move(*opened);
+  ASSERT_TRUE(source_->start());
+  readers_ = source_->border_readers();
+  ASSERT_EQ(readers_.size(), 1U);
+  ASSERT_TRUE(readers_.front()->claim());
+  EXPECT_EQ(reads_in(3), 0U);
+  run(5);
+  EXPECT_GT(reads_in(3), 20U);
 }
 
 }  // namespace

@@ -107,10 +107,11 @@ void RaplSource::learn(Group& group) {
     return;
   }
   const std::size_t first = group.counters.front();
-  group.lock.emplace(
-      StepLock::Settings{
-          .period = kStep, .period_tolerance = kStepTolerance, .spin_per_reading = kSpinPerReading},
-      *clock_, *sleeper_);
+  group.lock.emplace(StepLock::Settings{.period = kStep,
+                                        .period_tolerance = kStepTolerance,
+                                        .spin_per_reading = kSpinPerReading,
+                                        .trust = &group.trust},
+                     *clock_, *sleeper_);
   if (!group.lock->learn(*counters_[first].input, kStepsOfFirst)) {
     group.lock.reset();
     return;
@@ -126,7 +127,8 @@ void RaplSource::learn_offset(Group& group, std::size_t index) {
   Counter& counter = counters_[index];
   counter.offset.reset();
   domains_[index].stamp_error = uniform_error(kStep);
-  StepLock other(StepLock::Settings{.period = group.lock->period()}, *clock_, *sleeper_);
+  StepLock other(StepLock::Settings{.period = group.lock->period(), .trust = &group.trust}, *clock_,
+                 *sleeper_);
   if (!other.learn(*counter.input, kStepsOfOther)) {
     return;
   }
@@ -175,6 +177,7 @@ Result<void> RaplSource::start() {
   Poll poll;
   std::vector<EnergyWindow> none;
   for (Group& group : groups_) {
+    begin_own_read();
     if (group.lock) {
       group.lock->forget_phase();  // it may have been learned long ago
     } else {
@@ -185,6 +188,7 @@ Result<void> RaplSource::start() {
     }
     read_group(group, poll, none);
   }
+  end_own_read();
   publish_steps();
   const bool any = std::ranges::any_of(
       counters_, [](const Counter& counter) { return counter.energy.last_step().has_value(); });
@@ -199,8 +203,10 @@ Poll RaplSource::poll(std::vector<EnergyWindow>& windows) {
   note_sleep();
   for (Group& group : groups_) {
     static_cast<void>(take_borders(group, poll, windows));
+    begin_own_read();
     read_group(group, poll, windows);
   }
+  end_own_read();
   judge_locks(poll);
   if (is_lost(clock_->now())) {
     stop();
@@ -328,8 +334,10 @@ std::optional<Instant> RaplSource::place_with(const Counter& counter, const Grou
 void RaplSource::publish_steps() {
   const Instant now = clock_->now();
   for (Group& group : groups_) {
-    if (group.borders && group.lock) {
+    if (group.borders && group.lock && group.trust.is_earned(now)) {
       BorderPlacer::publish(*group.borders, *group.lock, now, kAhead, group.lag);
+    } else if (group.borders) {
+      group.borders->publish({});
     }
   }
 }
@@ -348,6 +356,45 @@ void RaplSource::judge_borders(Group& group, Poll& poll) {
                            "more."}});
   }
   group.is_told_slow = slow.has_value();
+  judge_hang(group, poll);
+}
+
+void RaplSource::judge_hang(Group& group, Poll& poll) {
+  const auto hang = group.borders->hang();
+  if (!hang) {
+    return;
+  }
+  group.trust.note(*hang, clock_->now());
+  group.borders->publish({});
+  group.borders->forget_hang();
+  poll.incidents.push_back(
+      {.code = "counter_slow",
+       .error = {.code = ErrorCode::unavailable,
+                 .message = fmt::format(
+                     "A read of {} held up the thread that computes for {:.0f} ms: for {:.0f} "
+                     "minutes it is read only by a thread of its own, less often",
+                     domains_[group.counters.front()].name, to_ms(*hang),
+                     seconds(ReadTrust::kPause) / 60.0),
+                 .hint =
+                     "If it happens again, its driver or the firmware may hang: sudo dmesg | "
+                     "grep -i rapl. With --power-lock off no counter is read on that thread."}});
+}
+
+void RaplSource::begin_own_read() {
+  const Instant now = clock_->now();
+  for (const Group& group : groups_) {
+    if (group.borders) {
+      group.borders->begin_own_read(now);
+    }
+  }
+}
+
+void RaplSource::end_own_read() {
+  for (const Group& group : groups_) {
+    if (group.borders) {
+      group.borders->end_own_read();
+    }
+  }
 }
 
 void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>& windows) {
@@ -367,7 +414,7 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
                 poll, windows);
   } else {
     const bool was_missing = counters_[first].missing;
-    add_reading(first, read_plainly(counters_[first]), poll, windows);
+    add_reading(first, read_plainly(counters_[first], group.trust), poll, windows);
     if (was_missing && !counters_[first].missing) {
       learn(group);  // its file was not there before
     }
@@ -378,7 +425,7 @@ void RaplSource::read_group(Group& group, Poll& poll, std::vector<EnergyWindow>&
   for (const std::size_t index : std::span(group.counters).subspan(1)) {
     Counter& counter = counters_[index];
     renew_if_still(counter);
-    Attempt attempt = read_plainly(counter);
+    Attempt attempt = read_plainly(counter, group.trust);
     if (step && counter.offset) {
       place(attempt, *step + *counter.offset, group);
     }
@@ -404,9 +451,11 @@ void RaplSource::wait_until(Instant instant) const {
   }
 }
 
-RaplSource::Attempt RaplSource::read_plainly(Counter& counter) const {
+RaplSource::Attempt RaplSource::read_plainly(Counter& counter, ReadTrust& trust) const {
+  const Instant begin = clock_->now();
   Attempt attempt{.value = counter.input->read()};
   attempt.at = attempt.seen = clock_->now();
+  trust.note(attempt.seen - begin, attempt.seen);
   return attempt;
 }
 

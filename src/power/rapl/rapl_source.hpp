@@ -8,6 +8,7 @@
 #include "power/counter/border_placer.hpp"
 #include "power/counter/border_reader.hpp"
 #include "power/counter/energy_counter.hpp"
+#include "power/counter/read_trust.hpp"
 #include "power/counter/step_lock.hpp"
 #include "power/rapl/rapl_counters.hpp"
 
@@ -29,15 +30,16 @@ namespace enprof {
 /// Other readings, and those where the step was missed, are stamped right after the value was read.
 ///
 /// A thread that computes can read the counters of each package at the borders of its operations
-/// (BorderReader). These readings and the source's own are joined in the order of time.
+/// (BorderReader), once the source's own reads have shown that none hangs (ReadTrust). These
+/// readings and the source's own are joined in the order of time.
 ///
 /// EnergyCounter classifies each reading; one that it cannot classify yields no window and an
 /// incident: counter_reset, counter_jumped, counter_lapsed, counter_stopped; counter_stalled while
 /// it stands still; counter_not_locked, where most readings of the last second missed the step;
-/// counter_slow, where a read takes too long for the thread that computes. A counter that could not
-/// be read yields no window and the outcome `retry`; the next good reading makes one window of the
-/// whole time only where that is safe. The source is `gone` once every counter has been missing for
-/// a second.
+/// counter_slow, where a read takes too long for the thread that computes, or hung. A counter that
+/// could not be read yields no window and the outcome `retry`; the next good reading makes one
+/// window of the whole time only where that is safe. The source is `gone` once every counter has
+/// been missing for a second.
 class RaplSource final : public PowerSource {
  public:
   /// Opens every counter, reads it once and, where readings are to be locked, watches the first of
@@ -90,7 +92,8 @@ class RaplSource final : public PowerSource {
   /// Counters that step together, read together. The first leads.
   struct Group {
     std::vector<std::size_t> counters;
-    std::optional<StepLock> lock;  // empty where readings are not locked
+    ReadTrust trust;               // whether another thread may read them
+    std::optional<StepLock> lock;  // empty where readings are not locked; refers to `trust`
     Nanoseconds lag{0};            // so much later than the first the last of them has stepped
     StepLock::Counts judged;       // the lock's counts when they were last judged
     std::shared_ptr<BorderReader> borders;  // null where the first cannot be read on other threads
@@ -126,8 +129,12 @@ class RaplSource final : public PowerSource {
                                                   const BorderPlacer::Step& step) const;
   void publish_steps();
   void judge_borders(Group& group, Poll& poll);
+  void judge_hang(Group& group, Poll& poll);
+  /// Tells the readers at borders when this thread reads: if it hangs, they are not to follow.
+  void begin_own_read();
+  void end_own_read();
   void wait_until(Instant instant) const;
-  [[nodiscard]] Attempt read_plainly(Counter& counter) const;
+  [[nodiscard]] Attempt read_plainly(Counter& counter, ReadTrust& trust) const;
   static void place(Attempt& attempt, Instant stepped, const Group& group);
   /// Appends the window that a reading ends, or reports why it ends no window.
   void add_reading(std::size_t index, const Attempt& attempt, Poll& poll,

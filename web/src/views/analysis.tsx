@@ -12,7 +12,7 @@ import { Roofline } from "../parts/roofline";
 import { TagEditor } from "../parts/tag-editor";
 import { TokenStream } from "../parts/token-stream";
 import { Waterfall } from "../parts/waterfall";
-import type { Run } from "../types";
+import type { CalibrationUse, Run } from "../types";
 import { Exports, MethodChip, Panel, Problem, State, StatusChip, Tile, VerdictChip, useLoad } from "../ui";
 import "./analysis.css";
 
@@ -25,6 +25,21 @@ const KINDS: [string, string][] = [
   ["embedding", "--teal"],
   ["other", "--muted"],
 ];
+
+/** A calibration is used only if it was made with the sensors of the run. */
+function calibrationOf(run: Run, use: CalibrationUse): string {
+  const sensors = run.power.domains
+    .filter((domain) => domain.within === null && domain.method === "measured")
+    .map((domain) => domain.name);
+  return [
+    when(use.made_at),
+    sensors.length > 0 ? `with ${sensors.join(", ")}` : "",
+    `${percent(use.time_share)} of the passes' time`,
+    use.power_ratio === null ? "" : `power ${digits(use.power_ratio, 3)} × the calibration's`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
 
 function Facts({ run }: { run: Run }) {
   const { model, totals } = run;
@@ -40,6 +55,7 @@ function Facts({ run }: { run: Run }) {
     ["context", `${count(model.context)} · KV cache ${bytes(model.kv_cache_bytes)}`],
     ["engine", `${model.engine ?? "–"} · ${counted(model.threads, "thread")}`],
     ["sensor", run.power.sources.join(" · ") || "none"],
+    ...(run.calibration ? [["calibrated", calibrationOf(run, run.calibration)] as [string, string]] : []),
     [
       "quality",
       [
