@@ -29,6 +29,39 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+/// The processes that are ours, from their start until they are reaped.
+class Registry {
+ public:
+  /// Starts a process. Nobody asks for it before it is in the list.
+  template <class Spawn>
+  int start(pid_t& pid, const Spawn& spawn) {
+    const std::lock_guard lock(mutex_);
+    pids_.reserve(pids_.size() + 1);
+    const int error = spawn();
+    if (error == 0) {
+      pids_.push_back(pid);
+    }
+    return error;
+  }
+  void remove(pid_t pid) noexcept {
+    const std::lock_guard lock(mutex_);
+    std::erase(pids_, pid);
+  }
+  [[nodiscard]] bool has(pid_t pid) {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::find(pids_, pid) != pids_.end();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<pid_t> pids_;
+};
+
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
 /// Programs that had not ended when we stopped waiting for them.
 class Stragglers {
  public:
@@ -40,7 +73,11 @@ class Stragglers {
     const std::lock_guard lock(mutex_);
     std::erase_if(pids_, [](pid_t pid) {
       int status = 0;
-      return waitpid(pid, &status, WNOHANG) != 0;  // it has ended, or is not our child any more
+      if (waitpid(pid, &status, WNOHANG) == 0) {
+        return false;
+      }
+      registry().remove(pid);
+      return true;  // it has ended, or is not our child any more
     });
   }
 
@@ -224,28 +261,43 @@ std::string to_string(const ExitStatus& status) {
   return status.code ? fmt::format("exit code {}", *status.code) : "unknown exit code";
 }
 
-std::optional<std::string> find_program(std::string_view name) {
-  const auto is_program = [](const std::string& path) {
-    return !path.empty() && access(path.c_str(), F_OK) == 0;
-  };
-  if (name.find('/') != std::string_view::npos) {
-    std::string path(name);
-    return is_program(path) ? std::optional{std::move(path)} : std::nullopt;
-  }
+bool is_child_process(pid_t pid) { return registry().has(pid); }
+
+std::vector<std::string> program_directories() {
   const char* variable = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): never set
   std::string_view rest = variable != nullptr ? variable : "/usr/bin:/bin";
-  while (!name.empty()) {
+  std::vector<std::string> directories;
+  for (;;) {
     const auto colon = rest.find(':');
-    std::string path(rest.substr(0, colon));
-    path += path.empty() ? "./" : "/";
-    path += name;
-    if (is_program(path) && access(path.c_str(), X_OK) == 0) {
-      return path;
-    }
+    directories.emplace_back(colon == 0 || rest.empty() ? "." : rest.substr(0, colon));
     if (colon == std::string_view::npos) {
-      break;
+      return directories;
     }
     rest.remove_prefix(colon + 1);
+  }
+}
+
+std::vector<std::string> paths_of_program(std::string_view name) {
+  if (name.empty()) {
+    return {};
+  }
+  if (name.find('/') != std::string_view::npos) {
+    return {std::string{name}};
+  }
+  std::vector<std::string> paths;
+  for (const std::string& directory : program_directories()) {
+    paths.push_back(fmt::format("{}/{}", directory, name));
+  }
+  return paths;
+}
+
+std::optional<std::string> find_program(std::string_view name) {
+  // A path that cannot be executed is found: starting it says why.
+  const int needed = name.find('/') != std::string_view::npos ? F_OK : X_OK;
+  for (std::string& path : paths_of_program(name)) {
+    if (access(path.c_str(), needed) == 0) {
+      return std::move(path);
+    }
   }
   return std::nullopt;
 }
@@ -275,7 +327,9 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
   SpawnPlan plan;
   int error = plan.make(input, output.write_end, errors.write_end);
   if (error == 0) {
-    error = plan.spawn(pid, program->c_str(), pointers(texts), pointers(variables));
+    error = registry().start(pid, [&] {
+      return plan.spawn(pid, program->c_str(), pointers(texts), pointers(variables));
+    });
   }
   close_and_forget(input);
   if (error != 0) {
@@ -382,6 +436,7 @@ bool ChildProcess::reap() noexcept {
   }
   int status = 0;
   const pid_t ended = waitpid(pid_, &status, WNOHANG);
+  registry().remove(pid_);
   status_.emplace();  // unknown if another part of the program reaped it
   if (ended == pid_ && WIFEXITED(status)) {
     status_->code = WEXITSTATUS(status);

@@ -83,6 +83,16 @@ class ChildProcess {
   std::optional<ExitStatus> status_;
 };
 
+/// Whether this is the process of a ChildProcess: it is running, or was not reaped yet.
+/// Threads: any.
+[[nodiscard]] bool is_child_process(pid_t pid);
+
+/// The files that a program's name may mean, in the order of PATH, whether they exist or not; of a
+/// path that path alone.
+[[nodiscard]] std::vector<std::string> paths_of_program(std::string_view name);
+/// The directories of PATH; "." for an empty entry.
+[[nodiscard]] std::vector<std::string> program_directories();
+
 /// The path of a program: a path is returned as it is, a name is found in PATH. Empty if there is
 /// no such program.
 [[nodiscard]] std::optional<std::string> find_program(std::string_view name);

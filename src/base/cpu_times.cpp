@@ -1,9 +1,12 @@
 #include "base/cpu_times.hpp"
 
+#include "base/process_stat.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <unistd.h>
+#include <utility>
 
 #if defined(__APPLE__)
 #include <mach/mach.h>
@@ -36,7 +39,7 @@ std::optional<CpuSnapshot> CpuTimes::read() const {
   if (!whole || !mine) {
     return std::nullopt;
   }
-  return CpuSnapshot{.machine = *whole, .own = *mine};
+  return CpuSnapshot{.machine = *whole, .own = *mine + (programs_ ? programs_() : Nanoseconds{0})};
 }
 
 std::optional<double> busy_share(const MachineCpuTime& begin, const MachineCpuTime& end) {
@@ -91,8 +94,10 @@ std::optional<double> foreign_cpu_share(std::span<const CpuSample> samples, Inst
 
 #if defined(__APPLE__)
 
-CpuTimes::CpuTimes(const std::filesystem::path& /*procfs_root*/)
-    : cpu_count_(std::max(1U, std::thread::hardware_concurrency())) {}
+CpuTimes::CpuTimes(const std::filesystem::path& /*procfs_root*/,
+                   std::function<Nanoseconds()> programs)
+    : cpu_count_(std::max(1U, std::thread::hardware_concurrency())),
+      programs_(std::move(programs)) {}
 
 Result<MachineCpuTime> CpuTimes::machine() const {
   host_cpu_load_info_data_t load{};
@@ -164,8 +169,9 @@ unsigned count_cpus(const std::filesystem::path& path) {
 
 }  // namespace
 
-CpuTimes::CpuTimes(const std::filesystem::path& procfs_root)
+CpuTimes::CpuTimes(const std::filesystem::path& procfs_root, std::function<Nanoseconds()> programs)
     : cpu_count_(count_cpus(procfs_root / "stat")),
+      programs_(std::move(programs)),
       machine_(PolledFile::open(procfs_root / "stat")),
       process_(PolledFile::open(procfs_root / "self" / "stat")) {}
 
@@ -210,19 +216,8 @@ Result<Nanoseconds> CpuTimes::own() const {
   if (!text) {
     return std::unexpected(text.error());
   }
-  // pid (comm) state …: comm may contain spaces and parentheses, so count from the last one.
-  // utime and stime are fields 14 and 15, state is 3: proc_pid_stat(5).
-  const auto comm_end = text->rfind(')');
-  if (comm_end != std::string_view::npos) {
-    std::string_view rest = text->substr(comm_end + 1);
-    for (int field = 3; field < 14; ++field) {
-      static_cast<void>(next_word(rest));
-    }
-    const auto user = next_ticks(rest);
-    const auto system = next_ticks(rest);
-    if (user && system) {
-      return (*user + *system) * tick();
-    }
+  if (const auto stat = parse_process_stat(*text)) {
+    return stat->cpu;
   }
   return fail(ErrorCode::malformed,
               fmt::format("{} does not hold this process's CPU times", process_->path().string()));

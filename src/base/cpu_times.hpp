@@ -8,6 +8,7 @@
 #include "base/polled_file.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -41,13 +42,15 @@ struct CpuSample {
 /// Threads: any may read at any time.
 class CpuTimes {
  public:
-  /// Tests pass another root than /proc; macOS has no procfs and ignores it.
-  explicit CpuTimes(const std::filesystem::path& procfs_root = "/proc");
+  /// Tests pass another root than /proc; macOS has no procfs and ignores it. `programs`: the CPU
+  /// time of other processes that counts as own, if there are such.
+  explicit CpuTimes(const std::filesystem::path& procfs_root = "/proc",
+                    std::function<Nanoseconds()> programs = {});
 
   [[nodiscard]] Result<MachineCpuTime> machine() const;
   /// CPU time of this process, all its threads.
   [[nodiscard]] Result<Nanoseconds> own() const;
-  /// Both; empty if one of them cannot be read.
+  /// Both, with that of the programs; empty if one of them cannot be read.
   [[nodiscard]] std::optional<CpuSnapshot> read() const;
 
   /// The number of CPUs that the machine's times are summed over: those online when this was
@@ -58,6 +61,7 @@ class CpuTimes {
 
  private:
   unsigned cpu_count_;
+  std::function<Nanoseconds()> programs_;
 #if !defined(__APPLE__)
   Result<PolledFile> machine_;
   Result<PolledFile> process_;

@@ -62,6 +62,19 @@ TEST(CpuTimes, ReadsAnewEachTime) {
   EXPECT_DOUBLE_EQ(*foreign_cpu_share(*before, *after), 0.6);
 }
 
+TEST(CpuTimes, ProgramsThatWorkForUsAreOurOwn) {
+  FakeProcfs procfs;
+  Nanoseconds programs{0};
+  const CpuTimes times(procfs.root(), [&programs] { return programs; });
+  const auto before = times.read();
+  procfs.spend(50, 150);
+  programs = 40 * CpuTimes::tick();
+  const auto after = times.read();
+  ASSERT_TRUE(before && after);
+  EXPECT_EQ(after->own - before->own, 40 * CpuTimes::tick());
+  EXPECT_NEAR(foreign_cpu_share(*before, *after).value_or(-1.0), 0.2, 1e-9);
+}
+
 TEST(CpuTimes, AProcessMayHaveAnyName) {
   const FakeProcfs procfs;
   procfs.write("self/stat", "1 (a) R 9 (b c)) S 1 1 1 0 -1 0 0 0 0 0 11 22 0 0 20 0 1 0 5 6 7\n");

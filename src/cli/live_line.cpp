@@ -57,14 +57,17 @@ std::string live_line(const LiveFigures& figures, std::size_t columns) {
   }
 }
 
+bool is_estimated(const PowerMonitor& monitor) {
+  return std::ranges::any_of(monitor.domains(), [](const Domain& domain) {
+    return !domain.parent && domain.method == Method::estimated;
+  });
+}
+
 void LiveLine::attach(InferencePipelineProfiler& profiler, const PowerMonitor* monitor,
                       std::size_t most_tokens) {
   auto line = std::make_shared<LiveLine>();
   line->figures_.most_tokens = most_tokens;
-  line->figures_.is_estimated =
-      monitor != nullptr && std::ranges::any_of(monitor->domains(), [](const Domain& domain) {
-        return !domain.parent && domain.method == Method::estimated;
-      });
+  line->figures_.is_estimated = monitor != nullptr && is_estimated(*monitor);
   if (line->status_.is_shown()) {  // a listener costs a thread
     profiler.on([line = std::move(line)](const Event& event) { line->show(event); });
   }

@@ -29,6 +29,9 @@ struct LiveFigures {
 /// stay, and what follows from other figures is dropped first.
 [[nodiscard]] std::string live_line(const LiveFigures& figures, std::size_t columns);
 
+/// Whether the power of a root domain is estimated.
+[[nodiscard]] bool is_estimated(const PowerMonitor& monitor);
+
 /// Shows phase, tokens, time, energy and watts of the profiler's run on stderr, if that is a
 /// terminal that can redraw a line. The profiler's listener owns it, because a terminal that blocks
 /// may hold it longer than the run.

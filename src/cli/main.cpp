@@ -5,11 +5,13 @@
 #include "base/last_words.hpp"
 #include "base/say.hpp"
 #include "base/standard_streams.hpp"
+#include "base/write_signals.hpp"
 #include "cli/calibrate_command.hpp"
 #include "cli/command.hpp"
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
 #include "cli/doctor_command.hpp"
+#include "cli/exec_command.hpp"
 #include "cli/export_command.hpp"
 #include "cli/help_formatter.hpp"
 #include "cli/import_command.hpp"
@@ -28,7 +30,6 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <exception>
 #include <memory>
 #include <new>
@@ -44,6 +45,7 @@ namespace {
 constexpr const char* kFooter =
     "Examples:\n"
     "  enprof run model.gguf \"Why is the sky blue?\"          profile a prompt\n"
+    "  enprof exec -- make -j8                               measure any command\n"
     "  enprof runs                                           earlier runs\n"
     "  enprof show last                                      the last report\n"
     "  enprof doctor                                         what works on this machine\n";
@@ -71,9 +73,8 @@ Result<void> set_up_log(const LogOptions& options) {
   return options.file.empty() ? Result<void>{} : set_log_file(options.file);
 }
 
-/// The command line in the order that CLI11 expects, last word first.
-std::vector<std::string> arguments_of(int argc, char** argv) {
-  std::vector<std::string> words(argv + 1, argv + argc);
+/// Our part of the command line in the order that CLI11 expects, last word first.
+std::vector<std::string> arguments_of(std::vector<std::string> words) {
   // `enprof help db check` is `enprof db check --help`, and so is `enprof db help check`.
   const auto help = std::ranges::find(words, "help");
   const bool is_command =
@@ -127,9 +128,7 @@ int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
 }
 
 int run_program(int argc, char** argv) {
-  // A closed pipe, or a file at its limit (ulimit -f), must be a failed write, not end the program.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+  ignore_write_signals();
 
   CLI::App program{"Energy profiler for LLM inference: joules by phase, token and machine",
                    "enprof"};
@@ -146,13 +145,16 @@ int run_program(int argc, char** argv) {
       ->type_name("FILE")
       ->check(not_empty());
 
-  const std::array<std::unique_ptr<Command>, 12> commands{
-      std::make_unique<RunCommand>(),   std::make_unique<RunsCommand>(),
-      std::make_unique<ShowCommand>(),  std::make_unique<ExportCommand>(),
-      std::make_unique<RmCommand>(),    std::make_unique<ImportCommand>(),
-      std::make_unique<DbCommand>(),    std::make_unique<ServeCommand>(),
-      std::make_unique<WatchCommand>(), std::make_unique<DoctorCommand>(),
-      std::make_unique<ModelCommand>(), std::make_unique<CalibrateCommand>()};
+  auto exec = std::make_unique<ExecCommand>();
+  ExecCommand& exec_command = *exec;
+  const std::array<std::unique_ptr<Command>, 13> commands{
+      std::make_unique<RunCommand>(),      std::move(exec),
+      std::make_unique<RunsCommand>(),     std::make_unique<ShowCommand>(),
+      std::make_unique<ExportCommand>(),   std::make_unique<RmCommand>(),
+      std::make_unique<ImportCommand>(),   std::make_unique<DbCommand>(),
+      std::make_unique<ServeCommand>(),    std::make_unique<WatchCommand>(),
+      std::make_unique<DoctorCommand>(),   std::make_unique<ModelCommand>(),
+      std::make_unique<CalibrateCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }
@@ -164,8 +166,10 @@ int run_program(int argc, char** argv) {
     }
   }
   program.footer(kFooter);  // set last: commands would inherit it
+  std::vector<std::string> words(argv + 1, argv + argc);
+  exec_command.take_command(words);  // nothing here reads the words of another program
   try {
-    program.parse(arguments_of(argc, argv));
+    program.parse(arguments_of(std::move(words)));
   } catch (const CLI::ParseError& error) {
     return end_of_parsing(program, error);
   }

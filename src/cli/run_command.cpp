@@ -1,18 +1,16 @@
 #include "cli/run_command.hpp"
 
-#include "base/lower_case.hpp"
 #include "base/shell_quote.hpp"
 #include "cli/calibration.hpp"
 #include "cli/console.hpp"
-#include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/live_line.hpp"
 #include "cli/model_file.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
+#include "cli/unsaved_run.hpp"
 #include "engines/registry/engine_registry.hpp"
-#include "power/power_sources.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
 
@@ -37,16 +35,6 @@ constexpr std::array<std::string_view, 11> kAdvice{
     "realtime_refused", "dropped_events",     "context_beyond_training",
     "listener_left",    "spans_cut",          "domain_left_out",
     "rails_added",      "counters_mirrored"};
-constexpr std::string_view kNotSaved = "not_saved";
-
-bool has_warning(const ProfiledRun& run, std::string_view code) {
-  return std::ranges::find(run.warnings, code, &Warning::code) != run.warnings.end();
-}
-
-/// Whether the database does not have the run, and will not get it without the user.
-bool is_unsaved(const ProfiledRun& run) {
-  return has_warning(run, kNotSaved) || has_warning(run, "saved_elsewhere");
-}
 
 bool is_degraded(const ProfiledRun& run) {
   return std::ranges::any_of(run.warnings, [](const Warning& warning) {
@@ -168,26 +156,7 @@ void RunCommand::declare(CLI::App& program) {
                "Continue after an end-of-generation token, up to -n")
       ->group("Prompt");
 
-  app.add_option("--power", power_, "Power source: " + PowerMonitor::source_names())
-      ->type_name("SOURCE")
-      ->capture_default_str()
-      ->group("Power");
-  power_interval_.declare(app)->group("Power");
-  app.add_option("--power-lock", power_lock_,
-                 "Read energy counters when they change (on), or at fixed intervals (off)")
-      ->type_name("on|off")
-      ->transform(one_of({"on", "off"}).description(""))
-      ->capture_default_str()
-      ->group("Power");
-  app.add_option("--baseline-s", baseline_s_, "Seconds of idle measurement before the run; 0: none")
-      ->type_name("S")
-      ->transform(number(0.0, 3600.0))
-      ->capture_default_str()
-      ->group("Power");
-  app.add_flag("--baseline-force", baseline_force_,
-               "Measure the baseline even if the machine is not idle")
-      ->group("Power");
-  sensor_accuracy_.declare(app)->group("Power");
+  power_.declare(app);
   CLI::Option* const calibrate =
       app.add_flag("--calibrate", calibrate_,
                    "Measure the power of the model's components first, as enprof calibrate does")
@@ -199,21 +168,6 @@ void RunCommand::declare(CLI::App& program) {
       ->group("Power");
   app.add_flag("--no-calibration", no_calibration_, "Use no calibration, even if one fits")
       ->excludes(calibrate)
-      ->group("Power");
-  app.add_flag("--power-realtime", power_realtime_,
-               "Read sensors at realtime priority (needs CAP_SYS_NICE)")
-      ->group("Power");
-  app.add_option("--tdp-watts", tdp_watts_, "CPU power at full load, for estimate")
-      ->type_name("W")
-      ->transform(number(0.1, 100'000.0))
-      ->group("Power");
-  app.add_option("--idle-watts", idle_watts_, "CPU power when idle, for estimate")
-      ->type_name("W")
-      ->transform(number(0.0, 100'000.0))
-      ->group("Power");
-  app.add_option("--record-power", record_power_, "Write the readings to a file for replay:FILE")
-      ->type_name("FILE")
-      ->check(not_empty())
       ->group("Power");
 
   app.add_option("--depth", depth_,
@@ -357,36 +311,6 @@ Result<void> RunCommand::check_output_length(std::optional<std::int64_t> trained
   return {};
 }
 
-PowerEnvironment RunCommand::environment() const {
-  PowerEnvironment result = power_environment();
-  result.lock_to_steps = power_lock_ == "on";
-  result.relative_uncertainty = sensor_accuracy_.by_source();
-  if (tdp_watts_) {
-    result.tdp = Watts{*tdp_watts_};
-  }
-  if (idle_watts_) {
-    result.idle = Watts{*idle_watts_};
-  }
-  return result;
-}
-
-SessionPower::Options RunCommand::power_options() const {
-  SessionPower::Options options{
-      .open = [this] { return PowerMonitor::open(power_, environment()); },
-      .interval = power_interval_.interval(),
-      .priority = power_realtime_ ? SamplingPriority::realtime : SamplingPriority::normal,
-      .record_to = record_power_,
-      .is_required = strict_ || names_required(power_),
-      .notify = print_note};
-  if (baseline_s_ > 0.0) {
-    options.baseline = [this](PowerMonitor& monitor, const std::stop_token& stop) {
-      return measure_baseline(monitor, baseline_s_, stop,
-                              baseline_force_ ? BusyMachine::measure : BusyMachine::refuse);
-    };
-  }
-  return options;
-}
-
 RunTask RunCommand::task() const {
   RunTask task{.model = model_,
                .generate = generate_,
@@ -410,12 +334,10 @@ std::shared_ptr<const Calibration> RunCommand::calibration(LoadedModel& model, c
     print_note("the components are not calibrated: " + folder.error().message);
     return nullptr;
   }
-  auto made =
-      calibrate_and_keep(model, power,
-                         {.threads = threads,
-                          .budget = budget_of(calibrate_s_),
-                          .busy = baseline_force_ ? BusyMachine::measure : BusyMachine::refuse},
-                         *folder, stop);
+  auto made = calibrate_and_keep(
+      model, power,
+      {.threads = threads, .budget = budget_of(calibrate_s_), .busy = power_.busy_machine()},
+      *folder, stop);
   if (!made) {
     if (!stop.stop_requested()) {
       print_note(fmt::format("the components are not calibrated: {}{}{}", made.error().message,
@@ -453,20 +375,9 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
   return is_unsaved(run) || (strict_ && is_degraded(run)) ? exit_degraded : exit_done;
 }
 
-/// A run that is not on disk would be lost with this program.
 void RunCommand::save_as_json(const ProfiledRun& run) const {
-  if (!json_.empty() || no_save_ || !has_warning(run, kNotSaved)) {
-    return;
-  }
-  const std::string file = fmt::format("enprof-{}.json", run.run_id);
-  if (const auto written = write_output(file, run_to_json(run)); written) {
-    print_note(fmt::format(
-        "the run is in {} instead; once there is room, import it: enprof import {}", file, file));
-  } else {
-    print_note(
-        fmt::format("the run could not be written here either: {}. With --json FILE on a disk with "
-                    "room the next run is kept",
-                    written.error().message));
+  if (json_.empty() && !no_save_) {
+    keep_unsaved_run(run);
   }
 }
 
@@ -507,10 +418,8 @@ int RunCommand::run() {
   if (const auto read = read_prompt(); !read) {
     return failed(read.error());
   }
-  if (!record_power_.empty() && lower_case(power_) == "none") {
-    return wrong({ErrorCode::invalid_argument,
-                  "--record-power needs a power source, but --power is none",
-                  "Leave one of them out."});
+  if (const auto fits = power_.check(); !fits) {
+    return wrong(fits.error());
   }
   // From here on Ctrl-C ends the program in an orderly way; until here it ends a wait for standard
   // input.
@@ -521,7 +430,7 @@ int RunCommand::run() {
   }
   prompt_ = *std::move(text);
   const std::array<std::pair<std::string_view, const std::string*>, 2> by_products{
-      {{"\"run_id\"", &json_}, {"\"domain\"", &record_power_}}};
+      {{"\"run_id\"", &json_}, {"\"domain\"", &power_.recording()}}};
   for (const auto& [mark, file] : by_products) {
     if (const auto writable = file->empty() ? Result<void>{} : check_by_product(*file, mark);
         !writable) {
@@ -538,7 +447,7 @@ int RunCommand::run() {
   if (const auto fits = check_output_length((*header)->trained_context); !fits) {
     return wrong(fits.error());
   }
-  SessionPower power(power_options());
+  SessionPower power(power_.session(strict_));
   if (const auto opened = power.open(); !opened) {
     return wrong(opened.error());
   }
@@ -546,13 +455,6 @@ int RunCommand::run() {
   if (!no_save_) {
     auto opened = database_.open_to_save();
     if (!opened) {
-      if (opened.error().hint.empty()) {
-        opened.error().hint = "Pass --db PATH.";
-      }
-      if (!opened.error().hint.ends_with('.')) {
-        opened.error().hint += '.';
-      }
-      opened.error().hint += " Or write the run only to a file: --no-save --json FILE.";
       return failed(opened.error());
     }
     database = std::move(*opened);
@@ -564,7 +466,7 @@ int RunCommand::run() {
        .power = &power,
        .models = &models,
        .profiler = {.economics = economics_,
-                    .power_interval = power_interval_.interval(),
+                    .power_interval = power_.interval(),
                     .procfs_root = places.procfs_root,
                     .sysfs_root = places.sysfs_root},
        .calibration = no_calibration_

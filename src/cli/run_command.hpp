@@ -5,6 +5,7 @@
 
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
+#include "cli/power_options.hpp"
 #include "cli/shared_options.hpp"
 #include "session/run_session.hpp"
 
@@ -32,8 +33,6 @@ class RunCommand final : public Command {
   [[nodiscard]] Result<void> read_prompt();
   /// `trained`: the context length that the model was trained with.
   [[nodiscard]] Result<void> check_output_length(std::optional<std::int64_t> trained) const;
-  [[nodiscard]] PowerEnvironment environment() const;
-  [[nodiscard]] SessionPower::Options power_options() const;
   [[nodiscard]] RunTask task() const;
   /// The calibration that a run uses: a new one with --calibrate, else one that fits. Null if there
   /// is none; a note on stderr says why, if that may be unexpected.
@@ -56,19 +55,10 @@ class RunCommand final : public Command {
   std::string prompt_file_;
   GenerateOptions generate_;
   EngineOptions engine_settings_;
-  std::string power_ = "auto";
-  PowerIntervalOption power_interval_;
-  SensorAccuracyOption sensor_accuracy_;
-  std::string power_lock_ = "on";
-  double baseline_s_ = 2.0;
-  bool baseline_force_ = false;
-  bool power_realtime_ = false;
+  PowerOptions power_;
   bool calibrate_ = false;
   std::optional<double> calibrate_s_;
   bool no_calibration_ = false;
-  std::optional<double> tdp_watts_;
-  std::optional<double> idle_watts_;
-  std::string record_power_;
   std::string depth_ = "module";
   std::vector<std::string> tags_;
   std::string experiment_;

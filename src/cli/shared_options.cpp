@@ -122,8 +122,17 @@ Result<ProfileDatabase> DatabaseOption::open_to_save() const {
     return std::unexpected(file.error());
   }
   auto database = open();
+  if (database) {
+    return database;
+  }
   const std::filesystem::path elsewhere = temporary_directory();
-  if (database || database.error().code != ErrorCode::too_large || !has_room_for_a_run(elsewhere)) {
+  if (database.error().code != ErrorCode::too_large || !has_room_for_a_run(elsewhere)) {
+    std::string& hint = database.error().hint;
+    if (hint.empty()) {
+      hint = "Pass --db PATH.";
+    }
+    hint += hint.ends_with('.') ? " " : ". ";
+    hint += "Or write the run only to a file: --no-save --json FILE.";
     return database;
   }
   print_note(

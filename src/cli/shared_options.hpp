@@ -35,7 +35,7 @@ class DatabaseOption {
   [[nodiscard]] Result<ProfileDatabase> open_existing(Recovery recovery = Recovery::yes) const;
   /// Opens the database to save a run, and creates it if it is missing. If its disk is full but the
   /// one for temporary files is not, reports this on stderr and opens the database as soon as there
-  /// is room, so that the run can go on.
+  /// is room, so that the run can go on. The hint of an error says how to do without it.
   [[nodiscard]] Result<ProfileDatabase> open_to_save() const;
   /// Opens the database for reading. If the file may not be written, or there is no room for
   /// SQLite's files beside it, it is opened read-only.

@@ -33,12 +33,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kOtherOp
 }};
 
 /// Command names of other programs, and the names here.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherNames{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kOtherNames{{
     {"list", "runs"},
     {"ls", "runs"},
     {"history", "runs"},
     {"profile", "run"},
-    {"exec", "run"},
     {"generate", "run"},
     {"report", "show"},
     {"delete", "rm"},

@@ -2,6 +2,7 @@
 
 #include "enprof/model/profiled_run.hpp"
 
+#include "model/command_engine.hpp"
 #include "model/verdict_limits.hpp"
 #include "model/whole_energy.hpp"
 
@@ -72,6 +73,7 @@ constexpr auto kWarningRules = std::to_array<WarningRule>({
     {"gauge_mismatch", kCaution, "the battery's values contradict each other"},
     {"bad_windows", kCaution, "some sensor readings were not valid"},
     {"invalid_windows", kCaution, "some sensor readings were not valid"},
+    {"processes_left", kCaution, "processes that the command started were left behind"},
     {"baseline_forced", kCaution, "idle power was measured on a busy machine"},
     {"figures_failed", kNot, "the figures could not be computed"},
 });
@@ -102,7 +104,9 @@ class Judge {
   }
 
   void judge_status() {
-    if (run_.status != RunStatus::completed) {
+    if (is_command(run_.model.engine) && run_.status == RunStatus::failed) {
+      add(kNot, "not_completed", fmt::format("the command ended with {}", run_.finish_reason));
+    } else if (run_.status != RunStatus::completed) {
       add(kNot, "not_completed", fmt::format("the run was {}", to_string(run_.status)));
     }
   }

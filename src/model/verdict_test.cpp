@@ -54,6 +54,18 @@ void expect(ProfiledRun run, VerdictLevel level, const std::string& code) {
   EXPECT_EQ(run.verdict, level) << code << ": " << verdict_line(*run.verdict, run.verdict_reasons);
 }
 
+TEST(Verdict, ACommandThatFailedSaysHow) {
+  ProfiledRun run = good_run();
+  run.status = RunStatus::failed;
+  run.model.engine = "exec";
+  run.finish_reason = "exit code 3";
+  EXPECT_THAT(codes(run), ElementsAre("not_completed"));
+  EXPECT_EQ(run.verdict_reasons[0].message, "the command ended with exit code 3");
+  run.status = RunStatus::cancelled;
+  judge_run(run);
+  EXPECT_EQ(run.verdict_reasons[0].message, "the run was cancelled");
+}
+
 TEST(Verdict, AGoodRunIsQuotable) {
   ProfiledRun run = good_run();
   EXPECT_THAT(codes(run), IsEmpty());

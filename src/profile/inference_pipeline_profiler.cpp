@@ -97,7 +97,7 @@ class InferencePipelineProfiler::Impl {
   ProfilerOptions options;
   EventDispatcher dispatcher;
   std::vector<Warning> standing_warnings;  // what failed before any run
-  CpuTimes cpu;
+  CpuTimes cpu{"/proc", options.programs_cpu_time};
   bool started_power = false;
   RunScope::Impl* present = nullptr;  // the run that is not over yet
 };
@@ -466,7 +466,14 @@ class RunScope::Impl {
         power->wait_for_windows_after(recorder_.end_time());
       }
     }
-    if (const auto found = machine_.stop()) {
+    if (auto found = machine_.stop()) {
+      if (profiler_.options.programs_cpu_time) {
+        // They are this process's, which only waits for the one that works.
+        found->stress.cpu_wait_share.reset();
+        found->stress.disk_reads.reset();
+        found->stress.swapped_before.reset();
+        found->stress.swapped_after.reset();
+      }
       std::ranges::move(machine_warnings(found->stress, found->slept, found->speeds),
                         std::back_inserter(run_.warnings));
     }

@@ -1,6 +1,7 @@
 #include "report/run_list.hpp"
 
 #include "base/printable.hpp"
+#include "model/command_engine.hpp"
 #include "report/format.hpp"
 #include "report/json_figures.hpp"
 
@@ -38,6 +39,7 @@ Json summary_json(const RunSummary& run) {
           {"depth", to_string(run.depth)},
           {"model", run.model},
           {"quantization", run.quantization},
+          {"engine", run.engine},
           {"experiment", run.experiment},
           {"tags", run.tags},
           {"prompt", run.prompt},
@@ -82,10 +84,13 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
       const bool estimated = energy && run.method == Method::estimated;
       return (estimated ? "~" : "") + format_energy(energy);
     };
+    const auto tokens = [&run](std::size_t count) {
+      return is_command(run.engine) ? std::string{kAbsent} : fmt::format("{}", count);
+    };
     table.row({run.run_id.substr(0, kShortId), started(run.started_at, terminal.width),
                run.model + (run.quantization.empty() ? "" : " " + run.quantization),
-               fmt::format("{}", run.prompt_tokens), fmt::format("{}", run.output_tokens),
-               shown(run.energy), shown(run.energy_per_output_token),
+               tokens(run.prompt_tokens), tokens(run.output_tokens), shown(run.energy),
+               shown(run.energy_per_output_token),
                run.verdict ? std::string{words_of(*run.verdict)} : std::string{kAbsent},
                status(run, terminal.width), quote(run.prompt, kMostOfPrompt)},
               run.status == RunStatus::completed ? Style::plain : Style::warning);

@@ -39,6 +39,16 @@ TEST(RunList, WhatWasMeasuredOrIsAbsentHasNoMark) {
   EXPECT_THAT(run_list(list_of(Method::estimated, std::nullopt), {}, {}), Not(HasSubstr("~")));
 }
 
+TEST(RunList, ACommandHasNoTokens) {
+  RunList list = list_of(Method::measured, Joules{25.0});
+  list.runs[0].engine = "exec";
+  list.runs[0].model = "make";
+  list.runs[0].prompt = "make -j8";
+  list.runs[0].energy_per_output_token.reset();
+  EXPECT_THAT(run_list(list, {}, {.width = 160}),
+              ::testing::ContainsRegex("make +– +– +25.00 J +–"));
+}
+
 TEST(RunList, NamesCannotDriveTheTerminal) {
   RunList list = list_of(Method::measured, Joules{25.0});
   list.runs[0].model = "evil\x1b[2J\n";

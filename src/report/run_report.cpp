@@ -3,6 +3,7 @@
 #include "base/counted.hpp"
 #include "base/format_bytes.hpp"
 #include "base/printable.hpp"
+#include "model/command_engine.hpp"
 #include "report/column_unit.hpp"
 #include "report/component_section.hpp"
 #include "report/format.hpp"
@@ -37,14 +38,21 @@ class RunReport {
     headline();
     verdict();
     if (run_.status == RunStatus::running) {
-      page_.line("Prompt", quote(run_.prompt, page_.terminal().width / 2));
+      page_.line(is_command() ? "Command" : "Prompt",
+                 is_command() ? command_line() : quote(run_.prompt, page_.terminal().width / 2));
       page_.line("", "It is still running: its figures appear when it has ended");
       return page_.move_text();
     }
-    model();
+    if (is_command()) {
+      command();
+    } else {
+      model();
+    }
     power();
     calibration();
-    texts();
+    if (!is_command()) {
+      texts();
+    }
     energies();
     phases();
     write_components(page_, run_);
@@ -56,9 +64,17 @@ class RunReport {
   }
 
  private:
+  [[nodiscard]] bool is_command() const { return enprof::is_command(run_.model.engine); }
+  /// As it was typed, but on one line, and not much longer than a few.
+  [[nodiscard]] std::string command_line() const {
+    constexpr std::size_t kLines = 4;
+    return cut(printable(run_.prompt), kLines * page_.terminal().width);
+  }
+
   void headline() {
     page_.line("Run", join({run_.run_id, std::string{to_string(run_.status)},
-                            format_wall_time(run_.started_at), std::string{to_string(run_.depth)}},
+                            format_wall_time(run_.started_at),
+                            is_command() ? "" : std::string{to_string(run_.depth)}},
                            " · "));
     if (!run_.experiment.empty() || !run_.tags.empty()) {
       page_.line("", join({run_.experiment.empty() ? "" : "experiment " + run_.experiment,
@@ -78,6 +94,11 @@ class RunReport {
                               ? styled(page_.terminal(),
                                        kStyles[static_cast<std::size_t>(*run_.verdict)], words)
                               : verdict_line(*run_.verdict, run_.verdict_reasons));
+  }
+
+  void command() {
+    page_.line("Command", command_line());
+    page_.line("Ended", join({run_.finish_reason, run_.model.path}, " · "));
   }
 
   void model() {
@@ -204,6 +225,10 @@ class RunReport {
                            run_.finish_reason.empty() ? "" : "  " + run_.finish_reason));
   }
 
+  [[nodiscard]] static std::string plus_minus(const std::optional<Joules>& error) {
+    return error ? "± " + format_energy(*error) : std::string{};
+  }
+
   void energies() {
     const Totals& totals = run_.totals;
     const Figure& figure = totals.figure;
@@ -223,9 +248,6 @@ class RunReport {
     const auto per_second = [](const std::optional<double>& value) {
       return value ? fmt::format("{:.1f} tokens/s", *value) : std::string{kAbsent};
     };
-    const auto plus_minus = [](const std::optional<Joules>& error) {
-      return error ? "± " + format_energy(*error) : std::string{};
-    };
     std::string idle;
     if (run_.power.baseline) {
       const BaselineFigure& baseline = *run_.power.baseline;
@@ -239,22 +261,36 @@ class RunReport {
                  ? format_percent(*part / *figure.total)
                  : std::string{};
     };
+    const std::string price = fmt::format("at {:g} USD/kWh", totals.economics.price_usd_per_kwh);
+    const std::string carbon = fmt::format("at {:g} g CO₂/kWh", totals.economics.carbon_g_per_kwh);
+    // Beside the second, third and fourth line.
+    std::array<std::pair<std::string, std::string>, 3> beside{
+        {{"first token", totals.time_to_first_token ? format_duration(*totals.time_to_first_token)
+                                                    : std::string{kAbsent}},
+         {"prefill", per_second(totals.prefill_tokens_per_second)},
+         {"decode", per_second(totals.decode_tokens_per_second)}}};
+    if (is_command()) {
+      beside = {
+          {{price, totals.cost_usd ? mark() + format_usd(*totals.cost_usd) : std::string{kAbsent}},
+           {carbon, totals.co2_grams ? mark() + format_si(*totals.co2_grams, "g", 3)
+                                     : std::string{kAbsent}},
+           {}}};
+    }
     row({"total", energy(figure.total), plus_minus(uncertainty(figure)), "time",
          format_duration(figure.duration)});
-    row({"baseline", energy(figure.baseline), idle, "first token",
-         totals.time_to_first_token ? format_duration(*totals.time_to_first_token)
-                                    : std::string{kAbsent}});
+    row({"baseline", energy(figure.baseline), idle, beside[0].first, beside[0].second});
     row({"above idle", energy(figure.dynamic),
          join({plus_minus(has_sensor_error() ? figure.quality.dynamic_standard_uncertainty
                                              : figure.quality.dynamic_standard_error),
                share_of_total(figure.dynamic)},
               " · "),
-         "prefill", per_second(totals.prefill_tokens_per_second)});
+         beside[1].first, beside[1].second});
     if (totals.process_dynamic) {
-      row({"this process", energy(totals.process_dynamic), "of above idle, by CPU time", "", ""});
+      row({is_command() ? "its processes" : "this process", energy(totals.process_dynamic),
+           "of above idle, by CPU time", "", ""});
     }
-    row({"mean power", mark() + format_power(figure.mean_power), "", "decode",
-         per_second(totals.decode_tokens_per_second)});
+    row({"mean power", mark() + format_power(figure.mean_power), "", beside[2].first,
+         beside[2].second});
     std::string peak_at;
     if (run_.power.peak) {
       peak_at = fmt::format("at {} over {}", format_duration(run_.power.peak->at),
@@ -263,28 +299,11 @@ class RunReport {
     row({"peak power",
          run_.power.peak ? mark() + format_power(run_.power.peak->power) : std::string{kAbsent},
          peak_at, "", ""});
-    const std::optional<Joules>& each = totals.energy_per_output_token;
-    const auto million = [&](double per_joule, std::string_view unit) {
-      return each ? mark() + format_si(each->value() * 1e6 * per_joule, unit, 3)
-                  : std::string{kAbsent};
-    };
-    row({"input token", energy(totals.energy_per_input_token),
-         plus_minus(totals.energy_per_input_token_uncertainty), "million output tokens",
-         million(1.0 / 3600.0, "Wh")});
-    row({"output token", energy(each),
-         join({plus_minus(totals.energy_per_output_token_uncertainty),
-               totals.output_to_input_ratio
-                   ? fmt::format("{:.1f} × input", *totals.output_to_input_ratio)
-                   : std::string{}},
-              " · "),
-         fmt::format("at {:g} USD/kWh", totals.economics.price_usd_per_kwh),
-         each ? mark() + format_usd(to_kwh(*each) * 1e6 * totals.economics.price_usd_per_kwh)
-              : std::string{kAbsent}});
-    row({"tokens/joule",
-         totals.tokens_per_joule ? fmt::format("{}{:.4g}", mark(), *totals.tokens_per_joule)
-                                 : std::string{kAbsent},
-         "", fmt::format("at {:g} g CO₂/kWh", totals.economics.carbon_g_per_kwh),
-         million(totals.economics.carbon_g_per_kwh / 3.6e6, "g")});
+    if (!is_command()) {
+      for (const auto& cells : token_rows(price, carbon)) {
+        row(cells);
+      }
+    }
     if (table.width() <= page_.terminal().width) {
       page_.table(table);
     } else {
@@ -300,6 +319,33 @@ class RunReport {
                      page_.terminal().width, 2) +
                 "\n");
     }
+  }
+
+  /// Energy by token: the last lines of the two tables.
+  [[nodiscard]] std::array<std::array<std::string, 5>, 3> token_rows(
+      const std::string& price, const std::string& carbon) const {
+    const Totals& totals = run_.totals;
+    const std::optional<Joules>& each = totals.energy_per_output_token;
+    const auto million = [&](double per_joule, std::string_view unit) {
+      return each ? mark() + format_si(each->value() * 1e6 * per_joule, unit, 3)
+                  : std::string{kAbsent};
+    };
+    return {{{"input token", energy(totals.energy_per_input_token),
+              plus_minus(totals.energy_per_input_token_uncertainty), "million output tokens",
+              million(1.0 / 3600.0, "Wh")},
+             {"output token", energy(each),
+              join({plus_minus(totals.energy_per_output_token_uncertainty),
+                    totals.output_to_input_ratio
+                        ? fmt::format("{:.1f} × input", *totals.output_to_input_ratio)
+                        : std::string{}},
+                   " · "),
+              price,
+              each ? mark() + format_usd(to_kwh(*each) * 1e6 * totals.economics.price_usd_per_kwh)
+                   : std::string{kAbsent}},
+             {"tokens/joule",
+              totals.tokens_per_joule ? fmt::format("{}{:.4g}", mark(), *totals.tokens_per_joule)
+                                      : std::string{kAbsent},
+              "", carbon, million(totals.economics.carbon_g_per_kwh / 3.6e6, "g")}}};
   }
 
   /// Whether uncertainties that include the sensor's error are known.

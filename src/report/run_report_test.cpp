@@ -72,6 +72,34 @@ ProfiledRun unmeasured_run() {
   return run;
 }
 
+TEST(RunReport, ACommandHasNoTokens) {
+  ProfiledRun run = measured_run();
+  run.model = {};
+  run.model.name = "make";
+  run.model.path = "/usr/bin/make";
+  run.model.engine = "exec";
+  run.prompt = "make -j8";
+  run.response.clear();
+  run.finish_reason = "exit code 0";
+  run.phases.clear();
+  run.sections.clear();
+  run.tokens.clear();
+  run.totals = {};
+  run.totals.figure = figure(1s, 50.0);
+  run.totals.process_dynamic = Joules{30.0};
+  run.totals.cost_usd = 0.25;
+  const std::string text = run_report(run, {});
+  for (const char* part : {"Command    make -j8", "exit code 0 · /usr/bin/make", "50.00 J",
+                           "its processes", "30.00 J", "0.25 USD", "mean power"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  for (const char* part : {"token", "Model", "Prompt", "Response", "Engine", "minimal", "decode"}) {
+    EXPECT_EQ(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  run.status = RunStatus::running;
+  EXPECT_NE(run_report(run, {}).find("Command    make -j8"), std::string::npos);
+}
+
 TEST(RunReport, SaysWhatWasMeasured) {
   const std::string text = run_report(measured_run(), {});
   for (const char* part :

@@ -49,9 +49,9 @@ inline constexpr auto kSampleColumns = [](auto& column, auto& row) {
 
 /// A line of the list of runs, read from the same table.
 inline constexpr auto kSummaryColumns = [](auto& column, auto& row) {
-  auto& [run_id, status, started_at, depth, model, quantization, experiment, tags, prompt, duration,
-         prompt_tokens, output_tokens, energy, energy_per_output_token, method, verdict, warnings] =
-      row;
+  auto& [run_id, status, started_at, depth, model, quantization, engine, experiment, tags, prompt,
+         duration, prompt_tokens, output_tokens, energy, energy_per_output_token, method, verdict,
+         warnings] = row;
   kInAnotherList(tags);
   column("run_id", run_id);
   column("status", status);
@@ -59,6 +59,7 @@ inline constexpr auto kSummaryColumns = [](auto& column, auto& row) {
   column("depth", depth);
   column.text("model_name", model);
   column.text("quantization", quantization);
+  column.text("engine", engine);
   column.text("experiment", experiment);
   column("prompt", prompt);
   column("duration", duration);

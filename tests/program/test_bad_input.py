@@ -329,7 +329,7 @@ class Usage(ProgramTest):
                 self.assert_fails(enprof(*arguments), USAGE, "empty")
 
     def test_help_and_version(self):
-        commands = ((), ("run",), ("runs",), ("show",), ("export",), ("import",), ("rm",),
+        commands = ((), ("run",), ("exec",), ("runs",), ("show",), ("export",), ("import",), ("rm",),
                     ("serve",), ("watch",), ("doctor",), ("model",), ("model", "synth"), ("db",),
                     ("db", "stats"), ("db", "check"), ("db", "vacuum"), ("db", "prune"),
                     ("db", "backup"), ("db", "restore"), ("db", "import"))

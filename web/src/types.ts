@@ -108,6 +108,7 @@ export interface Domain extends Figure {
 
 export interface Model {
   name: string | null;
+  path: string | null;
   architecture: string | null;
   quantization: string | null;
   engine: string | null;
@@ -126,6 +127,7 @@ export interface Model {
 }
 
 export interface Totals extends Figure {
+  process_dynamic_energy_mj: number | null;
   prompt_tokens: number;
   output_tokens: number;
   time_to_first_token_ms: number | null;
@@ -195,6 +197,7 @@ export interface RunSummary {
   depth: "minimal" | "module" | "deep";
   model: string;
   quantization: string | null;
+  engine: string;
   experiment: string | null;
   tags: string[];
   prompt: string;

@@ -184,8 +184,9 @@ struct ProfiledRun {
   std::vector<std::string> tags;
   std::string prompt;
   std::string response;
-  std::string
-      finish_reason;  ///< end_of_generation, length, context_full, cancelled, error; or empty
+  /// end_of_generation, length, context_full, cancelled, error; or empty. Of a command (engine
+  /// `exec`) how it ended: "exit code 0".
+  std::string finish_reason;
   ModelFacts model;
   /// How far the energies may be quoted, and why no further. Empty in a run of an enprof that did
   /// not judge.

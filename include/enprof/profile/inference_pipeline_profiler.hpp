@@ -88,6 +88,10 @@ struct ProfilerOptions {
   /// Called each time energies are computed in a deep run: whether operation_metrics are wanted.
   /// They multiply the cost.
   std::function<bool()> wants_operations{};
+  /// The CPU time that other processes have used for the runs so far, if they do the work instead
+  /// of this one: it counts as the runs' own. What this process itself waited for then says nothing
+  /// of them. Called five times a second on a thread of the profiler. Null: this process works.
+  std::function<Nanoseconds()> programs_cpu_time{};
   /// Called on a thread of the profiler when a run cannot be saved into the database. Codes:
   /// journal_in_use (the run is saved into a file beside the database), memory_only. A run that is
   /// not in the database at its end has a warning that says so, `journaled` or `not_saved`.

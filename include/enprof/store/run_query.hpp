@@ -39,6 +39,7 @@ struct RunSummary {
   Depth depth = Depth::minimal;
   std::string model;
   std::string quantization;
+  std::string engine;
   std::string experiment;
   std::vector<std::string> tags;
   std::string prompt;  ///< whole

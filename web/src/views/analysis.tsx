@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
 import { DASH, about, bytes, count, counted, digits, duration, energy, percent, plusMinus, power, si, uncertaintyOf, verdictWords, wattHours, when } from "../format";
+import { isCommand } from "../parts/command";
 import { EnergySankey } from "../parts/energy-sankey";
 import { EnergyTreemap } from "../parts/energy-treemap";
 import { HeatmapPanel } from "../parts/heatmap-panel";
@@ -45,7 +46,8 @@ function Facts({ run }: { run: Run }) {
   const { model, totals } = run;
   const { quality } = totals;
   const millionTokens = wattHours(totals.energy_per_output_token_mj);
-  const facts: [string, string][] = [
+  const command = isCommand(model.engine);
+  const ofModel: [string, string][] = [
     ["model", [model.name, model.architecture, model.quantization].filter(Boolean).join(" · ") || "–"],
     ["parameters", si(model.parameters, "", 3)],
     [
@@ -54,19 +56,13 @@ function Facts({ run }: { run: Run }) {
     ],
     ["context", `${count(model.context)} · KV cache ${bytes(model.kv_cache_bytes)}`],
     ["engine", `${model.engine ?? "–"} · ${counted(model.threads, "thread")}`],
-    ["sensor", run.power.sources.join(" · ") || "none"],
-    ...(run.calibration ? [["calibrated", calibrationOf(run, run.calibration)] as [string, string]] : []),
-    [
-      "quality",
-      [
-        `coverage ${percent(quality.coverage)}`,
-        quality.foreign_cpu_share === null
-          ? ""
-          : `other processes ${percent(quality.foreign_cpu_share)} of busy CPU time`,
-      ]
-        .filter(Boolean)
-        .join(" · "),
-    ],
+  ];
+  const ofCommand: [string, string][] = [
+    ["program", model.path ?? model.name ?? DASH],
+    ["ended", run.finish_reason ?? DASH],
+    ["its processes", about(energy(totals.process_dynamic_energy_mj), quality.method)],
+  ];
+  const ofTokens: [string, string][] = [
     [
       "input token",
       [
@@ -86,6 +82,23 @@ function Facts({ run }: { run: Run }) {
           )} at ${totals.price_usd_per_kwh} USD/kWh`,
     ],
   ];
+  const facts: [string, string][] = [
+    ...(command ? ofCommand : ofModel),
+    ["sensor", run.power.sources.join(" · ") || "none"],
+    ...(run.calibration ? [["calibrated", calibrationOf(run, run.calibration)] as [string, string]] : []),
+    [
+      "quality",
+      [
+        `coverage ${percent(quality.coverage)}`,
+        quality.foreign_cpu_share === null
+          ? ""
+          : `other processes ${percent(quality.foreign_cpu_share)} of busy CPU time`,
+      ]
+        .filter(Boolean)
+        .join(" · "),
+    ],
+    ...(command ? [] : ofTokens),
+  ];
   return (
     <dl className="facts">
       {facts.map(([name, value]) => (
@@ -101,6 +114,7 @@ function Facts({ run }: { run: Run }) {
 function Tiles({ run }: { run: Run }) {
   const { totals } = run;
   const marked = (figure: string) => about(figure, totals.quality.method);
+  const command = isCommand(run.model.engine);
   return (
     <div className="tiles">
       <Tile
@@ -121,33 +135,45 @@ function Tiles({ run }: { run: Run }) {
             : `baseline ${marked(energy(totals.baseline_energy_mj))}`
         }
       />
-      <Tile
-        label="Per output token"
-        value={marked(energy(totals.energy_per_output_token_mj))}
-        detail={
-          plusMinus(totals.energy_per_output_token_uncertainty_mj) ||
-          `${marked(energy(totals.energy_per_input_token_mj))} per input token`
-        }
-      />
-      <Tile
-        label="Speed"
-        value={
-          totals.decode_tokens_per_second === null
-            ? "–"
-            : `${digits(totals.decode_tokens_per_second, 3)} tok/s`
-        }
-        detail={`first token after ${duration(totals.time_to_first_token_ms)}`}
-      />
+      {!command && (
+        <Tile
+          label="Per output token"
+          value={marked(energy(totals.energy_per_output_token_mj))}
+          detail={
+            plusMinus(totals.energy_per_output_token_uncertainty_mj) ||
+            `${marked(energy(totals.energy_per_input_token_mj))} per input token`
+          }
+        />
+      )}
+      {command ? (
+        <Tile
+          label="Time"
+          value={duration(totals.duration_ms)}
+          detail={run.finish_reason ?? undefined}
+        />
+      ) : (
+        <Tile
+          label="Speed"
+          value={
+            totals.decode_tokens_per_second === null
+              ? "–"
+              : `${digits(totals.decode_tokens_per_second, 3)} tok/s`
+          }
+          detail={`first token after ${duration(totals.time_to_first_token_ms)}`}
+        />
+      )}
       <Tile
         label="Mean power"
         value={marked(power(totals.mean_power_mw))}
         detail={run.power.peak ? `peak ${marked(power(run.power.peak.power_mw))}` : undefined}
       />
-      <Tile
-        label="Tokens per joule"
-        value={totals.tokens_per_joule === null ? DASH : marked(digits(totals.tokens_per_joule))}
-        detail={`${count(totals.prompt_tokens)} in, ${count(totals.output_tokens)} out`}
-      />
+      {!command && (
+        <Tile
+          label="Tokens per joule"
+          value={totals.tokens_per_joule === null ? DASH : marked(digits(totals.tokens_per_joule))}
+          detail={`${count(totals.prompt_tokens)} in, ${count(totals.output_tokens)} out`}
+        />
+      )}
     </div>
   );
 }
@@ -295,7 +321,7 @@ export function AnalysisView({ id }: { id: string }) {
             <bdi>
               {run.model.name ?? "–"} {run.model.quantization}
             </bdi>{" "}
-            · {run.depth} · {when(run.started_at)} ·{" "}
+            {isCommand(run.model.engine) ? "" : `· ${run.depth} `}· {when(run.started_at)} ·{" "}
             <span className="mono">{run.run_id}</span>
             {run.experiment && (
               <>
@@ -359,7 +385,7 @@ export function AnalysisView({ id }: { id: string }) {
       <Panel title="Run" span={4}>
         <Facts run={run} />
       </Panel>
-      <Flows run={run} />
+      {!isCommand(run.model.engine) && <Flows run={run} />}
     </div>
   );
 }

@@ -4,6 +4,7 @@
 import type { CSSProperties } from "react";
 import { api } from "../api";
 import { DASH, about, counted, digits, duration, energy, percent, plusMinus, power, short, si, verdictWords } from "../format";
+import { isCommand } from "../parts/command";
 import { refusal } from "../parts/comparable";
 import { difference, interval } from "../parts/interval";
 import { findRepeats } from "../parts/repeats";
@@ -194,7 +195,13 @@ const SETTINGS: { name: string; of: (run: Run) => string }[] = [
   { name: "quantization", of: (run) => run.model.quantization ?? DASH },
   { name: "depth", of: (run) => run.depth },
   { name: "prompt", of: (run) => run.prompt },
-  { name: "tokens", of: (run) => `${run.totals.prompt_tokens} in, ${run.totals.output_tokens} out` },
+  {
+    name: "tokens",
+    of: (run) =>
+      isCommand(run.model.engine)
+        ? DASH
+        : `${run.totals.prompt_tokens} in, ${run.totals.output_tokens} out`,
+  },
   { name: "threads", of: (run) => String(run.model.threads ?? DASH) },
   { name: "engine", of: (run) => run.model.engine ?? DASH },
   { name: "sensor", of: (run) => run.power.sources.join(", ") || "none" },

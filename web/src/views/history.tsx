@@ -2,7 +2,8 @@
 
 import { useEffect, useMemo, useState } from "react";
 import { api, type ListQuery } from "../api";
-import { about, count, duration, energy, verdictWords, when } from "../format";
+import { DASH, about, count, duration, energy, verdictWords, when } from "../format";
+import { isCommand } from "../parts/command";
 import { TagEditor } from "../parts/tag-editor";
 import { compareHref, runHref } from "../router";
 import type { RunSummary } from "../types";
@@ -161,8 +162,14 @@ function Row({
         {when(run.started_at_ms)}
       </td>
       <td data-label="tokens" className="num">
-        {count(run.output_tokens)}
-        <div className="muted">{count(run.prompt_tokens)} in</div>
+        {isCommand(run.engine) ? (
+          DASH
+        ) : (
+          <>
+            {count(run.output_tokens)}
+            <div className="muted">{count(run.prompt_tokens)} in</div>
+          </>
+        )}
       </td>
       <td data-label="time" className="num">
         {over ? duration(run.duration_ms) : "–"}

@@ -1,0 +1,330 @@
+#include "cli/exec_command.hpp"
+
+#include "base/command_start.hpp"
+#include "base/say.hpp"
+#include "cli/console.hpp"
+#include "cli/live_line.hpp"
+#include "cli/option_values.hpp"
+#include "cli/output_file.hpp"
+#include "cli/unsaved_run.hpp"
+#include "report/format.hpp"
+#include "report/run_json.hpp"
+#include "report/run_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace enprof {
+namespace {
+
+// As env(1), nohup(1) and timeout(1) have them.
+constexpr int kNotStarted = 125;
+constexpr int kNotExecutable = 126;
+constexpr int kNotFound = 127;
+
+constexpr std::string_view kName = "exec";
+
+bool is_option(std::string_view word) { return word.size() > 1 && word.starts_with('-'); }
+
+int not_started(const Error& error) {
+  print_error(error);
+  return error.code == ErrorCode::not_found ? kNotFound : kNotExecutable;
+}
+
+int failed(const Error& error) {
+  print_error(error);
+  if (error.code == ErrorCode::invalid_argument) {
+    return exit_usage;
+  }
+  return kNotStarted;
+}
+
+/// The lines of --interval.
+class IntervalLines {
+ public:
+  void begin(PowerMonitor* power) {
+    power_ = power;
+    at_begin_ = energy();
+    last_energy_ = at_begin_;
+    last_ = Nanoseconds{0};
+  }
+  void tell(Nanoseconds since) {
+    std::string line = fmt::format("{:.3f} s", seconds(since));
+    if (power_ != nullptr) {
+      const bool is_known = power_->now().total.has_value();
+      const Joules now = energy();
+      const std::string_view mark = is_known && is_estimated(*power_) ? "~" : "";
+      const auto shown = [&](const std::string& value) {
+        return is_known ? fmt::format(" · {}{}", mark, value) : fmt::format(" · {}", kAbsent);
+      };
+      line += shown(format_power((now - last_energy_) / (since - last_)));
+      line += shown(format_energy(now - at_begin_));
+      last_energy_ = now;
+    }
+    last_ = since;
+    print_note(line);
+  }
+
+ private:
+  [[nodiscard]] Joules energy() const {
+    return power_ == nullptr ? Joules{0} : power_->now().energy_since_start;
+  }
+
+  PowerMonitor* power_ = nullptr;
+  Joules at_begin_;
+  Joules last_energy_;
+  Nanoseconds last_{0};
+};
+
+}  // namespace
+
+void ExecCommand::declare(CLI::App& program) {
+  program_ = &program;
+  app_ = program.add_subcommand(std::string{kName},
+                                "Measure a command of any program, as perf stat does");
+  app_->footer(
+      "The command has its own standard streams and terminal; the report is on standard error.\n"
+      "Exit codes: that of the command; 128 + the signal that ended it; 124 after --timeout; 125 "
+      "enprof failed; 126 the command may not be executed; 127 it was not found; 2 usage.\n"
+      "Examples:\n"
+      "  enprof exec -- make -j8                             the energy of a build\n"
+      "  enprof exec -r 10 -- ./benchmark --size 100         mean, spread and outliers\n"
+      "  enprof exec --interval 1 -- python3 train.py        a line every second\n"
+      "  enprof exec --timeout 60 --json run.json -- ./work  for a script\n");
+  CLI::App& app = *app_;
+  app.add_option("COMMAND", shown_, "The command and its arguments, after --")->expected(1, -1);
+  app.add_option("-r,--repeat", times_, "Run it this many times, one after the other")
+      ->type_name("N")
+      ->transform(whole_number(1, 100'000))
+      ->capture_default_str()
+      ->group("Command");
+  app.add_option("--timeout", timeout_s_, "End it after this time: SIGTERM, then SIGKILL")
+      ->type_name("S")
+      ->transform(number_above(0.0, 1e8))
+      ->group("Command");
+  app.add_option("--kill-after", kill_after_s_, "From SIGTERM to SIGKILL")
+      ->type_name("S")
+      ->transform(number(0.0, 1e8))
+      ->capture_default_str()
+      ->group("Command");
+  power_.declare(app);
+  app.add_option("--interval", interval_s_, "Print a line each time this many seconds have passed")
+      ->type_name("S")
+      ->transform(number(0.01, 1e8))
+      ->group("Result");
+  app.add_option("--tag", tags_, "Tag the run; may be given more than once")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)
+      ->type_name("TAG")
+      ->check(not_empty())
+      ->group("Result");
+  app.add_option("--experiment", experiment_, "Experiment that the run belongs to")
+      ->type_name("NAME")
+      ->check(not_empty())
+      ->group("Result");
+  app.add_option("--price", economics_.price_usd_per_kwh, "Price of energy, USD/kWh")
+      ->type_name("USD")
+      ->transform(number(0.0, 1000.0))
+      ->capture_default_str()
+      ->group("Result");
+  app.add_option("--carbon", economics_.carbon_g_per_kwh, "Carbon intensity, g CO2/kWh")
+      ->type_name("G")
+      ->transform(number(0.0, 100'000.0))
+      ->capture_default_str()
+      ->group("Result");
+  app.add_option("--json", json_,
+                 "Write the run, or the statistics of -r, as JSON; - is standard output, without "
+                 "the report")
+      ->type_name("FILE")
+      ->check(not_empty())
+      ->group("Result");
+  app.add_flag("--no-save", no_save_, "Do not save the run in the database")->group("Result");
+  database_.declare(app);
+}
+
+bool ExecCommand::takes_next_word(const std::string& word) const {
+  const bool is_long = word.starts_with("--");
+  if (word.find('=') != std::string::npos || (!is_long && word.size() > 2)) {
+    return false;  // the value is in the word itself: --repeat=5, -r5
+  }
+  for (CLI::App* app : {app_, program_}) {
+    if (const CLI::Option* option = app->get_option_no_throw(word)) {
+      return option->get_items_expected_max() > 0;
+    }
+  }
+  return false;  // parsing says that there is no such option
+}
+
+void ExecCommand::take_command(std::vector<std::string>& words) {
+  const auto skip_options = [&](auto from) {
+    while (from != words.end() && is_option(*from) && *from != "--") {
+      const bool has_value = takes_next_word(*from);
+      ++from;
+      if (has_value && from != words.end()) {
+        ++from;
+      }
+    }
+    return from;
+  };
+  const auto ours = skip_options(words.begin());
+  if (ours == words.end() || *ours != kName) {
+    return;
+  }
+  descriptors_.emplace();
+  auto command = skip_options(ours + 1);
+  words_.assign(command != words.end() && *command == "--" ? command + 1 : command, words.end());
+  words.erase(command, words.end());
+}
+
+Result<void> ExecCommand::check() const {
+  if (words_.empty() || words_.front().empty()) {
+    return fail(ErrorCode::invalid_argument,
+                words_.empty() ? "No command is given"
+                               : "The command is empty: its first word names no program",
+                "For example: enprof exec -- make -j8. See enprof exec --help.");
+  }
+  return power_.check();
+}
+
+CommandTask ExecCommand::task(std::string path) const {
+  CommandTask task{.words = words_,
+                   .path = std::move(path),
+                   .tags = tags_,
+                   .experiment = experiment_,
+                   .limits = {.kill_after = from_ms(1e3 * kill_after_s_)}};
+  if (timeout_s_) {
+    task.limits.timeout = from_ms(1e3 * *timeout_s_);
+  }
+  if (interval_s_) {
+    task.limits.interval = from_ms(1e3 * *interval_s_);
+  }
+  return task;
+}
+
+Result<void> ExecCommand::write_json(const ProfiledRun& run) const {
+  RunJson json(std::make_unique<RunInMemory>(run));
+  return write_output(json_, json);
+}
+
+Result<void> ExecCommand::report_all() const {
+  if (json_ != "-") {
+    say("\n" + repeats_report(command_line(words_), repeats_, times_, stderr_terminal()));
+  }
+  return json_.empty() ? Result<void>{}
+                       : write_output(json_, repeats_json(words_, repeats_, times_));
+}
+
+/// What is said of a run when it has ended.
+void ExecCommand::tell(const ProfiledRun& run, const CommandEnd& end, std::size_t number) const {
+  if (end.timed_out) {
+    print_note(fmt::format("the command was ended after {:g} s (--timeout)", *timeout_s_));
+  }
+  if (times_ > 1) {
+    print_note(fmt::format("run {} of {}: {}", number, times_, repeat_line(repeat_of(run, 0))));
+  } else if (json_ != "-") {
+    say("\n" + run_report(run, stderr_terminal()));
+    say(fmt::format("\n{:<11}{} of its processes, {:.2f} CPUs busy with them\n", "CPU time",
+                    format_duration(end.cpu_time),
+                    seconds(end.cpu_time) / seconds(run.totals.figure.duration)));
+  }
+}
+
+int ExecCommand::perform(CommandSession& session, const SignalQueue& signals, CommandTask task) {
+  int exit_code = exit_done;
+  Result<void> written;
+  for (std::size_t number = 1; number <= times_ && signals.ending_signal() == 0; ++number) {
+    const CommandOutcome outcome = session.perform(task);
+    if (outcome.run == nullptr) {
+      if (outcome.error) {
+        exit_code = outcome.was_refused ? not_started(*outcome.error) : failed(*outcome.error);
+      }
+      break;
+    }
+    const int code = exit_code_of(*outcome.end);
+    exit_code = exit_code == exit_done ? code : exit_code;
+    repeats_.push_back(repeat_of(*outcome.run, code));
+    if (json_.empty() && !no_save_) {
+      keep_unsaved_run(*outcome.run);
+    }
+    tell(*outcome.run, *outcome.end, number);
+    if (times_ == 1 && !json_.empty()) {
+      written = write_json(*outcome.run);
+    }
+  }
+  if (repeats_.empty() && signals.ending_signal() != 0) {
+    print_note("cancelled before the command was started: there is nothing to save");
+    return 128 + signals.ending_signal();
+  }
+  if (times_ > 1 && !repeats_.empty()) {
+    written = report_all();
+  }
+  if (!written) {
+    print_error(written.error());
+    return exit_code == exit_done ? kNotStarted : exit_code;
+  }
+  return exit_code;
+}
+
+int ExecCommand::run() {
+  if (const auto right = check(); !right) {
+    return failed(right.error());
+  }
+  // Errors in the request are found before anything slow begins.
+  auto path = find_command(words_.front());
+  if (!path) {
+    return not_started(path.error());
+  }
+  const std::array<std::pair<std::string_view, const std::string*>, 2> by_products{
+      {{times_ > 1 ? "\"command\"" : "\"run_id\"", &json_}, {"\"domain\"", &power_.recording()}}};
+  for (const auto& [mark, file] : by_products) {
+    if (const auto writable = file->empty() ? Result<void>{} : check_by_product(*file, mark);
+        !writable) {
+      print_error(writable.error());
+      return kNotStarted;
+    }
+  }
+  SignalQueue signals;
+  if (const auto ready = signals.start(); !ready) {
+    return failed(ready.error());
+  }
+  SessionPower power(power_.session(false));
+  if (const auto opened = power.open(); !opened) {
+    return failed(opened.error());
+  }
+  std::optional<ProfileDatabase> database;
+  if (!no_save_) {
+    auto opened = database_.open_to_save();
+    if (!opened) {
+      print_error(opened.error());
+      return kNotStarted;
+    }
+    database = std::move(*opened);
+  }
+  IntervalLines lines;
+  const PowerEnvironment places = power_environment();
+  CommandSession session(
+      {.store = database ? &*database : nullptr,
+       .power = &power,
+       .signals = &signals,
+       .descriptors = descriptors_ ? &*descriptors_ : nullptr,
+       .profiler = {.economics = economics_,
+                    .power_interval = power_.interval(),
+                    .procfs_root = places.procfs_root,
+                    .sysfs_root = places.sysfs_root,
+                    .on_trouble =
+                        [](const Warning& warning) {
+                          print_note(warning.message +
+                                     (warning.hint.empty() ? "" : "\n  " + warning.hint));
+                        }},
+       .on_begin = [&lines](PowerMonitor* monitor) { lines.begin(monitor); }});
+  CommandTask wanted = task(*std::move(path));
+  wanted.limits.on_interval = [&lines](Nanoseconds since) { lines.tell(since); };
+  return perform(session, signals, std::move(wanted));
+}
+
+}  // namespace enprof

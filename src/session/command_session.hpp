@@ -1,0 +1,80 @@
+// Profiles a program that is not ours: a command from its start to its end.
+#pragma once
+
+#include "enprof/base/error.hpp"
+#include "enprof/model/profiled_run.hpp"
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+#include "enprof/store/profile_database.hpp"
+
+#include "base/inherited_descriptors.hpp"
+#include "base/signal_queue.hpp"
+#include "session/command_run.hpp"
+#include "session/session_power.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace enprof {
+
+/// The command as one would type it.
+[[nodiscard]] std::string command_line(const std::vector<std::string>& words);
+
+struct CommandTask {
+  std::vector<std::string> words;  ///< the command and its arguments
+  std::string path;                ///< its file: see find_command()
+  std::vector<std::string> tags{};
+  std::string experiment{};
+  CommandLimits limits{};
+};
+
+/// How a task ended.
+struct CommandOutcome {
+  /// Null if the command was not started. Valid until the session's next task.
+  const ProfiledRun* run = nullptr;
+  std::optional<CommandEnd> end{};
+  /// Why it was not started; empty for a task that was cancelled before.
+  std::optional<Error> error{};
+  bool was_refused = false;  ///< the system did not start it: it is not for lack of something else
+};
+
+/// Runs one command after the other: measures idle power before the first, then the energy from the
+/// start of each command until its end is noticed, about a millisecond more than it ran.
+///
+/// A run of a command has no tokens and no phases. Its prompt is the command line, as one would
+/// type it; its model is the program (name and path), its engine kCommandEngine, its finish reason
+/// how the command ended. It is `completed` if the command returned 0, `cancelled` if a signal to
+/// us or the time limit ended it, else `failed`.
+///
+/// Threads: one.
+class CommandSession {
+ public:
+  struct Options {
+    ProfileDatabase* store = nullptr;  ///< null: nothing is saved
+    SessionPower* power = nullptr;     ///< required
+    SignalQueue* signals = nullptr;    ///< required; it was started
+    /// The command inherits these descriptors alone. Null: all.
+    const InheritedDescriptors* descriptors = nullptr;
+    ProfilerOptions profiler{};
+    /// Called before each run begins. `power` is null if power is not measured.
+    std::function<void(PowerMonitor* power)> on_begin = [](PowerMonitor*) {};
+  };
+  /// Everything passed must outlive the session.
+  explicit CommandSession(Options options);
+  CommandSession(const CommandSession&) = delete;
+  CommandSession& operator=(const CommandSession&) = delete;
+  ~CommandSession();
+
+  [[nodiscard]] CommandOutcome perform(const CommandTask& task);
+
+ private:
+  struct Running;
+
+  Options options_;
+  std::unique_ptr<Running> running_;  // the last task's
+  bool is_first_ = true;
+};
+
+}  // namespace enprof
