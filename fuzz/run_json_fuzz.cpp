@@ -1,11 +1,13 @@
 // Exported runs. An accepted run must be the same after writing and reading it.
 #include "fuzz/check.hpp"
+#include "report/export_format.hpp"
 #include "report/run_csv.hpp"
 #include "report/run_from_json.hpp"
 #include "report/run_json.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -29,6 +31,15 @@ void run(std::string_view text) {
     while (csv.next(table).value_or(false)) {
     }
     check(!table.empty(), "and has tables");
+  }
+  for (const ExportFormat& format : export_formats()) {
+    const auto stream = format.write(std::make_unique<RunInMemory>(*run), StackWeight::time);
+    std::string whole;
+    Result<bool> more = true;
+    while (more && *more) {
+      more = stream->next(whole);
+    }
+    check(more.has_value(), "and has the formats of other tools");
   }
 }
 

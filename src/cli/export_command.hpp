@@ -3,9 +3,11 @@
 
 #include "cli/command.hpp"
 #include "cli/shared_options.hpp"
-#include "report/run_source.hpp"
+#include "report/export_format.hpp"
 
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace enprof {
 
@@ -15,12 +17,16 @@ class ExportCommand final : public Command {
   int run() override;
 
  private:
+  /// What is wrong with the options; empty if nothing is.
+  [[nodiscard]] std::optional<Error> usage_error() const;
   [[nodiscard]] Result<void> write() const;
-  [[nodiscard]] Result<void> write_tables(RunSource& run) const;
+  [[nodiscard]] Result<void> write_tables(ProfileDatabase& database) const;
+  [[nodiscard]] Result<std::vector<std::string>> run_ids(ProfileDatabase& database) const;
 
   DatabaseOption database_;
-  std::string run_;
+  std::vector<std::string> runs_;
   std::string format_ = "json";
+  std::string weight_;
   std::string output_ = "-";
   bool force_ = false;
 };

@@ -15,10 +15,12 @@ CsvTable::CsvTable(std::initializer_list<std::string_view> columns) {
   }
 }
 
+void CsvTable::begin_rows_with(std::string_view text) { row_begin_ = text; }
+
 CsvTable& CsvTable::row() {
   text_ += "\r\n";
   first_ = true;
-  return *this;
+  return row_begin_ ? add(*row_begin_) : *this;
 }
 
 CsvTable& CsvTable::field(std::string_view text) {

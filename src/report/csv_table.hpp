@@ -22,10 +22,12 @@ class CsvTable {
  public:
   explicit CsvTable(std::initializer_list<std::string_view> columns = {});
 
+  /// The first field of all rows that are begun from now on.
+  void begin_rows_with(std::string_view text);
   /// Ends a row and begins the next.
   CsvTable& row();
   /// Ends the last row.
-  void finish() { row(); }
+  void finish() { text_ += "\r\n"; }
   CsvTable& add(std::string_view text);
   CsvTable& add(const char* text) { return add(std::string_view{text}); }
   CsvTable& add(double number);
@@ -57,6 +59,7 @@ class CsvTable {
   CsvTable& field(std::string_view text);
 
   std::string text_;
+  std::optional<std::string> row_begin_;
   bool first_ = true;  // in its row
 };
 

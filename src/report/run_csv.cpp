@@ -2,6 +2,7 @@
 
 #include "model/run_fields.hpp"
 #include "report/csv_table.hpp"
+#include "report/json_figures.hpp"
 
 #include <fmt/format.h>
 
@@ -23,6 +24,8 @@ namespace {
 /// One row a fact: a run has more of them than a table wants columns.
 class CsvFacts : public FieldKinds<CsvFacts> {
  public:
+  explicit CsvFacts(std::string_view run_id) { table_.begin_rows_with(run_id); }
+
   template <class Member>
   void operator()(FieldName name, const Member& value) {
     begin<Member>(name).add(value);
@@ -64,18 +67,83 @@ class CsvFacts : public FieldKinds<CsvFacts> {
         fmt::format("{}{}{}", prefix_, name.in_csv, kUnitsForPeople.of<Member>()));
   }
 
-  CsvTable table_{"key", "value"};
+  CsvTable table_{"run_id", "key", "value"};
   std::string prefix_;
 };
 
 CsvTable facts(const ProfiledRun& run) {
-  CsvFacts facts;
+  CsvFacts facts(run.run_id);
   kRunFields(facts, run);
   kPowerFields(facts, run.power);
   if (run.values.every > 0) {
     facts.prefixed("values", run.values, kSampledValuesFields);
   }
   return facts.take();
+}
+
+/// The same facts as columns, for tables with one row a run. Each run has the same columns.
+class CsvColumns : public FieldKinds<CsvColumns> {
+ public:
+  template <class Member>
+  void operator()(FieldName name, const Member& value) {
+    if (is_header_) {
+      table_.add(fmt::format("{}{}{}", prefix_, name.in_csv, kUnitsForPeople.of<Member>()));
+    } else if (is_absent_) {
+      table_.absent();
+    } else {
+      table_.add(value);
+    }
+  }
+  void text(FieldName name, std::string_view value) {
+    (*this)(name, value.empty() ? std::nullopt : std::optional{std::string{value}});
+  }
+  void derived(FieldName name, const auto& make) {
+    if constexpr (std::is_same_v<decltype(make()), std::string>) {
+      text(name, make());
+    } else {
+      (*this)(name, make());
+    }
+  }
+  /// As a JSON list: the values may contain any separator.
+  void list(FieldName name, const std::vector<std::string>& values) {
+    text(name, values.empty() ? std::string{} : on_one_line(Json(values)));
+  }
+  template <class Row>
+  void group(FieldName name, const std::optional<Row>& row, const auto& fields) {
+    is_absent_ = !row;
+    prefixed(name.in_csv, row.value_or(Row{}), fields);
+    is_absent_ = false;
+  }
+  void prefixed(std::string_view prefix, const auto& row, const auto& fields) {
+    prefix_ = std::string{prefix} + "_";
+    fields(*this, row);
+    prefix_.clear();
+  }
+
+  void begin_row() {
+    table_.row();
+    is_header_ = false;
+  }
+  [[nodiscard]] CsvTable take() { return std::move(table_); }
+
+ private:
+  CsvTable table_;
+  std::string prefix_;
+  bool is_header_ = true;
+  bool is_absent_ = false;
+};
+
+CsvTable columns(const ProfiledRun& run) {
+  CsvColumns columns;
+  const auto add = [&] {
+    kRunFields(columns, run);
+    kPowerFields(columns, run.power);
+    columns.prefixed("values", run.values, kSampledValuesFields);
+  };
+  add();
+  columns.begin_row();
+  add();
+  return columns.take();
 }
 
 /// Adds the names of a record's fields.
@@ -131,7 +199,10 @@ class CsvRow : public FieldKinds<CsvRow> {
 
 template <class Row>
 CsvTable header(const auto& fields, std::initializer_list<std::string_view> before = {}) {
-  CsvTable table(before);
+  CsvTable table{"run_id"};
+  for (const std::string_view column : before) {
+    table.add(column);
+  }
   CsvHeader names(table);
   const Row any{};
   fields(names, any);
@@ -139,28 +210,25 @@ CsvTable header(const auto& fields, std::initializer_list<std::string_view> befo
 }
 
 template <class Row>
-CsvTable whole_table(const std::vector<Row>& rows, const auto& fields, const PowerFigures& power) {
+CsvTable whole_table(const std::vector<Row>& rows, const auto& fields, const ProfiledRun& run) {
   CsvTable table = header<Row>(fields);
+  table.begin_rows_with(run.run_id);
   for (std::size_t index = 0; index < rows.size(); ++index) {
-    CsvRow row(table.row(), power, index);
+    CsvRow row(table.row(), run.power, index);
     fields(row, rows[index]);
   }
   return table;
 }
 
-CsvTable phases(const ProfiledRun& run) { return whole_table(run.phases, kPhaseFields, run.power); }
-CsvTable sections(const ProfiledRun& run) {
-  return whole_table(run.sections, kSectionFields, run.power);
-}
+CsvTable phases(const ProfiledRun& run) { return whole_table(run.phases, kPhaseFields, run); }
+CsvTable sections(const ProfiledRun& run) { return whole_table(run.sections, kSectionFields, run); }
 CsvTable power_domains(const ProfiledRun& run) {
-  return whole_table(run.power.domains, kDomainFigureFields, run.power);
+  return whole_table(run.power.domains, kDomainFigureFields, run);
 }
-CsvTable warnings(const ProfiledRun& run) {
-  return whole_table(run.warnings, kWarningFields, run.power);
-}
+CsvTable warnings(const ProfiledRun& run) { return whole_table(run.warnings, kWarningFields, run); }
 
 CsvTable verdict_reasons(const ProfiledRun& run) {
-  return whole_table(run.verdict_reasons, kVerdictReasonFields, run.power);
+  return whole_table(run.verdict_reasons, kVerdictReasonFields, run);
 }
 
 /// A list that may be long: the name of its table, and how to add its rows.
@@ -208,10 +276,13 @@ struct HeadTable {
   std::string_view name;
   CsvTable (*make)(const ProfiledRun&);
 };
-constexpr std::array kHeadTables{
-    HeadTable{"run", facts},         HeadTable{"phases", phases},
-    HeadTable{"sections", sections}, HeadTable{"power_domains", power_domains},
-    HeadTable{"warnings", warnings}, HeadTable{"verdict_reasons", verdict_reasons}};
+constexpr std::array kHeadTables{HeadTable{"runs", columns},
+                                 HeadTable{"run", facts},
+                                 HeadTable{"phases", phases},
+                                 HeadTable{"sections", sections},
+                                 HeadTable{"power_domains", power_domains},
+                                 HeadTable{"warnings", warnings},
+                                 HeadTable{"verdict_reasons", verdict_reasons}};
 constexpr std::array kRowsTables{
     rows_table<[](const ProfiledRun& run) -> const auto& { return run.tokens; }, kTokenFields>(
         "tokens", RunRows::tokens),
@@ -234,12 +305,33 @@ constexpr std::array kRowsTables{
     rows_table<[](const ProfiledRun& run) -> const auto& { return run.power.readings; },
                kPowerReadingFields>("sensor_readings", RunRows::sensor_readings)};
 
-constexpr std::array<std::string_view, 17> kNames{
-    "run",        "phases",         "sections",        "tokens",           "layers",
-    "components", "operations",     "operation_kinds", "operation_events", "activations",
-    "attention",  "experts",        "power_domains",   "power_samples",    "sensor_readings",
-    "warnings",   "verdict_reasons"};
+constexpr std::array<std::string_view, 18> kNames{"runs",
+                                                  "run",
+                                                  "phases",
+                                                  "sections",
+                                                  "tokens",
+                                                  "layers",
+                                                  "components",
+                                                  "operations",
+                                                  "operation_kinds",
+                                                  "operation_events",
+                                                  "activations",
+                                                  "attention",
+                                                  "experts",
+                                                  "power_domains",
+                                                  "power_samples",
+                                                  "sensor_readings",
+                                                  "warnings",
+                                                  "verdict_reasons"};
 static_assert(kNames.size() == kHeadTables.size() + kRowsTables.size());
+
+constexpr std::string_view kEndOfRow = "\r\n";
+
+/// The text without its first row, the names of the columns, if it has to begin with rows.
+std::string without(CsvBegin begin, std::string text) {
+  return begin == CsvBegin::names ? std::move(text)
+                                  : text.substr(text.find(kEndOfRow) + kEndOfRow.size());
+}
 
 }  // namespace
 
@@ -248,7 +340,10 @@ std::span<const std::string_view> csv_table_names() { return kNames; }
 /// The rows of one list, read page by page.
 class RunCsv::Rows {
  public:
-  explicit Rows(const RowsTable& table) : table_(&table), csv_(table.make()) {}
+  Rows(const RowsTable& table, const std::string& run_id, CsvBegin begin)
+      : table_(&table), csv_(table.make()), begin_(begin) {
+    csv_.begin_rows_with(run_id);
+  }
 
   Result<bool> next(RunSource& source, std::string& text) {
     const auto slice = source.next(table_->list);
@@ -261,20 +356,24 @@ class RunCsv::Rows {
     if (slice->empty()) {
       csv_.finish();
     }
-    text += csv_.move_text();
+    if (begin_ == CsvBegin::names || csv_.text().find(kEndOfRow) != std::string::npos) {
+      text += without(std::exchange(begin_, CsvBegin::names), csv_.move_text());
+    }
     return !slice->empty();
   }
 
  private:
   const RowsTable* table_;
   CsvTable csv_;
+  CsvBegin begin_;  // of the next piece
   std::size_t index_ = 0;
 };
 
-RunCsv::RunCsv(RunSource& source, std::string_view table) : source_(source), table_(table) {
+RunCsv::RunCsv(RunSource& source, std::string_view table, CsvBegin begin)
+    : source_(source), table_(table), begin_(begin) {
   if (const auto* const found = std::ranges::find(kRowsTables, table, &RowsTable::name);
       found != kRowsTables.end()) {
-    rows_ = std::make_unique<Rows>(*found);
+    rows_ = std::make_unique<Rows>(*found, source.head().run_id, begin);
   }
 }
 RunCsv::~RunCsv() = default;
@@ -284,7 +383,7 @@ Result<bool> RunCsv::next(std::string& text) {
     const auto* const found = std::ranges::find(kHeadTables, table_, &HeadTable::name);
     CsvTable table = found->make(source_.head());
     table.finish();
-    text += table.move_text();
+    text += without(begin_, table.move_text());
     return false;
   }
   const std::size_t begin = text.size();

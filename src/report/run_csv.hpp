@@ -4,6 +4,7 @@
 #include "base/text_stream.hpp"
 #include "report/run_source.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,12 +15,16 @@ namespace enprof {
 /// The names of the tables that every run has, one per list.
 [[nodiscard]] std::span<const std::string_view> csv_table_names();
 
-/// One of the tables; an empty list gives only the header. Columns have the names and units of the
-/// JSON. Memory does not grow with the run's length.
+/// Whether a table begins with the names of its columns, or continues that of another run.
+enum class CsvBegin : std::uint8_t { names, rows };
+
+/// One of the tables; an empty list gives only the header. The first column is the run's id, so
+/// that tables of several runs are one; the others have the names and units of the JSON. "runs" has
+/// one row, with all that "run" has as rows. Memory does not grow with the run's length.
 class RunCsv final : public TextStream {
  public:
   /// `table` is one of csv_table_names(). The source must outlive it.
-  RunCsv(RunSource& source, std::string_view table);
+  RunCsv(RunSource& source, std::string_view table, CsvBegin begin = CsvBegin::names);
   ~RunCsv() override;
 
   [[nodiscard]] Result<bool> next(std::string& text) override;
@@ -28,6 +33,7 @@ class RunCsv final : public TextStream {
   class Rows;
   RunSource& source_;
   std::string table_;
+  CsvBegin begin_;
   std::unique_ptr<Rows> rows_;  // null for tables that are always short
 };
 

@@ -51,9 +51,10 @@ Rows parse(const std::string& text) {
 }
 
 /// The text of one table, joined from its pieces.
-std::string text_of(const ProfiledRun& run, std::string_view name) {
+std::string text_of(const ProfiledRun& run, std::string_view name,
+                    CsvBegin begin = CsvBegin::names) {
   RunInMemory source(run);
-  RunCsv csv(source, name);
+  RunCsv csv(source, name, begin);
   std::string text;
   for (bool more = true; more;) {
     const std::size_t before = text.size();
@@ -81,7 +82,7 @@ TEST(RunCsv, EveryTableIsRectangularAndHasTheRowsOfItsList) {
   EXPECT_EQ(table(run, "power_samples").size(), run.power.samples.size() + 1);
   const Rows kinds = table(run, "operation_kinds");
   ASSERT_EQ(kinds.size(), run.operation_table.operations.size() + 1);
-  EXPECT_EQ(kinds[2001][0], "2000") << "rows are counted through";
+  EXPECT_EQ(kinds[2001][1], "2000") << "rows are counted through";
 }
 
 TEST(RunCsv, ValuesAreThoseOfTheRunInTheUnitsOfTheColumns) {
@@ -99,9 +100,47 @@ TEST(RunCsv, ValuesAreThoseOfTheRunInTheUnitsOfTheColumns) {
   // An absent value is empty, never zero: the fifth event has no energy, and the prompt has no
   // token.
   const Rows events = table(run, "operation_events");
-  EXPECT_EQ(events[5][2], "");
-  EXPECT_EQ(events[1][4], "");
-  EXPECT_EQ(events[7][4], "0");
+  EXPECT_EQ(events[5][3], "");
+  EXPECT_EQ(events[1][5], "");
+  EXPECT_EQ(events[7][5], "0");
+}
+
+TEST(RunCsv, TablesOfSeveralRunsAreOneAfterAnother) {
+  const ProfiledRun first = testing::sample_run("first");
+  ProfiledRun second = testing::sample_run("second, \"quoted\"");
+  second.values.experts.insert(second.values.experts.begin(), 600, {});  // rows of no table
+  for (const std::string_view name : csv_table_names()) {
+    const Rows both =
+        parse(text_of(first, name) + text_of({.run_id = "bare"}, name, CsvBegin::rows) +
+              text_of(second, name, CsvBegin::rows));
+    EXPECT_EQ(both[0][0], "run_id") << name;
+    std::size_t of_second = 0;
+    for (const auto& row : both) {
+      EXPECT_EQ(row.size(), both[0].size()) << name;
+      of_second += row[0] == second.run_id ? 1 : 0;
+    }
+    EXPECT_EQ(of_second, table(second, name).size() - 1) << name;
+    EXPECT_EQ(both[1][0], "first") << name;
+  }
+}
+
+TEST(RunCsv, OneRowHasTheFactsOfARun) {
+  const ProfiledRun run = testing::sample_run();
+  const Rows rows = table(run, "runs");
+  ASSERT_EQ(rows.size(), 2U);
+  const auto value = [&](const Rows& of, std::string_view column) {
+    EXPECT_EQ(std::ranges::count(of[0], column), 1) << column;
+    return of[1][static_cast<std::size_t>(std::ranges::find(of[0], column) - of[0].begin())];
+  };
+  for (const auto& fact : table(run, "run")) {  // each fact once; tags and sources are lists
+    if (fact[1] != "key" && fact[1] != "tag" && fact[1] != "power_source") {
+      EXPECT_EQ(value(rows, fact[1]), fact[2]) << fact[1];
+    }
+  }
+  EXPECT_EQ(value(rows, "tag"), R"(["q8","baseline","q8"])");
+  const Rows bare = table({.run_id = "bare"}, "runs");
+  EXPECT_EQ(value(bare, "energy_mj"), "");
+  EXPECT_EQ(value(bare, "baseline_power_mw"), "");
 }
 
 TEST(RunCsv, AnyTextIsAField) {
@@ -110,10 +149,10 @@ TEST(RunCsv, AnyTextIsAField) {
   run.tokens[1].text = std::string("x\0y", 3) + "\xFF";
   run.tokens[2].text = "";
   const Rows rows = table(run, "tokens");
-  EXPECT_EQ(rows[1][1], run.tokens[0].text);
-  EXPECT_EQ(rows[2][1], "x\xEF\xBF\xBDy\xEF\xBF\xBD");
-  EXPECT_EQ(rows[3][1], "");
-  EXPECT_NE(text_of(run, "tokens").find("\r\n2,\"\",decode"), std::string::npos)
+  EXPECT_EQ(rows[1][2], run.tokens[0].text);
+  EXPECT_EQ(rows[2][2], "x\xEF\xBF\xBDy\xEF\xBF\xBD");
+  EXPECT_EQ(rows[3][2], "");
+  EXPECT_NE(text_of(run, "tokens").find(",2,\"\",decode"), std::string::npos)
       << "an empty text is not absent";
 }
 

@@ -70,13 +70,11 @@ bool is_detail(RunRows list) {
 }  // namespace
 
 Result<RunSlice> RunInMemory::next(RunRows list) {
-  if (list_ != list) {
-    list_ = list;
-    at_ = 0;
-  }
-  const std::size_t begin = at_;
-  at_ = std::min(begin + rows_at_a_time(list), rows_of(run_, list));
-  return RunSlice{.run = &run_, .begin = begin, .end = at_};
+  std::size_t& at = places_[list];
+  const std::size_t begin = at;
+  const std::size_t end = std::min(begin + rows_at_a_time(list), rows_of(run_, list));
+  at = begin == end ? 0 : end;
+  return RunSlice{.run = &run_, .begin = begin, .end = end};
 }
 
 Result<std::unique_ptr<RunInStore>> RunInStore::open(ProfileDatabase& store,
@@ -95,18 +93,20 @@ void RunInStore::leave_out_details() {
 
 Result<RunSlice> RunInStore::next(RunRows list) {
   if (!has_details_ && is_detail(list)) {
-    return RunSlice{.run = &page_.run, .begin = 0, .end = 0};
+    return RunSlice{.run = &nothing_, .begin = 0, .end = 0};
   }
-  if (list_ != list) {
-    list_ = list;
-    page_.next = {};
+  RunPage& page = pages_.try_emplace(list, RunPage{.run = {}, .rows = 0, .next = {}}).first->second;
+  auto read = store_.read_page(head_, list, page.next, rows_at_a_time(list));
+  if (!read) {
+    return std::unexpected(std::move(read.error()));
   }
-  auto page = store_.read_page(head_, list, page_.next, rows_at_a_time(list));
-  if (!page) {
-    return std::unexpected(std::move(page.error()));
+  page = *std::move(read);
+  const RunSlice slice{.run = &page.run, .begin = 0, .end = page.rows};
+  if (slice.empty()) {
+    pages_.erase(list);
+    return RunSlice{.run = &nothing_, .begin = 0, .end = 0};
   }
-  page_ = *std::move(page);
-  return RunSlice{.run = &page_.run, .begin = 0, .end = page_.rows};
+  return slice;
 }
 
 }  // namespace enprof

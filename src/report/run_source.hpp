@@ -7,8 +7,8 @@
 #include "enprof/store/run_query.hpp"
 
 #include <cstddef>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,8 +33,9 @@ class RunSource {
 
   /// Everything but the lists in RunRows, which may be filled or empty.
   [[nodiscard]] virtual const ProfiledRun& head() const = 0;
-  /// The next rows of a list, empty at its end; valid until the next call. Changing to another list
-  /// starts at its beginning. Errors: as ProfileDatabase::read_page().
+  /// The next rows of a list, empty at its end, after which the list begins anew. Valid until the
+  /// next call for the same list: each list has a place of its own. Errors: as
+  /// ProfileDatabase::read_page().
   [[nodiscard]] virtual Result<RunSlice> next(RunRows list) = 0;
 };
 
@@ -48,11 +49,10 @@ class RunInMemory final : public RunSource {
 
  private:
   const ProfiledRun& run_;
-  std::optional<RunRows> list_;
-  std::size_t at_ = 0;
+  std::map<RunRows, std::size_t> places_;
 };
 
-/// A run in the database; only a few rows are in memory at a time.
+/// A run in the database; only a few rows of each list are in memory at a time.
 class RunInStore final : public RunSource {
  public:
   /// The database must outlive it. Null if there is no such run. Errors: as
@@ -72,8 +72,8 @@ class RunInStore final : public RunSource {
   ProfileDatabase& store_;
   RunHead head_;
   bool has_details_ = true;
-  std::optional<RunRows> list_;
-  RunPage page_{.run = {}, .rows = 0, .next = {}};
+  std::map<RunRows, RunPage> pages_;  // of the lists that are being read
+  ProfiledRun nothing_;               // what a list has at its end
 };
 
 }  // namespace enprof

@@ -68,7 +68,7 @@ void RunHistoryApi::add_routes(Router& router) {
              {.parameters = {"phase", "from", "to"}});
   router.add("GET", "/api/profiling/export/{id}",
              [this](Request r, Captures c) { return export_run(store_, c[0], r); },
-             {.parameters = {"format", "table"}});
+             {.parameters = {"format", "table", "weight"}});
   router.add("POST", "/api/profiling/compare", [this](Request r, Captures) { return compare(r); },
              {.body = true});
 }

@@ -94,13 +94,13 @@ class Fields(ProgramTest):
                 if path == "power.domains":  # power by domain at the peak, which JSON has in the
                                              # peak
                     names |= {"peak_power_mw", "method"}
-                self.assertEqual(set(columns), names)
+                self.assertEqual(set(columns), names | {"run_id"})
 
     def test_the_run_as_csv(self):
         folder = self.dir / "csv"
         enprof("export", "last", "--format", "csv", "-o", folder, "--db", self.db)
         with (folder / "run.csv").open(encoding="utf-8") as file:
-            keys = {row[0] for row in csv.reader(file)} - {"key"}
+            keys = {row[1] for row in csv.reader(file)} - {"key"}
         totals = flat(self.run_json["totals"])
         facts = {"model_name" if name == "name" else "model_path" if name == "path" else name
                  for name in self.run_json["model"]}

@@ -115,6 +115,8 @@ class HostileText(ProgramTest):
     def test_an_imported_run_in_every_command(self):
         self.import_hostile_run()
         database = ("--db", self.db)
+        for form in ("folded", "speedscope", "chrome"):
+            self.check("export", "f00d", "--format", form, *database)
         for arguments in (["runs"], ["runs", "--json"], ["show", "f00d"], ["show", "f00d", "--json"],
                           ["export", "f00d"], ["show", "last"], ["export", "f00d", "--format", "json"],
                           ["db", "stats"], ["db", "stats", "--json"], ["db", "check"],

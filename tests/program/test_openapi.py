@@ -143,7 +143,9 @@ class OpenApi(ServeTest):
             self.check(200, "/api/profiling/run/{id}/matrix",
                        query=f"?metric={metric}&phase=decode&from=0&to=2", id=runs[2])
         self.check_parts_of_the_matrix(runs[2])
-        for query in ("?format=csv", "?format=csv&table=tokens"):
+        for query in ("?format=csv", "?format=csv&table=tokens", "?format=csv&table=runs",
+                      "?format=folded&weight=time", "?format=speedscope", "?format=chrome",
+                      "?format=perfetto", "?format=pprof"):
             self.check(200, "/api/profiling/export/{id}", query=query, id=runs[2])
         self.check(200, "/api/profiling/run/{id}/operations", query="?phase=decode", id=runs[2])
         self.check(200, "/api/profiling/run/{id}", "PATCH", body={"tags": ["b"]}, id=runs[0])
