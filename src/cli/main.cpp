@@ -7,6 +7,7 @@
 #include "base/standard_streams.hpp"
 #include "cli/calibrate_command.hpp"
 #include "cli/command.hpp"
+#include "cli/compare_command.hpp"
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
 #include "cli/doctor_command.hpp"
@@ -46,6 +47,7 @@ constexpr const char* kFooter =
     "  enprof run model.gguf \"Why is the sky blue?\"          profile a prompt\n"
     "  enprof runs                                           earlier runs\n"
     "  enprof show last                                      the last report\n"
+    "  enprof compare 915eafb8 last                          two runs side by side\n"
     "  enprof doctor                                         what works on this machine\n";
 
 struct LogOptions {
@@ -146,13 +148,14 @@ int run_program(int argc, char** argv) {
       ->type_name("FILE")
       ->check(not_empty());
 
-  const std::array<std::unique_ptr<Command>, 12> commands{
-      std::make_unique<RunCommand>(),   std::make_unique<RunsCommand>(),
-      std::make_unique<ShowCommand>(),  std::make_unique<ExportCommand>(),
-      std::make_unique<RmCommand>(),    std::make_unique<ImportCommand>(),
-      std::make_unique<DbCommand>(),    std::make_unique<ServeCommand>(),
-      std::make_unique<WatchCommand>(), std::make_unique<DoctorCommand>(),
-      std::make_unique<ModelCommand>(), std::make_unique<CalibrateCommand>()};
+  const std::array<std::unique_ptr<Command>, 13> commands{
+      std::make_unique<RunCommand>(),     std::make_unique<RunsCommand>(),
+      std::make_unique<ShowCommand>(),    std::make_unique<ExportCommand>(),
+      std::make_unique<RmCommand>(),      std::make_unique<ImportCommand>(),
+      std::make_unique<DbCommand>(),      std::make_unique<ServeCommand>(),
+      std::make_unique<WatchCommand>(),   std::make_unique<DoctorCommand>(),
+      std::make_unique<ModelCommand>(),   std::make_unique<CalibrateCommand>(),
+      std::make_unique<CompareCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }
