@@ -5,6 +5,7 @@
 #include "base/last_words.hpp"
 #include "base/say.hpp"
 #include "base/standard_streams.hpp"
+#include "cli/bench_command.hpp"
 #include "cli/calibrate_command.hpp"
 #include "cli/command.hpp"
 #include "cli/compare_command.hpp"
@@ -86,8 +87,9 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
     words.erase(help);
     words.emplace_back("--help");
   }
-  // llama.cpp's spelling, which CLI11 would parse as -n with the value "gl".
+  // llama.cpp's spellings: CLI11 would parse -ngl as -n with the value "gl".
   std::ranges::replace(words, std::string{"-ngl"}, std::string{"--ngl"});
+  std::ranges::replace(words, std::string{"-ub"}, std::string{"--ub"});
   std::ranges::reverse(words);
   return words;
 }
@@ -148,14 +150,14 @@ int run_program(int argc, char** argv) {
       ->type_name("FILE")
       ->check(not_empty());
 
-  const std::array<std::unique_ptr<Command>, 13> commands{
+  const std::array<std::unique_ptr<Command>, 14> commands{
       std::make_unique<RunCommand>(),     std::make_unique<RunsCommand>(),
       std::make_unique<ShowCommand>(),    std::make_unique<ExportCommand>(),
       std::make_unique<RmCommand>(),      std::make_unique<ImportCommand>(),
       std::make_unique<DbCommand>(),      std::make_unique<ServeCommand>(),
       std::make_unique<WatchCommand>(),   std::make_unique<DoctorCommand>(),
       std::make_unique<ModelCommand>(),   std::make_unique<CalibrateCommand>(),
-      std::make_unique<CompareCommand>()};
+      std::make_unique<CompareCommand>(), std::make_unique<BenchCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }

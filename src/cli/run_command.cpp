@@ -11,6 +11,7 @@
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/prompt_text.hpp"
+#include "cli/unsaved_run.hpp"
 #include "engines/registry/engine_registry.hpp"
 #include "power/power_sources.hpp"
 #include "report/run_json.hpp"
@@ -38,17 +39,6 @@ constexpr std::array<std::string_view, 11> kAdvice{
     "realtime_refused", "dropped_events",     "context_beyond_training",
     "listener_left",    "spans_cut",          "domain_left_out",
     "rails_added",      "counters_mirrored"};
-constexpr std::string_view kNotSaved = "not_saved";
-
-bool has_warning(const ProfiledRun& run, std::string_view code) {
-  return std::ranges::find(run.warnings, code, &Warning::code) != run.warnings.end();
-}
-
-/// Whether the database does not have the run, and will not get it without the user.
-bool is_unsaved(const ProfiledRun& run) {
-  return has_warning(run, kNotSaved) || has_warning(run, "saved_elsewhere");
-}
-
 bool is_degraded(const ProfiledRun& run) {
   return std::ranges::any_of(run.warnings, [](const Warning& warning) {
     return warning.component != "machine" &&
@@ -455,7 +445,7 @@ int RunCommand::report(const ProfiledRun& run, const Interrupt& interrupt) const
 
 /// A run that is not on disk would be lost with this program.
 void RunCommand::save_as_json(const ProfiledRun& run) const {
-  if (!json_.empty() || no_save_ || !has_warning(run, kNotSaved)) {
+  if (!json_.empty() || no_save_ || !has_warning(run, kNotSavedWarning)) {
     return;
   }
   const std::string file = fmt::format("enprof-{}.json", run.run_id);
