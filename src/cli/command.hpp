@@ -13,7 +13,9 @@ enum ExitCode : int {
   exit_done = 0,
   exit_failed = 1,
   exit_usage = 2,
-  exit_degraded = 3,  ///< done, but part of the data is missing: under --strict, or not saved
+  exit_degraded = 3,   ///< done, but part of the data is missing: under --strict, or not saved
+  exit_worse = 4,      ///< of compare --fail-above: B is worse than A by more than that
+  exit_undecided = 5,  ///< of compare --fail-above: the data does not allow a verdict
 };
 
 /// A subcommand: declares its options, then runs. Lives as long as the program.

@@ -6,8 +6,10 @@
 #include "base/say.hpp"
 #include "base/standard_streams.hpp"
 #include "base/write_signals.hpp"
+#include "cli/bench_command.hpp"
 #include "cli/calibrate_command.hpp"
 #include "cli/command.hpp"
+#include "cli/compare_command.hpp"
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
 #include "cli/doctor_command.hpp"
@@ -48,6 +50,7 @@ constexpr const char* kFooter =
     "  enprof exec -- make -j8                               measure any command\n"
     "  enprof runs                                           earlier runs\n"
     "  enprof show last                                      the last report\n"
+    "  enprof compare 915eafb8 last                          two runs side by side\n"
     "  enprof doctor                                         what works on this machine\n";
 
 struct LogOptions {
@@ -85,8 +88,9 @@ std::vector<std::string> arguments_of(std::vector<std::string> words) {
     words.erase(help);
     words.emplace_back("--help");
   }
-  // llama.cpp's spelling, which CLI11 would parse as -n with the value "gl".
+  // llama.cpp's spellings: CLI11 would parse -ngl as -n with the value "gl".
   std::ranges::replace(words, std::string{"-ngl"}, std::string{"--ngl"});
+  std::ranges::replace(words, std::string{"-ub"}, std::string{"--ub"});
   std::ranges::reverse(words);
   return words;
 }
@@ -147,14 +151,15 @@ int run_program(int argc, char** argv) {
 
   auto exec = std::make_unique<ExecCommand>();
   ExecCommand& exec_command = *exec;
-  const std::array<std::unique_ptr<Command>, 13> commands{
-      std::make_unique<RunCommand>(),      std::move(exec),
-      std::make_unique<RunsCommand>(),     std::make_unique<ShowCommand>(),
-      std::make_unique<ExportCommand>(),   std::make_unique<RmCommand>(),
-      std::make_unique<ImportCommand>(),   std::make_unique<DbCommand>(),
-      std::make_unique<ServeCommand>(),    std::make_unique<WatchCommand>(),
-      std::make_unique<DoctorCommand>(),   std::make_unique<ModelCommand>(),
-      std::make_unique<CalibrateCommand>()};
+  const std::array<std::unique_ptr<Command>, 15> commands{
+      std::make_unique<RunCommand>(),       std::move(exec),
+      std::make_unique<RunsCommand>(),      std::make_unique<ShowCommand>(),
+      std::make_unique<ExportCommand>(),    std::make_unique<RmCommand>(),
+      std::make_unique<ImportCommand>(),    std::make_unique<DbCommand>(),
+      std::make_unique<ServeCommand>(),     std::make_unique<WatchCommand>(),
+      std::make_unique<DoctorCommand>(),    std::make_unique<ModelCommand>(),
+      std::make_unique<CalibrateCommand>(), std::make_unique<CompareCommand>(),
+      std::make_unique<BenchCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }

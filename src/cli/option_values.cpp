@@ -97,6 +97,18 @@ CLI::Validator number_above(double bound, double most) {
                        [=](double value) { return value > bound && value <= most; });
 }
 
+CLI::Validator percentage(double most) {
+  const CLI::Validator within = number(0.0, most);
+  return CLI::Validator(
+      [within](std::string& text) {
+        while (text.ends_with('%') || text.ends_with(' ')) {
+          text.pop_back();
+        }
+        return within(text);
+      },
+      fmt::format("0 to {} %", written(most)));
+}
+
 CLI::Validator one_of(std::vector<std::string> words) {
   const std::string list = listed(words);
   return CLI::Validator(

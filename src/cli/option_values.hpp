@@ -23,6 +23,9 @@ namespace enprof {
 /// A number above `bound`, at most `most`.
 [[nodiscard]] CLI::Validator number_above(double bound, double most);
 
+/// A percentage from 0 to `most`, with or without its sign: "2%" becomes 2.
+[[nodiscard]] CLI::Validator percentage(double most);
+
 /// One of these words, ignoring case. The error suggests the word that was probably meant.
 [[nodiscard]] CLI::Validator one_of(std::vector<std::string> words);
 

@@ -30,6 +30,17 @@ TEST(WholeNumber, TakesDecimalDigitsAlone) {
   }
 }
 
+TEST(Percentage, TakesItsSign) {
+  const auto validator = percentage(100.0);
+  EXPECT_EQ(validator.get_description(), "0 to 100 %");
+  EXPECT_EQ(validated(validator, "2%"), "2");
+  EXPECT_EQ(validated(validator, "0.5 %"), "0.5");
+  EXPECT_EQ(validated(validator, "3"), "3");
+  for (const char* const wrong : {"", "%", "x%", "%2", "-1%", "101%"}) {
+    EXPECT_THAT(validated(validator, wrong), HasSubstr("it may be")) << wrong;
+  }
+}
+
 TEST(Number, TakesFractionsAndSaysItsBoundsInWords) {
   const auto validator = number(0.1, 60'000.0);
   EXPECT_EQ(validator.get_description(), "0.1 to 60,000");

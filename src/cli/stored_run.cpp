@@ -1,6 +1,11 @@
 #include "cli/stored_run.hpp"
 
+#include "base/printable.hpp"
+
 #include <fmt/format.h>
+
+#include <limits>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -41,6 +46,40 @@ Result<std::unique_ptr<RunInStore>> stored_run(ProfileDatabase& database, const 
     return is_gone(*run_id);
   }
   return run;
+}
+
+Result<std::vector<ProfiledRun>> stored_runs(ProfileDatabase& database, const RunFilter& filter,
+                                             const RunParts& parts) {
+  const auto found = database.find_runs(filter);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  std::vector<ProfiledRun> runs;
+  for (const std::string& id : found->ids) {
+    auto run = database.get_run(id, parts);
+    if (!run) {
+      return std::unexpected(run.error());
+    }
+    if (*run) {
+      runs.push_back(**std::move(run));
+    }
+  }
+  return runs;
+}
+
+Result<std::vector<ProfiledRun>> runs_of_experiment(ProfileDatabase& database,
+                                                    const std::string& experiment) {
+  return stored_runs(database,
+                     {.experiment = experiment,
+                      .ascending = true,
+                      .limit = std::numeric_limits<std::size_t>::max()},
+                     kFiguresOnly);
+}
+
+Error no_such_experiment(const std::string& experiment) {
+  return {.code = ErrorCode::not_found,
+          .message = fmt::format("There is no experiment {} in the history", printable(experiment)),
+          .hint = "enprof runs --json lists all runs with their experiments."};
 }
 
 }  // namespace enprof

@@ -16,9 +16,14 @@ struct GenerateOptions {
   static constexpr int kDefaultValuesEvery = 64;
 
   std::string prompt{};
+  /// Above 0, for benchmarks: a prompt of this many tokens that mean nothing, which depend on
+  /// `seed`, instead of those of the text. An engine that plays a script ignores it.
+  int synthetic_prompt = 0;
   int max_tokens = 128;
-  int context = 0;  ///< positions; 0: prompt and max_tokens, at most the trained context
-  int threads = 0;  ///< 0: as when the model was loaded
+  int context = 0;      ///< positions; 0: prompt and max_tokens, at most the trained context
+  int threads = 0;      ///< 0: as when the model was loaded
+  int batch = 0;        ///< tokens of the prompt at a time; 0: the engine's choice
+  int micro_batch = 0;  ///< of these, tokens that are computed as one graph; 0: the engine's choice
   std::uint32_t seed = 0;
   float temperature = 0.0F;  ///< 0: greedy; seed, top_k and top_p are then ignored
   int top_k = 40;            ///< 0: all tokens

@@ -198,8 +198,8 @@ class RunScope::Impl {
       claim_border_readers(*profiler.power);
     }
     profiler_.present = this;
-    cpu_load_.start();
-    if (is_real_time()) {
+    if (is_real_time()) {  // the machine's CPU times do not follow another clock
+      cpu_load_.start();
       standstills_.start();
     }
     recorder_.begin();

@@ -3,6 +3,7 @@
 #include "base/last_words.hpp"
 
 #include <map>
+#include <utility>
 
 namespace enprof {
 
@@ -19,6 +20,13 @@ Result<const ModelHeader*> ModelKeeper::read_header(const std::string& name) {
   header_ = *std::move(header);
   header_of_ = name;
   return header_.get();
+}
+
+void ModelKeeper::use_settings(EngineSettings settings) {
+  if (settings != options_.settings) {
+    options_.settings = std::move(settings);
+    model_.reset();
+  }
 }
 
 Result<ModelKeeper::Ready> ModelKeeper::make_ready(const std::string& name,

@@ -39,6 +39,9 @@ class ModelKeeper {
   /// loaded, so that it is read only once. Errors: as make_ready().
   [[nodiscard]] Result<const ModelHeader*> read_header(const std::string& name);
 
+  /// Other settings for the tasks that follow. A model that was loaded with others is loaded again.
+  void use_settings(EngineSettings settings);
+
   struct Ready {
     LoadedModel* model = nullptr;  ///< valid until the next call
     bool is_new = false;           ///< it was loaded for this task

@@ -129,6 +129,28 @@ TEST_F(RunSessionTest, IdleIsMeasuredWithEachModelLoadedBeforeItsFirstRun) {
                           "loaded", "idle", "begin of at most 3"));
 }
 
+TEST_F(RunSessionTest, IdleIsMeasuredAgainWhereThatIsAskedFor) {
+  RunSession session(options());
+  static_cast<void>(session.perform(task("toy.playback.json"), {}));
+  power_.require_new_baseline();
+  static_cast<void>(session.perform(task("toy.playback.json"), {}));
+  static_cast<void>(session.perform(task("toy.playback.json"), {}));
+  EXPECT_EQ(std::ranges::count(diary_.lines, "idle"), 2);
+}
+
+TEST_F(RunSessionTest, AModelIsLoadedAgainForOtherSettings) {
+  const auto load = [this](const EngineSettings& settings) {
+    models_.use_settings(settings);
+    const auto ready =
+        models_.make_ready((dir_.path() / "toy.playback.json").string(), {}, [](double) {});
+    EXPECT_TRUE(ready);
+    return ready && ready->is_new;
+  };
+  EXPECT_TRUE(load({{"gpu_layers", 1}}));
+  EXPECT_FALSE(load({{"gpu_layers", 1}}));
+  EXPECT_TRUE(load({{"gpu_layers", 2}}));
+}
+
 TEST_F(RunSessionTest, AGenerationThatFailsIsKeptWithItsReason) {
   RunSession session(options());
   const RunOutcome outcome = session.perform(task("failing.playback.json"), {});

@@ -87,6 +87,11 @@ SessionPower::ForRun SessionPower::measure_idle(bool is_new_model, const std::st
   return result;
 }
 
+void SessionPower::require_new_baseline() {
+  const std::lock_guard lock(mutex_);
+  baseline_due_ = true;
+}
+
 std::stop_token SessionPower::new_measurement() {
   const std::lock_guard lock(measuring_mutex_);
   measuring_ = std::stop_source{};

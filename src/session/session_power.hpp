@@ -84,6 +84,9 @@ class SessionPower {
   /// since the last run.
   [[nodiscard]] ForRun measure_idle(bool is_new_model, const std::stop_token& stop);
 
+  /// Idle power is measured again before the next run. Threads: as measure_idle.
+  void require_new_baseline();
+
   static constexpr Nanoseconds kFirstPause = std::chrono::seconds{1};
   static constexpr Nanoseconds kLongestPause = std::chrono::seconds{60};
   static constexpr Nanoseconds kCheckPeriod = std::chrono::seconds{1};

@@ -20,6 +20,7 @@
 #include <exception>
 #include <limits>
 #include <new>
+#include <random>
 #include <utility>
 
 namespace enprof {
@@ -329,6 +330,39 @@ Result<std::vector<LlamaEngine::Token>> LlamaEngine::tokenize(std::string_view t
     tokens.resize(static_cast<std::size_t>(std::max(count, 0)));
     return tokens;
   });
+}
+
+std::vector<LlamaEngine::Token> LlamaEngine::synthetic_prompt(std::size_t count,
+                                                              std::uint32_t seed) const {
+  const llama_vocab* const vocab = impl_->vocab();
+  const auto is_text = [&](Token token) {
+    constexpr unsigned kText = LLAMA_TOKEN_ATTR_NORMAL | LLAMA_TOKEN_ATTR_BYTE;
+    return (static_cast<unsigned>(llama_vocab_get_attr(vocab, token)) & kText) != 0 &&
+           !llama_vocab_is_eog(vocab, token);
+  };
+  const auto known = static_cast<std::uint32_t>(std::max(llama_vocab_n_tokens(vocab), 1));
+  std::mt19937 random(seed);  // its numbers are the same on each machine, unlike distributions
+  const auto draw = [&] {
+    Token token = 0;
+    // Not endless, for a vocabulary that has hardly any text.
+    for (int attempt = 0; attempt < 64; ++attempt) {
+      token = static_cast<Token>(static_cast<std::uint32_t>(random()) % known);
+      if (is_text(token)) {
+        break;
+      }
+    }
+    return token;
+  };
+  std::vector<Token> prompt;
+  prompt.reserve(count);
+  if (llama_vocab_get_add_bos(vocab) && llama_vocab_bos(vocab) != LLAMA_TOKEN_NULL) {
+    prompt.push_back(llama_vocab_bos(vocab));
+  }
+  while (prompt.size() < count) {
+    prompt.push_back(draw());
+  }
+  prompt.resize(count);
+  return prompt;
 }
 
 Result<std::string> LlamaEngine::apply_chat_template(std::string_view prompt) const {

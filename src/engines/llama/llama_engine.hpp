@@ -68,6 +68,10 @@ class LlamaEngine {
   /// offset of its first bad byte); too_large.
   [[nodiscard]] Result<std::vector<Token>> tokenize(std::string_view text) const;
 
+  /// So many tokens that mean nothing, the same for the same seed: the begin of a sequence where
+  /// the model wants one, then text tokens by chance.
+  [[nodiscard]] std::vector<Token> synthetic_prompt(std::size_t count, std::uint32_t seed) const;
+
   /// The prompt as a user's message in the model's own chat template, up to the start of the
   /// answer. Errors: unsupported if the model has no template, or one that llama.cpp does not know.
   [[nodiscard]] Result<std::string> apply_chat_template(std::string_view prompt) const;

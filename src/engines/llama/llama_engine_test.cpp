@@ -6,6 +6,7 @@
 
 #include <gguf.h>
 #include <gmock/gmock.h>
+#include <llama.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -172,6 +173,20 @@ TEST_F(LlamaEngineTest, Tokenizes) {
   const auto tokens = engine.tokenize("Hello world");
   ASSERT_TRUE(tokens);
   EXPECT_EQ(*tokens, (std::vector<LlamaEngine::Token>{1, 15043, 3186}));  // <s> ▁Hello ▁world
+}
+
+TEST_F(LlamaEngineTest, ASyntheticPromptRepeatsAndHasOnlyText) {
+  const LlamaEngine engine = loaded(make());
+  const auto prompt = engine.synthetic_prompt(100, 7);
+  ASSERT_THAT(prompt, SizeIs(100));
+  EXPECT_EQ(prompt.front(), 1) << "<s>";
+  EXPECT_EQ(engine.synthetic_prompt(100, 7), prompt);
+  EXPECT_NE(engine.synthetic_prompt(100, 8), prompt);
+  const llama_vocab* const vocab = llama_model_get_vocab(engine.model());
+  for (std::size_t index = 1; index < prompt.size(); ++index) {
+    EXPECT_FALSE(llama_vocab_is_control(vocab, prompt[index])) << prompt[index];
+  }
+  EXPECT_THAT(engine.synthetic_prompt(1, 7), SizeIs(1));
 }
 
 TEST_F(LlamaEngineTest, RefusesPromptsThatAreNoText) {

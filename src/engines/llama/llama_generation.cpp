@@ -88,6 +88,15 @@ Result<void> LlamaGeneration::check_options() const {
     return refuse(fmt::format("A context of {} positions is not possible", options_.context),
                   "Pass --ctx 1 or more, or leave it out.");
   }
+  if (options_.synthetic_prompt < 0 || options_.synthetic_prompt > kMostTokens) {
+    return refuse(fmt::format("A prompt of {} tokens is not possible", options_.synthetic_prompt),
+                  "Pass 1 token or more.");
+  }
+  if (options_.batch < 0 || options_.micro_batch < 0) {
+    return refuse(fmt::format("A batch of {} tokens is not possible",
+                              std::min(options_.batch, options_.micro_batch)),
+                  "Pass 1 token or more.");
+  }
   if (options_.threads < 0 || options_.threads > GGML_MAX_N_THREADS) {
     return refuse(fmt::format("Cannot use {} threads", options_.threads),
                   fmt::format("Pass --threads 1 to {}.", GGML_MAX_N_THREADS));
@@ -119,6 +128,11 @@ Result<void> LlamaGeneration::check_options() const {
 
 Result<void> LlamaGeneration::tokenize() {
   const SectionScope section = run_.section(Phase::pre_inference, kTokenization);
+  if (options_.synthetic_prompt > 0) {
+    prompt_ = engine_.synthetic_prompt(static_cast<std::size_t>(options_.synthetic_prompt),
+                                       options_.seed);
+    return {};
+  }
   std::string text;
   if (options_.chat && !options_.prompt.empty()) {
     Result<std::string> applied = engine_.apply_chat_template(options_.prompt);
@@ -212,6 +226,12 @@ Result<void> LlamaGeneration::open_context() {
   }
   llama_context_params params = llama_context_default_params();
   params.n_ctx = positions_;
+  if (options_.batch > 0) {
+    params.n_batch = static_cast<std::uint32_t>(options_.batch);
+  }
+  if (options_.micro_batch > 0) {
+    params.n_ubatch = static_cast<std::uint32_t>(options_.micro_batch);
+  }
   params.n_outputs_max = 1;  // only the last token's logits are wanted
   params.n_threads = threads_;
   params.n_threads_batch = threads_;

@@ -172,6 +172,26 @@ TEST_F(LlamaGenerationTest, ALongPromptGoesInChunks) {
   EXPECT_TRUE(has_warning(run, "context_beyond_training"));
 }
 
+TEST_F(LlamaGenerationTest, ASyntheticPromptHasItsLengthAndGoesInBatches) {
+  const auto passes = [&](int batch, int micro_batch) {
+    const auto [result, run] = generate({.synthetic_prompt = 40,
+                                         .max_tokens = 3,
+                                         .batch = batch,
+                                         .micro_batch = micro_batch,
+                                         .ignore_eos = true});
+    EXPECT_TRUE(result) << result.error().message;
+    EXPECT_EQ(run.totals.prompt_tokens, 40U);
+    EXPECT_EQ(run.totals.output_tokens, 3U);
+    return result->response;
+  };
+  const std::string whole = passes(0, 0);
+  EXPECT_EQ(passes(16, 0), whole);
+  EXPECT_EQ(passes(32, 8), whole);
+  EXPECT_THAT(error_of({.synthetic_prompt = 40, .batch = -1}).message,
+              HasSubstr("A batch of -1 tokens"));
+  EXPECT_THAT(error_of({.synthetic_prompt = -4}).message, HasSubstr("A prompt of -4 tokens"));
+}
+
 TEST_F(LlamaGenerationTest, StopsWhenTheContextIsFull) {
   // 3 prompt tokens and 4 of output fill 7 positions; the 5th needs none.
   const auto [result, run] = generate({.prompt = "Hello world", .max_tokens = 100, .context = 7});

@@ -1,0 +1,109 @@
+// Measures the points of an experiment.
+#pragma once
+
+#include "enprof/base/clock.hpp"
+#include "enprof/base/error.hpp"
+#include "enprof/model/profiled_run.hpp"
+#include "enprof/profile/inference_pipeline_profiler.hpp"
+#include "enprof/store/profile_database.hpp"
+
+#include "experiment/design.hpp"
+#include "session/model_keeper.hpp"
+#include "session/run_session.hpp"
+#include "session/session_power.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace enprof {
+
+/// What was measured of a point.
+struct PointResult {
+  ExperimentPoint point{};
+  std::vector<ProfiledRun> runs{};  ///< all of them, without their long lists
+  bool is_precise = false;          ///< as narrow as the design asked for
+  std::optional<Error> error{};     ///< why it could not be measured, or not any more
+};
+
+struct ExperimentOutcome {
+  std::vector<PointResult> points{};
+  bool interrupted = false;
+  bool budget_spent = false;
+};
+
+/// Follows an experiment. Overrides only what it needs.
+class ExperimentObserver {
+ public:
+  ExperimentObserver() = default;
+  ExperimentObserver(const ExperimentObserver&) = delete;
+  ExperimentObserver& operator=(const ExperimentObserver&) = delete;
+  virtual ~ExperimentObserver() = default;
+
+  /// A run is about to begin: `done` of at most `all`.
+  virtual void on_run(const ExperimentPoint& /*point*/, int /*round*/, std::size_t /*done*/,
+                      std::size_t /*all*/) {}
+  /// A run was disturbed and is done again.
+  virtual void on_redo(const ExperimentPoint& /*point*/, const ProfiledRun& /*run*/) {}
+  /// The point is not measured any more.
+  virtual void on_failure(const ExperimentPoint& /*point*/, const Error& /*error*/) {}
+};
+
+/// In each round each point is measured once, in random order, so that drift concerns all points
+/// alike. Idle power is measured before each round, and after a model was loaded. A point's first
+/// run, and each after its model was loaded anew, follows a short one that is not kept.
+///
+/// Threads: one.
+class ExperimentRunner {
+ public:
+  /// How often a disturbed run is done again, for each point and round.
+  static constexpr int kMostRedone = 2;
+  /// Repeats before a point may count as precise.
+  static constexpr std::size_t kLeastPrecise = 5;
+
+  struct Options {
+    ProfileDatabase* store = nullptr;  ///< null: nothing is saved
+    SessionPower* power = nullptr;     ///< null: power is not measured
+    ModelKeeper* models = nullptr;     ///< required; its settings are changed
+    ProfilerOptions profiler{};
+    Depth depth = Depth::minimal;
+    std::vector<std::string> tags{};      ///< of each run, beside those of its point
+    std::vector<ProfiledRun> earlier{};   ///< of the same experiment: their rounds are not repeated
+    std::optional<Nanoseconds> budget{};  ///< no run begins later than that
+    const Clock* clock = &monotonic_clock();
+    SessionObserver* session_observer = nullptr;
+    ExperimentObserver* observer = nullptr;
+  };
+  /// Everything passed must outlive the runner.
+  explicit ExperimentRunner(Options options);
+
+  [[nodiscard]] ExperimentOutcome run(const ExperimentDesign& design, const std::stop_token& stop);
+
+ private:
+  [[nodiscard]] bool is_done(const PointResult& result, int round) const;
+  [[nodiscard]] std::size_t runs_left(const ExperimentDesign& design) const;
+  [[nodiscard]] RunTask task_of(const ExperimentDesign& design, const ExperimentPoint& point,
+                                int round) const;
+  [[nodiscard]] bool warm_up(const ExperimentDesign& design, PointResult& result,
+                             const std::stop_token& stop);
+  void measure(const ExperimentDesign& design, PointResult& result, int round,
+               const std::stop_token& stop);
+  void give_up(PointResult& result, const Error& error);
+
+  Options options_;
+  ExperimentObserver silent_;
+  RunSession session_;
+  RunSession warming_;
+  ExperimentOutcome outcome_;
+  std::string loaded_;               // the model and the settings that it was loaded with
+  std::vector<std::string> warmed_;  // labels of points
+  std::size_t done_ = 0;
+};
+
+/// Whether the mean of the point's energy per output token (else of its decode speed) has so narrow
+/// a 95 % interval, relative to it.
+[[nodiscard]] bool is_precise(const PointResult& result, double precision);
+
+}  // namespace enprof
