@@ -65,9 +65,10 @@ class RunWarnings {
       // A sensor that stopped before the run warned of it then; this run has no such warning.
       const bool is_short = figure.duration < kLongInIntervals * power_.interval;
       warn("power", "no_coverage", "No sensor reading falls into the run: its energy is unknown",
-           is_short ? "Use a shorter --power-interval-ms, or profile a longer run (more tokens: -n)."
-                    : "The sensor gave no reading during the whole run. See the other "
-                      "warnings, or check it with enprof doctor.");
+           is_short
+               ? "Use a shorter --power-interval-ms, or profile a longer run (more tokens: -n)."
+               : "The sensor gave no reading during the whole run. See the other "
+                 "warnings, or check it with enprof doctor.");
     } else if (figure.total && coverage_while_running(figure, stood_still) < kFullCoverage) {
       warn("power", "low_coverage",
            fmt::format("Sensors covered {:.1f} % of the run; the energy of the rest is unknown and "
