@@ -106,8 +106,8 @@ std::optional<double> run_time(const ExperimentPoint& point,
   return time;
 }
 
-/// What this machine is, for comparisons; the same text on the same machine, also where this program
-/// may use only a part of its CPUs.
+/// What this machine is, for comparisons; the same text on the same machine, also where this
+/// program may use only a part of its CPUs.
 std::string machine_name(const std::filesystem::path& procfs_root) {
   const CpuIdentity cpu = read_cpu_identity(procfs_root);
   return fmt::format("{}, {}{}", cpu.name.empty() ? "unknown CPU" : cpu.name,

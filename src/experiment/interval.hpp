@@ -39,7 +39,8 @@ struct ChangeInterval {
                                                 std::span<const double> b, double confidence);
 
 /// Of pairs that were measured one soon after the other, so that both have the same drift: the
-/// ratio estimator (Cochran, Sampling Techniques, 6.3). At least one pair; the mean of A is above 0.
+/// ratio estimator (Cochran, Sampling Techniques, 6.3). At least one pair; the mean of A is above
+/// 0.
 [[nodiscard]] ChangeInterval paired_change(std::span<const std::pair<double, double>> pairs,
                                            double confidence);
 
