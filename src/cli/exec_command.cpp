@@ -15,9 +15,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace enprof {
 namespace {
@@ -44,41 +47,58 @@ int failed(const Error& error) {
   return kNotStarted;
 }
 
-/// The lines of --interval.
+/// The lines of --interval: what the sensors have told since the line before.
 class IntervalLines {
  public:
   void begin(PowerMonitor* power) {
     power_ = power;
-    at_begin_ = energy();
-    last_energy_ = at_begin_;
-    last_ = Nanoseconds{0};
+    told_ = monotonic_clock().now();
+    energy_ = Joules{0};
   }
   void tell(Nanoseconds since) {
     std::string line = fmt::format("{:.3f} s", seconds(since));
     if (power_ != nullptr) {
-      const bool is_known = power_->now().total.has_value();
-      const Joules now = energy();
-      const std::string_view mark = is_known && is_estimated(*power_) ? "~" : "";
-      const auto shown = [&](const std::string& value) {
-        return is_known ? fmt::format(" · {}{}", mark, value) : fmt::format(" · {}", kAbsent);
-      };
-      line += shown(format_power((now - last_energy_) / (since - last_)));
-      line += shown(format_energy(now - at_begin_));
-      last_energy_ = now;
+      const std::optional<Watts> power = advance();
+      const std::string_view mark = is_estimated(*power_) ? "~" : "";
+      line += power ? fmt::format(" · {}{} · {}{}", mark, format_power(*power), mark,
+                                  format_energy(energy_))
+                    : fmt::format(" · {0} · {0}", kAbsent);
     }
-    last_ = since;
     print_note(line);
   }
 
  private:
-  [[nodiscard]] Joules energy() const {
-    return power_ == nullptr ? Joules{0} : power_->now().energy_since_start;
+  /// Goes on to the instant up to which all roots have windows, and adds their energy. Returns their
+  /// mean power; empty if one of them has told nothing new.
+  std::optional<Watts> advance() {
+    const std::vector<Domain> domains = power_->trusted_domains().domains;
+    const WindowsByDomain windows = power_->windows(told_, monotonic_clock().now());
+    std::optional<Instant> until;
+    for (std::size_t index = 0; index < domains.size(); ++index) {
+      if (domains[index].is_root()) {
+        const Instant last = windows[index].empty() ? told_ : windows[index].back().end;
+        until = std::min(until.value_or(last), last);
+      }
+    }
+    if (!until || *until <= told_) {
+      return std::nullopt;
+    }
+    Joules sum;
+    for (std::size_t index = 0; index < domains.size(); ++index) {
+      for (const EnergyWindow& window : windows[index]) {
+        const Nanoseconds part = std::min(window.end, *until) - std::max(window.begin, told_);
+        if (domains[index].is_root() && part > Nanoseconds{0}) {
+          sum += window.energy * (seconds(part) / seconds(window.duration()));
+        }
+      }
+    }
+    energy_ += sum;
+    return sum / (*until - std::exchange(told_, *until));
   }
 
   PowerMonitor* power_ = nullptr;
-  Joules at_begin_;
-  Joules last_energy_;
-  Nanoseconds last_{0};
+  Instant told_;
+  Joules energy_;
 };
 
 }  // namespace
