@@ -68,8 +68,8 @@ class IntervalLines {
   }
 
  private:
-  /// Goes on to the instant up to which all roots have windows, and adds their energy. Returns their
-  /// mean power; empty if one of them has told nothing new.
+  /// Goes on to the instant up to which all roots have windows, and adds their energy. Returns
+  /// their mean power; empty if one of them has told nothing new.
   std::optional<Watts> advance() {
     const std::vector<Domain> domains = power_->trusted_domains().domains;
     const WindowsByDomain windows = power_->windows(told_, monotonic_clock().now());
