@@ -103,7 +103,9 @@ const std::optional<MeanInterval>& mean_of(const Summary& summary, std::string_v
 std::string with_interval(std::string text, const MeanInterval& value) {
   if (value.half && value.mean > 0.0) {
     const double percent = 100.0 * *value.half / value.mean;
-    text += percent < 0.01 ? " ± < 0.01 %" : fmt::format(" ± {:.2g} %", percent);
+    text += percent < 0.01    ? " ± < 0.01 %"
+            : percent < 100.0 ? fmt::format(" ± {:.2g} %", percent)
+                              : fmt::format(" ± {:.0f} %", percent);
   }
   return text;
 }
