@@ -236,7 +236,7 @@ CalibrationFolder::Found CalibrationFolder::find(const CalibrationKey& key) cons
   if (std::filesystem::exists(wanted, failed)) {
     Result<Calibration> read = read_file(wanted);
     if (!read) {
-      kLog.warning("{}", read.error().message);
+      kLog.debug("{}", read.error().message);  // the caller says it, once
       return {.calibration = nullptr, .why_not = read.error().message};
     }
     if (const std::string differs = difference(read->key, key); !differs.empty()) {
