@@ -90,8 +90,12 @@ Result<std::string> PprofProfile::profile() const {
                        .number(kIdOfFunction, id)
                        .number(kNameOfFunction, strings.number_of(stacks->frame(frame))));
   }
-  result.number(profile_field::kTimeNanos,
-                std::chrono::nanoseconds{run.started_at.time_since_epoch()}.count());
+  // An imported run may have begun in a year that nanoseconds do not reach.
+  constexpr auto kLatest = std::chrono::floor<std::chrono::milliseconds>(Nanoseconds::max());
+  const auto started_at = run.started_at.time_since_epoch();
+  if (started_at >= -kLatest && started_at <= kLatest) {
+    result.number(profile_field::kTimeNanos, Nanoseconds{started_at}.count());
+  }
   result.number(profile_field::kDurationNanos, run.totals.figure.duration.count());
   result.number(profile_field::kComment,
                 strings.number_of(fmt::format("enprof run {}", run.run_id)));

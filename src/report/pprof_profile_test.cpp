@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <archive.h>
 #include <archive_entry.h>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -100,6 +101,12 @@ TEST(PprofProfile, WithoutEnergyHasTimeAlone) {
   EXPECT_EQ(profile.types, std::vector<std::string>{"time/microseconds"});
   EXPECT_EQ(profile.samples.at("sampling|decode|"), std::vector<std::int64_t>{5000});
   EXPECT_FALSE(profile.fields.has(14));
+}
+
+TEST(PprofProfile, AnyBeginOfARunIsAllowed) {
+  ProfiledRun run = testing::small_run();
+  run.started_at = WallTime{std::chrono::milliseconds{253'402'300'799'999}};  // in 9999
+  EXPECT_FALSE(Profile(run).fields.has(9));
 }
 
 TEST(PprofProfile, SaysThatEnergiesAreEstimated) {

@@ -30,7 +30,7 @@ class Told final : public TimelineWriter {
   void begin(Nanoseconds at, const TimelineSlice& slice) override {
     expect_later(at);
     if (!open_.empty()) {
-      EXPECT_LT(open_.back(), slice.level) << slice.name << " lies within a finer slice";
+      EXPECT_LE(open_.back(), slice.level) << slice.name << " lies within a finer slice";
     }
     slices += fmt::format("{}{} {} {{\n", std::string(2 * open_.size(), ' '), ms(at), slice.name);
     open_.push_back(slice.level);
