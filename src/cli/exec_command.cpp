@@ -72,11 +72,14 @@ class IntervalLines {
   /// their mean power; empty if one of them has told nothing new.
   std::optional<Watts> advance() {
     const std::vector<Domain> domains = power_->trusted_domains().domains;
-    const WindowsByDomain windows = power_->windows(told_, monotonic_clock().now());
+    const Instant now = monotonic_clock().now();
+    const WindowsByDomain windows = power_->windows(told_, now);
     std::optional<Instant> until;
     for (std::size_t index = 0; index < domains.size(); ++index) {
       if (domains[index].is_root()) {
-        const Instant last = windows[index].empty() ? told_ : windows[index].back().end;
+        // A recording may be ahead of its time.
+        const Instant last =
+            windows[index].empty() ? told_ : std::min(windows[index].back().end, now);
         until = std::min(until.value_or(last), last);
       }
     }

@@ -434,7 +434,8 @@ class Signals(Exec):
         self.assertEqual(self.runs(), [])
 
     def test_stopped_and_continued_together(self):
-        process = self.start_ready()
+        # Its own group: one whose parents are all in it or in other sessions ignores SIGTSTP.
+        process = self.start_ready(process_group=0)
         process.send_signal(signal.SIGTSTP)
 
         def state(pid):
