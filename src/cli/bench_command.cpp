@@ -14,6 +14,7 @@
 #include "cli/unsaved_run.hpp"
 #include "cli/word_list.hpp"
 #include "engines/registry/engine_registry.hpp"
+#include "experiment/comparable.hpp"
 #include "experiment/experiment_table.hpp"
 #include "experiment/run_labels.hpp"
 #include "power/power_sources.hpp"
@@ -42,8 +43,7 @@ class BenchProgress final : public ExperimentObserver, public SessionObserver {
   }
   void on_redo(const ExperimentPoint& point, const ProfiledRun& run) override {
     note(fmt::format("{}: run {} was disturbed and is done again: {}", printable(point.label),
-                     run.run_id.substr(0, 8),
-                     run.verdict_reasons.empty() ? "" : run.verdict_reasons.front().message));
+                     run.run_id.substr(0, 8), disturbance(run)->message));
   }
   void on_failure(const ExperimentPoint& point, const Error& error) override {
     note(fmt::format("{} is left out: {}{}{}", printable(point.label), error.message,

@@ -28,10 +28,11 @@ const VerdictReason* refusal(bool of_power, const ProfiledRun& run) {
   return found == run.verdict_reasons.end() ? nullptr : &*found;
 }
 
-bool is_worth_repeating(const ProfiledRun& run) {
-  return std::ranges::any_of(run.verdict_reasons, [](const VerdictReason& reason) {
+const VerdictReason* disturbance(const ProfiledRun& run) {
+  const auto found = std::ranges::find_if(run.verdict_reasons, [](const VerdictReason& reason) {
     return reason.level == VerdictLevel::not_comparable && is_one_of(kPassing, reason);
   });
+  return found == run.verdict_reasons.end() ? nullptr : &*found;
 }
 
 }  // namespace enprof

@@ -16,8 +16,11 @@ namespace enprof {
 /// the figure depends on a sensor or an estimate.
 [[nodiscard]] const VerdictReason* refusal(bool of_power, const ProfiledRun& run);
 
-/// Whether the run was disturbed by something that may be gone when it is done again: other load,
-/// heat, a suspended machine.
-[[nodiscard]] bool is_worth_repeating(const ProfiledRun& run);
+/// What disturbed the run and may be gone when it is done again: other load, heat, a suspended
+/// machine. Null if nothing did.
+[[nodiscard]] const VerdictReason* disturbance(const ProfiledRun& run);
+[[nodiscard]] inline bool is_worth_repeating(const ProfiledRun& run) {
+  return disturbance(run) != nullptr;
+}
 
 }  // namespace enprof
