@@ -18,6 +18,7 @@
 #include "experiment/experiment_table.hpp"
 #include "experiment/run_labels.hpp"
 #include "power/power_sources.hpp"
+#include "profile/run_id.hpp"
 #include "report/format.hpp"
 
 #include <fmt/chrono.h>
@@ -75,10 +76,12 @@ std::vector<std::string> split_models(const std::vector<std::string>& words) {
   return models;
 }
 
+/// Two that begin in the same second have different names.
 std::string new_name() {
   return fmt::format(
-      "bench-{:%Y%m%d-%H%M%S}",
-      fmt::gmtime(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())));
+      "bench-{:%Y%m%d-%H%M%S}-{}",
+      fmt::gmtime(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())),
+      make_run_id().substr(0, 4));
 }
 
 /// How long a run of the point takes, in seconds: by the speeds of the newest run of its model with
@@ -204,7 +207,7 @@ void BenchCommand::declare_power(CLI::App& app) {
 
 void BenchCommand::declare_result(CLI::App& app) {
   CLI::Option* const name =
-      app.add_option("--experiment", experiment_, "Name of the experiment [bench-DATE-TIME]")
+      app.add_option("--experiment", experiment_, "Name of the experiment [bench-DATE-TIME-ID]")
           ->type_name("NAME")
           ->check(not_empty())
           ->group("Result");

@@ -93,7 +93,7 @@ class Bench(ProgramTest):
         broken = self.dir / "broken.playback.json"
         broken.write_text("{", encoding="utf-8")
         done = self.bench("-m", f"{broken},{played(0.1)}", "-n", 5, "-r", 2, code=3)
-        self.assertIn("broken.playback.json p512 n5 is missing: ", done.stdout)
+        self.assertIn("broken.playback.json p512 n5 is missing: ", " ".join(done.stdout.split()))
         self.assertIn("broken.playback.json p512 n5 is left out: ", done.stderr)
         self.assertIn("0.1.playback.json", done.stdout)
         alone = self.bench("-m", broken, "-r", 2, code=1)
@@ -109,7 +109,7 @@ class Bench(ProgramTest):
         self.bench("-m", played(0.1), "-n", 10, "-r", 1)
         known = self.bench("-m", played(0.1), "-n", 11, "-r", 10, "--dry-run").stdout
         self.assertRegex(known, r"p512 n11 +\d")
-        self.assertIn("10 runs: about", known)
+        self.assertIn("10 runs; about", known)
 
     def test_an_experiment_that_is_interrupted_is_resumed(self):
         command = [str(ENPROF), "bench", "-m", f"{played(1)},{played(1.1)}", "-n", "10000", "-r",
