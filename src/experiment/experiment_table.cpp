@@ -103,7 +103,7 @@ const std::optional<MeanInterval>& mean_of(const Summary& summary, std::string_v
 std::string with_interval(std::string text, const MeanInterval& value) {
   if (value.half && value.mean > 0.0) {
     const double percent = 100.0 * *value.half / value.mean;
-    text += percent < 0.01    ? " ± < 0.01 %"
+    text += percent < 0.01    ? " ± 0.01 %"  // rounded up
             : percent < 100.0 ? fmt::format(" ± {:.2g} %", percent)
                               : fmt::format(" ± {:.0f} %", percent);
   }
