@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <functional>
-#include <numeric>
 #include <random>
+#include <ranges>
 #include <utility>
 
 namespace enprof {
@@ -12,7 +12,8 @@ namespace {
 /// The classes that matter most, so many of them, in their order.
 std::vector<std::uint32_t> heaviest(std::span<const double> weights, std::size_t count) {
   std::vector<std::uint32_t> classes(weights.size());
-  std::iota(classes.begin(), classes.end(), 0U);
+  std::ranges::copy(std::views::iota(0U, static_cast<std::uint32_t>(weights.size())),
+                    classes.begin());
   std::ranges::stable_sort(classes, std::ranges::greater{},
                            [&](std::uint32_t work) { return weights[work]; });
   classes.resize(std::min(classes.size(), count));

@@ -26,6 +26,7 @@ bool looks_like_file(const std::string& word) {
 
 std::string listed_points(const std::vector<PointRuns>& points) {
   std::vector<std::string> names;
+  names.reserve(points.size());
   for (const PointRuns& point : points) {
     names.push_back(printable(point.point));
   }

@@ -50,6 +50,7 @@ struct Side {
 
   [[nodiscard]] std::vector<double> values() const {
     std::vector<double> result;
+    result.reserve(runs.size());
     for (const Valued& each : runs) {
       result.push_back(each.value);
     }
@@ -245,6 +246,7 @@ std::vector<SetSetting> settings_of(const RunSet& a, const RunSet& b) {
        }},
   }};
   std::vector<SetSetting> settings;
+  settings.reserve(kSettings.size());
   for (const auto& [name, of] : kSettings) {
     settings.push_back({.name = std::string{name}, .a = setting_of(a, of), .b = setting_of(b, of)});
   }

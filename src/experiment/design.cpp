@@ -9,8 +9,8 @@
 #include <charconv>
 #include <filesystem>
 #include <limits>
-#include <numeric>
 #include <random>
+#include <ranges>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -144,7 +144,7 @@ Result<std::vector<int>> parse_numbers(std::string_view text, int least, int mos
 
 std::vector<std::size_t> order_of_round(std::uint32_t seed, int round, std::size_t count) {
   std::vector<std::size_t> order(count);
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::copy(std::views::iota(std::size_t{0}, count), order.begin());
   std::seed_seq sequence{seed, static_cast<std::uint32_t>(round)};
   std::mt19937 random(sequence);
   // Fisher and Yates; std::shuffle gives another order with each standard library.
