@@ -4,12 +4,10 @@
 #   enprof_room(power LINKS enprof_model PRIVATE_LINKS SQLiteCpp FOLDERS rapl nvml)
 #
 #   THREADED    several threads use the room's code: its tests also run under ThreadSanitizer
-#   COMPUTES    its tests compute for long: it is optimized where sanitizers are on, though others
-#               are not, since that takes longer than it saves
 #   SHARDS n    its tests run in n processes, so that two CPUs share a long-running room
 #   ALONE file  this file is compiled by itself in a unity build
 function(enprof_room room)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED;COMPUTES" "SHARDS"
+  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "SHARDS"
                         "LINKS;PRIVATE_LINKS;TEST_LINKS;FOLDERS;ALONE")
 
   set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -28,10 +26,6 @@ function(enprof_room room)
   target_link_libraries(enprof_${room} PUBLIC enprof_options ${arg_LINKS}
                                        PRIVATE ${arg_PRIVATE_LINKS})
 
-  if(arg_COMPUTES)
-    enprof_optimize_sanitized(enprof_${room})
-  endif()
-
   set(wanted ${ENPROF_BUILD_TESTS})
   if(ENPROF_SANITIZE MATCHES "thread" AND NOT arg_THREADED)
     set(wanted OFF)
@@ -42,16 +36,7 @@ function(enprof_room room)
     target_include_directories(${room}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${room}_test PRIVATE enprof_${room} ${arg_PRIVATE_LINKS}
                                                ${arg_TEST_LINKS} GTest::gmock_main)
-    if(arg_COMPUTES)
-      enprof_optimize_sanitized(${room}_test)
-    endif()
     enprof_unit_tests(${room} "${arg_SHARDS}")
-  endif()
-endfunction()
-
-function(enprof_optimize_sanitized target)
-  if(ENPROF_SANITIZE)
-    target_compile_options(${target} PRIVATE -O1)
   endif()
 endfunction()
 

@@ -87,6 +87,7 @@ Summary summary_of(const PointResult& result) {
 
 std::vector<Summary> summaries_of(const ExperimentOutcome& outcome) {
   std::vector<Summary> result;
+  result.reserve(outcome.points.size());
   for (const PointResult& point : outcome.points) {
     result.push_back(summary_of(point));
   }
@@ -296,6 +297,7 @@ Json row_of(const ExperimentDesign& design, const Summary& summary) {
   row["runs_disturbed"] = summary.disturbed;
   row["verdict"] = summary.verdict ? Json(to_string(*summary.verdict)) : Json(nullptr);
   std::vector<std::string> reasons;
+  reasons.reserve(summary.reasons.size());
   for (const VerdictReason& reason : summary.reasons) {
     reasons.push_back(reason.message);
   }
@@ -307,7 +309,7 @@ Json row_of(const ExperimentDesign& design, const Summary& summary) {
     const std::string unit = measure.json_unit.empty() ? "" : fmt::format("_{}", measure.json_unit);
     const std::string key{measure.json_key};
     row[key + unit] = mean ? Json(mean->mean * measure.json_factor) : Json(nullptr);
-    row[key + "_half_interval" + unit] =
+    row[fmt::format("{}_half_interval{}", key, unit)] =
         mean && mean->half ? Json(*mean->half * measure.json_factor) : Json(nullptr);
   }
   for (const auto& [which, key] :
@@ -322,6 +324,7 @@ Json row_of(const ExperimentDesign& design, const Summary& summary) {
 
 std::vector<Json> rows_of(const ExperimentDesign& design, const ExperimentOutcome& outcome) {
   std::vector<Json> rows;
+  rows.reserve(outcome.points.size());
   for (const PointResult& point : outcome.points) {
     rows.push_back(row_of(design, summary_of(point)));
   }

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ranges>
 #include <string_view>
 #include <vector>
 
@@ -66,8 +67,8 @@ Result<std::string> PprofProfile::profile() const {
   std::vector<std::uint64_t> values;
   for (const RunStack& stack : stacks->stacks()) {
     locations.clear();
-    for (auto frame = stack.frames.rbegin(); frame != stack.frames.rend(); ++frame) {
-      locations.push_back(*frame + 1);  // an id is never 0; the leaf comes first
+    for (const auto frame : std::views::reverse(stack.frames)) {
+      locations.push_back(frame + 1);  // an id is never 0; the leaf comes first
     }
     values.clear();
     if (stacks->has_energy()) {

@@ -55,6 +55,7 @@ constexpr std::array kMeasures{
 std::vector<std::optional<double>> values_of(const Measure& measure,
                                              const std::vector<Repeat>& repeats) {
   std::vector<std::optional<double>> values;
+  values.reserve(repeats.size());
   for (const Repeat& repeat : repeats) {
     values.push_back(repeat.status == RunStatus::completed ? measure.value(repeat) : std::nullopt);
   }

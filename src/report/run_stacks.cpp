@@ -222,8 +222,7 @@ class RunStacks::Builder {
     for (std::size_t index = 0; index < sections.size(); ++index) {
       by_name.emplace(sections[index].name, index);
     }
-    for (std::size_t index = 0; index < sections.size(); ++index) {
-      Section& section = sections[index];
+    for (Section& section : sections) {
       section.path = section.name;
       for (std::size_t slash = section.path.rfind('/');
            slash != std::string_view::npos && slash > 0;

@@ -67,6 +67,7 @@ std::vector<Outlier> outliers_of(std::span<const std::optional<double>> values) 
   }
   const double middle = median(all);
   std::vector<double> distances;
+  distances.reserve(all.size());
   for (const double value : all) {
     distances.push_back(std::abs(value - middle));
   }
