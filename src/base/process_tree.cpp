@@ -147,37 +147,39 @@ const std::optional<ExitStatus>& ProcessTree::reap() {
   return end_;
 }
 
-Nanoseconds ProcessTree::cpu_time() {
-  const std::lock_guard lock(mutex_);
-  Nanoseconds sum = reaped_;
+template <class Visit>
+void ProcessTree::for_each(Visit visit) const {
   std::vector<pid_t> left = tops();
   while (!left.empty()) {
     const pid_t pid = left.back();
     left.pop_back();
     const std::vector<pid_t> children = children_of(pid);
     left.insert(left.end(), children.begin(), children.end());
+    visit(pid);
+  }
+}
+
+Nanoseconds ProcessTree::cpu_time() {
+  const std::lock_guard lock(mutex_);
+  Nanoseconds sum = reaped_;
+  for_each([&](pid_t pid) {
     if (const auto stat = stat_of(procfs_, pid)) {
       sum += stat->cpu + stat->reaped_cpu;
     }
-  }
+  });
   most_ = std::max(most_, sum);
   return most_;
 }
 
 std::vector<pid_t> ProcessTree::running() const {
   std::vector<pid_t> result;
-  std::vector<pid_t> left = tops();
-  while (!left.empty()) {
-    const pid_t pid = left.back();
-    left.pop_back();
-    const std::vector<pid_t> children = children_of(pid);
-    left.insert(left.end(), children.begin(), children.end());
+  for_each([&](pid_t pid) {
     const auto stat = stat_of(procfs_, pid);
     const bool is_root = pid == root_ && !end_;
     if (stat ? !has_ended(*stat) : is_root) {
       result.push_back(pid);
     }
-  }
+  });
   return result;
 }
 

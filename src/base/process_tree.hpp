@@ -44,6 +44,9 @@ class ProcessTree {
   [[nodiscard]] std::vector<pid_t> children_of(pid_t pid) const;
   /// Our own children that belong to the tree; they may have ended.
   [[nodiscard]] std::vector<pid_t> tops() const;
+  /// Calls `visit` with each process of the tree, after its children were looked up.
+  template <class Visit>
+  void for_each(Visit visit) const;
   void reap_one(pid_t pid);
 
   std::filesystem::path procfs_;
