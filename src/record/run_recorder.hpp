@@ -65,6 +65,17 @@ class RunRecorder {
   void set_text(std::int32_t span, std::string_view text) noexcept;
   void discard_token(std::int32_t span) noexcept;
 
+  // The same for work of another program, which is told after it was done. `at` is not before any
+  // instant that was given earlier.
+
+  /// Enters a phase, also an earlier one: a program that serves several requests goes back and
+  /// forth. Does nothing within the same phase.
+  void enter_again(Phase phase, Instant at) noexcept;
+  [[nodiscard]] std::int32_t open_section_at(std::string_view name, Instant at) noexcept;
+  [[nodiscard]] std::int32_t open_token_at(Instant at) noexcept;
+  /// Closes a span and the spans that were opened after it.
+  void finish_at(std::int32_t span, Instant at) noexcept;
+
   /// The current place in the run, for a pass that begins now.
   [[nodiscard]] PassPlace place() const noexcept {
     return {.parent = innermost(), .spans_before = static_cast<std::uint32_t>(span_count_)};
@@ -90,6 +101,7 @@ class RunRecorder {
   };
 
   void enter_at(Phase phase, Instant at) noexcept;
+  void begin_phase(Phase phase, Instant at) noexcept;
   std::int32_t append(const Span& span) noexcept;
   std::int32_t append_open(const Span& span) noexcept;
   void close_at(std::int32_t span, Instant at) noexcept;
