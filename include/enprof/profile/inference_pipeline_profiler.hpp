@@ -38,6 +38,8 @@
 namespace enprof {
 
 class PassRecorder;
+class RunForwarder;
+class RunIntake;
 class RunRecorder;
 
 /// What is to be profiled.
@@ -226,6 +228,8 @@ class ENPROF_API RunScope {
 
  private:
   friend class InferencePipelineProfiler;
+  friend class RunForwarder;
+  friend class RunIntake;
   class Impl;
   explicit RunScope(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -264,6 +268,7 @@ class ENPROF_API InferencePipelineProfiler {
   [[nodiscard]] RunScope run(RunRequest request);
 
  private:
+  friend class RunForwarder;
   friend class RunScope;
   class Impl;
   std::unique_ptr<Impl> impl_;
