@@ -204,6 +204,9 @@ class RunScope::Impl {
       profiler.power->sync();
       claim_border_readers(*profiler.power);
     }
+    if (forwarder_ != nullptr) {
+      border_readers_ = forwarder_->border_readers();
+    }
     profiler_.present = this;
     if (watches_machine()) {
       cpu_load_.start();
@@ -318,6 +321,9 @@ class RunScope::Impl {
   }
 
   [[nodiscard]] const SharedRecords::Capacity& capacity() const { return capacity_; }
+  [[nodiscard]] std::span<const std::shared_ptr<BorderReader>> border_readers() const {
+    return border_readers_;
+  }
   RunRecorder& recorder() { return recorder_; }
   PassRecorder& passes() { return passes_; }
   /// Whether an exception that was thrown since the run began is propagating.
@@ -568,6 +574,10 @@ RunScope RunForwarder::run(InferencePipelineProfiler& profiler, RunRequest reque
 
 SharedRecords::Capacity RunIntake::capacity_for(const RunScope& run) {
   return run.impl_->capacity();
+}
+
+std::span<const std::shared_ptr<BorderReader>> RunIntake::border_readers(const RunScope& run) {
+  return run.impl_->border_readers();
 }
 
 RunIntake::RunIntake(RunScope& run, SharedRecords& records)

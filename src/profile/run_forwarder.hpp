@@ -5,11 +5,13 @@
 #include "enprof/model/profiled_run.hpp"
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
+#include "power/counter/border_reader.hpp"
 #include "record/shared_records.hpp"
 
 #include <cstdint>
-#include <functional>
-#include <string_view>
+#include <memory>
+#include <span>
+#include <vector>
 
 namespace enprof {
 
@@ -25,6 +27,8 @@ class RunForwarder {
 
   [[nodiscard]] virtual SharedRecords& records() noexcept = 0;
   [[nodiscard]] virtual const SharedRecords::Capacity& capacity() const noexcept = 0;
+  /// Counters that the run's thread may read between two operations, if the other process said how.
+  [[nodiscard]] virtual std::vector<std::shared_ptr<BorderReader>> border_readers() { return {}; }
   virtual void add_plan(std::uint32_t index, const OperationPlan& plan) = 0;
   /// Identity, model, prompt tokens, response, finish reason, warnings so far: see facts_to_json.
   virtual void set_facts(const ProfiledRun& run) = 0;
@@ -41,6 +45,9 @@ class RunIntake {
  public:
   /// The memory that the records of this run need.
   [[nodiscard]] static SharedRecords::Capacity capacity_for(const RunScope& run);
+  /// The counters that the run has claimed: the engine's thread may read them in its process.
+  [[nodiscard]] static std::span<const std::shared_ptr<BorderReader>> border_readers(
+      const RunScope& run);
   /// Both must outlive it.
   RunIntake(RunScope& run, SharedRecords& records);
 

@@ -196,8 +196,8 @@ TEST_F(SharedRecordsTest, DamagedRecordsAreCountedAndLeftOut) {
 }
 
 TEST_F(SharedRecordsTest, NonsenseEverywhereHarmsNothing) {
-  for (const unsigned char byte : {0xFF, 0x7F, 0x01, 0xAB}) {
-    std::ranges::fill(memory_, std::byte{byte});
+  for (const unsigned byte : {0xFFU, 0x7FU, 0x01U, 0xABU}) {
+    std::ranges::fill(memory_, static_cast<std::byte>(byte));
     memory_[RingBuffer<int>::kAlignment] = std::byte{0x55};  // of where the ring's records end
     follow(true);
   }

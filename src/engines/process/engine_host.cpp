@@ -8,6 +8,8 @@
 #include "base/shared_memory.hpp"
 #include "base/start_thread.hpp"
 #include "engines/process/engine_messages.hpp"
+#include "power/counter/border_reader.hpp"
+#include "power/counter/descriptor_point.hpp"
 #include "profile/run_forwarder.hpp"
 #include "profile/save/json_columns.hpp"
 #include "profile/save/run_facts.hpp"
@@ -97,14 +99,17 @@ class Requests {
 class SocketForwarder final : public RunForwarder {
  public:
   SocketForwarder(MessageSocket& socket, SharedMemory memory,
-                  const SharedRecords::Capacity& capacity)
+                  const SharedRecords::Capacity& capacity,
+                  std::vector<std::shared_ptr<BorderReader>> borders)
       : socket_(socket),
+        borders_(std::move(borders)),
         memory_(std::move(memory)),
         capacity_(capacity),
         records_(memory_.bytes(), capacity) {}
 
   SharedRecords& records() noexcept override { return records_; }
   const SharedRecords::Capacity& capacity() const noexcept override { return capacity_; }
+  std::vector<std::shared_ptr<BorderReader>> border_readers() override { return borders_; }
   void add_plan(std::uint32_t /*index*/, const OperationPlan& plan) override {
     send({{"plan", plan_to_json(plan)}});
   }
@@ -120,6 +125,7 @@ class SocketForwarder final : public RunForwarder {
   }
 
   MessageSocket& socket_;
+  std::vector<std::shared_ptr<BorderReader>> borders_;
   SharedMemory memory_;
   SharedRecords::Capacity capacity_;
   SharedRecords records_;
@@ -161,6 +167,12 @@ class EngineHost {
       const GenerateOptions options = options_from_json(node.at("options"));
       send({{"most", model().most_output_tokens(options)},
             {"threads", model().threads(options.threads)}});
+    } else if (what == "point") {
+      points_.push_back(std::make_shared<DescriptorPoint>(
+          CounterPoint::Descriptor{.number = request.descriptor.release(),
+                                   .is_text = node.at("text").flag()}));
+    } else if (what == "border") {
+      add_border(request.descriptor.release());
     } else if (what == "generate") {
       generate(node, std::move(request.descriptor));
     } else {
@@ -235,6 +247,17 @@ class EngineHost {
     send({{"header", trained ? MessageJson(*trained) : MessageJson(nullptr)}});
   }
 
+  void add_border(int descriptor) {
+    auto points = std::exchange(points_, {});
+    auto memory = SharedMemory::map(descriptor, BorderReader::memory_bytes());
+    if (memory) {
+      borders_.push_back(std::make_shared<BorderReader>(std::move(points), monotonic_clock(),
+                                                        *std::move(memory)));
+    } else {
+      kLog.warning("No counter is read between operations: {}", memory.error().message);
+    }
+  }
+
   void generate(const JsonNode& node, OwnedDescriptor descriptor) {
     GenerateOptions options = options_from_json(node.at("options"));
     options.stop = requests_.begin();
@@ -244,7 +267,8 @@ class EngineHost {
       send_error(memory.error());
       return;
     }
-    SocketForwarder forwarder(socket_, *std::move(memory), capacity);
+    SocketForwarder forwarder(socket_, *std::move(memory), capacity,
+                              std::exchange(borders_, {}));
     InferencePipelineProfiler profiler(nullptr, nullptr, {.procfs_root = {}});
     RunScope run =
         RunForwarder::run(profiler,
@@ -269,6 +293,8 @@ class EngineHost {
   OwnedDescriptor note_;
   std::string path_;  // of the model, for messages
   std::vector<OwnedDescriptor> files_;
+  std::vector<std::shared_ptr<const CounterPoint>> points_;  // of the next border
+  std::vector<std::shared_ptr<BorderReader>> borders_;       // of the next generation
   std::unique_ptr<LoadedModel> model_;
 };
 

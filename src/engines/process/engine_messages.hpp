@@ -6,11 +6,13 @@
 //     header {engine, path}            {open: path}* then {header: {…}}
 //     opened {path} + descriptor       answers {open: path}
 //     ask {options, threads}           {most: n, threads: n}
-//     generate {run, options} + 2      {plan: …}* {facts: …}* {values: …}* then {generated: {…}}
+//     border {points} + memory         nothing: a counter that the engine's thread may read
+//     point {text} + descriptor        nothing: a way to a counter, for the next border
+//     generate {options, …} + memory   {plan: …}* {facts: …}* {values: …}* then {generated: {…}}
 //     stop                             ends loading or generating soon
 //
-// Instead of an answer comes {error: {code, message, hint}} if the work failed. generate has the
-// memory of the records (SharedRecords) as its descriptor.
+// Instead of an answer comes {error: {code, message, hint}} if the work failed. The memory of
+// generate is that of the records (SharedRecords), the one of border is a BorderReader's.
 #pragma once
 
 #include "enprof/base/error.hpp"

@@ -89,10 +89,12 @@ void EngineProcess::send_file(const JsonNode& path, const OpenAs& open_as) {
   const std::string name = bytes_from_json(path);
   const std::string by = open_as ? open_as(name).string() : name;
   const OwnedDescriptor file(by.empty() ? -1 : ::open(by.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto sent =
-      socket_.send(message_text({{"do", "opened"}, {"path", bytes_to_json(by)}}), file.get());
-  if (!sent) {
-    kLog.debug("{}", sent.error().message);  // the next receive() says how it ended
+  tell({{"do", "opened"}, {"path", bytes_to_json(by)}}, file.get());
+}
+
+void EngineProcess::tell(const MessageJson& message, int descriptor) {
+  if (const auto sent = socket_.send(message_text(message), descriptor); !sent) {
+    kLog.debug("{}", sent.error().message);
   }
 }
 

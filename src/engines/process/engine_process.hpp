@@ -49,6 +49,8 @@ class EngineProcess {
   [[nodiscard]] Result<MessageJson> ask(const MessageJson& request, int descriptor,
                                         std::string_view answer, const std::stop_token& stop,
                                         const Listener& listener);
+  /// Sends what has no answer. Whether the process is still there shows with the next answer.
+  void tell(const MessageJson& message, int descriptor);
   /// Answers a request for a file: opens it here, where it may be open already.
   void send_file(const JsonNode& path, const OpenAs& open_as);
   /// The descriptor of what the process writes when it has to end (CrashContext).

@@ -100,6 +100,8 @@ class ProcessEngines::Model final : public LoadedModel {
                                                 const GenerateOptions& options) override;
 
  private:
+  /// Lets the engine's thread read these counters between two operations, if another process can.
+  void share(const BorderReader& reader);
   /// What the engine says of these options; empty if its process has ended.
   [[nodiscard]] std::optional<std::size_t> ask_for(const char* what,
                                                    const GenerateOptions& options) const noexcept;
@@ -123,6 +125,19 @@ std::optional<std::size_t> ProcessEngines::Model::ask_for(
   return std::nullopt;
 }
 
+void ProcessEngines::Model::share(const BorderReader& reader) {
+  if (!reader.memory() || reader.points().empty() || reader.points().front() == nullptr ||
+      !reader.points().front()->descriptor()) {
+    return;  // the source's own thread reads, less often
+  }
+  for (const auto& point : reader.points()) {
+    const auto descriptor = point ? point->descriptor() : std::nullopt;
+    process_->tell({{"do", "point"}, {"text", !descriptor || descriptor->is_text}},
+                   descriptor ? descriptor->number : -1);
+  }
+  process_->tell({{"do", "border"}}, reader.memory()->descriptor());
+}
+
 Result<GenerateResult> ProcessEngines::Model::generate(RunScope& run,
                                                        const GenerateOptions& options) {
   const SharedRecords::Capacity capacity = RunIntake::capacity_for(run);
@@ -133,6 +148,9 @@ Result<GenerateResult> ProcessEngines::Model::generate(RunScope& run,
   SharedRecords records(memory->bytes(), capacity);
   RunIntake intake(run, records);
 
+  for (const auto& reader : RunIntake::border_readers(run)) {
+    share(*reader);
+  }
   std::size_t warnings = 0;  // taken over
   const auto take_facts = [&](const JsonNode& json) {
     ProfiledRun theirs;
