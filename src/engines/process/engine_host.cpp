@@ -168,9 +168,8 @@ class EngineHost {
       send({{"most", model().most_output_tokens(options)},
             {"threads", model().threads(options.threads)}});
     } else if (what == "point") {
-      points_.push_back(std::make_shared<DescriptorPoint>(
-          CounterPoint::Descriptor{.number = request.descriptor.release(),
-                                   .is_text = node.at("text").flag()}));
+      points_.push_back(std::make_shared<DescriptorPoint>(CounterPoint::Descriptor{
+          .number = request.descriptor.release(), .is_text = node.at("text").flag()}));
     } else if (what == "border") {
       add_border(request.descriptor.release());
     } else if (what == "generate") {
@@ -251,8 +250,8 @@ class EngineHost {
     auto points = std::exchange(points_, {});
     auto memory = SharedMemory::map(descriptor, BorderReader::memory_bytes());
     if (memory) {
-      borders_.push_back(std::make_shared<BorderReader>(std::move(points), monotonic_clock(),
-                                                        *std::move(memory)));
+      borders_.push_back(
+          std::make_shared<BorderReader>(std::move(points), monotonic_clock(), *std::move(memory)));
     } else {
       kLog.warning("No counter is read between operations: {}", memory.error().message);
     }
@@ -267,8 +266,7 @@ class EngineHost {
       send_error(memory.error());
       return;
     }
-    SocketForwarder forwarder(socket_, *std::move(memory), capacity,
-                              std::exchange(borders_, {}));
+    SocketForwarder forwarder(socket_, *std::move(memory), capacity, std::exchange(borders_, {}));
     InferencePipelineProfiler profiler(nullptr, nullptr, {.procfs_root = {}});
     RunScope run =
         RunForwarder::run(profiler,

@@ -69,15 +69,17 @@ BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> poin
                            const Clock& clock)
     : points_(std::move(points)),
       clock_(&clock),
+      is_owners_(true),
       memory_(make_memory()),
       own_(memory_ ? 0 : memory_bytes() / sizeof(Line) + 1),
-      shared_(new (bytes().data()) Shared),
+      shared_(new(bytes().data()) Shared),
       ring_(ring_bytes(), kRoom) {}
 
 BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points,
                            const Clock& clock, SharedMemory memory)
     : points_(std::move(points)),
       clock_(&clock),
+      is_owners_(false),
       memory_(std::move(memory)),
       shared_(reinterpret_cast<Shared*>(bytes().data())),
       ring_(ring_bytes(), kRoom) {
@@ -139,11 +141,16 @@ void BorderReader::begin() noexcept {
   edges_ = 0;
 }
 
-void BorderReader::release() noexcept { shared_->is_claimed.store(false, std::memory_order_release); }
+void BorderReader::release() noexcept {
+  if (is_owners_) {
+    shared_->is_claimed.store(false, std::memory_order_release);
+  }
+}
 
 bool BorderReader::may_hang(Instant now) const noexcept {
   return shared_->hung.load(std::memory_order_acquire) != 0 ||
-         now - kHangingRead >= Instant{Nanoseconds{shared_->own_read.load(std::memory_order_relaxed)}};
+         now - kHangingRead >=
+             Instant{Nanoseconds{shared_->own_read.load(std::memory_order_relaxed)}};
 }
 
 Instant BorderReader::act(Instant now) noexcept {
@@ -287,7 +294,8 @@ Nanoseconds::rep BorderReader::steps_between_edges() noexcept {
   const Nanoseconds asked{shared_->interval.load(std::memory_order_relaxed)};
   const bool is_sure = reads_ >= kFewReads && took_ <= cost_ + cost_ / kGain;
   if (affordable > std::max(asked, kLongestInterval) && is_sure) {
-    shared_->too_slow.store(std::max<Nanoseconds::rep>(cost_.count(), 1), std::memory_order_relaxed);
+    shared_->too_slow.store(std::max<Nanoseconds::rep>(cost_.count(), 1),
+                            std::memory_order_relaxed);
   }
   const auto wanted =
       asked > Nanoseconds{0} ? std::max<Nanoseconds::rep>(asked / plan_.period, 1) : kFewestSteps;
