@@ -31,7 +31,8 @@ struct CapturedModel {
 
 /// A context: the state in which an engine computes the sequences of one model.
 struct CapturedContext {
-  std::uint32_t model = 0;  ///< index into the models of the capture
+  std::uint32_t model = 0;       ///< index into the models of the capture
+  std::optional<int> positions;  ///< that one sequence may have
 
   friend bool operator==(const CapturedContext&, const CapturedContext&) = default;
 };
@@ -92,7 +93,7 @@ struct CaptureFigures {
   std::size_t most_in_flight = 0;            ///< requests at one time
   std::optional<double> mean_sequences;      ///< of the passes, weighted by their time
   std::string sharing;                       ///< how passes are shared: "operations", "modelled", …
-  std::vector<CapturePart> parts;            ///< in the order of CapturePartKind, without empty ones
+  std::vector<CapturePart> parts;           ///< in the order of their kinds, none empty
   std::vector<CaptureOccupancy> occupancy;   ///< by number of sequences
 
   friend bool operator==(const CaptureFigures&, const CaptureFigures&) = default;
@@ -101,7 +102,6 @@ struct CaptureFigures {
 /// What a run has beside what every run has, if it is a request of a capture. Its figures are its
 /// share of the passes that it had a part in.
 struct RequestFigures {
-  std::string capture_id;   ///< the run_id of the capture
   std::size_t number = 0;   ///< in the order in which they began, from 1
   std::int32_t sequence = 0;  ///< the engine's number of the sequence, the slot
   Nanoseconds begin{0};     ///< since the capture began
