@@ -43,8 +43,7 @@ std::map<std::int32_t, std::uint32_t> keys_by_layer(const OperationPlan& plan) {
   for (const OperationInfo& operation : plan.operations) {
     const bool has_scores = is_one_of(operation.component, kScores) ||
                             (operation.component == "attention" && operation.op == "SOFT_MAX");
-    if (has_scores && operation.shape[0] > 0 &&
-        operation.shape[0] < OperationSharing::kAllKeys) {
+    if (has_scores && operation.shape[0] > 0 && operation.shape[0] < OperationSharing::kAllKeys) {
       const auto columns = static_cast<std::uint32_t>(operation.shape[0]);
       const auto [entry, is_new] = keys.try_emplace(operation.layer, columns);
       entry->second = std::min(entry->second, columns);
@@ -132,9 +131,8 @@ double attention_pairs(const BatchSequence& sequence, std::uint32_t most_keys) {
 std::vector<double> shares_of(std::span<const BatchSequence> batch, OperationSharing sharing) {
   std::vector<double> shares(batch.size());
   const auto fill = [&](OperationSharing by) {
-    std::ranges::transform(batch, shares.begin(), [by](const BatchSequence& sequence) {
-      return amount_of(sequence, by);
-    });
+    std::ranges::transform(batch, shares.begin(),
+                           [by](const BatchSequence& sequence) { return amount_of(sequence, by); });
     return normalize(shares);
   };
   if (!fill(sharing) && !fill({}) && !shares.empty()) {
@@ -156,15 +154,15 @@ std::optional<PassModel> PassModel::of(const ModelFacts& facts) {
   const double kv_heads = facts.kv_heads ? *facts.kv_heads : heads;
   const double layers = *facts.layers;
   const auto parameters = static_cast<double>(*facts.parameters);
-  const double bytes = facts.weight_bytes ? static_cast<double>(*facts.weight_bytes)
-                                          : kF16 * parameters;
+  const double bytes =
+      facts.weight_bytes ? static_cast<double>(*facts.weight_bytes) : kF16 * parameters;
   PassModel model;
   // The embedding, which is looked up and not multiplied, may be the head's own matrix.
   model.head_parameters_ = std::min(width * *facts.vocabulary, parameters);
   model.head_bytes_ = bytes * model.head_parameters_ / parameters;
   const double body = parameters - model.head_parameters_;
-  const bool has_own_embedding = body > model.head_parameters_ &&
-                                 body - model.head_parameters_ > layers * width * width;
+  const bool has_own_embedding =
+      body > model.head_parameters_ && body - model.head_parameters_ > layers * width * width;
   // Without a separate embedding the head's matrix is in the file once.
   model.parameters_ = has_own_embedding ? body - model.head_parameters_ : body;
   model.weight_bytes_ = bytes * model.parameters_ / parameters;
@@ -245,9 +243,9 @@ std::optional<OperationLoad> load_of(const OperationInfo& operation, OperationSh
   OperationLoad load{.flops = *operation.flops, .bytes = *operation.bytes};
   const bool is_shared = sharing.by == SharedBy::tokens || sharing.by == SharedBy::outputs;
   const bool is_whole_component = operation.op.empty();
-  const bool is_product =
-      is_whole_component ? has_weights(operation.component)
-                         : operation.op == "MUL_MAT" || operation.op == "MUL_MAT_ID";
+  const bool is_product = is_whole_component
+                              ? has_weights(operation.component)
+                              : operation.op == "MUL_MAT" || operation.op == "MUL_MAT_ID";
   if (is_shared && is_product && rows > 0.0 && load.flops > 0.0) {
     const double weights = load.flops / (2.0 * rows);  // their number, K M
     const auto columns = static_cast<double>(operation.shape[0]);
@@ -285,8 +283,8 @@ std::vector<double> shapley_values(std::size_t players,
   std::vector<double> weight(players);
   weight[0] = 1.0 / static_cast<double>(players);
   for (std::size_t before = 1; before < players; ++before) {
-    weight[before] = weight[before - 1] * static_cast<double>(before) /
-                     static_cast<double>(players - before);
+    weight[before] =
+        weight[before - 1] * static_cast<double>(before) / static_cast<double>(players - before);
   }
   std::vector<double> values(players);
   for (std::uint32_t set = 0; set < sets; ++set) {

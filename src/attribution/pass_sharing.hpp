@@ -145,7 +145,7 @@ struct OperationLoad {
 /// set of players as bits; that of no player counts as zero. At most kMostPlayers; calls `cost`
 /// 2ⁿ times. Empty for more players.
 inline constexpr std::size_t kMostPlayers = 16;
-[[nodiscard]] std::vector<double> shapley_values(
-    std::size_t players, const std::function<double(std::uint32_t)>& cost);
+[[nodiscard]] std::vector<double> shapley_values(std::size_t players,
+                                                 const std::function<double(std::uint32_t)>& cost);
 
 }  // namespace enprof

@@ -121,8 +121,8 @@ TEST(PassSharing, RandomBatchesAreSharedWholly) {
   ASSERT_TRUE(model);
   for (int round = 0; round < 500; ++round) {
     const Batch batch = random_batch(random);
-    for (const SharedBy by : {SharedBy::tokens, SharedBy::outputs, SharedBy::attention,
-                              SharedBy::sequences}) {
+    for (const SharedBy by :
+         {SharedBy::tokens, SharedBy::outputs, SharedBy::attention, SharedBy::sequences}) {
       const std::vector<double> shares = shares_of(batch, {.by = by, .most_keys = 4096});
       EXPECT_NEAR(sum(shares), 1.0, 1e-12);
       EXPECT_GE(std::ranges::min(shares), 0.0);

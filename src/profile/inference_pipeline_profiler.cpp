@@ -240,7 +240,10 @@ class RunScope::Impl {
       }
       if (capture_) {
         assemble_capture(*capture_, recording.spans.front(), power, run_,
-                         [this](ProfiledRun request) { requests_.push_back(std::move(request)); });
+                         [this](ProfiledRun request) {
+                           request.run_id = make_run_id();
+                           requests_.push_back(std::move(request));
+                         });
         return;
       }
       const std::size_t layer_timings = assemble_run(recording, power, run_);
@@ -296,10 +299,10 @@ class RunScope::Impl {
     if (failed > 0) {
       kLog.error("Failed to save {} of {} requests of capture {}: {}", failed, requests_.size(),
                  run_.run_id, why);
-      run_.warnings.push_back({"store", "requests_not_saved",
-                               fmt::format("{} of {} requests are not saved: {}", failed,
-                                           requests_.size(), why),
-                               "Write the capture's requests to a file with --json."});
+      run_.warnings.push_back(
+          {"store", "requests_not_saved",
+           fmt::format("{} of {} requests are not saved: {}", failed, requests_.size(), why),
+           "Write the capture's requests to a file with --json."});
     }
   }
 

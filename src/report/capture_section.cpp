@@ -45,8 +45,8 @@ void add_parts(ReportPage& page, const ProfiledRun& run) {
   for (const CapturePart& part : run.capture->parts) {
     const Figure& figure = part.figure;
     const Quality& quality = figure.quality;
-    table.row({words_of(part.kind), fmt::format("{}", part.count),
-               format_duration(figure.duration), marked(figure.total, quality.method),
+    table.row({words_of(part.kind), fmt::format("{}", part.count), format_duration(figure.duration),
+               marked(figure.total, quality.method),
                format_energy(quality.standard_uncertainty ? quality.standard_uncertainty
                                                           : quality.standard_error),
                share(figure.total, run.totals.figure.total), format_power(figure.mean_power)},
@@ -164,9 +164,10 @@ std::string capture_section(const ProfiledRun& capture, std::span<const RunSumma
     page.add(request_table(requests, terminal, 2));
   }
   if (all > requests.size()) {
-    page.add("  " + wrap(fmt::format("{} of {}; all: enprof runs --capture {} --limit {}",
-                                     requests.size(), counted(all, "request"), capture.run_id, all),
-                         terminal.width, 2) +
+    page.add("  " +
+             wrap(fmt::format("{} of {}; all: enprof runs --capture {} --limit {}", requests.size(),
+                              counted(all, "request"), capture.run_id, all),
+                  terminal.width, 2) +
              "\n");
   }
   add_occupancy(page, figures);

@@ -140,9 +140,10 @@ class Reader {
   CaptureRecording read(const JsonNode& document) {
     document.allow_only({"recorded_passes", "models", "contexts", "plans", "work", "passes"});
     if (document.at("recorded_passes").json() != kVersion) {
-      throw JsonError(fmt::format("it does not begin with \"recorded_passes\": {}, the version "
-                                  "that this program reads",
-                                  kVersion));
+      throw JsonError(
+          fmt::format("it does not begin with \"recorded_passes\": {}, the version "
+                      "that this program reads",
+                      kVersion));
     }
     recording_.models = document.at("models").list(read_model);
     recording_.contexts = document.at("contexts").list([this](const JsonNode& node) {
@@ -259,9 +260,8 @@ CaptureRecording moved_to(const CaptureRecording& recording, Instant begin, Inst
     pass.start += by;
     pass.end += by;
   }
-  const auto late = std::ranges::find_if(moved.passes.passes, [end](const PassRecord& pass) {
-    return pass.end > end;
-  });
+  const auto late = std::ranges::find_if(moved.passes.passes,
+                                         [end](const PassRecord& pass) { return pass.end > end; });
   moved.context_of.resize(static_cast<std::size_t>(late - moved.passes.passes.begin()));
   moved.passes.passes.erase(late, moved.passes.passes.end());
   std::erase_if(moved.work, [end](const CapturedWork& work) { return work.begin >= end; });

@@ -160,10 +160,9 @@ std::vector<std::string> ids_with_prefix(SQLite::Database& database, std::string
 }
 
 std::optional<std::string> newest_run(SQLite::Database& database) {
-  SQLite::Statement select(database,
-                           fmt::format("SELECT run_id FROM runs WHERE capture_id IS NULL "
-                                       "{} LIMIT 1",
-                                       kNewestFirst));
+  SQLite::Statement select(database, fmt::format("SELECT run_id FROM runs WHERE capture_id IS NULL "
+                                                 "{} LIMIT 1",
+                                                 kNewestFirst));
   if (!select.executeStep()) {
     return std::nullopt;
   }

@@ -628,9 +628,12 @@ std::string script(const Parts&... parts) {
 
 std::span<const std::string> schema_migrations() {
   static const std::array<std::string, 6> scripts{
-      script(kRunsV1, kLevelsV1, kPowerV1), script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2),
-      script(kErrorsV3) + for_figure_tables(kFigureErrorV3), script(kTokensV4),
-      script(kVerdictsV5) + for_figure_tables(kFigureUncertaintyV5), script(kCapturesV6)};
+      script(kRunsV1, kLevelsV1, kPowerV1),
+      script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2),
+      script(kErrorsV3) + for_figure_tables(kFigureErrorV3),
+      script(kTokensV4),
+      script(kVerdictsV5) + for_figure_tables(kFigureUncertaintyV5),
+      script(kCapturesV6)};
   static_assert(std::tuple_size_v<decltype(scripts)> == ProfileDatabase::kSchemaVersion);
   return scripts;
 }

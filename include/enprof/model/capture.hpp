@@ -90,11 +90,11 @@ struct CaptureOccupancy {
 struct CaptureFigures {
   std::size_t requests = 0;
   std::size_t passes = 0;
-  std::size_t most_in_flight = 0;            ///< requests at one time
-  std::optional<double> mean_sequences;      ///< of the passes, weighted by their time
-  std::string sharing;                       ///< how passes are shared: "operations", "modelled", …
+  std::size_t most_in_flight = 0;           ///< requests at one time
+  std::optional<double> mean_sequences;     ///< of the passes, weighted by their time
+  std::string sharing;                      ///< how passes are shared: "operations", "modelled", …
   std::vector<CapturePart> parts;           ///< in the order of their kinds, none empty
-  std::vector<CaptureOccupancy> occupancy;   ///< by number of sequences
+  std::vector<CaptureOccupancy> occupancy;  ///< by number of sequences
 
   friend bool operator==(const CaptureFigures&, const CaptureFigures&) = default;
 };
@@ -102,9 +102,9 @@ struct CaptureFigures {
 /// What a run has beside what every run has, if it is a request of a capture. Its figures are its
 /// share of the passes that it had a part in.
 struct RequestFigures {
-  std::size_t number = 0;   ///< in the order in which they began, from 1
-  std::int32_t sequence = 0;  ///< the engine's number of the sequence, the slot
-  Nanoseconds begin{0};     ///< since the capture began
+  std::size_t number = 0;           ///< in the order in which they began, from 1
+  std::int32_t sequence = 0;        ///< the engine's number of the sequence, the slot
+  Nanoseconds begin{0};             ///< since the capture began
   std::size_t cached_tokens = 0;    ///< of the prompt, that were in the cache and not computed
   std::size_t rejected_tokens = 0;  ///< computed as a draft, and not kept
   std::size_t context_shifts = 0;

@@ -55,7 +55,7 @@ struct RunSummary {
   std::size_t warnings = 0;
   std::optional<Joules> uncertainty;  ///< combined standard uncertainty of `energy`
   std::optional<Nanoseconds> time_to_first_token;
-  std::optional<std::size_t> requests;  ///< of a capture
+  std::optional<std::size_t> requests;    ///< of a capture
   std::optional<RequestFigures> request;  ///< present if it is a request of a capture
 
   friend bool operator==(const RunSummary&, const RunSummary&) = default;

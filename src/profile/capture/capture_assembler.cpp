@@ -4,7 +4,6 @@
 #include "profile/assemble/run_totals.hpp"
 #include "profile/capture/capture_division.hpp"
 #include "profile/capture/capture_pieces.hpp"
-#include "profile/run_id.hpp"
 
 #include <fmt/format.h>
 
@@ -71,8 +70,7 @@ class CaptureSpans {
     PassRecord pass = passes_.passes[piece.passes.front()];
     pass.place = {.parent = static_cast<std::int32_t>(spans_.size()) - 1,
                   .spans_before = static_cast<std::uint32_t>(spans_.size())};
-    const bool has_plan =
-        pass.plan < passes_.plans.size() && passes_.plans[pass.plan] != nullptr;
+    const bool has_plan = pass.plan < passes_.plans.size() && passes_.plans[pass.plan] != nullptr;
     const bool is_whole =
         piece.is_whole_pass && pass.start >= pass.begin && has_plan &&
         passes_.stamps_of(pass).size() == passes_.plans[pass.plan]->operations.size();
@@ -123,7 +121,6 @@ class RequestRuns {
   [[nodiscard]] ProfiledRun make(std::size_t index) const {
     const FoundRequest& found = found_.requests[index];
     ProfiledRun run;
-    run.run_id = make_run_id();
     run.capture_id = capture_.run_id;
     run.status = RunStatus::completed;
     run.depth = capture_.depth;
@@ -186,9 +183,9 @@ class RequestRuns {
     } else {
       figure.mean_power.reset();
     }
-    for (auto* error : {&figure.quality.standard_error, &figure.quality.dynamic_standard_error,
-                        &figure.quality.standard_uncertainty,
-                        &figure.quality.dynamic_standard_uncertainty}) {
+    for (auto* error :
+         {&figure.quality.standard_error, &figure.quality.dynamic_standard_error,
+          &figure.quality.standard_uncertainty, &figure.quality.dynamic_standard_uncertainty}) {
       if (*error) {
         **error = Joules{std::hypot((*error)->value(), modelled_j)};
       }
@@ -201,8 +198,7 @@ class RequestRuns {
   }
 
   static void add_phase(ProfiledRun& run, Phase phase, Nanoseconds begin, Figure figure) {
-    run.phases.push_back(
-        {.phase = phase, .begin = begin, .figure = std::move(figure)});
+    run.phases.push_back({.phase = phase, .begin = begin, .figure = std::move(figure)});
   }
 
   /// The first token comes out of the prompt's last pass, whose energy is the prompt's: it has none
@@ -261,14 +257,14 @@ class RequestRuns {
       }
       const auto& [layer, component] = division_.component_keys()[at / kStages];
       const Phase phase = at % kStages == 0 ? Phase::prefill : Phase::decode;
-      ComponentFigure figure{.phase = phase,
-                             .layer = layer,
-                             .component = component,
-                             .count = share.spans,
-                             .figure = small_figure(share.energy_j,
-                                                    from_ms(1e3 * share.duration_s), run),
-                             .flops = share.flops,
-                             .bytes = share.bytes};
+      ComponentFigure figure{
+          .phase = phase,
+          .layer = layer,
+          .component = component,
+          .count = share.spans,
+          .figure = small_figure(share.energy_j, from_ms(1e3 * share.duration_s), run),
+          .flops = share.flops,
+          .bytes = share.bytes};
       double error = 0.0;
       if (const auto found = errors_.find({layer, component});
           figure.figure.total && found != errors_.end() && found->second.first > 0.0) {
@@ -342,8 +338,8 @@ class RequestRuns {
       request.marginal = Joules{usual};
       if (const auto& error = run.totals.figure.quality.standard_uncertainty;
           error && run.totals.figure.total->value() > 0.0) {
-        request.marginal_uncertainty = Joules{
-            std::hypot(spread, usual * (*error / *run.totals.figure.total))};
+        request.marginal_uncertainty =
+            Joules{std::hypot(spread, usual * (*error / *run.totals.figure.total))};
       }
       const Figure idle =
           division_.part_figure(static_cast<std::size_t>(CapturePartKind::idle_while_loaded));
@@ -434,9 +430,10 @@ void assemble_capture(const CaptureRecording& recording, const Span& whole,
   if (recording.lost_passes + recording.passes.lost_passes > 0) {
     capture.warnings.push_back(
         {"exec", "lost_passes",
-         fmt::format("Passes of the program that were not recorded: {}. Their energy is not shared, "
-                     "and counts between passes",
-                     recording.lost_passes + recording.passes.lost_passes),
+         fmt::format(
+             "Passes of the program that were not recorded: {}. Their energy is not shared, "
+             "and counts between passes",
+             recording.lost_passes + recording.passes.lost_passes),
          "The machine was too busy to follow it, or the capture was very long."});
   }
   const RequestRuns requests(recording, found, contexts, division, power, whole, capture);

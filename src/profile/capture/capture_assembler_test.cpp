@@ -68,9 +68,9 @@ class CaptureTest : public ::testing::Test {
   /// A pass of 8 ms: 1 ms before its operations, 2, 3 and 1 ms in them, 1 ms after them.
   void pass(double begin, std::vector<BatchSequence> batch, std::uint32_t context = 0) {
     const std::vector<Instant> ends{at_ms(begin + 3), at_ms(begin + 6), at_ms(begin + 7)};
-    recording_.add_pass(
-        context, {.begin = at_ms(begin), .start = at_ms(begin + 1), .end = at_ms(begin + 8)}, ends,
-        batch);
+    recording_.add_pass(context,
+                        {.begin = at_ms(begin), .start = at_ms(begin + 1), .end = at_ms(begin + 8)},
+                        ends, batch);
   }
 
   Made make(Depth depth = Depth::deep) const {
@@ -200,9 +200,8 @@ TEST_F(CaptureTest, PassesAtOnceShareTheirCommonTime) {
 }
 
 TEST_F(CaptureTest, AWarmUpAndAMoveOfTheCacheHaveNamesOfTheirOwn) {
-  recording_.work = {
-      {.kind = CapturedWorkKind::warm_up, .begin = at_ms(28), .end = at_ms(40)},
-      {.kind = CapturedWorkKind::cache_move, .begin = at_ms(60), .end = at_ms(70)}};
+  recording_.work = {{.kind = CapturedWorkKind::warm_up, .begin = at_ms(28), .end = at_ms(40)},
+                     {.kind = CapturedWorkKind::cache_move, .begin = at_ms(60), .end = at_ms(70)}};
   pass(30, {sequence(0, 0, 2)});
   pass(50, {sequence(0, 0, 5)});
   const Made made = make();

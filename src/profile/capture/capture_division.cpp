@@ -10,7 +10,7 @@ constexpr std::array kBalances{kUsualBalance, kLowestBalance, kHighestBalance};
 }  // namespace
 
 std::vector<SpanGroups> CaptureDivision::groupings(std::span<const Span> spans,
-                                  std::span<const std::uint32_t> classes) {
+                                                   std::span<const std::uint32_t> classes) {
   divisions_ = {};
   part_of_.assign(spans.size(), kNone);
   request_of_.assign(spans.size(), kNone);
@@ -41,7 +41,7 @@ std::vector<SpanGroups> CaptureDivision::groupings(std::span<const Span> spans,
 }
 
 void CaptureDivision::take(const Attribution& attribution, std::size_t first,
-          const DomainTimelines& timelines) {
+                           const DomainTimelines& timelines) {
   roots_.assign(timelines.root_domains().begin(), timelines.root_domains().end());
   sums_.assign(found_.requests.size(), {});
   for (std::size_t request = 0; request < sums_.size(); ++request) {
@@ -324,8 +324,8 @@ ComponentShare& CaptureDivision::add_component(std::uint32_t key, const SpanDivi
   return share;
 }
 
-void CaptureDivision::add_operation(std::size_t index, const SpanDivisions::Part& part, double own_j,
-                   double time_s) {
+void CaptureDivision::add_operation(std::size_t index, const SpanDivisions::Part& part,
+                                    double own_j, double time_s) {
   const PassRecord& pass = pass_of(pieces_[piece_of_[index]]);
   const PlanFacts& facts = plans_.at(pass.plan);
   const std::uint32_t operation = operation_of_[index];

@@ -39,10 +39,10 @@ struct ComponentShare {
 
 /// What is summed up for a request, besides what groups are.
 struct RequestSums {
-  std::vector<ComponentShare> components;     // by component key × stage
-  std::array<double, kStages> own_s{};        // its part of the time that its spans have
-  std::vector<double> part_j;                 // by part: its energy in that pass
-  std::array<double, 3> marginal_j{};         // by balance: usual, lowest, highest
+  std::vector<ComponentShare> components;  // by component key × stage
+  std::array<double, kStages> own_s{};     // its part of the time that its spans have
+  std::vector<double> part_j;              // by part: its energy in that pass
+  std::array<double, 3> marginal_j{};      // by balance: usual, lowest, highest
   std::array<double, kStages> modelled_error_j{};
   double sequence_s = 0.0;  // Σ time of its passes × sequences in them
   double pass_s = 0.0;
@@ -92,9 +92,8 @@ class CaptureDivision final : public ExtraGroups {
   [[nodiscard]] std::size_t modelled_passes() const { return modelled_passes_; }
   [[nodiscard]] std::size_t operation_passes() const { return operation_passes_; }
   [[nodiscard]] bool knows_models() const {
-    return !models_.empty() && std::ranges::all_of(models_, [](const auto& model) {
-      return model.has_value();
-    });
+    return !models_.empty() &&
+           std::ranges::all_of(models_, [](const auto& model) { return model.has_value(); });
   }
 
  private:
@@ -200,7 +199,7 @@ class CaptureDivision final : public ExtraGroups {
 
   std::vector<RootDomain> roots_;
   std::vector<RequestSums> sums_;
-  std::vector<std::size_t> next_part_;                         // by request
+  std::vector<std::size_t> next_part_;                           // by request
   std::vector<std::pair<std::uint32_t, std::size_t>> part_now_;  // request, part of the piece
   std::array<std::vector<EnergyShare>, kPartKinds> parts_;
   std::vector<Nanoseconds> part_time_;

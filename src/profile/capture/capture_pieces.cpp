@@ -115,7 +115,8 @@ class Cutter {
     std::ranges::sort(cuts);
     cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
     for (std::size_t cut = 0; cut + 1 < cuts.size(); ++cut) {
-      CapturePiece piece{.begin = cuts[cut], .end = cuts[cut + 1], .part = CapturePartKind::warm_up};
+      CapturePiece piece{
+          .begin = cuts[cut], .end = cuts[cut + 1], .part = CapturePartKind::warm_up};
       for (std::size_t index = first; index < last; ++index) {
         if (passes_[index].begin <= piece.begin && passes_[index].end >= piece.end) {
           piece.passes.push_back(static_cast<std::uint32_t>(index));

@@ -45,8 +45,8 @@ void RequestFinder::add(std::uint32_t pass, std::uint32_t context,
                                   : fmt::format("its sequence began at position {}", position));
     } else if (goes_on && slot.in_prompt) {
       // the next part of the prompt
-    } else if (goes_on && (sequence.tokens == 1 ||
-                           (wants_all && sequence.tokens <= kLongestDraft))) {
+    } else if (goes_on &&
+               (sequence.tokens == 1 || (wants_all && sequence.tokens <= kLongestDraft))) {
       settle_draft(slot, position);
     } else if (goes_on) {
       forget_draft(slot);
@@ -67,12 +67,12 @@ void RequestFinder::add(std::uint32_t pass, std::uint32_t context,
       }
     } else {
       forget_draft(slot);
-      begin_request(slot, context, sequence,
-                    position == 0
-                        ? std::string{"its sequence began again"}
-                        : fmt::format("its sequence {} position {}",
-                                      position < slot.next ? "went back to" : "went on from",
-                                      position));
+      begin_request(
+          slot, context, sequence,
+          position == 0
+              ? std::string{"its sequence began again"}
+              : fmt::format("its sequence {} position {}",
+                            position < slot.next ? "went back to" : "went on from", position));
     }
     add_part(slot, pass, place, sequence);
     slot.turn = its.turns;
@@ -99,8 +99,8 @@ void RequestFinder::drop_warm_up(Context& context, Slot& slot, const BatchSequen
 bool RequestFinder::is_shift(const Context& context, std::uint32_t number, const Slot& slot,
                              const BatchSequence& sequence) const {
   const std::int32_t position = sequence.first_position;
-  const bool is_next_token = sequence.outputs == sequence.tokens &&
-                             sequence.tokens <= kLongestDraft && !slot.in_prompt;
+  const bool is_next_token =
+      sequence.outputs == sequence.tokens && sequence.tokens <= kLongestDraft && !slot.in_prompt;
   if (!is_next_token || position <= 0 || position >= slot.next - 1) {
     return false;
   }

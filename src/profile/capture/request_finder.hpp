@@ -30,10 +30,10 @@ struct RequestPart {
 struct FoundRequest {
   std::uint32_t context = 0;
   std::int32_t sequence = 0;
-  std::size_t cached_tokens = 0;   ///< positions before its first token
-  std::size_t prompt_tokens = 0;   ///< computed
-  std::size_t output_tokens = 0;   ///<
-  std::size_t rejected_tokens = 0; ///< drafts that were computed and not kept
+  std::size_t cached_tokens = 0;    ///< positions before its first token
+  std::size_t prompt_tokens = 0;    ///< computed
+  std::size_t output_tokens = 0;    ///<
+  std::size_t rejected_tokens = 0;  ///< drafts that were computed and not kept
   std::size_t context_shifts = 0;
   std::vector<RequestPart> parts;  ///< by pass; never empty
   std::string how;                 ///< how it was found, and what could not be told
@@ -78,7 +78,7 @@ class RequestFinder {
   struct Slot {
     std::size_t request = kNone;
     BatchSequence last{};
-    std::int32_t next = 0;  // position after the last token
+    std::int32_t next = 0;   // position after the last token
     std::uint64_t turn = 0;  // of the context, when it was last computed
     bool in_prompt = true;
     bool all_outputs = true;  // the logits of all its tokens were wanted
@@ -86,15 +86,14 @@ class RequestFinder {
   };
   struct Context {
     std::map<std::int32_t, Slot> slots;
-    std::uint64_t turns = 0;       // passes so far
-    std::int32_t highest = 0;      // position that any sequence reached
-    bool is_new = true;            // nothing was computed but what may be a warm-up
+    std::uint64_t turns = 0;   // passes so far
+    std::int32_t highest = 0;  // position that any sequence reached
+    bool is_new = true;        // nothing was computed but what may be a warm-up
   };
 
   void begin_request(Slot& slot, std::uint32_t context, const BatchSequence& sequence,
                      std::string how);
-  void add_part(Slot& slot, std::uint32_t pass, std::uint32_t place,
-                const BatchSequence& sequence);
+  void add_part(Slot& slot, std::uint32_t pass, std::uint32_t place, const BatchSequence& sequence);
   [[nodiscard]] std::optional<int> positions_of(std::uint32_t context) const {
     return context < contexts_.size() ? contexts_[context].positions : std::nullopt;
   }

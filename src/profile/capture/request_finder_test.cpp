@@ -83,8 +83,7 @@ TEST(RequestFinder, TheNextTurnOfAChatContinuesTheCache) {
 
 TEST(RequestFinder, RejectedDraftsAreNotTokensOfTheAnswer) {
   // 4 draft tokens: 2 accepted and one sampled; then 4, all accepted; then one alone.
-  const auto found =
-      Passes().one(0, 20).one(20, 5, 5).one(23, 5, 5).one(28, 1).found();
+  const auto found = Passes().one(0, 20).one(20, 5, 5).one(23, 5, 5).one(28, 1).found();
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].output_tokens, 1U + 3U + 5U + 1U);
   EXPECT_EQ(found[0].rejected_tokens, 2U);
@@ -107,8 +106,11 @@ TEST(RequestFinder, AFullContextIsShifted) {
 }
 
 TEST(RequestFinder, WithoutAKnownSizeAShiftIsAGuessThatIsSaid) {
-  const auto found =
-      Passes(std::vector<CapturedContext>{{.model = 0, .positions = {}}}).one(0, 100).decode(100, 11).decode(60, 5).found();
+  const auto found = Passes(std::vector<CapturedContext>{{.model = 0, .positions = {}}})
+                         .one(0, 100)
+                         .decode(100, 11)
+                         .decode(60, 5)
+                         .found();
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].context_shifts, 1U);
   EXPECT_THAT(found[0].how, HasSubstr("taken for a shift"));
