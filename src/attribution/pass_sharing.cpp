@@ -279,7 +279,8 @@ std::vector<double> shapley_values(std::size_t players,
   for (std::uint32_t set = 1; set < sets; ++set) {
     costs[set] = cost(set);
   }
-  // The share of orders in which just `before` players come before one: before! (n − before − 1)!/n!
+  // The share of orders in which just `before` players come before one:
+  // before! (n − before − 1)! / n!
   std::vector<double> weight(players);
   weight[0] = 1.0 / static_cast<double>(players);
   for (std::size_t before = 1; before < players; ++before) {

@@ -70,8 +70,8 @@ inline constexpr double kHighestBalance = 30.0;
   return flops / balance > bytes ? flops / balance : bytes;
 }
 
-/// The work of a pass by the model's shape, for passes whose operations are not known. For T tokens,
-/// O outputs, and of each sequence its pairs and the keys K that it reads:
+/// The work of a pass by the model's shape, for passes whose operations are not known. For T
+/// tokens, O outputs, and of each sequence its pairs and the keys that it reads:
 ///
 ///   weights    2 FLOPs for each parameter and token; the bytes of the weights once      by tokens
 ///   attention  4 × head width × heads × layers FLOPs a pair (q·k, and weights · v);
@@ -125,8 +125,8 @@ struct OperationLoad {
   double shared_bytes = 0.0;  ///< read once for all: weights
 };
 /// From an operation's FLOPs and bytes. A product of weights [K, M] with `rows` rows has FLOPs
-/// 2 K M rows; its inputs and results are 4 rows (K + M) bytes (F32), and the rest are weights. Of a
-/// whole component (depth module) only K M is known: K + M is then taken as 2 √(K M), its least.
+/// 2 K M rows; its inputs and results are 4 rows (K + M) bytes (F32), and the rest are weights. Of
+/// a whole component (depth module) only K M is known: K + M is then taken as 2 √(K M), its least.
 /// Empty if FLOPs or bytes are not known.
 [[nodiscard]] std::optional<OperationLoad> load_of(const OperationInfo& operation,
                                                    OperationSharing sharing, double rows);

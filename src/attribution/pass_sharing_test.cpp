@@ -253,7 +253,7 @@ TEST(PassSharing, WhatEachAddedIsNoMoreThanAll) {
 }
 
 TEST(Shapley, IsTheMeanOverAllOrders) {
-  // Gloves: 0 has a left one, 1 and 2 right ones; a pair is worth 1 (a textbook case: 2/3, 1/6, 1/6)
+  // Gloves: 0 has a left one, 1 and 2 right ones; a pair is worth 1. Textbooks: 2/3, 1/6, 1/6.
   const auto pair = [](std::uint32_t set) {
     return (set & 1U) != 0 && (set & 6U) != 0 ? 1.0 : 0.0;
   };

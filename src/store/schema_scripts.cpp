@@ -543,7 +543,7 @@ ALTER TABLE {table} ADD COLUMN dynamic_standard_uncertainty_mj REAL
   AS (dynamic_standard_uncertainty_j * 1e3);
 )sql";
 
-// ---- version 6: captures, and the requests in them -----------------------------------------------
+// ---- version 6: captures, and the requests in them ----------------------------------------------
 
 constexpr std::string_view kCapturesV6 = R"sql(
 ALTER TABLE runs ADD COLUMN capture_id TEXT;

@@ -38,6 +38,8 @@
 namespace enprof {
 
 class PassRecorder;
+class RunForwarder;
+class RunIntake;
 class RunRecorder;
 struct CaptureRecording;
 
@@ -234,6 +236,8 @@ class ENPROF_API RunScope {
 
  private:
   friend class InferencePipelineProfiler;
+  friend class RunForwarder;
+  friend class RunIntake;
   class Impl;
   explicit RunScope(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -272,6 +276,7 @@ class ENPROF_API InferencePipelineProfiler {
   [[nodiscard]] RunScope run(RunRequest request);
 
  private:
+  friend class RunForwarder;
   friend class RunScope;
   class Impl;
   std::unique_ptr<Impl> impl_;

@@ -10,11 +10,11 @@
 
 namespace enprof {
 
-/// Fills in the figures of a capture, as assemble_run() does those of a run, and makes a run of each
-/// request in it, which `on_request` gets in the order in which they began. `whole` is the span of
-/// the capture's run. The caller has set the capture's identity, depth, tags and economics, which
-/// its requests take over; its verdict is not made here, those of the requests are. Requests have
-/// no run_id yet.
+/// Fills in the figures of a capture, as assemble_run() does those of a run, and makes a run of
+/// each request in it, which `on_request` gets in the order in which they began. `whole` is the
+/// span of the capture's run. The caller has set the capture's identity, depth, tags and economics,
+/// which its requests take over; its verdict is not made here, those of the requests are. Requests
+/// have no run_id yet.
 ///
 /// The energy of a pass goes to its operations, and that of each operation to the sequences in its
 /// batch (attribution/pass_sharing.hpp); passes without operations are shared by the modelled work
