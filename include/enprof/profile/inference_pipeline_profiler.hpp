@@ -222,7 +222,8 @@ class ENPROF_API RunScope {
   void fail_hooks(const Error& error);
 
   /// The run is the life of another program, of which this was seen: finish() then makes a capture
-  /// of it, and a run of each request. Its instants are those of the clock. Call it before finish().
+  /// of it, and a run of each request. Its instants are those of the clock. Call it before
+  /// finish().
   void set_capture(std::shared_ptr<const CaptureRecording> recording);
   /// The requests of a capture, in the order in which they began: saved by finish(), unless it says
   /// otherwise in a warning. Call it once, after finish().
