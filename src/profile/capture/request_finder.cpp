@@ -45,8 +45,7 @@ void RequestFinder::add(std::uint32_t pass, std::uint32_t context,
                                   : fmt::format("its sequence began at position {}", position));
     } else if (goes_on && slot.in_prompt) {
       // the next part of the prompt
-    } else if (goes_on &&
-               (sequence.tokens == 1 || (wants_all && sequence.tokens <= kLongestDraft))) {
+    } else if (goes_on && wants_all && sequence.tokens <= kLongestDraft) {
       settle_draft(slot, position);
     } else if (goes_on) {
       forget_draft(slot);
