@@ -10,6 +10,7 @@
 #include "profile/assemble/machine_warnings.hpp"
 #include "profile/assemble/run_assembler.hpp"
 #include "profile/assemble/standstills.hpp"
+#include "profile/capture/capture_assembler.hpp"
 #include "profile/cpu_load_recorder.hpp"
 #include "profile/event_dispatcher.hpp"
 #include "profile/machine_watch.hpp"
@@ -247,6 +248,14 @@ class RunScope::Impl {
       if (meter_) {
         meter_->stop();
       }
+      if (capture_) {
+        assemble_capture(*capture_, recording.spans.front(), power, run_,
+                         [this](ProfiledRun request) {
+                           request.run_id = make_run_id();
+                           requests_.push_back(std::move(request));
+                         });
+        return;
+      }
       const std::size_t layer_timings = assemble_run(recording, power, run_);
       if (run_.depth != Depth::minimal) {
         kLog.debug("Captured {} layer timings during prefill", layer_timings);
@@ -263,6 +272,7 @@ class RunScope::Impl {
     const std::size_t late = run_.warnings.size();
     if (!assembled) {
       forget_figures(assembled.error());
+      requests_.clear();
     }
     if (const auto judged = attempt([&] { judge_run(run_); }); !judged) {
       kLog.error("Run {} has no verdict: {}", run_.run_id, judged.error());
@@ -281,8 +291,29 @@ class RunScope::Impl {
         run_.warnings.push_back(
             {"store", "not_saved", "The run is not saved: " + saved.error(), ""});
       }
+      save_requests();
     }
     return run_;
+  }
+
+  /// After the capture itself, which they belong to.
+  void save_requests() {
+    std::size_t failed = 0;
+    std::string why;
+    for (const ProfiledRun& request : requests_) {
+      if (const auto saved = profiler_.store->save_run(request); !saved) {
+        ++failed;
+        why = saved.error().message;
+      }
+    }
+    if (failed > 0) {
+      kLog.error("Failed to save {} of {} requests of capture {}: {}", failed, requests_.size(),
+                 run_.run_id, why);
+      run_.warnings.push_back(
+          {"store", "requests_not_saved",
+           fmt::format("{} of {} requests are not saved: {}", failed, requests_.size(), why),
+           "Write the capture's requests to a file with --json."});
+    }
   }
 
   /// The energy of two runs at once cannot be separated.
@@ -326,6 +357,10 @@ class RunScope::Impl {
   }
   RunRecorder& recorder() { return recorder_; }
   PassRecorder& passes() { return passes_; }
+  void set_capture(std::shared_ptr<const CaptureRecording> capture) {
+    capture_ = std::move(capture);
+  }
+  [[nodiscard]] std::vector<ProfiledRun> take_requests() { return std::exchange(requests_, {}); }
   /// Whether an exception that was thrown since the run began is propagating.
   [[nodiscard]] bool unwinding() const { return std::uncaught_exceptions() > exceptions_; }
 
@@ -557,6 +592,8 @@ class RunScope::Impl {
   std::vector<std::shared_ptr<BorderReader>> border_readers_;  // shared with their sources
   int exceptions_ = std::uncaught_exceptions();
   bool told_end_ = false;
+  std::shared_ptr<const CaptureRecording> capture_;  // what was seen of another program
+  std::vector<ProfiledRun> requests_;                // in it
 };
 
 RunScope InferencePipelineProfiler::run(RunRequest request) {
@@ -674,6 +711,10 @@ void RunScope::warn(Warning warning) {
   impl_->save_facts();
 }
 
+void RunScope::set_capture(std::shared_ptr<const CaptureRecording> recording) {
+  impl_->set_capture(std::move(recording));
+}
+std::vector<ProfiledRun> RunScope::take_requests() { return impl_->take_requests(); }
 const ProfiledRun& RunScope::finish(RunStatus status) { return impl_->finish(status); }
 void RunScope::abandon() { impl_->abandon(); }
 

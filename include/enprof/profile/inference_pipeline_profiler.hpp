@@ -41,6 +41,7 @@ class PassRecorder;
 class RunForwarder;
 class RunIntake;
 class RunRecorder;
+struct CaptureRecording;
 
 /// What is to be profiled.
 struct RunRequest {
@@ -219,6 +220,14 @@ class ENPROF_API RunScope {
   /// The engine could not set up what passes are made with: logged, and a warning. The run goes on
   /// without layers.
   void fail_hooks(const Error& error);
+
+  /// The run is the life of another program, of which this was seen: finish() then makes a capture
+  /// of it, and a run of each request. Its instants are those of the clock. Call it before
+  /// finish().
+  void set_capture(std::shared_ptr<const CaptureRecording> recording);
+  /// The requests of a capture, in the order in which they began: saved by finish(), unless it says
+  /// otherwise in a warning. Call it once, after finish().
+  [[nodiscard]] std::vector<ProfiledRun> take_requests();
 
   /// Ends the run: takes the last reading, attributes, saves. Later calls give the same result. A
   /// run whose figures cannot be worked out is `failed`, and says why in a warning.
