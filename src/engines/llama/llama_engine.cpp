@@ -295,7 +295,8 @@ const ModelFacts& LlamaEngine::facts() const noexcept { return impl_->facts; }
 std::size_t LlamaEngine::most_output_tokens(const GenerateOptions& options) const noexcept {
   const int context = options.context > 0 ? options.context : impl_->longest_context();
   // The last token is not decoded, and a prompt has at least one token.
-  return static_cast<std::size_t>(std::max(std::min(options.max_tokens, context), 0));
+  return static_cast<std::size_t>(std::max(std::min(options.max_tokens, context), 0)) *
+         static_cast<std::size_t>(std::max(options.sequences, 1));
 }
 llama_model* LlamaEngine::model() const noexcept { return impl_->model.get(); }
 
