@@ -19,6 +19,7 @@
 #include "experiment/experiment_table.hpp"
 #include "experiment/forecast.hpp"
 #include "experiment/point_summary.hpp"
+#include "experiment/quality_judge.hpp"
 #include "experiment/run_labels.hpp"
 #include "limits/power_limits.hpp"
 #include "power/power_sources.hpp"
@@ -79,6 +80,16 @@ Economics economics_of(const BenchRequest& request) {
   Economics economics;
   economics.price_usd_per_kwh = request.price_usd_per_kwh.value_or(economics.price_usd_per_kwh);
   return economics;
+}
+
+/// Where the qualities of models are kept; empty if there is no home.
+std::filesystem::path quality_cache() {
+  if (const auto cache = environment_variable("XDG_CACHE_HOME")) {
+    return std::filesystem::path{*cache} / "enprof" / "quality";
+  }
+  const auto home = environment_variable("HOME");
+  return home ? std::filesystem::path{*home} / ".cache" / "enprof" / "quality"
+              : std::filesystem::path{};
 }
 
 PowerLimitValues values_of(const ExperimentRunner::Limits& limits) {
@@ -334,6 +345,20 @@ int BenchCommand::measure(const BenchRequest& request, ProfileDatabase& database
     }
   }
   BenchProgress progress;
+  const Qualities qualities = judge_models(
+      design, models,
+      {.cache = quality_cache(),
+       .stop = interrupt.token(),
+       .on_model = [](const std::string& model) {
+         print_note(fmt::format("judging the answers of {}", printable(model)));
+       }});
+  for (const auto& [model, quality] : qualities) {
+    if (!quality && !interrupt.requested()) {
+      print_note(fmt::format("the answers of {} are not judged: {}{}{}", printable(model),
+                             quality.error().message, quality.error().hint.empty() ? "" : "\n  ",
+                             quality.error().hint));
+    }
+  }
   std::vector<std::string> tags = request.tags;
   std::ranges::copy(tags_, std::back_inserter(tags));
   tags.push_back(make_tag(kMachineTag, machine_name(places.procfs_root)));
@@ -349,11 +374,12 @@ int BenchCommand::measure(const BenchRequest& request, ProfileDatabase& database
        .tags = std::move(tags),
        .earlier = std::move(earlier),
        .prompts = read_prompts(design),
-       .budget = request.budget_s ? std::optional{from_ms(1e3 * *request.budget_s)} : std::nullopt,
+       .qualities = qualities,
        .set_limits = limits ? ExperimentRunner::SetLimits{[&](const auto& wanted) {
          return limits->set(values_of(wanted));
        }}
                             : ExperimentRunner::SetLimits{},
+       .budget = request.budget_s ? std::optional{from_ms(1e3 * *request.budget_s)} : std::nullopt,
        .session_observer = &progress,
        .observer = &progress});
   const ExperimentOutcome outcome = runner.run(design, interrupt.token());
@@ -368,6 +394,13 @@ int BenchCommand::measure(const BenchRequest& request, ProfileDatabase& database
   if (const auto written = write_output("-", result_text(design, outcome)); !written) {
     print_error(written.error());
     return interrupt.requested() ? interrupt.exit_code() : exit_failed;
+  }
+  if (const double all = seconds(outcome.times.all); all > 0.0 && !outcome.interrupted) {
+    print_note(fmt::format(
+        "runs took {}, loading and idle measurements {}, warm-up {}; everything else {} ({:.2g} %)",
+        format_duration(outcome.times.runs), format_duration(outcome.times.preparation),
+        format_duration(outcome.times.warm_ups), format_duration(outcome.times.rest()),
+        100.0 * seconds(outcome.times.rest()) / all));
   }
   const int code = end_of(request, outcome);
   return outcome.interrupted ? interrupt.exit_code() : is_restored ? code : int{exit_failed};

@@ -16,12 +16,13 @@ namespace {
 
 constexpr int kWarmUpTokens = 4;
 
-RunSession::Options session_options(const ExperimentRunner::Options& options) {
+RunSession::Options session_options(const ExperimentRunner::Options& options,
+                                    SessionObserver& timer) {
   return {.store = options.store,
           .power = options.power,
           .models = options.models,
           .profiler = options.profiler,
-          .observer = options.session_observer};
+          .observer = &timer};
 }
 
 RunSession::Options warming_options(const ExperimentRunner::Options& options) {
@@ -96,7 +97,8 @@ bool is_precise(const PointResult& result, double precision) {
 
 ExperimentRunner::ExperimentRunner(Options options)
     : options_(std::move(options)),
-      session_(session_options(options_)),
+      timer_(options_),
+      session_(session_options(options_, timer_)),
       warming_(warming_options(options_)) {
   if (options_.observer == nullptr) {
     options_.observer = &silent_;
@@ -135,6 +137,7 @@ ExperimentOutcome ExperimentRunner::run(const ExperimentDesign& design,
   }
   const Instant begin = options_.clock->now();
   const auto goes_on = [&] {
+    outcome_.times.all = options_.clock->now() - begin;
     outcome_.interrupted = stop.stop_requested();
     outcome_.budget_spent = options_.budget && options_.clock->now() - begin >= *options_.budget;
     return !outcome_.interrupted && !outcome_.budget_spent;
@@ -163,7 +166,8 @@ ExperimentOutcome ExperimentRunner::run(const ExperimentDesign& design,
       ++done_;
     }
   }
-  outcome_.interrupted = stop.stop_requested();
+  static_cast<void>(goes_on());
+  outcome_.budget_spent = false;  // it was enough
   if (design.precision) {
     for (PointResult& result : outcome_.points) {
       result.is_precise = is_precise(result, *design.precision);
@@ -231,6 +235,50 @@ RunTask ExperimentRunner::task_of(const ExperimentDesign& design, const Experime
   return task;
 }
 
+void ExperimentRunner::Timer::on_loading(const RunTask& task, double share) {
+  if (next_ != nullptr) {
+    next_->on_loading(task, share);
+  }
+}
+
+void ExperimentRunner::Timer::on_load_end(const RunTask& task, const Result<void>& loaded) {
+  if (next_ != nullptr) {
+    next_->on_load_end(task, loaded);
+  }
+}
+
+void ExperimentRunner::Timer::on_begin(const RunTask& task, std::size_t most_output_tokens,
+                                       InferencePipelineProfiler& profiler, PowerMonitor* power) {
+  begun_ = clock_.now();
+  if (next_ != nullptr) {
+    next_->on_begin(task, most_output_tokens, profiler, power);
+  }
+}
+
+void ExperimentRunner::Timer::on_trouble(const RunTask& task, const Warning& warning) {
+  if (next_ != nullptr) {
+    next_->on_trouble(task, warning);
+  }
+}
+
+RunOutcome ExperimentRunner::perform(RunTask task, bool is_kept, const std::stop_token& stop) {
+  if (options_.perform) {
+    return options_.perform(std::move(task), is_kept, stop);
+  }
+  const Instant begin = options_.clock->now();
+  if (!is_kept) {
+    RunOutcome outcome = warming_.perform(std::move(task), stop);
+    outcome_.times.warm_ups += options_.clock->now() - begin;
+    return outcome;
+  }
+  RunOutcome outcome = session_.perform(std::move(task), stop);
+  if (outcome.has_begun && outcome.run != nullptr) {
+    outcome_.times.preparation += timer_.begun() - begin;
+    outcome_.times.runs += outcome.run->totals.figure.duration;
+  }
+  return outcome;
+}
+
 void ExperimentRunner::give_up(PointResult& result, const Error& error) {
   result.error = error;
   options_.observer->on_failure(result.point, error);
@@ -247,6 +295,9 @@ bool ExperimentRunner::set_limits(PointResult& result) {
           ? options_.set_limits(wanted)
           : fail(ErrorCode::unsupported, "This machine has no limits that can be set");
   if (!set) {
+    if (set.error().code != ErrorCode::invalid_argument) {
+      limits_ = {};  // whatever was changed is as it was found
+    }
     give_up(result, set.error());
     return false;
   }
@@ -274,7 +325,7 @@ bool ExperimentRunner::run_until_steady(const ExperimentDesign& design, PointRes
         options_.power != nullptr ? options_.power->monitor() : nullptr;
     const Instant started = options_.clock->now();
     const Joules before = monitor != nullptr ? monitor->now().energy_since_start : Joules{0.0};
-    const RunOutcome warmed = warming_.perform(std::move(task), stop);
+    const RunOutcome warmed = perform(std::move(task), false, stop);
     if (warmed.error) {
       give_up(result, *warmed.error);
       return false;
@@ -315,7 +366,9 @@ bool ExperimentRunner::warm_up(const ExperimentDesign& design, PointResult& resu
   if (is_loaded && std::ranges::find(warmed_, point.label) != warmed_.end()) {
     return true;
   }
-  options_.models->use_settings(settings_of(point));
+  if (options_.models != nullptr) {
+    options_.models->use_settings(settings_of(point));
+  }
   loaded_.clear();
   if (!run_until_steady(design, result, stop)) {
     return false;
@@ -334,7 +387,7 @@ void ExperimentRunner::measure(const ExperimentDesign& design, PointResult& resu
     if (!warm_up(design, result, stop)) {
       return;
     }
-    const RunOutcome outcome = session_.perform(task_of(design, result.point, round), stop);
+    const RunOutcome outcome = perform(task_of(design, result.point, round), true, stop);
     if (outcome.run != nullptr) {
       result.runs.push_back(without_lists(*outcome.run));
     }

@@ -33,8 +33,20 @@ struct PointResult {
   std::optional<PointQuality> quality{};  ///< of its model's answers, where it was asked for
 };
 
+/// What an experiment spent its time on.
+struct ExperimentTimes {
+  Nanoseconds runs{0};         ///< that were kept
+  Nanoseconds preparation{0};  ///< of them: loading, idle measurements
+  Nanoseconds warm_ups{0};
+  Nanoseconds all{0};
+
+  /// What is left: attribution, saving, choosing what comes next.
+  [[nodiscard]] Nanoseconds rest() const { return all - runs - preparation - warm_ups; }
+};
+
 struct ExperimentOutcome {
   std::vector<PointResult> points{};
+  ExperimentTimes times{};
   bool interrupted = false;
   bool budget_spent = false;
 };
@@ -89,7 +101,10 @@ class ExperimentRunner {
   struct Options {
     ProfileDatabase* store = nullptr;  ///< null: nothing is saved
     SessionPower* power = nullptr;     ///< null: power is not measured
-    ModelKeeper* models = nullptr;     ///< required; its settings are changed
+    ModelKeeper* models = nullptr;     ///< required without `perform`; its settings are changed
+    /// Makes runs instead of a session: for simulated machines. `is_kept`: it is no warm-up. What it
+    /// returns is valid until the next call.
+    std::function<RunOutcome(RunTask task, bool is_kept, const std::stop_token&)> perform{};
     ProfilerOptions profiler{};
     Depth depth = Depth::minimal;
     std::vector<std::string> tags{};      ///< of each run, beside those of its point
@@ -124,10 +139,30 @@ class ExperimentRunner {
                                       const std::stop_token& stop);
   void measure(const ExperimentDesign& design, PointResult& result, int round,
                const std::stop_token& stop);
+  [[nodiscard]] RunOutcome perform(RunTask task, bool is_kept, const std::stop_token& stop);
   void give_up(PointResult& result, const Error& error);
+
+  /// Notes when runs begin, and passes everything on.
+  class Timer final : public SessionObserver {
+   public:
+    explicit Timer(const Options& options)
+        : clock_(*options.clock), next_(options.session_observer) {}
+    void on_loading(const RunTask& task, double share) override;
+    void on_load_end(const RunTask& task, const Result<void>& loaded) override;
+    void on_begin(const RunTask& task, std::size_t most_output_tokens,
+                  InferencePipelineProfiler& profiler, PowerMonitor* power) override;
+    void on_trouble(const RunTask& task, const Warning& warning) override;
+    [[nodiscard]] Instant begun() const { return begun_; }
+
+   private:
+    const Clock& clock_;
+    SessionObserver* next_;
+    Instant begun_;
+  };
 
   Options options_;
   ExperimentObserver silent_;
+  Timer timer_;
   RunSession session_;
   RunSession warming_;
   ExperimentOutcome outcome_;

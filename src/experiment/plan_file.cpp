@@ -302,7 +302,7 @@ void PlanReader::refuse_same_labels(const std::vector<PointBlock>& blocks,
   for (std::size_t index = 0; index < blocks.size(); ++index) {
     for (const ExperimentPoint& point : points_of(blocks[index], true)) {
       if (!labels.insert(point.label).second) {
-        reject(*tables[index], fmt::format("Two points are called {}", printable(point.label)),
+        reject(tables.empty() ? static_cast<const toml::node&>(root_) : *tables[index], fmt::format("Two points are called {}", printable(point.label)),
                "Give each table of points a name of its own, or other settings.");
       }
     }

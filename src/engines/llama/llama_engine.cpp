@@ -9,6 +9,7 @@
 #include "engines/llama/llama_generation.hpp"
 #include "engines/llama/llama_guard.hpp"
 #include "engines/llama/llama_log.hpp"
+#include "engines/llama/llama_score.hpp"
 #include "engines/llama/machine_limits.hpp"
 
 #include <fmt/format.h>
@@ -417,6 +418,22 @@ Result<GenerateResult> LlamaEngine::generate(RunScope& run, const GenerateOption
                 "Pass a smaller --ctx, or fewer tokens with -n.");
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal, fmt::format("The generation failed: {}", error.what()));
+  }
+}
+
+Result<ScoreResult> LlamaEngine::score(const ScoreRequest& request) const {
+  const auto tokens = tokenize(request.text);
+  if (!tokens) {
+    return std::unexpected(tokens.error());
+  }
+  try {
+    return score_tokens(*impl_->model, impl_->offloaded, threads(request.threads), *tokens,
+                        request);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::too_large, "Not enough memory to compute the probabilities of a text",
+                "Judge fewer tokens at a time: a smaller context.");
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::internal, fmt::format("The text cannot be judged: {}", error.what()));
   }
 }
 
