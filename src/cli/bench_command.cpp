@@ -10,12 +10,13 @@
 #include "cli/interrupt.hpp"
 #include "cli/model_file.hpp"
 #include "cli/option_values.hpp"
-#include "cli/prompt_text.hpp"
 #include "cli/output_file.hpp"
+#include "cli/prompt_text.hpp"
 #include "cli/stored_run.hpp"
 #include "cli/unsaved_run.hpp"
 #include "engines/registry/engine_registry.hpp"
 #include "experiment/comparable.hpp"
+#include "experiment/experiment_rows.hpp"
 #include "experiment/experiment_table.hpp"
 #include "experiment/forecast.hpp"
 #include "experiment/point_summary.hpp"
@@ -140,7 +141,8 @@ std::string what_it_can_find(const ExperimentDesign& design,
     return "One run of each point shows no difference: pass -r 2 or more.";
   }
   return fmt::format(
-      "Runs of a point differ by {:.2g} % ({}). Then a difference of {:.2g} % between two points is "
+      "Runs of a point differ by {:.2g} % ({}). Then a difference of {:.2g} % between two points "
+      "is "
       "found with a probability of 80 %, and one of 2 % with {:.0f} %.",
       100.0 * spread, known ? "as in earlier experiments" : "assumed: there are no earlier runs",
       100.0 * *smallest, 100.0 * detection_power(spread, design.repeats, kAskedFor));
@@ -212,8 +214,9 @@ void BenchCommand::declare_result(CLI::App& app) {
       ->type_name("USD")
       ->transform(number(0.0, 1000.0))
       ->group("Result");
-  app.add_flag("--dry-run", dry_run_,
-               "List the points, the time they will take and the differences they can show, and end")
+  app.add_flag(
+         "--dry-run", dry_run_,
+         "List the points, the time they will take and the differences they can show, and end")
       ->group("Result");
   app.add_option("-o,--output", output_, "Form of the result")
       ->type_name("md|csv|json|jsonl|sql")
@@ -266,8 +269,8 @@ Result<void> BenchCommand::dry_run(const BenchRequest& request) const {
   const std::vector<ExperimentPoint> points = design.points();
   for (const ExperimentPoint& point : points) {
     if (const auto reason = contradiction(point)) {
-      contradictions += fmt::format("- {} cannot be measured: {}\n", printable(point.label),
-                                    *reason);
+      contradictions +=
+          fmt::format("- {} cannot be measured: {}\n", printable(point.label), *reason);
       continue;
     }
     const auto time = forecast_time(point, history);
@@ -345,13 +348,13 @@ int BenchCommand::measure(const BenchRequest& request, ProfileDatabase& database
     }
   }
   BenchProgress progress;
-  const Qualities qualities = judge_models(
-      design, models,
-      {.cache = quality_cache(),
-       .stop = interrupt.token(),
-       .on_model = [](const std::string& model) {
-         print_note(fmt::format("judging the answers of {}", printable(model)));
-       }});
+  const Qualities qualities =
+      judge_models(design, models,
+                   {.cache = quality_cache(),
+                    .stop = interrupt.token(),
+                    .on_model = [](const std::string& model) {
+                      print_note(fmt::format("judging the answers of {}", printable(model)));
+                    }});
   for (const auto& [model, quality] : qualities) {
     if (!quality && !interrupt.requested()) {
       print_note(fmt::format("the answers of {} are not judged: {}{}{}", printable(model),
@@ -410,8 +413,8 @@ int BenchCommand::end_of(const BenchRequest& request, const ExperimentOutcome& o
   const std::string resume =
       fmt::format("enprof bench --resume {}", shell_quote(printable(request.design.name)));
   if (outcome.budget_spent) {
-    print_note(fmt::format("the budget of {:g} s is spent; to go on: {}", *request.budget_s,
-                           resume));
+    print_note(
+        fmt::format("the budget of {:g} s is spent; to go on: {}", *request.budget_s, resume));
   }
   if (outcome.interrupted) {
     print_note("cancelled; the runs so far are saved. To go on: " + resume);
@@ -437,8 +440,8 @@ int BenchCommand::end_of(const BenchRequest& request, const ExperimentOutcome& o
                              printable(result.point.label), counted(result.runs.size(), "run"),
                              resume));
     }
-    is_whole = is_whole && is_there && !result.error &&
-               std::ranges::none_of(result.runs, is_unsaved);
+    is_whole =
+        is_whole && is_there && !result.error && std::ranges::none_of(result.runs, is_unsaved);
   }
   return is_whole ? exit_done : exit_degraded;
 }
@@ -480,12 +483,12 @@ int BenchCommand::run() {
     }
   } else if (!earlier.empty()) {
     const std::string name = printable(request->design.name);
-    return failed({ErrorCode::invalid_argument,
-                   fmt::format("There are {} of experiment {} already",
-                               counted(earlier.size(), "run"), name),
-                   fmt::format("To go on with it: enprof bench --resume {}. Else choose another "
-                               "name.",
-                               shell_quote(name))});
+    return failed(
+        {ErrorCode::invalid_argument,
+         fmt::format("There are {} of experiment {} already", counted(earlier.size(), "run"), name),
+         fmt::format("To go on with it: enprof bench --resume {}. Else choose another "
+                     "name.",
+                     shell_quote(name))});
   }
   if (price_) {
     request->price_usd_per_kwh = price_;

@@ -76,10 +76,11 @@ void BenchPoints::declare_axes(CLI::App& app) {
          fmt::format("{} [{}]", axis.help, axis.text_of(axis.usual)),
          axis.words.empty() ? "N,…" : "WORD,…", axis.is_limit ? "Limits of the machine" : "Points");
     if (axis.key == "output_tokens") {
-      list("--pg", pairs_,
-           "Prompt and output tokens that belong together, such as 512,128 (-pg); may be given more "
-           "than once",
-           "P,N", "Points");
+      list(
+          "--pg", pairs_,
+          "Prompt and output tokens that belong together, such as 512,128 (-pg); may be given more "
+          "than once",
+          "P,N", "Points");
     }
   }
 }
@@ -148,13 +149,13 @@ Result<std::vector<PointBlock>> BenchPoints::pairs_of(const PointBlock& block) c
       return parse_numbers(text, find_axis(key)->least, find_axis(key)->most);
     };
     const auto prompt = part(word.substr(0, comma), "prompt_tokens");
-    const auto output = part(comma == std::string::npos ? "" : word.substr(comma + 1),
-                             "output_tokens");
+    const auto output =
+        part(comma == std::string::npos ? "" : word.substr(comma + 1), "output_tokens");
     if (!prompt || !output || prompt->size() != 1 || output->size() != 1) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("-pg: \"{}\" is not a pair of prompt and output tokens",
-                              printable(word)),
-                  "For example: -pg 512,128");
+      return fail(
+          ErrorCode::invalid_argument,
+          fmt::format("-pg: \"{}\" is not a pair of prompt and output tokens", printable(word)),
+          "For example: -pg 512,128");
     }
     PointBlock& pair = blocks.emplace_back(block);
     pair.prompt_tokens = *prompt;
@@ -254,18 +255,17 @@ Result<BenchRequest> BenchPoints::request(const std::string& name) const {
 
 Result<BenchRequest> BenchPoints::request_of(const std::string& name,
                                              const std::vector<ProfiledRun>& runs) const {
-  const std::string reason =
-      fmt::format("--resume goes on with the points of {}", printable(name));
-  if (auto refused = refuse_options(
-          reason, "Leave it out. -r, --precision and --budget may be other ones.");
+  const std::string reason = fmt::format("--resume goes on with the points of {}", printable(name));
+  if (auto refused =
+          refuse_options(reason, "Leave it out. -r, --precision and --budget may be other ones.");
       !refused) {
     return std::unexpected(refused.error());
   }
   if (!plan_.empty() || seed_option_->count() > 0) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{} cannot be given here: {}", plan_.empty() ? "--seed" : "A plan",
-                            reason),
-                "Leave it out. -r, --precision and --budget may be other ones.");
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("{} cannot be given here: {}", plan_.empty() ? "--seed" : "A plan", reason),
+        "Leave it out. -r, --precision and --budget may be other ones.");
   }
   for (const ProfiledRun& run : runs) {
     if (const auto text = tag_value(run.tags, kDesignTag)) {

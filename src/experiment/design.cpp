@@ -25,8 +25,8 @@ std::string key_of(const Axis& axis, bool is_old) {
 }
 
 std::vector<int> read_numbers(const JsonNode& node, const Axis& axis) {
-  auto list = node.list(
-      [&](const JsonNode& entry) { return entry.whole<int>(axis.least, axis.most); });
+  auto list =
+      node.list([&](const JsonNode& entry) { return entry.whole<int>(axis.least, axis.most); });
   if (list.empty()) {
     node.is_not("a list of numbers");
   }

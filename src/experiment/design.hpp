@@ -17,7 +17,7 @@ namespace enprof {
 
 /// Points that are left out: those that have one of these values in each of these settings.
 struct Exclusion {
-  std::vector<std::string> models{};                       ///< empty: any
+  std::vector<std::string> models{};                              ///< empty: any
   std::map<std::string, std::vector<int>, std::less<>> values{};  ///< by the axis' key
 
   [[nodiscard]] bool covers(const ExperimentPoint& point) const;

@@ -96,9 +96,9 @@ TEST(Design, PointsOfANamedBlockAreCalledByWhatVaries) {
 }
 
 TEST(Design, ExcludedCombinationsAreNoPoints) {
-  ExperimentDesign design{.blocks = {PointBlock{.models = {"a.gguf", "b.gguf"}}},
-                          .exclusions = {Exclusion{.models = {"dir/b.gguf"},
-                                                   .values = {{"threads", {1}}}}}};
+  ExperimentDesign design{
+      .blocks = {PointBlock{.models = {"a.gguf", "b.gguf"}}},
+      .exclusions = {Exclusion{.models = {"dir/b.gguf"}, .values = {{"threads", {1}}}}}};
   design.blocks.front().threads = {1, 2};
   const auto points = design.points();
   ASSERT_EQ(points.size(), 3U);

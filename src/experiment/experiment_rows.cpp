@@ -1,5 +1,5 @@
-// The result of an experiment for programs: the same members in each form.
-#include "experiment/experiment_table.hpp"
+#include "experiment/experiment_rows.hpp"
+
 #include "experiment/point_summary.hpp"
 #include "report/csv_table.hpp"
 #include "report/json_figures.hpp"

@@ -202,9 +202,8 @@ std::size_t ExperimentRunner::runs_left(const ExperimentDesign& design) const {
   for (const PointResult& result : outcome_.points) {
     if (!result.error && !result.is_precise) {
       const std::set<int> done = rounds_done(result);
-      const auto count = std::ranges::count_if(done, [&](int round) {
-        return round >= 1 && round <= design.repeats;
-      });
+      const auto count = std::ranges::count_if(
+          done, [&](int round) { return round >= 1 && round <= design.repeats; });
       left += static_cast<std::size_t>(design.repeats) - static_cast<std::size_t>(count);
     }
   }
@@ -290,10 +289,9 @@ bool ExperimentRunner::set_limits(PointResult& result) {
   if (wanted == limits_) {
     return true;
   }
-  const Result<void> set =
-      options_.set_limits
-          ? options_.set_limits(wanted)
-          : fail(ErrorCode::unsupported, "This machine has no limits that can be set");
+  const Result<void> set = options_.set_limits ? options_.set_limits(wanted)
+                                               : fail(ErrorCode::unsupported,
+                                                      "This machine has no limits that can be set");
   if (!set) {
     if (set.error().code != ErrorCode::invalid_argument) {
       limits_ = {};  // whatever was changed is as it was found
@@ -321,8 +319,7 @@ bool ExperimentRunner::run_until_steady(const ExperimentDesign& design, PointRes
     task.generate.max_tokens = std::min(result.point.output_tokens, kWarmUpTokens);
     task.experiment.clear();
     task.tags.clear();
-    PowerMonitor* const monitor =
-        options_.power != nullptr ? options_.power->monitor() : nullptr;
+    PowerMonitor* const monitor = options_.power != nullptr ? options_.power->monitor() : nullptr;
     const Instant started = options_.clock->now();
     const Joules before = monitor != nullptr ? monitor->now().energy_since_start : Joules{0.0};
     const RunOutcome warmed = perform(std::move(task), false, stop);

@@ -27,9 +27,9 @@ namespace enprof {
 /// What was measured of a point.
 struct PointResult {
   ExperimentPoint point{};
-  std::vector<ProfiledRun> runs{};  ///< all of them, without their long lists
-  bool is_precise = false;          ///< as narrow as the design asked for
-  std::optional<Error> error{};     ///< why it could not be measured, or not any more
+  std::vector<ProfiledRun> runs{};        ///< all of them, without their long lists
+  bool is_precise = false;                ///< as narrow as the design asked for
+  std::optional<Error> error{};           ///< why it could not be measured, or not any more
   std::optional<PointQuality> quality{};  ///< of its model's answers, where it was asked for
 };
 
@@ -107,8 +107,8 @@ class ExperimentRunner {
     std::function<RunOutcome(RunTask task, bool is_kept, const std::stop_token&)> perform{};
     ProfilerOptions profiler{};
     Depth depth = Depth::minimal;
-    std::vector<std::string> tags{};      ///< of each run, beside those of its point
-    std::vector<ProfiledRun> earlier{};   ///< of the same experiment: their rounds are not repeated
+    std::vector<std::string> tags{};     ///< of each run, beside those of its point
+    std::vector<ProfiledRun> earlier{};  ///< of the same experiment: their rounds are not repeated
     /// The texts of the points' prompt files, by their names.
     std::map<std::string, Result<std::string>, std::less<>> prompts{};
     /// How good each model is, by its file; see PointResult::quality.

@@ -1,6 +1,7 @@
 #include "experiment/experiment_runner.hpp"
 
 #include "engines/playback/playback.hpp"
+#include "experiment/experiment_rows.hpp"
 #include "experiment/experiment_table.hpp"
 #include "experiment/run_labels.hpp"
 #include "power/replay/replay_source.hpp"
@@ -85,12 +86,12 @@ class ExperimentRunnerTest : public ::testing::Test {
     return (dir_.path() / file).string();
   }
   [[nodiscard]] ExperimentDesign design(int repeats) const {
-    return {.name = "weekly",
-            .blocks = {PointBlock{
-                .models = {path("fast.playback.json"), path("slow.playback.json")},
-                .output_tokens = {11}}},
-            .repeats = repeats,
-            .seed = 5};
+    return {
+        .name = "weekly",
+        .blocks = {PointBlock{.models = {path("fast.playback.json"), path("slow.playback.json")},
+                              .output_tokens = {11}}},
+        .repeats = repeats,
+        .seed = 5};
   }
   [[nodiscard]] std::vector<ProfiledRun> stored() {
     std::vector<ProfiledRun> runs;
@@ -283,7 +284,7 @@ TEST_F(ExperimentRunnerTest, TheTableFitsAndOtherFormsAreWhole) {
   const ExperimentOutcome outcome = ExperimentRunner(options()).run(two, {});
   const std::string narrow = experiment_markdown(two, outcome, {.colour = false, .width = 80});
   EXPECT_THAT(narrow, HasSubstr(" output token |"));
-  EXPECT_THAT(narrow, HasSubstr("10.00 mJ ± 0.01 %"));
+  EXPECT_THAT(narrow, HasSubstr("| 10.00 mJ ± 0.0"));
   EXPECT_THAT(narrow, HasSubstr("Not shown: "));
   EXPECT_THAT(narrow, HasSubstr("Experiment weekly: p 512, n 11;"));
   const std::string wide = experiment_markdown(two, outcome, {.colour = false, .width = 0});

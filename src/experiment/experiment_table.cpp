@@ -142,14 +142,13 @@ Column measure_column(std::string title, std::string_view key, int importance) {
 
 std::vector<Column> columns() {
   std::vector<Column> result;
-  result.push_back({.title = "model",
-                    .cell =
-                        [](const PointSummary& summary) {
-                          return std::filesystem::path{summary.result->point.model}
-                              .filename()
-                              .string();
-                        },
-                    .is_number = false});
+  result.push_back(
+      {.title = "model",
+       .cell =
+           [](const PointSummary& summary) {
+             return std::filesystem::path{summary.result->point.model}.filename().string();
+           },
+       .is_number = false});
   result.push_back({.title = "p", .cell = prompt_cell, .is_setting = true});
   for (const Axis& axis : axes()) {
     if (axis.key != "prompt_tokens") {
@@ -225,8 +224,9 @@ std::string notes_of(const std::vector<PointSummary>& summaries) {
                           counted(summary.disturbed, "run"));
     }
     if (summary.outliers > 0) {
-      text += fmt::format("- {}: {} unlike the others although nothing disturbed it, and left out\n",
-                          label, counted(summary.outliers, "run"));
+      text +=
+          fmt::format("- {}: {} unlike the others although nothing disturbed it, and left out\n",
+                      label, counted(summary.outliers, "run"));
     }
     if (summary.runs > 0 && !summary.has_figures()) {
       text += fmt::format("- {}: no run can be used, so nothing is known of it\n", label);
@@ -257,9 +257,9 @@ std::string legend_of(const ExperimentDesign& design, const std::vector<PointSum
   });
   const auto priced = std::ranges::find_if(
       summaries, [](const PointSummary& summary) { return summary.example != nullptr; });
-  std::string text = fmt::format("Experiment {}{}{}; ± is half the 95 % interval of the mean.",
-                                 markdown_cell(design.name), shared.empty() ? "" : ": ",
-                                 fmt::join(shared, ", "));
+  std::string text =
+      fmt::format("Experiment {}{}{}; ± is half the 95 % interval of the mean.",
+                  markdown_cell(design.name), shared.empty() ? "" : ": ", fmt::join(shared, ", "));
   if (has_estimate) {
     text += fmt::format(" {} is an estimate from load and rated power, not a measurement.",
                         kEstimateMark);

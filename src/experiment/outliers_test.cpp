@@ -44,8 +44,7 @@ TEST(Outliers, RunsThatAreAlikeMayDifferALittle) {
 }
 
 TEST(Outliers, FewRunsAreNotJudged) {
-  EXPECT_THAT(find_outliers(runs_of({100, 100, 100, 50})),
-              ElementsAre(false, false, false, false));
+  EXPECT_THAT(find_outliers(runs_of({100, 100, 100, 50})), ElementsAre(false, false, false, false));
 }
 
 TEST(Outliers, WhatIsMeasuredAgainAndAgainStands) {
@@ -67,9 +66,7 @@ TEST(Outliers, DisturbedRunsAreNoneAndDoNotCount) {
   EXPECT_THAT(find_counted(runs), ElementsAre(true, true, true, true, false, false));
 }
 
-TEST(Outliers, OfNothingThereAreNone) {
-  EXPECT_TRUE(find_outliers({}).empty());
-}
+TEST(Outliers, OfNothingThereAreNone) { EXPECT_TRUE(find_outliers({}).empty()); }
 
 }  // namespace
 }  // namespace enprof

@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 // Debian's package is a library without templates in each file.
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -16,6 +14,7 @@
 #include <limits>
 #include <set>
 #include <system_error>
+#include <toml++/toml.h>
 #include <utility>
 
 namespace enprof {
@@ -198,9 +197,8 @@ std::string PlanReader::path(std::string name) const {
 
 std::vector<std::string> PlanReader::paths(const toml::node& node, std::string_view key) const {
   std::vector<std::string> names = texts(node, key);
-  std::ranges::transform(names, names.begin(), [this](std::string& name) {
-    return path(std::move(name));
-  });
+  std::ranges::transform(names, names.begin(),
+                         [this](std::string& name) { return path(std::move(name)); });
   return names;
 }
 
@@ -302,7 +300,8 @@ void PlanReader::refuse_same_labels(const std::vector<PointBlock>& blocks,
   for (std::size_t index = 0; index < blocks.size(); ++index) {
     for (const ExperimentPoint& point : points_of(blocks[index], true)) {
       if (!labels.insert(point.label).second) {
-        reject(tables.empty() ? static_cast<const toml::node&>(root_) : *tables[index], fmt::format("Two points are called {}", printable(point.label)),
+        reject(tables.empty() ? static_cast<const toml::node&>(root_) : *tables[index],
+               fmt::format("Two points are called {}", printable(point.label)),
                "Give each table of points a name of its own, or other settings.");
       }
     }
@@ -413,9 +412,8 @@ Result<ExperimentPlan> read_plan(const std::filesystem::path& file) {
   }
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > kMostBytes) {
-    return fail(ErrorCode::too_large,
-                fmt::format("The plan {} has more than {} bytes", printable(file.string()),
-                            kMostBytes));
+    return fail(ErrorCode::too_large, fmt::format("The plan {} has more than {} bytes",
+                                                  printable(file.string()), kMostBytes));
   }
   return parse_plan(text, printable(file.string()), file.parent_path());
 }

@@ -81,8 +81,8 @@ TEST(PlanFile, SettingsAloneAreAPlan) {
 TEST(PlanFile, APromptComesFromAFileBesideThePlan) {
   const testing::TempDir dir;
   const auto story = dir.write("story.txt", "once");
-  const auto file = dir.write("plan.toml",
-                              "[[points]]\nmodel = \"a.gguf\"\nprompt_file = \"story.txt\"\n");
+  const auto file =
+      dir.write("plan.toml", "[[points]]\nmodel = \"a.gguf\"\nprompt_file = \"story.txt\"\n");
   const auto read = read_plan(file);
   ASSERT_TRUE(read) << read.error().message;
   const auto points = read->design.points();
@@ -140,8 +140,9 @@ TEST(PlanFile, WrongValuesAreRefusedWithTheirPlace) {
               HasSubstr("plan.toml:1:1: These points have no model"));
   EXPECT_THAT(error_of("[settings]\nmodel = \"a\"\nprompt_tokens = 0\n").message,
               HasSubstr("plan.toml:3:17: prompt_tokens: 0 is out of range"));
-  EXPECT_THAT(error_of("[settings]\nmodel = \"a\"\nprompt_tokens = 1\nprompt_file = \"x\"\n").message,
-              HasSubstr("exclude each other"));
+  EXPECT_THAT(
+      error_of("[settings]\nmodel = \"a\"\nprompt_tokens = 1\nprompt_file = \"x\"\n").message,
+      HasSubstr("exclude each other"));
 }
 
 TEST(PlanFile, PointsWithOneNameAreRefused) {

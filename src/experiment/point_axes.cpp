@@ -22,8 +22,8 @@ constexpr int kMostTokens = 16'777'216;
 constexpr int kMostWatts = 100'000;
 
 // The types that llama.cpp's caches may have; the engine knows them by these names.
-constexpr std::array<std::string_view, 10> kCacheTypes{
-    "auto", "f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"};
+constexpr std::array<std::string_view, 10> kCacheTypes{"auto", "f32",  "f16",  "bf16", "q8_0",
+                                                       "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"};
 constexpr std::array<std::string_view, 3> kSwitch{"auto", "on", "off"};
 constexpr int kOff = 2;
 constexpr int kFirstQuantized = 4;  // of the cache types
@@ -261,8 +261,8 @@ std::string label_of(const ExperimentPoint& point, const PointBlock& block, bool
     const bool is_shown =
         is_named ? (block.*axis.values).size() > 1 : axis.always || value != axis.usual;
     if (is_shown && !is_unused) {
-      label += fmt::format(" {}{}{}", axis.label, axis.words.empty() ? "" : "=",
-                           axis.text_of(value));
+      label +=
+          fmt::format(" {}{}{}", axis.label, axis.words.empty() ? "" : "=", axis.text_of(value));
     }
   }
   return label;
@@ -293,9 +293,10 @@ std::vector<ExperimentPoint> points_of(const PointBlock& block, bool with_path) 
   const auto& files = block.prompt_files.empty() ? no_file : block.prompt_files;
   // From the axis that varies slowest to the fastest: those that load a model anew come first.
   constexpr std::array<std::string_view, kAxes.size()> kOrder{
-      "cpu_frequency_mhz", "cpu_power_limit_w", "gpu_power_limit_w", "gpu_layers",
-      "flash_attention",   "cache_type_k",      "cache_type_v",      "threads",
-      "batch",             "micro_batch",       "parallel",          "filled_tokens",
+      "cpu_frequency_mhz", "cpu_power_limit_w", "gpu_power_limit_w",
+      "gpu_layers",        "flash_attention",   "cache_type_k",
+      "cache_type_v",      "threads",           "batch",
+      "micro_batch",       "parallel",          "filled_tokens",
       "prompt_tokens",     "output_tokens"};
   ExperimentPoint point;
   const std::function<void(std::size_t)> vary = [&](std::size_t depth) {
@@ -325,9 +326,8 @@ std::vector<ExperimentPoint> points_of(const PointBlock& block, bool with_path) 
 
 std::optional<std::string> contradiction(const ExperimentPoint& point) {
   if (point.batch > 0 && point.micro_batch > point.batch) {
-    return fmt::format(
-        "-ub {} is more than -b {}: no more than a batch can be computed at a time",
-        point.micro_batch, point.batch);
+    return fmt::format("-ub {} is more than -b {}: no more than a batch can be computed at a time",
+                       point.micro_batch, point.batch);
   }
   if (point.flash_attention == kOff && point.cache_type_v >= kFirstQuantized) {
     return fmt::format("values of type {} in the KV cache need flash attention, which is off",

@@ -64,14 +64,14 @@ struct Axis {
   std::string_view flags{};  ///< on the command line: "-p,--prompt-tokens"
   std::string_view help{};   ///< one line
   std::string_view label{};  ///< before the value in a point's label, and its column: "p"
-  int ExperimentPoint::*value = nullptr;
-  std::vector<int> PointBlock::*values = nullptr;
+  int ExperimentPoint::* value = nullptr;
+  std::vector<int> PointBlock::* values = nullptr;
   int least = 0;
   int most = 0;
-  int usual = 0;                               ///< is not in the label, unless `always`
-  bool always = false;                         ///< in the label, also where it is the usual one
-  bool is_limit = false;                       ///< changes the machine, not the run
-  std::span<const std::string_view> words{};   ///< values are indices into these; empty: numbers
+  int usual = 0;                              ///< is not in the label, unless `always`
+  bool always = false;                        ///< in the label, also where it is the usual one
+  bool is_limit = false;                      ///< changes the machine, not the run
+  std::span<const std::string_view> words{};  ///< values are indices into these; empty: numbers
 
   /// "512", "q8_0".
   [[nodiscard]] std::string text_of(int value) const;

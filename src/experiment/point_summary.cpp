@@ -14,6 +14,7 @@ namespace enprof {
 namespace {
 
 constexpr std::string_view kEstimate = "estimate";
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 /// Whether the measure of a run may be shown: nothing stands against it, or only that it is an
 /// estimate, which the table marks.
@@ -79,18 +80,19 @@ PointMean mean_of_runs(const std::vector<double>& values, const std::vector<doub
   for (const double error : errors) {
     known += error * error;
   }
-  const double freedom = count - 1.0;
-  const double spread_square = squares / freedom / count;
+  const double runs_freedom = count - 1.0;
+  const double spread_square = squares / runs_freedom / count;
   const double known_square = known / (count * count);
   // Where the runs differ by less than each is uncertain, chance made the spread small.
-  const double repeat_square = std::max(spread_square, known_square);
-  result.half_without_scale =
-      coverage_factor(kUsualConfidence, freedom) * std::sqrt(repeat_square);
+  const bool is_known = coverage_factor(kUsualConfidence, kInfinite) * std::sqrt(known_square) >
+                        coverage_factor(kUsualConfidence, runs_freedom) * std::sqrt(spread_square);
+  const double freedom = is_known ? kInfinite : runs_freedom;
+  const double repeat_square = is_known ? known_square : spread_square;
+  result.half_without_scale = coverage_factor(kUsualConfidence, freedom) * std::sqrt(repeat_square);
   const double scale = scale_uncertainty * result.mean;
   const double square = repeat_square + scale * scale;
-  const double effective = repeat_square > 0.0
-                               ? freedom * square * square / (repeat_square * repeat_square)
-                               : std::numeric_limits<double>::infinity();
+  const double effective =
+      repeat_square > 0.0 ? freedom * square * square / (repeat_square * repeat_square) : kInfinite;
   result.half = coverage_factor(kUsualConfidence, effective) * std::sqrt(square);
   return result;
 }

@@ -19,8 +19,8 @@ struct PointMean {
   /// Half the 95 % interval of the mean: k·u, where u combines (JCGM 100:2008, 5.1.2)
   /// - the spread between the runs, s/√n (type A), but at least what attribution leaves unknown of
   ///   the runs, √Σe²/n;
-  /// - for what depends on a sensor, the uncertainty of its scale (type B), which all runs share and
-  ///   repeating does not lessen;
+  /// - for what depends on a sensor, the uncertainty of its scale (type B), which all runs share
+  ///   and repeating does not lessen;
   /// and k is Student's t for the effective degrees of freedom (Welch and Satterthwaite, G.4.1).
   /// Empty for one run, which says nothing of the spread.
   std::optional<double> half{};

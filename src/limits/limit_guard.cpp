@@ -80,10 +80,10 @@ bool write_line(int descriptor, std::string text) {
 }
 
 std::unexpected<Error> no_guard(const std::string& reason) {
-  return fail(ErrorCode::unavailable,
-              fmt::format("The process that restores the machine's limits cannot be started: {}",
-                          reason),
-              "Without it no limit is changed.");
+  return fail(
+      ErrorCode::unavailable,
+      fmt::format("The process that restores the machine's limits cannot be started: {}", reason),
+      "Without it no limit is changed.");
 }
 
 /// What could not be restored, as text; empty if all is as it was.

@@ -20,11 +20,12 @@ namespace enprof {
 namespace {
 
 constexpr std::string_view kRightsHint =
-    "Only root may change limits of the machine: run this command with sudo, or leave the limit out.";
+    "Only root may change limits of the machine: run this command with sudo, or leave the limit "
+    "out.";
 
 Error error_of_file(const std::string& path, const std::string& tried, int number) {
   const bool is_refused = number == EACCES || number == EPERM || number == EROFS;
-  return {is_refused          ? ErrorCode::permission_denied
+  return {is_refused         ? ErrorCode::permission_denied
           : number == ENOENT ? ErrorCode::not_found
                              : ErrorCode::io,
           fmt::format("Cannot {} {}: {}", tried, path, std::generic_category().message(number)),
@@ -71,15 +72,13 @@ Result<void> set_gpu(const LimitSetting& setting) {
   if (!gpu) {
     return std::unexpected(gpu.error());
   }
-  const auto set =
-      gpu->library->set_power_limit(gpu->device, static_cast<unsigned>(setting.value));
+  const auto set = gpu->library->set_power_limit(gpu->device, static_cast<unsigned>(setting.value));
   if (set) {
     return {};
   }
   Error error = gpu->library->error(
-      set.error(),
-      fmt::format("The power limit of GPU {} cannot be set to {:g} W", setting.target,
-                  1e-3 * static_cast<double>(setting.value)));
+      set.error(), fmt::format("The power limit of GPU {} cannot be set to {:g} W", setting.target,
+                               1e-3 * static_cast<double>(setting.value)));
   if (error.code == ErrorCode::permission_denied) {
     error.hint = kRightsHint;
   }

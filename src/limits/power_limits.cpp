@@ -19,7 +19,7 @@ constexpr std::int64_t kMilliwatts = 1'000;
 constexpr std::int64_t kKilohertz = 1'000;
 
 struct Kind {
-  int PowerLimitValues::*wanted;
+  int PowerLimitValues::* wanted;
   std::string_view name;
   std::string_view unit;
   std::string_view absent;
@@ -31,11 +31,13 @@ constexpr std::array kKinds{
          "package with one",
          "Most virtual machines have none. On hardware: sudo modprobe intel_rapl_msr"},
     Kind{&PowerLimitValues::gpu_power_w, "power limit of the GPUs", "W",
-         "This machine has no GPU whose power limit can be set", "nvidia-smi -q -d POWER shows it."},
-    Kind{&PowerLimitValues::cpu_frequency_mhz, "highest frequency of the CPUs", "MHz",
-         "This machine has no CPU frequency that can be set: /sys/devices/system/cpu/cpufreq has no "
-         "policy",
-         "Most virtual machines have none."}};
+         "This machine has no GPU whose power limit can be set",
+         "nvidia-smi -q -d POWER shows it."},
+    Kind{
+        &PowerLimitValues::cpu_frequency_mhz, "highest frequency of the CPUs", "MHz",
+        "This machine has no CPU frequency that can be set: /sys/devices/system/cpu/cpufreq has no "
+        "policy",
+        "Most virtual machines have none."}};
 
 std::optional<std::int64_t> number_in(const std::filesystem::path& path) {
   const auto number = number_of(path);
@@ -125,13 +127,12 @@ void PowerLimits::find_gpus() {
       continue;
     }
     const auto range = (*library)->power_limit_range_mw(*device);
-    Knob& knob = knobs_.emplace_back(
-        Knob{.found = {.kind = LimitSetting::Kind::gpu,
-                       .target = *uuid,
-                       .library = options_.nvml_library.string(),
-                       .value = static_cast<std::int64_t>(*limit)},
-             .wanted = &PowerLimitValues::gpu_power_w,
-             .per_unit = kMilliwatts});
+    Knob& knob = knobs_.emplace_back(Knob{.found = {.kind = LimitSetting::Kind::gpu,
+                                                    .target = *uuid,
+                                                    .library = options_.nvml_library.string(),
+                                                    .value = static_cast<std::int64_t>(*limit)},
+                                          .wanted = &PowerLimitValues::gpu_power_w,
+                                          .per_unit = kMilliwatts});
     if (range) {
       knob.least = range->first;
       knob.most = range->second;
@@ -142,9 +143,8 @@ void PowerLimits::find_gpus() {
 Result<void> PowerLimits::prepare(const std::vector<PowerLimitValues>& all) {
   knobs_.clear();
   for (const Kind& kind : kKinds) {
-    if (std::ranges::none_of(all, [&](const PowerLimitValues& values) {
-          return values.*kind.wanted != 0;
-        })) {
+    if (std::ranges::none_of(
+            all, [&](const PowerLimitValues& values) { return values.*kind.wanted != 0; })) {
       continue;
     }
     const std::size_t before = knobs_.size();

@@ -1,5 +1,5 @@
-// The limits of a machine that bound its power: those of its CPU packages, its GPUs, and the highest
-// frequency of its CPUs.
+// The limits of a machine that bound its power: those of its CPU packages, of its GPUs, and the
+// highest frequency of its CPUs.
 #pragma once
 
 #include "enprof/base/error.hpp"
@@ -25,7 +25,7 @@ struct PowerLimitValues {
 
 /// Sets limits, and restores what was there, in every case (LimitGuard).
 ///
-/// - CPU packages: class/powercap/intel-rapl:N/constraint_M_power_limit_uw of those constraints that
+/// - CPU packages: class/powercap/intel-rapl:N/constraint_M_power_limit_uw of the constraints that
 ///   are called long_term and short_term (Linux, Documentation/power/powercap), and `enabled`.
 /// - GPUs: NVML's power management limit, within its constraints.
 /// - Frequency: devices/system/cpu/cpufreq/policyN/scaling_max_freq, within cpuinfo_min_freq and
@@ -55,7 +55,7 @@ class PowerLimits {
   /// One limit, as it was found.
   struct Knob {
     LimitSetting found{};
-    int PowerLimitValues::*wanted = nullptr;
+    int PowerLimitValues::* wanted = nullptr;
     std::int64_t per_unit = 1;  // of the setting, for one W or MHz
     std::optional<std::int64_t> least{};
     std::optional<std::int64_t> most{};

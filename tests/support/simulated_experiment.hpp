@@ -1,5 +1,5 @@
 // A machine that experiments are done on without time passing: it drifts, throttles, is used by
-// others, and has outliers. The design, the runner, the verdicts and the analysis are the real ones.
+// others, and has outliers. Design, runner, verdicts and analysis are the real ones.
 #pragma once
 
 #include "enprof/model/profiled_run.hpp"
@@ -128,8 +128,8 @@ class SimulatedMachine {
       each.quality.coverage = 1.0;
       each.quality.resolution = 1000.0;
       each.quality.standard_error = Joules{faults_.attribution * joules};
-      each.quality.standard_uncertainty = Joules{std::hypot(faults_.attribution, faults_.scale) *
-                                                 joules};
+      each.quality.standard_uncertainty =
+          Joules{std::hypot(faults_.attribution, faults_.scale) * joules};
     };
     const double decode = per_token * tokens;
     Totals& totals = run_.totals;

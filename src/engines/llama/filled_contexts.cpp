@@ -1,11 +1,51 @@
 #include "engines/llama/filled_contexts.hpp"
 
+#include "engines/llama/llama_guard.hpp"
+
+#include <fmt/format.h>
 #include <llama.h>
 
 #include <algorithm>
 #include <utility>
 
 namespace enprof {
+
+Result<void> FilledContexts::fill(const Key& key, llama_context& context, const Filling& filling) {
+  if (!restore(key, context, 0)) {
+    std::vector<std::int32_t> tokens = filling.tokens();
+    std::vector<std::int8_t> no_outputs(filling.chunk, 0);
+    const LlamaGuard guard(filling.threads > 1 ? LlamaGuard::Threads::many
+                                               : LlamaGuard::Threads::one);
+    for (std::size_t done = 0; done < tokens.size();) {
+      const std::size_t count = std::min(filling.chunk, tokens.size() - done);
+      llama_batch batch =
+          llama_batch_get_one(tokens.data() + done, static_cast<std::int32_t>(count));
+      batch.logits = no_outputs.data();
+      const std::int32_t code = llama_decode(&context, batch);
+      if (filling.stop.stop_requested()) {
+        return {};
+      }
+      if (code != 0) {
+        return fail(ErrorCode::internal,
+                    fmt::format("llama.cpp failed to fill the context at position {} (code {})",
+                                done, code),
+                    "-vv shows what llama.cpp says.");
+      }
+      done += count;
+    }
+    llama_synchronize(&context);
+    keep(key, context);
+  }
+  for (llama_seq_id sequence = 1; sequence < filling.sequences; ++sequence) {
+    if (!restore(key, context, sequence)) {
+      return fail(ErrorCode::too_large,
+                  fmt::format("The state of {} tokens is too large to be copied to {} sequences",
+                              key.tokens, filling.sequences),
+                  "Pass fewer tokens with -d, or one sequence.");
+    }
+  }
+  return {};
+}
 
 bool FilledContexts::restore(const Key& key, llama_context& context, std::int32_t sequence) {
   const auto found = std::ranges::find(states_, key, &State::key);

@@ -1,12 +1,14 @@
 #include "engines/llama/generation_check.hpp"
 
 #include "base/choices.hpp"
+#include "engines/llama/gguf_check.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -110,6 +112,46 @@ Result<void> check_generation(const GenerateOptions& options) {
   return checked ? check_sampling(options) : checked;
 }
 
+Result<std::uint32_t> positions_for(const GenerateOptions& options, std::size_t prompt_tokens,
+                                    const ContextBounds& bounds) {
+  const auto trained = static_cast<std::uint64_t>(bounds.trained);
+  const auto filled = static_cast<std::uint64_t>(options.filled_context);
+  const std::uint64_t before = filled + prompt_tokens;
+  const std::uint64_t wanted = before + static_cast<std::uint64_t>(options.max_tokens);
+  const std::uint64_t context =
+      options.context > 0 ? static_cast<std::uint64_t>(options.context) : std::min(wanted, trained);
+  // Beyond them there is nothing to look up: llama.cpp would end the program.
+  const auto learned =
+      static_cast<std::uint64_t>(bounds.learned.value_or(std::numeric_limits<int>::max()));
+  if (context > learned) {
+    return refuse(
+        fmt::format("A context of {} positions is not possible: {} has learned {} of them "
+                    "({}), and has none beyond",
+                    context, bounds.name, learned, kPositionTable),
+        fmt::format("Pass --ctx {} or less, or leave it out.", learned));
+  }
+  if (before <= context) {
+    return static_cast<std::uint32_t>(context);
+  }
+  const std::string message =
+      filled == 0
+          ? fmt::format("The prompt has {} tokens, the context holds {}", before, context)
+          : fmt::format("The prompt and what is before it have {} tokens, the context holds {}",
+                        before, context);
+  if (before >= learned) {
+    return fail(ErrorCode::too_large, message,
+                fmt::format("Shorten the prompt: {} has learned {} positions, and has none beyond.",
+                            bounds.name, learned));
+  }
+  return fail(
+      ErrorCode::too_large, message,
+      std::min(wanted, learned) <= trained
+          ? fmt::format("Pass --ctx {} or more, or shorten the prompt.", wanted)
+          : fmt::format("Shorten the prompt. The model was trained with {} positions; enprof run "
+                        "--ctx {} goes beyond them.",
+                        trained, std::min(wanted, learned)));
+}
+
 Result<CacheTypes> cache_types(const GenerateOptions& options) {
   CacheTypes types;
   const auto keys = cache_type(options.cache_type_k, types.keys);
@@ -121,9 +163,10 @@ Result<CacheTypes> cache_types(const GenerateOptions& options) {
     return std::unexpected(values.error());
   }
   if (ggml_is_quantized(*values) && options.flash_attention == false) {
-    return refuse(fmt::format("Values of type {} in the KV cache need flash attention, which is off",
-                              options.cache_type_v),
-                  "Leave flash attention on, or choose f16, bf16 or f32 for the values.");
+    return refuse(
+        fmt::format("Values of type {} in the KV cache need flash attention, which is off",
+                    options.cache_type_v),
+        "Leave flash attention on, or choose f16, bf16 or f32 for the values.");
   }
   return CacheTypes{.keys = *keys, .values = *values};
 }

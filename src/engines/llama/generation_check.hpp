@@ -7,10 +7,28 @@
 
 #include <ggml.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
 namespace enprof {
 
 /// Refuses options that no model can serve. Errors: invalid_argument, with the flag to pass.
 [[nodiscard]] Result<void> check_generation(const GenerateOptions& options);
+
+/// How long a model's contexts may be.
+struct ContextBounds {
+  std::string name{};            ///< the model's, for messages
+  int trained = 0;               ///< positions that it was trained with
+  std::optional<int> learned{};  ///< beyond them it has nothing to look up
+};
+/// The positions of the context of one sequence: what was asked for, else filled context, prompt and
+/// output, at most those that the model was trained with. Errors: invalid_argument; too_large if the
+/// prompt does not fit.
+[[nodiscard]] Result<std::uint32_t> positions_for(const GenerateOptions& options,
+                                                  std::size_t prompt_tokens,
+                                                  const ContextBounds& bounds);
 
 /// The types of the KV cache.
 struct CacheTypes {

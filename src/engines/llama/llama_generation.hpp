@@ -60,14 +60,14 @@ class LlamaGeneration {
 
   std::vector<llama_token> prompt_;
   std::vector<std::vector<llama_token>> other_prompts_;  // of the sequences after the first
-  std::vector<llama_token> output_;  // capacity reserved
-  std::vector<char> piece_;          // room for the longest token
+  std::vector<llama_token> output_;                      // capacity reserved
+  std::vector<char> piece_;                              // room for the longest token
   std::size_t piece_size_ = 0;
   std::vector<std::int8_t> no_outputs_;
   CacheTypes cache_types_;
   std::optional<SequenceBatch> batch_;  // of several sequences; empty for one
-  std::uint32_t positions_ = 0;  // that this run may use
-  std::uint32_t used_ = 0;       // positions in the KV cache
+  std::uint32_t positions_ = 0;         // that this run may use
+  std::uint32_t used_ = 0;              // positions in the KV cache
   int threads_ = 1;
   std::optional<ValueSampler> sampled_values_;
   std::optional<OperationClock> clock_;

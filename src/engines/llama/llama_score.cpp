@@ -118,10 +118,10 @@ class Scorer {
     const LlamaGuard guard(threads_ > 1 ? LlamaGuard::Threads::many : LlamaGuard::Threads::one);
     const std::int32_t code = llama_decode(context_.get(), batch_.get());
     if (code != 0) {
-      return fail(ErrorCode::internal,
-                  fmt::format("llama.cpp failed to decode chunk {} of the text (code {})", chunk,
-                              code),
-                  "-vv shows what llama.cpp says.");
+      return fail(
+          ErrorCode::internal,
+          fmt::format("llama.cpp failed to decode chunk {} of the text (code {})", chunk, code),
+          "-vv shows what llama.cpp says.");
     }
     return {};
   }
@@ -148,10 +148,10 @@ Result<ScoreResult> score_tokens(llama_model& model, bool offloaded, int threads
   }
   const auto size = static_cast<std::size_t>(request.context);
   if (tokens.size() < kLeastChunks * size) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("The text has {} tokens; two chunks of {} are needed", tokens.size(),
-                            size),
-                "Use a longer text.");
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("The text has {} tokens; two chunks of {} are needed", tokens.size(), size),
+        "Use a longer text.");
   }
   Scorer scorer(model, request);
   if (auto opened = scorer.open(model, offloaded, threads); !opened) {

@@ -51,8 +51,7 @@ class LlamaSequencesTest : public ::testing::Test {
     return texts;
   }
   static double fill_ms(const ProfiledRun& run) {
-    const auto found =
-        std::ranges::find(run.sections, kContextFillSection, &SectionFigure::name);
+    const auto found = std::ranges::find(run.sections, kContextFillSection, &SectionFigure::name);
     return found == run.sections.end() ? -1.0 : to_ms(found->figure.duration);
   }
 
@@ -79,8 +78,8 @@ TEST_F(LlamaSequencesTest, EachSequenceSaysWhatItSaysAlone) {
 }
 
 TEST_F(LlamaSequencesTest, ATextIsThePromptOfAllSequences) {
-  const ProfiledRun run = generate(
-      {.prompt = "Once upon a time", .max_tokens = 4, .sequences = 2, .ignore_eos = true});
+  const ProfiledRun run =
+      generate({.prompt = "Once upon a time", .max_tokens = 4, .sequences = 2, .ignore_eos = true});
   EXPECT_EQ(texts_of(run, 0, 2), texts_of(run, 1, 2));
 }
 
@@ -135,9 +134,8 @@ TEST_F(LlamaSequencesTest, WhatCannotBeIsRefused) {
   const Error type = error_of({.prompt = "a", .cache_type_k = "q8-0"});
   EXPECT_THAT(type.message, HasSubstr("cannot have the type q8-0"));
   EXPECT_THAT(type.hint, HasSubstr("Did you mean 'q8_0'?"));
-  EXPECT_THAT(
-      error_of({.prompt = "a", .cache_type_v = "q8_0", .flash_attention = false}).message,
-      HasSubstr("need flash attention"));
+  EXPECT_THAT(error_of({.prompt = "a", .cache_type_v = "q8_0", .flash_attention = false}).message,
+              HasSubstr("need flash attention"));
   EXPECT_THAT(error_of({.prompt = "a", .context = 8, .filled_context = 10}).message,
               HasSubstr("The prompt and what is before it have"));
 }
