@@ -1,4 +1,4 @@
-// The result of an experiment for people: a line for each point. experiment_rows.hpp has other forms.
+// The result of an experiment for people: a line for each point.
 #pragma once
 
 #include "experiment/experiment_runner.hpp"

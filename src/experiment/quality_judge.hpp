@@ -25,9 +25,9 @@ using Qualities = std::map<std::string, Result<PointQuality>, std::less<>>;
 
 /// The quality of each model of the design on its text, by the model's file. The reference is
 /// judged first; its probabilities lie in a temporary file meanwhile, 2 bytes for each scored token
-/// and word of the vocabulary. What was judged before is taken from the cache: its key has the size and
-/// time of both models' files, and the text itself. A model that cannot be judged has an error, and
-/// the others theirs.
+/// and word of the vocabulary. What was judged before is taken from the cache: its key has the size
+/// and time of both models' files, and the text itself. A model that cannot be judged has an error,
+/// and the others theirs.
 [[nodiscard]] Qualities judge_models(const ExperimentDesign& design, ModelKeeper& models,
                                      const QualityOptions& options);
 

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -115,6 +116,56 @@ TEST_F(PowerLimitsTest, AMachineWithoutSuchALimitSaysSo) {
               HasSubstr("no GPU whose power limit can be set"));
   std::filesystem::remove_all(dir_.path() / "class");
   EXPECT_EQ(limits.prepare({{.cpu_power_w = 40}}).error().code, ErrorCode::unsupported);
+}
+
+/// A machine of two GPUs, whose limits all processes see.
+class GpuLimitsTest : public ::testing::Test {
+ protected:
+  GpuLimitsTest() {
+    const auto trace = dir_.write("trace", "gpu 0 uuid=GPU-a\ngpu 1 uuid=GPU-b\nat 0 count 2\n");
+    std::filesystem::create_directory(dir_.path() / "limits");
+    setenv("ENPROF_FAKE_NVML", trace.c_str(), 1);
+    setenv("ENPROF_FAKE_NVML_LIMITS", (dir_.path() / "limits").c_str(), 1);
+  }
+  ~GpuLimitsTest() override {
+    unsetenv("ENPROF_FAKE_NVML");
+    unsetenv("ENPROF_FAKE_NVML_LIMITS");
+  }
+  [[nodiscard]] std::uint64_t limit(const char* uuid) const {
+    return number_of(dir_.path() / "limits" / uuid).value_or(300'000);
+  }
+  [[nodiscard]] PowerLimits limits() const {
+    return PowerLimits({.sysfs_root = dir_.path(),
+                        .nvml_library = ENPROF_FAKE_NVML_LIBRARY,
+                        .guard = guard_command()});
+  }
+
+  testing::TempDir dir_;
+};
+
+TEST_F(GpuLimitsTest, SetsTheLimitOfEachGpuAndRestoresIt) {
+  PowerLimits limits = this->limits();
+  const auto prepared = limits.prepare({{.gpu_power_w = 200}});
+  ASSERT_TRUE(prepared) << prepared.error().message;
+  const auto set = limits.set({.gpu_power_w = 200});
+  ASSERT_TRUE(set) << set.error().message;
+  EXPECT_EQ(limit("GPU-a"), 200'000U);
+  EXPECT_EQ(limit("GPU-b"), 200'000U);
+  EXPECT_THAT(limits.set({.gpu_power_w = 500}).error().message,
+              HasSubstr("cannot be 500 W: it may be 100 to 400 W"));
+  const auto restored = limits.restore();
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_EQ(limit("GPU-a"), 300'000U);
+  EXPECT_EQ(limit("GPU-b"), 300'000U);
+}
+
+TEST_F(GpuLimitsTest, WithoutTheRightNothingIsChanged) {
+  unsetenv("ENPROF_FAKE_NVML_LIMITS");
+  PowerLimits limits = this->limits();
+  const auto refused = limits.prepare({{.gpu_power_w = 200}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::permission_denied);
+  EXPECT_THAT(refused.error().hint, HasSubstr("sudo"));
 }
 
 TEST_F(PowerLimitsTest, WithoutTheRightNothingIsChanged) {
