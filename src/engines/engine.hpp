@@ -86,8 +86,8 @@ class LoadedModel {
                                                         const GenerateOptions& options) = 0;
   /// The CPU threads of a generation for which so many were chosen; 0: not known.
   [[nodiscard]] virtual int threads(int chosen) const noexcept { return chosen; }
-  /// Tells the probabilities of a text's tokens. Errors: unsupported, unless the engine can do that;
-  /// invalid_argument for a text that is too short; cancelled; internal.
+  /// Tells the probabilities of a text's tokens. Errors: unsupported, unless the engine can do
+  /// that; invalid_argument for a text that is too short; cancelled; internal.
   [[nodiscard]] virtual Result<ScoreResult> score(const ScoreRequest& /*request*/) {
     return fail(ErrorCode::unsupported, "This engine has no probabilities of tokens");
   }

@@ -25,8 +25,8 @@ struct GenerateOptions {
   int threads = 0;      ///< 0: as when the model was loaded
   int batch = 0;        ///< tokens of the prompt at a time; 0: the engine's choice
   int micro_batch = 0;  ///< of these, tokens that are computed as one graph; 0: the engine's choice
-  /// For benchmarks: so many tokens that mean nothing are in the context before the prompt, as after
-  /// a long conversation. Putting them there belongs to pre_inference, section context_fill.
+  /// For benchmarks: so many tokens that mean nothing are in the context before the prompt, as
+  /// after a long conversation. Putting them there belongs to pre_inference, section context_fill.
   int filled_context = 0;
   /// For benchmarks: so many sequences at a time, each with a prompt of its own and max_tokens of
   /// output. The tokens of a step follow each other in the run: the first bears the pass.

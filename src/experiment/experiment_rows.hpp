@@ -1,4 +1,4 @@
-// The result of an experiment for programs: a row for each point, with the same members in each form.
+// The result of an experiment for programs: a row for each point, alike in each form.
 #pragma once
 
 #include "experiment/experiment_runner.hpp"

@@ -70,10 +70,10 @@ class ExperimentObserver {
 
 /// In each round each point is measured once, in random order, so that drift concerns all points
 /// alike. Idle power is measured before each round, and after a model was loaded. A point's first
-/// run, and each after its model was loaded anew or the machine's limits were changed, follows short
-/// ones that are not kept, until their speed and power stand still. A run that was disturbed, or is
-/// unlike the point's others (outliers.hpp), is done again; it stays in the history and is in no
-/// mean.
+/// run, and each after its model was loaded anew or the machine's limits were changed, follows
+/// short ones that are not kept, until their speed and power stand still. A run that was disturbed,
+/// or is unlike the point's others (outliers.hpp), is done again; it stays in the history and is in
+/// no mean.
 ///
 /// Threads: one.
 class ExperimentRunner {
@@ -102,8 +102,8 @@ class ExperimentRunner {
     ProfileDatabase* store = nullptr;  ///< null: nothing is saved
     SessionPower* power = nullptr;     ///< null: power is not measured
     ModelKeeper* models = nullptr;     ///< required without `perform`; its settings are changed
-    /// Makes runs instead of a session: for simulated machines. `is_kept`: it is no warm-up. What it
-    /// returns is valid until the next call.
+    /// Makes runs instead of a session: for simulated machines. `is_kept`: it is no warm-up. What
+    /// it returns is valid until the next call.
     std::function<RunOutcome(RunTask task, bool is_kept, const std::stop_token&)> perform{};
     ProfilerOptions profiler{};
     Depth depth = Depth::minimal;

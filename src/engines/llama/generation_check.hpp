@@ -23,9 +23,9 @@ struct ContextBounds {
   int trained = 0;               ///< positions that it was trained with
   std::optional<int> learned{};  ///< beyond them it has nothing to look up
 };
-/// The positions of the context of one sequence: what was asked for, else filled context, prompt and
-/// output, at most those that the model was trained with. Errors: invalid_argument; too_large if the
-/// prompt does not fit.
+/// The positions of the context of one sequence: what was asked for, else filled context, prompt
+/// and output, at most those that the model was trained with. Errors: invalid_argument; too_large
+/// if the prompt does not fit.
 [[nodiscard]] Result<std::uint32_t> positions_for(const GenerateOptions& options,
                                                   std::size_t prompt_tokens,
                                                   const ContextBounds& bounds);
