@@ -434,6 +434,7 @@ int BenchCommand::end_of(const BenchRequest& request, const ExperimentOutcome& o
   }
   bool is_whole = true;
   for (const PointResult& result : outcome.points) {
+    std::ranges::for_each(result.runs, keep_unsaved_run);  // without them no --resume
     const bool is_there = has_figures(result);
     if (!is_there && !result.error && !result.runs.empty()) {
       print_note(fmt::format("{} has no figure: none of its {} can be used; to go on: {}",

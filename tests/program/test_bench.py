@@ -7,6 +7,8 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
+import unittest
 
 from program import (ENPROF, FakeMachine, ProgramTest, enprof, main, model, played, replay,
                      wait_until)
@@ -238,14 +240,30 @@ prompt_tokens = 16
         self.assertIn("b8 ub16 cannot be measured", listed.stdout)
 
     def test_a_point_that_does_not_fit_into_memory_leaves_the_others(self):
-        path = model(layers=2, embd=128, ff=256)
-        done = self.bench("-m", path, "-p", 8, "-n", 2, "-t", 1, "-ngl", 0, "-d", "0,16000000", "-np",
-                          "1,256", "-r", 1, "-o", "json", code=3)
-        rows = json.loads(done.stdout)
-        self.assertIsNone(rows[0]["error"])
-        failed = [row for row in rows if row["error"]]
-        self.assertGreaterEqual(len(failed), 2)
-        self.assertTrue(any("memory" in row["error"] for row in failed), failed)
+        path = self.dir / "long.gguf"
+        made = enprof("model", "synth", "-o", path, "--layers", 2, "--embd", 128, "--ff", 256, "--heads", 8,
+                      "--kv-heads", 4, "--ctx", 1_000_000)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        plan = self.plan(f"""
+repeats = 1
+[settings]
+model = "{path}"
+prompt_tokens = 8
+output_tokens = 2
+threads = 1
+gpu_layers = 0
+[[points]]
+name = "small"
+[[points]]
+name = "huge"
+filled_tokens = 900_000
+parallel = 256
+""")
+        done = self.bench(plan, "-o", "json", code=3)
+        small, huge = json.loads(done.stdout)
+        self.assertIsNone(small["error"])
+        self.assertGreater(small["decode_tokens_per_second"], 0)
+        self.assertIn("The weights and the KV cache of", huge["error"])
 
     def test_nothing_that_can_be_used_is_a_failure(self):
         """On a machine that others keep busy, each run is disturbed: the table is empty."""
@@ -337,13 +355,29 @@ reference = "{path}"
             wait_until(lambda: limit() == "65000000", "the guard restores the limit")
             self.assertIn("they are restored", process.stderr.read())
 
+    @unittest.skipIf(os.geteuid() != 0 or sys.platform != "linux", "mounts a small disk")
     def test_a_full_disk_leaves_the_table(self):
-        """What cannot be saved is in the table all the same, and the exit code says so."""
-        full = self.dir / "full.db"
-        full.symlink_to("/dev/full")
-        done = enprof("bench", "-m", played(0.1), "-n", 5, "-r", 1, "--power", "none", "--db", full)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("error", done.stderr)
+        """What cannot be saved is in the table all the same, and in files; the exit code says so."""
+        disk = self.dir / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        self.db = disk / "profiles.db"
+        self.bench("-m", played(0.1), "-n", 5, "-r", 1, "--experiment", "before")
+        with open(disk / "filler", "wb", buffering=0) as filler:
+            try:
+                while filler.write(b"x" * 4096):
+                    pass
+            except OSError:
+                filler.truncate(filler.tell() - (32 << 10))
+        work = self.dir / "work"
+        work.mkdir()
+        done = self.bench("-m", played(0.5), "-n", 10000, "-r", 2, "-o", "json", cwd=work,
+                          env={"TMPDIR": "/nowhere"}, code=3)
+        (row,) = json.loads(done.stdout)
+        self.assertGreaterEqual(row["runs"], 2)
+        self.assertGreater(row["decode_tokens_per_second"], 0)
+        self.assertTrue(list(work.glob("enprof-*.json")), done.stderr)
 
     def test_the_harness_says_what_it_took(self):
         done = self.bench("-m", played(0.1), "-n", 5, "-r", 2)
