@@ -118,6 +118,8 @@ static void tell_context(struct Context* context, const LlamaContext* llama) {
       .model_parameters = ask_size("llama_model_n_params", model),
       .layers = ask_number("llama_model_n_layer", model),
       .embedding = ask_number("llama_model_n_embd", model),
+      .heads = (uint16_t)ask_number("llama_model_n_head", model),
+      .kv_heads = (uint16_t)ask_number("llama_model_n_head_kv", model),
       .threads = ask_number("llama_n_threads", llama),
   };
   if (model != NULL) {

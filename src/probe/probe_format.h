@@ -138,7 +138,8 @@ struct ProbeContext {
   uint64_t model_parameters;
   uint32_t layers;
   uint32_t embedding;
-  uint32_t vocabulary;
+  uint16_t heads;
+  uint16_t kv_heads;
   uint32_t threads;
 };
 

@@ -94,6 +94,8 @@ struct ToldContext {
   std::uint64_t model_parameters = 0;
   std::uint32_t layers = 0;
   std::uint32_t embedding = 0;
+  std::uint32_t heads = 0;
+  std::uint32_t kv_heads = 0;
   std::uint32_t threads = 0;
 
   friend bool operator==(const ToldContext&, const ToldContext&) = default;

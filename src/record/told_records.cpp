@@ -97,6 +97,8 @@ Result<void> ToldRecords::add_first(const ProbeCell& cell) {
                         .model_parameters = told.model_parameters,
                         .layers = told.layers,
                         .embedding = told.embedding,
+                        .heads = told.heads,
+                        .kv_heads = told.kv_heads,
                         .threads = told.threads});
       return {};
     }

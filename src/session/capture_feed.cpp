@@ -1,22 +1,26 @@
 #include "session/capture_feed.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <string_view>
 
 namespace enprof {
 namespace {
 
-/// No plan of the run: a pass of it has no operations.
+/// No plan: a pass of it has no operations.
 constexpr std::uint32_t kNoPlan = std::numeric_limits<std::uint32_t>::max();
-constexpr const char* kDecode = "llama_decode";
-constexpr const char* kEncode = "llama_encode";
-constexpr const char* kIdleSection = "idle";
 /// Texts of a model are no longer than this.
 constexpr std::size_t kMostText = 4096;
-/// Contexts that are remembered: a program may make one for each request.
-constexpr std::size_t kMostContexts = 256;
+/// Contexts that are kept apart: a program may make one for each request. Later ones count as the
+/// last.
+constexpr std::size_t kMostContexts = 4096;
+/// Sequences whose positions are remembered, of a context that does not tell them.
+constexpr std::size_t kMostSequences = 4096;
 
 std::size_t hash_of(const ToldGraph& graph) {
   std::size_t hash = graph.nodes;
@@ -30,73 +34,159 @@ std::size_t hash_of(const ToldGraph& graph) {
   return hash;
 }
 
-}  // namespace
-
-Phase phase_of(const ToldPass& pass) {
-  const bool is_step = !pass.is_encode && pass.other_tokens == pass.other_sequences &&
-                       std::ranges::all_of(pass.sequences, [](const BatchSequence& sequence) {
-                         return sequence.tokens == 1;
-                       });
-  return is_step ? Phase::decode : Phase::prefill;
+std::optional<int> known(std::uint32_t number) {
+  constexpr auto kMost = static_cast<std::uint32_t>(std::numeric_limits<int>::max());
+  return number == 0 || number > kMost ? std::nullopt : std::optional{static_cast<int>(number)};
 }
+
+std::optional<std::uint64_t> known_size(std::uint64_t number) {
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  return number == 0 || number > kMost ? std::nullopt : std::optional{number};
+}
+
+/// "llama 1B Q4_K - Medium" is architecture, size and type of the weights.
+std::string quantization_in(std::string_view description) {
+  for (int word = 0; word < 2; ++word) {
+    const std::size_t blank = description.find(' ');
+    description.remove_prefix(blank == std::string_view::npos ? description.size() : blank + 1);
+  }
+  return std::string{description};
+}
+
+}  // namespace
 
 /// What one ring tells, of one context after the other.
 class CaptureFeed::Sink final : public ToldSink {
  public:
-  explicit Sink(CaptureFeed& feed) : feed_(feed) {}
+  Sink(CaptureFeed& feed, pid_t pid) : feed_(feed), pid_(pid) {}
 
   void on_context(const ToldContext& told) override {
-    context_ = std::make_shared<Context>();
-    context_->facts = told;
-    ++feed_.counts_.contexts;
-    if (feed_.contexts_.size() < kMostContexts) {
-      feed_.contexts_.push_back(context_);
-    }
+    context_ = std::make_unique<Context>();
+    texts_.clear();
+    feed_.add_context(pid_, told, *context_);
   }
   void on_text(std::uint32_t, ToldText which, const std::string& piece) override {
-    std::string& text = which == ToldText::model_name     ? context().model_name
-                        : which == ToldText::architecture ? context().architecture
-                        : which == ToldText::description  ? context().description
-                                                          : context().path;
+    std::string& text = texts_[which];
     text += piece.substr(0, kMostText - std::min(text.size(), kMostText));
+    ModelFacts& facts = model().facts;
+    switch (which) {
+      case ToldText::model_name:
+        facts.name = text;
+        break;
+      case ToldText::architecture:
+        facts.architecture = text;
+        break;
+      case ToldText::model_path:
+        facts.path = text;
+        if (texts_[ToldText::model_name].empty()) {
+          facts.name = std::filesystem::path{text}.stem().string();
+        }
+        break;
+      case ToldText::description:
+        facts.quantization = quantization_in(text);
+        break;
+    }
   }
   void on_model(std::uint32_t, Instant begin, Instant end) override {
-    context().load_time = end - begin;
+    if (feed_.use_known_model(pid_, begin, context())) {
+      return;  // another context has it, too
+    }
+    model().begin = begin;
+    model().loaded = end;
+    model().facts.load_time = end - begin;
+    feed_.recording_.work.push_back(
+        {.kind = CapturedWorkKind::loading, .begin = begin, .end = end});
   }
   void on_graph(std::uint32_t, ToldGraph graph) override {
     const std::uint32_t number = graph.number;
-    context().graphs[number] = feed_.share(std::move(graph), context().facts.fusion);
     // The probe keeps few apart; what it forgot it tells again.
-    if (context().graphs.size() > kMostPlans) {
+    if (context().graphs.size() >= kMostPlans) {
       context().graphs.erase(context().graphs.begin());
     }
+    context().graphs[number] = feed_.share(std::move(graph), context().fusion);
   }
-  void on_pass(std::uint32_t, ToldPass pass) override {
-    feed_.waiting_.push_back({context_ptr(), std::move(pass)});
-  }
+  void on_pass(std::uint32_t, ToldPass pass) override { feed_.add(context(), std::move(pass)); }
   void on_memory(std::uint32_t, const ToldMemory&) override {}
   void on_context_end(std::uint32_t, Instant) override {}
 
  private:
   /// The first record of a ring should be a context; it may have been dropped.
-  const std::shared_ptr<Context>& context_ptr() {
+  Context& context() {
     if (!context_) {
-      context_ = std::make_shared<Context>();
+      on_context({});
     }
-    return context_;
+    return *context_;
   }
-  Context& context() { return *context_ptr(); }
+  CapturedModel& model() {
+    return feed_.recording_.models[feed_.recording_.contexts[context().index].model];
+  }
 
   CaptureFeed& feed_;
-  std::shared_ptr<Context> context_;
+  pid_t pid_;
+  std::unique_ptr<Context> context_;
+  std::map<ToldText, std::string> texts_;
 };
 
-CaptureFeed::CaptureFeed(RunScope& run, Instant begin, PlanToldGraph plan)
-    : run_(run), last_end_(begin), plan_(std::move(plan)) {}
+CaptureFeed::CaptureFeed(PlanToldGraph plan) : plan_(std::move(plan)) {}
 
 CaptureFeed::~CaptureFeed() = default;
 
-std::unique_ptr<ToldSink> CaptureFeed::make_sink(pid_t) { return std::make_unique<Sink>(*this); }
+std::unique_ptr<ToldSink> CaptureFeed::make_sink(pid_t pid) {
+  return std::make_unique<Sink>(*this, pid);
+}
+
+void CaptureFeed::end_process(pid_t pid, Instant at) {
+  for (std::size_t model = 0; model < process_of_.size(); ++model) {
+    if (process_of_[model] == pid && !recording_.models[model].freed) {
+      recording_.models[model].freed = at;
+    }
+  }
+}
+
+void CaptureFeed::add_context(pid_t pid, const ToldContext& told, Context& context) {
+  context.fusion = told.fusion;
+  if (recording_.contexts.size() == kMostContexts) {
+    context.index = static_cast<std::uint32_t>(kMostContexts - 1);
+    return;
+  }
+  CapturedModel model{.facts = {}, .begin = told.at, .loaded = told.at};
+  model.facts.engine = "llama.cpp";
+  model.facts.parameters = known_size(told.model_parameters);
+  model.facts.weight_bytes = known_size(told.model_bytes);
+  model.facts.layers = known(told.layers);
+  model.facts.embedding_width = known(told.embedding);
+  model.facts.heads = known(told.heads);
+  model.facts.kv_heads = known(told.kv_heads);
+  model.facts.context = known(told.n_ctx);
+  model.facts.threads = known(told.threads);
+  context.index = static_cast<std::uint32_t>(recording_.contexts.size());
+  const std::optional<int> positions =
+      known(told.n_seq_max == 0 ? told.n_ctx : told.n_ctx / told.n_seq_max);
+  recording_.contexts.push_back(
+      {.model = static_cast<std::uint32_t>(recording_.models.size()), .positions = positions});
+  recording_.models.push_back(std::move(model));
+  process_of_.push_back(pid);
+  passes_of_.push_back(0);
+}
+
+bool CaptureFeed::use_known_model(pid_t pid, Instant begin, const Context& context) {
+  std::vector<CapturedModel>& models = recording_.models;
+  CapturedContext& captured = recording_.contexts[context.index];
+  for (std::uint32_t model = 0; model < models.size(); ++model) {
+    if (model != captured.model && process_of_[model] == pid && models[model].begin == begin &&
+        models[model].facts.load_time) {
+      if (captured.model + std::size_t{1} == models.size()) {
+        models.pop_back();
+        process_of_.pop_back();
+      }
+      captured.model = model;
+      return true;
+    }
+  }
+  return false;
+}
+
+// ---- plans -------------------------------------------------------------------------------------
 
 /// One graph for all contexts that build it, as many kinds are the same.
 std::shared_ptr<CaptureFeed::Graph> CaptureFeed::share(ToldGraph told, bool fusion) {
@@ -109,127 +199,157 @@ std::shared_ptr<CaptureFeed::Graph> CaptureFeed::share(ToldGraph told, bool fusi
       return known->second;
     }
   }
-  auto graph = std::make_shared<Graph>(Graph{.told = std::move(told), .fusion = fusion});
+  auto graph =
+      std::make_shared<Graph>(Graph{.told = std::move(told), .fusion = fusion, .plans = {}});
   if (graphs_.size() < kMostPlans) {
     graphs_.emplace(hash, graph);
   }
   return graph;
 }
 
+std::uint32_t CaptureFeed::add_plan(OperationPlan plan) {
+  if (recording_.passes.plans.size() >= kMostPlans) {
+    counts_.too_many_plans = true;
+    return kNoPlan;
+  }
+  recording_.passes.plans.push_back(std::make_shared<const OperationPlan>(std::move(plan)));
+  return static_cast<std::uint32_t>(recording_.passes.plans.size() - 1);
+}
+
 std::uint32_t CaptureFeed::plan_of(Graph& graph, std::size_t stamps) {
-  const auto [place, is_new] = graph.plans.try_emplace(stamps);
+  const auto [place, is_new] = graph.plans.try_emplace(stamps, kNoPlan);
   if (is_new) {
-    if (plan_count_ >= kMostPlans) {
-      counts_.too_many_plans = true;
-      graph.plans.erase(place);
-      return kNoPlan;
-    }
     if (auto plan = plan_(graph.told, graph.fusion, stamps)) {
-      place->second = run_.add_plan(*std::move(plan));
-      ++plan_count_;
+      place->second = add_plan(*std::move(plan));
     }
   }
-  return place->second.value_or(kNoPlan);
+  return place->second;
 }
 
-void CaptureFeed::flush() {
-  std::ranges::stable_sort(waiting_, {}, [](const Waiting& waiting) { return waiting.pass.end; });
-  for (Waiting& waiting : waiting_) {
-    add(waiting);
+std::uint32_t CaptureFeed::join(std::vector<std::uint32_t> plans) {
+  if (const auto found = joined_.find(plans); found != joined_.end()) {
+    return found->second;
   }
-  waiting_.clear();
+  OperationPlan all;
+  for (const std::uint32_t plan : plans) {
+    if (!all.operations.empty()) {
+      all.operations.push_back({.component = kBetweenGraphs});
+    }
+    const auto& operations = recording_.passes.plans[plan]->operations;
+    all.operations.insert(all.operations.end(), operations.begin(), operations.end());
+  }
+  return joined_[std::move(plans)] = add_plan(std::move(all));
 }
 
-void CaptureFeed::add(Waiting& waiting) {
-  ToldPass& told = waiting.pass;
-  ++counts_.passes;
-  ++waiting.context->passes;
-  counts_.failed += told.result != 0 ? 1 : 0;
-  counts_.own_callbacks += told.has_own_callback ? 1 : 0;
-  const Phase phase = phase_of(told);
-  const bool is_token = phase == Phase::decode && told.result == 0 && told.outputs > 0;
-  if (told.result == 0) {
-    (phase == Phase::decode ? counts_.output_tokens : counts_.prompt_tokens) += told.tokens;
-  }
-  const bool overlaps = told.begin < last_end_;
-  if (overlaps) {
-    ++counts_.overlapped;
-    if (told.end <= last_end_) {
-      return;
-    }
-  } else if (!has_begun_) {
-    run_.enter_past(Phase::pre_inference, last_end_);  // until now it was loading
-  } else if (told.begin - last_end_ > kIdle) {
-    run_.add_past({.phase = Phase::pre_inference,
-                   .section = kIdleSection,
-                   .begin = last_end_,
-                   .end = told.begin});
-  }
-  has_begun_ = true;
-  const Instant begin = std::max(told.begin, last_end_);
-  parts_.clear();
-  if (plan_ && told.segments.empty()) {
-    ++counts_.untimed;
-  }
-  for (std::size_t index = 0; plan_ && !overlaps && index < told.segments.size(); ++index) {
-    const ToldSegment& segment = told.segments[index];
-    const Instant end =
-        index + 1 < told.segments.size() ? told.segments[index + 1].begin : told.end;
-    const bool is_sound = segment.begin >= begin && segment.ends.back() <= end && end <= told.end;
-    const auto graph = waiting.context->graphs.find(segment.graph);
-    if (!is_sound) {
-      continue;
-    }
-    const std::uint32_t plan = graph == waiting.context->graphs.end()
+std::uint32_t CaptureFeed::plan_of(Context& context, const ToldPass& pass) {
+  ends_.clear();
+  std::vector<std::uint32_t> plans;
+  Instant last = pass.begin;
+  for (const ToldSegment& segment : pass.segments) {
+    const auto graph = context.graphs.find(segment.graph);
+    const bool is_sound = segment.begin >= last && segment.ends.back() <= pass.end;
+    const std::uint32_t plan = graph == context.graphs.end() || !is_sound
                                    ? kNoPlan
                                    : plan_of(*graph->second, segment.ends.size());
-    counts_.unplanned += plan == kNoPlan ? 1 : 0;
-    parts_.push_back({.plan = plan,
-                      .begin = segment.begin,
-                      .start = segment.start,
-                      .end = end,
-                      .ends = segment.ends});
+    if (plan == kNoPlan) {
+      return kNoPlan;
+    }
+    if (!plans.empty()) {
+      ends_.push_back(segment.start);
+    }
+    plans.push_back(plan);
+    ends_.insert(ends_.end(), segment.ends.begin(), segment.ends.end());
+    last = segment.ends.back();
   }
-  run_.add_past({.phase = phase,
-                 .section = told.is_encode ? kEncode : kDecode,
-                 .is_token = is_token,
-                 .begin = begin,
-                 .end = told.end,
-                 .graphs = parts_,
-                 .batch = told.sequences});
-  last_end_ = told.end;
+  return plans.size() == 1 ? plans.front() : join(std::move(plans));
 }
 
-void CaptureFeed::finish() {
-  flush();
-  if (has_begun_) {
-    run_.enter_past(Phase::post_inference, last_end_);
+// ---- passes ------------------------------------------------------------------------------------
+
+void CaptureFeed::add(Context& context, ToldPass told) {
+  ++counts_.passes;
+  ++passes_of_[context.index];
+  counts_.failed += told.result != 0 ? 1 : 0;
+  counts_.own_callbacks += told.has_own_callback ? 1 : 0;
+  counts_.other_sequences += told.other_sequences;
+  if (recording_.passes.passes.size() == kMostPasses) {
+    ++recording_.lost_passes;
+    return;
   }
+  PassRecord pass{.begin = told.begin, .start = told.begin, .end = told.end, .plan = kNoPlan};
+  ends_.clear();
+  if (plan_ && (told.segments.empty() || told.lost_segments)) {
+    ++counts_.untimed;
+  } else if (plan_) {
+    pass.plan = plan_of(context, told);
+    counts_.unplanned += pass.plan == kNoPlan ? 1 : 0;
+  }
+  if (pass.plan == kNoPlan || recording_.passes.stamps.size() + ends_.size() > kMostStamps) {
+    pass.state = pass.plan == kNoPlan ? PassState::discarded : PassState::dropped;
+    ends_.clear();
+  } else {
+    pass.start = told.segments.front().start;
+  }
+  if (told.result != 0) {
+    told.sequences.clear();  // nothing of it was kept
+  }
+  for (BatchSequence& sequence : told.sequences) {
+    std::int32_t unknown = 0;
+    const bool has_room = context.next_position.size() < kMostSequences;
+    std::int32_t& next = has_room ? context.next_position[sequence.id] : unknown;
+    if (sequence.first_position < 0) {
+      sequence.first_position = next;
+    }
+    constexpr std::int64_t kMostPosition = std::numeric_limits<std::int32_t>::max();
+    next = static_cast<std::int32_t>(
+        std::min(std::int64_t{sequence.first_position} + sequence.tokens, kMostPosition));
+  }
+  recording_.add_pass(context.index, pass, ends_, told.sequences);
+}
+
+std::shared_ptr<const CaptureRecording> CaptureFeed::finish(Instant begin, Instant end) {
+  if (counts_.passes == 0) {
+    return nullptr;
+  }
+  auto recording = std::make_shared<CaptureRecording>(std::move(recording_));
+  recording->begin = begin;
+  recording->end = end;
+  std::vector<PassRecord>& passes = recording->passes.passes;
+  std::vector<std::size_t> order(passes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t index) { return passes[index].begin; });
+  std::vector<PassRecord> sorted;
+  std::vector<std::uint32_t> context_of;
+  sorted.reserve(order.size());
+  context_of.reserve(order.size());
+  for (const std::size_t index : order) {
+    // A program's clock is ours; what lies outside the program's life is damaged, or an echo.
+    if (passes[index].begin >= begin && passes[index].end <= end) {
+      sorted.push_back(passes[index]);
+      context_of.push_back(recording->context_of[index]);
+    } else {
+      ++recording->lost_passes;
+    }
+  }
+  passes = std::move(sorted);
+  recording->context_of = std::move(context_of);
+  std::erase_if(recording->work,
+                [&](const CapturedWork& work) { return work.begin < begin || work.end > end; });
+  std::ranges::stable_sort(recording->work, {}, &CapturedWork::begin);
+  for (CapturedModel& model : recording->models) {
+    model.begin = std::clamp(model.begin, begin, end);
+    model.loaded = std::clamp(model.loaded, model.begin, end);
+  }
+  return recording;
 }
 
 std::optional<ModelFacts> CaptureFeed::model() const {
-  const auto most = std::ranges::max_element(
-      contexts_, {}, [](const std::shared_ptr<Context>& context) { return context->passes; });
-  if (most == contexts_.end()) {
+  const auto most = std::ranges::max_element(passes_of_);
+  if (most == passes_of_.end() || recording_.contexts.empty()) {
     return std::nullopt;
   }
-  const Context& context = **most;
-  const auto known = [](auto number) {
-    return number == 0 ? std::nullopt : std::optional{static_cast<int>(number)};
-  };
-  const auto known_size = [](std::uint64_t number) {
-    return number == 0 ? std::nullopt : std::optional{number};
-  };
-  ModelFacts facts;
-  facts.architecture = context.architecture;
-  facts.parameters = known_size(context.facts.model_parameters);
-  facts.weight_bytes = known_size(context.facts.model_bytes);
-  facts.layers = known(context.facts.layers);
-  facts.embedding_width = known(context.facts.embedding);
-  facts.context = known(context.facts.n_ctx);
-  facts.threads = known(context.facts.threads);
-  facts.load_time = context.load_time;
-  return facts;
+  const auto context = static_cast<std::size_t>(most - passes_of_.begin());
+  return recording_.models[recording_.contexts[context].model].facts;
 }
 
 }  // namespace enprof

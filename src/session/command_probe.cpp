@@ -47,9 +47,10 @@ Result<std::unique_ptr<CommandProbe>> CommandProbe::open(Options options) {
   std::unique_ptr<CommandProbe> probe(new CommandProbe(std::move(options)));
   auto arena = ProbeArena::create(
       probe->options_.plan ? kProbeOperations : kProbePasses,
-      [self = probe.get()](pid_t pid) { return self->feed_->make_sink(pid); },
+      [self = probe.get()](pid_t pid) { return self->feed_.make_sink(pid); },
       [self = probe.get()](pid_t pid, const ProbedLibrary& of, const ProbeLosses& losses) {
         kLog.debug("Process {} with {} has ended", pid, of.file);
+        self->feed_.end_process(pid, monotonic_clock().now());
         self->add_end(of, losses);
       });
   if (!arena) {
@@ -59,7 +60,7 @@ Result<std::unique_ptr<CommandProbe>> CommandProbe::open(Options options) {
   return probe;
 }
 
-CommandProbe::CommandProbe(Options options) : options_(std::move(options)) {}
+CommandProbe::CommandProbe(Options options) : options_(std::move(options)), feed_(options_.plan) {}
 
 CommandProbe::~CommandProbe() = default;
 
@@ -70,39 +71,26 @@ std::vector<std::string> CommandProbe::variables() const {
           fmt::format("{}={}", ENPROF_PROBE_ARENA_VARIABLE, arena_->path())};
 }
 
-void CommandProbe::start(RunScope& run, Instant begin) {
-  run_ = &run;
-  feed_.emplace(run, begin, options_.plan);
+void CommandProbe::start() {
   const auto started = thread_.start({.name = "probe-reader",
                                       .purpose = "read what the command's probe writes",
                                       .period = options_.period,
                                       .first = options_.period},
-                                     [this] {
-                                       if (arena_->read() > 0) {
-                                         feed_->flush();
-                                       }
-                                     });
+                                     [this] { arena_->read(); });
   if (!started) {
     kLog.warning("What the command's probe writes is read at its end only: {}",
                  started.error().message);
   }
 }
 
-void CommandProbe::stop() {
+std::shared_ptr<const CaptureRecording> CommandProbe::stop(Instant begin, Instant end,
+                                                           RunScope& run) {
   thread_.stop();
-  if (run_ == nullptr) {
-    return;
-  }
   arena_->finish();
-  feed_->finish();
-  warn();
-  run_ = nullptr;
-}
-
-const CaptureFeed::Counts& CommandProbe::counts() const { return feed_->counts(); }
-
-std::optional<ModelFacts> CommandProbe::model() const {
-  return feed_ ? feed_->model() : std::nullopt;
+  feed_.add_lost(losses_.passes);
+  model_ = feed_.model();
+  warn(run);
+  return feed_.finish(begin, end);
 }
 
 void CommandProbe::add_end(const ProbedLibrary& library, const ProbeLosses& losses) {
@@ -119,79 +107,71 @@ void CommandProbe::add_end(const ProbedLibrary& library, const ProbeLosses& loss
   }
 }
 
-void CommandProbe::warn() {
+void CommandProbe::warn(RunScope& run) const {
   for (const ProbedLibrary& library : libraries_) {
     if (library.was_checked &&
         (library.knows & kProbeKnowsGraphs) != std::uint32_t{kProbeKnowsGraphs}) {
-      warn_of_library(library);
+      warn_of_library(library, run);
       break;
     }
   }
-  warn_of_losses();
+  warn_of_losses(run);
   if (options_.plan) {
-    warn_of_operations();
+    warn_of_operations(run);
   }
 }
 
-void CommandProbe::warn_of_library(const ProbedLibrary& library) {
+void CommandProbe::warn_of_library(const ProbedLibrary& library, RunScope& run) {
   const bool has_tokens = (library.knows & kProbeKnowsBatch) != 0;
-  run_->warn({.component = "probe",
-              .code = "library_unknown",
-              .message = fmt::format(
-                  "{}{} is not built as enprof knows llama.cpp: {}", library.file,
-                  library.llama_version.empty() ? "" : " (version " + library.llama_version + ")",
-                  has_tokens ? "its passes and tokens are known, its layers are not"
-                             : "its passes are known, their tokens and layers are not"),
-              .hint = "Nothing is wrong with the program. A shared llama.cpp whose ggml is a "
-                      "library of its own, of a release of 2025 or later, tells more."});
+  run.warn({.component = "probe",
+            .code = "library_unknown",
+            .message = fmt::format(
+                "{}{} is not built as enprof knows llama.cpp: {}", library.file,
+                library.llama_version.empty() ? "" : " (version " + library.llama_version + ")",
+                has_tokens ? "its passes and tokens are known, its layers are not"
+                           : "its passes are known, their tokens and layers are not"),
+            .hint = "Nothing is wrong with the program. A shared llama.cpp whose ggml is a "
+                    "library of its own, of a release of 2025 or later, tells more."});
 }
 
-void CommandProbe::warn_of_losses() {
-  const CaptureFeed::Counts& counts = feed_->counts();
+void CommandProbe::warn_of_losses(RunScope& run) const {
+  const CaptureFeed::Counts& counts = feed_.counts();
   if (losses_.damage) {
-    run_->warn({.component = "probe",
-                .code = "records_damaged",
-                .message = losses_.damage->message + ". What came after is missing",
-                .hint = "The program wrote over its memory, or another program into it."});
-  }
-  if (losses_.passes > 0) {
-    run_->warn({.component = "probe",
-                .code = "passes_lost",
-                .message = fmt::format("{} did not fit into the memory between the program and "
-                                       "enprof, which was not read in time",
-                                       counted(losses_.passes, "pass", "passes")),
-                .hint = "The machine was too busy, or enprof was stopped."});
-  }
-  if (counts.overlapped > 0) {
-    run_->warn({.component = "probe",
-                .code = "passes_overlapped",
-                .message = fmt::format(
-                    "{} of {} ran while another one did, in another context: their operations "
-                    "are not told apart, and their time counts once",
-                    counted(counts.overlapped, "pass", "passes"), counts.passes),
-                .hint = "Measure one process or model at a time for its layers."});
+    run.warn({.component = "probe",
+              .code = "records_damaged",
+              .message = losses_.damage->message + ". What came after is missing",
+              .hint = "The program wrote over its memory, or another program into it."});
   }
   if (losses_.contexts > 0 || losses_.libraries > 0 || arena_->unserved() > 0) {
-    run_->warn({.component = "probe",
-                .code = "partly_followed",
-                .message = fmt::format(
-                    "Not all was followed: {} passes of contexts beyond {}, {} more copies of "
-                    "llama.cpp in a process, {} processes beyond {}",
-                    losses_.contexts, std::uint32_t{kProbeRings}, losses_.libraries,
-                    arena_->unserved(), std::uint32_t{kProbeSlots}),
-                .hint = "The energy of what was not followed is in the run, outside its passes."});
+    run.warn({.component = "probe",
+              .code = "partly_followed",
+              .message = fmt::format(
+                  "Not all was followed: {} passes of contexts beyond {}, {} more copies of "
+                  "llama.cpp in a process, {} processes beyond {}",
+                  losses_.contexts, std::uint32_t{kProbeRings}, losses_.libraries,
+                  arena_->unserved(), std::uint32_t{kProbeSlots}),
+              .hint = "The energy of what was not followed is in the run, outside its passes."});
+  }
+  if (counts.other_sequences > 0) {
+    run.warn({.component = "probe",
+              .code = "sequences_left_out",
+              .message = fmt::format("{} were in batches of more than {} sequences, which are not "
+                                     "told apart: their requests are not known",
+                                     counted(counts.other_sequences, "sequence", "sequences"),
+                                     std::uint32_t{kProbeSequences}),
+              .hint = ""});
   }
   if (counts.failed > 0) {
-    run_->warn({.component = "probe",
-                .code = "passes_failed",
-                .message = fmt::format("llama.cpp returned an error from {} of {}",
-                                       counted(counts.failed, "pass", "passes"), counts.passes),
-                .hint = "The program handled it, or ended. A full cache is the usual reason."});
+    run.warn({.component = "probe",
+              .code = "passes_failed",
+              .message = fmt::format("llama.cpp returned an error from {} of {}",
+                                     counted(counts.failed, "pass", "passes"), counts.passes),
+              .hint = "The program handled it, or ended. A full cache is the usual reason."});
   }
 }
 
-void CommandProbe::warn_of_operations() {
-  const CaptureFeed::Counts& counts = feed_->counts();
+void CommandProbe::warn_of_operations(RunScope& run) const {
+  const CaptureFeed::Counts& counts = feed_.counts();
   if (counts.passes == 0) {
     return;
   }
@@ -199,24 +179,24 @@ void CommandProbe::warn_of_operations() {
     return (library.knows & kProbeKnowsGraphs) != std::uint32_t{kProbeKnowsGraphs};
   });
   if (counts.untimed > 0 && is_known) {
-    run_->warn({.component = "probe",
-                .code = "operations_untimed",
-                .message = fmt::format(
-                    "The operations of {} of {} are not known: {}",
-                    counted(counts.untimed, "pass", "passes"), counts.passes,
-                    counts.own_callbacks > 0
-                        ? "the program has an eval callback of its own, which was left alone"
-                        : "a GPU computes them, or they did not fit"),
-                .hint = "Tokens and phases are known. Where a GPU computes, timing each operation "
-                        "would slow the program down; -ngl 0 computes on the CPU."});
+    run.warn({.component = "probe",
+              .code = "operations_untimed",
+              .message = fmt::format(
+                  "The operations of {} of {} are not known: {}",
+                  counted(counts.untimed, "pass", "passes"), counts.passes,
+                  counts.own_callbacks > 0
+                      ? "the program has an eval callback of its own, which was left alone"
+                      : "a GPU computes them, or they did not fit"),
+              .hint = "Tokens and phases are known. Where a GPU computes, timing each operation "
+                      "would slow the program down; -ngl 0 computes on the CPU."});
   }
   if (counts.unplanned > 0) {
-    run_->warn(
+    run.warn(
         {.component = "probe",
          .code = "graphs_unknown",
          .message = fmt::format(
-             "{} did not fit any plan of their graphs: their operations are not known{}",
-             counted(counts.unplanned, "graph that was run", "graphs that were run"),
+             "The stamps of {} fit no plan of their graphs: their operations are not known{}",
+             counted(counts.unplanned, "pass", "passes"),
              counts.too_many_plans ? fmt::format(". The run's graphs are of more than {} kinds",
                                                  CaptureFeed::kMostPlans)
                                    : ""),

@@ -10,18 +10,18 @@
 #include "session/capture_feed.hpp"
 
 #include <filesystem>
-#include <mutex>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace enprof {
 
-/// Reads what probes write while a command runs, and makes the passes of a run of it.
+/// Reads what probes write while a command runs, and makes a capture of it.
 ///
 /// The probe is a library that the command's dynamic linker loads (LD_AUDIT): variables() are what
 /// the command's environment needs for that. It costs a program without llama.cpp nothing but being
-/// loaded. Threads: one; a thread of its own reads, and only it uses the run until stop().
+/// loaded. Threads: one; a thread of its own reads.
 class CommandProbe {
  public:
   struct Options {
@@ -40,30 +40,30 @@ class CommandProbe {
 
   /// What the command's environment has beside ours.
   [[nodiscard]] std::vector<std::string> variables() const;
-  /// From now on what is read goes into the run, which began at `begin` or before.
-  void start(RunScope& run, Instant begin);
-  /// Reads the rest and says in warnings of the run what is missing. Afterwards the run is the
-  /// caller's again.
-  void stop();
+  /// Begins to read.
+  void start();
+  /// Reads the rest and says in warnings of the run what is missing. Returns what was told by a
+  /// program that lived between these instants; null if no pass was.
+  [[nodiscard]] std::shared_ptr<const CaptureRecording> stop(Instant begin, Instant end,
+                                                             RunScope& run);
 
   /// Whether a shared llama.cpp was found in any process.
   [[nodiscard]] bool found_any() const { return !libraries_.empty(); }
-  [[nodiscard]] const CaptureFeed::Counts& counts() const;
   /// Facts of the model that most passes were of.
-  [[nodiscard]] std::optional<ModelFacts> model() const;
+  [[nodiscard]] const std::optional<ModelFacts>& model() const { return model_; }
 
  private:
   explicit CommandProbe(Options options);
   void add_end(const ProbedLibrary& library, const ProbeLosses& losses);
-  void warn();
-  void warn_of_library(const ProbedLibrary& library);
-  void warn_of_losses();
-  void warn_of_operations();
+  void warn(RunScope& run) const;
+  static void warn_of_library(const ProbedLibrary& library, RunScope& run);
+  void warn_of_losses(RunScope& run) const;
+  void warn_of_operations(RunScope& run) const;
 
   Options options_;
+  CaptureFeed feed_;
+  std::optional<ModelFacts> model_;
   std::optional<ProbeArena> arena_;
-  std::optional<CaptureFeed> feed_;
-  RunScope* run_ = nullptr;
   std::vector<ProbedLibrary> libraries_;
   ProbeLosses losses_;
   PeriodicThread thread_;

@@ -5,6 +5,7 @@
 #include "base/program_kind.hpp"
 #include "base/shell_quote.hpp"
 #include "model/command_engine.hpp"
+#include "session/recorded_passes.hpp"
 
 #include <fmt/format.h>
 
@@ -23,11 +24,6 @@ RunStatus status_of(const CommandEnd& end) {
   }
   return exit_code_of(end) == 0 ? RunStatus::completed : RunStatus::failed;
 }
-
-/// Decode passes that a run of a command keeps apart: 18 hours of one a second, an hour of 18.
-constexpr std::size_t kMostPasses = 65'536;
-/// A pass, what was called in it, and where phases alternate, a phase and the time before it.
-constexpr std::size_t kSpansPerPass = 3;
 
 /// Empty if a library can be loaded into it.
 std::string_view why_not_followed(ProgramKind kind) {
@@ -52,8 +48,8 @@ void describe(const CommandProbe& probe, ModelFacts program, RunScope& run) {
   if (auto model = probe.model()) {
     model->path = std::move(program.path);
     model->engine = std::move(program.engine);
+    model->name.clear();  // that of the program stays
     run.set_model(*std::move(model));
-    run.set_prompt_tokens(probe.counts().prompt_tokens);
   }
 }
 
@@ -88,7 +84,7 @@ CommandSession::~CommandSession() = default;
 
 std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task,
                                                          std::vector<Warning>& warnings) const {
-  if (!task.depth) {
+  if (!task.depth || task.passes) {
     return nullptr;
   }
   if (options_.probe.empty()) {
@@ -141,20 +137,17 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   }
   std::vector<Warning> warnings = power.warnings;
   const std::unique_ptr<CommandProbe> probe = open_probe(task, warnings);
-  ProfilerOptions profiler = options_.profiler;
-  if (probe) {
-    profiler.spans_per_token = kSpansPerPass;
-  }
-  running_ = std::make_unique<Running>(power.monitor, options_.store, std::move(profiler));
+  running_ = std::make_unique<Running>(power.monitor, options_.store, options_.profiler);
   options_.on_begin(power.monitor);
   RunScope& run = running_->scope.emplace(running_->profiler.run(
       {.prompt = command_line(task.words),
        .model_name = std::filesystem::path{task.words.front()}.filename().string(),
        .tags = task.tags,
        .experiment = task.experiment,
-       .depth = probe ? *task.depth : Depth::minimal,
-       .max_output_tokens = probe ? kMostPasses : 1}));
-  const Instant begin = options_.profiler.clock->now();
+       .depth = probe         ? *task.depth
+                : task.passes ? Depth::deep
+                              : Depth::minimal,
+       .max_output_tokens = 1}));
   ModelFacts program;
   program.path = task.path;
   program.engine = kCommandEngine;
@@ -167,16 +160,14 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   }
 
   options_.signals->take(kPassedOn);
+  const Instant begin = options_.profiler.clock->now();
   if (probe) {
-    probe->start(run, begin);
+    probe->start();
   }
   const auto started =
       start_command(task.path, task.words, probe ? probe->variables() : std::vector<std::string>{});
   if (!started) {
     options_.signals->give_back(kPassedOn);
-    if (probe) {
-      probe->stop();
-    }
     run.abandon();
     running_.reset();
     return {.error = started.error(), .was_refused = true};
@@ -189,8 +180,11 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
       wait_for_command(running_->tree, *options_.signals, task.limits, *options_.profiler.clock);
   options_.signals->give_back(kPassedOn);
   if (probe) {
-    probe->stop();
-    describe(*probe, std::move(program), run);
+    const Instant now = options_.profiler.clock->now();
+    if (auto capture = probe->stop(begin, now, run)) {
+      describe(*probe, std::move(program), run);
+      run.set_capture(std::move(capture));
+    }
   }
 
   run.set_finish_reason(describe(end));
@@ -203,7 +197,13 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
                   end.left == 1 ? std::string{"a process"} : fmt::format("{} processes", end.left)),
               .hint = "If they are a part of the work, let the command wait for them."});
   }
-  return {.run = &run.finish(status_of(end)), .end = end};
+  if (task.passes) {
+    run.set_capture(std::make_shared<const CaptureRecording>(
+        moved_to(*task.passes, begin, options_.profiler.clock->now())));
+  }
+  CommandOutcome outcome{.run = &run.finish(status_of(end)), .end = end};
+  outcome.requests = run.take_requests();
+  return outcome;
 }
 
 }  // namespace enprof

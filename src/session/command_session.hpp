@@ -8,6 +8,7 @@
 
 #include "base/inherited_descriptors.hpp"
 #include "base/signal_queue.hpp"
+#include "record/capture_recording.hpp"
 #include "session/command_probe.hpp"
 #include "session/command_run.hpp"
 #include "session/session_power.hpp"
@@ -33,6 +34,9 @@ struct CommandTask {
   /// What is to be known of llama.cpp in the command. Empty: nothing is loaded into it.
   std::optional<Depth> depth{};
   bool is_depth_wanted = false;  ///< the user named it: where it is not to be had, the run says why
+  /// Passes that the command is taken to make, with times from its begin; null: none. Then the run
+  /// is a capture.
+  std::shared_ptr<const CaptureRecording> passes{};
 };
 
 /// How a task ended.
@@ -43,14 +47,15 @@ struct CommandOutcome {
   /// Why it was not started; empty for a task that was cancelled before.
   std::optional<Error> error{};
   bool was_refused = false;  ///< the system did not start it: it is not for lack of something else
+  std::vector<ProfiledRun> requests{};  ///< of a capture
 };
 
 /// Runs one command after the other: measures idle power before the first, then the energy from the
 /// start of each command until its end is noticed, about a millisecond more than it ran.
 ///
 /// A run of a command has no tokens and no phases, unless a shared llama.cpp is in it and it was to
-/// be looked at: then it has those of its passes (CaptureFeed). Its prompt is the command line, as
-/// one would type it; its model is the program (name and path), its engine kCommandEngine, its
+/// be looked at: then it is a capture of its passes (CaptureFeed). Its prompt is the command line,
+/// as one would type it; its model is the program (name and path), its engine kCommandEngine, its
 /// finish reason how the command ended. It is `completed` if the command returned 0, `cancelled` if
 /// a signal to us or the time limit ended it, else `failed`.
 ///

@@ -11,6 +11,8 @@
 //   free             frees the newest context
 //   thread N         four threads with a context each, N passes in each
 //   fork             a child does the rest, and the parent returns what it returns
+//   spin N           N passes of one token; prints how many nanoseconds one took
+//   clock            prints how many nanoseconds a reading of the clock takes
 //   descriptors      closes all descriptors but the standard ones
 //   kill             ends by SIGKILL
 //   aborts N, evals N, caught N   ends with 4 unless its own callbacks, or it, saw so many
@@ -19,6 +21,7 @@
 #include "support/fake_llama.h"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -104,6 +107,10 @@ class User {
           waitpid(child, &status, 0);
           std::_Exit(WIFEXITED(status) ? WEXITSTATUS(status) : 99);
         }
+      } else if (word == "spin") {
+        spin(std::stoi(next()));
+      } else if (word == "clock") {
+        time_clock();
       } else if (word == "descriptors") {
         closefrom(3);
       } else if (word == "aborts") {
@@ -176,6 +183,23 @@ class User {
     batch.seq_id = ids;
     batch.logits = wanted;
     results += calls_.decode(contexts_.back(), batch);
+  }
+  void spin(int passes) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int pass = 0; pass < passes; ++pass) {
+      decode(contexts_.back(), 1);
+    }
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
+    std::printf("%.1f\n", took.count() / passes);
+  }
+  static void time_clock() {
+    constexpr int kReads = 100'000;
+    const auto begin = std::chrono::steady_clock::now();
+    auto end = begin;
+    for (int read = 0; read < kReads; ++read) {
+      end = std::chrono::steady_clock::now();
+    }
+    std::printf("%.1f\n", std::chrono::duration<double, std::nano>(end - begin).count() / kReads);
   }
   void run_threads(int passes) {
     std::vector<std::thread> threads;
