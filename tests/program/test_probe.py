@@ -89,7 +89,7 @@ class Layers(Probe):
         parts = sum(part["energy_mj"] for part in run["capture"]["parts"])
         self.assertAlmostEqual(parts / total, 1.0, delta=1e-9)
         requests = next(part["energy_mj"] for part in run["capture"]["parts"]
-                        if part["kind"] == "requests")
+                        if part["part"] == "requests")
         self.assertAlmostEqual(sum(r["totals"]["energy_mj"] for r in self.requests()) / requests,
                                1.0, delta=1e-9)
         for phase in ("prefill", "decode"):
