@@ -130,8 +130,8 @@ Result<RunFilter> run_filter_of(const HttpRequest& request) {
   const auto to = instant(request, "date_to");
   const auto order = order_of(request);
   const auto ascending = is_ascending(request);
-  if (const auto wrong = first_error(model, model_text, tag, experiment, engine, prompt_text, capture, limit,
-                                     offset, from, to, order, ascending)) {
+  if (const auto wrong = first_error(model, model_text, tag, experiment, engine, prompt_text,
+                                     capture, limit, offset, from, to, order, ascending)) {
     return std::unexpected(*wrong);
   }
   if (*from && *to && **from >= **to) {
