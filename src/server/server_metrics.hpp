@@ -32,10 +32,10 @@ namespace enprof {
 ///   enprof_sensor_read_errors_total{source}          readings that failed
 ///   enprof_captures_total                            captures that have ended: enprof exec
 ///   enprof_captured_requests_total{model}            requests in them
-///   enprof_capture_energy_joules_total{model,phase}  phase: prefill and decode of requests, by their
-///                                                    model; idle_while_loaded, loading, warm_up,
-///                                                    cache_moves, unassigned, by the program. They
-///                                                    add up to the captures
+///   enprof_capture_energy_joules_total{model,phase}  phase: prefill and decode of requests, by
+///                                                    their model; idle_while_loaded, loading,
+///                                                    warm_up, cache_moves, unassigned, by the
+///                                                    program. They add up to the captures
 ///   enprof_pass_sequences                            histogram: sequences in a pass (occupancy)
 /// The energy of a domain in a phase is the phase's energy × the domain's share of the run's
 /// energy. Threads: any thread may call anything.
