@@ -28,6 +28,7 @@
 #include "cli/show_command.hpp"
 #include "cli/usage_error.hpp"
 #include "cli/watch_command.hpp"
+#include "limits/limit_guard.hpp"
 
 #include <fmt/format.h>
 
@@ -39,6 +40,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -90,8 +92,9 @@ std::vector<std::string> arguments_of(std::vector<std::string> words) {
     words.emplace_back("--help");
   }
   // llama.cpp's spellings: CLI11 would parse -ngl as -n with the value "gl".
-  std::ranges::replace(words, std::string{"-ngl"}, std::string{"--ngl"});
-  std::ranges::replace(words, std::string{"-ub"}, std::string{"--ub"});
+  for (const char* const spelling : {"-ngl", "-ub", "-pg", "-np", "-ctk", "-ctv", "-fa"}) {
+    std::ranges::replace(words, std::string{spelling}, fmt::format("-{}", spelling));
+  }
   std::ranges::reverse(words);
   return words;
 }
@@ -134,6 +137,9 @@ int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
 
 int run_program(int argc, char** argv) {
   ignore_write_signals();
+  if (argc == 2 && std::string_view{argv[1]} == kLimitGuardArgument) {
+    return run_limit_guard(STDIN_FILENO, STDOUT_FILENO);
+  }
 
   CLI::App program{"Energy profiler for LLM inference: joules by phase, token and machine",
                    "enprof"};

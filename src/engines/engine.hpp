@@ -9,6 +9,7 @@
 #include "engines/component_replay.hpp"
 #include "engines/generation.hpp"
 #include "engines/open_as.hpp"
+#include "engines/text_score.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -87,6 +88,11 @@ class LoadedModel {
   [[nodiscard]] virtual bool is_usable() const noexcept { return true; }
   /// The CPU threads of a generation for which so many were chosen; 0: not known.
   [[nodiscard]] virtual int threads(int chosen) const noexcept { return chosen; }
+  /// Tells the probabilities of a text's tokens. Errors: unsupported, unless the engine can do
+  /// that; invalid_argument for a text that is too short; cancelled; internal.
+  [[nodiscard]] virtual Result<ScoreResult> score(const ScoreRequest& /*request*/) {
+    return fail(ErrorCode::unsupported, "This engine has no probabilities of tokens");
+  }
   /// Makes the model's classes of work ready to run alone; runs a pass of each phase. Errors:
   /// unsupported, unless the engine can do that, and for this model as it is loaded; cancelled;
   /// those of generate().

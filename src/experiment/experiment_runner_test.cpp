@@ -1,6 +1,7 @@
 #include "experiment/experiment_runner.hpp"
 
 #include "engines/playback/playback.hpp"
+#include "experiment/experiment_rows.hpp"
 #include "experiment/experiment_table.hpp"
 #include "experiment/run_labels.hpp"
 #include "power/replay/replay_source.hpp"
@@ -85,11 +86,12 @@ class ExperimentRunnerTest : public ::testing::Test {
     return (dir_.path() / file).string();
   }
   [[nodiscard]] ExperimentDesign design(int repeats) const {
-    return {.name = "weekly",
-            .models = {path("fast.playback.json"), path("slow.playback.json")},
-            .output_tokens = {11},
-            .repeats = repeats,
-            .seed = 5};
+    return {
+        .name = "weekly",
+        .blocks = {PointBlock{.models = {path("fast.playback.json"), path("slow.playback.json")},
+                              .output_tokens = {11}}},
+        .repeats = repeats,
+        .seed = 5};
   }
   [[nodiscard]] std::vector<ProfiledRun> stored() {
     std::vector<ProfiledRun> runs;
@@ -154,8 +156,8 @@ TEST_F(ExperimentRunnerTest, RunsAreStoredUnderTheExperimentWithTheirPoint) {
 
 TEST_F(ExperimentRunnerTest, IdleIsMeasuredBeforeEachRoundAndAfterLoading) {
   ExperimentDesign one = design(3);
-  one.models.pop_back();
-  one.prompt_tokens = {128, 512};
+  one.blocks.front().models.pop_back();
+  one.blocks.front().prompt_tokens = {128, 512};
   static_cast<void>(ExperimentRunner(options()).run(one, {}));
   EXPECT_EQ(baselines_, 3) << "the model stays loaded";
 }
@@ -169,7 +171,8 @@ TEST_F(ExperimentRunnerTest, EnergyFollowsFromTimeAndPower) {
 
 TEST_F(ExperimentRunnerTest, AModelThatFailsLeavesTheOthers) {
   ExperimentDesign broken = design(2);
-  broken.models.insert(broken.models.begin() + 1, path("missing.playback.json"));
+  auto& models = broken.blocks.front().models;
+  models.insert(models.begin() + 1, path("missing.playback.json"));
   const ExperimentOutcome outcome = ExperimentRunner(options()).run(broken, {});
   ASSERT_THAT(outcome.points, SizeIs(3));
   EXPECT_THAT(outcome.points[0].runs, SizeIs(2));
@@ -220,7 +223,7 @@ TEST_F(ExperimentRunnerTest, APointThatIsPreciseIsNotMeasuredAgain) {
 
 TEST_F(ExperimentRunnerTest, NoRunBeginsAfterTheBudget) {
   auto limited = options();
-  limited.budget = 100ms;  // a run takes 30 or 40 ms, and its warming up some more
+  limited.budget = 120ms;  // a run takes 30 or 40 ms, and its warming up as much
   const ExperimentOutcome outcome = ExperimentRunner(limited).run(design(50), {});
   EXPECT_TRUE(outcome.budget_spent);
   const std::size_t runs = outcome.points[0].runs.size() + outcome.points[1].runs.size();
@@ -247,7 +250,7 @@ std::vector<ProfiledRun> runs_with(const std::string& label,
 
 TEST_F(ExperimentRunnerTest, ADisturbedRunIsDoneAgainButNotForEver) {
   ExperimentDesign one = design(1);
-  one.models.pop_back();
+  one.blocks.front().models.pop_back();
   const std::string label = one.points().front().label;
   const auto measured = [&](const std::vector<std::string>& codes) {
     auto with = options();
@@ -266,7 +269,7 @@ TEST_F(ExperimentRunnerTest, ADisturbedRunIsDoneAgainButNotForEver) {
 
 TEST_F(ExperimentRunnerTest, DisturbedRunsAreCountedInTheTable) {
   ExperimentDesign one = design(1);
-  one.models.pop_back();
+  one.blocks.front().models.pop_back();
   ExperimentOutcome outcome;
   outcome.points.push_back(
       {.point = one.points().front(), .runs = runs_with("x", {"foreign_load", ""})});
@@ -281,7 +284,7 @@ TEST_F(ExperimentRunnerTest, TheTableFitsAndOtherFormsAreWhole) {
   const ExperimentOutcome outcome = ExperimentRunner(options()).run(two, {});
   const std::string narrow = experiment_markdown(two, outcome, {.colour = false, .width = 80});
   EXPECT_THAT(narrow, HasSubstr(" output token |"));
-  EXPECT_THAT(narrow, HasSubstr("10.00 mJ ± 0.01 %"));
+  EXPECT_THAT(narrow, HasSubstr("| 10.00 mJ ± 0.0"));
   EXPECT_THAT(narrow, HasSubstr("Not shown: "));
   EXPECT_THAT(narrow, HasSubstr("Experiment weekly: p 512, n 11;"));
   const std::string wide = experiment_markdown(two, outcome, {.colour = false, .width = 0});

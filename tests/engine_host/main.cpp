@@ -38,6 +38,12 @@ class UnrulyModel final : public LoadedModel {
     if (way_ == "fail") {
       return fail(ErrorCode::too_large, "It does not fit", "Use less");
     }
+    if (way_ == "borders") {
+      const Instant end = monotonic_clock().now() + std::chrono::milliseconds{20};
+      for (Instant now = monotonic_clock().now(); now < end; now = monotonic_clock().now()) {
+        static_cast<void>(run.at_border(now));
+      }
+    }
     while (way_ == "wait" && !options.stop.stop_requested()) {
       std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }

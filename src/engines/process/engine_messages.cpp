@@ -22,7 +22,8 @@ Error error_from_json(const JsonNode& node) {
 
 MessageJson options_to_json(const GenerateOptions& options) {
   // A new member has to be sent, or this does not compile.
-  const auto& [prompt, synthetic_prompt, max_tokens, context, threads, batch, micro_batch, seed,
+  const auto& [prompt, synthetic_prompt, max_tokens, context, threads, batch, micro_batch,
+               filled_context, sequences, cache_type_k, cache_type_v, flash_attention, seed,
                temperature, top_k, top_p, chat, ignore_eos, values_every, sparsity_threshold, stop,
                on_token] = options;
   return {{"prompt", bytes_to_json(prompt)},
@@ -32,6 +33,11 @@ MessageJson options_to_json(const GenerateOptions& options) {
           {"threads", threads},
           {"batch", batch},
           {"micro_batch", micro_batch},
+          {"filled_context", filled_context},
+          {"sequences", sequences},
+          {"cache_type_k", bytes_to_json(cache_type_k)},
+          {"cache_type_v", bytes_to_json(cache_type_v)},
+          {"flash_attention", flash_attention ? MessageJson(*flash_attention) : MessageJson()},
           {"seed", seed},
           {"temperature", temperature},
           {"top_k", top_k},
@@ -50,6 +56,12 @@ GenerateOptions options_from_json(const JsonNode& node) {
           .threads = node.at("threads").whole<int>(),
           .batch = node.at("batch").whole<int>(),
           .micro_batch = node.at("micro_batch").whole<int>(),
+          .filled_context = node.at("filled_context").whole<int>(),
+          .sequences = node.at("sequences").whole<int>(),
+          .cache_type_k = bytes_from_json(node.at("cache_type_k")),
+          .cache_type_v = bytes_from_json(node.at("cache_type_v")),
+          .flash_attention =
+              node.at("flash_attention").optional([](const JsonNode& flag) { return flag.flag(); }),
           .seed = node.at("seed").whole<std::uint32_t>(),
           .temperature = static_cast<float>(node.at("temperature").number()),
           .top_k = node.at("top_k").whole<int>(),

@@ -18,8 +18,8 @@ namespace enprof {
 /// process fails one run; what was recorded by then is in the run.
 ///
 /// Nothing of a model is loaded in this process. What a file says (ModelHeader) is read there too.
-/// Power is read here; counters that a run has claimed are also read by the engine's thread, between
-/// two operations, as in a process with both.
+/// Power is read here; counters that a run has claimed are also read by the engine's thread,
+/// between two operations, as in a process with both.
 /// Threads: engine_for() from any, const; cpu_time() from any; the engines as theirs.
 class ProcessEngines {
  public:

@@ -3,6 +3,9 @@
 #include "enprof/profile/inference_pipeline_profiler.hpp"
 
 #include "engines/playback/playback.hpp"
+#include "power/counter/border_reader.hpp"
+#include "power/counter/counter_file_point.hpp"
+#include "support/border_source.hpp"
 #include "support/temp_dir.hpp"
 #include "support/warning_codes.hpp"
 
@@ -140,6 +143,29 @@ TEST_F(ProcessEngineTest, ErrorsOfTheEngineAreItsOwn) {
   EXPECT_EQ(result_.error(), (Error{ErrorCode::too_large, "It does not fit", "Use less"}));
   EXPECT_TRUE((*model)->is_usable()) << "the process goes on";
   EXPECT_EQ((*model)->threads(4), 5);
+}
+
+TEST_F(ProcessEngineTest, TheEnginesThreadReadsTheCountersOfTheRun) {
+  const auto file = std::make_shared<CounterFilePoint>();
+  file->open(dir_.write("energy_uj", "123456\n"));
+  std::vector<std::unique_ptr<PowerSource>> sources;
+  sources.push_back(std::make_unique<testing::BorderSource>(monotonic_clock(), file));
+  PowerMonitor monitor(std::move(sources));
+  ASSERT_TRUE(monitor.start(1h));
+  const auto readers = monitor.border_readers();
+  ASSERT_EQ(readers.size(), 1U);
+  InferencePipelineProfiler profiler{&monitor, nullptr};
+  const auto model = load(unruly_, "borders.unruly");
+  ASSERT_TRUE(model) << model.error().message;
+  auto run = profiler.run({.depth = Depth::minimal, .max_output_tokens = 8});
+  ASSERT_TRUE((*model)->generate(run, {.prompt = "Hello", .max_tokens = 8}));
+  BorderReading reading;
+  ASSERT_TRUE(readers.front()->take(reading));
+  EXPECT_TRUE(reading.has(0));
+  EXPECT_EQ(reading.values[0], 123'456U);
+  EXPECT_FALSE(readers.front()->claim()) << "the run has it";
+  run.finish();
+  EXPECT_TRUE(readers.front()->claim());
 }
 
 TEST_F(ProcessEngineTest, AGenerationIsCancelled) {

@@ -69,6 +69,7 @@ BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> poin
                            const Clock& clock)
     : points_(std::move(points)),
       clock_(&clock),
+      is_owners_(true),
       memory_(make_memory()),
       own_(memory_ ? 0 : memory_bytes() / sizeof(Line) + 1),
       shared_(new(bytes().data()) Shared),
@@ -78,6 +79,7 @@ BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> poin
                            const Clock& clock, SharedMemory memory)
     : points_(std::move(points)),
       clock_(&clock),
+      is_owners_(false),
       memory_(std::move(memory)),
       shared_(reinterpret_cast<Shared*>(bytes().data())),
       ring_(ring_bytes(), kRoom) {
@@ -140,7 +142,9 @@ void BorderReader::begin() noexcept {
 }
 
 void BorderReader::release() noexcept {
-  shared_->is_claimed.store(false, std::memory_order_release);
+  if (is_owners_) {
+    shared_->is_claimed.store(false, std::memory_order_release);
+  }
 }
 
 bool BorderReader::may_hang(Instant now) const noexcept {

@@ -108,7 +108,8 @@ class BorderReader {
   void end_own_read() noexcept { shared_->own_read.store(kNoRead, std::memory_order_relaxed); }
 
   // ---- the thread that computes
-  /// Makes the calling thread the one that passes borders; false if there is one.
+  /// Makes the calling thread the one that passes borders; false if there is one. Where the thread
+  /// is another process's, its owner's process claims and releases.
   [[nodiscard]] bool claim() noexcept;
   void release() noexcept;
   /// The thread is at a border. Returns when the next call is of use.
@@ -185,6 +186,7 @@ class BorderReader {
 
   const std::vector<std::shared_ptr<const CounterPoint>> points_;
   const Clock* clock_;
+  bool is_owners_;  // the object in the owner's process
   std::optional<SharedMemory> memory_;
   std::vector<Line> own_;  // instead of shared memory, where there is none
   Shared* shared_;         // the ring follows it
