@@ -141,6 +141,27 @@ std::vector<double> shares_of(std::span<const BatchSequence> batch, OperationSha
   return shares;
 }
 
+std::vector<double> share_deviations(std::span<const BatchSequence> batch,
+                                     OperationSharing sharing) {
+  if (sharing.by != SharedBy::attention || batch.size() < 2) {
+    return {};
+  }
+  const std::vector<double> by_pairs = shares_of(batch, sharing);
+  std::vector<double> by_keys;
+  for (const BatchSequence& sequence : batch) {
+    const double keys = std::max(0, sequence.first_position) + static_cast<double>(sequence.tokens);
+    by_keys.push_back(sequence.tokens > 0 ? std::min<double>(keys, sharing.most_keys) : 0.0);
+  }
+  if (!normalize(by_keys)) {
+    return {};
+  }
+  std::vector<double> deviations;
+  for (std::size_t index = 0; index < batch.size(); ++index) {
+    deviations.push_back(std::abs(by_pairs[index] - by_keys[index]) / std::sqrt(12.0));
+  }
+  return deviations;
+}
+
 // ---- the work of a pass -------------------------------------------------------------------------
 
 std::optional<PassModel> PassModel::of(const ModelFacts& facts) {

@@ -55,6 +55,14 @@ struct OperationSharing {
 [[nodiscard]] std::vector<double> shares_of(std::span<const BatchSequence> batch,
                                             OperationSharing sharing);
 
+/// By sequence: the standard deviation of such a share, because what the operation takes is not
+/// quite in proportion to what it is divided by. Attention that computes takes the time of its
+/// pairs; one that waits for memory, that of reading each sequence's keys once, however many
+/// queries see them. The truth lies between the shares by these two (uniform). Empty if a share is
+/// exact.
+[[nodiscard]] std::vector<double> share_deviations(std::span<const BatchSequence> batch,
+                                                   OperationSharing sharing);
+
 // ---- the work of a pass -------------------------------------------------------------------------
 
 /// Floating-point operations that a machine does in the time of one byte of memory traffic. Most
