@@ -135,7 +135,7 @@ struct OperationLoad {
 /// From an operation's FLOPs and bytes. A product of weights [K, M] with `rows` rows has FLOPs
 /// 2 K M rows; its inputs and results are 4 rows (K + M) bytes (F32), and the rest are weights. Of
 /// a whole component (depth module) only K M is known: K + M is then taken as 2 √(K M), its least.
-/// Empty if FLOPs or bytes are not known.
+/// An operation whose shape is known has the rows of that instead. Empty if FLOPs or bytes are not known.
 [[nodiscard]] std::optional<OperationLoad> load_of(const OperationInfo& operation,
                                                    OperationSharing sharing, double rows);
 /// The rows of such an operation: the batch's tokens, or its outputs.

@@ -97,6 +97,20 @@ TEST(PassSharing, OperationsAreSharedByWhatTheyDo) {
   EXPECT_EQ(sharing_of(plan)[9].most_keys, OperationSharing::kAllKeys);
 }
 
+TEST(PassSharing, ThePartsOfAPassSelectTheirRowsEach) {
+  OperationPlan plan;
+  for (int part = 0; part < 2; ++part) {
+    plan.operations.push_back(operation("q_proj", "MUL_MAT", 0));
+    plan.operations.push_back(operation("get_rows", "GET_ROWS", 1));
+    plan.operations.push_back(operation("down_proj", "MUL_MAT", 1));
+    plan.operations.push_back(operation("lm_head", "MUL_MAT", -1));
+  }
+  const std::vector<OperationSharing> sharing = sharing_of(plan);
+  using enum SharedBy;
+  EXPECT_EQ(sharing[4].by, tokens);
+  EXPECT_EQ(sharing[6].by, outputs);
+}
+
 TEST(PassSharing, APromptBesideTwoTokensHasTheirPartOfEach) {
   const Batch batch{sequence(0, 0, 98, 1), sequence(1, 999, 1), sequence(2, 0, 1, 0)};
   EXPECT_EQ(shares_of(batch, {}), (std::vector{0.98, 0.01, 0.01}));
