@@ -75,8 +75,8 @@ class RunRecorder {
   [[nodiscard]] bool adopt(const SpanRecord& record, std::string_view name,
                            std::string_view text) noexcept;
 
-  // Opening and closing for work of another program, which is told after it was done. `at` is not before any
-  // instant that was given earlier.
+  // Opening and closing for work of another program, which is told after it was done. `at` is not
+  // before any instant that was given earlier.
 
   /// Enters a phase, also an earlier one: a program that serves several requests goes back and
   /// forth. Does nothing within the same phase.
