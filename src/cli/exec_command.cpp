@@ -7,9 +7,11 @@
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/unsaved_run.hpp"
+#include "report/capture_section.hpp"
 #include "report/format.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
+#include "session/recorded_passes.hpp"
 
 #include <fmt/format.h>
 
@@ -135,6 +137,12 @@ void ExecCommand::declare(CLI::App& program) {
       ->transform(number(0.0, 1e8))
       ->capture_default_str()
       ->group("Command");
+  app.add_option("--passes", passes_,
+                 "Take the passes of the command's engine from this file (docs/formats.md), and "
+                 "share the energy among the requests in them")
+      ->type_name("FILE")
+      ->check(not_empty())
+      ->group("Command");
   power_.declare(app);
   app.add_option("--interval", interval_s_, "Print a line each time this many seconds have passed")
       ->type_name("S")
@@ -243,7 +251,9 @@ Result<void> ExecCommand::report_all() const {
 }
 
 /// What is said of a run when it has ended.
-void ExecCommand::tell(const ProfiledRun& run, const CommandEnd& end, std::size_t number) const {
+void ExecCommand::tell(const CommandOutcome& outcome, std::size_t number) const {
+  const ProfiledRun& run = *outcome.run;
+  const CommandEnd& end = *outcome.end;
   if (end.timed_out) {
     print_note(fmt::format("the command was ended after {:g} s (--timeout)", *timeout_s_));
   }
@@ -251,10 +261,24 @@ void ExecCommand::tell(const ProfiledRun& run, const CommandEnd& end, std::size_
     print_note(fmt::format("run {} of {}: {}", number, times_, repeat_line(repeat_of(run, 0))));
   } else if (json_ != "-") {
     say("\n" + run_report(run, stderr_terminal()));
+    tell_requests(outcome);
     say(fmt::format("\n{:<11}{} of its processes, {:.2f} CPUs busy with them\n", "CPU time",
                     format_duration(end.cpu_time),
                     seconds(end.cpu_time) / seconds(run.totals.figure.duration)));
   }
+}
+
+void ExecCommand::tell_requests(const CommandOutcome& outcome) {
+  if (!outcome.run->capture) {
+    return;
+  }
+  std::vector<RunSummary> shown;
+  for (const ProfiledRun& request : outcome.requests) {
+    if (shown.size() < kRequestsShown) {
+      shown.push_back(summary_of(request));
+    }
+  }
+  say(capture_section(*outcome.run, shown, outcome.requests.size(), stderr_terminal()));
 }
 
 int ExecCommand::perform(CommandSession& session, const SignalQueue& signals, CommandTask task) {
@@ -274,7 +298,7 @@ int ExecCommand::perform(CommandSession& session, const SignalQueue& signals, Co
     if (json_.empty() && !no_save_) {
       keep_unsaved_run(*outcome.run);
     }
-    tell(*outcome.run, *outcome.end, number);
+    tell(outcome, number);
     if (times_ == 1 && !json_.empty()) {
       written = write_json(*outcome.run);
     }
@@ -311,6 +335,15 @@ int ExecCommand::run() {
       return kNotStarted;
     }
   }
+  CommandTask wanted = task(*std::move(path));
+  if (!passes_.empty()) {
+    auto passes = read_recorded_passes(passes_);
+    if (!passes) {
+      print_error(passes.error());
+      return kNotStarted;
+    }
+    wanted.passes = std::make_shared<const CaptureRecording>(*std::move(passes));
+  }
   SignalQueue signals;
   if (const auto ready = signals.start(); !ready) {
     return failed(ready.error());
@@ -345,7 +378,6 @@ int ExecCommand::run() {
                                      (warning.hint.empty() ? "" : "\n  " + warning.hint));
                         }},
        .on_begin = [&lines](PowerMonitor* monitor) { lines.begin(monitor); }});
-  CommandTask wanted = task(*std::move(path));
   wanted.limits.on_interval = [&lines](Nanoseconds since) { lines.tell(since); };
   return perform(session, signals, std::move(wanted));
 }

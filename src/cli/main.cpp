@@ -13,6 +13,7 @@
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
 #include "cli/doctor_command.hpp"
+#include "cli/engine_command.hpp"
 #include "cli/exec_command.hpp"
 #include "cli/export_command.hpp"
 #include "cli/help_formatter.hpp"
@@ -157,7 +158,7 @@ int run_program(int argc, char** argv) {
 
   auto exec = std::make_unique<ExecCommand>();
   ExecCommand& exec_command = *exec;
-  const std::array<std::unique_ptr<Command>, 15> commands{
+  const std::array<std::unique_ptr<Command>, 16> commands{
       std::make_unique<RunCommand>(),       std::move(exec),
       std::make_unique<RunsCommand>(),      std::make_unique<ShowCommand>(),
       std::make_unique<ExportCommand>(),    std::make_unique<RmCommand>(),
@@ -165,12 +166,15 @@ int run_program(int argc, char** argv) {
       std::make_unique<ServeCommand>(),     std::make_unique<WatchCommand>(),
       std::make_unique<DoctorCommand>(),    std::make_unique<ModelCommand>(),
       std::make_unique<CalibrateCommand>(), std::make_unique<CompareCommand>(),
-      std::make_unique<BenchCommand>()};
+      std::make_unique<BenchCommand>(),     std::make_unique<EngineCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }
   program.add_subcommand("help", "The help of a command: enprof help run");
   for (CLI::App* command : program.get_subcommands([](CLI::App*) { return true; })) {
+    if (command->get_group().empty()) {
+      continue;  // not for users
+    }
     command->group("Commands");
     for (CLI::App* nested : command->get_subcommands([](CLI::App*) { return true; })) {
       nested->group("Commands");
@@ -186,7 +190,9 @@ int run_program(int argc, char** argv) {
   }
   // Commands print their own errors, and runs their warnings. What fails in a server between two
   // requests appears only in its log.
-  log.least = program.got_subcommand("serve") ? LogLevel::warning : LogLevel::off;
+  log.least = program.got_subcommand("serve") || program.got_subcommand("engine-process")
+                  ? LogLevel::warning
+                  : LogLevel::off;
   if (const auto ready = set_up_log(log); !ready) {
     print_error(ready.error());
     return exit_failed;

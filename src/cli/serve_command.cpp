@@ -6,9 +6,11 @@
 #include "base/shell_quote.hpp"
 #include "cli/calibration.hpp"
 #include "cli/console.hpp"
+#include "cli/engine_command.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/option_values.hpp"
+#include "engines/process/process_engine.hpp"
 #include "engines/registry/engine_registry.hpp"
 #include "live/event_hub.hpp"
 #include "report/format.hpp"
@@ -27,6 +29,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -252,10 +255,15 @@ int ServeCommand::run() {
   health.ok("store");
   health.ok("engine");
   HttpServer* serving = nullptr;  // the API's gauges need the server, and the server needs the API
-  ModelKeeper keeper({.open = [&models](const std::string& name) { return models.open(name); },
-                      .threads = threads_,
-                      .settings = engine_settings_.values(),
-                      .engine_for = engine_for});
+  // An engine that dies takes one run with it, and not the server.
+  const ProcessEngines processes(EngineCommand::command_line(*app_->get_parent()), engines());
+  ModelKeeper keeper(
+      {.open = [&models](const std::string& name) { return models.open(name); },
+       .threads = threads_,
+       .settings = engine_settings_.values(),
+       .engine_for = [&processes](const std::filesystem::path& model) -> const Engine& {
+         return processes.stand_in_for(engine_for(model));
+       }});
   const std::unique_ptr<CalibrationFinder> finder =
       no_calibration_ ? nullptr : calibration_finder();
   RunSession::FindCalibration find;
@@ -277,6 +285,7 @@ int ServeCommand::run() {
        .procfs_root = places.procfs_root,
        .sysfs_root = places.sysfs_root,
        .calibration = std::move(find),
+       .engine_cpu_time = [&processes] { return processes.cpu_time(); },
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
       queue_, [&](const RunTask& task, const std::stop_token& stop) { worker.work(task, stop); },

@@ -84,6 +84,8 @@ class LoadedModel {
   /// codes if the work failed: the part that was generated then stays in the run.
   [[nodiscard]] virtual Result<GenerateResult> generate(RunScope& run,
                                                         const GenerateOptions& options) = 0;
+  /// False after what ran the model is gone: load it again.
+  [[nodiscard]] virtual bool is_usable() const noexcept { return true; }
   /// The CPU threads of a generation for which so many were chosen; 0: not known.
   [[nodiscard]] virtual int threads(int chosen) const noexcept { return chosen; }
   /// Tells the probabilities of a text's tokens. Errors: unsupported, unless the engine can do

@@ -4,6 +4,7 @@
 #include "base/process_tree.hpp"
 #include "base/shell_quote.hpp"
 #include "model/command_engine.hpp"
+#include "session/recorded_passes.hpp"
 
 #include <fmt/format.h>
 
@@ -70,7 +71,7 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
        .model_name = std::filesystem::path{task.words.front()}.filename().string(),
        .tags = task.tags,
        .experiment = task.experiment,
-       .depth = Depth::minimal,
+       .depth = task.passes ? Depth::deep : Depth::minimal,
        .max_output_tokens = 1}));
   ModelFacts program;
   program.path = task.path;
@@ -84,6 +85,7 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   }
 
   options_.signals->take(kPassedOn);
+  const Instant begin = options_.profiler.clock->now();
   const auto started = start_command(task.path, task.words);
   if (!started) {
     options_.signals->give_back(kPassedOn);
@@ -109,7 +111,13 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
                   end.left == 1 ? std::string{"a process"} : fmt::format("{} processes", end.left)),
               .hint = "If they are a part of the work, let the command wait for them."});
   }
-  return {.run = &run.finish(status_of(end)), .end = end};
+  if (task.passes) {
+    run.set_capture(std::make_shared<const CaptureRecording>(
+        moved_to(*task.passes, begin, options_.profiler.clock->now())));
+  }
+  CommandOutcome outcome{.run = &run.finish(status_of(end)), .end = end};
+  outcome.requests = run.take_requests();
+  return outcome;
 }
 
 }  // namespace enprof

@@ -8,6 +8,7 @@
 
 #include "base/inherited_descriptors.hpp"
 #include "base/signal_queue.hpp"
+#include "record/capture_recording.hpp"
 #include "session/command_run.hpp"
 #include "session/session_power.hpp"
 
@@ -28,6 +29,9 @@ struct CommandTask {
   std::vector<std::string> tags{};
   std::string experiment{};
   CommandLimits limits{};
+  /// Passes that the command is taken to make, with times from its begin; null: none. Then the run
+  /// is a capture.
+  std::shared_ptr<const CaptureRecording> passes{};
 };
 
 /// How a task ended.
@@ -38,6 +42,7 @@ struct CommandOutcome {
   /// Why it was not started; empty for a task that was cancelled before.
   std::optional<Error> error{};
   bool was_refused = false;  ///< the system did not start it: it is not for lack of something else
+  std::vector<ProfiledRun> requests{};  ///< of a capture
 };
 
 /// Runs one command after the other: measures idle power before the first, then the energy from the
