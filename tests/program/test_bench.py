@@ -15,12 +15,19 @@ from program import (ENPROF, FakeMachine, ProgramTest, enprof, main, model, play
 
 
 class Bench(ProgramTest):
-    """With scripts of a fixed length. Whether a run is comparable depends on what else the machine
-    does: no test counts on it."""
+    """With scripts of a fixed length, on a machine that says that nothing else uses it: whether a run
+    is comparable depends on that."""
 
-    def bench(self, *arguments, code=0, power=True, **options):
+    def setUp(self):
+        super().setUp()
+        idle = FakeMachine(self.dir / "idle", busy=0.02)
+        self.idle = idle.__enter__()
+        self.addCleanup(idle.__exit__)
+
+    def bench(self, *arguments, code=0, power=True, env=None, **options):
         sensor = ("--power", f"replay:{replay(50)}") if power else ()
-        done = enprof("bench", *arguments, *sensor, "--baseline-s", 0, "--db", self.db, **options)
+        done = enprof("bench", *arguments, *sensor, "--baseline-s", 0, "--db", self.db,
+                      env={**self.idle, **(env or {})}, **options)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
@@ -119,7 +126,8 @@ class Bench(ProgramTest):
         command = [str(ENPROF), "bench", "-m", f"{played(1)},{played(1.1)}", "-n", "10000", "-r",
                    "3", "--experiment", "long", "--power", "none", "--db", str(self.db)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              stdin=subprocess.DEVNULL) as process:
+                              stdin=subprocess.DEVNULL,
+                              env={**os.environ, **self.idle}) as process:
             def stored():
                 self.assertIsNone(process.poll(), "it ended by itself")
                 if not self.db.exists():
@@ -149,7 +157,7 @@ class Bench(ProgramTest):
                           "There is no experiment short")
 
     def test_all_axes_reach_the_engine(self):
-        path = model(layers=2, embd=128, ff=256)
+        path = model(layers=2, embd=256, ff=256)  # blocks of 32 values divide its heads
         rows = json.loads(self.bench("-m", path, "-p", 16, "-n", 4, "-t", 1, "-d", "0,64", "-np", "1,3",
                                      "-ctk", "f16,q8_0", "-ctv", "q8_0", "-fa", "on", "-ngl", 0, "-r", 1,
                                      "--experiment", "axes", "-o", "json").stdout)
@@ -347,7 +355,7 @@ reference = "{path}"
         command = [str(ENPROF), "bench", "-m", str(played(30)), "-n", "10000", "-r", "3",
                    "--cpu-power-limit", "40", "--power", "none", "--db", str(self.db)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                              stdin=subprocess.DEVNULL, env={**os.environ, **environment},
+                              stdin=subprocess.DEVNULL, env={**os.environ, **self.idle, **environment},
                               start_new_session=True) as process:
             wait_until(lambda: limit() == "40000000", "the limit is set")
             os.killpg(process.pid, signal.SIGKILL)

@@ -315,3 +315,116 @@ export interface GenerateRequest {
   tags: string[];
   experiment: string;
 }
+
+export interface ExperimentSummary {
+  experiment: string;
+  runs: number;
+  first_started_at_ms: number;
+  last_started_at_ms: number;
+}
+
+/** A point of an experiment: means over its runs, with half their 95 % intervals. */
+export interface ExperimentPoint {
+  point: string;
+  model: string | null;
+  architecture: string | null;
+  quantization: string | null;
+  runs: number;
+  runs_used: number;
+  verdict: VerdictLevel | null;
+  /** Why it has no energies. */
+  no_energy: string | null;
+  energy_per_output_token_mj: number | null;
+  energy_per_output_token_half_interval_mj: number | null;
+  energy_per_input_token_mj: number | null;
+  energy_per_input_token_half_interval_mj: number | null;
+  decode_tokens_per_second: number | null;
+  decode_tokens_per_second_half_interval: number | null;
+  prefill_tokens_per_second: number | null;
+  prefill_tokens_per_second_half_interval: number | null;
+  mean_power_mw: number | null;
+  mean_power_half_interval_mw: number | null;
+  run_ids: string[];
+}
+
+export type CellKind =
+  | "text" | "energy" | "power" | "time" | "speed" | "share" | "count" | "bytes" | "number";
+
+export interface AnalysisColumn {
+  key: string;
+  title: string;
+  kind: CellKind;
+  half_key: string | null;
+}
+
+export type AnalysisRow = Record<string, string | number | null>;
+
+export interface AnalysisTable {
+  title: string;
+  columns: AnalysisColumn[];
+  rows: AnalysisRow[];
+}
+
+export interface AnalysisAxis {
+  title: string | null;
+  unit: string | null;
+  is_logarithmic: boolean;
+}
+
+export interface AnalysisSeries {
+  name: string;
+  kind: "points" | "line" | "bars";
+  points: {
+    x: number;
+    y: number;
+    x_half_interval: number | null;
+    y_half_interval: number | null;
+    label: string | null;
+  }[];
+}
+
+export interface AnalysisChart {
+  title: string;
+  x: AnalysisAxis;
+  y: AnalysisAxis;
+  categories: string[];
+  series: AnalysisSeries[];
+}
+
+export interface Analysis {
+  name: string;
+  question: string;
+  answers: string[];
+  /** What is missing for an answer. */
+  lacks: string[];
+  tables: AnalysisTable[];
+  charts: AnalysisChart[];
+  method: string[];
+}
+
+export interface Experiment {
+  experiment: string;
+  first_started_at_ms: number | null;
+  last_started_at_ms: number | null;
+  machines: string[];
+  sensors: string[];
+  engines: string[];
+  has_estimates: boolean;
+  missing: string[];
+  notes: string[];
+  points: ExperimentPoint[];
+  analyses: Analysis[];
+}
+
+export interface TrendEntry extends ExperimentPoint {
+  experiment: string;
+  started_at_ms: number;
+  commit: string | null;
+}
+
+export interface Trend {
+  experiment: string;
+  points: { point: string; entries: TrendEntry[] }[];
+  runs_on_other_machines: number;
+  is_cut: boolean;
+}
