@@ -6,8 +6,9 @@
 #   THREADED    several threads use the room's code: its tests also run under ThreadSanitizer
 #   SHARDS n    its tests run in n processes, so that two CPUs share a long-running room
 #   ALONE file  this file is compiled by itself in a unity build
+#   OPTIMIZED   also under sanitizers: its tests would take minutes, or check that it keeps up
 function(enprof_room room)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "SHARDS"
+  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED;OPTIMIZED" "SHARDS"
                         "LINKS;PRIVATE_LINKS;TEST_LINKS;FOLDERS;ALONE")
 
   set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -25,6 +26,9 @@ function(enprof_room room)
                                                    ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(enprof_${room} PUBLIC enprof_options ${arg_LINKS}
                                        PRIVATE ${arg_PRIVATE_LINKS})
+  if(arg_OPTIMIZED AND ENPROF_SANITIZE)
+    target_compile_options(enprof_${room} PRIVATE -O1)
+  endif()
 
   set(wanted ${ENPROF_BUILD_TESTS})
   if(ENPROF_SANITIZE MATCHES "thread" AND NOT arg_THREADED)

@@ -9,6 +9,7 @@
 #include "engines/component_replay.hpp"
 #include "engines/generation.hpp"
 #include "engines/open_as.hpp"
+#include "engines/text_score.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -85,8 +86,15 @@ class LoadedModel {
   /// codes if the work failed: the part that was generated then stays in the run.
   [[nodiscard]] virtual Result<GenerateResult> generate(RunScope& run,
                                                         const GenerateOptions& options) = 0;
+  /// False after what ran the model is gone: load it again.
+  [[nodiscard]] virtual bool is_usable() const noexcept { return true; }
   /// The CPU threads of a generation for which so many were chosen; 0: not known.
   [[nodiscard]] virtual int threads(int chosen) const noexcept { return chosen; }
+  /// Tells the probabilities of a text's tokens. Errors: unsupported, unless the engine can do
+  /// that; invalid_argument for a text that is too short; cancelled; internal.
+  [[nodiscard]] virtual Result<ScoreResult> score(const ScoreRequest& /*request*/) {
+    return fail(ErrorCode::unsupported, "This engine has no probabilities of tokens");
+  }
   /// Makes the model's classes of work ready to run alone; runs a pass of each phase. Errors:
   /// unsupported, unless the engine can do that, and for this model as it is loaded; cancelled;
   /// those of generate().

@@ -50,6 +50,11 @@ class Condition {
       add("started_at_ms < ?", *filter.to);
     }
     add("instr(lower(prompt), lower(?)) > 0", filter.prompt_text);
+    if (filter.capture.empty()) {
+      add_term("capture_id IS NULL");
+    } else {
+      add("capture_id = ?", filter.capture);
+    }
   }
 
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -90,6 +95,9 @@ class Condition {
 
 /// Runs without the value come last in both directions.
 std::string order_of(const RunFilter& filter) {
+  if (!filter.capture.empty() && filter.order == RunOrder::date) {
+    return filter.ascending ? "ORDER BY request_number DESC" : "ORDER BY request_number";
+  }
   std::string_view column = "started_at_ms";
   switch (filter.order) {
     case RunOrder::date:
@@ -153,8 +161,9 @@ std::vector<std::string> ids_with_prefix(SQLite::Database& database, std::string
 }
 
 std::optional<std::string> newest_run(SQLite::Database& database) {
-  SQLite::Statement select(database,
-                           fmt::format("SELECT run_id FROM runs {} LIMIT 1", kNewestFirst));
+  SQLite::Statement select(database, fmt::format("SELECT run_id FROM runs WHERE capture_id IS NULL "
+                                                 "{} LIMIT 1",
+                                                 kNewestFirst));
   if (!select.executeStep()) {
     return std::nullopt;
   }

@@ -36,9 +36,18 @@ class Hardware(ProgramTest):
 
     def test_a_whole_check_on_a_simulated_cpu_and_gpu(self):
         """On a machine where other programs have the CPUs, it must say that. What is read too late then, it judges as
-        it should."""
+        it should; the figure of overhead is the machine's, its judgement is not."""
         checks = self.check("--fake", env=self.gpu(), expect=None)
+        ratios = checks["overhead"]["facts"]["ratios"]
+        self.assertEqual(list(ratios), ["minimal", "module", "deep"])
+        for depth, ratio in ratios.items():
+            self.assertEqual(ratio["rounds"], 2)
+            self.assertGreater(ratio["standard_error"], 0)
+            slow = ratio["median"] - 6.31 * ratio["standard_error"] > 1.02
+            self.assertEqual(f"{depth}: decode takes" in checks["overhead"]["reason"], slow, ratio)
         for name, check in checks.items():
+            if name == "overhead":
+                continue
             if check["state"] == "failed" and name not in ("machine", "sources", "steps", "counter"):
                 self.assertRegex(check["reason"], "other programs used [2-9]", name)
                 continue

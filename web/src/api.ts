@@ -77,6 +77,7 @@ export interface ListQuery {
   date_from?: string;
   date_to?: string;
   text?: string;
+  capture?: string;
   sort_by?: string;
   order?: string;
   limit?: number;

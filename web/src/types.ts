@@ -172,6 +172,10 @@ export interface Run {
   verdict_reasons: VerdictReason[];
   /** null: the components were not calibrated. */
   calibration: CalibrationUse | null;
+  capture: CaptureFigures | null;
+  /** The capture that it is a request of. */
+  capture_id: string | null;
+  request: RequestOfCapture | null;
   totals: Totals;
   phases: Phase[];
   sections: Section[];
@@ -209,6 +213,39 @@ export interface RunSummary {
   method: Method | null;
   verdict: VerdictLevel | null;
   warnings: number;
+  time_to_first_token_ms: number | null;
+  requests: number | null; // of a capture
+  request?: RequestOfCapture;
+}
+
+/** What a capture has beside what every run has. */
+export interface CaptureFigures {
+  requests: number;
+  passes: number;
+  most_in_flight: number;
+  mean_sequences: number | null;
+  sharing: string;
+  parts: (Figure & { part: string; count: number })[];
+  occupancy: {
+    sequences: number;
+    passes: number;
+    tokens: number;
+    duration_ms: number;
+    energy_mj: number | null;
+  }[];
+}
+
+/** What a request of a capture has beside what every run has. */
+export interface RequestOfCapture {
+  number: number;
+  sequence: number;
+  begin_ms: number; // since the capture began
+  cached_tokens: number;
+  mean_sequences: number | null;
+  waiting_ms: number | null;
+  marginal_energy_mj: number | null;
+  idle_share_energy_mj: number | null;
+  how_found: string | null;
 }
 
 export interface RunList {

@@ -38,7 +38,10 @@
 namespace enprof {
 
 class PassRecorder;
+class RunForwarder;
+class RunIntake;
 class RunRecorder;
+struct CaptureRecording;
 
 /// What is to be profiled.
 struct RunRequest {
@@ -163,6 +166,26 @@ class ENPROF_API PassScope {
   std::int32_t pass_;
 };
 
+/// A pass of another program, which it told after it was over.
+struct PastPass {
+  /// One evaluation of a graph in it. Its operations began at `start` and ended at `ends`; without
+  /// `ends` only its time is known.
+  struct Graph {
+    std::uint32_t plan = 0;
+    Instant begin;
+    Instant start;
+    Instant end;
+    std::span<const Instant> ends{};
+  };
+  Phase phase = Phase::decode;
+  std::string_view section;  ///< what the program called
+  bool is_token = false;     ///< it is a step of generation, and counts as an output token
+  Instant begin;
+  Instant end;
+  std::span<const Graph> graphs{};         ///< in order of time, within the pass
+  std::span<const BatchSequence> batch{};  ///< may be empty where that is not known
+};
+
 /// One run in the making. A run that is destroyed before finish() is finished then: completed, or
 /// failed where an exception is on its way. Move-only.
 /// Threads: one thread opens and closes scopes; they neither allocate, lock, log nor throw.
@@ -206,6 +229,12 @@ class ENPROF_API RunScope {
   void add_pass(std::uint32_t plan, Instant begin, Instant start, std::span<const Instant> ends,
                 std::span<const BatchSequence> batch = {}) noexcept;
 
+  /// Adds a pass that is over, within the run and not before the end of any that was added before:
+  /// a run is made of such passes alone, or of scopes alone. Phases may come back.
+  void add_past(const PastPass& pass) noexcept;
+  /// From this instant on the other program is in this phase.
+  void enter_past(Phase phase, Instant at) noexcept;
+
   /// What is said of the run, at any time before finish(); not for the hot path: these allocate.
   void set_model(ModelFacts facts);
   void set_prompt_tokens(std::size_t count) noexcept;
@@ -218,6 +247,14 @@ class ENPROF_API RunScope {
   /// without layers.
   void fail_hooks(const Error& error);
 
+  /// The run is the life of another program, of which this was seen: finish() then makes a capture
+  /// of it, and a run of each request. Its instants are those of the clock. Call it before
+  /// finish().
+  void set_capture(std::shared_ptr<const CaptureRecording> recording);
+  /// The requests of a capture, in the order in which they began: saved by finish(), unless it says
+  /// otherwise in a warning. Call it once, after finish().
+  [[nodiscard]] std::vector<ProfiledRun> take_requests();
+
   /// Ends the run: takes the last reading, attributes, saves. Later calls give the same result. A
   /// run whose figures cannot be worked out is `failed`, and says why in a warning.
   const ProfiledRun& finish(RunStatus status = RunStatus::completed);
@@ -226,6 +263,8 @@ class ENPROF_API RunScope {
 
  private:
   friend class InferencePipelineProfiler;
+  friend class RunForwarder;
+  friend class RunIntake;
   class Impl;
   explicit RunScope(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -264,6 +303,7 @@ class ENPROF_API InferencePipelineProfiler {
   [[nodiscard]] RunScope run(RunRequest request);
 
  private:
+  friend class RunForwarder;
   friend class RunScope;
   class Impl;
   std::unique_ptr<Impl> impl_;

@@ -71,6 +71,7 @@ class LlamaModel final : public LoadedModel {
     return engine_.generate(run, options);
   }
   int threads(int chosen) const noexcept override { return engine_.threads(chosen); }
+  Result<ScoreResult> score(const ScoreRequest& request) override { return engine_.score(request); }
   Result<std::unique_ptr<ComponentReplay>> prepare_replay(const ReplayOptions& options) override {
     return engine_.prepare_replay(options);
   }

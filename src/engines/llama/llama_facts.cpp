@@ -110,8 +110,8 @@ ModelFacts read_model_facts(const CheckedModel& file, const llama_model& model) 
 }
 
 std::optional<std::uint64_t> kv_cache_bytes(const GgufMetadata& metadata, const llama_model& model,
-                                            std::uint64_t positions) {
-  constexpr std::uint64_t kBytesOfF16 = 2;
+                                            std::uint64_t positions, ggml_type keys,
+                                            ggml_type values) {
   if (llama_model_is_recurrent(&model) || llama_model_is_hybrid(&model)) {
     return std::nullopt;
   }
@@ -138,9 +138,10 @@ std::optional<std::uint64_t> kv_cache_bytes(const GgufMetadata& metadata, const 
   }
   std::uint64_t bytes = 0;
   for (const std::int64_t count : heads) {
-    bytes += positions * static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0)) *
-             (static_cast<std::uint64_t>(*key_width) + static_cast<std::uint64_t>(*value_width)) *
-             kBytesOfF16;
+    const std::int64_t heads_of_layer = std::max<std::int64_t>(count, 0);
+    // A quantized row is made of whole blocks, as llama.cpp pads it.
+    bytes += positions * (ggml_row_size(keys, heads_of_layer * *key_width) +
+                          ggml_row_size(values, heads_of_layer * *value_width));
   }
   return bytes;
 }

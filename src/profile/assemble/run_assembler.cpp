@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -32,12 +34,20 @@ struct SectionSum {
   FigureBuilder builder;
 };
 
+/// The spans of one phase, and the sum of their shares.
+struct PhaseSum {
+  Phase phase;
+  FigureBuilder builder;
+};
+
 class Assembler {
  public:
-  Assembler(const RecordingView& recording, const PowerEvidence& power, ProfiledRun& run)
+  Assembler(const RecordingView& recording, const PowerEvidence& power, ProfiledRun& run,
+            ExtraGroups* extra)
       : recording_(recording),
         power_(power),
         run_(run),
+        extra_(extra),
         begin_(recording.spans.front().begin),
         end_(recording.spans.front().end),
         timelines_(power) {}
@@ -45,10 +55,16 @@ class Assembler {
   /// Returns the number of layer timings in the prefill.
   std::size_t assemble() {
     if (!assemble_spans(run_.depth)) {
+      std::vector<SpanGroups> groupings;
+      add_extra(recording_.spans, {}, groupings);
       const Attribution attribution =
-          attribute(recording_.spans, timelines_.roots(), {.idle_power = timelines_.idle_powers()});
+          attribute(recording_.spans, timelines_.roots(),
+                    {.groupings = groupings, .idle_power = timelines_.idle_powers()});
       add_span_figures(recording_.spans, attribution);
       mended_spans_ = attribution.mended_spans();
+      if (extra_ != nullptr) {
+        extra_->take(attribution, 0, timelines_);
+      }
     }
     add_domain_figures();
     run_.power.peak = find_peak(timelines_, begin_, end_, run_);
@@ -73,7 +89,9 @@ class Assembler {
         const std::unique_ptr<LayerTree> tree = depth == Depth::deep
                                                     ? std::make_unique<OperationTree>(recording_)
                                                     : std::make_unique<LayerTree>(recording_);
-        const std::vector<SpanGroups> groupings = tree->groupings();
+        std::vector<SpanGroups> groupings = tree->groupings();
+        const std::size_t own_groupings = groupings.size();
+        add_extra(tree->spans(), tree->classes(), groupings);
         const std::vector<ClassPriors> priors = calibrated_priors(*tree);
         const Attribution attribution = attribute(tree->spans(), timelines_.roots(),
                                                   {.classes = tree->classes(),
@@ -85,6 +103,9 @@ class Assembler {
         add_span_figures(tree->spans(), attribution);
         mended_spans_ = attribution.mended_spans();
         prefill_layer_timings_ = tree->prefill_layer_timings();
+        if (extra_ != nullptr) {
+          extra_->take(attribution, own_groupings, timelines_);
+        }
         return true;
       } catch (const std::exception& error) {
         kLog.error("Profiling at depth {} failed: {}", to_string(depth), error.what());
@@ -98,6 +119,13 @@ class Assembler {
       }
     }
     return false;
+  }
+
+  void add_extra(std::span<const Span> spans, std::span<const std::uint32_t> classes,
+                 std::vector<SpanGroups>& groupings) {
+    if (extra_ != nullptr) {
+      std::ranges::copy(extra_->groupings(spans, classes), std::back_inserter(groupings));
+    }
   }
 
   /// By root: what the calibration says of the tree's classes. Empty without a calibration.
@@ -148,6 +176,7 @@ class Assembler {
     run_.sections.clear();
     run_.tokens.clear();
     section_sums_.clear();
+    phase_sums_.clear();
     run_shares_.clear();
   }
 
@@ -174,12 +203,13 @@ class Assembler {
   void add_span_figures(std::span<const Span> spans, const Attribution& attribution) {
     spans_ = spans;
     // The current phase's share and time outside its sections.
+    std::optional<Phase> phase;
+    Nanoseconds phase_begin{0};
     std::vector<EnergyShare> rest;
     Nanoseconds rest_duration{0};
     const auto close_phase = [&] {
-      if (rest_duration > Nanoseconds{0}) {
-        add_section(run_.phases.back().phase, kSelfSection, run_.phases.back().begin, rest_duration,
-                    rest);
+      if (phase && rest_duration > Nanoseconds{0}) {
+        add_section(*phase, kSelfSection, phase_begin, rest_duration, rest);
       }
     };
 
@@ -196,11 +226,10 @@ class Assembler {
           run_shares_.assign(share.begin(), share.end());
           break;
         case Level::phase:
-          if (!run_.phases.empty()) {
-            close_phase();
-          }
-          run_.phases.push_back(
-              {.phase = span.phase, .begin = since, .figure = figure(span, share)});
+          close_phase();
+          phase = span.phase;
+          phase_begin = since;
+          add_phase(span, share);
           rest.assign(share.begin(), share.end());
           rest_duration = span.duration();
           break;
@@ -208,7 +237,7 @@ class Assembler {
           add_section(span.phase, section_name(span), since, span.duration(), share);
           if (!outer_section(span)) {
             rest_duration -= span.duration();
-            for (std::size_t line = 0; line < share.size(); ++line) {
+            for (std::size_t line = 0; line < rest.size(); ++line) {  // empty outside of phases
               rest[line].energy -= share[line].energy;
               rest[line].covered -= share[line].covered;
               rest[line].windows -= share[line].windows;
@@ -233,8 +262,12 @@ class Assembler {
           break;
       }
     }
-    if (!run_.phases.empty()) {
-      close_phase();
+    close_phase();
+    for (const PhaseSum& sum : phase_sums_) {
+      if (sum.builder.spans() > 1) {
+        std::ranges::find(run_.phases, sum.phase, &PhaseFigure::phase)->figure =
+            sum.builder.build();
+      }
     }
     for (const SectionSum& sum : section_sums_) {
       run_.sections.push_back({.phase = sum.phase,
@@ -244,6 +277,19 @@ class Assembler {
                                .figure = sum.builder.build()});
     }
     std::ranges::stable_sort(run_.sections, {}, &SectionFigure::phase);
+  }
+
+  /// A phase that a program comes back to is one figure: the sum.
+  void add_phase(const Span& span, std::span<const EnergyShare> share) {
+    auto sum = std::ranges::find(phase_sums_, span.phase, &PhaseSum::phase);
+    if (sum == phase_sums_.end()) {
+      run_.phases.push_back(
+          {.phase = span.phase, .begin = span.begin - begin_, .figure = figure(span, share)});
+      phase_sums_.push_back(
+          {.phase = span.phase, .builder = FigureBuilder(timelines_.root_domains())});
+      sum = phase_sums_.end() - 1;
+    }
+    sum->builder.add(span.duration(), share);
   }
 
   /// The innermost section around a section; a token may lie between them. Null if there is none.
@@ -395,11 +441,13 @@ class Assembler {
   const RecordingView& recording_;
   const PowerEvidence& power_;
   ProfiledRun& run_;
+  ExtraGroups* extra_;
   Instant begin_;
   Instant end_;
   const DomainTimelines timelines_;
   std::vector<EnergyShare> run_shares_;  // of the run, by root
   std::vector<SectionSum> section_sums_;
+  std::vector<PhaseSum> phase_sums_;
   std::span<const Span> spans_;  // while figures are made of them
   std::size_t prefill_layer_timings_ = 0;
   std::size_t mended_spans_ = 0;
@@ -408,8 +456,8 @@ class Assembler {
 }  // namespace
 
 std::size_t assemble_run(const RecordingView& recording, const PowerEvidence& power,
-                         ProfiledRun& run) {
-  return recording.spans.empty() ? 0 : Assembler(recording, power, run).assemble();
+                         ProfiledRun& run, ExtraGroups* extra) {
+  return recording.spans.empty() ? 0 : Assembler(recording, power, run, extra).assemble();
 }
 
 }  // namespace enprof

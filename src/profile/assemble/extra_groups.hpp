@@ -1,0 +1,35 @@
+// More that is wanted of a run's attribution than its levels.
+#pragma once
+
+#include "enprof/model/span.hpp"
+
+#include "attribution/attribution.hpp"
+#include "profile/assemble/domain_timelines.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace enprof {
+
+/// Groups whose energies are computed together with the figures of a run. Threads: one.
+class ExtraGroups {
+ public:
+  ExtraGroups() = default;
+  ExtraGroups(const ExtraGroups&) = delete;
+  ExtraGroups& operator=(const ExtraGroups&) = delete;
+  virtual ~ExtraGroups() = default;
+
+  /// The groups of these spans, which are the recording's, with those of its passes among them.
+  /// `classes` is by span, kNoClass where it is not a leaf of a pass; empty at depth minimal, where
+  /// passes have no spans. Called again for a coarser depth where a finer one failed.
+  [[nodiscard]] virtual std::vector<SpanGroups> groupings(
+      std::span<const Span> spans, std::span<const std::uint32_t> classes) = 0;
+  /// The attribution of these spans. The groups above are those from `first` on. What it refers to
+  /// is valid during the call.
+  virtual void take(const Attribution& attribution, std::size_t first,
+                    const DomainTimelines& timelines) = 0;
+};
+
+}  // namespace enprof
