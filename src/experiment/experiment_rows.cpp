@@ -28,15 +28,12 @@ Json setting_json(const ExperimentPoint& point, const Axis& axis, const Profiled
   if (axis.key == "prompt_tokens" && !point.prompt_file.empty()) {
     return run != nullptr ? Json(run->totals.prompt_tokens) : Json(nullptr);
   }
-  const bool is_chosen = axis.always || axis.usual > 0 || value != axis.usual;
+  const bool is_chosen = axis.is_exact || value != axis.usual;
   if (run != nullptr && axis.key == "threads" && run->model.threads) {
     return *run->model.threads;
   }
   if (run != nullptr && axis.key == "gpu_layers" && run->model.gpu_layers) {
     return *run->model.gpu_layers;
-  }
-  if (axis.key == "filled_tokens") {
-    return value;
   }
   if (!is_chosen) {
     return nullptr;

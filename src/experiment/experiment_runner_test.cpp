@@ -267,6 +267,95 @@ TEST_F(ExperimentRunnerTest, ADisturbedRunIsDoneAgainButNotForEver) {
   EXPECT_EQ(measured({"estimate"}), 0U) << "it would be an estimate again";
 }
 
+TEST_F(ExperimentRunnerTest, LimitsAreSetBeforeTheirPointsAndOneThatCannotBeLeavesTheOthers) {
+  ExperimentDesign limited = design(2);
+  limited.blocks.front().models.pop_back();
+  limited.blocks.front().cpu_power_limits = {0, 40, 999};
+  std::vector<int> set;
+  auto with = options();
+  with.set_limits = [&](const ExperimentRunner::Limits& limits) -> Result<void> {
+    if (limits.cpu_power == 999) {
+      return fail(ErrorCode::invalid_argument, "it may be 1 to 95 W");
+    }
+    set.push_back(limits.cpu_power);
+    return {};
+  };
+  const ExperimentOutcome outcome = ExperimentRunner(with).run(limited, {});
+  EXPECT_THAT(outcome.points[0].runs, SizeIs(2));
+  EXPECT_THAT(outcome.points[1].runs, SizeIs(2));
+  EXPECT_THAT(outcome.points[2].runs, IsEmpty());
+  ASSERT_TRUE(outcome.points[2].error);
+  EXPECT_EQ(outcome.points[2].error->message, "it may be 1 to 95 W");
+  EXPECT_THAT(set, ::testing::Contains(40));
+  ExperimentDesign nowhere = design(1);
+  nowhere.blocks.front().gpu_power_limits = {200};
+  EXPECT_THAT(ExperimentRunner(options()).run(nowhere, {}).points[0].error->message,
+              HasSubstr("no limits that can be set"));
+}
+
+TEST_F(ExperimentRunnerTest, SettingsThatContradictEachOtherAreNoRun) {
+  ExperimentDesign wrong = design(1);
+  wrong.blocks.front().batches = {8};
+  wrong.blocks.front().micro_batches = {4, 16};
+  const ExperimentOutcome outcome = ExperimentRunner(options()).run(wrong, {});
+  ASSERT_THAT(outcome.points, SizeIs(4));
+  EXPECT_FALSE(outcome.points[0].error);
+  ASSERT_TRUE(outcome.points[1].error);
+  EXPECT_THAT(outcome.points[1].error->message, HasSubstr("-ub 16 is more than -b 8"));
+}
+
+TEST_F(ExperimentRunnerTest, PromptsAndQualitiesReachTheRuns) {
+  ExperimentDesign with_prompt = design(1);
+  with_prompt.blocks.front().models.pop_back();
+  with_prompt.blocks.front().prompt_files = {"story.txt", "lost.txt"};
+  auto with = options();
+  with.prompts.emplace("story.txt", "Once upon a time");
+  with.prompts.emplace("lost.txt", fail(ErrorCode::not_found, "lost.txt is lost"));
+  with.qualities.emplace(path("fast.playback.json"), PointQuality{.perplexity = 7.5});
+  const ExperimentOutcome outcome = ExperimentRunner(with).run(with_prompt, {});
+  ASSERT_THAT(outcome.points, SizeIs(2));
+  ASSERT_THAT(outcome.points[0].runs, SizeIs(1));
+  EXPECT_EQ(outcome.points[0].runs[0].prompt, "Once upon a time");
+  EXPECT_EQ(outcome.points[0].quality->perplexity, 7.5);
+  EXPECT_EQ(quality_of(outcome.points[0].runs[0])->perplexity, 7.5) << "it is kept with the run";
+  EXPECT_THAT(outcome.points[1].error->message, HasSubstr("lost.txt is lost"));
+}
+
+TEST_F(ExperimentRunnerTest, AnOutlierIsDoneAgainAfterTheLastRound) {
+  ExperimentDesign one = design(6);
+  one.blocks.front().models.pop_back();
+  ProfiledRun run;
+  int kept = 0;
+  auto with = options();
+  with.perform = [&](const RunTask& task, bool is_kept, const std::stop_token&) {
+    run = {};
+    run.status = RunStatus::completed;
+    run.tags = task.tags;
+    // The second of the runs that are kept is half as fast.
+    run.totals.decode_tokens_per_second = is_kept && ++kept == 2 ? 50.0 : 100.0;
+    return RunOutcome{.run = &run, .has_begun = true, .error = std::nullopt};
+  };
+  const ExperimentOutcome outcome = ExperimentRunner(with).run(one, {});
+  ASSERT_THAT(outcome.points[0].runs, SizeIs(7));
+  EXPECT_EQ(round_of(outcome.points[0].runs.back()), 2) << "the round of the outlier";
+  EXPECT_THAT(experiment_markdown(one, outcome, {.colour = false, .width = 200}),
+              HasSubstr("1 run unlike the others although nothing disturbed it, and left out"));
+}
+
+TEST_F(ExperimentRunnerTest, TheTimesOfAnExperimentAddUp) {
+  const ExperimentOutcome outcome = ExperimentRunner(options()).run(design(3), {});
+  EXPECT_GT(outcome.times.runs, Nanoseconds{0});
+  EXPECT_GT(outcome.times.warm_ups, Nanoseconds{0});
+  EXPECT_GE(outcome.times.rest(), Nanoseconds{0});
+  Nanoseconds runs{0};
+  for (const PointResult& point : outcome.points) {
+    for (const ProfiledRun& run : point.runs) {
+      runs += run.totals.figure.duration;
+    }
+  }
+  EXPECT_EQ(outcome.times.runs, runs);
+}
+
 TEST_F(ExperimentRunnerTest, DisturbedRunsAreCountedInTheTable) {
   ExperimentDesign one = design(1);
   one.blocks.front().models.pop_back();

@@ -104,7 +104,8 @@ std::string prompt_cell(const PointSummary& summary) {
 
 std::string setting_cell(const PointSummary& summary, const Axis& axis) {
   const int value = summary.result->point.*axis.value;
-  return axis.always || value != axis.usual || axis.usual > 0 ? axis.text_of(value) : "auto";
+  const bool is_engines_choice = value == axis.usual && !axis.is_exact;
+  return is_engines_choice ? "auto" : axis.text_of(value);
 }
 
 std::string state_of(const PointSummary& summary) {
@@ -287,7 +288,8 @@ std::string experiment_markdown(const ExperimentDesign& design, const Experiment
         std::ranges::adjacent_find(each.cells.begin() + 1, each.cells.end(),
                                    std::ranges::not_equal_to{}) == each.cells.end();
     if (column.is_setting && is_shared && !summaries.empty()) {
-      const bool is_usual = column.title == "np" && each.cells.back() == "1";
+      const bool is_usual = (column.title == "np" && each.cells.back() == "1") ||
+                            (column.title == "d" && each.cells.back() == "0");
       if (each.cells.back() != "auto" && !is_usual) {
         shared.push_back(fmt::format("{} {}", column.title, each.cells.back()));
       }

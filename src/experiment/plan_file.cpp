@@ -1,6 +1,7 @@
 #include "experiment/plan_file.hpp"
 
 #include "base/choices.hpp"
+#include "base/nearest_name.hpp"
 #include "base/printable.hpp"
 
 #include <fmt/format.h>
@@ -78,12 +79,22 @@ Keys keys_of_points(bool may_have_name) {
   return keys;
 }
 
+/// A setting at the wrong place, or a similar name.
+std::string hint_for(std::string_view key, const Keys& keys) {
+  const Keys settings = keys_of_points(true);
+  const bool is_setting = std::ranges::find(keys, settings.back()) != keys.end();
+  const auto meant = nearest_name(key, settings);
+  return !is_setting && meant && !nearest_name(key, keys)
+             ? fmt::format("Did you mean '{}'? It belongs into [settings] or [[points]].", *meant)
+             : say_choices(key, keys);
+}
+
 void PlanReader::allow_only(const toml::table& table, const Keys& keys) const {
   for (const auto& [key, value] : table) {
     if (std::ranges::find(keys, key.str()) == keys.end()) {
       throw PlanError{.at = key.source().begin,
                       .message = fmt::format("\"{}\" is not known here", printable(key.str())),
-                      .hint = say_choices(key.str(), keys)};
+                      .hint = hint_for(key.str(), keys)};
     }
   }
 }

@@ -99,6 +99,8 @@ TEST(PlanFile, ATypoHasItsPlaceAndASuggestion) {
   const Error root = error_of("repeat = 3\n[settings]\nmodel = \"a\"\n");
   EXPECT_THAT(root.message, StartsWith("plan.toml:1:1: \"repeat\" is not known here"));
   EXPECT_THAT(root.hint, HasSubstr("'repeats'"));
+  EXPECT_THAT(error_of("thread = 2\n[settings]\nmodel = \"a\"\n").hint,
+              HasSubstr("'threads'? It belongs into [settings] or [[points]]"));
   const Error word = error_of("[settings]\nmodel = \"a\"\ncache_type_v = \"q8-0\"\n");
   EXPECT_THAT(word.message, StartsWith("plan.toml:3:16: cache_type_v: \"q8-0\" is not known"));
   EXPECT_THAT(word.hint, HasSubstr("'q8_0'"));

@@ -70,6 +70,7 @@ struct Axis {
   int most = 0;
   int usual = 0;                              ///< is not in the label, unless `always`
   bool always = false;                        ///< in the label, also where it is the usual one
+  bool is_exact = false;                      ///< the usual value is meant, and no choice of others
   bool is_limit = false;                      ///< changes the machine, not the run
   std::span<const std::string_view> words{};  ///< values are indices into these; empty: numbers
 

@@ -127,7 +127,7 @@ Result<void> check_limit(const LimitSetting& setting) {
     return std::unexpected(present.error());
   }
   if (setting.kind == LimitSetting::Kind::file) {
-    return access(setting.target.c_str(), W_OK) == 0
+    return faccessat(AT_FDCWD, setting.target.c_str(), W_OK, AT_EACCESS) == 0
                ? Result<void>{}
                : std::unexpected(error_of_file(setting.target, "write", errno));
   }

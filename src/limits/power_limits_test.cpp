@@ -2,6 +2,7 @@
 
 #include "base/kernel_text.hpp"
 #include "support/temp_dir.hpp"
+#include "support/unprivileged.hpp"
 #include "support/wait_until.hpp"
 
 #include <fmt/format.h>
@@ -169,11 +170,13 @@ TEST_F(GpuLimitsTest, WithoutTheRightNothingIsChanged) {
 }
 
 TEST_F(PowerLimitsTest, WithoutTheRightNothingIsChanged) {
-  if (geteuid() == 0) {
-    GTEST_SKIP() << "root may write all files";
+  using std::filesystem::perms;
+  std::filesystem::permissions(dir_.path(), perms::others_read | perms::others_exec,
+                               std::filesystem::perm_options::add);
+  const testing::Unprivileged nobody;
+  if (!testing::Unprivileged::works()) {
+    GTEST_SKIP() << "needs to drop root's rights";
   }
-  std::filesystem::permissions(dir_.path() / kZone / "constraint_0_power_limit_uw",
-                               std::filesystem::perms::owner_read);
   PowerLimits limits = this->limits();
   const auto refused = limits.prepare({{.cpu_power_w = 40}});
   ASSERT_FALSE(refused);

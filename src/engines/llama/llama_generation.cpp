@@ -198,7 +198,9 @@ Result<void> LlamaGeneration::open_context() {
     return fail(ErrorCode::unavailable,
                 fmt::format("llama.cpp cannot set up a context of {} positions: {}", positions_,
                             log.reason()),
-                "Pass a smaller --ctx; -vv shows all that llama.cpp says.");
+                log.reason().contains("cache type")
+                    ? "Choose another type of the KV cache."
+                    : "Pass a smaller --ctx; -vv shows all that llama.cpp says.");
   }
   if (llama_get_memory(context_.get()) == nullptr) {
     return fail(ErrorCode::unsupported,

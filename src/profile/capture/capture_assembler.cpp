@@ -128,6 +128,11 @@ class RequestRuns {
     run.tags = capture_.tags;
     run.totals.economics = capture_.totals.economics;
     run.calibration = capture_.calibration;
+    // What disturbed the machine or its sensors disturbed the request.
+    std::ranges::copy_if(capture_.warnings, std::back_inserter(run.warnings),
+                         [](const Warning& warning) {
+                           return warning.component == "machine" || warning.component == "power";
+                         });
     const Instant begin = passes_[found.parts.front().pass].begin;
     const Instant end = passes_[found.parts.back().pass].end;
     run.started_at =
@@ -171,13 +176,18 @@ class RequestRuns {
                                  Nanoseconds duration) const {
     FigureBuilder builder(division_.roots());
     double modelled_j = 0.0;
+    double between_j2 = 0.0;
     for (const std::uint32_t stage : stages) {
       const std::vector<EnergyShare>& shares = division_.shares(request, stage);
       builder.add(own_time(request, stage), shares, 1);
       modelled_j += division_.sums(request).modelled_error_j[stage];
+      between_j2 += division_.sums(request).between_variance_j2[stage];
     }
     Figure figure = builder.build();
     figure.duration = duration;
+    if (figure.quality.method == Method::measured) {
+      figure.quality.method = Method::attributed;  // it has parts of windows
+    }
     if (figure.total && duration > Nanoseconds{0} && figure.quality.coverage > 0.0) {
       figure.mean_power = *figure.total / duration / figure.quality.coverage;
     } else {
@@ -187,7 +197,7 @@ class RequestRuns {
          {&figure.quality.standard_error, &figure.quality.dynamic_standard_error,
           &figure.quality.standard_uncertainty, &figure.quality.dynamic_standard_uncertainty}) {
       if (*error) {
-        **error = Joules{std::hypot((*error)->value(), modelled_j)};
+        **error = Joules{std::hypot((*error)->value(), modelled_j, std::sqrt(between_j2))};
       }
     }
     return figure;
