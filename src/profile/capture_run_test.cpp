@@ -78,7 +78,9 @@ TEST_F(CaptureRunTest, RequestsGoWithTheirCaptureAndDoNotCountAsRuns) {
     captures.push_back(capture(run).run_id);
   }
   EXPECT_EQ(database->list_runs()->total, 3U);
-  const auto pruned = database->prune({.max_runs = 2}, true);
+  PruneRule rule;
+  rule.max_runs = 2;
+  const auto pruned = database->prune(rule, true);
   ASSERT_TRUE(pruned);
   ASSERT_EQ(pruned->size(), 1U);
   EXPECT_EQ(database->list_runs()->total, 2U);
