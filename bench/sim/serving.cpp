@@ -117,10 +117,9 @@ class Graph {
     info.flops = work.flops;
     info.bytes = work.bytes;
     std::vector<double> shares;
+    const auto all = static_cast<double>(is_head_ ? outputs_ : tokens_);
     for (const BatchSequence& sequence : batch_) {
-      shares.push_back(is_head_
-                           ? static_cast<double>(sequence.outputs) / static_cast<double>(outputs_)
-                           : static_cast<double>(sequence.tokens) / static_cast<double>(tokens_));
+      shares.push_back((is_head_ ? sequence.outputs : sequence.tokens) / all);
     }
     push(component, op,
          {.flops_s = *work.flops / machine_.peak_flops,

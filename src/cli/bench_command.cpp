@@ -419,6 +419,9 @@ int BenchCommand::end_of(const BenchRequest& request, const ExperimentOutcome& o
   if (outcome.interrupted) {
     print_note("cancelled; the runs so far are saved. To go on: " + resume);
   }
+  for (const PointResult& result : outcome.points) {
+    std::ranges::for_each(result.runs, keep_unsaved_run);
+  }
   const auto has_figures = [](const PointResult& result) {
     return summary_of(result).has_figures();
   };
@@ -434,7 +437,6 @@ int BenchCommand::end_of(const BenchRequest& request, const ExperimentOutcome& o
   }
   bool is_whole = true;
   for (const PointResult& result : outcome.points) {
-    std::ranges::for_each(result.runs, keep_unsaved_run);  // without them no --resume
     const bool is_there = has_figures(result);
     if (!is_there && !result.error && !result.runs.empty()) {
       print_note(fmt::format("{} has no figure: none of its {} can be used; to go on: {}",
