@@ -22,11 +22,11 @@ namespace {
 using Kind = OperationKind;
 using Batch = std::vector<BatchSequence>;
 
-constexpr double kF16 = 2.0;
+constexpr double kHalfBytes = 2.0;
 constexpr std::int64_t kCachePadding = 256;  // positions, as the engine's graphs have them
 constexpr std::int32_t kMostPositions = 8192;
 
-TensorShape shape(std::int64_t a, std::int64_t b = 1, std::int64_t c = 1, double bytes = 4.0) {
+TensorShape tensor(std::int64_t a, std::int64_t b = 1, std::int64_t c = 1, double bytes = 4.0) {
   return {{a, b, c, 1}, bytes};
 }
 
@@ -72,12 +72,12 @@ class Graph {
     matmul("q_proj", width, width);
     matmul("k_proj", width, kv_width);
     matmul("v_proj", width, kv_width);
-    add("rope", "ROPE", Kind::rope, shape(head, model_.heads, n),
-        {shape(head, model_.heads, n), shape(n)});
-    add("kv_cache_store", "SET_ROWS", Kind::set_rows, shape(kv_width, 4096, 1, kF16),
-        {shape(kv_width, n), shape(n, 1, 1, 8.0)});
+    add("rope", "ROPE", Kind::rope, tensor(head, model_.heads, n),
+        {tensor(head, model_.heads, n), tensor(n)});
+    add("kv_cache_store", "SET_ROWS", Kind::set_rows, tensor(kv_width, 4096, 1, kHalfBytes),
+        {tensor(kv_width, n), tensor(n, 1, 1, 8.0)});
     const double heads = model_.heads;
-    const double read = static_cast<double>(kv_width) * kF16;
+    const double read = static_cast<double>(kv_width) * kHalfBytes;
     attention("qk_matmul", "MUL_MAT", 2.0 * static_cast<double>(width), 4.0 * heads, read);
     attention("softmax", "SOFT_MAX", 6.0 * heads, 8.0 * heads, 0.0);
     attention("value_matmul", "MUL_MAT", 2.0 * static_cast<double>(width), 4.0 * heads, read);
@@ -85,7 +85,7 @@ class Graph {
     norm("post_attention_layernorm");
     matmul("gate_proj", width, ff);
     matmul("up_proj", width, ff);
-    add("activation", "SWIGLU", Kind::swiglu, shape(ff, n), {shape(ff, n), shape(ff, n)});
+    add("activation", "SWIGLU", Kind::swiglu, tensor(ff, n), {tensor(ff, n), tensor(ff, n)});
     matmul("down_proj", ff, width);
     if (outputs_ > 0) {
       rows_ = outputs_;
@@ -127,12 +127,12 @@ class Graph {
          std::move(info), std::move(shares));
   }
   void matmul(const std::string& component, std::int64_t in, std::int64_t out) {
-    add(component, "MUL_MAT", Kind::matmul, shape(out, rows_),
-        {shape(in, out, 1, model_.weight_bytes), shape(in, rows_)});
+    add(component, "MUL_MAT", Kind::matmul, tensor(out, rows_),
+        {tensor(in, out, 1, model_.weight_bytes), tensor(in, rows_)});
   }
   void norm(const std::string& component) {
-    add(component, "RMS_NORM", Kind::rms_norm, shape(model_.width, rows_),
-        {shape(model_.width, rows_), shape(model_.width)});
+    add(component, "RMS_NORM", Kind::rms_norm, tensor(model_.width, rows_),
+        {tensor(model_.width, rows_), tensor(model_.width)});
   }
   /// Each sequence's part takes the longer of its own arithmetic and traffic.
   void attention(const std::string& component, const std::string& op, double flops_per_pair,

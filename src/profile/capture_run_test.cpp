@@ -68,6 +68,26 @@ TEST_F(CaptureRunTest, ItsRequestsAreSavedAfterIt) {
   EXPECT_FALSE(*database->get_run(requests[0].run_id));
 }
 
+TEST_F(CaptureRunTest, RequestsGoWithTheirCaptureAndDoNotCountAsRuns) {
+  auto database = ProfileDatabase::connect(dir_.path() / "profiles.db");
+  ASSERT_TRUE(database);
+  InferencePipelineProfiler profiler(nullptr, &*database, {.clock = &clock_});
+  std::vector<std::string> captures;
+  for (int round = 0; round < 3; ++round) {
+    RunScope run = profiler.run({.prompt = "server", .model_name = "server"});
+    captures.push_back(capture(run).run_id);
+  }
+  EXPECT_EQ(database->list_runs()->total, 3U);
+  PruneRule rule;
+  rule.max_runs = 2;
+  const auto pruned = database->prune(rule, true);
+  ASSERT_TRUE(pruned);
+  ASSERT_EQ(pruned->size(), 1U);
+  EXPECT_EQ(database->list_runs()->total, 2U);
+  EXPECT_EQ(database->stats()->runs, 4U);  // two captures with a request each
+  EXPECT_TRUE(database->check()->good());
+}
+
 TEST_F(CaptureRunTest, RequestsThatCannotBeSavedAreSaid) {
   ProfileDatabase nothing;
   InferencePipelineProfiler profiler(nullptr, &nothing, {.clock = &clock_});

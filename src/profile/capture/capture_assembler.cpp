@@ -124,7 +124,6 @@ class RequestRuns {
     run.capture_id = capture_.run_id;
     run.status = RunStatus::completed;
     run.depth = capture_.depth;
-    run.experiment = capture_.experiment;
     run.tags = capture_.tags;
     run.totals.economics = capture_.totals.economics;
     run.calibration = capture_.calibration;
