@@ -56,12 +56,12 @@ TEST_F(MessageSocketTest, CarriesADescriptor) {
     const auto message = theirs_.receive(kPatience);
     ASSERT_TRUE(message && *message);
     ASSERT_GE((*message)->descriptor.get(), 0);
-    EXPECT_EQ(write((*message)->descriptor.get(), "y", 1), 1);
+    EXPECT_EQ(::write((*message)->descriptor.get(), "y", 1), 1);
   }
   char read_back = 0;
-  EXPECT_EQ(read(ends[0], &read_back, 1), 1);
+  EXPECT_EQ(::read(ends[0], &read_back, 1), 1);
   EXPECT_EQ(read_back, 'y');
-  EXPECT_EQ(read(ends[0], &read_back, 1), 0) << "the message closed its descriptor";
+  EXPECT_EQ(::read(ends[0], &read_back, 1), 0) << "the message closed its descriptor";
   ::close(ends[0]);
 }
 
@@ -85,15 +85,15 @@ TEST_F(MessageSocketTest, APeerThatIsGoneIsAnError) {
 
 TEST_F(MessageSocketTest, APeerThatBreaksOffOrLiesIsAnError) {
   const std::uint32_t length = 100;
-  ASSERT_EQ(write(ours_.descriptor(), &length, sizeof(length)), 4);
-  ASSERT_EQ(write(ours_.descriptor(), "half", 4), 4);
+  ASSERT_EQ(::write(ours_.descriptor(), &length, sizeof(length)), 4);
+  ASSERT_EQ(::write(ours_.descriptor(), "half", 4), 4);
   ours_.close();
   EXPECT_FALSE(theirs_.receive(kPatience));
 
   auto ends = MessageSocket::make_pair();
   ASSERT_TRUE(ends);
   const std::uint32_t too_long = 0xFFFFFFFF;
-  ASSERT_EQ(write(ends->first.descriptor(), &too_long, sizeof(too_long)), 4);
+  ASSERT_EQ(::write(ends->first.descriptor(), &too_long, sizeof(too_long)), 4);
   const auto message = ends->second.receive(kPatience);
   ASSERT_FALSE(message);
   EXPECT_EQ(message.error().code, ErrorCode::malformed);

@@ -1,12 +1,14 @@
 #include "cli/exec_command.hpp"
 
 #include "base/command_start.hpp"
+#include "base/program_path.hpp"
 #include "base/say.hpp"
 #include "cli/console.hpp"
 #include "cli/live_line.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/unsaved_run.hpp"
+#include "engines/llama/told_plan.hpp"
 #include "report/capture_section.hpp"
 #include "report/format.hpp"
 #include "report/run_json.hpp"
@@ -143,6 +145,15 @@ void ExecCommand::declare(CLI::App& program) {
       ->type_name("FILE")
       ->check(not_empty())
       ->group("Command");
+  app.add_option("--depth", depth_,
+                 "How much is told of llama.cpp in it: passes and tokens (minimal); layers and "
+                 "components (module); each operation (deep)")
+      ->type_name("DEPTH")
+      ->transform(one_of({"minimal", "module", "deep"}).description(""))
+      ->capture_default_str()
+      ->group("Command");
+  app.add_flag("--no-probe", no_probe_, "Do not look into it: load nothing into its processes")
+      ->group("Command");
   power_.declare(app);
   app.add_option("--interval", interval_s_, "Print a line each time this many seconds have passed")
       ->type_name("S")
@@ -228,6 +239,10 @@ CommandTask ExecCommand::task(std::string path) const {
                    .tags = tags_,
                    .experiment = experiment_,
                    .limits = {.kill_after = from_ms(1e3 * kill_after_s_)}};
+  if (!no_probe_) {
+    task.depth = depth_from_string(depth_).value_or(Depth::module);
+    task.is_depth_wanted = app_->count("--depth") > 0;
+  }
   if (timeout_s_) {
     task.limits.timeout = from_ms(1e3 * *timeout_s_);
   }
@@ -377,6 +392,8 @@ int ExecCommand::run() {
                           print_note(warning.message +
                                      (warning.hint.empty() ? "" : "\n  " + warning.hint));
                         }},
+       .probe = probe_library().value_or(std::filesystem::path{}),
+       .plan = plan_told_graph,
        .on_begin = [&lines](PowerMonitor* monitor) { lines.begin(monitor); }});
   wanted.limits.on_interval = [&lines](Nanoseconds since) { lines.tell(since); };
   return perform(session, signals, std::move(wanted));

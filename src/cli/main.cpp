@@ -21,6 +21,7 @@
 #include "cli/model_command.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
+#include "cli/report_command.hpp"
 #include "cli/rm_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/runs_command.hpp"
@@ -158,7 +159,7 @@ int run_program(int argc, char** argv) {
 
   auto exec = std::make_unique<ExecCommand>();
   ExecCommand& exec_command = *exec;
-  const std::array<std::unique_ptr<Command>, 16> commands{
+  const std::array<std::unique_ptr<Command>, 17> commands{
       std::make_unique<RunCommand>(),       std::move(exec),
       std::make_unique<RunsCommand>(),      std::make_unique<ShowCommand>(),
       std::make_unique<ExportCommand>(),    std::make_unique<RmCommand>(),
@@ -166,7 +167,8 @@ int run_program(int argc, char** argv) {
       std::make_unique<ServeCommand>(),     std::make_unique<WatchCommand>(),
       std::make_unique<DoctorCommand>(),    std::make_unique<ModelCommand>(),
       std::make_unique<CalibrateCommand>(), std::make_unique<CompareCommand>(),
-      std::make_unique<BenchCommand>(),     std::make_unique<EngineCommand>()};
+      std::make_unique<BenchCommand>(),     std::make_unique<ReportCommand>(),
+      std::make_unique<EngineCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }

@@ -15,6 +15,7 @@
 #include "live/event_hub.hpp"
 #include "report/format.hpp"
 #include "server/access_policy.hpp"
+#include "server/capture_watch.hpp"
 #include "server/dashboard_assets.hpp"
 #include "server/http_server.hpp"
 #include "server/model_directory.hpp"
@@ -330,12 +331,16 @@ int ServeCommand::run() {
   }
   // Called on the thread of `interrupt`, or at once here if the signal has come already.
   const std::stop_callback stop_on_signal(interrupt.token(), [&] { end_serving(queue, *serving); });
+  CaptureWatch captures(*store, metrics);
   PeriodicThread tending;  // of the database
   if (const auto tended = tending.start({.name = "enprof-tending",
                                          .purpose = "maintain the database",
                                          .period = kTendPeriod,
                                          .first = kTendPeriod},
-                                        [&] { store->tend(); });
+                                        [&] {
+                                          store->tend();
+                                          captures.look();
+                                        });
       !tended) {
     kLog.error("{}", tended.error().message);
   }

@@ -46,6 +46,8 @@ using EngineSettings = std::map<std::string, std::int64_t, std::less<>>;
 struct ModelHeader {
   /// Positions that the model was trained with; empty if its file does not say.
   std::optional<std::int64_t> trained_context{};
+  /// Those that do not depend on how the model is loaded, as far as its file says them.
+  ModelFacts facts{};
 
   ModelHeader() = default;
   ModelHeader(const ModelHeader&) = delete;

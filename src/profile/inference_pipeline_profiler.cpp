@@ -675,6 +675,27 @@ void RunScope::add_pass(std::uint32_t plan, Instant begin, Instant start,
   }
 }
 
+void RunScope::add_past(const PastPass& past) noexcept {
+  RunRecorder& recorder = impl_->recorder();
+  if (recorder.ended()) {
+    return;
+  }
+  recorder.enter_again(past.phase, past.begin);
+  const std::int32_t token =
+      past.is_token ? recorder.open_token_at(past.begin) : std::int32_t{Span::kNone};
+  const std::int32_t section = recorder.open_section_at(past.section, past.begin);
+  for (const PastPass::Graph& graph : past.graphs) {
+    impl_->passes().add_past(graph.plan, recorder.place(), graph.begin, graph.start, graph.end,
+                             graph.ends, past.batch);
+  }
+  recorder.finish_at(section, past.end);
+  recorder.finish_at(token, past.end);
+}
+
+void RunScope::enter_past(Phase phase, Instant at) noexcept {
+  impl_->recorder().enter_again(phase, at);
+}
+
 void RunScope::add_values(SampledValues values) { impl_->add(std::move(values)); }
 
 void RunScope::fail_hooks(const Error& error) {

@@ -106,11 +106,14 @@ void PassRecorder::discard(std::int32_t pass) noexcept {
 }
 
 void PassRecorder::close(std::int32_t pass) noexcept {
-  if (pass == kNone || pass != open_) {
-    return;
+  if (pass != kNone && pass == open_) {
+    close_at(pass, clock_.now());
   }
+}
+
+void PassRecorder::close_at(std::int32_t pass, Instant end) noexcept {
   PassRecord& closed = passes_[static_cast<std::size_t>(pass)];
-  closed.end = clock_.now();
+  closed.end = end;
   if (closed.state == PassState::complete) {
     if (next_ != limit_ || extra_ > 0) {
       closed.state = PassState::mismatched;
@@ -162,6 +165,12 @@ void PassRecorder::adopt(const PassRecord& pass, std::span<const StampCode> stam
 void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
                        std::span<const Instant> ends,
                        std::span<const BatchSequence> batch) noexcept {
+  add_past(plan, place, begin, start, clock_.now(), ends, batch);
+}
+
+void PassRecorder::add_past(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
+                            Instant last, std::span<const Instant> ends,
+                            std::span<const BatchSequence> batch) noexcept {
   const std::int32_t index = open(plan, place, batch);
   if (index == kNone) {
     return;
@@ -178,7 +187,7 @@ void PassRecorder::add(std::uint32_t plan, PassPlace place, Instant begin, Insta
   PassRecord& pass = passes_[static_cast<std::size_t>(index)];
   pass.begin = begin;
   pass.start = start;
-  close(index);
+  close_at(index, last);
 }
 
 void PassRecorder::end() noexcept {

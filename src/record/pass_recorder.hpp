@@ -77,6 +77,9 @@ class PassRecorder {
   /// contradicts its plan counts as mismatched.
   void adopt(const PassRecord& pass, std::span<const StampCode> stamps,
              std::span<const BatchSequence> batch) noexcept;
+  /// The same for a pass that ended at `end`, of another program.
+  void add_past(std::uint32_t plan, PassPlace place, Instant begin, Instant start, Instant end,
+                std::span<const Instant> ends, std::span<const BatchSequence> batch) noexcept;
   /// Closes the open pass. Later calls record nothing.
   void end() noexcept;
 
@@ -93,6 +96,7 @@ class PassRecorder {
   /// Where the stamps of the next pass begin; null if `count` stamps do not fit.
   [[nodiscard]] StampCode* reserve(std::size_t count) noexcept;
   void push(std::int32_t pass) noexcept;
+  void close_at(std::int32_t pass, Instant end) noexcept;
   void add_batch(PassRecord& pass, std::span<const BatchSequence> batch) noexcept;
 
   const Clock& clock_;

@@ -58,10 +58,21 @@ void RunRecorder::enter(Phase phase) noexcept {
 }
 
 void RunRecorder::enter_at(Phase phase, Instant at) noexcept {
-  const bool first = phase_span_ == Span::kNone;
-  if (!first && phase <= spans_[static_cast<std::size_t>(phase_span_)].phase) {
-    return;
+  if (phase_span_ == Span::kNone || phase > spans_[static_cast<std::size_t>(phase_span_)].phase) {
+    begin_phase(phase, at);
   }
+}
+
+void RunRecorder::enter_again(Phase phase, Instant at) noexcept {
+  if (!ended_ && span_count_ > 0 &&
+      (phase_span_ == Span::kNone ||
+       phase != spans_[static_cast<std::size_t>(phase_span_)].phase)) {
+    begin_phase(phase, at);
+  }
+}
+
+void RunRecorder::begin_phase(Phase phase, Instant at) noexcept {
+  const bool first = phase_span_ == Span::kNone;
   const std::int32_t opened = append({.begin = first ? spans_[0].begin : at,  // leaves no gap
                                       .parent = 0,
                                       .level = Level::phase,
@@ -86,9 +97,16 @@ std::int32_t RunRecorder::open_section(Phase phase, std::string_view name) noexc
   }
   const Instant now = clock_.now();
   enter_at(phase, now);
+  return open_section_at(name, now);
+}
+
+std::int32_t RunRecorder::open_section_at(std::string_view name, Instant at) noexcept {
+  if (ended_ || span_count_ == 0) {
+    return Span::kNone;
+  }
   const std::int32_t parent = innermost();
   const Span& outer = spans_[static_cast<std::size_t>(parent)];
-  const Span span{.begin = now,
+  const Span span{.begin = at,
                   .parent = parent,
                   .token = outer.token,
                   .name = intern(name),
@@ -96,7 +114,7 @@ std::int32_t RunRecorder::open_section(Phase phase, std::string_view name) noexc
                   .phase = outer.phase};
   const std::int32_t opened = append_open(span);
   if (opened != Span::kNone) {
-    push_event(EventType::section_start, span, now);
+    push_event(EventType::section_start, span, at);
   }
   return opened;
 }
@@ -107,13 +125,20 @@ std::int32_t RunRecorder::open_token(Phase phase) noexcept {
   }
   const Instant now = clock_.now();
   enter_at(phase, now);
+  return open_token_at(now);
+}
+
+std::int32_t RunRecorder::open_token_at(Instant at) noexcept {
+  if (ended_ || span_count_ == 0) {
+    return Span::kNone;
+  }
   const std::int32_t parent = innermost();
   const Span& outer = spans_[static_cast<std::size_t>(parent)];
   if (token_count_ >= capacity_.tokens) {
     ++dropped_spans_;
     return Span::kNone;
   }
-  const std::int32_t opened = append_open({.begin = now,
+  const std::int32_t opened = append_open({.begin = at,
                                            .parent = parent,
                                            .token = static_cast<std::int32_t>(token_count_),
                                            .level = Level::token,
@@ -128,6 +153,12 @@ std::int32_t RunRecorder::open_token(Phase phase) noexcept {
 void RunRecorder::close(std::int32_t span) noexcept {
   if (span != Span::kNone && !ended_) {
     close_at(span, clock_.now());
+  }
+}
+
+void RunRecorder::finish_at(std::int32_t span, Instant at) noexcept {
+  if (span != Span::kNone && !ended_) {
+    close_at(span, at);
   }
 }
 

@@ -75,6 +75,17 @@ class RunRecorder {
   [[nodiscard]] bool adopt(const SpanRecord& record, std::string_view name,
                            std::string_view text) noexcept;
 
+  // Opening and closing for work of another program, which is told after it was done. `at` is not
+  // before any instant that was given earlier.
+
+  /// Enters a phase, also an earlier one: a program that serves several requests goes back and
+  /// forth. Does nothing within the same phase.
+  void enter_again(Phase phase, Instant at) noexcept;
+  [[nodiscard]] std::int32_t open_section_at(std::string_view name, Instant at) noexcept;
+  [[nodiscard]] std::int32_t open_token_at(Instant at) noexcept;
+  /// Closes a span and the spans that were opened after it.
+  void finish_at(std::int32_t span, Instant at) noexcept;
+
   /// The current place in the run, for a pass that begins now.
   [[nodiscard]] PassPlace place() const noexcept {
     return {.parent = innermost(), .spans_before = static_cast<std::uint32_t>(span_count_)};
@@ -103,6 +114,7 @@ class RunRecorder {
   [[nodiscard]] bool adopt_opening(const SpanRecord& record, std::string_view name) noexcept;
   [[nodiscard]] bool adopt_change(const SpanRecord& record, std::string_view text) noexcept;
   void enter_at(Phase phase, Instant at) noexcept;
+  void begin_phase(Phase phase, Instant at) noexcept;
   std::int32_t append(const Span& span) noexcept;
   std::int32_t append_open(const Span& span) noexcept;
   void close_at(std::int32_t span, Instant at) noexcept;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <string_view>
@@ -200,6 +201,25 @@ RunIds find_run_ids(SQLite::Database& database, const RunFilter& filter) {
   SQLite::Statement select = select_runs(database, "run_id", filter, found.total);
   while (select.executeStep()) {
     found.ids.push_back(select.getColumn(0).getString());
+  }
+  return found;
+}
+
+std::vector<ExperimentSummary> list_experiments(SQLite::Database& database) {
+  // The index runs_by_experiment has all that this reads.
+  SQLite::Statement select(database,
+                           "SELECT experiment, COUNT(*), MIN(started_at_ms), MAX(started_at_ms) "
+                           "FROM runs WHERE experiment IS NOT NULL AND experiment != '' "
+                           "GROUP BY experiment ORDER BY 4 DESC, 1");
+  const auto time = [&](int column) {
+    return WallTime{std::chrono::milliseconds{select.getColumn(column).getInt64()}};
+  };
+  std::vector<ExperimentSummary> found;
+  while (select.executeStep()) {
+    found.push_back({.name = select.getColumn(0).getString(),
+                     .runs = static_cast<std::size_t>(select.getColumn(1).getInt64()),
+                     .first = time(2),
+                     .last = time(3)});
   }
   return found;
 }

@@ -166,6 +166,26 @@ class ENPROF_API PassScope {
   std::int32_t pass_;
 };
 
+/// A pass of another program, which it told after it was over.
+struct PastPass {
+  /// One evaluation of a graph in it. Its operations began at `start` and ended at `ends`; without
+  /// `ends` only its time is known.
+  struct Graph {
+    std::uint32_t plan = 0;
+    Instant begin;
+    Instant start;
+    Instant end;
+    std::span<const Instant> ends{};
+  };
+  Phase phase = Phase::decode;
+  std::string_view section;  ///< what the program called
+  bool is_token = false;     ///< it is a step of generation, and counts as an output token
+  Instant begin;
+  Instant end;
+  std::span<const Graph> graphs{};         ///< in order of time, within the pass
+  std::span<const BatchSequence> batch{};  ///< may be empty where that is not known
+};
+
 /// One run in the making. A run that is destroyed before finish() is finished then: completed, or
 /// failed where an exception is on its way. Move-only.
 /// Threads: one thread opens and closes scopes; they neither allocate, lock, log nor throw.
@@ -208,6 +228,12 @@ class ENPROF_API RunScope {
   /// its operations ended at `ends`. Without `ends` it counts as discarded.
   void add_pass(std::uint32_t plan, Instant begin, Instant start, std::span<const Instant> ends,
                 std::span<const BatchSequence> batch = {}) noexcept;
+
+  /// Adds a pass that is over, within the run and not before the end of any that was added before:
+  /// a run is made of such passes alone, or of scopes alone. Phases may come back.
+  void add_past(const PastPass& pass) noexcept;
+  /// From this instant on the other program is in this phase.
+  void enter_past(Phase phase, Instant at) noexcept;
 
   /// What is said of the run, at any time before finish(); not for the hot path: these allocate.
   void set_model(ModelFacts facts);

@@ -138,6 +138,9 @@ class ENPROF_API ProfileDatabase {
   [[nodiscard]] Result<RunSummaries> summaries(std::span<const std::string> run_ids,
                                                std::size_t bytes);
 
+  /// The experiments that runs belong to; the one of the latest run comes first.
+  [[nodiscard]] Result<std::vector<ExperimentSummary>> experiments();
+
   // ---- looking after it -------------------------------------------------------------------------
 
   [[nodiscard]] StoreHealth health() const;

@@ -116,6 +116,16 @@ struct RunPage {
   RunPlace next;
 };
 
+/// The runs of one experiment.
+struct ExperimentSummary {
+  std::string name;
+  std::size_t runs = 0;
+  WallTime first;  ///< when the first of them began
+  WallTime last;
+
+  friend bool operator==(const ExperimentSummary&, const ExperimentSummary&) = default;
+};
+
 /// Some of the runs that were requested by their ids.
 struct RunSummaries {
   std::vector<RunSummary> runs;  ///< those that are still there

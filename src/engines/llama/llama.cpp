@@ -54,6 +54,7 @@ std::int64_t value_of(const LoadRequest& request, std::string_view name) {
 struct LlamaHeader final : ModelHeader {
   explicit LlamaHeader(LlamaModelFile opened) : file(std::move(opened)) {
     trained_context = file.trained_context();
+    facts = file.facts();
   }
   LlamaModelFile file;
 };

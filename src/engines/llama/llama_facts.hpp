@@ -14,6 +14,9 @@ struct llama_model;
 
 namespace enprof {
 
+/// What the file says of a model that is not loaded. Empty: it does not say it in the usual place.
+[[nodiscard]] ModelFacts file_facts(const CheckedModel& file);
+
 /// Facts that do not depend on a run. Keys that hold one value per layer (head_count,
 /// head_count_kv, feed_forward_length) are given as their maximum over the layers.
 [[nodiscard]] ModelFacts read_model_facts(const CheckedModel& file, const llama_model& model);

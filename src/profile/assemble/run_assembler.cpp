@@ -17,6 +17,7 @@
 #include <exception>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,6 +31,12 @@ struct SectionSum {
   Phase phase;
   std::string name;
   Nanoseconds begin;
+  FigureBuilder builder;
+};
+
+/// The spans of one phase, and the sum of their shares.
+struct PhaseSum {
+  Phase phase;
   FigureBuilder builder;
 };
 
@@ -169,6 +176,7 @@ class Assembler {
     run_.sections.clear();
     run_.tokens.clear();
     section_sums_.clear();
+    phase_sums_.clear();
     run_shares_.clear();
   }
 
@@ -195,12 +203,13 @@ class Assembler {
   void add_span_figures(std::span<const Span> spans, const Attribution& attribution) {
     spans_ = spans;
     // The current phase's share and time outside its sections.
+    std::optional<Phase> phase;
+    Nanoseconds phase_begin{0};
     std::vector<EnergyShare> rest;
     Nanoseconds rest_duration{0};
     const auto close_phase = [&] {
-      if (rest_duration > Nanoseconds{0}) {
-        add_section(run_.phases.back().phase, kSelfSection, run_.phases.back().begin, rest_duration,
-                    rest);
+      if (phase && rest_duration > Nanoseconds{0}) {
+        add_section(*phase, kSelfSection, phase_begin, rest_duration, rest);
       }
     };
 
@@ -217,11 +226,10 @@ class Assembler {
           run_shares_.assign(share.begin(), share.end());
           break;
         case Level::phase:
-          if (!run_.phases.empty()) {
-            close_phase();
-          }
-          run_.phases.push_back(
-              {.phase = span.phase, .begin = since, .figure = figure(span, share)});
+          close_phase();
+          phase = span.phase;
+          phase_begin = since;
+          add_phase(span, share);
           rest.assign(share.begin(), share.end());
           rest_duration = span.duration();
           break;
@@ -254,8 +262,12 @@ class Assembler {
           break;
       }
     }
-    if (!run_.phases.empty()) {
-      close_phase();
+    close_phase();
+    for (const PhaseSum& sum : phase_sums_) {
+      if (sum.builder.spans() > 1) {
+        std::ranges::find(run_.phases, sum.phase, &PhaseFigure::phase)->figure =
+            sum.builder.build();
+      }
     }
     for (const SectionSum& sum : section_sums_) {
       run_.sections.push_back({.phase = sum.phase,
@@ -265,6 +277,19 @@ class Assembler {
                                .figure = sum.builder.build()});
     }
     std::ranges::stable_sort(run_.sections, {}, &SectionFigure::phase);
+  }
+
+  /// A phase that a program comes back to is one figure: the sum.
+  void add_phase(const Span& span, std::span<const EnergyShare> share) {
+    auto sum = std::ranges::find(phase_sums_, span.phase, &PhaseSum::phase);
+    if (sum == phase_sums_.end()) {
+      run_.phases.push_back(
+          {.phase = span.phase, .begin = span.begin - begin_, .figure = figure(span, share)});
+      phase_sums_.push_back(
+          {.phase = span.phase, .builder = FigureBuilder(timelines_.root_domains())});
+      sum = phase_sums_.end() - 1;
+    }
+    sum->builder.add(span.duration(), share);
   }
 
   /// The innermost section around a section; a token may lie between them. Null if there is none.
@@ -422,6 +447,7 @@ class Assembler {
   const DomainTimelines timelines_;
   std::vector<EnergyShare> run_shares_;  // of the run, by root
   std::vector<SectionSum> section_sums_;
+  std::vector<PhaseSum> phase_sums_;
   std::span<const Span> spans_;  // while figures are made of them
   std::size_t prefill_layer_timings_ = 0;
   std::size_t mended_spans_ = 0;

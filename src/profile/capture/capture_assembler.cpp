@@ -128,6 +128,11 @@ class RequestRuns {
     run.tags = capture_.tags;
     run.totals.economics = capture_.totals.economics;
     run.calibration = capture_.calibration;
+    // What disturbed the machine or its sensors disturbed the request.
+    std::ranges::copy_if(capture_.warnings, std::back_inserter(run.warnings),
+                         [](const Warning& warning) {
+                           return warning.component == "machine" || warning.component == "power";
+                         });
     const Instant begin = passes_[found.parts.front().pass].begin;
     const Instant end = passes_[found.parts.back().pass].end;
     run.started_at =
@@ -178,6 +183,9 @@ class RequestRuns {
     }
     Figure figure = builder.build();
     figure.duration = duration;
+    if (figure.quality.method == Method::measured) {
+      figure.quality.method = Method::attributed;  // it has parts of windows
+    }
     if (figure.total && duration > Nanoseconds{0} && figure.quality.coverage > 0.0) {
       figure.mean_power = *figure.total / duration / figure.quality.coverage;
     } else {

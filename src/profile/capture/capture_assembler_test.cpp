@@ -275,6 +275,15 @@ TEST_F(CaptureTest, WithoutPowerThereIsNoEnergyAndNoZero) {
   EXPECT_EQ(made.requests[0].totals.figure.duration, std::chrono::milliseconds{8});
 }
 
+TEST_F(CaptureTest, LostPassesAreSaid) {
+  pass(40, {sequence(0, 0, 3)});
+  recording_.lost_passes = 3;
+  const Made made = make();
+  ASSERT_EQ(made.capture.warnings.size(), 1U);
+  EXPECT_EQ(made.capture.warnings[0].code, "lost_passes");
+  EXPECT_THAT(made.capture.warnings[0].message, ::testing::HasSubstr("not recorded: 3."));
+}
+
 TEST_F(CaptureTest, AProgramWithoutPassesIsIdle) {
   const Made made = make();
   EXPECT_TRUE(made.requests.empty());
