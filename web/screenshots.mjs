@@ -49,7 +49,7 @@ const pointOf = (shape, prompt) => ({ shape, prompt });
 const points = [
   ...FAMILY.sizes.map((shape) => pointOf(shape, 64)),
   ...[FAMILY.q4, FAMILY.f16, FAMILY.mixture].map((shape) => pointOf(shape, 64)),
-  ...[256, 512, 1024, 2048].map((prompt) => pointOf(/** @type {import("./browser/simulated.mjs").Shape} */ (FAMILY.sizes[3]), prompt)),
+  ...[128, 256, 512, 1024].map((prompt) => pointOf(/** @type {import("./browser/simulated.mjs").Shape} */ (FAMILY.sizes[3]), prompt)),
 ];
 const designed = [];
 for (const [experiment, day] of /** @type {const} */ ([["nightly-1", 27], ["nightly-2", 28], ["family", 29]])) {
@@ -57,8 +57,8 @@ for (const [experiment, day] of /** @type {const} */ ([["nightly-1", 27], ["nigh
     for (const [index, { shape, prompt }] of (experiment === "family" ? points : points.slice(0, 2)).entries()) {
       const file = `${shape.name.replaceAll(" ", "-").toLowerCase()}-${typeOf(shape).toLowerCase()}.gguf`;
       designed.push({
-        shape, prompt: "(512 tokens that mean nothing)", prompt_tokens: prompt, output_tokens: 48, experiment,
-        tags: [`point=${file} p${prompt} n48`, `round=${round}`, "machine=a simulated one", `commit=${day}a${day}b`],
+        shape, prompt: "(512 tokens that mean nothing)", prompt_tokens: prompt, output_tokens: 24, experiment,
+        tags: [`point=${file} p${prompt} n24`, `round=${round}`, "machine=a simulated one", `commit=${day}a${day}b`],
         started_at: new Date(Date.UTC(2026, 10, day, 2, round, 3 * index)),
       });
     }

@@ -117,9 +117,9 @@ class Graph {
     info.flops = work.flops;
     info.bytes = work.bytes;
     std::vector<double> shares;
+    const auto all = static_cast<double>(is_head_ ? outputs_ : tokens_);
     for (const BatchSequence& sequence : batch_) {
-      shares.push_back(is_head_ ? static_cast<double>(sequence.outputs) / outputs_
-                                : static_cast<double>(sequence.tokens) / tokens_);
+      shares.push_back((is_head_ ? sequence.outputs : sequence.tokens) / all);
     }
     push(component, op,
          {.flops_s = *work.flops / machine_.peak_flops,

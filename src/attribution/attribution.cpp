@@ -523,16 +523,21 @@ void TimelineShares::add_to_groups(const SegmentMix& segment) {
     for (std::size_t i = 0; i < segment.times_s.size(); ++i) {
       const std::size_t tile = segment.first + i;
       const std::uint32_t owner = span(tile);
-      if (owner == SpanTiling::kNoSpan || owner >= of.of_span.size() ||
-          of.of_span[owner] == SpanGroups::kNone) {
+      if (owner == SpanTiling::kNoSpan || owner >= of.of_span.size()) {
         continue;
       }
       const std::uint32_t place = of.of_span[owner];
+      if (place >= (of.divisions == nullptr ? of.count : of.divisions->rows())) {
+        continue;
+      }
       if (of.divisions == nullptr) {
         add_to_group(grouping, place, 1.0, segment.times_s[i], i, work(tile));
         continue;
       }
       for (const SpanDivisions::Part& part : of.divisions->row(place)) {
+        if (part.group >= of.count) {
+          continue;
+        }
         add_to_group(grouping, part.group, part.weight, segment.times_s[i], i, work(tile));
       }
     }

@@ -16,6 +16,7 @@ constexpr std::array<std::string_view, 4> kAttention{"attention", "qk_matmul", "
 /// Operations whose results are the scores: one column for each key.
 constexpr std::array<std::string_view, 2> kScores{"qk_matmul", "softmax"};
 constexpr std::string_view kHead = "lm_head";
+constexpr std::string_view kEmbedding = "embedding";
 constexpr std::string_view kState = "recurrent_state";
 /// The selection of the rows whose logits are wanted has no weight that would name it.
 constexpr std::string_view kSelection = "get_rows";
@@ -99,7 +100,12 @@ std::vector<OperationSharing> sharing_of(const OperationPlan& plan) {
   std::vector<OperationSharing> result;
   result.reserve(plan.operations.size());
   bool has_selected = false;
+  std::int32_t layer = OperationInfo::kNoLayer;
   for (const OperationInfo& operation : plan.operations) {
+    // A pass may run several graphs, for parts of its batch: each begins with its first layer.
+    has_selected = has_selected && operation.component != kEmbedding &&
+                   (operation.layer == OperationInfo::kNoLayer || operation.layer >= layer);
+    layer = operation.layer == OperationInfo::kNoLayer ? layer : operation.layer;
     OperationSharing sharing;
     if (is_attention(operation)) {
       sharing.by = SharedBy::attention;
@@ -139,6 +145,27 @@ std::vector<double> shares_of(std::span<const BatchSequence> batch, OperationSha
     std::ranges::fill(shares, 1.0 / static_cast<double>(shares.size()));
   }
   return shares;
+}
+
+std::vector<double> share_deviations(std::span<const BatchSequence> batch,
+                                     OperationSharing sharing) {
+  if (sharing.by != SharedBy::attention || batch.size() < 2) {
+    return {};
+  }
+  const std::vector<double> by_pairs = shares_of(batch, sharing);
+  std::vector<double> by_keys;
+  for (const BatchSequence& sequence : batch) {
+    const double keys = std::max(0, sequence.first_position) + static_cast<double>(sequence.tokens);
+    by_keys.push_back(sequence.tokens > 0 ? std::min<double>(keys, sharing.most_keys) : 0.0);
+  }
+  if (!normalize(by_keys)) {
+    return {};
+  }
+  std::vector<double> deviations;
+  for (std::size_t index = 0; index < batch.size(); ++index) {
+    deviations.push_back(std::abs(by_pairs[index] - by_keys[index]) / std::sqrt(12.0));
+  }
+  return deviations;
 }
 
 // ---- the work of a pass -------------------------------------------------------------------------
@@ -246,6 +273,13 @@ std::optional<OperationLoad> load_of(const OperationInfo& operation, OperationSh
   const bool is_product = is_whole_component
                               ? has_weights(operation.component)
                               : operation.op == "MUL_MAT" || operation.op == "MUL_MAT_ID";
+  // A graph for a part of the batch has fewer rows than the batch.
+  const double own_rows = static_cast<double>(operation.shape[1]) *
+                          static_cast<double>(operation.shape[2]) *
+                          static_cast<double>(operation.shape[3]);
+  if (!is_whole_component && own_rows > 0.0) {
+    rows = own_rows;
+  }
   if (is_shared && is_product && rows > 0.0 && load.flops > 0.0) {
     const double weights = load.flops / (2.0 * rows);  // their number, K M
     const auto columns = static_cast<double>(operation.shape[0]);

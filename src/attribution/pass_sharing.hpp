@@ -55,6 +55,14 @@ struct OperationSharing {
 [[nodiscard]] std::vector<double> shares_of(std::span<const BatchSequence> batch,
                                             OperationSharing sharing);
 
+/// By sequence: the standard deviation of such a share, because what the operation takes is not
+/// quite in proportion to what it is divided by. Attention that computes takes the time of its
+/// pairs; one that waits for memory, that of reading each sequence's keys once, however many
+/// queries see them. The truth lies between the shares by these two (uniform). Empty if a share is
+/// exact.
+[[nodiscard]] std::vector<double> share_deviations(std::span<const BatchSequence> batch,
+                                                   OperationSharing sharing);
+
 // ---- the work of a pass -------------------------------------------------------------------------
 
 /// Floating-point operations that a machine does in the time of one byte of memory traffic. Most
@@ -124,10 +132,11 @@ struct OperationLoad {
   double bytes = 0.0;         ///< in proportion, too: inputs, results
   double shared_bytes = 0.0;  ///< read once for all: weights
 };
-/// From an operation's FLOPs and bytes. A product of weights [K, M] with `rows` rows has FLOPs
-/// 2 K M rows; its inputs and results are 4 rows (K + M) bytes (F32), and the rest are weights. Of
-/// a whole component (depth module) only K M is known: K + M is then taken as 2 √(K M), its least.
-/// Empty if FLOPs or bytes are not known.
+/// From an operation's FLOPs and bytes. A product of weights [K, M] with `rows` rows has FLOPs 2 K
+/// M rows; its inputs and results are 4 rows (K + M) bytes (F32), and the rest are weights. Of a
+/// whole component (depth module) only K M is known: K + M is then taken as 2 √(K M), its least. An
+/// operation whose shape is known has the rows of that instead. Empty if FLOPs or bytes are not
+/// known.
 [[nodiscard]] std::optional<OperationLoad> load_of(const OperationInfo& operation,
                                                    OperationSharing sharing, double rows);
 /// The rows of such an operation: the batch's tokens, or its outputs.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <random>
 #include <utility>
@@ -96,6 +97,20 @@ TEST(PassSharing, OperationsAreSharedByWhatTheyDo) {
   EXPECT_EQ(sharing_of(plan)[9].most_keys, OperationSharing::kAllKeys);
 }
 
+TEST(PassSharing, ThePartsOfAPassSelectTheirRowsEach) {
+  OperationPlan plan;
+  for (int part = 0; part < 2; ++part) {
+    plan.operations.push_back(operation("q_proj", "MUL_MAT", 0));
+    plan.operations.push_back(operation("get_rows", "GET_ROWS", 1));
+    plan.operations.push_back(operation("down_proj", "MUL_MAT", 1));
+    plan.operations.push_back(operation("lm_head", "MUL_MAT", -1));
+  }
+  const std::vector<OperationSharing> sharing = sharing_of(plan);
+  using enum SharedBy;
+  EXPECT_EQ(sharing[4].by, tokens);
+  EXPECT_EQ(sharing[6].by, outputs);
+}
+
 TEST(PassSharing, APromptBesideTwoTokensHasTheirPartOfEach) {
   const Batch batch{sequence(0, 0, 98, 1), sequence(1, 999, 1), sequence(2, 0, 1, 0)};
   EXPECT_EQ(shares_of(batch, {}), (std::vector{0.98, 0.01, 0.01}));
@@ -105,6 +120,21 @@ TEST(PassSharing, APromptBesideTwoTokensHasTheirPartOfEach) {
   EXPECT_NEAR(attention[0], 98.0 * 99.0 / 2.0 / pairs, 1e-12);
   EXPECT_NEAR(attention[1], 1000.0 / pairs, 1e-12);
   EXPECT_NEAR(shares_of(batch, {.by = SharedBy::sequences})[2], 1.0 / 3.0, 1e-12);
+}
+
+TEST(PassSharing, AttentionIsUncertainWhereQueriesAndKeysDiffer) {
+  const OperationSharing attention{.by = SharedBy::attention};
+  // One token each: pairs are keys.
+  for (const double deviation :
+       share_deviations(Batch{sequence(0, 99, 1), sequence(1, 899, 1)}, attention)) {
+    EXPECT_NEAR(deviation, 0.0, 1e-12);
+  }
+  // A prompt of 100 tokens beside one token that sees 200 keys: 5050 to 200, or 100 to 200.
+  const Batch mixed{sequence(0, 0, 100), sequence(1, 199, 1)};
+  const std::vector<double> deviations = share_deviations(mixed, attention);
+  EXPECT_NEAR(deviations[1], (200.0 / 300.0 - 200.0 / 5250.0) / std::sqrt(12.0), 1e-12);
+  EXPECT_TRUE(share_deviations(mixed, {}).empty());
+  EXPECT_TRUE(share_deviations(Batch{sequence(0, 0, 100)}, attention).empty());
 }
 
 TEST(PassSharing, WhatNobodyWantsIsSharedByTokens) {

@@ -320,12 +320,29 @@ class Drawing {
       }
       draw_mark(index, at_x, at_y);
       if (has_labels_ && !point.label.empty()) {
-        constexpr std::size_t kMostColumns = 28;
-        const bool is_right = at_x > 0.7 * kWidth;
-        text("label", is_right ? at_x - 8 : at_x + 8, at_y - 6, is_right ? "end" : "start",
-             cut(point.label, kMostColumns));
+        draw_label(point.label, at_x, at_y);
       }
     }
+  }
+
+  /// Beside its point, unless it would cover another one.
+  void draw_label(const std::string& label, double x, double y) {
+    constexpr std::size_t kMostColumns = 28;
+    constexpr double kColumn = 6.0;  // about the width of a letter
+    constexpr double kLine = 12.0;
+    const std::string words = cut(label, kMostColumns);
+    const double width = kColumn * static_cast<double>(display_width(words));
+    const bool is_right = x > 0.7 * kWidth;
+    const Box box{.left = is_right ? x - 8 - width : x + 8, .top = y - 6 - kLine, .width = width};
+    const auto covers = [&](const Box& other) {
+      return box.left < other.left + other.width && other.left < box.left + box.width &&
+             std::abs(box.top - other.top) < kLine;
+    };
+    if (std::ranges::any_of(labels_, covers)) {
+      return;
+    }
+    labels_.push_back(box);
+    text("label", is_right ? x - 8 : x + 8, y - 6, is_right ? "end" : "start", words);
   }
 
   void draw_line(std::size_t index) {
@@ -437,6 +454,12 @@ class Drawing {
   Range y_{};
   bool is_empty_ = false;
   bool has_labels_ = false;
+  struct Box {
+    double left = 0.0;
+    double top = 0.0;
+    double width = 0.0;
+  };
+  std::vector<Box> labels_{};  // that are drawn
   std::vector<double> stacks_{};
   std::string out_{};
 };

@@ -201,6 +201,7 @@ std::int64_t now_ns() {
 }
 double now_ms() { return static_cast<double>(now_ns() - begin_ns) / 1e6; }
 
+#if !defined(FAKE_NVML_OLD)
 constexpr unsigned kUsualLimit = 300'000;
 constexpr unsigned kLeastLimit = 100'000;
 constexpr unsigned kMostLimit = 400'000;
@@ -210,6 +211,7 @@ std::optional<std::filesystem::path> limit_file(const Gpu& gpu) {
   return directory != nullptr ? std::optional{std::filesystem::path{directory} / gpu.uuid}
                               : std::nullopt;
 }
+#endif
 
 [[noreturn]] void refuse(const std::string& line) {
   std::fprintf(stderr, "fake NVML: cannot read the trace line '%s'\n", line.c_str());

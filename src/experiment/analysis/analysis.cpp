@@ -41,6 +41,25 @@ constexpr std::array<Analyze, kAnalysisNames.size()> kAnalyses{
     without_options<analyze_context>,      without_options<analyze_architecture>,
     without_options<analyze_mixtures>,     analyze_prediction};
 
+/// "llama-" of "llama-1b" and "llama-3b": up to a mark between words that all labels share.
+void drop_shared_beginning(std::vector<std::string>& labels) {
+  if (labels.size() < 2) {
+    return;
+  }
+  std::size_t shared = labels.front().size();
+  for (const std::string& label : labels) {
+    const auto [mine, other] = std::ranges::mismatch(labels.front(), label);
+    shared = std::min(shared, static_cast<std::size_t>(mine - labels.front().begin()));
+  }
+  const std::size_t mark = labels.front().substr(0, shared).find_last_of("-_ /");
+  if (mark == std::string::npos) {
+    return;
+  }
+  for (std::string& label : labels) {
+    label.erase(0, mark + 1);
+  }
+}
+
 }  // namespace
 
 std::span<const std::string_view> analysis_names() { return kAnalysisNames; }
@@ -141,8 +160,15 @@ std::vector<std::string> short_labels(const ExperimentData& data) {
     if (kept.empty() && !mine.empty()) {
       kept = mine;
     }
+    for (std::string& word : kept) {
+      constexpr std::string_view kSuffix = ".gguf";
+      if (word.size() > kSuffix.size() && word.ends_with(kSuffix)) {
+        word.resize(word.size() - kSuffix.size());
+      }
+    }
     result.push_back(fmt::format("{}", fmt::join(kept, " ")));
   }
+  drop_shared_beginning(result);
   return result;
 }
 

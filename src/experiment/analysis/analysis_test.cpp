@@ -25,6 +25,7 @@
 namespace enprof {
 namespace {
 
+using ::testing::Contains;
 using testing::data_of;
 using testing::facts_of;
 using ::testing::HasSubstr;
@@ -58,7 +59,8 @@ ExperimentData contexts() {
 
 TEST(Analysis, TheSlopeOverTheContextIsAttentionsShare) {
   const Analysis analysis = analyze_context(contexts());
-  EXPECT_TRUE(says(analysis.answers, "each thousand positions of context add 10.00 J"));
+  EXPECT_THAT(analysis.answers,
+              Contains(HasSubstr("each thousand positions of context add 10.00")));
   EXPECT_TRUE(says(analysis.lacks, "--depth module"));
   ASSERT_EQ(analysis.tables.size(), 1U);
   EXPECT_NEAR(number(analysis.tables[0], 4, "share_by_slope"), 16.5 / 116.5, 1e-6);
@@ -168,7 +170,7 @@ TEST(Analysis, MixturesAreJudgedByWhatTheyUse) {
                                 {.label = "dense.gguf p512 n128",
                                  .model = dense,
                                  .output_joules = 1e-9 * active_parameters(dense).value()}}));
-  EXPECT_TRUE(says(analysis.answers, "moe.gguf uses 2 of 8 experts"));
+  EXPECT_TRUE(says(analysis.answers, "moe uses 2 of 8 experts"));
   EXPECT_TRUE(says(analysis.answers, "draws 2.000 nJ"));
   EXPECT_TRUE(says(analysis.answers, "Dense models with Q8_0 p512 n128 draw 1.000 nJ"));
   EXPECT_THAT(analysis.lacks, IsEmpty());
@@ -198,8 +200,8 @@ TEST(Analysis, ParetoSaysWhoBeatsWhom) {
                 .model = facts_of(2, 128),
                 .output_joules = 2.0,
                 .tokens_per_second = 5.0}}));
-  EXPECT_TRUE(says(analysis.answers, "1 of 2 points is on the front: a.gguf"));
-  EXPECT_TRUE(says(analysis.answers, "faster and cheaper than b.gguf"));
+  EXPECT_TRUE(says(analysis.answers, "1 of 2 points is on the front: a."));
+  EXPECT_TRUE(says(analysis.answers, "faster and cheaper than b."));
 }
 
 // ---- bad input ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <string>
@@ -24,7 +25,7 @@ constexpr double kPerFlop = 3e-12;
 std::vector<MadeUpPoint> machine(std::size_t models, double scatter) {
   std::vector<MadeUpPoint> points;
   std::mt19937 random(3);
-  std::normal_distribution<double> noise(0.0, scatter);
+  std::normal_distribution<double> noise(0.0, std::max(scatter, 1e-12));
   const std::vector<std::pair<double, std::string>> types{
       {8.5, "Q8_0"}, {4.5, "Q4_0"}, {16.0, "F16"}};
   for (std::size_t index = 0; index < models; ++index) {
@@ -32,7 +33,7 @@ std::vector<MadeUpPoint> machine(std::size_t models, double scatter) {
     const auto step = static_cast<int>(index);
     const ModelFacts facts = facts_of(4 + 2 * step, 256 + 64 * (step % 4), bits, type);
     MadeUpPoint point{.label = fmt::format("m{}.gguf p512 n128", index), .model = facts};
-    const double factor = 1.0 + (scatter > 0.0 ? noise(random) : 0.0);
+    const double factor = 1.0 + noise(random);
     const TokenWork output = decode_work(facts, 512.0 + 64.0).value();
     const TokenWork input = prefill_work(facts, 512.0, 512.0).value();
     point.output_joules = factor * (kPerByte * output.bytes() + kPerFlop * output.flops);

@@ -30,6 +30,7 @@ std::vector<std::string> labels_of(const std::vector<std::size_t>& points,
 
 Analysis analyze_pareto(const ExperimentData& data) {
   constexpr std::size_t kLeast = 2;
+  constexpr std::size_t kMostShown = 2;  // of those that beat a point
   Analysis analysis{.question = "Which points are not beaten in speed and energy at once?"};
   if (const std::string lacks = lacks_energy(data, kLeast); !lacks.empty()) {
     analysis.lacks.push_back(lacks);
@@ -51,7 +52,7 @@ Analysis analyze_pareto(const ExperimentData& data) {
     by_state[state].push_back(labels[each.point]);
     table.rows.push_back({point.label, point.output_energy, point.output_speed,
                           std::string{words_of(each.state)},
-                          list_text(labels_of(each.by, labels))});
+                          list_text(labels_of(each.by, labels), kMostShown)});
     series[state].points.push_back({.x = point.output_speed->value,
                                     .y = point.output_energy->value,
                                     .x_half = point.output_speed->half(),

@@ -36,7 +36,6 @@ std::string sentence_of(const PointData& point, const PointData& reference,
       point.model.quantization.empty() ? point.label : point.model.quantization;
   const std::string other =
       reference.model.quantization.empty() ? reference.label : reference.model.quantization;
-  const double bits = *bits_per_weight(point.model) / *bits_per_weight(reference.model) - 1.0;
   std::string text;
   if (!change.change) {
     text = fmt::format("{} against {}: {}", name, other, change.refusal);
@@ -47,7 +46,8 @@ std::string sentence_of(const PointData& point, const PointData& reference,
     text = fmt::format("{} needs {} per output token than {}", name,
                        change_text(*change.change, change.half), other);
   }
-  text += fmt::format(", with {} bits", change_text(bits, std::nullopt));
+  text += fmt::format(", with {:.3g} bits a weight instead of {:.3g}",
+                      *bits_per_weight(point.model), *bits_per_weight(reference.model));
   if (const std::string quality = quality_text(point, reference); !quality.empty()) {
     text += "; " + quality;
   }

@@ -85,10 +85,10 @@ std::string sentence_of(const ScalingAxis& axis, const PointGroup& group, const 
       const double last = group.xs.back();
       return fmt::format(
           "{}: energy per {} is {} and {} for each of the {}{}; the first part is "
-          "{:.0f} % at {:.4g}.",
+          "{:.0f} % at {}.",
           group.name, axis.energy, value_text(CellKind::energy, start, curve.half_of(0)),
           value_text(CellKind::energy, curve.coefficients[1], curve.half_of(1)), axis.title, also,
-          100.0 * start / curve.at(last), last);
+          100.0 * start / curve.at(last), value_text(axis.kind, last, std::nullopt));
     }
     case CurveKind::power_law:
       return fmt::format(

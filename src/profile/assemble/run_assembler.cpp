@@ -93,8 +93,13 @@ class Assembler {
         const std::size_t own_groupings = groupings.size();
         add_extra(tree->spans(), tree->classes(), groupings);
         const std::vector<ClassPriors> priors = calibrated_priors(*tree);
+        const std::vector<std::uint32_t> finer = extra_ != nullptr && priors.empty()
+                                                     ? extra_->finer_classes(tree->classes())
+                                                     : std::vector<std::uint32_t>{};
+        const std::span<const std::uint32_t> classes =
+            finer.empty() ? std::span<const std::uint32_t>(tree->classes()) : finer;
         const Attribution attribution = attribute(tree->spans(), timelines_.roots(),
-                                                  {.classes = tree->classes(),
+                                                  {.classes = classes,
                                                    .groupings = groupings,
                                                    .idle_power = timelines_.idle_powers(),
                                                    .priors = priors});

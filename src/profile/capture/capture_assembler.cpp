@@ -176,10 +176,12 @@ class RequestRuns {
                                  Nanoseconds duration) const {
     FigureBuilder builder(division_.roots());
     double modelled_j = 0.0;
+    double between_j2 = 0.0;
     for (const std::uint32_t stage : stages) {
       const std::vector<EnergyShare>& shares = division_.shares(request, stage);
       builder.add(own_time(request, stage), shares, 1);
       modelled_j += division_.sums(request).modelled_error_j[stage];
+      between_j2 += division_.sums(request).between_variance_j2[stage];
     }
     Figure figure = builder.build();
     figure.duration = duration;
@@ -195,7 +197,7 @@ class RequestRuns {
          {&figure.quality.standard_error, &figure.quality.dynamic_standard_error,
           &figure.quality.standard_uncertainty, &figure.quality.dynamic_standard_uncertainty}) {
       if (*error) {
-        **error = Joules{std::hypot((*error)->value(), modelled_j)};
+        **error = Joules{std::hypot((*error)->value(), modelled_j, std::sqrt(between_j2))};
       }
     }
     return figure;

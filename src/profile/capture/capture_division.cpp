@@ -1,5 +1,6 @@
 #include "profile/capture/capture_division.hpp"
 
+#include <bit>
 #include <cmath>
 
 namespace enprof {
@@ -12,6 +13,8 @@ constexpr std::array kBalances{kUsualBalance, kLowestBalance, kHighestBalance};
 std::vector<SpanGroups> CaptureDivision::groupings(std::span<const Span> spans,
                                                    std::span<const std::uint32_t> classes) {
   divisions_ = {};
+  deviations_ = {};
+  deviations_of_.clear();
   part_of_.assign(spans.size(), kNone);
   request_of_.assign(spans.size(), kNone);
   operation_of_.assign(spans.size(), kNone);
@@ -38,6 +41,24 @@ std::vector<SpanGroups> CaptureDivision::groupings(std::span<const Span> spans,
           {.of_span = request_of_,
            .count = static_cast<std::uint32_t>(found_.requests.size()) * kStages,
            .divisions = &divisions_}};
+}
+
+/// Passes of one to two, three to four, five to eight, … tokens.
+std::vector<std::uint32_t> CaptureDivision::finer_classes(std::span<const std::uint32_t> classes) {
+  constexpr std::uint32_t kSizes = 32;
+  std::vector<std::uint32_t> finer(classes.begin(), classes.end());
+  for (std::size_t index = 0; index < finer.size(); ++index) {
+    const std::uint32_t piece = piece_of_[index];
+    if (finer[index] == kNoClass || piece == kNone || pieces_[piece].passes.empty()) {
+      continue;
+    }
+    std::uint32_t tokens = 0;
+    for (const BatchSequence& sequence : passes_.sequences_of(pass_of(pieces_[piece]))) {
+      tokens += sequence.tokens;
+    }
+    finer[index] = finer[index] * kSizes + static_cast<std::uint32_t>(std::bit_width(tokens));
+  }
+  return finer;
 }
 
 void CaptureDivision::take(const Attribution& attribution, std::size_t first,
@@ -224,8 +245,19 @@ std::uint32_t CaptureDivision::operation_row(const CapturePiece& piece, Operatio
   const auto [row, is_new] = rows_.try_emplace(sharing, 0);
   if (is_new) {
     const PassRecord& pass = pass_of(piece);
-    add_row(pass, shares_of(passes_.sequences_of(pass), sharing), 1.0);
+    const std::span<const BatchSequence> batch = passes_.sequences_of(pass);
+    add_row(pass, shares_of(batch, sharing), 1.0);
     row->second = divisions_.end_row();
+    if (const std::vector<double> deviations = share_deviations(batch, sharing);
+        !deviations.empty()) {
+      for (std::size_t place = 0; place < deviations.size(); ++place) {
+        const CaptureRequests::Owner owner = found_.owner(pass, place);
+        if (owner.request != CaptureRequests::kNone) {
+          deviations_.add(group_of(owner), deviations[place]);
+        }
+      }
+      deviations_of_.emplace(row->second, deviations_.end_row());
+    }
   }
   return row->second;
 }
@@ -308,6 +340,26 @@ void CaptureDivision::add_span(std::size_t index, const Attribution& attribution
   }
   if (!is_operation && piece.passes.size() == 1 && energy_j != 0.0) {
     add_modelled(piece, index, energy_j);
+  }
+  add_share_errors(index, energy_j);
+}
+
+/// How wrong the division of a span may be.
+void CaptureDivision::add_share_errors(std::size_t index, double energy_j) {
+  const std::uint32_t row = request_of_[index];
+  if (pieces_[piece_of_[index]].passes.empty()) {
+    // What a program does between passes is anywhere between none and twice an even part.
+    for (const SpanDivisions::Part& part : divisions_.row(row)) {
+      const double own_j = part.weight * energy_j;
+      sums_[part.group / kStages].between_variance_j2[part.group % kStages] +=
+          own_j * own_j * (1.0 - part.weight) / 3.0;
+    }
+  }
+  if (const auto found = deviations_of_.find(row); found != deviations_of_.end()) {
+    for (const SpanDivisions::Part& part : deviations_.row(found->second)) {
+      sums_[part.group / kStages].modelled_error_j[part.group % kStages] +=
+          part.weight * std::abs(energy_j);
+    }
   }
 }
 

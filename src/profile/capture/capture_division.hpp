@@ -43,7 +43,9 @@ struct RequestSums {
   std::array<double, kStages> own_s{};     // its part of the time that its spans have
   std::vector<double> part_j;              // by part: its energy in that pass
   std::array<double, 3> marginal_j{};      // by balance: usual, lowest, highest
+  /// How wrong its shares may be: in the same direction in each pass, and in any.
   std::array<double, kStages> modelled_error_j{};
+  std::array<double, kStages> between_variance_j2{};
   double sequence_s = 0.0;  // Σ time of its passes × sequences in them
   double pass_s = 0.0;
 };
@@ -68,6 +70,7 @@ class CaptureDivision final : public ExtraGroups {
   std::vector<SpanGroups> groupings(std::span<const Span> spans,
                                     std::span<const std::uint32_t> classes) override;
 
+  std::vector<std::uint32_t> finer_classes(std::span<const std::uint32_t> classes) override;
   void take(const Attribution& attribution, std::size_t first,
             const DomainTimelines& timelines) override;
 
@@ -158,6 +161,7 @@ class CaptureDivision final : public ExtraGroups {
 
   void add_span(std::size_t index, const Attribution& attribution);
 
+  void add_share_errors(std::size_t index, double energy_j);
   ComponentShare& add_component(std::uint32_t key, const SpanDivisions::Part& part, double own_j,
                                 double time_s);
 
@@ -187,7 +191,9 @@ class CaptureDivision final : public ExtraGroups {
   std::vector<std::uint32_t> request_of_;    // row of divisions_
   std::vector<std::uint32_t> operation_of_;  // of the plan; the first of a component's
   std::vector<std::uint32_t> piece_of_;
-  std::map<OperationSharing, std::uint32_t> rows_;  // of the present piece
+  SpanDivisions deviations_;                              // of shares, for some rows of divisions_
+  std::map<std::uint32_t, std::uint32_t> deviations_of_;  // by row of divisions_
+  std::map<OperationSharing, std::uint32_t> rows_;        // of the present piece
   std::uint32_t rest_row_ = 0;
   std::uint32_t pass_span_ = kNone;
   std::size_t next_operation_ = 0;

@@ -49,7 +49,11 @@ function optionOf(chart: ChartData, colors: Palette) {
   const y = axisOf(chart.y, 62);
   return {
     grid: { left: 84, right: 18, top: chart.series.length > 1 ? 46 : 16, bottom: bars ? 86 : 50 },
-    legend: legend(colors, { type: "scroll", show: chart.series.length > 1 }),
+    legend: legend(colors, {
+      type: "scroll",
+      show: chart.series.length > 1,
+      data: chart.series.filter(({ kind }) => kind !== "line").map(({ name }) => name),
+    }),
     tooltip: tooltip(colors, (item: Item): Line[] => {
       const data = item.data;
       if (!data) {

@@ -316,7 +316,7 @@ function Detail({ name }: { name: string }) {
     ["engine", data.engines.join(", ")],
   ];
   return (
-    <div className="stack experiment">
+    <div className="stack experiment-view">
       <div className="row">
         <h1>{short(data.experiment)}</h1>
         <span className="spacer" />
@@ -328,7 +328,7 @@ function Detail({ name }: { name: string }) {
           Report as a page
         </a>
       </div>
-      <div className="facts">
+      <div className="measured">
         {facts
           .filter(([, value]) => value !== "")
           .map(([key, value]) => (
