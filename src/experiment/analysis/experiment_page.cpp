@@ -214,10 +214,14 @@ void add_analysis(Page& page, const Analysis& analysis) {
 void add_method(Page& page, const ExperimentData& data) {
   page.heading(2, "Method");
   page.paragraph(
-      "Each point was measured once in each round, in random order, so that drift hits all alike; "
-      "idle power was measured between rounds. A run that was disturbed was done again and is in "
-      "no mean. ± is half the 95 % interval of the mean (Student's t over the runs, but at least "
-      "what the runs leave unknown by themselves).");
+      design_of(data).empty()
+          ? "The runs do not say how the experiment was designed: in which order they "
+            "were made is not known."
+          : "Each point was measured once in each round, in random order, so that drift "
+            "hits all alike. A run that was disturbed was done again and is in no mean.");
+  page.paragraph(
+      "± is half the 95 % interval of the mean (Student's t over the runs, but at least what the "
+      "runs leave unknown by themselves).");
   page.paragraph(
       "Energy per output token is that of the decode phase over its tokens; per prompt token that "
       "of the prefill over the prompt's tokens.");

@@ -2,6 +2,7 @@
 
 #include "experiment/analysis/analysis_test_support.hpp"
 #include "experiment/analysis/repeat_commands.hpp"
+#include "experiment/design.hpp"
 
 #include <gmock/gmock.h>
 
@@ -53,22 +54,25 @@ TEST(ExperimentPage, AnExperimentWithoutRunsIsAPageToo) {
 }
 
 TEST(RepeatCommands, AreTheDesigns) {
-  EXPECT_THAT(repeat_commands(
-                  "my exp",
-                  R"({"models":["a b.gguf","c.gguf"],"prompt_tokens":[8,16],"output_tokens":[128],
-                          "repeats":7,"seed":3,"precision":null})"),
-              ElementsAre("enprof bench -m 'a b.gguf,c.gguf' -p 8,16 -r 7 --seed 3 --experiment "
-                          "'my exp-again'",
-                          "enprof compare 'my exp' 'my exp-again'", "enprof report 'my exp'"));
-  EXPECT_THAT(repeat_commands("x", R"({"blocks":[{"models":["a"],"parallel":[1,2]}],"exclude":[],
-                                       "repeats":5,"seed":0,"precision":0.01})")[0],
-              "enprof bench -m a -np 1,2 -r 5 --precision 1% --seed 0 --experiment x-again");
+  EXPECT_THAT(
+      repeat_commands(
+          "my exp",
+          design_to_json({.blocks = {{.models = {"a b.gguf", "c.gguf"}, .prompt_tokens = {8, 16}}},
+                          .repeats = 7,
+                          .seed = 3})),
+      ElementsAre("enprof bench -m 'a b.gguf,c.gguf' -p 8,16 -r 7 --seed 3 --experiment "
+                  "'my exp-again'",
+                  "enprof compare 'my exp' 'my exp-again'", "enprof report 'my exp'"));
+  EXPECT_EQ(repeat_commands("x", design_to_json({.blocks = {{.models = {"a"}, .parallel = {1, 2}}},
+                                                 .precision = 0.01}))[0],
+            "enprof bench -m a --np 1,2 -r 5 --precision 1% --seed 0 --experiment x-again");
 }
 
 TEST(RepeatCommands, WhatFlagsCannotSayIsAPlan) {
-  for (const char* const design :
-       {"", "{", R"({"blocks":[{"models":["a"]},{"models":["b"]}],"repeats":5,"seed":0})",
-        R"({"blocks":[{"models":["a"],"name":"story"}],"repeats":5,"seed":0})"}) {
+  const std::string two =
+      design_to_json({.blocks = {{.models = {"a"}}, {.models = {"b"}, .threads = {2}}}});
+  const std::string named = design_to_json({.blocks = {{.name = "story", .models = {"a"}}}});
+  for (const std::string& design : {std::string{}, std::string{"{"}, two, named}) {
     EXPECT_THAT(repeat_commands("x", design)[0], HasSubstr("enprof bench PLAN")) << design;
   }
 }

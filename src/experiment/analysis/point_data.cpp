@@ -1,10 +1,10 @@
 #include "experiment/analysis/point_data.hpp"
 
 #include "base/counted.hpp"
-#include "base/json_node.hpp"
 #include "experiment/comparable.hpp"
 #include "experiment/design.hpp"
 #include "experiment/measure.hpp"
+#include "experiment/point_quality.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -21,8 +21,6 @@ namespace enprof {
 namespace {
 
 constexpr std::string_view kEstimate = "estimate";
-/// Of runs of enprof bench --quality.
-constexpr std::string_view kTagOfQuality = "quality";
 
 std::vector<std::string_view> words_of(std::string_view text) {
   std::vector<std::string_view> words;
@@ -208,26 +206,14 @@ std::vector<ComponentEnergy> components_of(const std::vector<ProfiledRun>& runs,
 
 /// What the runs' tags say of the model's answers. A tag that was changed says nothing.
 void read_quality(PointData& data) {
+  const auto figure = [](const std::optional<double>& value, const std::optional<double>& error) {
+    return value ? std::optional{QualityFigure{.value = *value, .error = error}} : std::nullopt;
+  };
   for (const ProfiledRun& run : data.all_runs) {
-    const auto text = tag_value(run.tags, kTagOfQuality);
-    if (!text) {
-      continue;
-    }
-    try {
-      const nlohmann::json document = parse_document(*text);
-      const JsonNode node(document, "the quality");
-      const auto figure = [&](std::string_view key, std::string_view error) {
-        const auto number = [](const JsonNode& value) { return value.number(); };
-        const auto value = node.at(key).optional(number);
-        return value ? std::optional{QualityFigure{.value = *value,
-                                                   .error = node.at(error).optional(number)}}
-                     : std::nullopt;
-      };
-      data.perplexity = figure("perplexity", "perplexity_error");
-      data.kl_divergence = figure("kl_divergence", "kl_divergence_error");
+    if (const auto quality = quality_of(run)) {
+      data.perplexity = figure(quality->perplexity, quality->perplexity_error);
+      data.kl_divergence = figure(quality->kl_divergence, quality->kl_divergence_error);
       return;
-    } catch (const JsonError&) {
-      continue;
     }
   }
 }

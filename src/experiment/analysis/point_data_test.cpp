@@ -1,6 +1,7 @@
 #include "experiment/analysis/point_data.hpp"
 
 #include "experiment/analysis/analysis_test_support.hpp"
+#include "experiment/point_quality.hpp"
 
 #include <gmock/gmock.h>
 
@@ -111,7 +112,8 @@ TEST(PointData, HoldsTheUncertaintyBudget) {
 TEST(PointData, TagsSayTheQualityOfTheAnswers) {
   auto runs = runs_of({.label = "a p1 n2", .model = facts_of(2, 128), .repeats = 2});
   runs[0].tags.emplace_back("quality={");
-  runs[1].tags.emplace_back(R"(quality={"perplexity":7.5,"perplexity_error":0.25})");
+  runs[1].tags.emplace_back(
+      make_tag(kQualityTag, quality_to_json({.perplexity = 7.5, .perplexity_error = 0.25})));
   const ExperimentData data = experiment_data("weekly", std::move(runs));
   EXPECT_DOUBLE_EQ(data.points.front().perplexity.value().value, 7.5);
   EXPECT_EQ(data.points.front().perplexity.value().error, 0.25);
