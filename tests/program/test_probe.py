@@ -154,6 +154,8 @@ def cached(what):
 
 NODE = cached("--node") if shutil.which("node") else None
 PROGRAMS = cached("--programs")
+# They take minutes to build, so `tools/setup --dev` leaves them out.
+needs_programs = unittest.skipUnless(PROGRAMS, "needs llama.cpp's programs (tools/fetch-llama --programs)")
 
 
 class RealPrograms(Probe):
@@ -169,7 +171,7 @@ class RealPrograms(Probe):
         self.assertEqual(layers - {-1, None}, set(range(LAYERS)), run["warnings"])
         self.assertEqual(run["capture"]["requests"], 1)
 
-    @needs_dev(PROGRAMS, "llama.cpp's programs")
+    @needs_programs
     def test_llama_bench(self):
         run, process = self.run_json(PROGRAMS / "bin" / "llama-bench", "-m", tiny(), "-p", 32, "-n",
                                      8, "-r", 2, "-t", 1, "-o", "json")
@@ -178,7 +180,7 @@ class RealPrograms(Probe):
         self.assertEqual(layers - {-1, None}, set(range(LAYERS)), run["warnings"])
         self.assertGreaterEqual(run["capture"]["passes"], 2 * (1 + 8))
 
-    @needs_dev(PROGRAMS, "llama.cpp's programs")
+    @needs_programs
     def test_llama_completion(self):
         command = [PROGRAMS / "bin" / "llama-completion", "-m", tiny(), "-p", "Hello", "-n", 6,
                    "-t", 1, "--temp", 0, "-no-cnv", "--no-warmup"]
@@ -188,7 +190,7 @@ class RealPrograms(Probe):
         self.assertEqual(process.stdout, plain.stdout)
         self.assertEqual(run["capture"]["requests"], 1)
 
-    @needs_dev(PROGRAMS, "llama.cpp's programs")
+    @needs_programs
     def test_llama_server(self):
         """Four requests at once: as many as the server counts, with its numbers of tokens."""
         port = free_port()
