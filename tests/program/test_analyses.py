@@ -107,7 +107,7 @@ class Analyses(ProgramTest):
         for word in ("Uncertainty budget", "To repeat it", "enprof bench", "replay"):
             self.assertIn(word, html)
         self.assertIsNone(re.search(r"<script|<link|<img|https?://|url\(", html))
-        self.assert_fails(self.report("real", "-o", page, code=1), 1, "exists", "--force")
+        self.assert_fails(self.report("real", "-o", page, code=2), 2, "exists", "--force")
         self.report("real", "-o", page, "--force")
         self.assertEqual(self.report("real", "-o", "-").stdout, html)
 
