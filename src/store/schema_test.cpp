@@ -113,6 +113,7 @@ TEST_F(Schema, AFileOfVersion1IsBroughtForwardAndItsRunsAreRead) {
   expected.verdict.reset();  // it was not judged
   expected.verdict_reasons.clear();
   expected.calibration.reset();
+  expected.capture.reset();
   const auto run = database->get_run(expected.run_id);
   ASSERT_TRUE(run && *run) << run.error().message;
   EXPECT_EQ(**run, expected);

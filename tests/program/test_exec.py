@@ -421,7 +421,9 @@ class Passes(Exec):
                          "Sequences in a pass", "added"):
                 self.assertIn(part, text)
         narrow = enprof("show", "last", "--db", self.db, env={"COLUMNS": "50"})
-        self.assertLessEqual(max(map(len, narrow.stdout.split("\n"))), 50)
+        # A path is one word, which is not broken.
+        lines = [line for line in narrow.stdout.split("\n") if " " in line.strip()]
+        self.assertLessEqual(max(map(len, lines)), 50)
 
     def test_requests_are_not_in_the_list_and_go_with_their_capture(self):
         self.capture()
@@ -431,7 +433,7 @@ class Passes(Exec):
         capture = self.runs()[0]["run_id"]
         listed = enprof("runs", "--capture", capture[:8], "--db", self.db).stdout
         self.assertIn(first[:8], listed)
-        self.assertEqual(enprof("rm", capture, "--yes", "--db", self.db).returncode, 0)
+        self.assertEqual(enprof("rm", capture, "--db", self.db).returncode, 0)
         self.assertNotEqual(enprof("show", first, "--db", self.db).returncode, 0)
 
     def test_passes_after_the_end_are_left_out(self):
