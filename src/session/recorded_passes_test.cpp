@@ -57,7 +57,7 @@ TEST(RecordedPasses, AWrongFileIsRefusedWithItsPlace) {
   EXPECT_THAT(why(R"({"recorded_passes":1,"passes":[{"begin_ms":1,"plan":0}]})"),
               HasSubstr("passes[0].plan"));
   EXPECT_THAT(why(R"({"recorded_passes":1,"passes":[{"begin_ms":1}]})"),
-              HasSubstr("passes[0].end_ms"));
+              HasSubstr("passes[0] has no \"end_ms\""));
   EXPECT_THAT(why(R"({"recorded_passes":1,"passes":[{"begin_ms":5,"end_ms":6},
                                                    {"begin_ms":4,"end_ms":6}]})"),
               HasSubstr("passes[1].begin_ms"));

@@ -109,7 +109,7 @@ class Bench(ProgramTest):
         unknown = self.bench("-m", f"{played(0.1)},{played(0.2)}", "-t", "1,2", "--dry-run")
         self.assertIn("0.2.playback.json p512 n128 t2", unknown.stdout)
         self.assertIn("4 points", unknown.stdout)
-        self.assertRegex(unknown.stdout, r"a difference of [\d.]+ % between two points is found")
+        self.assertRegex(unknown.stdout, r"a difference of [\d.]+ %\s+between two points is found")
         self.assertIn("20 runs", unknown.stdout)
         self.assertIn("is not known", unknown.stdout)
         self.assertFalse(self.db.exists())
