@@ -172,10 +172,9 @@ TEST_F(GpuLimitsTest, WithoutTheRightNothingIsChanged) {
 TEST_F(PowerLimitsTest, WithoutTheRightNothingIsChanged) {
   using std::filesystem::perms;
   // Who gives up root's rights stays in root's group.
-  std::filesystem::permissions(dir_.path(),
-                               perms::group_read | perms::group_exec | perms::others_read |
-                                   perms::others_exec,
-                               std::filesystem::perm_options::add);
+  std::filesystem::permissions(
+      dir_.path(), perms::group_read | perms::group_exec | perms::others_read | perms::others_exec,
+      std::filesystem::perm_options::add);
   const testing::Unprivileged nobody;
   if (!testing::Unprivileged::works()) {
     GTEST_SKIP() << "needs to drop root's rights";
