@@ -24,7 +24,7 @@ TEST(SpanPlaces, APlaceIsTheNumberOfThoseBefore) {
 
 /// With a search in linear time this test would take hours.
 TEST(SpanPlaces, ASearchDoesNotVisitAllSpans) {
-  constexpr std::int32_t kSpans = 300'000;
+  constexpr std::int32_t kSpans = 3'000'000;
   SpanPlaces places;
   for (std::int32_t index = 0; index < kSpans; ++index) {
     places.add(2 * index);
