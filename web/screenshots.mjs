@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import UPNG from "upng-js";
 import { launch, open } from "./browser/page.mjs";
 import { Server, synthesize, workDirectory } from "./browser/server.mjs";
-import { MODELS, simulate } from "./browser/simulated.mjs";
+import { FAMILY, MODELS, simulate, typeOf } from "./browser/simulated.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -42,7 +42,30 @@ for (const prompt of OTHERS) {
   });
 }
 orders.push({ ...ordered(MODELS.llama, ["baseline", "deep"]), depth: /** @type {const} */ ("deep") });
+/** An experiment over sizes, types, a mixture and contexts, as enprof bench would tag it. */
+const ROUNDS = 3;
+/** @type {(shape: import("./browser/simulated.mjs").Shape, prompt: number) => { shape: typeof shape, prompt: number }} */
+const pointOf = (shape, prompt) => ({ shape, prompt });
+const points = [
+  ...FAMILY.sizes.map((shape) => pointOf(shape, 64)),
+  ...[FAMILY.q4, FAMILY.f16, FAMILY.mixture].map((shape) => pointOf(shape, 64)),
+  ...[128, 256, 512, 1024].map((prompt) => pointOf(/** @type {import("./browser/simulated.mjs").Shape} */ (FAMILY.sizes[3]), prompt)),
+];
+const designed = [];
+for (const [experiment, day] of /** @type {const} */ ([["nightly-1", 27], ["nightly-2", 28], ["family", 29]])) {
+  for (let round = 1; round <= ROUNDS; ++round) {
+    for (const [index, { shape, prompt }] of (experiment === "family" ? points : points.slice(0, 2)).entries()) {
+      const file = `${shape.name.replaceAll(" ", "-").toLowerCase()}-${typeOf(shape).toLowerCase()}.gguf`;
+      designed.push({
+        shape, prompt: "(512 tokens that mean nothing)", prompt_tokens: prompt, output_tokens: 24, experiment,
+        tags: [`point=${file} p${prompt} n24`, `round=${round}`, "machine=a simulated one", `commit=${day}a${day}b`],
+        started_at: new Date(Date.UTC(2026, 10, day, 2, round, 3 * index)),
+      });
+    }
+  }
+}
 const runs = simulate(work, "profiles.db", orders);
+simulate(work, "family.db", designed);
 const chosen = [runs[6], runs[7]];
 const deep = runs.at(-1);
 // One that goes on while its picture is taken: what a watcher hears comes from a file.
@@ -160,5 +183,13 @@ for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   await shoot(`dashboard-live${end}`, "#/live", { colorScheme, height: 1080, before: midRun });
 }
 await shoot("dashboard-live-narrow", "#/live", { ...narrow, before: midRun });
+await server.stop();
+server = serverOf("family.db");
+await server.start();
+for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
+  const end = colorScheme === "dark" ? "" : "-light";
+  await shoot(`dashboard-experiments${end}`, "#/experiments/family", { colorScheme, height: 1900, before: charts });
+}
+await shoot("dashboard-experiments-narrow", "#/experiments/family", { ...narrow, before: charts });
 await browser.close();
 await server.stop();

@@ -81,9 +81,12 @@ class TimelineShares {
   struct Group {
     EnergyShare share;
     WindowErrors errors;
-    double weight = 0.0;  // J, in the present segment
-    double squares = 0.0;
-    double time_s = 0.0;  // its time
+    // Sums over the present segment of the parts w that it has of pieces with the energies x, in J.
+    double weight = 0.0;         // w x
+    double weight_again = 0.0;   // w² x
+    double squares = 0.0;        // w x²
+    double squares_again = 0.0;  // w² x²
+    double time_s = 0.0;         // w × time
   };
   struct Grouping {
     std::vector<Group> groups;
@@ -121,6 +124,9 @@ class TimelineShares {
   void add_variances(const SegmentMix& segment, std::span<EnergyShare> shares, std::size_t stride);
   void add_to_groups(const SegmentMix& segment);
   [[nodiscard]] double course_variance(double part, double squares) const;
+  [[nodiscard]] double course_variance(const Group& group, double part) const;
+  void add_to_group(Grouping& grouping, std::uint32_t index, double part, double time_s,
+                    std::size_t piece, std::uint32_t work);
   [[nodiscard]] double model_variance(const SegmentMix& segment, std::size_t from, std::size_t to,
                                       double part);
   [[nodiscard]] double covariance(std::uint32_t a, std::uint32_t b) const {
@@ -389,6 +395,14 @@ double TimelineShares::course_variance(double part, double squares) const {
          now_.whole_noise * std::max(0.0, part * (1.0 - part));
 }
 
+/// The same for a group that has parts of pieces.
+double TimelineShares::course_variance(const Group& group, double part) const {
+  const double of_pieces =
+      group.squares_again - 2.0 * part * group.squares + square(part) * now_.squares;
+  const double of_window = group.weight_again / now_.expected - square(part);
+  return now_.piece_noise * std::max(0.0, of_pieces) + now_.whole_noise * std::max(0.0, of_window);
+}
+
 void TimelineShares::share_tiles(const SegmentMix& segment, std::span<EnergyShare> shares,
                                  std::span<Joules> self, std::size_t stride) {
   const double windows_per_s = segment.segment.windows / segment.length_s();
@@ -481,6 +495,25 @@ void TimelineShares::add_variances(const SegmentMix& segment, std::span<EnergySh
   open_.resize(kept);
 }
 
+/// Adds a part of a piece of the present segment.
+void TimelineShares::add_to_group(Grouping& grouping, std::uint32_t index, double part,
+                                  double time_s, std::size_t piece, std::uint32_t work) {
+  Group& group = grouping.groups[index];
+  if (group.time_s == 0.0) {
+    grouping.present.push_back(index);
+  }
+  const double energy = part * (weights_[piece + 1] - weights_[piece]);
+  const double square_energy = part * (squares_[piece + 1] - squares_[piece]);
+  group.weight += energy;
+  group.weight_again += part * energy;
+  group.squares += square_energy;
+  group.squares_again += part * square_energy;
+  group.time_s += part * time_s;
+  if (now_.mixed) {
+    grouping.gradient[index * classes_ + work] += now_.factor * part * time_s;
+  }
+}
+
 void TimelineShares::add_to_groups(const SegmentMix& segment) {
   const double windows_per_s = segment.segment.windows / segment.length_s();
   for (std::size_t g = 0; g < groupings_.size(); ++g) {
@@ -490,20 +523,22 @@ void TimelineShares::add_to_groups(const SegmentMix& segment) {
     for (std::size_t i = 0; i < segment.times_s.size(); ++i) {
       const std::size_t tile = segment.first + i;
       const std::uint32_t owner = span(tile);
-      if (owner == SpanTiling::kNoSpan || owner >= of.of_span.size() ||
-          of.of_span[owner] >= of.count) {
+      if (owner == SpanTiling::kNoSpan || owner >= of.of_span.size()) {
         continue;
       }
-      const std::uint32_t index = of.of_span[owner];
-      Group& group = grouping.groups[index];
-      if (group.time_s == 0.0) {
-        grouping.present.push_back(index);
+      const std::uint32_t place = of.of_span[owner];
+      if (place >= (of.divisions == nullptr ? of.count : of.divisions->rows())) {
+        continue;
       }
-      group.weight += weights_[i + 1] - weights_[i];
-      group.squares += squares_[i + 1] - squares_[i];
-      group.time_s += segment.times_s[i];
-      if (now_.mixed) {
-        grouping.gradient[index * classes_ + work(tile)] += now_.factor * segment.times_s[i];
+      if (of.divisions == nullptr) {
+        add_to_group(grouping, place, 1.0, segment.times_s[i], i, work(tile));
+        continue;
+      }
+      for (const SpanDivisions::Part& part : of.divisions->row(place)) {
+        if (part.group >= of.count) {
+          continue;
+        }
+        add_to_group(grouping, part.group, part.weight, segment.times_s[i], i, work(tile));
       }
     }
     for (const std::uint32_t index : grouping.present) {
@@ -513,15 +548,15 @@ void TimelineShares::add_to_groups(const SegmentMix& segment) {
       group.share.covered += nanoseconds(group.time_s);
       group.share.windows += windows_per_s * group.time_s;
       group.share.variance +=
-          course_variance(part, group.squares) + now_.outside_noise * square(group.weight);
+          course_variance(group, part) + now_.outside_noise * square(group.weight);
       group.errors.enter(errors_, now_.window, part);
       if (now_.mixed) {
         for (const std::uint32_t work : mix_.works()) {
           grouping.gradient[index * classes_ + work] -= now_.factor * part * mix_.time_s(work);
         }
       }
-      group.weight = 0.0;
-      group.squares = 0.0;
+      group.weight = group.weight_again = 0.0;
+      group.squares = group.squares_again = 0.0;
       group.time_s = 0.0;
     }
   }

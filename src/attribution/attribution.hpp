@@ -15,14 +15,46 @@
 
 namespace enprof {
 
-/// Disjoint sets of spans whose energies are wanted as sums, each with its own error: the layers of
-/// a phase, the classes of operations. A group contains the own time of its spans, without that of
-/// their children.
+/// Ways in which the energy of a span may be divided among groups: rows of parts.
+class SpanDivisions {
+ public:
+  struct Part {
+    std::uint32_t group = 0;
+    double weight = 0.0;  ///< share of the span's energy, 0–1
+  };
+
+  /// Adds a part to the row that is being made. A weight of 0 is left out.
+  void add(std::uint32_t group, double weight) {
+    if (weight > 0.0) {
+      parts_.push_back({group, weight});
+    }
+  }
+  /// Ends the row; returns its number.
+  std::uint32_t end_row() {
+    first_.push_back(static_cast<std::uint32_t>(parts_.size()));
+    return static_cast<std::uint32_t>(first_.size()) - 2;
+  }
+  [[nodiscard]] std::span<const Part> row(std::uint32_t row) const {
+    return std::span(parts_).subspan(first_[row], first_[row + 1] - first_[row]);
+  }
+  [[nodiscard]] std::size_t rows() const { return first_.size() - 1; }
+
+ private:
+  std::vector<std::uint32_t> first_{0};  // by row, and the end of the last
+  std::vector<Part> parts_;
+};
+
+/// Sets of spans whose energies are wanted as sums, each with its own error: the layers of a phase,
+/// the classes of operations, the requests of a capture. A group contains the own time of its
+/// spans, without that of their children. Either the sets are disjoint, or `divisions` says how the
+/// energy of a span is divided among several.
 struct SpanGroups {
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
-  std::span<const std::uint32_t> of_span;  ///< by span, below `count`, or kNone
+  /// By span: its group, below `count`; with `divisions` a row of those; or kNone.
+  std::span<const std::uint32_t> of_span;
   std::uint32_t count = 0;
+  const SpanDivisions* divisions = nullptr;
 };
 
 struct AttributionOptions {
@@ -61,7 +93,8 @@ class Attribution {
     return self_[span * timelines_ + timeline];
   }
   /// The shares of a group in all timelines: those of its spans' own time. The variance is that of
-  /// the sum.
+  /// the sum. Of divided spans a group has the same part of their covered time and windows as of
+  /// their energy.
   [[nodiscard]] std::span<const EnergyShare> group(std::size_t grouping, std::size_t group) const {
     return std::span(groups_[grouping]).subspan(group * timelines_, timelines_);
   }
@@ -99,6 +132,10 @@ class Attribution {
 /// - For the error of the classes' powers: gᵀ V g, with V their covariance and g the gradient of
 ///   the share. The windows that cut a span are treated as independent; those of a group are
 ///   treated together.
+///
+/// A group that has parts wᵢ of spans takes the same terms: φ is Σ wᵢ xᵢ, with xᵢ the share that a
+/// piece has of the window's energy, and φ (1−φ) becomes Σ wᵢ² xᵢ − φ² (white noise less its mean).
+/// What has the same part of all pieces of a window has no error from how they differ.
 ///
 /// Spans may come in any order in which parents come before their children (see tile). Cost:
 /// O(spans + windows), and for each window the square of the number of classes in it.

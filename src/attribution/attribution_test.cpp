@@ -148,6 +148,78 @@ TEST(Attribution, AGroupIsTheSumOfItsSpansWithAnErrorOfItsOwn) {
   EXPECT_EQ(result.group(0, 2)[0].covered, Nanoseconds{0});  // the group is empty
 }
 
+TEST(Attribution, AGroupMayHavePartsOfSpans) {
+  const Alternating run;
+  // Of the strong work the first has three quarters, of the weak work the second has all.
+  SpanDivisions divisions;
+  divisions.add(0, 0.75);
+  divisions.add(1, 0.25);
+  divisions.add(2, 0.0);
+  EXPECT_EQ(divisions.end_row(), 0U);
+  divisions.add(1, 1.0);
+  divisions.add(7, 1.0);  // there is no such group
+  EXPECT_EQ(divisions.end_row(), 1U);
+  const std::vector<SpanGroups> groupings{
+      {.of_span = run.classes, .count = 2},
+      {.of_span = run.classes, .count = 3, .divisions = &divisions}};
+  const Attribution result =
+      attribute(run.spans, run.timelines, {.classes = run.classes, .groupings = groupings});
+  const EnergyShare& strong = result.group(0, 0)[0];
+  const EnergyShare& weak = result.group(0, 1)[0];
+  const EnergyShare& first = result.group(1, 0)[0];
+  const EnergyShare& second = result.group(1, 1)[0];
+  EXPECT_NEAR(first.energy.value(), 0.75 * strong.energy.value(), 1e-9);
+  EXPECT_NEAR(second.energy.value(), 0.25 * strong.energy.value() + weak.energy.value(), 1e-9);
+  EXPECT_NEAR(std::sqrt(first.variance), 0.75 * std::sqrt(strong.variance),
+              1e-3 * std::sqrt(strong.variance));
+  // What the first wrongly has, the second has too little of.
+  const double truth = 0.25 * 64.0 + 8.0;
+  EXPECT_NEAR(second.energy.value(), truth, 3 * std::sqrt(second.variance) + 1e-9);
+  EXPECT_EQ(result.group(1, 2)[0].covered, Nanoseconds{0});
+}
+
+TEST(Attribution, WholePartsAreAGroup) {
+  const Alternating run;
+  SpanDivisions divisions;
+  for (const std::uint32_t group : {0U, 1U}) {
+    divisions.add(group, 1.0);
+    divisions.end_row();
+  }
+  const std::vector<SpanGroups> groupings{
+      {.of_span = run.classes, .count = 2},
+      {.of_span = run.classes, .count = 2, .divisions = &divisions}};
+  const Attribution result =
+      attribute(run.spans, run.timelines, {.classes = run.classes, .groupings = groupings});
+  for (const std::size_t group : {0U, 1U}) {
+    EXPECT_EQ(result.group(0, group)[0].energy, result.group(1, group)[0].energy);
+    EXPECT_EQ(result.group(0, group)[0].variance, result.group(1, group)[0].variance);
+    EXPECT_EQ(result.group(0, group)[0].covered, result.group(1, group)[0].covered);
+  }
+}
+
+TEST(Attribution, HalfOfAWholeWindowHasNoErrorFromHowItsPiecesDiffer) {
+  // Windows of 10 ms, exact stamps, and a piece of work in each half of it.
+  std::vector<Span> spans{span(0, 1000, Span::kNone, Level::run)};
+  std::vector<std::uint32_t> rows{SpanGroups::kNone};
+  std::vector<std::uint32_t> classes{kNoClass};
+  for (int piece = 0; piece < 200; ++piece) {
+    spans.push_back(span(5.0 * piece, 5.0 * (piece + 1), 0, Level::operation));
+    classes.push_back(static_cast<std::uint32_t>(piece % 2));
+    rows.push_back(0);
+  }
+  SpanDivisions divisions;
+  divisions.add(0, 0.5);
+  divisions.add(1, 0.5);
+  divisions.end_row();
+  const std::vector<SpanGroups> groupings{{.of_span = rows, .count = 2, .divisions = &divisions}};
+  const Attribution result =
+      attribute(spans, constant(50.0, 1000), {.classes = classes, .groupings = groupings});
+  for (const std::size_t group : {0U, 1U}) {
+    EXPECT_NEAR(result.group(0, group)[0].energy.value(), 25.0, 1e-9);
+    EXPECT_NEAR(result.group(0, group)[0].variance, 0.0, 1e-9);
+  }
+}
+
 TEST(Attribution, WhatWindowsCannotTellApartKeepsAWideError) {
   // Each window contains the same mix: half of each class, of 30 and 70 W.
   std::vector<Span> spans{span(0, 1000, Span::kNone, Level::run)};

@@ -302,7 +302,8 @@ std::optional<std::string> find_program(std::string_view name) {
   return std::nullopt;
 }
 
-Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command) {
+Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command,
+                                         const Streams& streams) {
   stragglers().reap();
   if (command.empty() || command.front().empty()) {
     return fail(ErrorCode::invalid_argument, "The command is empty: it names no program");
@@ -313,10 +314,11 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
   }
   Pipe output;
   Pipe errors;
-  if (!output.open() || !errors.open()) {
+  if (!output.open() || (!streams.shares_errors && !errors.open())) {
     return cannot_start(command, errno);
   }
-  int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  int input = streams.input >= 0 ? fcntl(streams.input, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                                 : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (input < 0 || !move_above_standard(input)) {
     return cannot_start(command, errno);
   }
@@ -325,7 +327,8 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
   std::vector<std::string> variables = child_environment();
   pid_t pid = -1;
   SpawnPlan plan;
-  int error = plan.make(input, output.write_end, errors.write_end);
+  int error =
+      plan.make(input, output.write_end, streams.shares_errors ? STDERR_FILENO : errors.write_end);
   if (error == 0) {
     error = registry().start(pid, [&] {
       return plan.spawn(pid, program->c_str(), pointers(texts), pointers(variables));
@@ -336,7 +339,9 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& command
     return cannot_start(command, error);
   }
   make_non_blocking(output.read_end);
-  make_non_blocking(errors.read_end);
+  if (!streams.shares_errors) {
+    make_non_blocking(errors.read_end);
+  }
   return ChildProcess(pid, std::exchange(output.read_end, -1), std::exchange(errors.read_end, -1));
 }
 

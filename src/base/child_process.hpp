@@ -41,10 +41,18 @@ struct ExitStatus {
 /// Threads: one at a time.
 class ChildProcess {
  public:
+  struct Streams {
+    int input = -1;              ///< a descriptor for its standard input; -1: it is empty
+    bool shares_errors = false;  ///< its standard error is ours, and errors() stays empty
+  };
   /// Starts `command`; its first word is a path, or a name to find in PATH. Errors: not_found if
   /// there is no such program; permission_denied; unavailable if the system has no processes or
   /// descriptors left.
-  [[nodiscard]] static Result<ChildProcess> start(const std::vector<std::string>& command);
+  [[nodiscard]] static Result<ChildProcess> start(const std::vector<std::string>& command,
+                                                  const Streams& streams);
+  [[nodiscard]] static Result<ChildProcess> start(const std::vector<std::string>& command) {
+    return start(command, Streams{});
+  }
 
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&& other) noexcept;

@@ -77,8 +77,30 @@ class Attributes {
   bool made_ = false;
 };
 
+/// Our environment with these variables in the place of ours.
+std::vector<char*> environment_with(std::vector<std::string>& variables) {
+  std::vector<char*> all;
+  const auto is_replaced = [&](std::string_view ours) {
+    const std::string_view name = ours.substr(0, ours.find('=') + 1);
+    return std::ranges::any_of(variables, [&](const std::string& variable) {
+      return !name.empty() && variable.starts_with(name);
+    });
+  };
+  for (char** ours = environ; ours != nullptr && *ours != nullptr; ++ours) {
+    if (!is_replaced(*ours)) {
+      all.push_back(*ours);
+    }
+  }
+  for (std::string& variable : variables) {
+    all.push_back(variable.data());
+  }
+  all.push_back(nullptr);
+  return all;
+}
+
 /// An errno, or 0.
-int spawn(pid_t& pid, const std::string& path, std::vector<std::string> words) {
+int spawn(pid_t& pid, const std::string& path, std::vector<std::string> words,
+          std::vector<std::string> variables) {
   Attributes attributes;
   if (const int error = attributes.make(); error != 0) {
     return error;
@@ -89,7 +111,8 @@ int spawn(pid_t& pid, const std::string& path, std::vector<std::string> words) {
     arguments.push_back(word.data());
   }
   arguments.push_back(nullptr);
-  return posix_spawn(&pid, path.c_str(), nullptr, attributes.get(), arguments.data(), environ);
+  return posix_spawn(&pid, path.c_str(), nullptr, attributes.get(), arguments.data(),
+                     environment_with(variables).data());
 }
 
 }  // namespace
@@ -133,13 +156,14 @@ Result<std::string> find_command(std::string_view name) {
                   : "Check the path.");
 }
 
-Result<pid_t> start_command(const std::string& path, const std::vector<std::string>& command) {
+Result<pid_t> start_command(const std::string& path, const std::vector<std::string>& command,
+                            const std::vector<std::string>& variables) {
   pid_t pid = -1;
-  int error = spawn(pid, path, command);
+  int error = spawn(pid, path, command, variables);
   if (error == ENOEXEC) {
     std::vector<std::string> script{kShell, path};
     script.insert(script.end(), command.begin() + (command.empty() ? 0 : 1), command.end());
-    error = spawn(pid, kShell, std::move(script));
+    error = spawn(pid, kShell, std::move(script), variables);
   }
   if (error == 0) {
     return pid;

@@ -20,7 +20,10 @@ namespace enprof {
 /// there; those that were ignored when we were started are ignored. A file that is neither a
 /// program nor begins with #! is given to /bin/sh. Errors: not_found (the program that #! names);
 /// permission_denied; unavailable (no processes or memory left); too_large (arguments too long).
+/// `variables`, of the form NAME=VALUE, take the place of ours of the same name, for this program
+/// alone.
 [[nodiscard]] Result<pid_t> start_command(const std::string& path,
-                                          const std::vector<std::string>& command);
+                                          const std::vector<std::string>& command,
+                                          const std::vector<std::string>& variables = {});
 
 }  // namespace enprof

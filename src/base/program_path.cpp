@@ -37,6 +37,18 @@ std::filesystem::path library_path() {
   return std::filesystem::canonical(found.dli_fname, failed);
 }
 
+std::optional<std::filesystem::path> probe_library(const std::filesystem::path& program) {
+  const auto prefix = program.parent_path().parent_path();
+  std::error_code failed;
+  for (const char* libraries : {ENPROF_LIBRARY_DIRECTORY, "lib", "lib64"}) {
+    auto library = prefix / libraries / "enprof" / "libenprof-probe.so";
+    if (prefix.is_absolute() && std::filesystem::is_regular_file(library, failed)) {
+      return library;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> setup_power_access(const std::filesystem::path& program,
                                               const std::filesystem::path& library) {
   // PREFIX/bin/enprof; PREFIX/lib/libenprof.so, or PREFIX/lib/x86_64-linux-gnu/libenprof.so

@@ -14,6 +14,11 @@ namespace enprof {
 /// has loaded; empty if the system does not say.
 [[nodiscard]] std::filesystem::path library_path();
 
+/// The library that is loaded into other programs to look at llama.cpp in them, if it was installed
+/// with `program`: PREFIX/lib/enprof/libenprof-probe.so, also in a multiarch directory.
+[[nodiscard]] std::optional<std::filesystem::path> probe_library(
+    const std::filesystem::path& program = program_path());
+
 /// The script that gives the rights to read power sensors, if it was installed with `program` or
 /// with `library`. Empty if it was not: a hint then says what the script would do.
 [[nodiscard]] std::optional<std::string> setup_power_access(

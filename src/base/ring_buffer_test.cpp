@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <thread>
 
@@ -31,6 +33,35 @@ TEST(RingBuffer, DropsAndCountsWhatDoesNotFit) {
   ASSERT_TRUE(ring.pop(value));
   EXPECT_EQ(value, 0);  // the oldest are kept
   EXPECT_TRUE(ring.push(6));
+}
+
+TEST(RingBuffer, LiesInMemoryThatTwoProcessesShare) {
+  alignas(RingBuffer<int>::kAlignment) std::array<std::byte, RingBuffer<int>::bytes_for(4)>
+      memory{};
+  RingBuffer<int> writer(memory, 4);
+  RingBuffer<int> reader(memory, 4);
+  for (int value = 0; value < 5; ++value) {
+    writer.push(value);
+  }
+  EXPECT_EQ(reader.dropped(), 1U);
+  int value = -1;
+  for (int expected = 0; expected < 4; ++expected) {
+    ASSERT_TRUE(reader.pop(value));
+    EXPECT_EQ(value, expected);
+  }
+  EXPECT_FALSE(reader.pop(value));
+  EXPECT_TRUE(writer.push(5));
+}
+
+TEST(RingBuffer, NonsenseInSharedMemoryIsReadWithinIt) {
+  alignas(RingBuffer<int>::kAlignment) std::array<std::byte, RingBuffer<int>::bytes_for(4)> memory;
+  memory.fill(std::byte{0xAB});
+  RingBuffer<int> reader(memory, 4);
+  int value = 0;
+  for (std::size_t left = 2 * reader.capacity(); left > 0; --left) {
+    static_cast<void>(reader.pop(value));  // AddressSanitizer sees an access beyond the memory
+  }
+  static_cast<void>(reader.push(1));
 }
 
 TEST(RingBuffer, TwoThreadsLoseNothingButWhatWasDropped) {

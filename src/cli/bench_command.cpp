@@ -3,6 +3,7 @@
 #include "base/counted.hpp"
 #include "base/cpu_identity.hpp"
 #include "base/printable.hpp"
+#include "base/program_path.hpp"
 #include "base/shell_quote.hpp"
 #include "cli/console.hpp"
 #include "cli/idle_baseline.hpp"
@@ -10,25 +11,28 @@
 #include "cli/model_file.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
+#include "cli/prompt_text.hpp"
 #include "cli/stored_run.hpp"
 #include "cli/unsaved_run.hpp"
-#include "cli/word_list.hpp"
 #include "engines/registry/engine_registry.hpp"
 #include "experiment/comparable.hpp"
+#include "experiment/experiment_rows.hpp"
 #include "experiment/experiment_table.hpp"
+#include "experiment/forecast.hpp"
+#include "experiment/point_summary.hpp"
+#include "experiment/quality_judge.hpp"
 #include "experiment/run_labels.hpp"
+#include "limits/power_limits.hpp"
 #include "power/power_sources.hpp"
-#include "profile/run_id.hpp"
 #include "report/format.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
-#include <limits>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <unistd.h>
 #include <utility>
 
@@ -64,51 +68,6 @@ class BenchProgress final : public ExperimentObserver, public SessionObserver {
   StatusLine status_;
 };
 
-std::vector<std::string> split_models(const std::vector<std::string>& words) {
-  std::vector<std::string> models;
-  for (const std::string& word : words) {
-    for (std::string& model : split_list(word)) {
-      if (std::ranges::find(models, model) == models.end()) {
-        models.push_back(std::move(model));
-      }
-    }
-  }
-  return models;
-}
-
-/// Two that begin in the same second have different names.
-std::string new_name() {
-  return fmt::format(
-      "bench-{:%Y%m%d-%H%M%S}-{}",
-      fmt::gmtime(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())),
-      make_run_id().substr(0, 4));
-}
-
-/// How long a run of the point takes, in seconds: by the speeds of the newest run of its model with
-/// as many threads, else of the newest of its model.
-std::optional<double> run_time(const ExperimentPoint& point,
-                               const std::vector<ProfiledRun>& history) {
-  const auto file = std::filesystem::path{point.model}.filename();
-  std::optional<double> time;
-  for (const ProfiledRun& run : history) {
-    const Totals& totals = run.totals;
-    if (run.status != RunStatus::completed ||
-        std::filesystem::path{run.model.path}.filename() != file ||
-        !totals.prefill_tokens_per_second || !totals.decode_tokens_per_second) {
-      continue;
-    }
-    const bool is_alike = point.threads == 0 || run.model.threads == point.threads;
-    if (is_alike || !time) {
-      time = point.prompt_tokens / *totals.prefill_tokens_per_second +
-             (point.output_tokens - 1) / *totals.decode_tokens_per_second;
-    }
-    if (is_alike) {
-      break;
-    }
-  }
-  return time;
-}
-
 /// What this machine is, for comparisons; the same text on the same machine, also where this
 /// program may use only a part of its CPUs.
 std::string machine_name(const std::filesystem::path& procfs_root) {
@@ -118,73 +77,97 @@ std::string machine_name(const std::filesystem::path& procfs_root) {
                      cpu.is_virtual ? ", virtual" : "");
 }
 
+Economics economics_of(const BenchRequest& request) {
+  Economics economics;
+  economics.price_usd_per_kwh = request.price_usd_per_kwh.value_or(economics.price_usd_per_kwh);
+  return economics;
+}
+
+/// Where the qualities of models are kept; empty if there is no home.
+std::filesystem::path quality_cache() {
+  if (const auto cache = environment_variable("XDG_CACHE_HOME")) {
+    return std::filesystem::path{*cache} / "enprof" / "quality";
+  }
+  const auto home = environment_variable("HOME");
+  return home ? std::filesystem::path{*home} / ".cache" / "enprof" / "quality"
+              : std::filesystem::path{};
+}
+
+PowerLimitValues values_of(const ExperimentRunner::Limits& limits) {
+  return {.cpu_power_w = limits.cpu_power,
+          .gpu_power_w = limits.gpu_power,
+          .cpu_frequency_mhz = limits.cpu_frequency};
+}
+
+/// What will be set at some time; empty if no point wants a limit.
+std::vector<PowerLimitValues> limits_of(const ExperimentDesign& design) {
+  std::vector<PowerLimitValues> all;
+  for (const ExperimentPoint& point : design.points()) {
+    const PowerLimitValues values{.cpu_power_w = point.cpu_power_limit,
+                                  .gpu_power_w = point.gpu_power_limit,
+                                  .cpu_frequency_mhz = point.cpu_frequency};
+    if (values != PowerLimitValues{} && std::ranges::find(all, values) == all.end()) {
+      all.push_back(values);
+    }
+  }
+  return all;
+}
+
+/// The texts of the prompt files. One that cannot be read costs its points alone.
+std::map<std::string, Result<std::string>, std::less<>> read_prompts(
+    const ExperimentDesign& design) {
+  std::map<std::string, Result<std::string>, std::less<>> prompts;
+  for (const PointBlock& block : design.blocks) {
+    for (const std::string& file : block.prompt_files) {
+      if (!prompts.contains(file)) {
+        auto bytes = read_prompt_file(file);
+        prompts.emplace(file, bytes ? prompt_text(*bytes, {.is_argument = false, .file = file})
+                                    : std::unexpected(bytes.error()));
+      }
+    }
+  }
+  return prompts;
+}
+
+/// How large a difference between points will be found, for people.
+std::string what_it_can_find(const ExperimentDesign& design,
+                             const std::vector<ProfiledRun>& history) {
+  constexpr double kPower = 0.8;
+  constexpr double kAskedFor = 0.02;
+  const auto known = forecast_spread(design.models(), history);
+  const double spread = known.value_or(kAssumedSpread);
+  const auto smallest = smallest_difference(spread, design.repeats, kPower);
+  if (!smallest) {
+    return "One run of each point shows no difference: pass -r 2 or more.";
+  }
+  return fmt::format(
+      "Runs of a point differ by {:.2g} % ({}). Then a difference of {:.2g} % between two points "
+      "is "
+      "found with a probability of 80 %, and one of 2 % with {:.0f} %.",
+      100.0 * spread, known ? "as in earlier experiments" : "assumed: there are no earlier runs",
+      100.0 * *smallest, 100.0 * detection_power(spread, design.repeats, kAskedFor));
+}
+
 }  // namespace
 
 void BenchCommand::declare(CLI::App& program) {
   app_ = program.add_subcommand("bench",
                                 "Measure models and settings against each other, in repeated runs");
-  declare_points(*app_);
+  points_.declare(*app_);
   declare_power(*app_);
   declare_result(*app_);
   database_option_.declare(*app_);
   app_->footer(
       "Lists: 1,2,4 or 1-4 or 8-32+8 or 1-8*2. Each combination is a point; in each round each "
       "point is measured once, in random order.\n"
-      "Exit codes: 0 done, 1 failed, 2 usage, 3 done but a point is missing or a run is not saved, "
-      "130 cancelled by Ctrl-C.\n"
+      "Exit codes: 0 done, 1 failed: no point has a figure, 2 usage, 3 done but a point is missing "
+      "or a run is not saved, 130 cancelled by Ctrl-C.\n"
       "Examples:\n"
       "  enprof bench -m a-q8.gguf,a-q4.gguf -r 10             two quantizations\n"
       "  enprof bench -m a.gguf -t 1,2,4 -p 128,512 -n 64      threads and prompts\n"
       "  enprof bench -m a.gguf -r 30 --precision 1% -o csv    until it is known to 1 %\n"
+      "  enprof bench plan.toml --dry-run                      what a plan will take, and find\n"
       "  enprof compare --experiment NAME q8 q4                what may be said of it\n");
-}
-
-void BenchCommand::declare_points(CLI::App& app) {
-  const auto list = [&](const char* flags, std::vector<std::string>& words, const char* help) {
-    CLI::Option* const option = app.add_option(flags, words, help)
-                                    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-                                    ->allow_extra_args(false)
-                                    ->type_name("N,…")
-                                    ->check(not_empty())
-                                    ->group("Points");
-    design_options_.push_back(option);
-    return option;
-  };
-  list("-m,--model", models_, "Models: files, or parts of their names, separated by commas")
-      ->type_name("FILE|NAME,…");
-  list("-p,--prompt-tokens", prompts_,
-       "Tokens of the prompt, which is made of tokens that mean nothing [512]");
-  list("-n,--output-tokens", outputs_, "Output tokens [128]");
-  list("-t,--threads", threads_, "CPU threads; 0: one per available CPU [0]");
-  list("-b,--batch-size", batches_, "Tokens of the prompt at a time; 0: the engine's choice [0]");
-  list("--ub,--ubatch-size", micro_batches_,
-       "Of these, tokens that are computed as one graph (-ub); 0: the engine's choice [0]");
-  list("--ngl,--gpu-layers", gpu_layers_, "Layers to offload to the GPU; -1: all [-1]");
-  repeats_option_ = app.add_option("-r,--repeats", repeats_,
-                                   "Runs of each point; with --precision at most so many")
-                        ->type_name("N")
-                        ->transform(whole_number(1, 10'000))
-                        ->capture_default_str()
-                        ->group("Points");
-  precision_option_ =
-      app.add_option("--precision", precision_pct_,
-                     "Measure a point until half the 95 % interval of its energy per output token "
-                     "is at most this share of it; at least five times")
-          ->type_name("PCT")
-          ->transform(percentage(100.0))
-          ->group("Points");
-  app.add_option("--budget", budget_s_, "Begin no run after so many seconds")
-      ->type_name("S")
-      ->transform(number_above(0.0, 1e7))
-      ->group("Points");
-  design_options_.push_back(
-      app.add_option("--seed", seed_, "Seed of the order and of the prompts")
-          ->type_name("N")
-          ->transform(whole_number(0, std::numeric_limits<std::uint32_t>::max()))
-          ->capture_default_str()
-          ->group("Points"));
-  app.add_flag("--dry-run", dry_run_, "List the points and the time they will take, and end")
-      ->group("Points");
 }
 
 void BenchCommand::declare_power(CLI::App& app) {
@@ -227,6 +210,14 @@ void BenchCommand::declare_result(CLI::App& app) {
       ->type_name("TAG")
       ->check(not_empty())
       ->group("Result");
+  app.add_option("--price", price_, "Price of energy, USD/kWh [0.12]")
+      ->type_name("USD")
+      ->transform(number(0.0, 1000.0))
+      ->group("Result");
+  app.add_flag(
+         "--dry-run", dry_run_,
+         "List the points, the time they will take and the differences they can show, and end")
+      ->group("Result");
   app.add_option("-o,--output", output_, "Form of the result")
       ->type_name("md|csv|json|jsonl|sql")
       ->transform(one_of({"md", "csv", "json", "jsonl", "sql"}).description(""))
@@ -234,87 +225,32 @@ void BenchCommand::declare_result(CLI::App& app) {
       ->group("Result");
 }
 
-Result<ExperimentDesign> BenchCommand::design_of_options() const {
-  ExperimentDesign design{.name = experiment_.empty() ? new_name() : experiment_,
-                          .models = split_models(models_),
-                          .repeats = repeats_,
-                          .seed = seed_};
-  if (design.models.empty()) {
-    return fail(ErrorCode::invalid_argument, "No model is named: -m is missing",
-                "For example: enprof bench -m a-q8.gguf,a-q4.gguf");
-  }
-  struct List {
-    const char* flag;
-    const std::vector<std::string>* words;
-    std::vector<int>* numbers;
-    int least;
-    int most;
-  };
-  constexpr int kMostTokens = 16'777'216;
-  for (const List& list : {List{"-p", &prompts_, &design.prompt_tokens, 1, kMostTokens},
-                           List{"-n", &outputs_, &design.output_tokens, 1, 1'000'000},
-                           List{"-t", &threads_, &design.threads, 0, 512},
-                           List{"-b", &batches_, &design.batches, 0, kMostTokens},
-                           List{"-ub", &micro_batches_, &design.micro_batches, 0, kMostTokens},
-                           List{"-ngl", &gpu_layers_, &design.gpu_layers, -1, 100'000}}) {
-    if (list.words->empty()) {
-      continue;
-    }
-    auto numbers =
-        parse_numbers(fmt::format("{}", fmt::join(*list.words, ",")), list.least, list.most);
-    if (!numbers) {
-      numbers.error().message = fmt::format("{}: {}", list.flag, numbers.error().message);
-      return std::unexpected(numbers.error());
-    }
-    *list.numbers = *std::move(numbers);
-  }
-  return design;
-}
-
-Result<ExperimentDesign> BenchCommand::design_of_runs(const std::vector<ProfiledRun>& runs) const {
-  for (const CLI::Option* option : design_options_) {
-    if (option->count() > 0) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("{} cannot be changed by --resume: the points are those of {}",
-                              option->get_name(), printable(resume_)),
-                  "Leave it out. -r, --precision and --budget may be other ones.");
-    }
-  }
-  if (runs.empty()) {
-    return std::unexpected(no_such_experiment(resume_));
-  }
-  for (const ProfiledRun& run : runs) {
-    if (const auto text = tag_value(run.tags, kDesignTag)) {
-      auto design = design_from_json(*text);
-      if (design) {
-        design->name = resume_;
-        if (repeats_option_->count() > 0) {
-          design->repeats = repeats_;
-        }
-      }
-      return design;
-    }
-  }
-  return fail(ErrorCode::unsupported,
-              fmt::format("The runs of {} do not say how the experiment goes on: enprof bench did "
-                          "not make them, or those of its first round were deleted",
-                          printable(resume_)),
-              "Begin a new one, under another name.");
-}
-
 void BenchCommand::find_models(ExperimentDesign& design) {
-  for (std::string& model : design.models) {
-    if (const auto found = find_model(model, usual_model_places())) {
-      if (*found != model) {
-        model = found->string();
-        print_note("model: " + model);
+  std::map<std::string, std::string> found;
+  const auto find = [&](std::string& model) {
+    if (!found.contains(model)) {
+      const auto path = find_model(model, usual_model_places());
+      found.emplace(model, path ? path->string() : model);
+      if (path && *path != model) {
+        print_note("model: " + path->string());
       }
     }
+    model = found[model];
+  };
+  for (PointBlock& block : design.blocks) {
+    std::ranges::for_each(block.models, find);
+  }
+  for (Exclusion& exclusion : design.exclusions) {
+    std::ranges::for_each(exclusion.models, find);
+  }
+  if (design.quality && !design.quality->reference.empty()) {
+    find(design.quality->reference);
   }
 }
 
-Result<void> BenchCommand::dry_run(const ExperimentDesign& design) const {
-  constexpr std::size_t kLookedAt = 200;
+Result<void> BenchCommand::dry_run(const BenchRequest& request) const {
+  constexpr std::size_t kLookedAt = 500;
+  const ExperimentDesign& design = request.design;
   std::vector<ProfiledRun> history;
   if (auto database = database_option_.open_to_read()) {
     auto runs = stored_runs(*database, {.limit = kLookedAt}, kFiguresOnly);
@@ -329,9 +265,15 @@ Result<void> BenchCommand::dry_run(const ExperimentDesign& design) const {
   table.row({"point", "a run takes about"}, Style::dim);
   double sum = 0.0;
   bool is_known = true;
+  std::string contradictions;
   const std::vector<ExperimentPoint> points = design.points();
   for (const ExperimentPoint& point : points) {
-    const auto time = run_time(point, history);
+    if (const auto reason = contradiction(point)) {
+      contradictions +=
+          fmt::format("- {} cannot be measured: {}\n", printable(point.label), *reason);
+      continue;
+    }
+    const auto time = forecast_time(point, history);
     is_known = is_known && time;
     sum += time.value_or(0.0) * design.repeats;
     table.row({point.label, time ? format_duration(from_ms(1e3 * *time)) : std::string{kAbsent}});
@@ -342,13 +284,17 @@ Result<void> BenchCommand::dry_run(const ExperimentDesign& design) const {
       is_known ? fmt::format("about {} with idle measurements, without loading and warm-up",
                              format_duration(from_ms(1e3 * (sum + idle))))
                : "how long it takes is not known: the history has no run of some of these models";
-  return write_output(
-      "-", table.text(stdout_terminal(), 0) +
-               wrap(fmt::format("{} of {}{}, {} each: {}; {}", counted(points.size(), "point"),
-                                printable(design.name), design.precision ? ", at most" : "",
-                                counted(design.repeats, "run"), counted(runs, "run"), total),
-                    stdout_terminal().width, 0) +
-               "\n");
+  const std::size_t width = stdout_terminal().width;
+  std::string text = table.text(stdout_terminal(), 0);
+  text += wrap(fmt::format("{} of {}{}, {} each: {}; {}", counted(points.size(), "point"),
+                           printable(design.name), design.precision ? ", at most" : "",
+                           counted(design.repeats, "run"), counted(runs, "run"), total),
+               width, 0) +
+          "\n";
+  if (points.size() > 1) {
+    text += wrap(what_it_can_find(design, history), width, 0) + "\n";
+  }
+  return write_output("-", text + contradictions);
 }
 
 SessionPower::Options BenchCommand::power_options() const {
@@ -380,8 +326,9 @@ std::string BenchCommand::result_text(const ExperimentDesign& design,
                               : experiment_markdown(design, outcome, stdout_terminal());
 }
 
-int BenchCommand::measure(const ExperimentDesign& design, ProfileDatabase& database,
+int BenchCommand::measure(const BenchRequest& request, ProfileDatabase& database,
                           std::vector<ProfiledRun> earlier) {
+  const ExperimentDesign& design = request.design;
   const Interrupt interrupt;
   SessionPower power(power_options());
   if (const auto opened = power.open(); !opened) {
@@ -390,100 +337,173 @@ int BenchCommand::measure(const ExperimentDesign& design, ProfileDatabase& datab
   }
   ModelKeeper models({.engine_for = engine_for});
   const PowerEnvironment places = power_environment();
+  std::optional<PowerLimits> limits;
+  if (const auto wanted = limits_of(design); !wanted.empty()) {
+    limits.emplace(PowerLimits::Options{.sysfs_root = places.sysfs_root,
+                                        .nvml_library = places.nvml_library,
+                                        .guard = {program_path().string(), kLimitGuardArgument}});
+    if (const auto possible = limits->prepare(wanted); !possible) {
+      print_error(possible.error());
+      return exit_failed;
+    }
+  }
   BenchProgress progress;
-  std::vector<std::string> tags = tags_;
+  const Qualities qualities =
+      judge_models(design, models,
+                   {.cache = quality_cache(),
+                    .stop = interrupt.token(),
+                    .on_model = [](const std::string& model) {
+                      print_note(fmt::format("judging the answers of {}", printable(model)));
+                    }});
+  for (const auto& [model, quality] : qualities) {
+    if (!quality && !interrupt.requested()) {
+      print_note(fmt::format("the answers of {} are not judged: {}{}{}", printable(model),
+                             quality.error().message, quality.error().hint.empty() ? "" : "\n  ",
+                             quality.error().hint));
+    }
+  }
+  std::vector<std::string> tags = request.tags;
+  std::ranges::copy(tags_, std::back_inserter(tags));
   tags.push_back(make_tag(kMachineTag, machine_name(places.procfs_root)));
   ExperimentRunner runner(
       {.store = &database,
        .power = &power,
        .models = &models,
-       .profiler = {.power_interval = power_interval_.interval(),
+       .profiler = {.economics = economics_of(request),
+                    .power_interval = power_interval_.interval(),
                     .procfs_root = places.procfs_root,
                     .sysfs_root = places.sysfs_root},
        .depth = depth_from_string(depth_).value_or(Depth::minimal),
        .tags = std::move(tags),
        .earlier = std::move(earlier),
-       .budget = budget_s_ ? std::optional{from_ms(1e3 * *budget_s_)} : std::nullopt,
+       .prompts = read_prompts(design),
+       .qualities = qualities,
+       .set_limits = limits ? ExperimentRunner::SetLimits{[&](const auto& wanted) {
+         return limits->set(values_of(wanted));
+       }}
+                            : ExperimentRunner::SetLimits{},
+       .budget = request.budget_s ? std::optional{from_ms(1e3 * *request.budget_s)} : std::nullopt,
        .session_observer = &progress,
        .observer = &progress});
   const ExperimentOutcome outcome = runner.run(design, interrupt.token());
   progress.clear();
+  bool is_restored = true;
+  if (limits) {
+    if (const auto restored = limits->restore(); !restored) {
+      print_error(restored.error());
+      is_restored = false;
+    }
+  }
   if (const auto written = write_output("-", result_text(design, outcome)); !written) {
     print_error(written.error());
     return interrupt.requested() ? interrupt.exit_code() : exit_failed;
   }
+  if (const double all = seconds(outcome.times.all); all > 0.0 && !outcome.interrupted) {
+    print_note(fmt::format(
+        "runs took {}, loading and idle measurements {}, warm-up {}; everything else {} ({:.2g} %)",
+        format_duration(outcome.times.runs), format_duration(outcome.times.preparation),
+        format_duration(outcome.times.warm_ups), format_duration(outcome.times.rest()),
+        100.0 * seconds(outcome.times.rest()) / all));
+  }
+  const int code = end_of(request, outcome);
+  return outcome.interrupted ? interrupt.exit_code() : is_restored ? code : int{exit_failed};
+}
+
+int BenchCommand::end_of(const BenchRequest& request, const ExperimentOutcome& outcome) const {
   const std::string resume =
-      fmt::format("enprof bench --resume {}", shell_quote(printable(design.name)));
+      fmt::format("enprof bench --resume {}", shell_quote(printable(request.design.name)));
   if (outcome.budget_spent) {
-    print_note(fmt::format("the budget of {:g} s is spent; to go on: {}", *budget_s_, resume));
+    print_note(
+        fmt::format("the budget of {:g} s is spent; to go on: {}", *request.budget_s, resume));
   }
   if (outcome.interrupted) {
     print_note("cancelled; the runs so far are saved. To go on: " + resume);
-    return interrupt.exit_code();
   }
-  const auto has_runs = [](const PointResult& result) {
-    return std::ranges::any_of(
-        result.runs, [](const ProfiledRun& run) { return run.status == RunStatus::completed; });
+  for (const PointResult& result : outcome.points) {
+    std::ranges::for_each(result.runs, keep_unsaved_run);
+  }
+  const auto has_figures = [](const PointResult& result) {
+    return summary_of(result).has_figures();
   };
-  if (std::ranges::none_of(outcome.points, has_runs)) {
+  if (std::ranges::none_of(outcome.points, has_figures)) {
+    if (!outcome.interrupted) {
+      print_error(
+          {ErrorCode::unavailable, "No point has a figure: no run of this experiment can be used",
+           "The lines below the table say why. Where other programs kept the machine busy, stop "
+           "them, and go on: " +
+               resume});
+    }
     return exit_failed;
   }
-  const bool is_whole = std::ranges::all_of(outcome.points, [&](const PointResult& result) {
-    return has_runs(result) && !result.error && std::ranges::none_of(result.runs, is_unsaved);
-  });
+  bool is_whole = true;
+  for (const PointResult& result : outcome.points) {
+    const bool is_there = has_figures(result);
+    if (!is_there && !result.error && !result.runs.empty()) {
+      print_note(fmt::format("{} has no figure: none of its {} can be used; to go on: {}",
+                             printable(result.point.label), counted(result.runs.size(), "run"),
+                             resume));
+    }
+    is_whole =
+        is_whole && is_there && !result.error && std::ranges::none_of(result.runs, is_unsaved);
+  }
   return is_whole ? exit_done : exit_degraded;
 }
 
 int BenchCommand::run() {
   const auto failed = [](const Error& error) {
     print_error(error);
-    return error.code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
+    return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::malformed
+               ? exit_usage
+               : exit_failed;
   };
   // Errors in the request are found before a database is made.
-  auto design = resume_.empty() ? design_of_options() : Result<ExperimentDesign>{};
-  if (!design) {
-    return failed(design.error());
+  const bool resumes = !resume_.empty();
+  auto request = resumes ? Result<BenchRequest>{} : points_.request(experiment_);
+  if (!request) {
+    return failed(request.error());
   }
   std::optional<ProfileDatabase> database;
   std::vector<ProfiledRun> earlier;
-  if (!resume_.empty() || !dry_run_) {
-    auto opened =
-        resume_.empty() ? database_option_.open_to_save() : database_option_.open_existing();
+  if (resumes || !dry_run_) {
+    auto opened = resumes ? database_option_.open_existing() : database_option_.open_to_save();
     if (!opened) {
       return failed(opened.error());
     }
     database = *std::move(opened);
-    auto runs = runs_of_experiment(*database, design->name.empty() ? resume_ : design->name);
+    auto runs = runs_of_experiment(*database, resumes ? resume_ : request->design.name);
     if (!runs) {
       return failed(runs.error());
     }
     earlier = *std::move(runs);
   }
-  if (!resume_.empty()) {
-    design = design_of_runs(earlier);
-    if (!design) {
-      return failed(design.error());
+  if (resumes) {
+    if (earlier.empty()) {
+      return failed(no_such_experiment(resume_));
     }
+    request = points_.request_of(resume_, earlier);
+    if (!request) {
+      return failed(request.error());
+    }
+  } else if (!earlier.empty()) {
+    const std::string name = printable(request->design.name);
+    return failed(
+        {ErrorCode::invalid_argument,
+         fmt::format("There are {} of experiment {} already", counted(earlier.size(), "run"), name),
+         fmt::format("To go on with it: enprof bench --resume {}. Else choose another "
+                     "name.",
+                     shell_quote(name))});
   }
-  if (precision_pct_) {
-    design->precision = *precision_pct_ / 100.0;
+  if (price_) {
+    request->price_usd_per_kwh = price_;
   }
-  if (resume_.empty() && !earlier.empty()) {
-    return failed({ErrorCode::invalid_argument,
-                   fmt::format("There are {} of experiment {} already",
-                               counted(earlier.size(), "run"), printable(design->name)),
-                   fmt::format("To go on with it: enprof bench --resume {}. Else choose another "
-                               "name.",
-                               shell_quote(printable(design->name)))});
-  }
-  if (resume_.empty()) {
-    find_models(*design);
+  if (!resumes) {
+    find_models(request->design);
   }
   if (dry_run_) {
-    const auto listed = dry_run(*design);
+    const auto listed = dry_run(*request);
     return listed ? exit_done : failed(listed.error());
   }
-  return measure(*design, *database, std::move(earlier));
+  return measure(*request, *database, std::move(earlier));
 }
 
 }  // namespace enprof

@@ -3,13 +3,13 @@
 
 #include "enprof/base/error.hpp"
 
+#include "cli/bench_points.hpp"
 #include "cli/command.hpp"
 #include "cli/shared_options.hpp"
 #include "experiment/design.hpp"
 #include "experiment/experiment_runner.hpp"
 #include "session/session_power.hpp"
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,41 +23,26 @@ class BenchCommand final : public Command {
   int run() override;
 
  private:
-  void declare_points(CLI::App& app);
   void declare_power(CLI::App& app);
   void declare_result(CLI::App& app);
-  /// The design by the options.
-  [[nodiscard]] Result<ExperimentDesign> design_of_options() const;
-  /// The design that runs of the experiment to be resumed have.
-  [[nodiscard]] Result<ExperimentDesign> design_of_runs(const std::vector<ProfiledRun>& runs) const;
   /// Finds the models; a name that is none stays, and fails when it is its turn.
   static void find_models(ExperimentDesign& design);
-  [[nodiscard]] Result<void> dry_run(const ExperimentDesign& design) const;
+  [[nodiscard]] Result<void> dry_run(const BenchRequest& request) const;
   [[nodiscard]] SessionPower::Options power_options() const;
   [[nodiscard]] std::string result_text(const ExperimentDesign& design,
                                         const ExperimentOutcome& outcome) const;
-  [[nodiscard]] int measure(const ExperimentDesign& design, ProfileDatabase& database,
+  [[nodiscard]] int measure(const BenchRequest& request, ProfileDatabase& database,
                             std::vector<ProfiledRun> earlier);
+  /// Says what has ended the experiment early, and returns the exit code.
+  [[nodiscard]] int end_of(const BenchRequest& request, const ExperimentOutcome& outcome) const;
 
-  std::vector<CLI::Option*> design_options_;  // owned by the program
-  CLI::Option* repeats_option_ = nullptr;
-  CLI::Option* precision_option_ = nullptr;
-  std::vector<std::string> models_;
-  std::vector<std::string> prompts_{"512"};
-  std::vector<std::string> outputs_{"128"};
-  std::vector<std::string> threads_;
-  std::vector<std::string> batches_;
-  std::vector<std::string> micro_batches_;
-  std::vector<std::string> gpu_layers_;
-  int repeats_ = 5;
-  std::uint32_t seed_ = 0;
-  std::optional<double> precision_pct_;
-  std::optional<double> budget_s_;
+  BenchPoints points_;
   std::string experiment_;
   std::string resume_;
   bool dry_run_ = false;
   std::string depth_ = "minimal";
   std::vector<std::string> tags_;
+  std::optional<double> price_;
   std::string power_ = "auto";
   PowerIntervalOption power_interval_;
   SensorAccuracyOption sensor_accuracy_;

@@ -8,6 +8,7 @@
 #include "cli/run_file.hpp"
 #include "cli/stored_run.hpp"
 #include "cli/word_list.hpp"
+#include "experiment/analysis/stored_experiment.hpp"
 #include "experiment/measure.hpp"
 
 #include <fmt/format.h>
@@ -123,7 +124,7 @@ Result<CompareCommand::Named> CompareCommand::find_point(const std::string& sele
     return std::unexpected(points.error());
   }
   if (points->empty()) {
-    return std::unexpected(no_such_experiment(experiment_));
+    return std::unexpected(unknown_experiment(*database_, experiment_));
   }
   std::vector<PointRuns> meant;
   std::ranges::copy_if(*points, std::back_inserter(meant),

@@ -1,15 +1,19 @@
 #include "cli/exec_command.hpp"
 
 #include "base/command_start.hpp"
+#include "base/program_path.hpp"
 #include "base/say.hpp"
 #include "cli/console.hpp"
 #include "cli/live_line.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/unsaved_run.hpp"
+#include "engines/llama/told_plan.hpp"
+#include "report/capture_section.hpp"
 #include "report/format.hpp"
 #include "report/run_json.hpp"
 #include "report/run_report.hpp"
+#include "session/recorded_passes.hpp"
 
 #include <fmt/format.h>
 
@@ -135,6 +139,21 @@ void ExecCommand::declare(CLI::App& program) {
       ->transform(number(0.0, 1e8))
       ->capture_default_str()
       ->group("Command");
+  app.add_option("--depth", depth_,
+                 "How much is told of llama.cpp in it: passes and tokens (minimal); layers and "
+                 "components (module); each operation (deep)")
+      ->type_name("DEPTH")
+      ->transform(one_of({"minimal", "module", "deep"}).description(""))
+      ->capture_default_str()
+      ->group("Command");
+  app.add_flag("--no-probe", no_probe_, "Do not look into it: load nothing into its processes")
+      ->group("Command");
+  app.add_option("--passes", passes_,
+                 "Take the passes of the command's engine from this file (docs/formats.md), and "
+                 "share the energy among the requests in them")
+      ->type_name("FILE")
+      ->check(not_empty())
+      ->group("Command");
   power_.declare(app);
   app.add_option("--interval", interval_s_, "Print a line each time this many seconds have passed")
       ->type_name("S")
@@ -220,6 +239,10 @@ CommandTask ExecCommand::task(std::string path) const {
                    .tags = tags_,
                    .experiment = experiment_,
                    .limits = {.kill_after = from_ms(1e3 * kill_after_s_)}};
+  if (!no_probe_) {
+    task.depth = depth_from_string(depth_).value_or(Depth::module);
+    task.is_depth_wanted = app_->count("--depth") > 0;
+  }
   if (timeout_s_) {
     task.limits.timeout = from_ms(1e3 * *timeout_s_);
   }
@@ -243,7 +266,9 @@ Result<void> ExecCommand::report_all() const {
 }
 
 /// What is said of a run when it has ended.
-void ExecCommand::tell(const ProfiledRun& run, const CommandEnd& end, std::size_t number) const {
+void ExecCommand::tell(const CommandOutcome& outcome, std::size_t number) const {
+  const ProfiledRun& run = *outcome.run;
+  const CommandEnd& end = *outcome.end;
   if (end.timed_out) {
     print_note(fmt::format("the command was ended after {:g} s (--timeout)", *timeout_s_));
   }
@@ -251,10 +276,24 @@ void ExecCommand::tell(const ProfiledRun& run, const CommandEnd& end, std::size_
     print_note(fmt::format("run {} of {}: {}", number, times_, repeat_line(repeat_of(run, 0))));
   } else if (json_ != "-") {
     say("\n" + run_report(run, stderr_terminal()));
+    tell_requests(outcome);
     say(fmt::format("\n{:<11}{} of its processes, {:.2f} CPUs busy with them\n", "CPU time",
                     format_duration(end.cpu_time),
                     seconds(end.cpu_time) / seconds(run.totals.figure.duration)));
   }
+}
+
+void ExecCommand::tell_requests(const CommandOutcome& outcome) {
+  if (!outcome.run->capture) {
+    return;
+  }
+  std::vector<RunSummary> shown;
+  for (const ProfiledRun& request : outcome.requests) {
+    if (shown.size() < kRequestsShown) {
+      shown.push_back(summary_of(request));
+    }
+  }
+  say(capture_section(*outcome.run, shown, outcome.requests.size(), stderr_terminal()));
 }
 
 int ExecCommand::perform(CommandSession& session, const SignalQueue& signals, CommandTask task) {
@@ -274,7 +313,7 @@ int ExecCommand::perform(CommandSession& session, const SignalQueue& signals, Co
     if (json_.empty() && !no_save_) {
       keep_unsaved_run(*outcome.run);
     }
-    tell(*outcome.run, *outcome.end, number);
+    tell(outcome, number);
     if (times_ == 1 && !json_.empty()) {
       written = write_json(*outcome.run);
     }
@@ -311,6 +350,15 @@ int ExecCommand::run() {
       return kNotStarted;
     }
   }
+  CommandTask wanted = task(*std::move(path));
+  if (!passes_.empty()) {
+    auto passes = read_recorded_passes(passes_);
+    if (!passes) {
+      print_error(passes.error());
+      return kNotStarted;
+    }
+    wanted.passes = std::make_shared<const CaptureRecording>(*std::move(passes));
+  }
   SignalQueue signals;
   if (const auto ready = signals.start(); !ready) {
     return failed(ready.error());
@@ -344,8 +392,9 @@ int ExecCommand::run() {
                           print_note(warning.message +
                                      (warning.hint.empty() ? "" : "\n  " + warning.hint));
                         }},
+       .probe = probe_library().value_or(std::filesystem::path{}),
+       .plan = plan_told_graph,
        .on_begin = [&lines](PowerMonitor* monitor) { lines.begin(monitor); }});
-  CommandTask wanted = task(*std::move(path));
   wanted.limits.on_interval = [&lines](Nanoseconds since) { lines.tell(since); };
   return perform(session, signals, std::move(wanted));
 }

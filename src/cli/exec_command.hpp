@@ -33,7 +33,8 @@ class ExecCommand final : public Command {
   [[nodiscard]] CommandTask task(std::string path) const;
   /// Performs it as often as was asked for. Returns the exit code.
   [[nodiscard]] int perform(CommandSession& session, const SignalQueue& signals, CommandTask task);
-  void tell(const ProfiledRun& run, const CommandEnd& end, std::size_t number) const;
+  void tell(const CommandOutcome& outcome, std::size_t number) const;
+  static void tell_requests(const CommandOutcome& outcome);
   [[nodiscard]] Result<void> write_json(const ProfiledRun& run) const;
   [[nodiscard]] Result<void> report_all() const;
   /// Whether an option takes its value from the next word.
@@ -47,12 +48,15 @@ class ExecCommand final : public Command {
   std::optional<double> interval_s_;
   std::optional<double> timeout_s_;
   double kill_after_s_ = 5.0;
+  std::string passes_;
   PowerOptions power_;
   std::vector<std::string> tags_;
   std::string experiment_;
   Economics economics_;
   DatabaseOption database_;
   bool no_save_ = false;
+  bool no_probe_ = false;
+  std::string depth_ = "module";
   std::string json_;
   std::vector<Repeat> repeats_;
 };

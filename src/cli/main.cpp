@@ -13,6 +13,7 @@
 #include "cli/console.hpp"
 #include "cli/db_command.hpp"
 #include "cli/doctor_command.hpp"
+#include "cli/engine_command.hpp"
 #include "cli/exec_command.hpp"
 #include "cli/export_command.hpp"
 #include "cli/help_formatter.hpp"
@@ -20,6 +21,7 @@
 #include "cli/model_command.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
+#include "cli/report_command.hpp"
 #include "cli/rm_command.hpp"
 #include "cli/run_command.hpp"
 #include "cli/runs_command.hpp"
@@ -27,6 +29,7 @@
 #include "cli/show_command.hpp"
 #include "cli/usage_error.hpp"
 #include "cli/watch_command.hpp"
+#include "limits/limit_guard.hpp"
 
 #include <fmt/format.h>
 
@@ -38,6 +41,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -89,8 +93,9 @@ std::vector<std::string> arguments_of(std::vector<std::string> words) {
     words.emplace_back("--help");
   }
   // llama.cpp's spellings: CLI11 would parse -ngl as -n with the value "gl".
-  std::ranges::replace(words, std::string{"-ngl"}, std::string{"--ngl"});
-  std::ranges::replace(words, std::string{"-ub"}, std::string{"--ub"});
+  for (const char* const spelling : {"-ngl", "-ub", "-pg", "-np", "-ctk", "-ctv", "-fa"}) {
+    std::ranges::replace(words, std::string{spelling}, fmt::format("-{}", spelling));
+  }
   std::ranges::reverse(words);
   return words;
 }
@@ -133,6 +138,9 @@ int end_of_parsing(const CLI::App& program, const CLI::ParseError& error) {
 
 int run_program(int argc, char** argv) {
   ignore_write_signals();
+  if (argc == 2 && std::string_view{argv[1]} == kLimitGuardArgument) {
+    return run_limit_guard(STDIN_FILENO, STDOUT_FILENO);
+  }
 
   CLI::App program{"Energy profiler for LLM inference: joules by phase, token and machine",
                    "enprof"};
@@ -151,7 +159,7 @@ int run_program(int argc, char** argv) {
 
   auto exec = std::make_unique<ExecCommand>();
   ExecCommand& exec_command = *exec;
-  const std::array<std::unique_ptr<Command>, 15> commands{
+  const std::array<std::unique_ptr<Command>, 17> commands{
       std::make_unique<RunCommand>(),       std::move(exec),
       std::make_unique<RunsCommand>(),      std::make_unique<ShowCommand>(),
       std::make_unique<ExportCommand>(),    std::make_unique<RmCommand>(),
@@ -159,12 +167,16 @@ int run_program(int argc, char** argv) {
       std::make_unique<ServeCommand>(),     std::make_unique<WatchCommand>(),
       std::make_unique<DoctorCommand>(),    std::make_unique<ModelCommand>(),
       std::make_unique<CalibrateCommand>(), std::make_unique<CompareCommand>(),
-      std::make_unique<BenchCommand>()};
+      std::make_unique<BenchCommand>(),     std::make_unique<ReportCommand>(),
+      std::make_unique<EngineCommand>()};
   for (const auto& command : commands) {
     command->declare(program);
   }
   program.add_subcommand("help", "The help of a command: enprof help run");
   for (CLI::App* command : program.get_subcommands([](CLI::App*) { return true; })) {
+    if (command->get_group().empty()) {
+      continue;  // not for users
+    }
     command->group("Commands");
     for (CLI::App* nested : command->get_subcommands([](CLI::App*) { return true; })) {
       nested->group("Commands");
@@ -180,7 +192,9 @@ int run_program(int argc, char** argv) {
   }
   // Commands print their own errors, and runs their warnings. What fails in a server between two
   // requests appears only in its log.
-  log.least = program.got_subcommand("serve") ? LogLevel::warning : LogLevel::off;
+  log.least = program.got_subcommand("serve") || program.got_subcommand("engine-process")
+                  ? LogLevel::warning
+                  : LogLevel::off;
   if (const auto ready = set_up_log(log); !ready) {
     print_error(ready.error());
     return exit_failed;

@@ -27,6 +27,11 @@ void RunsCommand::declare(CLI::App& program) {
   app_->add_option("--engine", filter_.engine, "Only runs of this engine, with or without version")
       ->type_name("NAME")
       ->check(not_empty());
+  app_->add_option("--capture", filter_.capture,
+                   "The requests of a capture, which is named as for show; without it they are "
+                   "not listed")
+      ->type_name("RUN")
+      ->check(not_empty());
   app_->add_option("--text", filter_.prompt_text, "Only runs with this in their prompt")
       ->type_name("TEXT")
       ->check(not_empty());
@@ -58,7 +63,8 @@ void RunsCommand::declare(CLI::App& program) {
       "Examples:\n"
       "  enprof runs                                   the newest runs\n"
       "  enprof runs --sort energy --limit 10          the ten with the most energy\n"
-      "  enprof runs --model gemma --from 2026-11-01   of models with gemma in their name\n");
+      "  enprof runs --model gemma --from 2026-11-01   of models with gemma in their name\n"
+      "  enprof runs --capture last                    the requests of the newest capture\n");
 }
 
 int RunsCommand::run() {
@@ -87,6 +93,14 @@ int RunsCommand::run() {
   if (!database) {
     print_error(database.error());
     return exit_failed;
+  }
+  if (!filter_.capture.empty()) {
+    const auto capture = database->resolve(filter_.capture);
+    if (!capture) {
+      print_error(capture.error());
+      return exit_failed;
+    }
+    filter_.capture = *capture;
   }
   if (const auto written = write(*database); !written) {
     print_error(written.error());

@@ -6,13 +6,16 @@
 #include "base/shell_quote.hpp"
 #include "cli/calibration.hpp"
 #include "cli/console.hpp"
+#include "cli/engine_command.hpp"
 #include "cli/idle_baseline.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/option_values.hpp"
+#include "engines/process/process_engine.hpp"
 #include "engines/registry/engine_registry.hpp"
 #include "live/event_hub.hpp"
 #include "report/format.hpp"
 #include "server/access_policy.hpp"
+#include "server/capture_watch.hpp"
 #include "server/dashboard_assets.hpp"
 #include "server/http_server.hpp"
 #include "server/model_directory.hpp"
@@ -27,6 +30,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -252,10 +256,15 @@ int ServeCommand::run() {
   health.ok("store");
   health.ok("engine");
   HttpServer* serving = nullptr;  // the API's gauges need the server, and the server needs the API
-  ModelKeeper keeper({.open = [&models](const std::string& name) { return models.open(name); },
-                      .threads = threads_,
-                      .settings = engine_settings_.values(),
-                      .engine_for = engine_for});
+  // An engine that dies takes one run with it, and not the server.
+  const ProcessEngines processes(EngineCommand::command_line(*app_->get_parent()), engines());
+  ModelKeeper keeper(
+      {.open = [&models](const std::string& name) { return models.open(name); },
+       .threads = threads_,
+       .settings = engine_settings_.values(),
+       .engine_for = [&processes](const std::filesystem::path& model) -> const Engine& {
+         return processes.stand_in_for(engine_for(model));
+       }});
   const std::unique_ptr<CalibrationFinder> finder =
       no_calibration_ ? nullptr : calibration_finder();
   RunSession::FindCalibration find;
@@ -277,6 +286,7 @@ int ServeCommand::run() {
        .procfs_root = places.procfs_root,
        .sysfs_root = places.sysfs_root,
        .calibration = std::move(find),
+       .engine_cpu_time = [&processes] { return processes.cpu_time(); },
        .wants_operations = [&] { return serving->subscribers("operation_metrics") > 0; }});
   RunQueue queue(
       queue_, [&](const RunTask& task, const std::stop_token& stop) { worker.work(task, stop); },
@@ -321,12 +331,16 @@ int ServeCommand::run() {
   }
   // Called on the thread of `interrupt`, or at once here if the signal has come already.
   const std::stop_callback stop_on_signal(interrupt.token(), [&] { end_serving(queue, *serving); });
+  CaptureWatch captures(*store, metrics);
   PeriodicThread tending;  // of the database
   if (const auto tended = tending.start({.name = "enprof-tending",
                                          .purpose = "maintain the database",
                                          .period = kTendPeriod,
                                          .first = kTendPeriod},
-                                        [&] { store->tend(); });
+                                        [&] {
+                                          store->tend();
+                                          captures.look();
+                                        });
       !tended) {
     kLog.error("{}", tended.error().message);
   }

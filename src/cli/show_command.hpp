@@ -15,6 +15,7 @@ class ShowCommand final : public Command {
 
  private:
   [[nodiscard]] Result<void> write() const;
+  [[nodiscard]] Result<std::string> section_of(const ProfiledRun& run) const;
 
   DatabaseOption database_;
   std::string run_;

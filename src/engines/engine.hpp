@@ -9,6 +9,7 @@
 #include "engines/component_replay.hpp"
 #include "engines/generation.hpp"
 #include "engines/open_as.hpp"
+#include "engines/text_score.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +46,8 @@ using EngineSettings = std::map<std::string, std::int64_t, std::less<>>;
 struct ModelHeader {
   /// Positions that the model was trained with; empty if its file does not say.
   std::optional<std::int64_t> trained_context{};
+  /// Those that do not depend on how the model is loaded, as far as its file says them.
+  ModelFacts facts{};
 
   ModelHeader() = default;
   ModelHeader(const ModelHeader&) = delete;
@@ -83,8 +86,15 @@ class LoadedModel {
   /// codes if the work failed: the part that was generated then stays in the run.
   [[nodiscard]] virtual Result<GenerateResult> generate(RunScope& run,
                                                         const GenerateOptions& options) = 0;
+  /// False after what ran the model is gone: load it again.
+  [[nodiscard]] virtual bool is_usable() const noexcept { return true; }
   /// The CPU threads of a generation for which so many were chosen; 0: not known.
   [[nodiscard]] virtual int threads(int chosen) const noexcept { return chosen; }
+  /// Tells the probabilities of a text's tokens. Errors: unsupported, unless the engine can do
+  /// that; invalid_argument for a text that is too short; cancelled; internal.
+  [[nodiscard]] virtual Result<ScoreResult> score(const ScoreRequest& /*request*/) {
+    return fail(ErrorCode::unsupported, "This engine has no probabilities of tokens");
+  }
   /// Makes the model's classes of work ready to run alone; runs a pass of each phase. Errors:
   /// unsupported, unless the engine can do that, and for this model as it is loaded; cancelled;
   /// those of generate().

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -24,6 +25,15 @@ struct GenerateOptions {
   int threads = 0;      ///< 0: as when the model was loaded
   int batch = 0;        ///< tokens of the prompt at a time; 0: the engine's choice
   int micro_batch = 0;  ///< of these, tokens that are computed as one graph; 0: the engine's choice
+  /// For benchmarks: so many tokens that mean nothing are in the context before the prompt, as
+  /// after a long conversation. Putting them there belongs to pre_inference, section context_fill.
+  int filled_context = 0;
+  /// For benchmarks: so many sequences at a time, each with a prompt of its own and max_tokens of
+  /// output. The tokens of a step follow each other in the run: the first bears the pass.
+  int sequences = 1;
+  std::string cache_type_k{};             ///< of the KV cache's keys: "q8_0"; empty: the engine's
+  std::string cache_type_v{};             ///< of its values
+  std::optional<bool> flash_attention{};  ///< empty: the engine's choice
   std::uint32_t seed = 0;
   float temperature = 0.0F;  ///< 0: greedy; seed, top_k and top_p are then ignored
   int top_k = 40;            ///< 0: all tokens

@@ -2,6 +2,7 @@
 
 #include "base/counted.hpp"
 #include "experiment/comparable.hpp"
+#include "experiment/outliers.hpp"
 #include "experiment/run_labels.hpp"
 #include "report/format.hpp"
 
@@ -38,6 +39,22 @@ VerdictReason why_not(bool of_power, const ProfiledRun& run) {
   return {.level = VerdictLevel::quotable, .code = {}, .message = {}};
 }
 
+/// Which runs of a set are outliers; none where they are not all of one point of an experiment.
+std::vector<bool> outliers_of(const RunSet& set) {
+  const bool is_designed = std::ranges::all_of(set.runs, [&](const ProfiledRun& run) {
+    return !run.experiment.empty() && run.experiment == set.runs.front().experiment &&
+           round_of(run) && point_of(run) == point_of(set.runs.front());
+  });
+  return is_designed ? find_outliers(set.runs) : std::vector<bool>(set.runs.size(), false);
+}
+
+const VerdictReason& outlying() {
+  static const VerdictReason reason{.level = VerdictLevel::not_comparable,
+                                    .code = "outlier",
+                                    .message = "unlike the point's other runs"};
+  return reason;
+}
+
 /// A run and its value of the measure.
 struct Valued {
   const ProfiledRun* run = nullptr;
@@ -61,8 +78,11 @@ struct Side {
 Side side_of(const RunSet& set, const Measure& measure) {
   Side side;
   std::string refused;
-  for (const ProfiledRun& run : set.runs) {
-    if (const VerdictReason reason = why_not(measure.of_power, run); !reason.code.empty()) {
+  const std::vector<bool> is_outlier = outliers_of(set);
+  for (std::size_t index = 0; index < set.runs.size(); ++index) {
+    const ProfiledRun& run = set.runs[index];
+    const VerdictReason reason = is_outlier[index] ? outlying() : why_not(measure.of_power, run);
+    if (!reason.code.empty()) {
       refused = refused.empty() ? reason.message : refused;
     } else if (const auto value = measure.of(run)) {
       side.runs.push_back({.run = &run, .value = *value});
@@ -260,12 +280,15 @@ SetUse use_of(const RunSet& set) {
   // By code, with the first message: messages have values, which differ.
   std::map<std::string, std::pair<std::string, std::size_t>> reasons;
   std::optional<VerdictLevel> worst_of_all;
-  for (const ProfiledRun& run : set.runs) {
+  const std::vector<bool> is_outlier = outliers_of(set);
+  for (std::size_t index = 0; index < set.runs.size(); ++index) {
+    const ProfiledRun& run = set.runs[index];
     use.run_ids.push_back(run.run_id);
     if (run.verdict) {
       worst_of_all = std::max(worst_of_all.value_or(*run.verdict), *run.verdict);
     }
-    if (const VerdictReason reason = why_not(true, run); !reason.code.empty()) {
+    const VerdictReason reason = is_outlier[index] ? outlying() : why_not(true, run);
+    if (!reason.code.empty()) {
       ++reasons.try_emplace(reason.code, reason.message, 0).first->second.second;
       continue;
     }

@@ -6,140 +6,183 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <limits>
+#include <iterator>
 #include <random>
 #include <ranges>
 #include <set>
-#include <system_error>
 #include <utility>
 
 namespace enprof {
 namespace {
 
-constexpr std::size_t kMostNumbers = 1000;  // of one list
+// Keys that designs of the first version had at other places.
+constexpr std::string_view kModels = "models";
 
-std::optional<int> parse_int(std::string_view text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
-    return std::nullopt;
-  }
-  return value;
+std::string key_of(const Axis& axis, bool is_old) {
+  const bool is_renamed = axis.key == "batch" || axis.key == "micro_batch";
+  return std::string{axis.key} + (is_old && is_renamed ? "es" : "");
 }
 
-/// "8-32+8": the numbers of a range. Empty if it is none.
-std::optional<std::vector<int>> parse_range(std::string_view text) {
-  const std::size_t dash = text.find('-', 1);  // the first character may be a sign
-  if (dash == std::string_view::npos) {
-    const auto one = parse_int(text);
-    return one ? std::optional{std::vector{*one}} : std::nullopt;
+std::vector<int> read_numbers(const JsonNode& node, const Axis& axis) {
+  auto list =
+      node.list([&](const JsonNode& entry) { return entry.whole<int>(axis.least, axis.most); });
+  if (list.empty()) {
+    node.is_not("a list of numbers");
   }
-  std::string_view rest = text.substr(dash + 1);
-  char kind = '+';
-  int step = 1;
-  if (const std::size_t mark = rest.find_first_of("+*"); mark != std::string_view::npos) {
-    kind = rest[mark];
-    const auto given = parse_int(rest.substr(mark + 1));
-    if (!given || *given < (kind == '*' ? 2 : 1)) {
-      return std::nullopt;
+  return list;
+}
+
+std::vector<std::string> read_texts(const JsonNode& node) {
+  return node.list([](const JsonNode& entry) { return entry.text(); });
+}
+
+PointBlock read_block(const JsonNode& node, bool is_old) {
+  PointBlock block;
+  block.models = read_texts(node.at(kModels));
+  if (block.models.empty()) {
+    node.at(kModels).is_not("a list of models");
+  }
+  if (!is_old) {
+    block.name = node.at("name").absent() ? std::string{} : node.at("name").text();
+    block.prompt_files = read_texts(node.at("prompt_files"));
+  }
+  for (const Axis& axis : axes()) {
+    const std::string key = key_of(axis, is_old);
+    const JsonNode values = node.at(key);
+    if (!values.absent()) {
+      block.*axis.values = read_numbers(values, axis);
     }
-    step = *given;
-    rest = rest.substr(0, mark);
   }
-  const auto first = parse_int(text.substr(0, dash));
-  const auto last = parse_int(rest);
-  if (!first || !last || *first > *last || (kind == '*' && *first < 1)) {
-    return std::nullopt;
-  }
-  std::vector<int> numbers;
-  for (std::int64_t number = *first; number <= *last && numbers.size() <= kMostNumbers;
-       number = kind == '*' ? number * step : number + step) {
-    numbers.push_back(static_cast<int>(number));
-  }
-  return numbers;
+  return block;
 }
 
-std::string label_of(const ExperimentPoint& point, bool with_path) {
-  std::string label =
-      with_path ? point.model : std::filesystem::path{point.model}.filename().string();
-  label += fmt::format(" p{} n{}", point.prompt_tokens, point.output_tokens);
-  const auto add = [&](std::string_view name, int value, int usual) {
-    label += value == usual ? "" : fmt::format(" {}{}", name, value);
-  };
-  add("t", point.threads, 0);
-  add("b", point.batch, 0);
-  add("ub", point.micro_batch, 0);
-  add("ngl", point.gpu_layers, -1);
-  return label;
+Json block_to_json(const PointBlock& block) {
+  Json json{{kModels, block.models}};
+  if (!block.name.empty()) {
+    json["name"] = block.name;
+  }
+  if (!block.prompt_files.empty()) {
+    json["prompt_files"] = block.prompt_files;
+  }
+  const PointBlock usual;
+  for (const Axis& axis : axes()) {
+    if (block.*axis.values != usual.*axis.values) {
+      json[axis.key] = block.*axis.values;
+    }
+  }
+  return json;
+}
+
+Json exclusion_to_json(const Exclusion& exclusion) {
+  Json json = Json::object();
+  if (!exclusion.models.empty()) {
+    json[kModels] = exclusion.models;
+  }
+  for (const auto& [key, values] : exclusion.values) {
+    json[key] = values;
+  }
+  return json;
+}
+
+Exclusion read_exclusion(const JsonNode& node) {
+  Exclusion exclusion{.models = read_texts(node.at(kModels))};
+  for (const Axis& axis : axes()) {
+    const JsonNode values = node.at(axis.key);
+    if (!values.absent()) {
+      exclusion.values.emplace(axis.key, read_numbers(values, axis));
+    }
+  }
+  return exclusion;
+}
+
+Json quality_to_json(const std::optional<QualityRequest>& quality) {
+  return quality ? Json{{"text", quality->text},
+                        {"reference", quality->reference},
+                        {"chunks", quality->chunks},
+                        {"context", quality->context}}
+                 : Json(nullptr);
+}
+
+QualityRequest read_quality(const JsonNode& node) {
+  return {.text = node.at("text").text(),
+          .reference = node.at("reference").text(),
+          .chunks = node.at("chunks").whole<int>(1),
+          .context = node.at("context").whole<int>(1)};
 }
 
 }  // namespace
 
-std::vector<ExperimentPoint> ExperimentDesign::points() const {
-  std::set<std::string> names;
-  for (const std::string& model : models) {
-    names.insert(std::filesystem::path{model}.filename().string());
+bool Exclusion::covers(const ExperimentPoint& point) const {
+  const auto is_model = [&](const std::string& model) {
+    return model == point.model ||
+           std::filesystem::path{point.model}.filename() == std::filesystem::path{model}.filename();
+  };
+  if (!models.empty() && std::ranges::none_of(models, is_model)) {
+    return false;
   }
-  const bool is_ambiguous = names.size() < models.size();
-  std::vector<ExperimentPoint> result;
-  for (const std::string& model : models) {
-    for (const int layers : gpu_layers) {
-      for (const int thread_count : threads) {
-        for (const int batch : batches) {
-          for (const int micro_batch : micro_batches) {
-            for (const int prompt : prompt_tokens) {
-              for (const int output : output_tokens) {
-                ExperimentPoint& point =
-                    result.emplace_back(ExperimentPoint{.model = model,
-                                                        .prompt_tokens = prompt,
-                                                        .output_tokens = output,
-                                                        .threads = thread_count,
-                                                        .batch = batch,
-                                                        .micro_batch = micro_batch,
-                                                        .gpu_layers = layers});
-                point.label = label_of(point, is_ambiguous);
-              }
-            }
-          }
-        }
+  return std::ranges::all_of(values, [&](const auto& entry) {
+    const Axis* const axis = find_axis(entry.first);
+    return axis != nullptr &&
+           std::ranges::find(entry.second, point.*axis->value) != entry.second.end();
+  });
+}
+
+std::vector<std::string> ExperimentDesign::models() const {
+  std::vector<std::string> result;
+  for (const PointBlock& block : blocks) {
+    for (const std::string& model : block.models) {
+      if (std::ranges::find(result, model) == result.end()) {
+        result.push_back(model);
       }
     }
   }
   return result;
 }
 
-Result<std::vector<int>> parse_numbers(std::string_view text, int least, int most) {
-  const auto refuse = [](std::string message) {
-    return fail(ErrorCode::invalid_argument, std::move(message),
-                "Numbers are separated by commas; 1-4 is a range, 8-32+8 one with steps of 8, and "
-                "1-8*2 doubles.");
-  };
-  std::vector<int> numbers;
-  std::string_view rest = text;
-  for (bool more = true; more;) {
-    const std::size_t comma = rest.find(',');
-    const std::string_view part = rest.substr(0, comma);
-    more = comma != std::string_view::npos;
-    rest.remove_prefix(more ? comma + 1 : rest.size());
-    const auto range = parse_range(part);
-    if (!range) {
-      return refuse(fmt::format("\"{}\" is not a number or a range of numbers", part));
-    }
-    for (const int number : *range) {
-      if (number < least || number > most) {
-        return refuse(fmt::format("{} is out of range: it may be {} to {}", number, least, most));
+std::vector<ExperimentPoint> ExperimentDesign::points() const {
+  const std::vector<std::string> all_models = models();
+  std::set<std::string> names;
+  for (const std::string& model : all_models) {
+    names.insert(std::filesystem::path{model}.filename().string());
+  }
+  const bool is_ambiguous = names.size() < all_models.size();
+  std::vector<ExperimentPoint> result;
+  std::set<std::string> labels;
+  for (const PointBlock& block : blocks) {
+    for (ExperimentPoint& point : points_of(block, is_ambiguous)) {
+      const bool is_excluded = std::ranges::any_of(
+          exclusions, [&](const Exclusion& exclusion) { return exclusion.covers(point); });
+      if (!is_excluded && labels.insert(point.label).second) {
+        result.push_back(std::move(point));
       }
-      if (std::ranges::find(numbers, number) == numbers.end()) {
-        numbers.push_back(number);
-      }
-    }
-    if (numbers.size() > kMostNumbers) {
-      return refuse(fmt::format("{} has more than {} numbers", text, kMostNumbers));
     }
   }
-  return numbers;
+  return result;
+}
+
+Result<void> check_points(const ExperimentDesign& design) {
+  double count = 0.0;  // before any is made: a few lists of 1000 numbers would fill the memory
+  for (const PointBlock& block : design.blocks) {
+    double product = static_cast<double>(block.models.size()) *
+                     static_cast<double>(std::max(block.prompt_files.size(), std::size_t{1}));
+    for (const Axis& axis : axes()) {
+      const bool is_unused = axis.key == "prompt_tokens" && !block.prompt_files.empty();
+      product *= is_unused ? 1.0 : static_cast<double>((block.*axis.values).size());
+    }
+    count += product;
+  }
+  if (count > static_cast<double>(kMostPoints)) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("These settings have {:.4g} combinations; an experiment may have {}",
+                            count, kMostPoints),
+                "Pass shorter lists.");
+  }
+  if (design.points().empty()) {
+    return fail(ErrorCode::invalid_argument, "The experiment has no points: all are excluded",
+                "Exclude fewer, or add models.");
+  }
+  return {};
 }
 
 std::vector<std::size_t> order_of_round(std::uint32_t seed, int round, std::size_t count) {
@@ -155,41 +198,34 @@ std::vector<std::size_t> order_of_round(std::uint32_t seed, int round, std::size
 }
 
 std::string design_to_json(const ExperimentDesign& design) {
-  return on_one_line(Json{{"models", design.models},
-                          {"prompt_tokens", design.prompt_tokens},
-                          {"output_tokens", design.output_tokens},
-                          {"threads", design.threads},
-                          {"batches", design.batches},
-                          {"micro_batches", design.micro_batches},
-                          {"gpu_layers", design.gpu_layers},
+  Json blocks = Json::array();
+  std::ranges::transform(design.blocks, std::back_inserter(blocks), block_to_json);
+  Json excluded = Json::array();
+  std::ranges::transform(design.exclusions, std::back_inserter(excluded), exclusion_to_json);
+  return on_one_line(Json{{"blocks", std::move(blocks)},
+                          {"exclude", std::move(excluded)},
                           {"repeats", design.repeats},
                           {"seed", design.seed},
-                          {"precision", nullable(design.precision)}});
+                          {"precision", nullable(design.precision)},
+                          {"quality", quality_to_json(design.quality)}});
 }
 
 Result<ExperimentDesign> design_from_json(std::string_view text) {
   try {
     const nlohmann::json document = parse_document(text);
     const JsonNode node(document, "the design");
-    const auto numbers = [&](std::string_view key, int least) {
-      auto list =
-          node.at(key).list([least](const JsonNode& entry) { return entry.whole<int>(least); });
-      if (list.empty()) {
-        node.at(key).is_not("a list of numbers");
-      }
-      return list;
-    };
     ExperimentDesign design;
-    design.models = node.at("models").list([](const JsonNode& entry) { return entry.text(); });
-    if (design.models.empty()) {
-      node.at("models").is_not("a list of models");
+    if (!node.at(kModels).absent()) {  // of the first version
+      design.blocks.push_back(read_block(node, true));
+    } else {
+      design.blocks =
+          node.at("blocks").list([](const JsonNode& block) { return read_block(block, false); });
+      design.exclusions = node.at("exclude").list(read_exclusion);
+      design.quality = node.at("quality").optional(read_quality);
     }
-    design.prompt_tokens = numbers("prompt_tokens", 1);
-    design.output_tokens = numbers("output_tokens", 1);
-    design.threads = numbers("threads", 0);
-    design.batches = numbers("batches", 0);
-    design.micro_batches = numbers("micro_batches", 0);
-    design.gpu_layers = numbers("gpu_layers", -1);
+    if (design.blocks.empty()) {
+      node.at("blocks").is_not("a list of points");
+    }
     design.repeats = node.at("repeats").whole<int>(1);
     design.seed = node.at("seed").whole<std::uint32_t>();
     design.precision =

@@ -3,8 +3,11 @@
 
 #include "enprof/base/error.hpp"
 
+#include "experiment/point_axes.hpp"
+
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,43 +15,48 @@
 
 namespace enprof {
 
-/// One combination of settings.
-struct ExperimentPoint {
-  std::string model{};  ///< its file
-  int prompt_tokens = 512;
-  int output_tokens = 128;
-  int threads = 0;  ///< 0: the engine's choice; so are the two below
-  int batch = 0;    ///< see GenerateOptions
-  int micro_batch = 0;
-  int gpu_layers = -1;  ///< -1: all
-  std::string label{};  ///< "a-q8.gguf p512 n128 t2": names it in tags and tables
+/// Points that are left out: those that have one of these values in each of these settings.
+struct Exclusion {
+  std::vector<std::string> models{};                              ///< empty: any
+  std::map<std::string, std::vector<int>, std::less<>> values{};  ///< by the axis' key
 
-  friend bool operator==(const ExperimentPoint&, const ExperimentPoint&) = default;
+  [[nodiscard]] bool covers(const ExperimentPoint& point) const;
+  friend bool operator==(const Exclusion&, const Exclusion&) = default;
+};
+
+/// How the models' answers are judged, beside the measured runs; see quality.hpp.
+struct QualityRequest {
+  std::string text{};       ///< a file
+  std::string reference{};  ///< the model that the others are compared with; empty: the largest
+  int chunks = 16;          ///< of the text, at most
+  int context = 512;        ///< tokens of a chunk
+
+  friend bool operator==(const QualityRequest&, const QualityRequest&) = default;
 };
 
 struct ExperimentDesign {
   std::string name{};
-  std::vector<std::string> models{};
-  std::vector<int> prompt_tokens{512};
-  std::vector<int> output_tokens{128};
-  std::vector<int> threads{0};
-  std::vector<int> batches{0};
-  std::vector<int> micro_batches{0};
-  std::vector<int> gpu_layers{-1};
+  std::vector<PointBlock> blocks{};
+  std::vector<Exclusion> exclusions{};
   int repeats = 5;         ///< of each point; with `precision` at most
   std::uint32_t seed = 0;  ///< of the order and of the prompts
   /// Half the 95 % interval of the mean, over the mean: a point that is as precise is not measured
   /// again.
   std::optional<double> precision{};
+  std::optional<QualityRequest> quality{};
 
-  /// All combinations, models slowest.
+  /// The points of all blocks, without those that are excluded. Of two with the same label, the
+  /// first.
   [[nodiscard]] std::vector<ExperimentPoint> points() const;
+  /// All models, each once.
+  [[nodiscard]] std::vector<std::string> models() const;
   friend bool operator==(const ExperimentDesign&, const ExperimentDesign&) = default;
 };
 
-/// A list of whole numbers as llama-bench takes it: "1,2,4", "1-4", "8-32+8", "1-8*2". Each number
-/// once, in the order given. Errors: invalid_argument.
-[[nodiscard]] Result<std::vector<int>> parse_numbers(std::string_view text, int least, int most);
+/// The most points that an experiment may have.
+inline constexpr std::size_t kMostPoints = 10'000;
+/// Refuses a design without points, or with more than kMostPoints. Errors: invalid_argument.
+[[nodiscard]] Result<void> check_points(const ExperimentDesign& design);
 
 /// So many numbers from 0 on in random order, which depends on seed and round alone.
 [[nodiscard]] std::vector<std::size_t> order_of_round(std::uint32_t seed, int round,

@@ -1,6 +1,7 @@
 #include "experiment/experiment_runner.hpp"
 
 #include "engines/playback/playback.hpp"
+#include "experiment/experiment_rows.hpp"
 #include "experiment/experiment_table.hpp"
 #include "experiment/run_labels.hpp"
 #include "power/replay/replay_source.hpp"
@@ -85,11 +86,12 @@ class ExperimentRunnerTest : public ::testing::Test {
     return (dir_.path() / file).string();
   }
   [[nodiscard]] ExperimentDesign design(int repeats) const {
-    return {.name = "weekly",
-            .models = {path("fast.playback.json"), path("slow.playback.json")},
-            .output_tokens = {11},
-            .repeats = repeats,
-            .seed = 5};
+    return {
+        .name = "weekly",
+        .blocks = {PointBlock{.models = {path("fast.playback.json"), path("slow.playback.json")},
+                              .output_tokens = {11}}},
+        .repeats = repeats,
+        .seed = 5};
   }
   [[nodiscard]] std::vector<ProfiledRun> stored() {
     std::vector<ProfiledRun> runs;
@@ -154,8 +156,8 @@ TEST_F(ExperimentRunnerTest, RunsAreStoredUnderTheExperimentWithTheirPoint) {
 
 TEST_F(ExperimentRunnerTest, IdleIsMeasuredBeforeEachRoundAndAfterLoading) {
   ExperimentDesign one = design(3);
-  one.models.pop_back();
-  one.prompt_tokens = {128, 512};
+  one.blocks.front().models.pop_back();
+  one.blocks.front().prompt_tokens = {128, 512};
   static_cast<void>(ExperimentRunner(options()).run(one, {}));
   EXPECT_EQ(baselines_, 3) << "the model stays loaded";
 }
@@ -169,7 +171,8 @@ TEST_F(ExperimentRunnerTest, EnergyFollowsFromTimeAndPower) {
 
 TEST_F(ExperimentRunnerTest, AModelThatFailsLeavesTheOthers) {
   ExperimentDesign broken = design(2);
-  broken.models.insert(broken.models.begin() + 1, path("missing.playback.json"));
+  auto& models = broken.blocks.front().models;
+  models.insert(models.begin() + 1, path("missing.playback.json"));
   const ExperimentOutcome outcome = ExperimentRunner(options()).run(broken, {});
   ASSERT_THAT(outcome.points, SizeIs(3));
   EXPECT_THAT(outcome.points[0].runs, SizeIs(2));
@@ -220,7 +223,7 @@ TEST_F(ExperimentRunnerTest, APointThatIsPreciseIsNotMeasuredAgain) {
 
 TEST_F(ExperimentRunnerTest, NoRunBeginsAfterTheBudget) {
   auto limited = options();
-  limited.budget = 100ms;  // a run takes 30 or 40 ms, and its warming up some more
+  limited.budget = 120ms;  // a run takes 30 or 40 ms, and its warming up as much
   const ExperimentOutcome outcome = ExperimentRunner(limited).run(design(50), {});
   EXPECT_TRUE(outcome.budget_spent);
   const std::size_t runs = outcome.points[0].runs.size() + outcome.points[1].runs.size();
@@ -247,7 +250,7 @@ std::vector<ProfiledRun> runs_with(const std::string& label,
 
 TEST_F(ExperimentRunnerTest, ADisturbedRunIsDoneAgainButNotForEver) {
   ExperimentDesign one = design(1);
-  one.models.pop_back();
+  one.blocks.front().models.pop_back();
   const std::string label = one.points().front().label;
   const auto measured = [&](const std::vector<std::string>& codes) {
     auto with = options();
@@ -264,9 +267,98 @@ TEST_F(ExperimentRunnerTest, ADisturbedRunIsDoneAgainButNotForEver) {
   EXPECT_EQ(measured({"estimate"}), 0U) << "it would be an estimate again";
 }
 
+TEST_F(ExperimentRunnerTest, LimitsAreSetBeforeTheirPointsAndOneThatCannotBeLeavesTheOthers) {
+  ExperimentDesign limited = design(2);
+  limited.blocks.front().models.pop_back();
+  limited.blocks.front().cpu_power_limits = {0, 40, 999};
+  std::vector<int> set;
+  auto with = options();
+  with.set_limits = [&](const ExperimentRunner::Limits& limits) -> Result<void> {
+    if (limits.cpu_power == 999) {
+      return fail(ErrorCode::invalid_argument, "it may be 1 to 95 W");
+    }
+    set.push_back(limits.cpu_power);
+    return {};
+  };
+  const ExperimentOutcome outcome = ExperimentRunner(with).run(limited, {});
+  EXPECT_THAT(outcome.points[0].runs, SizeIs(2));
+  EXPECT_THAT(outcome.points[1].runs, SizeIs(2));
+  EXPECT_THAT(outcome.points[2].runs, IsEmpty());
+  ASSERT_TRUE(outcome.points[2].error);
+  EXPECT_EQ(outcome.points[2].error->message, "it may be 1 to 95 W");
+  EXPECT_THAT(set, ::testing::Contains(40));
+  ExperimentDesign nowhere = design(1);
+  nowhere.blocks.front().gpu_power_limits = {200};
+  EXPECT_THAT(ExperimentRunner(options()).run(nowhere, {}).points[0].error->message,
+              HasSubstr("no limits that can be set"));
+}
+
+TEST_F(ExperimentRunnerTest, SettingsThatContradictEachOtherAreNoRun) {
+  ExperimentDesign wrong = design(1);
+  wrong.blocks.front().batches = {8};
+  wrong.blocks.front().micro_batches = {4, 16};
+  const ExperimentOutcome outcome = ExperimentRunner(options()).run(wrong, {});
+  ASSERT_THAT(outcome.points, SizeIs(4));
+  EXPECT_FALSE(outcome.points[0].error);
+  ASSERT_TRUE(outcome.points[1].error);
+  EXPECT_THAT(outcome.points[1].error->message, HasSubstr("-ub 16 is more than -b 8"));
+}
+
+TEST_F(ExperimentRunnerTest, PromptsAndQualitiesReachTheRuns) {
+  ExperimentDesign with_prompt = design(1);
+  with_prompt.blocks.front().models.pop_back();
+  with_prompt.blocks.front().prompt_files = {"story.txt", "lost.txt"};
+  auto with = options();
+  with.prompts.emplace("story.txt", "Once upon a time");
+  with.prompts.emplace("lost.txt", fail(ErrorCode::not_found, "lost.txt is lost"));
+  with.qualities.emplace(path("fast.playback.json"), PointQuality{.perplexity = 7.5});
+  const ExperimentOutcome outcome = ExperimentRunner(with).run(with_prompt, {});
+  ASSERT_THAT(outcome.points, SizeIs(2));
+  ASSERT_THAT(outcome.points[0].runs, SizeIs(1));
+  EXPECT_EQ(outcome.points[0].runs[0].prompt, "Once upon a time");
+  EXPECT_EQ(outcome.points[0].quality->perplexity, 7.5);
+  EXPECT_EQ(quality_of(outcome.points[0].runs[0])->perplexity, 7.5) << "it is kept with the run";
+  EXPECT_THAT(outcome.points[1].error->message, HasSubstr("lost.txt is lost"));
+}
+
+TEST_F(ExperimentRunnerTest, AnOutlierIsDoneAgainAfterTheLastRound) {
+  ExperimentDesign one = design(6);
+  one.blocks.front().models.pop_back();
+  ProfiledRun run;
+  int kept = 0;
+  auto with = options();
+  with.perform = [&](const RunTask& task, bool is_kept, const std::stop_token&) {
+    run = {};
+    run.status = RunStatus::completed;
+    run.tags = task.tags;
+    // The second of the runs that are kept is half as fast.
+    run.totals.decode_tokens_per_second = is_kept && ++kept == 2 ? 50.0 : 100.0;
+    return RunOutcome{.run = &run, .has_begun = true, .error = std::nullopt};
+  };
+  const ExperimentOutcome outcome = ExperimentRunner(with).run(one, {});
+  ASSERT_THAT(outcome.points[0].runs, SizeIs(7));
+  EXPECT_EQ(round_of(outcome.points[0].runs.back()), 2) << "the round of the outlier";
+  EXPECT_THAT(experiment_markdown(one, outcome, {.colour = false, .width = 200}),
+              HasSubstr("1 run unlike the others although nothing disturbed it, and left out"));
+}
+
+TEST_F(ExperimentRunnerTest, TheTimesOfAnExperimentAddUp) {
+  const ExperimentOutcome outcome = ExperimentRunner(options()).run(design(3), {});
+  EXPECT_GT(outcome.times.runs, Nanoseconds{0});
+  EXPECT_GT(outcome.times.warm_ups, Nanoseconds{0});
+  EXPECT_GE(outcome.times.rest(), Nanoseconds{0});
+  Nanoseconds runs{0};
+  for (const PointResult& point : outcome.points) {
+    for (const ProfiledRun& run : point.runs) {
+      runs += run.totals.figure.duration;
+    }
+  }
+  EXPECT_EQ(outcome.times.runs, runs);
+}
+
 TEST_F(ExperimentRunnerTest, DisturbedRunsAreCountedInTheTable) {
   ExperimentDesign one = design(1);
-  one.models.pop_back();
+  one.blocks.front().models.pop_back();
   ExperimentOutcome outcome;
   outcome.points.push_back(
       {.point = one.points().front(), .runs = runs_with("x", {"foreign_load", ""})});
@@ -281,7 +373,7 @@ TEST_F(ExperimentRunnerTest, TheTableFitsAndOtherFormsAreWhole) {
   const ExperimentOutcome outcome = ExperimentRunner(options()).run(two, {});
   const std::string narrow = experiment_markdown(two, outcome, {.colour = false, .width = 80});
   EXPECT_THAT(narrow, HasSubstr(" output token |"));
-  EXPECT_THAT(narrow, HasSubstr("10.00 mJ ± 0.01 %"));
+  EXPECT_THAT(narrow, HasSubstr("| 10.00 mJ ± 0.0"));
   EXPECT_THAT(narrow, HasSubstr("Not shown: "));
   EXPECT_THAT(narrow, HasSubstr("Experiment weekly: p 512, n 11;"));
   const std::string wide = experiment_markdown(two, outcome, {.colour = false, .width = 0});

@@ -1,4 +1,4 @@
-// The result of an experiment: a line for each point.
+// The result of an experiment for people: a line for each point.
 #pragma once
 
 #include "experiment/experiment_runner.hpp"
@@ -13,16 +13,5 @@ namespace enprof {
 [[nodiscard]] std::string experiment_markdown(const ExperimentDesign& design,
                                               const ExperimentOutcome& outcome,
                                               const Terminal& terminal);
-// With all columns. Keys carry their units; what is absent is null or empty.
-[[nodiscard]] std::string experiment_csv(const ExperimentDesign& design,
-                                         const ExperimentOutcome& outcome);
-[[nodiscard]] std::string experiment_json(const ExperimentDesign& design,
-                                          const ExperimentOutcome& outcome);
-/// An object on each line.
-[[nodiscard]] std::string experiment_jsonl(const ExperimentDesign& design,
-                                           const ExperimentOutcome& outcome);
-/// Statements that make a table enprof_bench, where it is missing, and fill it.
-[[nodiscard]] std::string experiment_sql(const ExperimentDesign& design,
-                                         const ExperimentOutcome& outcome);
 
 }  // namespace enprof

@@ -1,63 +1,29 @@
 #include "experiment/interval.hpp"
 
-#include <boost/math/distributions/normal.hpp>
-#include <boost/math/distributions/students_t.hpp>
-
 #include <cmath>
-#include <numeric>
 
 namespace enprof {
 namespace {
 
-struct Moments {
-  double mean = 0.0;
-  double square = 0.0;  // squared standard error of the mean; 0 for one value
-};
-
-Moments moments_of(std::span<const double> values) {
-  const auto count = static_cast<double>(values.size());
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
-  if (values.size() < 2) {
-    return {.mean = mean};
-  }
-  double squares = 0.0;
-  for (const double value : values) {
-    squares += (value - mean) * (value - mean);
-  }
-  return {.mean = mean, .square = squares / (count - 1.0) / count};
+/// The squared standard error of the mean; 0 for one value.
+double square_of(const SampleMoments& moments) {
+  const double error = moments.standard_error().value_or(0.0);
+  return error * error;
 }
 
 }  // namespace
 
-double coverage_factor(double confidence, double freedom) {
-  const double upper = 0.5 * (1.0 + confidence);
-  if (!std::isfinite(freedom)) {
-    return boost::math::quantile(boost::math::normal(), upper);
-  }
-  return boost::math::quantile(boost::math::students_t(freedom), upper);
-}
-
-MeanInterval mean_interval(std::span<const double> values, double confidence) {
-  const Moments moments = moments_of(values);
-  MeanInterval result{.mean = moments.mean, .half = std::nullopt, .count = values.size()};
-  if (values.size() > 1) {
-    result.half = coverage_factor(confidence, static_cast<double>(values.size() - 1)) *
-                  std::sqrt(moments.square);
-  }
-  return result;
-}
-
 ChangeInterval independent_change(std::span<const double> a, std::span<const double> b,
                                   double confidence) {
-  const Moments before = moments_of(a);
-  const Moments after = moments_of(b);
+  const SampleMoments before = sample_moments(a);
+  const SampleMoments after = sample_moments(b);
   const double ratio = after.mean / before.mean;
   ChangeInterval result{.change = ratio - 1.0};
   if (a.size() < 2 || b.size() < 2) {
     return result;
   }
-  const double of_before = before.square * ratio * ratio / (before.mean * before.mean);
-  const double of_after = after.square / (before.mean * before.mean);
+  const double of_before = square_of(before) * ratio * ratio / (before.mean * before.mean);
+  const double of_after = square_of(after) / (before.mean * before.mean);
   const double square = of_before + of_after;
   // Welch–Satterthwaite.
   result.freedom = square > 0.0 ? square * square /

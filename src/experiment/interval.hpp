@@ -1,29 +1,13 @@
-// Means and changes of repeated measurements, with their intervals.
+// Changes between repeated measurements, with their intervals.
 #pragma once
 
-#include <cstddef>
+#include "base/mean_interval.hpp"
+
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace enprof {
-
-inline constexpr double kUsualConfidence = 0.95;
-
-/// What a standard uncertainty is multiplied by for an interval of this confidence (0–1), by
-/// Student's t with so many degrees of freedom (JCGM 100:2008, G.3). The normal distribution's if
-/// `freedom` is infinite.
-[[nodiscard]] double coverage_factor(double confidence, double freedom);
-
-/// A mean; the interval is mean ± half.
-struct MeanInterval {
-  double mean = 0.0;
-  std::optional<double> half{};  ///< empty for one value, which says nothing about the spread
-  std::size_t count = 0;
-};
-/// Of at least one value.
-[[nodiscard]] MeanInterval mean_interval(std::span<const double> values, double confidence);
 
 /// The mean of B over the mean of A, minus 1: +0.1 is 10 % more.
 struct ChangeInterval {

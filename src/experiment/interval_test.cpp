@@ -4,37 +4,11 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 #include <utility>
 #include <vector>
 
 namespace enprof {
 namespace {
-
-TEST(Interval, CoverageFactorsAreThoseOfTheTables) {
-  // JCGM 100:2008, table G.2.
-  EXPECT_NEAR(coverage_factor(0.95, 1), 12.71, 0.005);
-  EXPECT_NEAR(coverage_factor(0.95, 4), 2.78, 0.005);
-  EXPECT_NEAR(coverage_factor(0.95, 9), 2.26, 0.005);
-  EXPECT_NEAR(coverage_factor(0.99, 10), 3.17, 0.005);
-  EXPECT_NEAR(coverage_factor(0.95, std::numeric_limits<double>::infinity()), 1.960, 0.0005);
-}
-
-TEST(Interval, AMeanOfOneValueHasNone) {
-  const std::array<double, 1> one{3.0};
-  const MeanInterval mean = mean_interval(one, 0.95);
-  EXPECT_DOUBLE_EQ(mean.mean, 3.0);
-  EXPECT_FALSE(mean.half);
-}
-
-TEST(Interval, AMeanByHand) {
-  const std::array<double, 4> values{1.0, 2.0, 3.0, 4.0};
-  const MeanInterval mean = mean_interval(values, 0.95);
-  EXPECT_DOUBLE_EQ(mean.mean, 2.5);
-  // s = sqrt(5/3), s/2 = 0.6455, t(3) = 3.182
-  EXPECT_NEAR(mean.half.value_or(0.0), 2.054, 0.001);
-  EXPECT_EQ(mean.count, 4U);
-}
 
 TEST(Interval, AChangeOfIndependentSetsByHand) {
   const std::array<double, 3> a{9.0, 10.0, 11.0};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace enprof {
 namespace {
@@ -137,7 +138,7 @@ constexpr std::array kMeasures{
                 [](const ProfiledRun& run) {
                   return times(mean_power(run), relative_error(run.totals.figure));
                 }},
-    Measure{.key = "edp",
+    Measure{.key = kEdpMeasure,
             .name = "energy × delay",
             .unit = "J·s",
             .json_key = "edp",
@@ -159,6 +160,11 @@ std::span<const Measure> measures() { return kMeasures; }
 const Measure* find_measure(std::string_view key) {
   const auto* const found = std::ranges::find(kMeasures, key, &Measure::key);
   return found == kMeasures.end() ? nullptr : found;
+}
+
+std::optional<std::uint64_t> memory_of(const ProfiledRun& run) {
+  const auto& [weights, cache] = std::pair{run.model.weight_bytes, run.model.kv_cache_bytes};
+  return weights && cache ? std::optional{*weights + *cache} : std::nullopt;
 }
 
 std::vector<std::string> judged_measures() {

@@ -45,5 +45,10 @@ inline constexpr std::string_view kPrefillSpeedMeasure = "prefill-speed";
 inline constexpr std::string_view kFirstTokenMeasure = "first-token";
 inline constexpr std::string_view kAboveIdleMeasure = "above-idle";
 inline constexpr std::string_view kMeanPowerMeasure = "mean-power";
+inline constexpr std::string_view kEdpMeasure = "edp";
+
+/// The memory that the model needs: its weights, and its cache at the run's context. Empty if one
+/// of the two is not known.
+[[nodiscard]] std::optional<std::uint64_t> memory_of(const ProfiledRun& run);
 
 }  // namespace enprof

@@ -451,11 +451,57 @@ inline constexpr auto kCalibrationUseFields = [](auto& field, auto& row) {
   field("power_ratio", power_ratio);
 };
 
+inline constexpr auto kCapturePartFields = [](auto& field, auto& row) {
+  auto& [kind, count, figure] = row;
+  field("part", kind);
+  field("count", count);
+  field.figure(figure);
+};
+
+inline constexpr auto kCaptureOccupancyFields = [](auto& field, auto& row) {
+  auto& [sequences, passes, tokens, duration, energy] = row;
+  field("sequences", sequences);
+  field("passes", passes);
+  field("tokens", tokens);
+  field.length("duration", duration);
+  field("energy", energy);
+};
+
+inline constexpr auto kCaptureFields = [](auto& field, auto& row) {
+  auto& [requests, passes, most_in_flight, mean_sequences, sharing, parts, occupancy] = row;
+  field("requests", requests);
+  field("passes", passes);
+  field("most_in_flight", most_in_flight);
+  field("mean_sequences", mean_sequences);
+  field("sharing", sharing);
+  field.rows("parts", parts, kCapturePartFields);
+  field.rows("occupancy", occupancy, kCaptureOccupancyFields);
+};
+
+inline constexpr auto kRequestFields = [](auto& field, auto& row) {
+  auto& [number, sequence, begin, cached_tokens, rejected_tokens, context_shifts, passes,
+         mean_sequences, waiting, marginal, marginal_uncertainty, idle_share, how_found] = row;
+  field("number", number);
+  field("sequence", sequence);
+  field("begin", begin);
+  field("cached_tokens", cached_tokens);
+  field("rejected_tokens", rejected_tokens);
+  field("context_shifts", context_shifts);
+  field("passes", passes);
+  field("mean_sequences", mean_sequences);
+  field("waiting", waiting);
+  field("marginal_energy", marginal);
+  field("marginal_energy_uncertainty", marginal_uncertainty);
+  field("idle_share_energy", idle_share);
+  field.text("how_found", how_found);
+};
+
 /// What comes before the long lists of a run, which each place reads and writes by itself.
 inline constexpr auto kRunFields = [](auto& field, auto& row) {
   auto& [run_id, status, started_at, depth, experiment, tags, prompt, response, finish_reason,
-         model, verdict, verdict_reasons, calibration, totals, phases, sections, tokens, layers,
-         components, operations, operation_table, values, power, warnings] = row;
+         model, verdict, verdict_reasons, calibration, capture, capture_id, request, totals, phases,
+         sections, tokens, layers, components, operations, operation_table, values, power,
+         warnings] = row;
   kInAnotherList(tokens, layers, components, operations, operation_table, values, power, warnings);
   field("run_id", run_id);
   field("status", status);
@@ -470,6 +516,9 @@ inline constexpr auto kRunFields = [](auto& field, auto& row) {
   field("verdict", verdict);
   field.later_rows("verdict_reasons", verdict_reasons, kVerdictReasonFields);
   field.group("calibration", calibration, kCalibrationUseFields);
+  field.group("capture", capture, kCaptureFields);
+  field.text("capture_id", capture_id);
+  field.group("request", request, kRequestFields);
   field.nested("totals", totals, kTotalsFields);
   field.rows("phases", phases, kPhaseFields);
   field.rows("sections", sections, kSectionFields);

@@ -10,10 +10,12 @@
 #include "profile/assemble/machine_warnings.hpp"
 #include "profile/assemble/run_assembler.hpp"
 #include "profile/assemble/standstills.hpp"
+#include "profile/capture/capture_assembler.hpp"
 #include "profile/cpu_load_recorder.hpp"
 #include "profile/event_dispatcher.hpp"
 #include "profile/machine_watch.hpp"
 #include "profile/meter/run_meter.hpp"
+#include "profile/run_forwarder.hpp"
 #include "profile/run_id.hpp"
 #include "profile/save/run_facts.hpp"
 #include "profile/save/run_recovery.hpp"
@@ -140,8 +142,11 @@ void InferencePipelineProfiler::on(Listener listener) {
 
 class RunScope::Impl {
  public:
-  Impl(InferencePipelineProfiler::Impl& profiler, RunRequest request)
+  /// `forwarder` is null where this process keeps the run.
+  Impl(InferencePipelineProfiler::Impl& profiler, RunRequest request,
+       RunForwarder* forwarder = nullptr)
       : profiler_(profiler),
+        forwarder_(forwarder),
         saver_(profiler.store == nullptr
                    ? nullptr
                    : std::make_unique<RunSaver>(
@@ -160,18 +165,21 @@ class RunScope::Impl {
                                            .wants_operations = profiler.options.wants_operations,
                                            .standstills = &standstills_,
                                            .cpu_time = cpu_time_by(*profiler.options.clock)})),
-        recorder_(
-            {.spans = kFixedSpans + request.max_output_tokens * profiler.options.spans_per_token,
-             .tokens = request.max_output_tokens,
-             .text_bytes = request.max_output_tokens * kTextBytesPerToken},
-            profiler.dispatcher.make_ring(kEventCapacity), *profiler.options.clock,
-            saver_ ? saver_->spans() : nullptr, meter_ ? meter_->spans() : nullptr),
-        passes_({.passes = request.depth == Depth::minimal
-                               ? 0
-                               : request.max_output_tokens + kPassesBeforeDecode,
-                 .operations = profiler.options.max_operations},
-                *profiler.options.clock, saver_ ? saver_->passes() : nullptr,
-                meter_ ? meter_->passes() : nullptr),
+        capacity_(forwarder != nullptr ? forwarder->capacity()
+                                       : capacity_for(request, profiler.options)),
+        recorder_(capacity_.spans, profiler.dispatcher.make_ring(kEventCapacity),
+                  *profiler.options.clock,
+                  forwarder != nullptr ? &forwarder->records().spans()
+                  : saver_             ? saver_->spans()
+                                       : nullptr,
+                  meter_ ? meter_->spans() : nullptr,
+                  forwarder != nullptr ? &forwarder->records().texts() : nullptr),
+        passes_(capacity_.passes, *profiler.options.clock,
+                forwarder != nullptr ? &forwarder->records().passes()
+                : saver_             ? saver_->passes()
+                                     : nullptr,
+                meter_ ? meter_->passes() : nullptr,
+                forwarder != nullptr ? &forwarder->records().pass_memory() : nullptr),
         cpu_load_(profiler.cpu, *profiler.options.clock),
         machine_({.procfs_root = profiler.options.procfs_root,
                   .sysfs_root = profiler.options.sysfs_root}) {
@@ -190,15 +198,18 @@ class RunScope::Impl {
       static_cast<void>(profiler.store->save_unsaved_runs());  // while no clock runs
     }
     kLog.info("Starting profiling run {} for model {}", run_.run_id, run_.model.name);
-    if (is_real_time() && !profiler.options.procfs_root.empty()) {
+    if (watches_machine() && !profiler.options.procfs_root.empty()) {
       machine_.start();
     }
     if (profiler.power != nullptr) {
       profiler.power->sync();
       claim_border_readers(*profiler.power);
     }
+    if (forwarder_ != nullptr) {
+      border_readers_ = forwarder_->border_readers();
+    }
     profiler_.present = this;
-    if (is_real_time()) {  // the machine's CPU times do not follow another clock
+    if (watches_machine()) {
       cpu_load_.start();
       standstills_.start();
     }
@@ -237,6 +248,14 @@ class RunScope::Impl {
       if (meter_) {
         meter_->stop();
       }
+      if (capture_) {
+        assemble_capture(*capture_, recording.spans.front(), power, run_,
+                         [this](ProfiledRun request) {
+                           request.run_id = make_run_id();
+                           requests_.push_back(std::move(request));
+                         });
+        return;
+      }
       const std::size_t layer_timings = assemble_run(recording, power, run_);
       if (run_.depth != Depth::minimal) {
         kLog.debug("Captured {} layer timings during prefill", layer_timings);
@@ -253,6 +272,7 @@ class RunScope::Impl {
     const std::size_t late = run_.warnings.size();
     if (!assembled) {
       forget_figures(assembled.error());
+      requests_.clear();
     }
     if (const auto judged = attempt([&] { judge_run(run_); }); !judged) {
       kLog.error("Run {} has no verdict: {}", run_.run_id, judged.error());
@@ -271,8 +291,29 @@ class RunScope::Impl {
         run_.warnings.push_back(
             {"store", "not_saved", "The run is not saved: " + saved.error(), ""});
       }
+      save_requests();
     }
     return run_;
+  }
+
+  /// After the capture itself, which they belong to.
+  void save_requests() {
+    std::size_t failed = 0;
+    std::string why;
+    for (const ProfiledRun& request : requests_) {
+      if (const auto saved = profiler_.store->save_run(request); !saved) {
+        ++failed;
+        why = saved.error().message;
+      }
+    }
+    if (failed > 0) {
+      kLog.error("Failed to save {} of {} requests of capture {}: {}", failed, requests_.size(),
+                 run_.run_id, why);
+      run_.warnings.push_back(
+          {"store", "requests_not_saved",
+           fmt::format("{} of {} requests are not saved: {}", failed, requests_.size(), why),
+           "Write the capture's requests to a file with --json."});
+    }
   }
 
   /// The energy of two runs at once cannot be separated.
@@ -310,26 +351,46 @@ class RunScope::Impl {
     return next;
   }
 
+  [[nodiscard]] const SharedRecords::Capacity& capacity() const { return capacity_; }
+  [[nodiscard]] std::span<const std::shared_ptr<BorderReader>> border_readers() const {
+    return border_readers_;
+  }
   RunRecorder& recorder() { return recorder_; }
   PassRecorder& passes() { return passes_; }
+  void set_capture(std::shared_ptr<const CaptureRecording> capture) {
+    capture_ = std::move(capture);
+  }
+  [[nodiscard]] std::vector<ProfiledRun> take_requests() { return std::exchange(requests_, {}); }
   /// Whether an exception that was thrown since the run began is propagating.
   [[nodiscard]] bool unwinding() const { return std::uncaught_exceptions() > exceptions_; }
 
   /// The run in the making. The scope fills in facts and then calls save_facts().
   [[nodiscard]] ProfiledRun& result() { return run_; }
   void save_facts() {
-    if (saver_ && !recorder_.ended()) {
+    if (recorder_.ended()) {
+      return;
+    }
+    if (saver_) {
       saver_->set_facts(run_);
+    }
+    if (forwarder_ != nullptr) {
+      forwarder_->set_facts(run_);
     }
   }
   void add(SampledValues values) {
     if (saver_) {
       saver_->add_sampled(values);
     }
+    if (forwarder_ != nullptr) {
+      forwarder_->add_values(values);
+    }
     enprof::add_values(run_.values, std::move(values));
   }
   [[nodiscard]] std::uint32_t add_plan(SharedPlan plan) {
     const std::uint32_t index = passes_.add_plan(plan);
+    if (forwarder_ != nullptr) {
+      forwarder_->add_plan(index, *plan);
+    }
     if (saver_) {
       saver_->add_plan(index, plan);
     }
@@ -340,6 +401,16 @@ class RunScope::Impl {
   }
 
  private:
+  [[nodiscard]] static SharedRecords::Capacity capacity_for(const RunRequest& request,
+                                                            const ProfilerOptions& options) {
+    const std::size_t tokens = request.max_output_tokens;
+    return {.spans = {.spans = kFixedSpans + tokens * options.spans_per_token,
+                      .tokens = tokens,
+                      .text_bytes = tokens * kTextBytesPerToken},
+            .passes = {.passes = request.depth == Depth::minimal ? 0 : tokens + kPassesBeforeDecode,
+                       .operations = options.max_operations}};
+  }
+
   /// Runs what may throw; the error says what was thrown.
   template <class Body>
   static std::expected<void, std::string> attempt(Body&& body) {
@@ -455,6 +526,9 @@ class RunScope::Impl {
 
   /// Whether the run's clock goes on by itself. Another one stands still at will.
   [[nodiscard]] bool is_real_time() const { return profiler_.options.clock == &monotonic_clock(); }
+  /// The machine's CPU times do not follow another clock; of a forwarded run, the process that
+  /// keeps it watches the machine.
+  [[nodiscard]] bool watches_machine() const { return is_real_time() && forwarder_ == nullptr; }
 
   [[nodiscard]] PowerEvidence evidence() {
     PowerEvidence result;
@@ -503,12 +577,14 @@ class RunScope::Impl {
   }
 
   InferencePipelineProfiler::Impl& profiler_;
+  RunForwarder* forwarder_;
   Instant begun_ =
       profiler_.options.clock->now();  // earlier warnings of the monitor do not belong to this run
   ProfiledRun run_;
   StandstillWatch standstills_;
   std::unique_ptr<RunSaver> saver_;  // null if the run is not to be saved
   std::unique_ptr<RunMeter> meter_;  // null if no figures are wanted before the end
+  SharedRecords::Capacity capacity_;
   RunRecorder recorder_;
   PassRecorder passes_;
   CpuLoadRecorder cpu_load_;
@@ -516,6 +592,8 @@ class RunScope::Impl {
   std::vector<std::shared_ptr<BorderReader>> border_readers_;  // shared with their sources
   int exceptions_ = std::uncaught_exceptions();
   bool told_end_ = false;
+  std::shared_ptr<const CaptureRecording> capture_;  // what was seen of another program
+  std::vector<ProfiledRun> requests_;                // in it
 };
 
 RunScope InferencePipelineProfiler::run(RunRequest request) {
@@ -524,6 +602,23 @@ RunScope InferencePipelineProfiler::run(RunRequest request) {
   }
   return RunScope(std::make_unique<RunScope::Impl>(*impl_, std::move(request)));
 }
+
+RunScope RunForwarder::run(InferencePipelineProfiler& profiler, RunRequest request,
+                           RunForwarder& forwarder) {
+  return RunScope(
+      std::make_unique<RunScope::Impl>(*profiler.impl_, std::move(request), &forwarder));
+}
+
+SharedRecords::Capacity RunIntake::capacity_for(const RunScope& run) {
+  return run.impl_->capacity();
+}
+
+std::span<const std::shared_ptr<BorderReader>> RunIntake::border_readers(const RunScope& run) {
+  return run.impl_->border_readers();
+}
+
+RunIntake::RunIntake(RunScope& run, SharedRecords& records)
+    : feed_(records, run.impl_->recorder(), run.impl_->passes()) {}
 
 RunScope::RunScope(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RunScope::RunScope(RunScope&& other) noexcept = default;
@@ -616,6 +711,10 @@ void RunScope::warn(Warning warning) {
   impl_->save_facts();
 }
 
+void RunScope::set_capture(std::shared_ptr<const CaptureRecording> recording) {
+  impl_->set_capture(std::move(recording));
+}
+std::vector<ProfiledRun> RunScope::take_requests() { return impl_->take_requests(); }
 const ProfiledRun& RunScope::finish(RunStatus status) { return impl_->finish(status); }
 void RunScope::abandon() { impl_->abandon(); }
 

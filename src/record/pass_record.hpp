@@ -14,6 +14,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 namespace enprof {
@@ -56,6 +57,12 @@ struct PassRecord {
            a.first_sequence == b.first_sequence && a.sequence_count == b.sequence_count &&
            a.state == b.state;
   }
+};
+
+/// Where the stamps and sequences of passes lie, if another process reads them.
+struct PassMemory {
+  std::span<StampCode> stamps;
+  std::span<BatchSequence> sequences;
 };
 
 /// A pass that has ended, as it is passed to the threads that follow a run.

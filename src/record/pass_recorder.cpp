@@ -13,7 +13,7 @@ constexpr std::size_t kTouchFactor = 4;
 }  // namespace
 
 PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes,
-                           PassRing* more_passes)
+                           PassRing* more_passes, const PassMemory* memory)
     : clock_(clock),
       rings_{passes, more_passes},
       capacity_(capacity),
@@ -24,8 +24,15 @@ PassRecorder::PassRecorder(const Capacity& capacity, const Clock& clock, PassRin
   if (capacity_.sequences == 0) {
     capacity_.sequences = capacity_.passes;
   }
-  stamps_ = std::make_unique_for_overwrite<StampCode[]>(capacity_.operations);
-  sequences_ = std::make_unique<BatchSequence[]>(capacity_.sequences);
+  if (memory != nullptr) {
+    memory_ = {.stamps = memory->stamps.first(capacity_.operations),
+               .sequences = memory->sequences.first(capacity_.sequences)};
+  } else {
+    own_stamps_ = std::make_unique_for_overwrite<StampCode[]>(capacity_.operations);
+    own_sequences_ = std::make_unique<BatchSequence[]>(capacity_.sequences);
+    memory_ = {.stamps = {own_stamps_.get(), capacity_.operations},
+               .sequences = {own_sequences_.get(), capacity_.sequences}};
+  }
   touch(capacity_.passes * kUsualOperations * kTouchFactor);
 }
 
@@ -33,7 +40,7 @@ void PassRecorder::touch(std::size_t stamps) {
   stamps = std::min(stamps, capacity_.operations);
   if (stamps > touched_) {
     // The first write to a page takes microseconds; here it is off the hot path.
-    std::fill(stamps_.get() + touched_, stamps_.get() + stamps, StampCode{0});
+    std::fill(memory_.stamps.data() + touched_, memory_.stamps.data() + stamps, StampCode{0});
     touched_ = stamps;
   }
 }
@@ -45,7 +52,7 @@ std::uint32_t PassRecorder::add_plan(SharedPlan plan) {
 }
 
 StampCode* PassRecorder::reserve(std::size_t count) noexcept {
-  return touched_ - stamp_count_ < count ? nullptr : stamps_.get() + stamp_count_;
+  return touched_ - stamp_count_ < count ? nullptr : memory_.stamps.data() + stamp_count_;
 }
 
 void PassRecorder::add_batch(PassRecord& pass, std::span<const BatchSequence> batch) noexcept {
@@ -53,7 +60,7 @@ void PassRecorder::add_batch(PassRecord& pass, std::span<const BatchSequence> ba
     lost_sequences_ += batch.size();
     return;
   }
-  std::ranges::copy(batch, sequences_.get() + sequence_count_);
+  std::ranges::copy(batch, memory_.sequences.data() + sequence_count_);
   pass.first_sequence = static_cast<std::uint32_t>(sequence_count_);
   pass.sequence_count = static_cast<std::uint32_t>(batch.size());
   sequence_count_ += batch.size();
@@ -112,11 +119,42 @@ void PassRecorder::close(std::int32_t pass) noexcept {
       stamp_count_ += closed.stamp_count;
     }
   }
+  push(pass);
+  open_ = kNone;
+  first_ = next_ = limit_ = nullptr;
+}
+
+void PassRecorder::push(std::int32_t pass) noexcept {
   for (PassRing* ring : rings_) {
     if (ring != nullptr) {
-      ring->push({.pass = closed, .index = pass});
+      ring->push({.pass = passes_[static_cast<std::size_t>(pass)], .index = pass});
     }
   }
+}
+
+void PassRecorder::adopt(const PassRecord& pass, std::span<const StampCode> stamps,
+                         std::span<const BatchSequence> batch) noexcept {
+  const std::int32_t index = open(pass.plan, pass.place, batch);
+  if (index == kNone) {
+    return;
+  }
+  PassRecord& ours = passes_[static_cast<std::size_t>(index)];
+  if (ours.state == PassState::complete) {
+    ours.state = pass.state;
+  }
+  if (ours.state == PassState::complete) {
+    if (stamps.size() == static_cast<std::size_t>(limit_ - first_)) {
+      std::ranges::copy(stamps, first_);
+      ours.stamp_count = static_cast<std::uint32_t>(stamps.size());
+      stamp_count_ += stamps.size();
+    } else {
+      ours.state = PassState::mismatched;
+    }
+  }
+  ours.begin = pass.begin;
+  ours.start = std::max(pass.start, pass.begin);
+  ours.end = std::max(pass.end, pass.begin);
+  push(index);
   open_ = kNone;
   first_ = next_ = limit_ = nullptr;
 }
@@ -151,8 +189,8 @@ void PassRecorder::end() noexcept {
 PassRecordingView PassRecorder::recording() const {
   return {.plans = plans_,
           .passes = {passes_.get(), pass_count_},
-          .stamps = {stamps_.get(), stamp_count_},
-          .sequences = {sequences_.get(), sequence_count_},
+          .stamps = memory_.stamps.first(stamp_count_),
+          .sequences = memory_.sequences.first(sequence_count_),
           .lost_passes = lost_passes_,
           .lost_sequences = lost_sequences_};
 }

@@ -37,10 +37,14 @@ class PassRecorder {
   };
 
   /// `passes` and `more_passes` are rings that get each pass when it ends; each may be null.
+  /// `memory` has room for capacity.operations stamps and capacity.sequences sequences, and
+  /// outlives this; null: memory of its own.
   PassRecorder(const Capacity& capacity, const Clock& clock, PassRing* passes = nullptr,
-               PassRing* more_passes = nullptr);
+               PassRing* more_passes = nullptr, const PassMemory* memory = nullptr);
 
+  [[nodiscard]] const Capacity& capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::uint32_t add_plan(SharedPlan plan);
+  [[nodiscard]] std::size_t plan_count() const noexcept { return plans_.size(); }
   /// Opens a pass; a pass that is still open is closed first. Returns its index, or kNone if it is
   /// not recorded. The calls below take this index; they do nothing if that pass is not open.
   /// `batch` is empty if the batch is not known.
@@ -69,15 +73,16 @@ class PassRecorder {
   /// `start`, and they ended at `ends`. If `ends` is empty, the pass is recorded as discarded.
   void add(std::uint32_t plan, PassPlace place, Instant begin, Instant start,
            std::span<const Instant> ends, std::span<const BatchSequence> batch = {}) noexcept;
+  /// Records a pass that another process recorded, with its stamps and sequences. A pass that
+  /// contradicts its plan counts as mismatched.
+  void adopt(const PassRecord& pass, std::span<const StampCode> stamps,
+             std::span<const BatchSequence> batch) noexcept;
   /// Closes the open pass. Later calls record nothing.
   void end() noexcept;
 
   /// The memory of stamps and sequences, for threads that follow. Its plans and passes are empty.
   [[nodiscard]] PassRecordingView memory() const noexcept {
-    return {.plans = {},
-            .passes = {},
-            .stamps = {stamps_.get(), capacity_.operations},
-            .sequences = {sequences_.get(), capacity_.sequences}};
+    return {.plans = {}, .passes = {}, .stamps = memory_.stamps, .sequences = memory_.sequences};
   }
   /// A view of what was recorded, valid as long as the recorder. Call it after end().
   [[nodiscard]] PassRecordingView recording() const;
@@ -87,6 +92,7 @@ class PassRecorder {
   void touch(std::size_t stamps);
   /// Where the stamps of the next pass begin; null if `count` stamps do not fit.
   [[nodiscard]] StampCode* reserve(std::size_t count) noexcept;
+  void push(std::int32_t pass) noexcept;
   void add_batch(PassRecord& pass, std::span<const BatchSequence> batch) noexcept;
 
   const Clock& clock_;
@@ -94,8 +100,9 @@ class PassRecorder {
   Capacity capacity_;
   std::vector<SharedPlan> plans_;
   std::unique_ptr<PassRecord[]> passes_;
-  std::unique_ptr<StampCode[]> stamps_;  // only the first `touched_` of them are backed by memory
-  std::unique_ptr<BatchSequence[]> sequences_;
+  std::unique_ptr<StampCode[]> own_stamps_;
+  std::unique_ptr<BatchSequence[]> own_sequences_;
+  PassMemory memory_;  // only the first `touched_` stamps are backed by memory
   std::size_t touched_ = 0;
   std::size_t pass_count_ = 0;
   std::size_t stamp_count_ = 0;

@@ -11,7 +11,7 @@ constexpr std::string_view kOtherName = "(other)";  // for names beyond kMaxName
 }  // namespace
 
 RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
-                         SpanRing* spans, SpanRing* more_spans)
+                         SpanRing* spans, SpanRing* more_spans, const TextMemory* memory)
     : clock_(clock),
       events_(events),
       rings_{spans, more_spans},
@@ -20,8 +20,11 @@ RunRecorder::RunRecorder(const Capacity& capacity, EventRing* events, const Cloc
                 .text_bytes = capacity.text_bytes},
       // Value-initialized on purpose: writing to the pages now keeps page faults off the hot path.
       spans_(std::make_unique<Span[]>(capacity_.spans)),
-      texts_(std::make_unique<Text[]>(capacity_.tokens)),
-      text_bytes_(std::make_unique<char[]>(capacity_.text_bytes)) {
+      own_texts_(memory == nullptr ? std::make_unique<OwnTexts>(capacity_) : nullptr),
+      texts_(memory != nullptr ? *memory
+                               : TextMemory{.names = own_texts_->names,
+                                            .texts = own_texts_->texts,
+                                            .bytes = own_texts_->bytes}) {
   static_cast<void>(intern("run"));  // name 0, of all spans that are not sections
 }
 
@@ -116,7 +119,7 @@ std::int32_t RunRecorder::open_token(Phase phase) noexcept {
                                            .level = Level::token,
                                            .phase = outer.phase});
   if (opened != Span::kNone) {
-    texts_[token_count_] = Text{.offset = text_count_};
+    texts_.texts[token_count_] = {.offset = text_count_};
     ++token_count_;
   }
   return opened;
@@ -161,7 +164,7 @@ void RunRecorder::set_text(std::int32_t span, std::string_view text) noexcept {
     dropped_text_bytes_ += text.size();
     return;
   }
-  Text& entry = texts_[static_cast<std::size_t>(token)];
+  RecordedText& entry = texts_.texts[static_cast<std::size_t>(token)];
   const bool lies_last = entry.offset + entry.length == text_count_;
   if (!lies_last && text.size() > entry.length) {
     entry.offset = text_count_;  // the texts of other tokens follow its old place
@@ -171,7 +174,7 @@ void RunRecorder::set_text(std::int32_t span, std::string_view text) noexcept {
   entry.length = std::min(text.size(), room);
   dropped_text_bytes_ += text.size() - entry.length;
   if (entry.length > 0) {
-    std::memcpy(text_bytes_.get() + entry.offset, text.data(), entry.length);
+    std::memcpy(texts_.bytes.data() + entry.offset, text.data(), entry.length);
   }
   if (grows) {
     text_count_ = entry.offset + entry.length;
@@ -189,7 +192,7 @@ void RunRecorder::discard_token(std::int32_t span) noexcept {
     return;
   }
   --token_count_;
-  if (const Text& text = texts_[token_count_];
+  if (const RecordedText& text = texts_.texts[token_count_];
       text.length > 0 && text.offset + text.length == text_count_) {
     text_count_ = text.offset;
   }
@@ -200,6 +203,94 @@ void RunRecorder::discard_token(std::int32_t span) noexcept {
       push_span(static_cast<std::int32_t>(index), is_open(static_cast<std::int32_t>(index)));
     }
   }
+}
+
+bool RunRecorder::adopt(const SpanRecord& record, std::string_view name,
+                        std::string_view text) noexcept {
+  if (ended_ || span_count_ == 0 || record.index < 0) {
+    return false;
+  }
+  if (record.index == 0) {
+    return true;  // the run is ours
+  }
+  return static_cast<std::size_t>(record.index) == span_count_ ? adopt_opening(record, name)
+                                                               : adopt_change(record, text);
+}
+
+bool RunRecorder::adopt_opening(const SpanRecord& record, std::string_view name) noexcept {
+  const Span& theirs = record.span;
+  if (theirs.parent < 0 || theirs.parent >= record.index || theirs.phase > Phase::post_inference ||
+      theirs.begin < spans_[static_cast<std::size_t>(theirs.parent)].begin) {
+    return false;
+  }
+  if (theirs.level == Level::phase) {
+    const bool is_first = phase_span_ == Span::kNone;
+    if (theirs.parent != 0 ||
+        (!is_first && theirs.phase <= spans_[static_cast<std::size_t>(phase_span_)].phase)) {
+      return false;
+    }
+    const std::int32_t opened = append({.begin = is_first ? spans_[0].begin : theirs.begin,
+                                        .parent = 0,
+                                        .level = Level::phase,
+                                        .phase = theirs.phase});
+    if (opened == Span::kNone) {
+      return false;
+    }
+    cut_spans_ += open_count_;  // the records that close them follow
+    phase_span_ = opened;
+    return true;
+  }
+  const bool is_token = theirs.level == Level::token;
+  if ((!is_token && theirs.level != Level::section) || theirs.parent != innermost() ||
+      (is_token && (static_cast<std::size_t>(theirs.token) != token_count_ ||
+                    token_count_ >= capacity_.tokens))) {
+    return false;
+  }
+  const Span& outer = spans_[static_cast<std::size_t>(theirs.parent)];
+  const Span span{.begin = theirs.begin,
+                  .parent = theirs.parent,
+                  .token = is_token ? theirs.token : outer.token,
+                  .name = is_token ? std::uint16_t{0} : intern(name),
+                  .level = theirs.level,
+                  .phase = outer.phase};
+  if (append_open(span) == Span::kNone) {
+    return false;
+  }
+  if (is_token) {
+    texts_.texts[token_count_++] = {.offset = text_count_};
+  } else {
+    push_event(EventType::section_start, span, span.begin);
+  }
+  return true;
+}
+
+bool RunRecorder::adopt_change(const SpanRecord& record, std::string_view text) noexcept {
+  if (static_cast<std::size_t>(record.index) > span_count_) {
+    return false;
+  }
+  Span& ours = spans_[static_cast<std::size_t>(record.index)];
+  if (record.span.level != ours.level) {
+    return false;
+  }
+  if (record.span.token == Span::kNone && ours.token != Span::kNone) {
+    discard_token(record.index);
+  }
+  if (record.open) {
+    return true;
+  }
+  const Instant end = std::max(record.span.end, ours.begin);
+  if (ours.level == Level::phase) {
+    ours.end = end;
+    push_span(record.index, false);
+    return true;
+  }
+  if (is_open(record.index)) {
+    if (ours.level == Level::token && ours.token != Span::kNone) {
+      set_text(record.index, text);
+    }
+    close_at(record.index, end);
+  }
+  return true;
 }
 
 std::int32_t RunRecorder::append(const Span& span) noexcept {
@@ -240,7 +331,7 @@ std::int32_t RunRecorder::innermost() const noexcept {
 std::uint16_t RunRecorder::intern(std::string_view name) noexcept {
   name = name.substr(0, kMaxNameLength);
   for (std::size_t index = 0; index < name_count_; ++index) {
-    if (std::string_view(names_[index].text.data(), names_[index].length) == name) {
+    if (texts_.name(index) == name) {
       return static_cast<std::uint16_t>(index);
     }
   }
@@ -250,9 +341,9 @@ std::uint16_t RunRecorder::intern(std::string_view name) noexcept {
   if (name_count_ == kMaxNames - 1) {
     name = kOtherName;
   }
-  Name& entry = names_[name_count_];
+  RecordedName& entry = texts_.names[name_count_];
   std::ranges::copy(name, entry.text.begin());
-  entry.length = name.size();
+  entry.length = static_cast<std::uint32_t>(name.size());
   return static_cast<std::uint16_t>(name_count_++);
 }
 
@@ -268,12 +359,11 @@ void RunRecorder::push_event(EventType type, const Span& span, Instant at) noexc
 }
 
 std::string_view RunRecorder::name(std::uint16_t index) const noexcept {
-  return {names_[index].text.data(), names_[index].length};
+  return texts_.name(index);
 }
 
 std::string_view RunRecorder::token_text(std::int32_t token) const noexcept {
-  const Text& text = texts_[static_cast<std::size_t>(token)];
-  return {text_bytes_.get() + text.offset, text.length};
+  return texts_.text(static_cast<std::size_t>(token));
 }
 
 RecordingView RunRecorder::recording() const {

@@ -9,6 +9,7 @@
 #include "record/event_ring.hpp"
 #include "record/pass_record.hpp"
 #include "record/recording.hpp"
+#include "record/text_memory.hpp"
 
 #include <array>
 #include <cstddef>
@@ -40,14 +41,16 @@ class RunRecorder {
     std::size_t tokens = 0;
     std::size_t text_bytes = 0;
   };
-  static constexpr std::size_t kMaxNames = 64;
-  static constexpr std::size_t kMaxNameLength = 48;
+  static constexpr std::size_t kMaxNames = TextMemory::kMostNames;
+  static constexpr std::size_t kMaxNameLength = RecordedName::kLongest;
   static constexpr std::size_t kMaxOpen = 64;
 
   /// `events` gets the run's events; `spans` and `more_spans` get each change of a span. Each may
-  /// be null.
+  /// be null. `memory` is where names and texts lie, if another process reads them: room for
+  /// kMaxNames, capacity.tokens and capacity.text_bytes; it outlives this.
   RunRecorder(const Capacity& capacity, EventRing* events, const Clock& clock,
-              SpanRing* spans = nullptr, SpanRing* more_spans = nullptr);
+              SpanRing* spans = nullptr, SpanRing* more_spans = nullptr,
+              const TextMemory* memory = nullptr);
 
   /// Starts the run's clock.
   void begin() noexcept;
@@ -65,10 +68,18 @@ class RunRecorder {
   void set_text(std::int32_t span, std::string_view text) noexcept;
   void discard_token(std::int32_t span) noexcept;
 
+  /// Records a change of a span that another process recorded, in the order in which it did so. It
+  /// began its work after begin(), and its spans' indices are the ones here. `name` is that of a
+  /// section, `text` that of a token that ends. False if the record does not fit what was recorded
+  /// before: one is missing, or it is damaged. Then nothing changes.
+  [[nodiscard]] bool adopt(const SpanRecord& record, std::string_view name,
+                           std::string_view text) noexcept;
+
   /// The current place in the run, for a pass that begins now.
   [[nodiscard]] PassPlace place() const noexcept {
     return {.parent = innermost(), .spans_before = static_cast<std::uint32_t>(span_count_)};
   }
+  [[nodiscard]] const Capacity& capacity() const noexcept { return capacity_; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] Instant begin_time() const noexcept { return spans_[0].begin; }
   [[nodiscard]] Instant end_time() const noexcept { return spans_[0].end; }
@@ -80,15 +91,17 @@ class RunRecorder {
   [[nodiscard]] RecordingView recording() const;
 
  private:
-  struct Name {
-    std::array<char, kMaxNameLength> text{};
-    std::size_t length = 0;
-  };
-  struct Text {
-    std::size_t offset = 0;
-    std::size_t length = 0;
+  /// The memory of names and texts, where the caller passes none.
+  struct OwnTexts {
+    explicit OwnTexts(const Capacity& capacity)
+        : names(kMaxNames), texts(capacity.tokens), bytes(capacity.text_bytes) {}
+    std::vector<RecordedName> names;
+    std::vector<RecordedText> texts;
+    std::vector<char> bytes;
   };
 
+  [[nodiscard]] bool adopt_opening(const SpanRecord& record, std::string_view name) noexcept;
+  [[nodiscard]] bool adopt_change(const SpanRecord& record, std::string_view text) noexcept;
   void enter_at(Phase phase, Instant at) noexcept;
   std::int32_t append(const Span& span) noexcept;
   std::int32_t append_open(const Span& span) noexcept;
@@ -111,9 +124,8 @@ class RunRecorder {
   Capacity capacity_;
   // Plain arrays never move, so another thread may read names and texts meanwhile.
   std::unique_ptr<Span[]> spans_;
-  std::unique_ptr<Text[]> texts_;
-  std::unique_ptr<char[]> text_bytes_;
-  std::array<Name, kMaxNames> names_{};
+  std::unique_ptr<OwnTexts> own_texts_;
+  TextMemory texts_;
   std::array<std::int32_t, kMaxOpen> open_{};
   std::size_t span_count_ = 0;
   std::size_t token_count_ = 0;

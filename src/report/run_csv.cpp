@@ -231,6 +231,15 @@ CsvTable verdict_reasons(const ProfiledRun& run) {
   return whole_table(run.verdict_reasons, kVerdictReasonFields, run);
 }
 
+CsvTable capture_parts(const ProfiledRun& run) {
+  return whole_table(run.capture ? run.capture->parts : std::vector<CapturePart>{},
+                     kCapturePartFields, run);
+}
+CsvTable capture_occupancy(const ProfiledRun& run) {
+  return whole_table(run.capture ? run.capture->occupancy : std::vector<CaptureOccupancy>{},
+                     kCaptureOccupancyFields, run);
+}
+
 /// A list that may be long: the name of its table, and how to add its rows.
 struct RowsTable {
   std::string_view name;
@@ -282,7 +291,9 @@ constexpr std::array kHeadTables{HeadTable{"runs", columns},
                                  HeadTable{"sections", sections},
                                  HeadTable{"power_domains", power_domains},
                                  HeadTable{"warnings", warnings},
-                                 HeadTable{"verdict_reasons", verdict_reasons}};
+                                 HeadTable{"verdict_reasons", verdict_reasons},
+                                 HeadTable{"capture_parts", capture_parts},
+                                 HeadTable{"capture_occupancy", capture_occupancy}};
 constexpr std::array kRowsTables{
     rows_table<[](const ProfiledRun& run) -> const auto& { return run.tokens; }, kTokenFields>(
         "tokens", RunRows::tokens),
@@ -305,7 +316,7 @@ constexpr std::array kRowsTables{
     rows_table<[](const ProfiledRun& run) -> const auto& { return run.power.readings; },
                kPowerReadingFields>("sensor_readings", RunRows::sensor_readings)};
 
-constexpr std::array<std::string_view, 18> kNames{"runs",
+constexpr std::array<std::string_view, 20> kNames{"runs",
                                                   "run",
                                                   "phases",
                                                   "sections",
@@ -322,7 +333,9 @@ constexpr std::array<std::string_view, 18> kNames{"runs",
                                                   "power_samples",
                                                   "sensor_readings",
                                                   "warnings",
-                                                  "verdict_reasons"};
+                                                  "verdict_reasons",
+                                                  "capture_parts",
+                                                  "capture_occupancy"};
 static_assert(kNames.size() == kHeadTables.size() + kRowsTables.size());
 
 constexpr std::string_view kEndOfRow = "\r\n";

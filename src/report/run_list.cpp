@@ -2,7 +2,9 @@
 
 #include "base/printable.hpp"
 #include "model/command_engine.hpp"
+#include "report/capture_section.hpp"
 #include "report/format.hpp"
+#include "report/json_fields.hpp"
 #include "report/json_figures.hpp"
 
 #include <fmt/format.h>
@@ -33,24 +35,39 @@ std::string status(const RunSummary& run, std::size_t columns) {
 }
 
 Json summary_json(const RunSummary& run) {
-  return {{"run_id", run.run_id},
-          {"status", to_string(run.status)},
-          {"started_at_ms", run.started_at.time_since_epoch().count()},
-          {"depth", to_string(run.depth)},
-          {"model", run.model},
-          {"quantization", run.quantization},
-          {"engine", run.engine},
-          {"experiment", run.experiment},
-          {"tags", run.tags},
-          {"prompt", run.prompt},
-          {"duration_ms", to_ms(run.duration)},
-          {"prompt_tokens", run.prompt_tokens},
-          {"output_tokens", run.output_tokens},
-          {"energy_mj", mj(run.energy)},
-          {"energy_per_output_token_mj", mj(run.energy_per_output_token)},
-          {"method", run.method ? Json(to_string(*run.method)) : Json(nullptr)},
-          {"verdict", run.verdict ? Json(to_string(*run.verdict)) : Json(nullptr)},
-          {"warnings", run.warnings}};
+  Json summary{{"run_id", run.run_id},
+               {"status", to_string(run.status)},
+               {"started_at_ms", run.started_at.time_since_epoch().count()},
+               {"depth", to_string(run.depth)},
+               {"model", run.model},
+               {"quantization", run.quantization},
+               {"engine", run.engine},
+               {"experiment", run.experiment},
+               {"tags", run.tags},
+               {"prompt", run.prompt},
+               {"duration_ms", to_ms(run.duration)},
+               {"prompt_tokens", run.prompt_tokens},
+               {"output_tokens", run.output_tokens},
+               {"energy_mj", mj(run.energy)},
+               {"energy_per_output_token_mj", mj(run.energy_per_output_token)},
+               {"method", run.method ? Json(to_string(*run.method)) : Json(nullptr)},
+               {"verdict", run.verdict ? Json(to_string(*run.verdict)) : Json(nullptr)},
+               {"warnings", run.warnings},
+               {"energy_uncertainty_mj", mj(run.uncertainty)},
+               {"time_to_first_token_ms",
+                run.time_to_first_token ? Json(to_ms(*run.time_to_first_token)) : Json(nullptr)},
+               {"requests", run.requests ? Json(*run.requests) : Json(nullptr)}};
+  if (run.request) {
+    summary["request"] = json_of_fields(*run.request, kRequestFields);
+  }
+  return summary;
+}
+
+std::string more_runs(const RunList& list, const RunFilter& filter) {
+  const std::size_t last = filter.offset + list.runs.size();
+  return last < list.total ? fmt::format("{} of {} runs; more with --offset {}\n", list.runs.size(),
+                                         list.total, last)
+                           : std::string{};
 }
 
 }  // namespace
@@ -60,6 +77,9 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
     return list.total == 0
                ? "No runs.\n"
                : fmt::format("No runs beyond offset {} of {}.\n", filter.offset, list.total);
+  }
+  if (list.runs.front().request) {
+    return request_table(list.runs, terminal) + more_runs(list, filter);
   }
   TextTable table({Align::left, Align::left, Align::left, Align::right, Align::right, Align::right,
                    Align::right, Align::left, Align::left, Align::left});
@@ -85,7 +105,7 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
       return (estimated ? "~" : "") + format_energy(energy);
     };
     const auto tokens = [&run](std::size_t count) {
-      return is_command(run.engine) ? std::string{kAbsent} : fmt::format("{}", count);
+      return is_command(run.engine) && count == 0 ? std::string{kAbsent} : fmt::format("{}", count);
     };
     table.row({run.run_id.substr(0, kShortId), started(run.started_at, terminal.width),
                run.model + (run.quantization.empty() ? "" : " " + run.quantization),
@@ -95,13 +115,7 @@ std::string run_list(const RunList& list, const RunFilter& filter, const Termina
                status(run, terminal.width), quote(run.prompt, kMostOfPrompt)},
               run.status == RunStatus::completed ? Style::plain : Style::warning);
   }
-  std::string text = table.text(terminal, 0);
-  const std::size_t last = filter.offset + list.runs.size();
-  if (last < list.total) {
-    text +=
-        fmt::format("{} of {} runs; more with --offset {}\n", list.runs.size(), list.total, last);
-  }
-  return text;
+  return table.text(terminal, 0) + more_runs(list, filter);
 }
 
 Result<bool> RunListJson::next(std::string& text) {

@@ -36,6 +36,7 @@ class RunReport {
 
   std::string text() {
     headline();
+    request();
     verdict();
     if (run_.status == RunStatus::running) {
       page_.line(is_command() ? "Command" : "Prompt",
@@ -81,6 +82,37 @@ class RunReport {
                            run_.tags.empty() ? "" : "tags " + join(run_.tags, ", ")},
                           " · "));
     }
+  }
+
+  /// What a request of a capture has beside what every run has.
+  void request() {
+    if (!run_.request) {
+      return;
+    }
+    const RequestFigures& request = *run_.request;
+    page_.line("Request", join({fmt::format("{} of capture {}", request.number, run_.capture_id),
+                                "began at " + format_duration(request.begin),
+                                request.waiting ? "waited " + format_duration(*request.waiting)
+                                                : std::string{"waiting is not known"},
+                                fmt::format("sequence {}", request.sequence)},
+                               " · "));
+    page_.line(
+        "", join({request.mean_sequences
+                      ? fmt::format("{:.1f} sequences in its passes", *request.mean_sequences)
+                      : std::string{},
+                  request.marginal ? "added " + energy(request.marginal) : std::string{},
+                  plus_minus(request.marginal_uncertainty),
+                  request.idle_share ? "its part of the idle energy " + energy(request.idle_share)
+                                     : std::string{},
+                  request.cached_tokens > 0 ? counted(request.cached_tokens, "token") + " cached"
+                                            : std::string{},
+                  request.rejected_tokens > 0
+                      ? counted(request.rejected_tokens, "token") + " of drafts rejected"
+                      : std::string{},
+                  request.context_shifts > 0 ? counted(request.context_shifts, "context shift")
+                                             : std::string{}},
+                 " · "));
+    page_.line("", request.how_found.empty() ? std::string{} : "found by: " + request.how_found);
   }
 
   void verdict() {
@@ -217,6 +249,12 @@ class RunReport {
     // The width beside the quoted text: the label, "12345 tokens  ", and the finish reason.
     const std::size_t beside = ReportPage::kLabelWidth + 14 + 2 + run_.finish_reason.size();
     const std::size_t room = std::max<std::size_t>(page_.terminal().width, beside + 16) - beside;
+    if (run_.request && run_.prompt.empty() && run_.response.empty()) {
+      // Passes have no text.
+      page_.line("Tokens", fmt::format("{} of the prompt, {} of the response",
+                                       run_.totals.prompt_tokens, run_.totals.output_tokens));
+      return;
+    }
     page_.line("Prompt", fmt::format("{}  {}", counted(run_.totals.prompt_tokens, "token"),
                                      quote(run_.prompt, room)));
     page_.line("Response",

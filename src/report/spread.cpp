@@ -1,10 +1,9 @@
 #include "report/spread.hpp"
 
-#include <boost/math/distributions/students_t.hpp>
+#include "base/mean_interval.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace enprof {
 namespace {
@@ -33,27 +32,14 @@ std::optional<Spread> spread_of(std::span<const std::optional<double>> values) {
   if (all.empty()) {
     return std::nullopt;
   }
-  const auto count = static_cast<double>(all.size());
   const auto [least, most] = std::ranges::minmax(all);
-  Spread spread{.count = all.size(),
-                .mean = std::accumulate(all.begin(), all.end(), 0.0) / count,
+  const SampleMoments moments = sample_moments(all);
+  return Spread{.count = all.size(),
+                .mean = moments.mean,
                 .least = least,
                 .most = most,
-                .standard_deviation = std::nullopt,
-                .half_interval = std::nullopt};
-  if (all.size() >= 2) {
-    double squares = 0.0;
-    for (const double value : all) {
-      squares += (value - spread.mean) * (value - spread.mean);
-    }
-    constexpr double kUpper = 0.975;  // 2.5 % lie beyond each end
-    const double deviation = std::sqrt(squares / (count - 1.0));
-    const boost::math::students_t distribution(count - 1.0);
-    spread.standard_deviation = deviation;
-    spread.half_interval =
-        boost::math::quantile(distribution, kUpper) * deviation / std::sqrt(count);
-  }
-  return spread;
+                .standard_deviation = moments.deviation,
+                .half_interval = mean_interval(all, kUsualConfidence).half};
 }
 
 std::vector<Outlier> outliers_of(std::span<const std::optional<double>> values) {

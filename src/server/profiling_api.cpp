@@ -10,6 +10,8 @@
 #include "server/problem.hpp"
 #include "server/run_request_json.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace enprof {
@@ -17,6 +19,7 @@ namespace enprof {
 ProfilingApi::ProfilingApi(Parts parts)
     : parts_(std::move(parts)),
       history_(parts_.store, parts_.queue),
+      experiments_(parts_.store),
       status_({.store = parts_.store,
                .queue = parts_.queue,
                .metrics = parts_.metrics,
@@ -37,6 +40,7 @@ void ProfilingApi::add_routes() {
   router_.add(
       "POST", "/api/profiling/generate", [this](Request r, Captures) { return generate(r); }, body);
   history_.add_routes(router_);
+  experiments_.add_routes(router_);
   router_.add("DELETE", "/api/profiling/run/{id}",
               [this](Request, Captures c) { return delete_run(c[0]); });
   router_.add(

@@ -4,6 +4,7 @@
 #include "enprof/power/power_monitor.hpp"
 #include "enprof/store/profile_database.hpp"
 
+#include "server/experiments_api.hpp"
 #include "server/http_message.hpp"
 #include "server/model_directory.hpp"
 #include "server/router.hpp"
@@ -58,6 +59,7 @@ class ProfilingApi {
 
   Parts parts_;
   RunHistoryApi history_;
+  ExperimentsApi experiments_;
   ServerStatusApi status_;
   Router router_;
 };

@@ -123,14 +123,15 @@ Result<RunFilter> run_filter_of(const HttpRequest& request) {
   auto experiment = narrowed_to(request, "experiment");
   auto engine = narrowed_to(request, "engine", "inference_engine");
   auto prompt_text = narrowed_to(request, "text");
+  auto capture = narrowed_to(request, "capture");
   const auto limit = whole_number(request, "limit", 50, 1, kLargestPage);
   const auto offset = whole_number(request, "offset", 0, 0, INT64_MAX);
   const auto from = instant(request, "date_from");
   const auto to = instant(request, "date_to");
   const auto order = order_of(request);
   const auto ascending = is_ascending(request);
-  if (const auto wrong = first_error(model, model_text, tag, experiment, engine, prompt_text, limit,
-                                     offset, from, to, order, ascending)) {
+  if (const auto wrong = first_error(model, model_text, tag, experiment, engine, prompt_text,
+                                     capture, limit, offset, from, to, order, ascending)) {
     return std::unexpected(*wrong);
   }
   if (*from && *to && **from >= **to) {
@@ -146,6 +147,7 @@ Result<RunFilter> run_filter_of(const HttpRequest& request) {
                    .experiment = *std::move(experiment),
                    .engine = *std::move(engine),
                    .prompt_text = *std::move(prompt_text),
+                   .capture = *std::move(capture),
                    .from = *from,
                    .to = *to,
                    .order = *order,

@@ -17,7 +17,7 @@ HttpRequest asked(const std::string& query) { return parse_target("/api?" + quer
 
 TEST(RunFilterOf, TakesEverything) {
   const auto filter = run_filter_of(
-      asked("model=m&tag=t&experiment=e&engine=g&text=sky&date_from=2026-11-24&"
+      asked("model=m&tag=t&experiment=e&engine=g&text=sky&capture=c&date_from=2026-11-24&"
             "date_to=2026-11-24T16:00:00Z&sort_by=energy&order=asc&limit=7&offset=3"));
   ASSERT_TRUE(filter) << filter.error().message;
   EXPECT_EQ(filter->model, "m");
@@ -25,6 +25,7 @@ TEST(RunFilterOf, TakesEverything) {
   EXPECT_EQ(filter->experiment, "e");
   EXPECT_EQ(filter->engine, "g");
   EXPECT_EQ(filter->prompt_text, "sky");
+  EXPECT_EQ(filter->capture, "c");
   EXPECT_EQ(*filter->to - *filter->from, std::chrono::hours{16});
   EXPECT_EQ(filter->order, RunOrder::energy);
   EXPECT_TRUE(filter->ascending);
@@ -36,7 +37,7 @@ TEST(RunFilterOf, TakesEverything) {
 
 TEST(RunFilterOf, AnEmptyFilterIsRefusedByName) {
   for (const char* name :
-       {"model", "tag", "tags", "experiment", "engine", "inference_engine", "text"}) {
+       {"model", "tag", "tags", "experiment", "engine", "inference_engine", "text", "capture"}) {
     const auto filter = run_filter_of(asked(std::string(name) + "="));
     ASSERT_FALSE(filter) << name;
     EXPECT_EQ(filter.error().code, ErrorCode::invalid_argument);

@@ -47,8 +47,8 @@ void RunHistoryApi::add_routes(Router& router) {
   using Captures = const Router::Captures&;
   router.add("GET", "/api/profiling/runs", [this](Request r, Captures) { return list_runs(r); },
              {.parameters = {"model", "model_text", "tag", "experiment", "engine", "text",
-                             "date_from", "date_to", "sort_by", "order", "limit", "offset", "tags",
-                             "inference_engine"}});
+                             "capture", "date_from", "date_to", "sort_by", "order", "limit",
+                             "offset", "tags", "inference_engine"}});
   router.add("GET", "/api/profiling/resolve", [this](Request r, Captures) { return resolve(r); },
              {.parameters = {"run"}});
   router.add("GET", "/api/profiling/run/{id}",

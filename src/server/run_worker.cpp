@@ -30,7 +30,8 @@ RunWorker::RunWorker(Parts parts)
                              .is_watched = parts_.is_watched,
                              .procfs_root = parts_.procfs_root,
                              .sysfs_root = parts_.sysfs_root,
-                             .wants_operations = parts_.wants_operations},
+                             .wants_operations = parts_.wants_operations,
+                             .programs_cpu_time = parts_.engine_cpu_time},
                 .calibration = parts_.calibration,
                 .observer = this}) {}
 

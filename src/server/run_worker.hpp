@@ -43,6 +43,8 @@ class RunWorker final : private SessionObserver {
     std::filesystem::path sysfs_root = "/sys";
     /// See RunSession::Options. Null: components are not calibrated.
     RunSession::FindCalibration calibration{};
+    /// See ProfilerOptions::programs_cpu_time. Null: this process runs the engine.
+    std::function<Nanoseconds()> engine_cpu_time{};
     /// Whether a watcher has subscribed to operation_metrics.
     std::function<bool()> wants_operations{};
   };

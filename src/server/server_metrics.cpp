@@ -9,11 +9,13 @@
 #include <prometheus/text_serializer.h>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace enprof {
 namespace {
 
 const prometheus::Histogram::BucketBoundaries kJoules{0.1, 1, 10, 100, 1'000, 10'000, 100'000};
+const prometheus::Histogram::BucketBoundaries kSequences{1, 2, 4, 8, 16, 32, 64};
 const prometheus::Histogram::BucketBoundaries kSeconds{0.1, 0.3, 1, 3, 10, 30, 100, 300, 1'000};
 
 }  // namespace
@@ -99,6 +101,26 @@ class ServerMetrics::Impl {
           .Help("Events that WebSocket clients missed because they were too slow.")
           .Register(registry)
           .Add({});
+  prometheus::Counter& captures = prometheus::BuildCounter()
+                                      .Name("enprof_captures_total")
+                                      .Help("Captures of programs that have ended.")
+                                      .Register(registry)
+                                      .Add({});
+  prometheus::Family<prometheus::Counter>& captured_requests =
+      prometheus::BuildCounter()
+          .Name("enprof_captured_requests_total")
+          .Help("Requests in captures, by model.")
+          .Register(registry);
+  prometheus::Family<prometheus::Counter>& capture_energy =
+      prometheus::BuildCounter()
+          .Name("enprof_capture_energy_joules_total")
+          .Help("Energy of captures, by model and what it was used for.")
+          .Register(registry);
+  prometheus::Histogram& pass_sequences = prometheus::BuildHistogram()
+                                              .Name("enprof_pass_sequences")
+                                              .Help("Sequences that a pass computed at once.")
+                                              .Register(registry)
+                                              .Add({}, kSequences);
   std::mutex mutex;  // guards what follows
   prometheus::Gauge* power_now = nullptr;
 };
@@ -153,6 +175,37 @@ void ServerMetrics::count(const ProfiledRun& run) {
       }
     }
   }
+}
+
+void ServerMetrics::count_capture(const ProfiledRun& capture, const Captured& requests) {
+  if (!capture.capture) {
+    return;
+  }
+  impl_->captures.Increment();
+  for (const auto& [model, count] : requests.requests) {
+    impl_->captured_requests.Add({{"model", model}}).Increment(static_cast<double>(count));
+  }
+  const auto add = [this](const std::string& model, std::string_view phase, Joules energy) {
+    impl_->capture_energy.Add({{"model", model}, {"phase", std::string(phase)}})
+        .Increment(std::max(0.0, energy.value()));
+  };
+  for (const Captured::Energy& energy : requests.energies) {
+    add(energy.model, to_string(energy.phase), energy.energy);
+  }
+  for (const CapturePart& part : capture.capture->parts) {
+    if (part.kind != CapturePartKind::requests && part.figure.total) {
+      add(capture.model.name, to_string(part.kind), *part.figure.total);
+    }
+  }
+  std::vector<double> passes(kSequences.size() + 1);
+  double sequences = 0.0;
+  for (const CaptureOccupancy& row : capture.capture->occupancy) {
+    const auto size = static_cast<double>(row.sequences);
+    const auto bucket = std::ranges::lower_bound(kSequences, size) - kSequences.begin();
+    passes[static_cast<std::size_t>(bucket)] += static_cast<double>(row.passes);
+    sequences += size * static_cast<double>(row.passes);
+  }
+  impl_->pass_sequences.ObserveMultiple(passes, sequences);
 }
 
 void ServerMetrics::count_error(const std::string& component, const std::string& code) {

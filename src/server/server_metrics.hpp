@@ -30,6 +30,13 @@ namespace enprof {
 ///   enprof_component_up{component}                   1: it works; 0: see GET /api/health
 ///   enprof_sensor_info{domain,source,method}         1
 ///   enprof_sensor_read_errors_total{source}          readings that failed
+///   enprof_captures_total                            captures that have ended: enprof exec
+///   enprof_captured_requests_total{model}            requests in them
+///   enprof_capture_energy_joules_total{model,phase}  phase: prefill and decode of requests, by
+///                                                    their model; idle_while_loaded, loading,
+///                                                    warm_up, cache_moves, unassigned, by the
+///                                                    program. They add up to the captures
+///   enprof_pass_sequences                            histogram: sequences in a pass (occupancy)
 /// The energy of a domain in a phase is the phase's energy × the domain's share of the run's
 /// energy. Threads: any thread may call anything.
 class ServerMetrics {
@@ -41,6 +48,18 @@ class ServerMetrics {
 
   /// A run has ended.
   void count(const ProfiledRun& run);
+  /// What the requests of a capture used.
+  struct Captured {
+    struct Energy {
+      std::string model;
+      Phase phase = Phase::decode;
+      Joules energy;
+    };
+    std::vector<Energy> energies;
+    std::vector<std::pair<std::string, std::size_t>> requests;  ///< by model
+  };
+  /// A capture has ended, with these requests.
+  void count_capture(const ProfiledRun& capture, const Captured& requests);
   /// Something failed outside a run.
   void count_error(const std::string& component, const std::string& code);
 

@@ -2,8 +2,10 @@
 
 #include "base/command_start.hpp"
 #include "base/process_tree.hpp"
+#include "base/program_kind.hpp"
 #include "base/shell_quote.hpp"
 #include "model/command_engine.hpp"
+#include "session/recorded_passes.hpp"
 
 #include <fmt/format.h>
 
@@ -21,6 +23,34 @@ RunStatus status_of(const CommandEnd& end) {
     return RunStatus::cancelled;
   }
   return exit_code_of(end) == 0 ? RunStatus::completed : RunStatus::failed;
+}
+
+/// Empty if a library can be loaded into it.
+std::string_view why_not_followed(ProgramKind kind) {
+  switch (kind) {
+    case ProgramKind::is_static:
+      return "it is static, so no library is loaded into it";
+    case ProgramKind::other_libc:
+      return "its dynamic linker is not glibc's";
+    case ProgramKind::other_machine:
+      return "it is of another word size or processor than enprof";
+    case ProgramKind::privileged:
+      return "it is setuid or setgid, so the system loads nothing into it";
+    case ProgramKind::dynamic:
+    case ProgramKind::unknown:
+      break;
+  }
+  return {};
+}
+
+/// What llama.cpp said of itself, beside the program's name.
+void describe(const CommandProbe& probe, ModelFacts program, RunScope& run) {
+  if (auto model = probe.model()) {
+    model->path = std::move(program.path);
+    model->engine = std::move(program.engine);
+    model->name.clear();  // that of the program stays
+    run.set_model(*std::move(model));
+  }
 }
 
 }  // namespace
@@ -52,6 +82,48 @@ CommandSession::CommandSession(Options options) : options_(std::move(options)) {
 
 CommandSession::~CommandSession() = default;
 
+std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task,
+                                                         std::vector<Warning>& warnings) const {
+  if (!task.depth || task.passes) {
+    return nullptr;
+  }
+  if (options_.probe.empty()) {
+    warnings.push_back({.component = "probe",
+                        .code = "probe_failed",
+                        .message = "The command is not looked into: libenprof-probe.so is not "
+                                   "installed with enprof",
+                        .hint = "It belongs into lib/enprof beside bin/enprof: make install. "
+                                "--no-probe measures commands as they are."});
+    return nullptr;
+  }
+  const ProgramKind kind = program_kind(task.path);
+  if (const std::string_view reason = why_not_followed(kind);
+      !reason.empty() && (task.is_depth_wanted || kind == ProgramKind::other_machine)) {
+    warnings.push_back(
+        {.component = "probe",
+         .code = "not_followed",
+         .message = fmt::format("{} is not looked into: {}", task.path, reason),
+         .hint =
+             "Its time and energy are measured as those of any command. A llama.cpp in a shared "
+             "library (-DBUILD_SHARED_LIBS=ON) that glibc loads shows its layers."});
+  }
+  if (kind == ProgramKind::other_machine) {
+    return nullptr;  // its dynamic linker would print that it cannot load our library
+  }
+  auto probe =
+      CommandProbe::open({.depth = *task.depth,
+                          .library = options_.probe,
+                          .plan = *task.depth == Depth::minimal ? PlanToldGraph{} : options_.plan});
+  if (!probe) {
+    warnings.push_back({.component = "probe",
+                        .code = "probe_failed",
+                        .message = "The command is not looked into: " + probe.error().message,
+                        .hint = probe.error().hint});
+    return nullptr;
+  }
+  return *std::move(probe);
+}
+
 CommandOutcome CommandSession::perform(const CommandTask& task) {
   running_.reset();
   const std::stop_token stop = options_.signals->stop_token();
@@ -63,6 +135,8 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   if (stop.stop_requested()) {
     return {};
   }
+  std::vector<Warning> warnings = power.warnings;
+  const std::unique_ptr<CommandProbe> probe = open_probe(task, warnings);
   running_ = std::make_unique<Running>(power.monitor, options_.store, options_.profiler);
   options_.on_begin(power.monitor);
   RunScope& run = running_->scope.emplace(running_->profiler.run(
@@ -70,13 +144,15 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
        .model_name = std::filesystem::path{task.words.front()}.filename().string(),
        .tags = task.tags,
        .experiment = task.experiment,
-       .depth = Depth::minimal,
+       .depth = probe         ? *task.depth
+                : task.passes ? Depth::deep
+                              : Depth::minimal,
        .max_output_tokens = 1}));
   ModelFacts program;
   program.path = task.path;
   program.engine = kCommandEngine;
-  run.set_model(std::move(program));
-  for (const Warning& warning : power.warnings) {
+  run.set_model(program);
+  for (const Warning& warning : warnings) {
     run.warn(warning);
   }
   if (options_.descriptors != nullptr) {
@@ -84,7 +160,12 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   }
 
   options_.signals->take(kPassedOn);
-  const auto started = start_command(task.path, task.words);
+  const Instant begin = options_.profiler.clock->now();
+  if (probe) {
+    probe->start();
+  }
+  const auto started =
+      start_command(task.path, task.words, probe ? probe->variables() : std::vector<std::string>{});
   if (!started) {
     options_.signals->give_back(kPassedOn);
     run.abandon();
@@ -98,6 +179,13 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   const CommandEnd end =
       wait_for_command(running_->tree, *options_.signals, task.limits, *options_.profiler.clock);
   options_.signals->give_back(kPassedOn);
+  if (probe) {
+    const Instant now = options_.profiler.clock->now();
+    if (auto capture = probe->stop(begin, now, run)) {
+      describe(*probe, std::move(program), run);
+      run.set_capture(std::move(capture));
+    }
+  }
 
   run.set_finish_reason(describe(end));
   if (end.left > 0) {
@@ -109,7 +197,13 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
                   end.left == 1 ? std::string{"a process"} : fmt::format("{} processes", end.left)),
               .hint = "If they are a part of the work, let the command wait for them."});
   }
-  return {.run = &run.finish(status_of(end)), .end = end};
+  if (task.passes) {
+    run.set_capture(std::make_shared<const CaptureRecording>(
+        moved_to(*task.passes, begin, options_.profiler.clock->now())));
+  }
+  CommandOutcome outcome{.run = &run.finish(status_of(end)), .end = end};
+  outcome.requests = run.take_requests();
+  return outcome;
 }
 
 }  // namespace enprof

@@ -8,9 +8,12 @@
 
 #include "base/inherited_descriptors.hpp"
 #include "base/signal_queue.hpp"
+#include "record/capture_recording.hpp"
+#include "session/command_probe.hpp"
 #include "session/command_run.hpp"
 #include "session/session_power.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -28,6 +31,12 @@ struct CommandTask {
   std::vector<std::string> tags{};
   std::string experiment{};
   CommandLimits limits{};
+  /// What is to be known of llama.cpp in the command. Empty: nothing is loaded into it.
+  std::optional<Depth> depth{};
+  bool is_depth_wanted = false;  ///< the user named it: where it is not to be had, the run says why
+  /// Passes that the command is taken to make, with times from its begin; null: none. Then the run
+  /// is a capture.
+  std::shared_ptr<const CaptureRecording> passes{};
 };
 
 /// How a task ended.
@@ -38,15 +47,17 @@ struct CommandOutcome {
   /// Why it was not started; empty for a task that was cancelled before.
   std::optional<Error> error{};
   bool was_refused = false;  ///< the system did not start it: it is not for lack of something else
+  std::vector<ProfiledRun> requests{};  ///< of a capture
 };
 
 /// Runs one command after the other: measures idle power before the first, then the energy from the
 /// start of each command until its end is noticed, about a millisecond more than it ran.
 ///
-/// A run of a command has no tokens and no phases. Its prompt is the command line, as one would
-/// type it; its model is the program (name and path), its engine kCommandEngine, its finish reason
-/// how the command ended. It is `completed` if the command returned 0, `cancelled` if a signal to
-/// us or the time limit ended it, else `failed`.
+/// A run of a command has no tokens and no phases, unless a shared llama.cpp is in it and it was to
+/// be looked at: then it is a capture of its passes (CaptureFeed). Its prompt is the command line,
+/// as one would type it; its model is the program (name and path), its engine kCommandEngine, its
+/// finish reason how the command ended. It is `completed` if the command returned 0, `cancelled` if
+/// a signal to us or the time limit ended it, else `failed`.
 ///
 /// Threads: one.
 class CommandSession {
@@ -58,6 +69,8 @@ class CommandSession {
     /// The command inherits these descriptors alone. Null: all.
     const InheritedDescriptors* descriptors = nullptr;
     ProfilerOptions profiler{};
+    std::filesystem::path probe{};  ///< the library that is loaded into commands; empty: none
+    PlanToldGraph plan{};           ///< required beyond Depth::minimal
     /// Called before each run begins. `power` is null if power is not measured.
     std::function<void(PowerMonitor* power)> on_begin = [](PowerMonitor*) {};
   };
@@ -71,6 +84,10 @@ class CommandSession {
 
  private:
   struct Running;
+
+  /// Null if the command is not to be looked into, or cannot be: then the run says so.
+  [[nodiscard]] std::unique_ptr<CommandProbe> open_probe(const CommandTask& task,
+                                                         std::vector<Warning>& warnings) const;
 
   Options options_;
   std::unique_ptr<Running> running_;  // the last task's

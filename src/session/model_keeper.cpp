@@ -37,7 +37,7 @@ Result<ModelKeeper::Ready> ModelKeeper::make_ready(const std::string& name,
     return std::unexpected(std::move(file.error()));
   }
   const auto version = FileVersion::of(file->path());
-  if (model_ && name_ == name && version && version_ == version) {
+  if (model_ && model_->is_usable() && name_ == name && version && version_ == version) {
     progress(1.0);  // lets the observer know which model it is
     return Ready{.model = model_.get()};
   }

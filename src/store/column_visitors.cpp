@@ -36,5 +36,6 @@ template SensorQuantity ColumnReader::from_name(FieldName, const std::string&);
 template DomainScope ColumnReader::from_name(FieldName, const std::string&);
 template VerdictLevel ColumnReader::from_name(FieldName, const std::string&);
 template DomainKind ColumnReader::from_name(FieldName, const std::string&);
+template CapturePartKind ColumnReader::from_name(FieldName, const std::string&);
 
 }  // namespace enprof

@@ -147,7 +147,7 @@ std::vector<RunSummary> find_old_runs(SQLite::Database& database, const PruneRul
       database,
       "SELECT run_key FROM (SELECT run_key, started_at_ms, "
       "row_number() OVER (ORDER BY started_at_ms DESC, run_key DESC) AS place FROM runs "
-      "WHERE status <> 'running') WHERE started_at_ms < ?1 OR place > ?2 "
+      "WHERE status <> 'running' AND capture_id IS NULL) WHERE started_at_ms < ?1 OR place > ?2 "
       "ORDER BY started_at_ms, run_key");
   if (rule.max_age) {
     select.bind(1, static_cast<std::int64_t>((now - *rule.max_age).time_since_epoch().count()));

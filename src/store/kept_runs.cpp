@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -175,6 +176,26 @@ RunList list_saved_and_kept(SQLite::Database& saved, KeptRuns& kept, const RunFi
   merged.runs.erase(merged.runs.begin(), merged.runs.begin() + begin);
   merged.runs.resize(std::min(merged.runs.size(), filter.limit));
   return merged;
+}
+
+std::vector<ExperimentSummary> experiments_saved_and_kept(SQLite::Database& saved, KeptRuns& kept) {
+  std::vector<ExperimentSummary> found = list_experiments(saved);
+  for (const KeptRuns::Entry& entry : kept.entries()) {
+    const auto run = read_summary(kept.database(), entry.run_id);
+    if (!run || run->experiment.empty() || read_summary(saved, entry.run_id)) {
+      continue;
+    }
+    auto place = std::ranges::find(found, run->experiment, &ExperimentSummary::name);
+    if (place == found.end()) {
+      found.push_back({.name = run->experiment, .first = run->started_at, .last = run->started_at});
+      place = found.end() - 1;
+    }
+    ++place->runs;
+    place->first = std::min(place->first, run->started_at);
+    place->last = std::max(place->last, run->started_at);
+  }
+  std::ranges::stable_sort(found, std::ranges::greater{}, &ExperimentSummary::last);
+  return found;
 }
 
 }  // namespace enprof

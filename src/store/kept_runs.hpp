@@ -70,6 +70,10 @@ class KeptRuns {
 [[nodiscard]] RunList list_saved_and_kept(SQLite::Database& saved, KeptRuns& kept,
                                           const RunFilter& filter);
 
+/// The experiments of the saved and the kept runs.
+[[nodiscard]] std::vector<ExperimentSummary> experiments_saved_and_kept(SQLite::Database& saved,
+                                                                        KeptRuns& kept);
+
 /// Whether a warning says that a run is not in the database.
 [[nodiscard]] bool says_not_saved(const Warning& warning);
 

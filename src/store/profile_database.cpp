@@ -335,6 +335,18 @@ Result<RunIds> ProfileDatabase::find_runs(const RunFilter& filter) {
   });
 }
 
+Result<std::vector<ExperimentSummary>> ProfileDatabase::experiments() {
+  if (!impl_) {
+    return not_connected();
+  }
+  return impl_->access().read(
+      "list the experiments",
+      [&](SQLite::Database& database) -> Result<std::vector<ExperimentSummary>> {
+        return impl_->waiting().with(
+            [&](KeptRuns& kept) { return experiments_saved_and_kept(database, kept); });
+      });
+}
+
 Result<RunSummaries> ProfileDatabase::summaries(std::span<const std::string> run_ids,
                                                 std::size_t bytes) {
   if (!impl_) {

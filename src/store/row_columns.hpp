@@ -51,7 +51,7 @@ inline constexpr auto kSampleColumns = [](auto& column, auto& row) {
 inline constexpr auto kSummaryColumns = [](auto& column, auto& row) {
   auto& [run_id, status, started_at, depth, model, quantization, engine, experiment, tags, prompt,
          duration, prompt_tokens, output_tokens, energy, energy_per_output_token, method, verdict,
-         warnings] = row;
+         warnings, uncertainty, time_to_first_token, requests, request] = row;
   kInAnotherList(tags);
   column("run_id", run_id);
   column("status", status);
@@ -70,6 +70,10 @@ inline constexpr auto kSummaryColumns = [](auto& column, auto& row) {
   column("method", method);
   column("verdict", verdict);
   column("(SELECT count(*) FROM warnings WHERE warnings.run_key = runs.run_key)", warnings);
+  column("standard_uncertainty", uncertainty);
+  column("time_to_first_token", time_to_first_token);
+  column("capture_requests", requests);
+  column.group("request", request, kRequestFields);
 };
 
 /// Lists of single values.

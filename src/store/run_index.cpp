@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <string_view>
@@ -49,6 +50,11 @@ class Condition {
       add("started_at_ms < ?", *filter.to);
     }
     add("instr(lower(prompt), lower(?)) > 0", filter.prompt_text);
+    if (filter.capture.empty()) {
+      add_term("capture_id IS NULL");
+    } else {
+      add("capture_id = ?", filter.capture);
+    }
   }
 
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -89,6 +95,9 @@ class Condition {
 
 /// Runs without the value come last in both directions.
 std::string order_of(const RunFilter& filter) {
+  if (!filter.capture.empty() && filter.order == RunOrder::date) {
+    return filter.ascending ? "ORDER BY request_number DESC" : "ORDER BY request_number";
+  }
   std::string_view column = "started_at_ms";
   switch (filter.order) {
     case RunOrder::date:
@@ -152,8 +161,9 @@ std::vector<std::string> ids_with_prefix(SQLite::Database& database, std::string
 }
 
 std::optional<std::string> newest_run(SQLite::Database& database) {
-  SQLite::Statement select(database,
-                           fmt::format("SELECT run_id FROM runs {} LIMIT 1", kNewestFirst));
+  SQLite::Statement select(database, fmt::format("SELECT run_id FROM runs WHERE capture_id IS NULL "
+                                                 "{} LIMIT 1",
+                                                 kNewestFirst));
   if (!select.executeStep()) {
     return std::nullopt;
   }
@@ -191,6 +201,25 @@ RunIds find_run_ids(SQLite::Database& database, const RunFilter& filter) {
   SQLite::Statement select = select_runs(database, "run_id", filter, found.total);
   while (select.executeStep()) {
     found.ids.push_back(select.getColumn(0).getString());
+  }
+  return found;
+}
+
+std::vector<ExperimentSummary> list_experiments(SQLite::Database& database) {
+  // The index runs_by_experiment has all that this reads.
+  SQLite::Statement select(database,
+                           "SELECT experiment, COUNT(*), MIN(started_at_ms), MAX(started_at_ms) "
+                           "FROM runs WHERE experiment IS NOT NULL AND experiment != '' "
+                           "GROUP BY experiment ORDER BY 4 DESC, 1");
+  const auto time = [&](int column) {
+    return WallTime{std::chrono::milliseconds{select.getColumn(column).getInt64()}};
+  };
+  std::vector<ExperimentSummary> found;
+  while (select.executeStep()) {
+    found.push_back({.name = select.getColumn(0).getString(),
+                     .runs = static_cast<std::size_t>(select.getColumn(1).getInt64()),
+                     .first = time(2),
+                     .last = time(3)});
   }
   return found;
 }

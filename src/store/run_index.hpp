@@ -34,6 +34,9 @@ namespace enprof {
 [[nodiscard]] std::vector<RunSummary> read_summaries(SQLite::Database& database,
                                                      std::span<const std::int64_t> run_keys);
 
+/// See ProfileDatabase::experiments. Throws SQLite::Exception.
+[[nodiscard]] std::vector<ExperimentSummary> list_experiments(SQLite::Database& database);
+
 /// See ProfileDatabase::resolve. Throws SQLite::Exception.
 [[nodiscard]] Result<std::string> resolve_run(SQLite::Database& database,
                                               std::string_view id_or_prefix);

@@ -49,6 +49,21 @@ class RunIndex : public ::testing::Test {
   ProfileDatabase database_ = ProfileDatabase::connect(dir_.path() / "profiles.db").value();
 };
 
+TEST_F(RunIndex, ListsExperiments) {
+  EXPECT_TRUE(database_.experiments().value().empty());
+  save("r1", 10, "small", {}, "old");
+  save("r2", 30, "small", {}, "new");
+  save("r3", 20, "large", {}, "new");
+  save("r4", 40);
+  const std::vector<ExperimentSummary> found = database_.experiments().value();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0], (ExperimentSummary{.name = "new",
+                                         .runs = 2,
+                                         .first = WallTime{milliseconds{20}},
+                                         .last = WallTime{milliseconds{30}}}));
+  EXPECT_EQ(found[1].name, "old");
+}
+
 TEST_F(RunIndex, SortsBeforeItCuts) {
   for (const int start : {50, 10, 40, 20, 30}) {
     save("r" + std::to_string(start), start);

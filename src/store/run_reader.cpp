@@ -148,6 +148,10 @@ std::optional<ProfiledRun> read_run(SQLite::Database& database, std::string_view
   read_power(list, parts, run.power);
   list.read(run.warnings, "warnings", "position", kWarningFields);
   list.read(run.verdict_reasons, "verdict_reasons", "position", kVerdictReasonFields);
+  if (run.capture) {
+    list.read(run.capture->parts, "capture_parts", "position", kCapturePartFields);
+    list.read(run.capture->occupancy, "capture_occupancy", "position", kCaptureOccupancyFields);
+  }
   return run;
 }
 

@@ -219,6 +219,10 @@ std::int64_t write_run(SQLite::Database& database, const ProfiledRun& run,
   list.write(power.readings, "sensor_readings", "position", kPowerReadingFields);
   list.write(run.warnings, "warnings", "position", kWarningFields);
   list.write(run.verdict_reasons, "verdict_reasons", "position", kVerdictReasonFields);
+  if (run.capture) {
+    list.write(run.capture->parts, "capture_parts", "position", kCapturePartFields);
+    list.write(run.capture->occupancy, "capture_occupancy", "position", kCaptureOccupancyFields);
+  }
   return run_key;
 }
 

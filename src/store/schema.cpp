@@ -19,7 +19,7 @@ namespace {
 
 constexpr Logger kLog{"store"};
 
-constexpr std::array<std::string_view, 25> kTables{"runs",
+constexpr std::array<std::string_view, 27> kTables{"runs",
                                                    "tags",
                                                    "warnings",
                                                    "verdict_reasons",
@@ -43,7 +43,9 @@ constexpr std::array<std::string_view, 25> kTables{"runs",
                                                    "attention_metrics",
                                                    "moe_routings",
                                                    "moe_expert_activations",
-                                                   "sampled_values"};
+                                                   "sampled_values",
+                                                   "capture_parts",
+                                                   "capture_occupancy"};
 
 int integer(SQLite::Database& database, const char* query) {
   return database.execAndGet(query).getInt();

@@ -543,6 +543,71 @@ ALTER TABLE {table} ADD COLUMN dynamic_standard_uncertainty_mj REAL
   AS (dynamic_standard_uncertainty_j * 1e3);
 )sql";
 
+// ---- version 6: captures, and the requests in them ----------------------------------------------
+
+constexpr std::string_view kCapturesV6 = R"sql(
+ALTER TABLE runs ADD COLUMN capture_id TEXT;
+ALTER TABLE runs ADD COLUMN capture_requests INTEGER;
+ALTER TABLE runs ADD COLUMN capture_passes INTEGER;
+ALTER TABLE runs ADD COLUMN capture_most_in_flight INTEGER;
+ALTER TABLE runs ADD COLUMN capture_mean_sequences REAL;
+ALTER TABLE runs ADD COLUMN capture_sharing TEXT;
+ALTER TABLE runs ADD COLUMN request_number INTEGER;
+ALTER TABLE runs ADD COLUMN request_sequence INTEGER;
+ALTER TABLE runs ADD COLUMN request_begin_ns INTEGER;
+ALTER TABLE runs ADD COLUMN request_begin_ms REAL AS (request_begin_ns / 1e6);
+ALTER TABLE runs ADD COLUMN request_cached_tokens INTEGER;
+ALTER TABLE runs ADD COLUMN request_rejected_tokens INTEGER;
+ALTER TABLE runs ADD COLUMN request_context_shifts INTEGER;
+ALTER TABLE runs ADD COLUMN request_passes INTEGER;
+ALTER TABLE runs ADD COLUMN request_mean_sequences REAL;
+ALTER TABLE runs ADD COLUMN request_waiting_ns INTEGER;
+ALTER TABLE runs ADD COLUMN request_waiting_ms REAL AS (request_waiting_ns / 1e6);
+ALTER TABLE runs ADD COLUMN request_marginal_energy_j REAL;
+ALTER TABLE runs ADD COLUMN request_marginal_energy_mj REAL AS (request_marginal_energy_j * 1e3);
+ALTER TABLE runs ADD COLUMN request_marginal_energy_uncertainty_j REAL;
+ALTER TABLE runs ADD COLUMN request_marginal_energy_uncertainty_mj REAL
+  AS (request_marginal_energy_uncertainty_j * 1e3);
+ALTER TABLE runs ADD COLUMN request_idle_share_energy_j REAL;
+ALTER TABLE runs ADD COLUMN request_idle_share_energy_mj REAL
+  AS (request_idle_share_energy_j * 1e3);
+ALTER TABLE runs ADD COLUMN request_how_found TEXT;
+CREATE INDEX runs_by_capture ON runs (capture_id, request_number) WHERE capture_id IS NOT NULL;
+
+CREATE TABLE capture_parts (
+  run_key INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  part TEXT NOT NULL,
+  count INTEGER NOT NULL,
+{figure}
+  dynamic_standard_error_j REAL,
+  dynamic_standard_error_mj REAL AS (dynamic_standard_error_j * 1e3),
+  standard_uncertainty_j REAL,
+  standard_uncertainty_mj REAL AS (standard_uncertainty_j * 1e3),
+  dynamic_standard_uncertainty_j REAL,
+  dynamic_standard_uncertainty_mj REAL AS (dynamic_standard_uncertainty_j * 1e3),
+  PRIMARY KEY (run_key, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE capture_occupancy (
+  run_key INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  sequences INTEGER NOT NULL,
+  passes INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL,
+  duration_ms REAL AS (duration_ns / 1e6),
+  energy_j REAL,
+  energy_mj REAL AS (energy_j * 1e3),
+  PRIMARY KEY (run_key, position)
+) STRICT, WITHOUT ROWID;
+
+-- The requests of a capture are of no use without it.
+CREATE TRIGGER capture_deleted AFTER DELETE ON runs WHEN OLD.capture_requests IS NOT NULL BEGIN
+  DELETE FROM runs WHERE capture_id = OLD.run_id;
+END;
+)sql";
+
 /// The parts of a version as one script.
 template <class... Parts>
 std::string script(const Parts&... parts) {
@@ -562,10 +627,13 @@ std::string script(const Parts&... parts) {
 }  // namespace
 
 std::span<const std::string> schema_migrations() {
-  static const std::array<std::string, 5> scripts{
-      script(kRunsV1, kLevelsV1, kPowerV1), script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2),
-      script(kErrorsV3) + for_figure_tables(kFigureErrorV3), script(kTokensV4),
-      script(kVerdictsV5) + for_figure_tables(kFigureUncertaintyV5)};
+  static const std::array<std::string, 6> scripts{
+      script(kRunsV1, kLevelsV1, kPowerV1),
+      script(kStepsV2, kOperationsV2, kValuesV2, kViewsV2),
+      script(kErrorsV3) + for_figure_tables(kFigureErrorV3),
+      script(kTokensV4),
+      script(kVerdictsV5) + for_figure_tables(kFigureUncertaintyV5),
+      script(kCapturesV6)};
   static_assert(std::tuple_size_v<decltype(scripts)> == ProfileDatabase::kSchemaVersion);
   return scripts;
 }

@@ -113,6 +113,7 @@ TEST_F(Schema, AFileOfVersion1IsBroughtForwardAndItsRunsAreRead) {
   expected.verdict.reset();  // it was not judged
   expected.verdict_reasons.clear();
   expected.calibration.reset();
+  expected.capture.reset();
   const auto run = database->get_run(expected.run_id);
   ASSERT_TRUE(run && *run) << run.error().message;
   EXPECT_EQ(**run, expected);
@@ -255,7 +256,16 @@ TEST_F(Schema, TheExamplesOfThePageRun) {
   if (system("command -v sqlite3 >/dev/null") != 0) {
     GTEST_SKIP() << "no sqlite3 program here";
   }
-  ASSERT_TRUE(ProfileDatabase::connect(path_)->save_run(testing::sample_run()));
+  {
+    auto database = ProfileDatabase::connect(path_);
+    ASSERT_TRUE(database);
+    ProfiledRun request = testing::sample_run("00000000feedbeef");
+    request.capture.reset();
+    request.capture_id = testing::sample_run().run_id;
+    request.request = RequestFigures{.number = 1};
+    ASSERT_TRUE(database->save_run(testing::sample_run()));
+    ASSERT_TRUE(database->save_run(request));
+  }
   const std::vector<std::string> blocks = sql_blocks(testing::read_file(ENPROF_SCHEMA_PAGE));
   EXPECT_GE(blocks.size(), 3U);
   for (const std::string& block : blocks) {

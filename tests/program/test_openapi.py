@@ -123,7 +123,8 @@ class OpenApi(ServeTest):
         order = {"model": "m.gguf", "prompt": "Hello", "max_tokens": 4}
         runs = []
         for depth in ("minimal", "module", "deep"):
-            answer = self.check(202, generate, "POST", body=order | {"depth": depth, "tags": ["a"]})
+            answer = self.check(202, generate, "POST", body=order | {"depth": depth, "tags": ["a"],
+                                                               "experiment": "docs/a"})
             runs.append(json.loads(answer)["run_id"])
             self.check(200, "/api/profiling/run/{id}", id=runs[-1])  # while it is waiting or
                                                                      # running
@@ -150,6 +151,15 @@ class OpenApi(ServeTest):
         self.check(200, "/api/profiling/run/{id}/operations", query="?phase=decode", id=runs[2])
         self.check(200, "/api/profiling/run/{id}", "PATCH", body={"tags": ["b"]}, id=runs[0])
         self.check(200, "/api/profiling/compare", "POST", body={"run_ids": runs})
+        experiments = "/api/experiments"
+        listed = json.loads(self.check(200, experiments))["experiments"]
+        self.assertEqual([(each["experiment"], each["runs"]) for each in listed], [("docs/a", 3)])
+        named = "?experiment=docs%2Fa&estimates=yes"
+        for part in ("/analyses", "/trend", "/report"):
+            self.check(200, experiments + part, query=named)
+            self.check(404, experiments + part, query="?experiment=docs%2Fb")
+            self.check(400, experiments + part)
+            self.check(400, experiments + part, query=named + "!")
         for pattern in ("/api/models", "/api/power/status", "/api/profiling/powermetrics/status",
                         "/api/health", "/healthz", "/metrics", "/api/openapi.json"):
             self.check(200, pattern)
@@ -205,6 +215,9 @@ class OpenApi(ServeTest):
         self.check_each(500, [entry for entry in patterns if entry[0] == "GET"])
         self.check(500, "/api/profiling/compare", "POST", body={"run_ids": runs[:2]})
         self.check(500, resolve, query="?run=last")
+        self.check(500, experiments)
+        for part in ("/analyses", "/trend", "/report"):
+            self.check(500, experiments + part, query=named)
         self.check(200, "/metrics")
         health = json.loads(self.check(200, "/api/health"))
         self.assertEqual([part["state"] for part in health["components"] if part["name"] == "store"],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -81,6 +82,65 @@ class ServeFaults(ServeTest):
     def component(self, name):
         return next(component for component in self.ask("/api/health")[1]["components"]
                     if component["name"] == name)
+
+    def engine(self):
+        """The process of the server's engine; None while no model is loaded."""
+        for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(entry.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1])
+                words = (entry.parent / "cmdline").read_bytes().split(b"\0")
+            except (OSError, ValueError, IndexError):
+                continue  # it has ended
+            if parent == self.server.pid and b"engine-process" in words:
+                return int(entry.parent.name)
+        return None
+
+    @unittest.skipIf(sys.platform != "linux", "finds the process in /proc")
+    def test_an_engine_that_is_killed_fails_one_run_and_nothing_else(self):
+        self.serve()
+        self.watch()
+        run = self.generate(max_tokens=ENDLESS, depth="module")
+        waiting = self.generate()
+        self.read_tokens(20)
+        killed = self.engine()
+        os.kill(killed, signal.SIGKILL)
+        failure = self.read_until(lambda event: event["type"] == "error")
+        self.assertEqual(failure["run_id"], run)
+        stored = self.wait_for(run)
+        self.assertEqual(stored["status"], "failed")
+        # What was recorded by then is kept, with its energy.
+        self.assertGreaterEqual(len(stored["tokens"]), 20)
+        self.assertEqual([token["index"] for token in stored["tokens"]], list(range(len(stored["tokens"]))))
+        self.assertGreater(stored["tokens"][10]["energy_mj"], 0)
+        self.assertTrue(stored["layers"])
+        warning = next(each for each in stored["warnings"] if each["code"] == "generation_failed")
+        self.assertIn(f"The engine's process {killed} ended: signal 9", warning["message"])
+        self.assertIn("dmesg", warning["hint"])
+        # The queue goes on, in a new process, and so does the watcher.
+        self.assertEqual(self.wait_for(waiting)["status"], "completed")
+        self.assertNotEqual(self.engine(), killed)
+        self.read_until(lambda event: event["type"] == "inference_complete" and event["run_id"] == waiting)
+
+    @unittest.skipIf(sys.platform != "linux", "finds the process in /proc")
+    def test_the_engine_ends_with_its_server(self):
+        self.serve()
+        run = self.generate(max_tokens=ENDLESS)
+        self.wait_until_it_runs(run)
+        wait_until(self.engine, "the engine runs")
+        engine = pathlib.Path(f"/proc/{self.engine()}")
+        self.kill()
+        wait_until(lambda: not engine.exists(), "the engine has ended")
+
+    @unittest.skipIf(sys.platform != "linux", "stops a process that it finds in /proc")
+    def test_an_engine_that_hangs_is_killed_when_its_run_is_cancelled(self):
+        self.serve()
+        run = self.generate(max_tokens=ENDLESS)
+        self.wait_until_it_runs(run)
+        wait_until(self.engine, "the engine runs")
+        os.kill(self.engine(), signal.SIGSTOP)
+        self.assertEqual(self.ask(f"/api/profiling/run/{run}", method="DELETE")[0], 202)
+        self.assertEqual(self.wait_for(run)["status"], "cancelled")
+        self.assertEqual(self.wait_for(self.generate())["status"], "completed")
 
     def test_a_sensor_that_is_pulled_leaves_times_and_says_since_when(self):
         sensor = self.dir / "sensor.py"

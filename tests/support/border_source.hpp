@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace enprof::testing {
@@ -21,10 +22,11 @@ namespace enprof::testing {
 class BorderSource final : public PowerSource {
  public:
   BorderSource(const Clock& clock, std::atomic<int>& reads)
+      : BorderSource(clock, std::make_shared<Point>(reads)) {}
+  BorderSource(const Clock& clock, std::shared_ptr<const CounterPoint> point)
       : clock_(clock),
         reader_(std::make_shared<BorderReader>(
-            std::vector<std::shared_ptr<const CounterPoint>>{std::make_shared<Point>(reads)},
-            clock)) {}
+            std::vector<std::shared_ptr<const CounterPoint>>{std::move(point)}, clock)) {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "border"; }
   [[nodiscard]] std::string description() const override { return "read at borders"; }

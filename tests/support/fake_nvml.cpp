@@ -26,6 +26,9 @@
 //   at 500 count 3                nvmlDeviceGetCount_v2 returns this
 //   at 500 shutdown 999           nvmlShutdown fails with this code
 //
+// Power limits may be set if ENPROF_FAKE_NVML_LIMITS names a directory to keep them in; else that
+// needs rights.
+//
 // FAKE_NVML_OLD leaves out functions that old NVMLs lack: energy, fields, MIG, UUID handles.
 
 #include "power/nvml/nvml_api.hpp"
@@ -42,6 +45,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -196,6 +200,18 @@ std::int64_t now_ns() {
   return manual != 0 ? manual : std::chrono::steady_clock::now().time_since_epoch().count();
 }
 double now_ms() { return static_cast<double>(now_ns() - begin_ns) / 1e6; }
+
+#if !defined(FAKE_NVML_OLD)
+constexpr unsigned kUsualLimit = 300'000;
+constexpr unsigned kLeastLimit = 100'000;
+constexpr unsigned kMostLimit = 400'000;
+
+std::optional<std::filesystem::path> limit_file(const Gpu& gpu) {
+  const char* const directory = std::getenv("ENPROF_FAKE_NVML_LIMITS");
+  return directory != nullptr ? std::optional{std::filesystem::path{directory} / gpu.uuid}
+                              : std::nullopt;
+}
+#endif
 
 [[noreturn]] void refuse(const std::string& line) {
   std::fprintf(stderr, "fake NVML: cannot read the trace line '%s'\n", line.c_str());
@@ -640,6 +656,46 @@ FAKE_API Return nvmlDeviceGetFieldValues(Device device, int count, FieldValue* v
           is_mean);
     }
   }
+  return Return::success;
+}
+// The power limit of a GPU, in mW: kept in $ENPROF_FAKE_NVML_LIMITS/UUID, so that several processes
+// see one machine.
+FAKE_API Return nvmlDeviceGetPowerManagementLimit(Device device, unsigned* limit) {
+  const std::lock_guard lock(mutex);
+  const Gpu* gpu = nullptr;
+  const Return result = look_up(device, gpu);
+  if (result == Return::success) {
+    *limit = kUsualLimit;
+    if (const auto file = limit_file(*gpu)) {
+      std::ifstream(*file) >> *limit;
+    }
+  }
+  return result;
+}
+FAKE_API Return nvmlDeviceGetPowerManagementLimitConstraints(Device device, unsigned* least,
+                                                             unsigned* most) {
+  const std::lock_guard lock(mutex);
+  const Gpu* gpu = nullptr;
+  const Return result = look_up(device, gpu);
+  *least = kLeastLimit;
+  *most = kMostLimit;
+  return result;
+}
+FAKE_API Return nvmlDeviceSetPowerManagementLimit(Device device, unsigned limit) {
+  const std::lock_guard lock(mutex);
+  const Gpu* gpu = nullptr;
+  const Return result = look_up(device, gpu);
+  if (result != Return::success) {
+    return result;
+  }
+  const auto file = limit_file(*gpu);
+  if (!file) {
+    return Return::no_permission;
+  }
+  if (limit < kLeastLimit || limit > kMostLimit) {
+    return Return::invalid_argument;
+  }
+  std::ofstream(*file) << limit;
   return Return::success;
 }
 FAKE_API Return nvmlDeviceGetMigMode(Device device, unsigned* current, unsigned* pending) {

@@ -127,6 +127,26 @@ inline ProfiledRun sample_run(std::string run_id = "5eed0123456789ab") {
                      .classes = 37,
                      .time_share = 0.93,
                      .power_ratio = 1.0 + 1.0 / 7.0};
+  run.capture = {
+      .requests = 3,
+      .passes = 29,
+      .most_in_flight = 2,
+      .mean_sequences = 5.0 / 3.0,
+      .sharing = "operations",
+      .parts = {{.kind = CapturePartKind::requests, .count = 3, .figure = sample_figure(0.6)},
+                {.kind = CapturePartKind::idle_while_loaded,
+                 .count = 2,
+                 .figure = sample_figure(0.4)}},
+      .occupancy = {{.sequences = 1,
+                     .passes = 17,
+                     .tokens = 31,
+                     .duration = milliseconds{117},
+                     .energy = Joules{1.0 / 3.0}},
+                    {.sequences = 2,
+                     .passes = 12,
+                     .tokens = 24,
+                     .duration = milliseconds{83},
+                     .energy = Joules{1.0 / 7.0}}}};
   run.verdict = VerdictLevel::with_caution;
   run.verdict_reasons = {{VerdictLevel::with_caution, "no_baseline", "no idle baseline"},
                          {VerdictLevel::with_caution, "counter_reset", "a counter was reset"}};

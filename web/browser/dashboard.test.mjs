@@ -17,6 +17,8 @@ describe("a new user", () => {
     await page.getByText("No runs yet").waitFor();
     await page.getByRole("link", { name: "Compare" }).click();
     await page.getByText("Choose two to four runs").waitFor();
+    await page.getByRole("link", { name: "Experiments" }).click();
+    await page.getByText("No experiments yet").waitFor();
     const hosts = new Set(tab.account.requests.map((address) => new URL(address).host));
     expect([...hosts]).toEqual([`127.0.0.1:${server.port}`]);
     expect(tab.account.requests.length).toBeGreaterThan(5);
@@ -379,4 +381,40 @@ it("fits a telephone", async () => {
     await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
     expect(await page.evaluate(() => document.scrollingElement?.scrollWidth), hash).toBe(360);
   }
+});
+
+describe("an experiment", () => {
+  it("is listed, analysed, and leads to its runs, whatever its name is made of", async () => {
+    const name = "a/b <i>&?%";
+    const runs = [];
+    for (const max_tokens of [8, 12]) {
+      for (let turn = 0; turn < 2; ++turn) {
+        runs.push(await profile({ experiment: name, max_tokens, tags: [`point=n${max_tokens}`] }));
+      }
+    }
+    await visit("#/experiments");
+    await page.getByRole("link", { name }).click();
+    await page.getByRole("heading", { name, level: 1 }).waitFor();
+    await page.getByRole("region", { name: "Pareto" }).waitFor();
+    // Whether these runs may be compared depends on what else the machine does; that is told.
+    const points = page.getByRole("region", { name: "Points" }).locator("tbody tr");
+    expect(await points.count()).toBe(2);
+    expect(await page.getByRole("region", { name: "Quantization" }).textContent()).toMatch(/No answer: /);
+    const address = await page.getByRole("link", { name: "Report as a page" }).getAttribute("href");
+    const report = await fetch(`${server.url}${address}`);
+    expect(report.status).toBe(200);
+    expect(await report.text()).toContain("a/b &lt;i&gt;&amp;?%");
+    await points.first().locator("summary").click();
+    await points.first().getByRole("link").first().click();
+    await page.getByRole("heading", { name: "Hello" }).waitFor();
+    expect(page.url()).toContain(`#/run/${runs[0].run_id}`);
+  });
+
+  it("that is not there is told, with the one that is meant", async () => {
+    expectTrouble();
+    await profile({ experiment: "weekly" });
+    await visit("#/experiments/weekyl");
+    await page.getByText("There is no experiment weekyl").waitFor();
+    await page.getByText("Did you mean weekly?").waitFor();
+  });
 });

@@ -13,7 +13,6 @@ const STEP_MS = 10; // a reading of power
 const BYTES_PER_US = 8_000; // what memory gives
 const FLOPS_PER_US = 150_000;
 const LEAST_US = 2; // of an operation
-const BYTES_A_WEIGHT = 34 / 32; // Q8_0
 
 /** Watts of the package and of memory. */
 const POWER = {
@@ -55,7 +54,7 @@ function numbers(seed) {
 
 /**
  * @typedef {{ name: string, architecture: string, layers: number, width: number, hidden: number, heads: number,
- *             kv_heads: number, vocabulary: number, parameters: number }} Shape
+ *             kv_heads: number, vocabulary: number, bytes?: number, experts?: number, experts_used?: number }} Shape
  * @typedef {{ component: string, op: string, layer?: number, flops: number, bytes: number, us: number }} Operation
  */
 
@@ -63,13 +62,41 @@ function numbers(seed) {
 export const MODELS = {
   llama: {
     name: "Synthetic Llama 64M", architecture: "llama", layers: 8, width: 512, hidden: 2048, heads: 8, kv_heads: 4,
-    vocabulary: 32_000, parameters: 64_200_000,
+    vocabulary: 32_000,
   },
   qwen: {
     name: "Synthetic Qwen3 203M", architecture: "qwen3", layers: 12, width: 512, hidden: 2048, heads: 8, kv_heads: 4,
-    vocabulary: 151_936, parameters: 203_000_000,
+    vocabulary: 151_936,
   },
 };
+
+const Q8_0 = 34 / 32; // bytes of a weight
+
+/** @param {Shape} shape */
+function parametersOf({ layers, width, hidden, heads, kv_heads, vocabulary, experts = 0 }) {
+  const attention = (2 * width * width * (heads + kv_heads)) / heads;
+  return layers * (attention + 3 * width * hidden * Math.max(1, experts) + width * experts) + 2 * vocabulary * width;
+}
+
+/** A family of models: several sizes, three types of weights, and a mixture of experts. */
+export const FAMILY = (() => {
+  /** @type {(layers: number, width: number, more?: Partial<Shape>) => Shape} */
+  const dense = (layers, width, more = {}) => ({
+    name: `Synthetic Llama ${layers}x${width}`, architecture: "llama", layers, width, hidden: 4 * width,
+    heads: width / 64, kv_heads: width / 128, vocabulary: 32_000, ...more,
+  });
+  return {
+    sizes: [[4, 256], [8, 256], [8, 512], [16, 512], [24, 768]].map(([layers = 0, width = 0]) => dense(layers, width)),
+    q4: dense(16, 512, { bytes: 18 / 32 }),
+    f16: dense(16, 512, { bytes: 2 }),
+    mixture: dense(8, 512, {
+      name: "Synthetic Qwen3 MoE 8x512", architecture: "qwen3moe", hidden: 1024, experts: 16, experts_used: 2,
+    }),
+  };
+})();
+
+/** The name of the type of a model's weights. @param {Shape} shape */
+export const typeOf = ({ bytes = Q8_0 }) => (bytes === 2 ? "F16" : bytes < 1 ? "Q4_0" : "Q8_0");
 
 /**
  * One pass over so many tokens that follow so many others.
@@ -79,7 +106,7 @@ export const MODELS = {
  * @param {() => number} random
  */
 function pass(shape, tokens, before, random) {
-  const { width, hidden, heads, kv_heads, vocabulary } = shape;
+  const { width, hidden, heads, kv_heads, vocabulary, bytes: weight = Q8_0, experts = 0, experts_used = 1 } = shape;
   const kv_width = (width / heads) * kv_heads;
   /** @type {Operation[]} */
   const result = [];
@@ -92,11 +119,11 @@ function pass(shape, tokens, before, random) {
   /** @type {(component: string, inputs: number, outputs: number, layer?: number, rows?: number) => void} */
   const product = (component, inputs, outputs, layer, rows = tokens) =>
     add(component, "MUL_MAT", 2 * rows * inputs * outputs,
-        inputs * outputs * BYTES_A_WEIGHT + 4 * rows * (inputs + outputs), layer);
+        inputs * outputs * weight + 4 * rows * (inputs + outputs), layer);
   /** @type {(component: string, op: string, elements: number, layer?: number) => void} */
   const rowwise = (component, op, elements, layer) => add(component, op, 4 * tokens * elements, 8 * tokens * elements, layer);
 
-  add("embedding", "GET_ROWS", 0, tokens * width * (4 + BYTES_A_WEIGHT));
+  add("embedding", "GET_ROWS", 0, tokens * width * (4 + weight));
   for (let layer = 0; layer < shape.layers; ++layer) {
     rowwise("input_layernorm", "RMS_NORM+MUL", width, layer);
     product("q_proj", width, width, layer);
@@ -113,10 +140,17 @@ function pass(shape, tokens, before, random) {
     product("o_proj", width, width, layer);
     rowwise("residual", "ADD", width, layer);
     rowwise("post_attention_layernorm", "RMS_NORM+MUL", width, layer);
-    product("gate_proj", width, hidden, layer);
-    product("up_proj", width, hidden, layer);
-    rowwise("activation", "SWIGLU", hidden, layer);
-    product("down_proj", hidden, width, layer);
+    if (experts > 0) {
+      product("router", width, experts, layer);
+      const used = Math.min(experts, experts_used * tokens); // of which the weights are read
+      add("experts", "MUL_MAT_ID", 6 * tokens * experts_used * width * hidden,
+          3 * used * width * hidden * weight + 8 * tokens * (width + hidden), layer);
+    } else {
+      product("gate_proj", width, hidden, layer);
+      product("up_proj", width, hidden, layer);
+      rowwise("activation", "SWIGLU", hidden, layer);
+      product("down_proj", hidden, width, layer);
+    }
     rowwise("residual", "ADD", width, layer);
   }
   rowwise("final_norm", "RMS_NORM+MUL", width);
@@ -161,8 +195,14 @@ function script(shape, prompt, output, random) {
     }
     phases.push({ phase: /** @type {keyof typeof POWER} */ (phase), end_ms: at / 1e3 });
   }
-  const { name, architecture, layers, parameters } = shape;
-  const model = { name, architecture, quantization: "Q8_0", layers, parameters, context_trained: 4096 };
+  const { name, architecture, layers, width, hidden, heads, kv_heads, vocabulary, experts, experts_used } = shape;
+  const parameters = parametersOf(shape);
+  const model = {
+    name, architecture, quantization: typeOf(shape), layers, parameters,
+    weight_bytes: Math.round(parameters * (shape.bytes ?? Q8_0)), embedding_width: width, feed_forward_width: hidden,
+    heads, kv_heads, head_width: width / heads, vocabulary, context_trained: 4096,
+    ...(experts ? { experts, experts_used: experts_used ?? 1 } : {}),
+  };
   return { phases, script: { playback: 1, model, prompt_tokens: prompt, plans, steps } };
 }
 

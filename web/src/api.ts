@@ -2,6 +2,8 @@
 
 import { token } from "./token";
 import type {
+  Experiment,
+  ExperimentSummary,
   GenerateRequest,
   Health,
   LayerOperation,
@@ -11,6 +13,7 @@ import type {
   PowerTimeline,
   Run,
   RunList,
+  Trend,
 } from "./types";
 
 /** The server's error: what was wrong, and what to do. */
@@ -63,6 +66,10 @@ async function request<T>(path: string, options: RequestInit = {}): Promise<T> {
 
 const id = encodeURIComponent;
 
+/** The parameters that name an experiment, whatever its name is made of. */
+const named = (experiment: string, estimates: boolean) =>
+  new URLSearchParams({ experiment, ...(estimates ? { estimates: "yes" } : {}) });
+
 export interface ListQuery {
   model?: string;
   tag?: string;
@@ -70,6 +77,7 @@ export interface ListQuery {
   date_from?: string;
   date_to?: string;
   text?: string;
+  capture?: string;
   sort_by?: string;
   order?: string;
   limit?: number;
@@ -122,6 +130,19 @@ export const api = {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ tags }),
     }),
+  experiments: () => request<{ experiments: ExperimentSummary[] }>("/api/experiments"),
+  experiment: (name: string, estimates: boolean) =>
+    request<Experiment>(`/api/experiments/analyses?${named(name, estimates)}`),
+  trend: (name: string, estimates: boolean) =>
+    request<Trend>(`/api/experiments/trend?${named(name, estimates)}`),
+  experimentPageUrl: (name: string, estimates: boolean) => {
+    const parameters = named(name, estimates);
+    const secret = token();
+    if (secret) {
+      parameters.set("token", secret);
+    }
+    return `/api/experiments/report?${parameters}`;
+  },
   compare: (runs: string[]) =>
     request<{ runs: Run[] }>("/api/profiling/compare", {
       method: "POST",

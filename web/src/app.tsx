@@ -10,12 +10,15 @@ import { keepToken, token } from "./token";
 import { Boundary, Problem, useLoad } from "./ui";
 import { AnalysisView } from "./views/analysis";
 import { CompareView } from "./views/compare";
+import { ExperimentsView } from "./views/experiments";
 import { HistoryView } from "./views/history";
 import { LiveView } from "./views/live";
 import "./app.css";
 
 const HEALTH_MS = 10_000;
-const TITLES = { live: "Live", analysis: "Analysis", history: "History", compare: "Compare" };
+const TITLES = {
+  live: "Live", analysis: "Analysis", history: "History", compare: "Compare", experiments: "Experiments",
+};
 
 function ConnectionChip({ live }: { live: LiveConnection }) {
   const state = useSyncExternalStore(live.subscribe, live.snapshot);
@@ -142,7 +145,7 @@ export function App({ live }: { live: LiveConnection }) {
   useEffect(() => {
     document.title = `${TITLES[route.view]} · enprof`;
     scrollTo(0, 0);
-  }, [route.view, route.run]);
+  }, [route.view, route.run, route.experiment]);
   const tab = (view: keyof typeof TITLES, href: string) => (
     <a href={href} aria-current={route.view === view ? "page" : undefined}>
       {TITLES[view]}
@@ -166,6 +169,7 @@ export function App({ live }: { live: LiveConnection }) {
           {tab("analysis", analysed ? runHref(analysed) : "#/history")}
           {tab("history", "#/history")}
           {tab("compare", "#/compare")}
+          {tab("experiments", "#/experiments")}
         </nav>
         <span className="spacer" />
         {!refused(latest.error) && (
@@ -186,11 +190,12 @@ export function App({ live }: { live: LiveConnection }) {
         {refused(latest.error) ? (
           <TokenGate refusal={latest.error} />
         ) : (
-          <Boundary key={[route.view, route.run, ...route.runs].join("/")}>
+          <Boundary key={[route.view, route.run, route.experiment, ...route.runs].join("/")}>
             {route.view === "live" && <LiveView state={state} live={live} />}
             {route.view === "analysis" && route.run && <AnalysisView id={route.run} />}
             {route.view === "history" && <HistoryView latest={`${state.run?.run_id} ${state.run?.status}`} />}
             {route.view === "compare" && <CompareView ids={route.runs} />}
+            {route.view === "experiments" && <ExperimentsView name={route.experiment} />}
           </Boundary>
         )}
       </main>

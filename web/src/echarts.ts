@@ -18,6 +18,7 @@ import {
   VisualMapComponent,
 } from "echarts/components";
 import { use } from "echarts/core";
+import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
 import { holdAnyText } from "./text-cache";
 
@@ -36,6 +37,7 @@ use([
   MarkAreaComponent,
   TooltipComponent,
   VisualMapComponent,
+  LabelLayout,
   CanvasRenderer,
 ]);
 

@@ -1,11 +1,12 @@
-// The address after '#': the view and its runs.
+// The address after '#': the view and its runs, or its experiment.
 
 import { useSyncExternalStore } from "react";
 
 export interface Route {
-  view: "live" | "analysis" | "history" | "compare";
+  view: "live" | "analysis" | "history" | "compare" | "experiments";
   run: string | null;
   runs: string[];
+  experiment: string | null;
 }
 
 /** A truncated address must not break the page. */
@@ -19,17 +20,21 @@ function decoded(text: string): string {
 
 export function parse(hash: string): Route {
   const [view = "", rest = ""] = hash.replace(/^#\/?/, "").split("/");
+  const nothing = { run: null, runs: [], experiment: null };
   const runs = rest.split(",").filter((id) => id !== "");
   if (view === "run" && runs[0]) {
-    return { view: "analysis", run: decoded(runs[0]), runs: [] };
+    return { ...nothing, view: "analysis", run: decoded(runs[0]) };
   }
   if (view === "history") {
-    return { view: "history", run: null, runs: [] };
+    return { ...nothing, view: "history" };
   }
   if (view === "compare") {
-    return { view: "compare", run: null, runs: runs.map(decoded) };
+    return { ...nothing, view: "compare", runs: runs.map(decoded) };
   }
-  return { view: "live", run: null, runs: [] };
+  if (view === "experiments") {
+    return { ...nothing, view: "experiments", experiment: rest === "" ? null : decoded(rest) };
+  }
+  return { ...nothing, view: "live" };
 }
 
 const subscribe = (listener: () => void) => {
@@ -42,5 +47,6 @@ export function useRoute(): Route {
 }
 
 export const runHref = (run: string) => `#/run/${encodeURIComponent(run)}`;
+export const experimentHref = (name: string) => `#/experiments/${encodeURIComponent(name)}`;
 export const compareHref = (runs: string[]) =>
   `#/compare/${runs.map(encodeURIComponent).join(",")}`;

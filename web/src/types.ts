@@ -172,6 +172,10 @@ export interface Run {
   verdict_reasons: VerdictReason[];
   /** null: the components were not calibrated. */
   calibration: CalibrationUse | null;
+  capture: CaptureFigures | null;
+  /** The capture that it is a request of. */
+  capture_id: string | null;
+  request: RequestOfCapture | null;
   totals: Totals;
   phases: Phase[];
   sections: Section[];
@@ -209,6 +213,39 @@ export interface RunSummary {
   method: Method | null;
   verdict: VerdictLevel | null;
   warnings: number;
+  time_to_first_token_ms: number | null;
+  requests: number | null; // of a capture
+  request?: RequestOfCapture;
+}
+
+/** What a capture has beside what every run has. */
+export interface CaptureFigures {
+  requests: number;
+  passes: number;
+  most_in_flight: number;
+  mean_sequences: number | null;
+  sharing: string;
+  parts: (Figure & { part: string; count: number })[];
+  occupancy: {
+    sequences: number;
+    passes: number;
+    tokens: number;
+    duration_ms: number;
+    energy_mj: number | null;
+  }[];
+}
+
+/** What a request of a capture has beside what every run has. */
+export interface RequestOfCapture {
+  number: number;
+  sequence: number;
+  begin_ms: number; // since the capture began
+  cached_tokens: number;
+  mean_sequences: number | null;
+  waiting_ms: number | null;
+  marginal_energy_mj: number | null;
+  idle_share_energy_mj: number | null;
+  how_found: string | null;
 }
 
 export interface RunList {
@@ -277,4 +314,117 @@ export interface GenerateRequest {
   chat: boolean;
   tags: string[];
   experiment: string;
+}
+
+export interface ExperimentSummary {
+  experiment: string;
+  runs: number;
+  first_started_at_ms: number;
+  last_started_at_ms: number;
+}
+
+/** A point of an experiment: means over its runs, with half their 95 % intervals. */
+export interface ExperimentPoint {
+  point: string;
+  model: string | null;
+  architecture: string | null;
+  quantization: string | null;
+  runs: number;
+  runs_used: number;
+  verdict: VerdictLevel | null;
+  /** Why it has no energies. */
+  no_energy: string | null;
+  energy_per_output_token_mj: number | null;
+  energy_per_output_token_half_interval_mj: number | null;
+  energy_per_input_token_mj: number | null;
+  energy_per_input_token_half_interval_mj: number | null;
+  decode_tokens_per_second: number | null;
+  decode_tokens_per_second_half_interval: number | null;
+  prefill_tokens_per_second: number | null;
+  prefill_tokens_per_second_half_interval: number | null;
+  mean_power_mw: number | null;
+  mean_power_half_interval_mw: number | null;
+  run_ids: string[];
+}
+
+export type CellKind =
+  | "text" | "energy" | "power" | "time" | "speed" | "share" | "count" | "bytes" | "number";
+
+export interface AnalysisColumn {
+  key: string;
+  title: string;
+  kind: CellKind;
+  half_key: string | null;
+}
+
+export type AnalysisRow = Record<string, string | number | null>;
+
+export interface AnalysisTable {
+  title: string;
+  columns: AnalysisColumn[];
+  rows: AnalysisRow[];
+}
+
+export interface AnalysisAxis {
+  title: string | null;
+  unit: string | null;
+  is_logarithmic: boolean;
+}
+
+export interface AnalysisSeries {
+  name: string;
+  kind: "points" | "line" | "bars";
+  points: {
+    x: number;
+    y: number;
+    x_half_interval: number | null;
+    y_half_interval: number | null;
+    label: string | null;
+  }[];
+}
+
+export interface AnalysisChart {
+  title: string;
+  x: AnalysisAxis;
+  y: AnalysisAxis;
+  categories: string[];
+  series: AnalysisSeries[];
+}
+
+export interface Analysis {
+  name: string;
+  question: string;
+  answers: string[];
+  /** What is missing for an answer. */
+  lacks: string[];
+  tables: AnalysisTable[];
+  charts: AnalysisChart[];
+  method: string[];
+}
+
+export interface Experiment {
+  experiment: string;
+  first_started_at_ms: number | null;
+  last_started_at_ms: number | null;
+  machines: string[];
+  sensors: string[];
+  engines: string[];
+  has_estimates: boolean;
+  missing: string[];
+  notes: string[];
+  points: ExperimentPoint[];
+  analyses: Analysis[];
+}
+
+export interface TrendEntry extends ExperimentPoint {
+  experiment: string;
+  started_at_ms: number;
+  commit: string | null;
+}
+
+export interface Trend {
+  experiment: string;
+  points: { point: string; entries: TrendEntry[] }[];
+  runs_on_other_machines: number;
+  is_cut: boolean;
 }

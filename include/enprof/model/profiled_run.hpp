@@ -3,6 +3,7 @@
 
 #include "enprof/base/units.hpp"
 #include "enprof/model/calibration.hpp"
+#include "enprof/model/capture.hpp"
 #include "enprof/model/domain.hpp"
 #include "enprof/model/figure.hpp"
 #include "enprof/model/model_facts.hpp"
@@ -194,6 +195,10 @@ struct ProfiledRun {
   std::vector<VerdictReason> verdict_reasons;
   /// What is known of the components' power from a calibration; empty without one.
   std::optional<CalibrationUse> calibration;
+  /// Present if the run is a capture, whose requests are runs of their own.
+  std::optional<CaptureFigures> capture;
+  std::string capture_id;                 ///< the run_id of the capture that it is a request of
+  std::optional<RequestFigures> request;  ///< present if it is one
   Totals totals;
   std::vector<PhaseFigure> phases;
   std::vector<SectionFigure> sections;

@@ -38,7 +38,10 @@
 namespace enprof {
 
 class PassRecorder;
+class RunForwarder;
+class RunIntake;
 class RunRecorder;
+struct CaptureRecording;
 
 /// What is to be profiled.
 struct RunRequest {
@@ -218,6 +221,14 @@ class ENPROF_API RunScope {
   /// without layers.
   void fail_hooks(const Error& error);
 
+  /// The run is the life of another program, of which this was seen: finish() then makes a capture
+  /// of it, and a run of each request. Its instants are those of the clock. Call it before
+  /// finish().
+  void set_capture(std::shared_ptr<const CaptureRecording> recording);
+  /// The requests of a capture, in the order in which they began: saved by finish(), unless it says
+  /// otherwise in a warning. Call it once, after finish().
+  [[nodiscard]] std::vector<ProfiledRun> take_requests();
+
   /// Ends the run: takes the last reading, attributes, saves. Later calls give the same result. A
   /// run whose figures cannot be worked out is `failed`, and says why in a warning.
   const ProfiledRun& finish(RunStatus status = RunStatus::completed);
@@ -226,6 +237,8 @@ class ENPROF_API RunScope {
 
  private:
   friend class InferencePipelineProfiler;
+  friend class RunForwarder;
+  friend class RunIntake;
   class Impl;
   explicit RunScope(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -264,6 +277,7 @@ class ENPROF_API InferencePipelineProfiler {
   [[nodiscard]] RunScope run(RunRequest request);
 
  private:
+  friend class RunForwarder;
   friend class RunScope;
   class Impl;
   std::unique_ptr<Impl> impl_;

@@ -82,7 +82,7 @@ class ENPROF_API ProfileDatabase {
   /// The path given to connect().
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// PRAGMA user_version of the schema that this program writes.
-  static constexpr int kSchemaVersion = 5;
+  static constexpr int kSchemaVersion = 6;
 
   // ---- writing ----------------------------------------------------------------------------------
 
@@ -126,7 +126,8 @@ class ENPROF_API ProfileDatabase {
       std::string_view run_id, std::optional<Phase> phase = std::nullopt);
 
   /// The full id of the run that an id, a unique prefix or "last" names. "last" is the run that
-  /// started last; if several started then, the one saved last. Errors: not_found;
+  /// started last and is not a request of a capture; if several started then, the one saved last.
+  /// Errors: not_found;
   /// invalid_argument, if several runs match (the hint lists them).
   [[nodiscard]] Result<std::string> resolve(std::string_view id_or_prefix);
   /// Sorted as the filter says, then cut to offset and limit.
@@ -136,6 +137,9 @@ class ENPROF_API ProfileDatabase {
   /// The summaries of these runs, from the first on, until their texts exceed `bytes`.
   [[nodiscard]] Result<RunSummaries> summaries(std::span<const std::string> run_ids,
                                                std::size_t bytes);
+
+  /// The experiments that runs belong to; the one of the latest run comes first.
+  [[nodiscard]] Result<std::vector<ExperimentSummary>> experiments();
 
   // ---- looking after it -------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ struct RunFilter {
   std::string experiment{};        ///< exact
   std::string engine{};            ///< exact, or without its version: "llama.cpp"
   std::string prompt_text{};       ///< substring of the prompt; ASCII letters match in either case
+  std::string capture{};           ///< the requests of the capture with this id, in their order;
+                                   ///< empty: runs that are not requests of a capture
   std::optional<WallTime> from{};  ///< started at this time or later
   std::optional<WallTime> to{};    ///< started before this time
   RunOrder order = RunOrder::date;
@@ -51,6 +53,10 @@ struct RunSummary {
   std::optional<Method> method;
   std::optional<VerdictLevel> verdict;
   std::size_t warnings = 0;
+  std::optional<Joules> uncertainty;  ///< combined standard uncertainty of `energy`
+  std::optional<Nanoseconds> time_to_first_token;
+  std::optional<std::size_t> requests;    ///< of a capture
+  std::optional<RequestFigures> request;  ///< present if it is a request of a capture
 
   friend bool operator==(const RunSummary&, const RunSummary&) = default;
 };
@@ -108,6 +114,16 @@ struct RunPage {
   ProfiledRun run;   ///< holds these rows only
   std::size_t rows;  ///< 0: the list has ended
   RunPlace next;
+};
+
+/// The runs of one experiment.
+struct ExperimentSummary {
+  std::string name;
+  std::size_t runs = 0;
+  WallTime first;  ///< when the first of them began
+  WallTime last;
+
+  friend bool operator==(const ExperimentSummary&, const ExperimentSummary&) = default;
 };
 
 /// Some of the runs that were requested by their ids.

@@ -242,10 +242,22 @@ std::optional<int> learned_positions(const gguf_context* gguf) {
   return static_cast<int>(std::clamp<std::int64_t>(gguf_get_tensor_ne(gguf, id)[1], 0, kMost));
 }
 
+/// Elements of all tensors; their sizes were checked.
+std::uint64_t count_parameters(const gguf_context* gguf) {
+  std::uint64_t sum = 0;
+  for (std::int64_t id = 0; id < gguf_get_n_tensors(gguf); ++id) {
+    const ggml_type type = gguf_get_tensor_type(gguf, id);
+    sum += gguf_get_tensor_size(gguf, id) / ggml_type_size(type) *
+           static_cast<std::uint64_t>(ggml_blck_size(type));
+  }
+  return sum;
+}
+
 struct CheckedPart {
   GgufMetadata metadata;
   std::uint64_t file_bytes = 0;
   std::uint64_t weight_bytes = 0;
+  std::uint64_t parameters = 0;
   std::optional<int> learned_positions{};
 };
 
@@ -276,7 +288,8 @@ Result<CheckedPart> check_part(const fs::path& path, const OpenAs& open_as) {
     return std::unexpected(computable.error());
   }
   const auto positions = learned_positions(metadata->gguf());
-  return CheckedPart{std::move(*metadata), file_bytes, *weights, positions};
+  const std::uint64_t parameters = count_parameters(metadata->gguf());
+  return CheckedPart{std::move(*metadata), file_bytes, *weights, parameters, positions};
 }
 
 std::unexpected<Error> missing_part(const std::vector<fs::path>& parts, std::size_t index) {
@@ -313,6 +326,7 @@ Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
                      .metadata = std::move(first->metadata),
                      .file_bytes = first->file_bytes,
                      .weight_bytes = first->weight_bytes,
+                     .parameters = first->parameters,
                      .learned_positions = first->learned_positions};
   PartsCheck together(model.parts, model.metadata);
   for (std::size_t index = 1; index < model.parts.size(); ++index) {
@@ -329,6 +343,7 @@ Result<CheckedModel> check_model(const fs::path& path, const OpenAs& open_as) {
     }
     model.file_bytes += part->file_bytes;
     model.weight_bytes += part->weight_bytes;
+    model.parameters += part->parameters;
     if (part->learned_positions) {
       model.learned_positions = part->learned_positions;
     }

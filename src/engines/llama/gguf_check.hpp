@@ -21,6 +21,7 @@ struct CheckedModel {
   GgufMetadata metadata;                     ///< of the first part
   std::uint64_t file_bytes = 0;              ///< of all parts
   std::uint64_t weight_bytes = 0;            ///< of all tensors
+  std::uint64_t parameters = 0;              ///< elements of all tensors
   /// Positions for which the model has an embedding, if it looks them up in a table; empty if it
   /// computes positions (rotary and similar).
   std::optional<int> learned_positions{};

@@ -54,6 +54,7 @@ std::int64_t value_of(const LoadRequest& request, std::string_view name) {
 struct LlamaHeader final : ModelHeader {
   explicit LlamaHeader(LlamaModelFile opened) : file(std::move(opened)) {
     trained_context = file.trained_context();
+    facts = file.facts();
   }
   LlamaModelFile file;
 };
@@ -70,6 +71,7 @@ class LlamaModel final : public LoadedModel {
     return engine_.generate(run, options);
   }
   int threads(int chosen) const noexcept override { return engine_.threads(chosen); }
+  Result<ScoreResult> score(const ScoreRequest& request) override { return engine_.score(request); }
   Result<std::unique_ptr<ComponentReplay>> prepare_replay(const ReplayOptions& options) override {
     return engine_.prepare_replay(options);
   }

@@ -9,6 +9,7 @@
 #include "engines/llama/llama_generation.hpp"
 #include "engines/llama/llama_guard.hpp"
 #include "engines/llama/llama_log.hpp"
+#include "engines/llama/llama_score.hpp"
 #include "engines/llama/machine_limits.hpp"
 
 #include <fmt/format.h>
@@ -295,7 +296,8 @@ const ModelFacts& LlamaEngine::facts() const noexcept { return impl_->facts; }
 std::size_t LlamaEngine::most_output_tokens(const GenerateOptions& options) const noexcept {
   const int context = options.context > 0 ? options.context : impl_->longest_context();
   // The last token is not decoded, and a prompt has at least one token.
-  return static_cast<std::size_t>(std::max(std::min(options.max_tokens, context), 0));
+  return static_cast<std::size_t>(std::max(std::min(options.max_tokens, context), 0)) *
+         static_cast<std::size_t>(std::max(options.sequences, 1));
 }
 llama_model* LlamaEngine::model() const noexcept { return impl_->model.get(); }
 
@@ -416,6 +418,22 @@ Result<GenerateResult> LlamaEngine::generate(RunScope& run, const GenerateOption
                 "Pass a smaller --ctx, or fewer tokens with -n.");
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal, fmt::format("The generation failed: {}", error.what()));
+  }
+}
+
+Result<ScoreResult> LlamaEngine::score(const ScoreRequest& request) const {
+  const auto tokens = tokenize(request.text);
+  if (!tokens) {
+    return std::unexpected(tokens.error());
+  }
+  try {
+    return score_tokens(*impl_->model, impl_->offloaded, threads(request.threads), *tokens,
+                        request);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::too_large, "Not enough memory to compute the probabilities of a text",
+                "Judge fewer tokens at a time: a smaller context.");
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::internal, fmt::format("The text cannot be judged: {}", error.what()));
   }
 }
 

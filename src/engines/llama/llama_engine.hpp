@@ -9,6 +9,7 @@
 #include "engines/generation.hpp"
 #include "engines/llama/llama_model_file.hpp"
 #include "engines/open_as.hpp"
+#include "engines/text_score.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -90,6 +91,9 @@ class LlamaEngine {
   /// too_large if the prompt exceeds the context, or the KV cache the memory; internal with
   /// llama.cpp's code if a decode fails: the part that was generated then stays in the run.
   [[nodiscard]] Result<GenerateResult> generate(RunScope& run, const GenerateOptions& options);
+
+  /// The probabilities of a text's tokens. Errors: those of tokenize() and score_tokens().
+  [[nodiscard]] Result<ScoreResult> score(const ScoreRequest& request) const;
 
   /// The threads of a generation with this option.
   [[nodiscard]] int threads(int chosen) const noexcept;

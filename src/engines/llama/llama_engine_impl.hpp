@@ -1,6 +1,7 @@
 // The members of LlamaEngine, shared with LlamaGeneration.
 #pragma once
 
+#include "engines/llama/filled_contexts.hpp"
 #include "engines/llama/gguf_check.hpp"
 #include "engines/llama/llama_engine.hpp"
 #include "engines/llama/llama_handles.hpp"
@@ -23,6 +24,7 @@ struct LlamaEngine::Impl {
   std::optional<std::uint64_t> memory_bytes;  // memory that the process may use
   std::size_t longest_piece = 0;              // bytes of the longest token's text
   std::size_t graph_nodes = 0;                // counted by the warm-up; 0 without one
+  FilledContexts filled;
 
   /// The positions that the model was trained with, but at most those that it has learned.
   [[nodiscard]] int longest_context() const noexcept {

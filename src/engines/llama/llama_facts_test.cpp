@@ -36,6 +36,16 @@ class LlamaFacts : public ::testing::Test {
   LlamaModelPtr model_;
 };
 
+TEST_F(LlamaFacts, TheFileSaysThemWithoutTheModelBeingLoaded) {
+  SynthOptions options = testing::tiny_shape("");
+  for (const char* const architecture : {"llama", "qwen3moe"}) {
+    options.architecture = architecture;
+    options.overwrite = true;
+    load(options);
+    EXPECT_EQ(file_facts(*file_), facts()) << architecture;
+  }
+}
+
 TEST_F(LlamaFacts, AreThoseOfTheShape) {
   SynthOptions options = testing::tiny_shape("");
   options.name = "Tiny";

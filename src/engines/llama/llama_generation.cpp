@@ -2,9 +2,11 @@
 
 #include "base/log.hpp"
 #include "base/utf8.hpp"
+#include "engines/llama/generation_check.hpp"
 #include "engines/llama/llama_facts.hpp"
 #include "engines/llama/llama_guard.hpp"
 #include "engines/llama/llama_log.hpp"
+#include "model/context_fill.hpp"
 #include "profile/deep_profiler.hpp"
 
 #include <fmt/format.h>
@@ -54,7 +56,7 @@ LlamaGeneration::LlamaGeneration(LlamaEngine& engine, RunScope& run, const Gener
 
 Result<GenerateResult> LlamaGeneration::perform() {
   run_.set_model(impl_.facts);
-  if (auto checked = check_options(); !checked) {
+  if (auto checked = check_generation(options_); !checked) {
     return std::unexpected(checked.error());
   }
   if (auto ready = set_up(); !ready) {
@@ -75,62 +77,14 @@ Result<GenerateResult> LlamaGeneration::perform() {
   return finish();
 }
 
-Result<void> LlamaGeneration::check_options() const {
-  constexpr int kMostTokens = 1 << 30;
-  const auto refuse = [](std::string message, std::string hint) {
-    return fail(ErrorCode::invalid_argument, std::move(message), std::move(hint));
-  };
-  if (options_.max_tokens < 1 || options_.max_tokens > kMostTokens) {
-    return refuse(fmt::format("Cannot generate {} tokens", options_.max_tokens),
-                  "Pass -n 1 or more.");
-  }
-  if (options_.context < 0 || options_.context > kMostTokens) {
-    return refuse(fmt::format("A context of {} positions is not possible", options_.context),
-                  "Pass --ctx 1 or more, or leave it out.");
-  }
-  if (options_.synthetic_prompt < 0 || options_.synthetic_prompt > kMostTokens) {
-    return refuse(fmt::format("A prompt of {} tokens is not possible", options_.synthetic_prompt),
-                  "Pass 1 token or more.");
-  }
-  if (options_.batch < 0 || options_.micro_batch < 0) {
-    return refuse(fmt::format("A batch of {} tokens is not possible",
-                              std::min(options_.batch, options_.micro_batch)),
-                  "Pass 1 token or more.");
-  }
-  if (options_.threads < 0 || options_.threads > GGML_MAX_N_THREADS) {
-    return refuse(fmt::format("Cannot use {} threads", options_.threads),
-                  fmt::format("Pass --threads 1 to {}.", GGML_MAX_N_THREADS));
-  }
-  if (!std::isfinite(options_.temperature) || options_.temperature < 0.0F) {
-    return refuse(fmt::format("A temperature of {} makes no sense", options_.temperature),
-                  "Pass --temp 0 for greedy, or a positive number such as 0.8.");
-  }
-  if (options_.top_k < 0) {
-    return refuse(fmt::format("Cannot sample from the {} likeliest tokens", options_.top_k),
-                  "Pass --top-k 1 or more, or 0 for all.");
-  }
-  if (options_.values_every < 0) {
-    return refuse(
-        fmt::format("Cannot look at the values of one token in {}", options_.values_every),
-        "Pass --values-every 1 or more, or 0 for none.");
-  }
-  if (!(options_.sparsity_threshold >= 0.0F) || !std::isfinite(options_.sparsity_threshold)) {
-    return refuse(
-        fmt::format("A sparsity threshold of {} makes no sense", options_.sparsity_threshold),
-        "Pass --sparsity-threshold 0 or more, such as 0.01.");
-  }
-  if (!(options_.top_p > 0.0F && options_.top_p <= 1.0F)) {
-    return refuse(fmt::format("A top-p of {} is not a probability", options_.top_p),
-                  "Pass --top-p above 0, at most 1.");
-  }
-  return {};
-}
-
 Result<void> LlamaGeneration::tokenize() {
   const SectionScope section = run_.section(Phase::pre_inference, kTokenization);
   if (options_.synthetic_prompt > 0) {
-    prompt_ = engine_.synthetic_prompt(static_cast<std::size_t>(options_.synthetic_prompt),
-                                       options_.seed);
+    for (int sequence = 0; sequence < options_.sequences; ++sequence) {
+      auto prompt = engine_.synthetic_prompt(static_cast<std::size_t>(options_.synthetic_prompt),
+                                             options_.seed + static_cast<std::uint32_t>(sequence));
+      (sequence == 0 ? prompt_ : other_prompts_.emplace_back()) = std::move(prompt);
+    }
     return {};
   }
   std::string text;
@@ -151,49 +105,26 @@ Result<void> LlamaGeneration::tokenize() {
                 "Pass a prompt with some text: -p \"Once upon a time\"");
   }
   prompt_ = std::move(*tokens);
+  other_prompts_.assign(static_cast<std::size_t>(options_.sequences) - 1, prompt_);
   return {};
 }
 
 Result<void> LlamaGeneration::size_context() {
-  const auto trained = static_cast<std::uint64_t>(impl_.longest_context());
-  const std::uint64_t wanted = prompt_.size() + static_cast<std::uint64_t>(options_.max_tokens);
-  const std::uint64_t context = options_.context > 0 ? static_cast<std::uint64_t>(options_.context)
-                                                     : std::min(wanted, trained);
-  // Beyond them there is nothing to look up: llama.cpp would end the program.
-  const auto learned =
-      static_cast<std::uint64_t>(impl_.learned_positions.value_or(std::numeric_limits<int>::max()));
-  if (context > learned) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("A context of {} positions is not possible: {} has learned {} of them "
-                            "({}), and has none beyond",
-                            context, impl_.facts.name, learned, kPositionTable),
-                fmt::format("Pass --ctx {} or less, or leave it out.", learned));
+  const ContextBounds bounds{.name = impl_.facts.name,
+                             .trained = impl_.longest_context(),
+                             .learned = impl_.learned_positions};
+  const Result<std::uint32_t> positions = positions_for(options_, prompt_.size(), bounds);
+  if (!positions) {
+    return std::unexpected(positions.error());
   }
-  if (prompt_.size() > context) {
-    const std::string message =
-        fmt::format("The prompt has {} tokens, the context holds {}", prompt_.size(), context);
-    if (prompt_.size() >= learned) {
-      return fail(
-          ErrorCode::too_large, message,
-          fmt::format("Shorten the prompt: {} has learned {} positions, and has none beyond.",
-                      impl_.facts.name, learned));
-    }
-    return fail(
-        ErrorCode::too_large, message,
-        std::min(wanted, learned) <= trained
-            ? fmt::format("Pass --ctx {} or more, or shorten the prompt.", wanted)
-            : fmt::format("Shorten the prompt. The model was trained with {} positions; enprof run "
-                          "--ctx {} goes beyond them.",
-                          trained, std::min(wanted, learned)));
-  }
-  if (context > trained) {
+  positions_ = *positions;
+  if (positions_ > static_cast<std::uint32_t>(bounds.trained)) {
     run_.warn({"engine", "context_beyond_training",
                fmt::format("The context of {} positions exceeds the {} that the model was trained "
                            "with: its text may be nonsense beyond them",
-                           context, trained),
-               fmt::format("Pass --ctx {} or less.", trained)});
+                           positions_, bounds.trained),
+               fmt::format("Pass --ctx {} or less.", bounds.trained)});
   }
-  positions_ = static_cast<std::uint32_t>(context);
   return {};
 }
 
@@ -201,12 +132,15 @@ Result<void> LlamaGeneration::set_up() {
   if (auto tokenized = tokenize(); !tokenized) {
     return tokenized;
   }
-  run_.set_prompt_tokens(prompt_.size());
+  run_.set_prompt_tokens(prompt_tokens());
   if (auto sized = size_context(); !sized) {
     return sized;
   }
   if (auto opened = open_context(); !opened) {
     return opened;
+  }
+  if (auto filled = fill_context(); !filled) {
+    return filled;
   }
   describe_run();
   return {};
@@ -214,25 +148,39 @@ Result<void> LlamaGeneration::set_up() {
 
 Result<void> LlamaGeneration::open_context() {
   const SectionScope section = run_.section(Phase::pre_inference, kKvCacheSetup);
-  const auto kv_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, positions_);
+  const Result<CacheTypes> types = cache_types(options_);
+  if (!types) {
+    return std::unexpected(types.error());
+  }
+  cache_types_ = *types;
+  const auto sequences = static_cast<std::uint32_t>(options_.sequences);
+  const auto kv_bytes = kv_cache_bytes_of(std::uint64_t{positions_} * sequences);
   if (kv_bytes && !impl_.offloaded) {
-    if (auto fits = check_fits_memory(
-            fmt::format("The weights and the KV cache of {} positions", positions_),
-            *kv_bytes + impl_.facts.weight_bytes.value_or(0), impl_.memory_bytes,
-            "Pass a smaller --ctx, or fewer tokens with -n.");
+    if (auto fits =
+            check_fits_memory(fmt::format("The weights and the KV cache of {} positions",
+                                          std::uint64_t{positions_} * sequences),
+                              *kv_bytes + impl_.facts.weight_bytes.value_or(0), impl_.memory_bytes,
+                              "Pass a smaller --ctx, or fewer tokens with -n.");
         !fits) {
       return fits;
     }
   }
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = positions_;
+  params.n_ctx = positions_ * sequences;
+  params.n_seq_max = sequences;
+  params.type_k = cache_types_.keys;
+  params.type_v = cache_types_.values;
+  if (options_.flash_attention) {
+    params.flash_attn_type =
+        *options_.flash_attention ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  }
   if (options_.batch > 0) {
     params.n_batch = static_cast<std::uint32_t>(options_.batch);
   }
   if (options_.micro_batch > 0) {
     params.n_ubatch = static_cast<std::uint32_t>(options_.micro_batch);
   }
-  params.n_outputs_max = 1;  // only the last token's logits are wanted
+  params.n_outputs_max = sequences;  // only the last tokens' logits are wanted
   params.n_threads = threads_;
   params.n_threads_batch = threads_;
   // Else llama.cpp takes large batches to a GPU even where no layer was to go there.
@@ -250,7 +198,9 @@ Result<void> LlamaGeneration::open_context() {
     return fail(ErrorCode::unavailable,
                 fmt::format("llama.cpp cannot set up a context of {} positions: {}", positions_,
                             log.reason()),
-                "Pass a smaller --ctx; -vv shows all that llama.cpp says.");
+                log.reason().contains("cache type")
+                    ? "Choose another type of the KV cache."
+                    : "Pass a smaller --ctx; -vv shows all that llama.cpp says.");
   }
   if (llama_get_memory(context_.get()) == nullptr) {
     return fail(ErrorCode::unsupported,
@@ -260,11 +210,56 @@ Result<void> LlamaGeneration::open_context() {
   }
   sampler_ = make_sampler(options_);
   const auto room = static_cast<std::size_t>(positions_) + 1 - prompt_.size();
-  output_.reserve(std::min(static_cast<std::size_t>(options_.max_tokens), room));
+  output_.reserve(std::min(static_cast<std::size_t>(options_.max_tokens), room) * sequences);
   piece_.resize(impl_.longest_piece + 1);
   // A chunk is a graph: llama.cpp would make several of a larger one.
   no_outputs_.assign(std::min(llama_n_batch(context_.get()), llama_n_ubatch(context_.get())), 0);
+  if (sequences > 1) {
+    batch_.emplace(static_cast<std::int32_t>(
+        std::max(no_outputs_.size(), static_cast<std::size_t>(sequences))));
+  }
   return {};
+}
+
+/// Puts tokens that mean nothing into the context of each sequence, before the prompt.
+Result<void> LlamaGeneration::fill_context() {
+  if (options_.filled_context == 0) {
+    return {};
+  }
+  const SectionScope section = run_.section(Phase::pre_inference, kContextFillSection);
+  constexpr std::uint32_t kOther = 0x9e3779b9;  // other tokens than those of the prompt
+  const auto filled = impl_.filled.fill(
+      {.tokens = options_.filled_context,
+       .seed = options_.seed,
+       .keys = cache_types_.keys,
+       .values = cache_types_.values,
+       .flash_attention = options_.flash_attention.value_or(false),
+       .has_choice = options_.flash_attention.has_value()},
+      *context_,
+      {.tokens =
+           [this] {
+             return engine_.synthetic_prompt(static_cast<std::size_t>(options_.filled_context),
+                                             options_.seed ^ kOther);
+           },
+       .chunk = no_outputs_.size(),
+       .sequences = options_.sequences,
+       .threads = threads_,
+       .stop = options_.stop});
+  used_ = static_cast<std::uint32_t>(options_.filled_context * options_.sequences);
+  return filled;
+}
+
+std::size_t LlamaGeneration::prompt_tokens() const noexcept {
+  std::size_t count = prompt_.size();
+  for (const auto& prompt : other_prompts_) {
+    count += prompt.size();
+  }
+  return count;
+}
+
+std::optional<std::uint64_t> LlamaGeneration::kv_cache_bytes_of(std::uint64_t positions) const {
+  return kv_cache_bytes(impl_.metadata, *impl_.model, positions, cache_types_.keys,
+                        cache_types_.values);
 }
 
 void LlamaGeneration::attach_hooks() {
@@ -286,9 +281,9 @@ void LlamaGeneration::describe_run() {
   ModelFacts facts = impl_.facts;
   facts.context = static_cast<int>(positions_);
   facts.threads = threads_;
-  facts.kv_cache_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, llama_n_ctx(context_.get()));
-  if (used_ > 0) {  // else the run has just begun: what it will use is unknown
-    facts.kv_cache_used_bytes = kv_cache_bytes(impl_.metadata, *impl_.model, used_);
+  facts.kv_cache_bytes = kv_cache_bytes_of(llama_n_ctx(context_.get()));
+  if (!output_.empty()) {  // else the run has just begun: what it will use is unknown
+    facts.kv_cache_used_bytes = kv_cache_bytes_of(used_);
   }
   run_.set_model(std::move(facts));
 }
@@ -298,7 +293,8 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(Phase phase, llama_b
   clock_->begin_pass(phase, phase == Phase::decode ? static_cast<std::int32_t>(output_.size()) : -1,
                      {.id = 0,
                       .first_position = static_cast<std::int32_t>(used_),
-                      .tokens = static_cast<std::uint32_t>(batch.n_tokens),
+                      // A batch of several sequences is told without them: 0 means unknown.
+                      .tokens = batch_ ? 0U : static_cast<std::uint32_t>(batch.n_tokens),
                       .outputs = batch.logits == nullptr ? 1U : 0U});  // null: of the last token
   try {
     const LlamaGuard guard(threads_ > 1 ? LlamaGuard::Threads::many : LlamaGuard::Threads::one);
@@ -326,6 +322,9 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_batch(Phase phase, llama_b
 }
 
 Result<LlamaGeneration::Step> LlamaGeneration::prefill() {
+  if (batch_) {
+    return prefill_sequences();
+  }
   {
     const SectionScope section = run_.section(Phase::prefill, kForward);
     const std::size_t chunk = no_outputs_.size();
@@ -343,7 +342,7 @@ Result<LlamaGeneration::Step> LlamaGeneration::prefill() {
     }
   }
   TokenScope token = run_.token(Phase::prefill);
-  const Step step = make_token(Phase::prefill, token);
+  const Step step = make_token(Phase::prefill, token, -1);
   token.end();
   if (step == Step::goes_on) {
     announce();
@@ -352,6 +351,9 @@ Result<LlamaGeneration::Step> LlamaGeneration::prefill() {
 }
 
 Result<LlamaGeneration::Step> LlamaGeneration::decode_next() {
+  if (batch_) {
+    return decode_next_of_sequences();
+  }
   if (output_.size() >= static_cast<std::size_t>(options_.max_tokens)) {
     return Step::ended;
   }
@@ -371,7 +373,7 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_next() {
     token.discard();
     return decoded;
   }
-  const Step step = make_token(Phase::decode, token);
+  const Step step = make_token(Phase::decode, token, -1);
   token.end();
   if (step == Step::goes_on) {
     announce();
@@ -379,11 +381,96 @@ Result<LlamaGeneration::Step> LlamaGeneration::decode_next() {
   return step;
 }
 
-LlamaGeneration::Step LlamaGeneration::make_token(Phase phase, TokenScope& scope) {
+/// The prompts of all sequences, one after the other, in chunks that reach over their borders.
+Result<LlamaGeneration::Step> LlamaGeneration::prefill_sequences() {
+  std::vector<std::int32_t> rows;  // of the sequences that end in this chunk
+  rows.reserve(static_cast<std::size_t>(options_.sequences));
+  const auto compute = [&]() -> Result<Step> {
+    {
+      const SectionScope section = run_.section(Phase::prefill, kForward);
+      const Result<Step> step = decode_batch(Phase::prefill, batch_->get());
+      if (!step || *step == Step::ended) {
+        return step;
+      }
+    }
+    for (const std::int32_t row : rows) {
+      TokenScope token = run_.token(Phase::prefill);
+      static_cast<void>(make_token(Phase::prefill, token, row));
+      token.end();
+      announce();
+    }
+    rows.clear();
+    batch_->clear();
+    return Step::goes_on;
+  };
+  batch_->clear();
+  for (llama_seq_id sequence = 0; sequence < options_.sequences; ++sequence) {
+    const auto& prompt =
+        sequence == 0 ? prompt_ : other_prompts_[static_cast<std::size_t>(sequence) - 1];
+    for (std::size_t index = 0; index < prompt.size(); ++index) {
+      const bool is_last = index + 1 == prompt.size();
+      if (is_last) {
+        rows.push_back(batch_->get().n_tokens);
+      }
+      batch_->add(prompt[index], options_.filled_context + static_cast<std::int32_t>(index),
+                  sequence, is_last);
+      if (batch_->is_full()) {
+        const Result<Step> step = compute();
+        if (!step || *step == Step::ended) {
+          return step;
+        }
+      }
+    }
+  }
+  return batch_->is_empty() ? Result<Step>{Step::goes_on} : compute();
+}
+
+/// The next token of each sequence: one pass for all. The first token bears the pass.
+Result<LlamaGeneration::Step> LlamaGeneration::decode_next_of_sequences() {
+  const auto sequences = static_cast<std::size_t>(options_.sequences);
+  const std::size_t steps = output_.size() / sequences;
+  const std::size_t position =
+      static_cast<std::size_t>(options_.filled_context) + prompt_.size() + steps - 1;
+  if (steps >= static_cast<std::size_t>(options_.max_tokens)) {
+    return Step::ended;
+  }
+  if (position >= positions_) {
+    finish_reason_ = "context_full";
+    return Step::ended;
+  }
+  if (cancelled()) {
+    finish_reason_ = "cancelled";
+    return Step::ended;
+  }
+  batch_->clear();
+  for (std::size_t sequence = 0; sequence < sequences; ++sequence) {
+    batch_->add(output_[output_.size() - sequences + sequence], static_cast<std::int32_t>(position),
+                static_cast<llama_seq_id>(sequence), true);
+  }
+  for (std::size_t sequence = 0; sequence < sequences; ++sequence) {
+    TokenScope token = run_.token(Phase::decode);
+    if (sequence == 0) {
+      SectionScope forward = run_.section(Phase::decode, kForward);
+      const Result<Step> decoded = decode_batch(Phase::decode, batch_->get());
+      forward.end();
+      if (!decoded || *decoded == Step::ended) {
+        token.discard();
+        return decoded;
+      }
+    }
+    static_cast<void>(make_token(Phase::decode, token, static_cast<std::int32_t>(sequence)));
+    token.end();
+    announce();
+  }
+  return Step::goes_on;
+}
+
+LlamaGeneration::Step LlamaGeneration::make_token(Phase phase, TokenScope& scope,
+                                                  std::int32_t row) {
   llama_token token = LLAMA_TOKEN_NULL;
   {
     const SectionScope section = run_.section(phase, kSampling);
-    token = llama_sampler_sample(sampler_.get(), context_.get(), -1);
+    token = llama_sampler_sample(sampler_.get(), context_.get(), row);
   }
   if (!options_.ignore_eos && llama_vocab_is_eog(impl_.vocab(), token)) {
     scope.discard();
@@ -470,7 +557,7 @@ void LlamaGeneration::check_output() {
 }
 
 GenerateResult LlamaGeneration::finish() {
-  GenerateResult result{.prompt_tokens = prompt_.size(),
+  GenerateResult result{.prompt_tokens = prompt_tokens(),
                         .output_tokens = output_.size(),
                         .finish_reason = finish_reason_};
   {

@@ -1,6 +1,7 @@
 #include "engines/llama/llama_model_file.hpp"
 
 #include "engines/llama/gguf_check.hpp"
+#include "engines/llama/llama_facts.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -33,5 +34,7 @@ std::optional<std::int64_t> LlamaModelFile::trained_context() const {
   }
   return positions;
 }
+
+ModelFacts LlamaModelFile::facts() const { return file_facts(*checked_); }
 
 }  // namespace enprof

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "enprof/base/error.hpp"
+#include "enprof/model/model_facts.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +24,8 @@ class LlamaModelFile {
 
   /// Positions that the model was trained with; empty if its file does not say.
   [[nodiscard]] std::optional<std::int64_t> trained_context() const;
+  /// See file_facts().
+  [[nodiscard]] ModelFacts facts() const;
 
  private:
   friend class LlamaEngine;

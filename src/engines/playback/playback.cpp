@@ -33,6 +33,7 @@ class Playback final : public Engine {
     }
     auto header = std::make_unique<ModelHeader>();
     header->trained_context = script->model.context_trained;
+    header->facts = script->model;
     return header;
   }
   Result<std::unique_ptr<LoadedModel>> load(LoadRequest request) const override {

@@ -50,17 +50,29 @@ Nanoseconds length(const JsonNode& part) {
 constexpr std::int32_t kMostLayers = 100'000;
 
 ModelFacts read_model(const JsonNode& part) {
-  part.allow_only(
-      {"name", "architecture", "quantization", "layers", "parameters", "context_trained"});
+  part.allow_only({"name", "architecture", "quantization", "layers", "parameters", "weight_bytes",
+                   "embedding_width", "feed_forward_width", "heads", "kv_heads", "head_width",
+                   "experts", "experts_used", "vocabulary", "context_trained"});
   ModelFacts facts;
   facts.name = text_or_empty(part.at("name"));
   facts.architecture = part.at("architecture").optional(text_of).value_or("playback");
   facts.quantization = text_or_empty(part.at("quantization"));
   facts.layers = whole(part.at("layers"), 1, kMostLayers);
-  facts.parameters =
-      whole<std::uint64_t>(part.at("parameters"), 1, std::numeric_limits<std::int64_t>::max());
-  facts.context_trained =
-      whole(part.at("context_trained"), 1, std::numeric_limits<std::int32_t>::max());
+  constexpr auto kMostBytes = std::numeric_limits<std::int64_t>::max();
+  facts.parameters = whole<std::uint64_t>(part.at("parameters"), 1, kMostBytes);
+  facts.weight_bytes = whole<std::uint64_t>(part.at("weight_bytes"), 1, kMostBytes);
+  const auto count = [&](std::string_view key) {
+    return whole(part.at(key), 1, std::numeric_limits<std::int32_t>::max());
+  };
+  facts.embedding_width = count("embedding_width");
+  facts.feed_forward_width = count("feed_forward_width");
+  facts.heads = count("heads");
+  facts.kv_heads = count("kv_heads");
+  facts.head_width = count("head_width");
+  facts.experts = count("experts");
+  facts.experts_used = count("experts_used");
+  facts.vocabulary = count("vocabulary");
+  facts.context_trained = count("context_trained");
   return facts;
 }
 

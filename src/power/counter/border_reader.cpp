@@ -1,6 +1,7 @@
 #include "power/counter/border_reader.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace enprof {
@@ -43,46 +44,89 @@ void follow(Nanoseconds& smoothed, Nanoseconds seen, int gain_up = kGain) noexce
 
 }  // namespace
 
+std::size_t BorderReader::memory_bytes() noexcept {
+  return sizeof(Line) * (sizeof(Shared) / sizeof(Line) + 1) +
+         RingBuffer<BorderReading>::bytes_for(kRoom);
+}
+
+std::optional<SharedMemory> BorderReader::make_memory() {
+  auto memory = SharedMemory::make("enprof-border", memory_bytes());
+  if (!memory) {
+    return std::nullopt;  // only a thread of this process can read then
+  }
+  return *std::move(memory);
+}
+
+std::span<std::byte> BorderReader::bytes() noexcept {
+  return memory_ ? memory_->bytes() : std::as_writable_bytes(std::span(own_));
+}
+
+std::span<std::byte> BorderReader::ring_bytes() noexcept {
+  return bytes().subspan(sizeof(Line) * (sizeof(Shared) / sizeof(Line) + 1));
+}
+
 BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points,
                            const Clock& clock)
-    : points_(std::move(points)), clock_(&clock), ring_(kRoom) {}
+    : points_(std::move(points)),
+      clock_(&clock),
+      is_owners_(true),
+      memory_(make_memory()),
+      own_(memory_ ? 0 : memory_bytes() / sizeof(Line) + 1),
+      shared_(new(bytes().data()) Shared),
+      ring_(ring_bytes(), kRoom) {}
+
+BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points,
+                           const Clock& clock, SharedMemory memory)
+    : points_(std::move(points)),
+      clock_(&clock),
+      is_owners_(false),
+      memory_(std::move(memory)),
+      shared_(reinterpret_cast<Shared*>(bytes().data())),
+      ring_(ring_bytes(), kRoom) {
+  begin();
+}
 
 // ---- the owner ---------------------------------------------------------------------------------
 
 void BorderReader::publish(const Plan& plan) noexcept {
-  const std::uint32_t version = version_.load(std::memory_order_relaxed);
-  version_.store(version + 1, std::memory_order_relaxed);
-  mode_.store(plan.mode, std::memory_order_release);
-  step_.store(plan.step.time_since_epoch().count(), std::memory_order_release);
-  period_.store(plan.period.count(), std::memory_order_release);
-  error_.store(plan.error.count(), std::memory_order_release);
-  lag_.store(plan.lag.count(), std::memory_order_release);
-  is_doubtful_.store(plan.is_doubtful, std::memory_order_release);
-  version_.store(version + 2, std::memory_order_release);
+  const std::uint32_t version = shared_->version.load(std::memory_order_relaxed);
+  shared_->version.store(version + 1, std::memory_order_relaxed);
+  shared_->mode.store(plan.mode, std::memory_order_release);
+  shared_->step.store(plan.step.time_since_epoch().count(), std::memory_order_release);
+  shared_->period.store(plan.period.count(), std::memory_order_release);
+  shared_->error.store(plan.error.count(), std::memory_order_release);
+  shared_->lag.store(plan.lag.count(), std::memory_order_release);
+  shared_->is_doubtful.store(plan.is_doubtful, std::memory_order_release);
+  shared_->version.store(version + 2, std::memory_order_release);
 }
 
 void BorderReader::set_pace(const Pace& pace) noexcept {
-  interval_.store(pace.interval.count(), std::memory_order_relaxed);
-  cpu_share_.store(pace.cpu_share, std::memory_order_relaxed);
+  shared_->interval.store(pace.interval.count(), std::memory_order_relaxed);
+  shared_->cpu_share.store(pace.cpu_share, std::memory_order_relaxed);
 }
 
 std::optional<Nanoseconds> BorderReader::too_slow() const noexcept {
-  const Nanoseconds cost{too_slow_.load(std::memory_order_relaxed)};
+  const Nanoseconds cost{shared_->too_slow.load(std::memory_order_relaxed)};
   return cost > Nanoseconds{0} ? std::optional{cost} : std::nullopt;
 }
 
 std::optional<Nanoseconds> BorderReader::hang() const noexcept {
-  const Nanoseconds took{hung_.load(std::memory_order_relaxed)};
+  const Nanoseconds took{shared_->hung.load(std::memory_order_relaxed)};
   return took > Nanoseconds{0} ? std::optional{took} : std::nullopt;
 }
 
 // ---- the thread that computes ------------------------------------------------------------------
 
 bool BorderReader::claim() noexcept {
-  if (is_claimed_.exchange(true, std::memory_order_acquire)) {
+  if (shared_->is_claimed.exchange(true, std::memory_order_acquire)) {
     return false;
   }
-  too_slow_.store(0, std::memory_order_relaxed);
+  begin();
+  return true;
+}
+
+void BorderReader::begin() noexcept {
+  shared_->too_slow.store(0, std::memory_order_relaxed);
   due_ = Instant::min();
   plan_ = {};
   plan_version_ = 0;
@@ -95,14 +139,18 @@ bool BorderReader::claim() noexcept {
   cost_ = kUsualCost;
   reads_ = 0;
   edges_ = 0;
-  return true;
 }
 
-void BorderReader::release() noexcept { is_claimed_.store(false, std::memory_order_release); }
+void BorderReader::release() noexcept {
+  if (is_owners_) {
+    shared_->is_claimed.store(false, std::memory_order_release);
+  }
+}
 
 bool BorderReader::may_hang(Instant now) const noexcept {
-  return hung_.load(std::memory_order_acquire) != 0 ||
-         now - kHangingRead >= Instant{Nanoseconds{own_read_.load(std::memory_order_relaxed)}};
+  return shared_->hung.load(std::memory_order_acquire) != 0 ||
+         now - kHangingRead >=
+             Instant{Nanoseconds{shared_->own_read.load(std::memory_order_relaxed)}};
 }
 
 Instant BorderReader::act(Instant now) noexcept {
@@ -115,7 +163,7 @@ Instant BorderReader::act(Instant now) noexcept {
   if (plan_.mode == Plan::Mode::off) {
     due_ = now + kRest;
   } else if (too_slow()) {
-    too_slow_.store(0, std::memory_order_relaxed);
+    shared_->too_slow.store(0, std::memory_order_relaxed);
     cost_ = kUsualCost;
     reads_ = 0;
     target_ = now;
@@ -133,19 +181,19 @@ Instant BorderReader::act(Instant now) noexcept {
 
 /// While the owner writes, what was known before is used.
 void BorderReader::load_plan() noexcept {
-  const std::uint32_t version = version_.load(std::memory_order_acquire);
+  const std::uint32_t version = shared_->version.load(std::memory_order_acquire);
   if (version == plan_version_ || version % 2 != 0) {
     return;
   }
   const Plan plan{
-      .mode = mode_.load(std::memory_order_acquire),
-      .step = Instant{Nanoseconds{step_.load(std::memory_order_acquire)}},
-      .period = Nanoseconds{period_.load(std::memory_order_acquire)},
-      .error = Nanoseconds{error_.load(std::memory_order_acquire)},
-      .lag = Nanoseconds{lag_.load(std::memory_order_acquire)},
-      .is_doubtful = is_doubtful_.load(std::memory_order_acquire),
+      .mode = shared_->mode.load(std::memory_order_acquire),
+      .step = Instant{Nanoseconds{shared_->step.load(std::memory_order_acquire)}},
+      .period = Nanoseconds{shared_->period.load(std::memory_order_acquire)},
+      .error = Nanoseconds{shared_->error.load(std::memory_order_acquire)},
+      .lag = Nanoseconds{shared_->lag.load(std::memory_order_acquire)},
+      .is_doubtful = shared_->is_doubtful.load(std::memory_order_acquire),
   };
-  if (version_.load(std::memory_order_relaxed) != version) {
+  if (shared_->version.load(std::memory_order_relaxed) != version) {
     return;
   }
   const bool was_known = plan_.mode == Plan::Mode::steps;
@@ -241,12 +289,13 @@ Instant BorderReader::last_step(Instant now) const noexcept {
 Nanoseconds::rep BorderReader::steps_between_edges() noexcept {
   const double counters =
       1 + kExtraReads + static_cast<double>(points_.size() - 1) / static_cast<double>(kAllEvery);
-  const double share = cpu_share_.load(std::memory_order_relaxed);
+  const double share = shared_->cpu_share.load(std::memory_order_relaxed);
   const auto affordable = from_ns(to_ns(cost_) * counters / share);
-  const Nanoseconds asked{interval_.load(std::memory_order_relaxed)};
+  const Nanoseconds asked{shared_->interval.load(std::memory_order_relaxed)};
   const bool is_sure = reads_ >= kFewReads && took_ <= cost_ + cost_ / kGain;
   if (affordable > std::max(asked, kLongestInterval) && is_sure) {
-    too_slow_.store(std::max<Nanoseconds::rep>(cost_.count(), 1), std::memory_order_relaxed);
+    shared_->too_slow.store(std::max<Nanoseconds::rep>(cost_.count(), 1),
+                            std::memory_order_relaxed);
   }
   const auto wanted =
       asked > Nanoseconds{0} ? std::max<Nanoseconds::rep>(asked / plan_.period, 1) : kFewestSteps;
@@ -257,7 +306,7 @@ std::optional<std::uint64_t> BorderReader::read(Instant now, std::size_t count) 
   BorderReading reading{.before = now};
   unsigned reads = 0;
   reading.after = now;
-  for (std::size_t index = 0; index < count && hung_.load(std::memory_order_relaxed) == 0;
+  for (std::size_t index = 0; index < count && shared_->hung.load(std::memory_order_relaxed) == 0;
        ++index) {
     if (points_[index] == nullptr) {
       continue;
@@ -269,7 +318,7 @@ std::optional<std::uint64_t> BorderReader::read(Instant now, std::size_t count) 
     }
     const Instant before = std::exchange(reading.after, clock_->now());
     if (reading.after - before >= kHangingRead) {
-      hung_.store((reading.after - before).count(), std::memory_order_release);
+      shared_->hung.store((reading.after - before).count(), std::memory_order_release);
     }
   }
   reads_ += reads;

@@ -4,6 +4,7 @@
 #include "enprof/base/clock.hpp"
 
 #include "base/ring_buffer.hpp"
+#include "base/shared_memory.hpp"
 #include "power/counter/counter_point.hpp"
 #include "power/counter/read_trust.hpp"
 
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace enprof {
@@ -74,6 +76,17 @@ class BorderReader {
   /// The first point leads: it is the one whose steps are known. Null for a counter that cannot be
   /// read on this thread. The clock outlives the reader.
   BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points, const Clock& clock);
+  /// For the thread that computes in another process: `memory` is that of the owner's reader, whose
+  /// points these are. The owner's reader must be claimed in its own process meanwhile.
+  BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points, const Clock& clock,
+               SharedMemory memory);
+
+  /// What the second constructor needs. Empty if the system has no memory to share.
+  [[nodiscard]] const std::optional<SharedMemory>& memory() const noexcept { return memory_; }
+  [[nodiscard]] static std::size_t memory_bytes() noexcept;
+  [[nodiscard]] std::span<const std::shared_ptr<const CounterPoint>> points() const noexcept {
+    return points_;
+  }
 
   // ---- the owner
   void publish(const Plan& plan) noexcept;
@@ -87,15 +100,16 @@ class BorderReader {
   [[nodiscard]] std::optional<Nanoseconds> too_slow() const noexcept;
   /// How long a read hung. Nothing is read until forget_hang().
   [[nodiscard]] std::optional<Nanoseconds> hang() const noexcept;
-  void forget_hang() noexcept { hung_.store(0, std::memory_order_release); }
+  void forget_hang() noexcept { shared_->hung.store(0, std::memory_order_release); }
   /// The owner begins to read counters of the same driver, or has ended.
   void begin_own_read(Instant now) noexcept {
-    own_read_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    shared_->own_read.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }
-  void end_own_read() noexcept { own_read_.store(kNoRead, std::memory_order_relaxed); }
+  void end_own_read() noexcept { shared_->own_read.store(kNoRead, std::memory_order_relaxed); }
 
   // ---- the thread that computes
-  /// Makes the calling thread the one that passes borders; false if there is one.
+  /// Makes the calling thread the one that passes borders; false if there is one. Where the thread
+  /// is another process's, its owner's process claims and releases.
   [[nodiscard]] bool claim() noexcept;
   void release() noexcept;
   /// The thread is at a border. Returns when the next call is of use.
@@ -140,25 +154,43 @@ class BorderReader {
   /// Reads the first `count` counters; the first one's value, if it could be read.
   std::optional<std::uint64_t> read(Instant now, std::size_t count) noexcept;
 
+  /// What the owner and the thread share, in memory that may belong to two processes.
+  struct Shared {
+    // Written by the owner. The version is odd while it writes.
+    std::atomic<std::uint32_t> version{0};
+    std::atomic<Plan::Mode> mode{Plan::Mode::off};
+    std::atomic<Instant::rep> step{0};
+    std::atomic<Nanoseconds::rep> period{0};
+    std::atomic<Nanoseconds::rep> error{0};
+    std::atomic<Nanoseconds::rep> lag{0};
+    std::atomic<bool> is_doubtful{false};
+    std::atomic<Nanoseconds::rep> interval{0};
+    std::atomic<double> cpu_share{kCpuShare};
+
+    std::atomic<bool> is_claimed{false};
+    std::atomic<Nanoseconds::rep> too_slow{0};    // zero: it is not
+    std::atomic<Nanoseconds::rep> hung{0};        // zero: no read did
+    std::atomic<Instant::rep> own_read{kNoRead};  // since when the owner reads
+  };
+  static_assert(std::atomic<double>::is_always_lock_free);  // so it works between processes
+  struct alignas(RingBuffer<BorderReading>::kAlignment) Line {
+    std::array<std::byte, RingBuffer<BorderReading>::kAlignment> bytes;
+  };
+
+  [[nodiscard]] static std::optional<SharedMemory> make_memory();
+  [[nodiscard]] std::span<std::byte> bytes() noexcept;
+  [[nodiscard]] std::span<std::byte> ring_bytes() noexcept;
+
+  /// Everything of the thread that computes, as before its first border.
+  void begin() noexcept;
+
   const std::vector<std::shared_ptr<const CounterPoint>> points_;
   const Clock* clock_;
+  bool is_owners_;  // the object in the owner's process
+  std::optional<SharedMemory> memory_;
+  std::vector<Line> own_;  // instead of shared memory, where there is none
+  Shared* shared_;         // the ring follows it
   RingBuffer<BorderReading> ring_;
-
-  // Written by the owner. The version is odd while it writes.
-  std::atomic<std::uint32_t> version_{0};
-  std::atomic<Plan::Mode> mode_{Plan::Mode::off};
-  std::atomic<Instant::rep> step_{0};
-  std::atomic<Nanoseconds::rep> period_{0};
-  std::atomic<Nanoseconds::rep> error_{0};
-  std::atomic<Nanoseconds::rep> lag_{0};
-  std::atomic<bool> is_doubtful_{false};
-  std::atomic<Nanoseconds::rep> interval_{0};
-  std::atomic<double> cpu_share_{kCpuShare};
-
-  std::atomic<bool> is_claimed_{false};
-  std::atomic<Nanoseconds::rep> too_slow_{0};    // zero: it is not
-  std::atomic<Nanoseconds::rep> hung_{0};        // zero: no read did
-  std::atomic<Instant::rep> own_read_{kNoRead};  // since when the owner reads
 
   // Used by the thread that computes only.
   Instant due_;

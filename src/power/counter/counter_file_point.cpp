@@ -1,16 +1,13 @@
 #include "power/counter/counter_file_point.hpp"
 
-#include <array>
+#include "power/counter/descriptor_point.hpp"
+
 #include <cerrno>
-#include <charconv>
 #include <fcntl.h>
 #include <unistd.h>
 
 namespace enprof {
 namespace {
-
-/// The longest number has 20 digits.
-constexpr std::size_t kLongestLine = 32;
 
 int open_to_read(const char* path) {
   int descriptor = -1;
@@ -52,19 +49,12 @@ void CounterFilePoint::open(const std::filesystem::path& path) noexcept {
 }
 
 std::optional<std::uint64_t> CounterFilePoint::read() const noexcept {
-  std::array<char, kLongestLine> line{};
-  const int descriptor = descriptor_.load(std::memory_order_acquire);
-  const ssize_t length = descriptor < 0 ? -1 : ::pread(descriptor, line.data(), line.size(), 0);
-  if (length <= 0) {
-    return std::nullopt;
-  }
-  const char* const end_of_line = line.data() + length;
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(line.data(), end_of_line, value);
-  if (error != std::errc{} || (end != end_of_line && *end != '\n')) {
-    return std::nullopt;
-  }
-  return value;
+  return DescriptorPoint::read({.number = descriptor_.load(std::memory_order_acquire)});
+}
+
+std::optional<CounterPoint::Descriptor> CounterFilePoint::descriptor() const noexcept {
+  const int number = descriptor_.load(std::memory_order_acquire);
+  return number < 0 ? std::nullopt : std::optional{Descriptor{.number = number}};
 }
 
 }  // namespace enprof

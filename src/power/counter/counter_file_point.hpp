@@ -20,6 +20,7 @@ class CounterFilePoint final : public CounterPoint {
   /// the file that was there before.
   void open(const std::filesystem::path& path) noexcept;
   [[nodiscard]] std::optional<std::uint64_t> read() const noexcept override;
+  [[nodiscard]] std::optional<Descriptor> descriptor() const noexcept override;
 
  private:
   std::atomic<int> descriptor_{-1};

@@ -18,6 +18,16 @@ class CounterPoint {
 
   /// Empty if the counter cannot be read. One system call, which neither allocates nor locks.
   [[nodiscard]] virtual std::optional<std::uint64_t> read() const noexcept = 0;
+
+  /// What another process needs to read the counter: a copy of the descriptor, see DescriptorPoint.
+  struct Descriptor {
+    int number = -1;
+    bool is_text = true;  ///< a line with a whole number, read at its begin; else eight bytes
+  };
+  /// Empty if only this process can read it.
+  [[nodiscard]] virtual std::optional<Descriptor> descriptor() const noexcept {
+    return std::nullopt;
+  }
 };
 
 }  // namespace enprof

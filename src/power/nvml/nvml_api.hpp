@@ -104,6 +104,9 @@ struct Functions {
   Return (*clock)(Device, unsigned, unsigned*) = nullptr;
   Return (*temperature)(Device, unsigned, unsigned*) = nullptr;
   Return (*throttle_reasons)(Device, unsigned long long*) = nullptr;
+  Return (*power_limit)(Device, unsigned*) = nullptr;                   ///< mW
+  Return (*power_limit_range)(Device, unsigned*, unsigned*) = nullptr;  ///< mW
+  Return (*set_power_limit)(Device, unsigned) = nullptr;                ///< mW; needs root
   Return (*mig_mode)(Device, unsigned*, unsigned*) = nullptr;
   Return (*mig_count)(Device, unsigned*) = nullptr;
   Return (*mig_by_index)(Device, unsigned, Device*) = nullptr;

@@ -69,6 +69,9 @@ nvml::Functions load_all(void* handle) {
   load(handle, "nvmlDeviceGetClockInfo", api.clock);
   load(handle, "nvmlDeviceGetTemperature", api.temperature);
   load(handle, "nvmlDeviceGetCurrentClocksThrottleReasons", api.throttle_reasons);
+  load(handle, "nvmlDeviceGetPowerManagementLimit", api.power_limit);
+  load(handle, "nvmlDeviceGetPowerManagementLimitConstraints", api.power_limit_range);
+  load(handle, "nvmlDeviceSetPowerManagementLimit", api.set_power_limit);
   load(handle, "nvmlDeviceGetMigMode", api.mig_mode);
   load(handle, "nvmlDeviceGetMaxMigDeviceCount", api.mig_count);
   load(handle, "nvmlDeviceGetMigDeviceHandleByIndex", api.mig_by_index);
@@ -282,6 +285,25 @@ NvmlLibrary::Answer<std::uint64_t> NvmlLibrary::throttle_reasons(nvml::Device de
   unsigned long long reasons = 0;
   const Return result = call(functions_.throttle_reasons, device, &reasons);
   return answer(result, std::uint64_t{reasons});
+}
+
+NvmlLibrary::Answer<unsigned> NvmlLibrary::power_limit_mw(nvml::Device device) const {
+  unsigned limit = 0;
+  const Return result = call(functions_.power_limit, device, &limit);
+  return answer(result, limit);
+}
+
+NvmlLibrary::Answer<std::pair<unsigned, unsigned>> NvmlLibrary::power_limit_range_mw(
+    nvml::Device device) const {
+  std::pair<unsigned, unsigned> range;
+  const Return result = call(functions_.power_limit_range, device, &range.first, &range.second);
+  return answer(result, range);
+}
+
+NvmlLibrary::Answer<void> NvmlLibrary::set_power_limit(nvml::Device device,
+                                                       unsigned milliwatts) const {
+  const Return result = call(functions_.set_power_limit, device, milliwatts);
+  return result == Return::success ? Answer<void>{} : std::unexpected(result);
 }
 
 bool NvmlLibrary::is_split(nvml::Device device) const {

@@ -58,6 +58,12 @@ class NvmlLibrary {
   [[nodiscard]] Answer<unsigned> temperature(nvml::Device device) const;
   [[nodiscard]] Answer<std::uint64_t> throttle_reasons(nvml::Device device) const;
 
+  /// The limit that the driver holds the GPU's power to, in mW, and the bounds that it may have.
+  [[nodiscard]] Answer<unsigned> power_limit_mw(nvml::Device device) const;
+  [[nodiscard]] Answer<std::pair<unsigned, unsigned>> power_limit_range_mw(
+      nvml::Device device) const;
+  [[nodiscard]] Answer<void> set_power_limit(nvml::Device device, unsigned milliwatts) const;
+
   [[nodiscard]] bool is_split(nvml::Device device) const;
   /// How many MIG instances it may have; not every slot is in use.
   [[nodiscard]] unsigned mig_slots(nvml::Device device) const;

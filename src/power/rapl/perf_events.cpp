@@ -1,5 +1,7 @@
 #include "power/rapl/perf_events.hpp"
 
+#include "power/counter/descriptor_point.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -23,21 +25,6 @@ namespace enprof {
 namespace {
 
 /// The same event under a descriptor of its own.
-class PerfPoint final : public CounterPoint {
- public:
-  explicit PerfPoint(int descriptor) : descriptor_(descriptor) {}
-  ~PerfPoint() override { ::close(descriptor_); }
-
-  [[nodiscard]] std::optional<std::uint64_t> read() const noexcept override {
-    std::uint64_t value = 0;
-    return ::read(descriptor_, &value, sizeof value) == sizeof value ? std::optional{value}
-                                                                     : std::nullopt;
-  }
-
- private:
-  int descriptor_;
-};
-
 class PerfCounter final : public CounterInput {
  public:
   PerfCounter(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
@@ -62,7 +49,9 @@ class PerfCounter final : public CounterInput {
   }
   [[nodiscard]] std::shared_ptr<const CounterPoint> point() override {
     const int descriptor = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
-    return descriptor < 0 ? nullptr : std::make_shared<PerfPoint>(descriptor);
+    return descriptor < 0 ? nullptr
+                          : std::make_shared<DescriptorPoint>(
+                                CounterPoint::Descriptor{.number = descriptor, .is_text = false});
   }
 
  private:

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -34,10 +35,12 @@ struct SectionSum {
 
 class Assembler {
  public:
-  Assembler(const RecordingView& recording, const PowerEvidence& power, ProfiledRun& run)
+  Assembler(const RecordingView& recording, const PowerEvidence& power, ProfiledRun& run,
+            ExtraGroups* extra)
       : recording_(recording),
         power_(power),
         run_(run),
+        extra_(extra),
         begin_(recording.spans.front().begin),
         end_(recording.spans.front().end),
         timelines_(power) {}
@@ -45,10 +48,16 @@ class Assembler {
   /// Returns the number of layer timings in the prefill.
   std::size_t assemble() {
     if (!assemble_spans(run_.depth)) {
+      std::vector<SpanGroups> groupings;
+      add_extra(recording_.spans, {}, groupings);
       const Attribution attribution =
-          attribute(recording_.spans, timelines_.roots(), {.idle_power = timelines_.idle_powers()});
+          attribute(recording_.spans, timelines_.roots(),
+                    {.groupings = groupings, .idle_power = timelines_.idle_powers()});
       add_span_figures(recording_.spans, attribution);
       mended_spans_ = attribution.mended_spans();
+      if (extra_ != nullptr) {
+        extra_->take(attribution, 0, timelines_);
+      }
     }
     add_domain_figures();
     run_.power.peak = find_peak(timelines_, begin_, end_, run_);
@@ -73,10 +82,17 @@ class Assembler {
         const std::unique_ptr<LayerTree> tree = depth == Depth::deep
                                                     ? std::make_unique<OperationTree>(recording_)
                                                     : std::make_unique<LayerTree>(recording_);
-        const std::vector<SpanGroups> groupings = tree->groupings();
+        std::vector<SpanGroups> groupings = tree->groupings();
+        const std::size_t own_groupings = groupings.size();
+        add_extra(tree->spans(), tree->classes(), groupings);
         const std::vector<ClassPriors> priors = calibrated_priors(*tree);
+        const std::vector<std::uint32_t> finer = extra_ != nullptr && priors.empty()
+                                                     ? extra_->finer_classes(tree->classes())
+                                                     : std::vector<std::uint32_t>{};
+        const std::span<const std::uint32_t> classes =
+            finer.empty() ? std::span<const std::uint32_t>(tree->classes()) : finer;
         const Attribution attribution = attribute(tree->spans(), timelines_.roots(),
-                                                  {.classes = tree->classes(),
+                                                  {.classes = classes,
                                                    .groupings = groupings,
                                                    .idle_power = timelines_.idle_powers(),
                                                    .priors = priors});
@@ -85,6 +101,9 @@ class Assembler {
         add_span_figures(tree->spans(), attribution);
         mended_spans_ = attribution.mended_spans();
         prefill_layer_timings_ = tree->prefill_layer_timings();
+        if (extra_ != nullptr) {
+          extra_->take(attribution, own_groupings, timelines_);
+        }
         return true;
       } catch (const std::exception& error) {
         kLog.error("Profiling at depth {} failed: {}", to_string(depth), error.what());
@@ -98,6 +117,13 @@ class Assembler {
       }
     }
     return false;
+  }
+
+  void add_extra(std::span<const Span> spans, std::span<const std::uint32_t> classes,
+                 std::vector<SpanGroups>& groupings) {
+    if (extra_ != nullptr) {
+      std::ranges::copy(extra_->groupings(spans, classes), std::back_inserter(groupings));
+    }
   }
 
   /// By root: what the calibration says of the tree's classes. Empty without a calibration.
@@ -208,7 +234,7 @@ class Assembler {
           add_section(span.phase, section_name(span), since, span.duration(), share);
           if (!outer_section(span)) {
             rest_duration -= span.duration();
-            for (std::size_t line = 0; line < share.size(); ++line) {
+            for (std::size_t line = 0; line < rest.size(); ++line) {  // empty outside of phases
               rest[line].energy -= share[line].energy;
               rest[line].covered -= share[line].covered;
               rest[line].windows -= share[line].windows;
@@ -395,6 +421,7 @@ class Assembler {
   const RecordingView& recording_;
   const PowerEvidence& power_;
   ProfiledRun& run_;
+  ExtraGroups* extra_;
   Instant begin_;
   Instant end_;
   const DomainTimelines timelines_;
@@ -408,8 +435,8 @@ class Assembler {
 }  // namespace
 
 std::size_t assemble_run(const RecordingView& recording, const PowerEvidence& power,
-                         ProfiledRun& run) {
-  return recording.spans.empty() ? 0 : Assembler(recording, power, run).assemble();
+                         ProfiledRun& run, ExtraGroups* extra) {
+  return recording.spans.empty() ? 0 : Assembler(recording, power, run, extra).assemble();
 }
 
 }  // namespace enprof

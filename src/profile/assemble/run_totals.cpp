@@ -2,6 +2,8 @@
 
 #include "enprof/base/units.hpp"
 
+#include "model/context_fill.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -116,7 +118,10 @@ void compute_totals(ProfiledRun& run, const std::vector<Standstill>& standstills
   Totals& totals = run.totals;
   totals.output_tokens = run.tokens.size();
   if (!run.tokens.empty()) {
-    totals.time_to_first_token = run.tokens.front().begin + run.tokens.front().figure.duration;
+    const auto filling = std::ranges::find(run.sections, kContextFillSection, &SectionFigure::name);
+    totals.time_to_first_token =
+        run.tokens.front().begin + run.tokens.front().figure.duration -
+        (filling != run.sections.end() ? filling->figure.duration : Nanoseconds{0});
   }
   compute_prefill_totals(run, stood_still);
   compute_decode_totals(run, stood_still);

@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { api } from "../api";
 import { DASH, about, bytes, count, counted, digits, duration, energy, percent, plusMinus, power, si, uncertaintyOf, verdictWords, wattHours, when } from "../format";
+import { CaptureRequests } from "../parts/capture-requests";
 import { isCommand } from "../parts/command";
 import { EnergySankey } from "../parts/energy-sankey";
 import { EnergyTreemap } from "../parts/energy-treemap";
@@ -13,6 +14,7 @@ import { Roofline } from "../parts/roofline";
 import { TagEditor } from "../parts/tag-editor";
 import { TokenStream } from "../parts/token-stream";
 import { Waterfall } from "../parts/waterfall";
+import { runHref } from "../router";
 import type { CalibrationUse, Run } from "../types";
 import { Exports, MethodChip, Panel, Problem, State, StatusChip, Tile, VerdictChip, useLoad } from "../ui";
 import "./analysis.css";
@@ -316,7 +318,12 @@ export function AnalysisView({ id }: { id: string }) {
     <div className="grid">
       <div className="headline">
         <div>
-          <h1 title={run.prompt}>{run.prompt}</h1>
+          <h1 title={run.prompt}>{run.request ? `Request ${run.request.number}` : run.prompt}</h1>
+          {run.capture_id && (
+            <p className="muted">
+              of <a href={runHref(run.capture_id)}>capture {run.capture_id}</a> · {run.request?.how_found}
+            </p>
+          )}
           <p className="muted">
             <bdi>
               {run.model.name ?? "–"} {run.model.quantization}
@@ -385,6 +392,7 @@ export function AnalysisView({ id }: { id: string }) {
       <Panel title="Run" span={4}>
         <Facts run={run} />
       </Panel>
+      {run.capture && <CaptureRequests run={run} capture={run.capture} />}
       {!isCommand(run.model.engine) && <Flows run={run} />}
     </div>
   );

@@ -1,0 +1,112 @@
+// Finds the requests that a program served, from the sequences in its passes.
+#pragma once
+
+#include "enprof/base/clock.hpp"
+#include "enprof/model/capture.hpp"
+#include "enprof/model/operation.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace enprof {
+
+/// A request's part of a pass.
+struct RequestPart {
+  std::uint32_t pass = 0;
+  std::uint32_t place = 0;  ///< index of its sequence in the pass's batch
+  bool is_prompt = false;   ///< it computed the prompt, and not an output token
+  /// Output tokens that came of it: their logits were computed here.
+  std::uint32_t outputs = 0;
+
+  friend bool operator==(const RequestPart&, const RequestPart&) = default;
+};
+
+struct FoundRequest {
+  std::uint32_t context = 0;
+  std::int32_t sequence = 0;
+  std::size_t cached_tokens = 0;    ///< positions before its first token
+  std::size_t prompt_tokens = 0;    ///< computed
+  std::size_t output_tokens = 0;    ///<
+  std::size_t rejected_tokens = 0;  ///< drafts that were computed and not kept
+  std::size_t context_shifts = 0;
+  std::vector<RequestPart> parts;  ///< by pass; never empty
+  std::string how;                 ///< how it was found, and what could not be told
+
+  friend bool operator==(const FoundRequest&, const FoundRequest&) = default;
+};
+
+/// Follows each sequence of each context from pass to pass. The engine's numbers of sequences are
+/// those of slots, which are used again, so positions tell where a request begins:
+///
+/// - a sequence that was not seen before, or whose first position is not where it had stopped: a
+///   request begins, with the positions before it cached;
+/// - several tokens at the place where it had stopped, of which not all logits are wanted: a prompt
+///   that continues what is cached (the next turn of a chat): a request begins;
+/// - one token there: the next output token; several, all of whose logits are wanted: a draft that
+///   is checked;
+/// - a step back behind a draft: the rest of the draft was rejected;
+/// - a step back with one token, in the next pass of a sequence that is full: the context was
+///   shifted, and the request goes on.
+///
+/// What cannot be told from that is said in FoundRequest::how: for example, a prompt that is cached
+/// but for its last token looks like an output token if it continues where the slot had stopped.
+/// Threads: one.
+class RequestFinder {
+ public:
+  /// `contexts` must outlive it. Of a context that is not among them nothing is known.
+  explicit RequestFinder(std::span<const CapturedContext> contexts) : contexts_(contexts) {}
+
+  /// The next pass, in the order of time. Sequences without tokens are ignored.
+  void add(std::uint32_t pass, std::uint32_t context, std::span<const BatchSequence> batch);
+
+  /// Passes that belong to no request, by pass: a context was warmed up.
+  [[nodiscard]] const std::vector<std::uint32_t>& warm_ups() const { return warm_ups_; }
+  /// All requests in the order in which they began. Call it once, after the last pass.
+  [[nodiscard]] std::vector<FoundRequest> finish();
+  /// How many requests had a part in one of the last passes of their contexts: they may go on.
+  [[nodiscard]] std::size_t in_flight() const;
+
+ private:
+  static constexpr std::size_t kNone = ~std::size_t{0};
+
+  struct Slot {
+    std::size_t request = kNone;
+    BatchSequence last{};
+    std::int32_t next = 0;   // position after the last token
+    std::uint64_t turn = 0;  // of the context, when it was last computed
+    bool in_prompt = true;
+    bool all_outputs = true;  // the logits of all its tokens were wanted
+    bool is_draft = false;    // the last part was a draft
+  };
+  struct Context {
+    std::map<std::int32_t, Slot> slots;
+    std::uint64_t turns = 0;   // passes so far
+    std::int32_t highest = 0;  // position that any sequence reached
+    bool is_new = true;        // nothing was computed but what may be a warm-up
+  };
+
+  void begin_request(Slot& slot, std::uint32_t context, const BatchSequence& sequence,
+                     std::string how);
+  void add_part(Slot& slot, std::uint32_t pass, std::uint32_t place, const BatchSequence& sequence);
+  [[nodiscard]] std::optional<int> positions_of(std::uint32_t context) const {
+    return context < contexts_.size() ? contexts_[context].positions : std::nullopt;
+  }
+  [[nodiscard]] bool is_shift(const Context& context, std::uint32_t number, const Slot& slot,
+                              const BatchSequence& sequence) const;
+  void settle_draft(Slot& slot, std::int32_t position);
+  void forget_draft(Slot& slot);
+  void drop_warm_up(Context& context, Slot& slot, const BatchSequence& sequence);
+
+  std::span<const CapturedContext> contexts_;
+  std::map<std::uint32_t, Context> by_context_;
+  std::vector<FoundRequest> requests_;
+  std::vector<std::uint32_t> warm_ups_;
+};
+
+}  // namespace enprof
