@@ -38,7 +38,7 @@ Replayed replayed(const ReplayDifference& difference) {
   Program program = simulate(options);
   Replay replay = sim::replay(program, options,
                               {.difference = difference,
-                               .budget = std::chrono::seconds{10},
+                               .budget = std::chrono::seconds{20},  // a turn for each of its classes
                                .warm_up = std::chrono::milliseconds{100},
                                .seed = 5});
   return {.program = std::move(program), .replay = std::move(replay)};
