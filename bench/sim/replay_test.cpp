@@ -36,11 +36,12 @@ Replayed replayed(const ReplayDifference& difference) {
   options.disturbance.settling = 0.0;
   options.output_tokens = 100;
   Program program = simulate(options);
-  Replay replay = sim::replay(program, options,
-                              {.difference = difference,
-                               .budget = std::chrono::seconds{20},  // a turn for each of its classes
-                               .warm_up = std::chrono::milliseconds{100},
-                               .seed = 5});
+  Replay replay =
+      sim::replay(program, options,
+                  {.difference = difference,
+                   .budget = std::chrono::seconds{20},  // a turn for each of its classes
+                   .warm_up = std::chrono::milliseconds{100},
+                   .seed = 5});
   return {.program = std::move(program), .replay = std::move(replay)};
 }
 

@@ -10,12 +10,25 @@
 #include "experiment/analysis/analysis_report.hpp"
 #include "experiment/analysis/experiment_page.hpp"
 #include "experiment/analysis/stored_experiment.hpp"
+#include "experiment/analysis/trend_analysis.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace enprof {
+namespace {
+
+std::vector<std::string> known_analyses() {
+  std::vector<std::string> names(analysis_names().begin(), analysis_names().end());
+  names.emplace_back(kTrendAnalysis);
+  return names;
+}
+
+}  // namespace
 
 void ReportCommand::declare(CLI::App& program) {
   app_ =
@@ -29,7 +42,7 @@ void ReportCommand::declare(CLI::App& program) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false)
       ->delimiter(',')
-      ->transform(one_of({analysis_names().begin(), analysis_names().end()}));
+      ->transform(one_of(known_analyses()));
   app.add_option("--predict", unknown_models_,
                  "Models that did not run: what they would draw at the settings of the experiment")
       ->type_name("FILE|NAME,…")
@@ -50,6 +63,7 @@ void ReportCommand::declare(CLI::App& program) {
       "Examples:\n"
       "  enprof report weekly                                what it says\n"
       "  enprof report weekly --analysis pareto,context      two of the questions\n"
+      "  enprof report weekly --analysis trend               beside the weeks before\n"
       "  enprof report weekly --predict 70b-q4.gguf          a model that is not here to run\n"
       "  enprof report weekly -o weekly.html                 a page to print or to send\n"
       "  enprof report weekly --json | jq .analyses          for programs\n");
@@ -71,6 +85,27 @@ Result<AnalysisOptions> ReportCommand::options() const {
     }
   }
   return options;
+}
+
+Result<std::vector<Analysis>> ReportCommand::analyze_all(ProfileDatabase& database,
+                                                         const ExperimentData& data,
+                                                         const AnalysisOptions& options) const {
+  const bool asked = std::ranges::find(analyses_, kTrendAnalysis) != analyses_.end();
+  std::vector<Analysis> found;
+  if (!asked || analyses_.size() > 1) {
+    found = analyze(data, analyses_, options);
+  }
+  if (asked || analyses_.empty()) {
+    const auto trend = experiment_trend(database, experiment_, {.estimates = estimates_});
+    if (!trend) {
+      return std::unexpected(trend.error());
+    }
+    // An experiment that was made once has no trend; that is no lack, unless it was asked for.
+    if (Analysis analysis = analyze_trend(*trend); asked || analysis.has_result()) {
+      found.push_back(std::move(analysis));
+    }
+  }
+  return found;
 }
 
 Result<void> ReportCommand::report() const {
@@ -97,12 +132,15 @@ Result<void> ReportCommand::report() const {
   }
   const ExperimentData data =
       experiment_data(experiment_, *std::move(runs), {.estimates = estimates_});
-  const std::vector<Analysis> found = analyze(data, analyses_, *models);
-  if (!output_.empty()) {
-    return write_output(output_, experiment_page(data, found));
+  auto found = analyze_all(*database, data, *models);
+  if (!found) {
+    return std::unexpected(found.error());
   }
-  return write_output("-", json_ ? indented(experiment_to_json(data, found)) + "\n"
-                                 : analyses_report(data, found, stdout_terminal()));
+  if (!output_.empty()) {
+    return write_output(output_, experiment_page(data, *found));
+  }
+  return write_output("-", json_ ? indented(experiment_to_json(data, *found)) + "\n"
+                                 : analyses_report(data, *found, stdout_terminal()));
 }
 
 int ReportCommand::run() {

@@ -20,6 +20,10 @@ class ReportCommand final : public Command {
 
  private:
   [[nodiscard]] Result<void> report() const;
+  /// The analyses that are asked for, and the trend where the history has one.
+  [[nodiscard]] Result<std::vector<Analysis>> analyze_all(ProfileDatabase& database,
+                                                          const ExperimentData& data,
+                                                          const AnalysisOptions& options) const;
   /// The facts of the models that --predict names.
   [[nodiscard]] Result<AnalysisOptions> options() const;
 

@@ -39,6 +39,8 @@ constexpr std::array kAxes{
          .least = 1,
          .most = kMostTokens,
          .usual = 512,
+         .if_less = "Prompt and output are measured apart in each run: -p 1 leaves the output "
+                    "almost alone.",
          .always = true,
          .is_exact = true},
     Axis{.key = "output_tokens",
@@ -50,6 +52,8 @@ constexpr std::array kAxes{
          .least = 1,
          .most = 1'000'000,
          .usual = 128,
+         .if_less = "Prompt and output are measured apart in each run: -n 1 leaves the prompt "
+                    "almost alone.",
          .always = true,
          .is_exact = true},
     Axis{.key = "filled_tokens",
@@ -281,7 +285,15 @@ std::string Axis::text_of(int number) const {
 }
 
 Result<std::vector<int>> Axis::parse(std::string_view text) const {
-  return words.empty() ? parse_numbers(text, least, most) : parse_words(text, words);
+  if (!words.empty()) {
+    return parse_words(text, words);
+  }
+  auto numbers = parse_numbers(text, least, most);
+  // What is well written but for its size has numbers below the least.
+  if (!numbers && !if_less.empty() && parse_numbers(text, 0, most)) {
+    numbers.error().hint = if_less;
+  }
+  return numbers;
 }
 
 std::span<const Axis> axes() { return kAxes; }

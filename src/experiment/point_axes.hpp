@@ -69,6 +69,7 @@ struct Axis {
   int least = 0;
   int most = 0;
   int usual = 0;                              ///< is not in the label, unless `always`
+  std::string_view if_less{};                 ///< the hint for a number below `least`; may be empty
   bool always = false;                        ///< in the label, also where it is the usual one
   bool is_exact = false;                      ///< the usual value is meant, and no choice of others
   bool is_limit = false;                      ///< changes the machine, not the run

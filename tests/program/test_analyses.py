@@ -111,6 +111,25 @@ class Analyses(ProgramTest):
         self.report("real", "-o", page, "--force")
         self.assertEqual(self.report("real", "-o", "-").stdout, html)
 
+    def test_a_trend_is_shown_where_there_is_one(self):
+        runs = self.measure(model(layers=2, embd=128, ff=256), rounds=2)
+        self.keep(runs, experiment="real")
+        _, found = self.analyses()
+        self.assertNotIn("trend", found)
+        _, found = self.analyses("--analysis", "trend")
+        self.assertEqual(list(found), ["trend"])
+        self.assertIn("two experiments", found["trend"]["lacks"][0])
+        for run in runs:
+            run["run_id"] = run["run_id"][::-1]
+            run["started_at_ms"] += 86_400_000
+        self.keep(runs, experiment="next day")
+        _, found = self.analyses()
+        self.assertEqual([row["experiment"] for row in found["trend"]["tables"][0]["rows"]],
+                         ["real", "next day"])
+        self.assertIn("next day is not shown to differ from real", found["trend"]["answers"][0])
+        self.assertIn("\ntrend: ", self.report("real").stdout)
+        self.assertIn("Energy per output token over time", self.report("real", "-o", "-").stdout)
+
     def test_what_cannot_be_compared_is_no_number(self):
         self.keep(self.measure(model(layers=2, embd=128, ff=256), model(layers=4, embd=128, ff=256)),
                   reasons=["estimate"])

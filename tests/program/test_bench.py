@@ -398,7 +398,8 @@ reference = "{path}"
     def test_bad_input(self):
         self.assert_fails(self.bench(code=2), 2, "No model is named")
         self.assert_fails(self.bench("-m", "a", "-t", "one", code=2), 2, "-t: ", "one")
-        self.assert_fails(self.bench("-m", "a", "-n", "0", code=2), 2, "-n: 0 is out of range")
+        self.assert_fails(self.bench("-m", "a", "-n", "0", code=2), 2, "-n: 0 is out of range",
+                          "-n 1 leaves the prompt")
         self.assert_fails(self.bench("-m", "a", "-r", "0", code=2), 2, "0 is out of range")
         self.assert_fails(self.bench("-m", "a", "-o", "xml", code=2), 2, "xml")
         self.assert_fails(self.bench("-m", "a", "--resume", "x", "--experiment", "y", code=2), 2,
