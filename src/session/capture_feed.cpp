@@ -127,7 +127,8 @@ class CaptureFeed::Sink final : public ToldSink {
   std::map<ToldText, std::string> texts_;
 };
 
-CaptureFeed::CaptureFeed(PlanToldGraph plan) : plan_(std::move(plan)) {}
+CaptureFeed::CaptureFeed(PlanToldGraph plan, LiveRequests* live)
+    : plan_(std::move(plan)), live_(live) {}
 
 CaptureFeed::~CaptureFeed() = default;
 
@@ -305,6 +306,9 @@ void CaptureFeed::add(Context& context, ToldPass told) {
         std::min(std::int64_t{sequence.first_position} + sequence.tokens, kMostPosition));
   }
   recording_.add_pass(context.index, pass, ends_, told.sequences);
+  if (live_ != nullptr) {
+    live_->add(context.index, recording_.contexts, pass, told.sequences);
+  }
 }
 
 std::shared_ptr<const CaptureRecording> CaptureFeed::finish(Instant begin, Instant end) {

@@ -84,6 +84,9 @@ CommandSession::~CommandSession() = default;
 
 std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task,
                                                          std::vector<Warning>& warnings) const {
+  if (options_.live != nullptr) {
+    options_.live->clear();
+  }
   if (!task.depth || task.passes) {
     return nullptr;
   }
@@ -113,7 +116,8 @@ std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task
   auto probe =
       CommandProbe::open({.depth = *task.depth,
                           .library = options_.probe,
-                          .plan = *task.depth == Depth::minimal ? PlanToldGraph{} : options_.plan});
+                          .plan = *task.depth == Depth::minimal ? PlanToldGraph{} : options_.plan,
+                          .live = options_.live});
   if (!probe) {
     warnings.push_back({.component = "probe",
                         .code = "probe_failed",

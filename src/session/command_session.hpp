@@ -71,6 +71,7 @@ class CommandSession {
     ProfilerOptions profiler{};
     std::filesystem::path probe{};  ///< the library that is loaded into commands; empty: none
     PlanToldGraph plan{};           ///< required beyond Depth::minimal
+    LiveRequests* live = nullptr;   ///< gets each pass at once; null: nobody asks
     /// Called before each run begins. `power` is null if power is not measured.
     std::function<void(PowerMonitor* power)> on_begin = [](PowerMonitor*) {};
   };

@@ -178,13 +178,13 @@ void RequestFinder::forget_draft(Slot& slot) {
   slot.is_draft = false;
 }
 
-std::size_t RequestFinder::in_flight() const {
-  std::size_t count = 0;
-  for (const auto& [number, context] : by_context_) {
-    count += static_cast<std::size_t>(std::ranges::count_if(
-        context.slots, [&](const auto& entry) { return entry.second.turn == context.turns; }));
-  }
-  return count;
+std::size_t RequestFinder::in_flight(std::uint32_t context) const {
+  const auto its = by_context_.find(context);
+  return its == by_context_.end()
+             ? 0
+             : static_cast<std::size_t>(std::ranges::count_if(its->second.slots, [&](const auto& entry) {
+                 return entry.second.turn == its->second.turns;
+               }));
 }
 
 std::vector<FoundRequest> RequestFinder::finish() {

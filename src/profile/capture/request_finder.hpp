@@ -61,6 +61,8 @@ class RequestFinder {
  public:
   /// `contexts` must outlive it. Of a context that is not among them nothing is known.
   explicit RequestFinder(std::span<const CapturedContext> contexts) : contexts_(contexts) {}
+  /// What is known of contexts by now, in place of what was.
+  void know(std::span<const CapturedContext> contexts) { contexts_ = contexts; }
 
   /// The next pass, in the order of time. Sequences without tokens are ignored.
   void add(std::uint32_t pass, std::uint32_t context, std::span<const BatchSequence> batch);
@@ -69,8 +71,10 @@ class RequestFinder {
   [[nodiscard]] const std::vector<std::uint32_t>& warm_ups() const { return warm_ups_; }
   /// All requests in the order in which they began. Call it once, after the last pass.
   [[nodiscard]] std::vector<FoundRequest> finish();
-  /// How many requests had a part in one of the last passes of their contexts: they may go on.
-  [[nodiscard]] std::size_t in_flight() const;
+  /// The requests of the passes so far, until finish(): those without parts were warm-ups.
+  [[nodiscard]] const std::vector<FoundRequest>& so_far() const { return requests_; }
+  /// How many requests had a part in the last pass of a context: they may go on.
+  [[nodiscard]] std::size_t in_flight(std::uint32_t context) const;
 
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};

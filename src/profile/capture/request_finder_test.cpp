@@ -130,7 +130,7 @@ TEST(RequestFinder, SequencesOfOneBatchAreRequestsOfTheirOwn) {
     passes.pass({{.id = 0, .first_position = 10 + step, .tokens = 1, .outputs = 1},
                  {.id = 1, .first_position = 7 + step, .tokens = 1, .outputs = 1}});
   }
-  EXPECT_EQ(passes.finder().in_flight(), 2U);
+  EXPECT_EQ(passes.finder().in_flight(0), 2U);
   const auto found = passes.found();
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].sequence, 0);
