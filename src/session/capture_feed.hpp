@@ -98,6 +98,7 @@ class CaptureFeed {
   [[nodiscard]] std::uint32_t plan_of(Context& context, const ToldPass& pass);
   [[nodiscard]] std::uint32_t join(std::vector<std::uint32_t> plans);
   void add(Context& context, ToldPass pass);
+  void add(const CapturedChange& change);
 
   PlanToldGraph plan_;
   LiveRequests* live_;

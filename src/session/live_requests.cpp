@@ -25,6 +25,11 @@ void LiveRequests::add(std::uint32_t context, std::span<const CapturedContext> c
   sums_.sequence_s += time_s * static_cast<double>(batch.size());
 }
 
+void LiveRequests::add(const CapturedChange& change) {
+  const std::lock_guard lock(mutex_);
+  finder_.add_change(change.context, change.change);
+}
+
 RequestsSoFar LiveRequests::so_far(Instant now) const {
   const std::lock_guard lock(mutex_);
   RequestsSoFar sums = sums_;

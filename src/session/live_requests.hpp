@@ -7,6 +7,7 @@
 #include "enprof/model/operation.hpp"
 
 #include "profile/capture/request_finder.hpp"
+#include "record/capture_recording.hpp"
 #include "record/pass_record.hpp"
 
 #include <chrono>
@@ -45,6 +46,7 @@ class LiveRequests {
   /// The next pass of a context. `contexts` are all that are known by now.
   void add(std::uint32_t context, std::span<const CapturedContext> contexts, const PassRecord& pass,
            std::span<const BatchSequence> batch);
+  void add(const CapturedChange& change);
   [[nodiscard]] RequestsSoFar so_far(Instant now) const;
 
  private:

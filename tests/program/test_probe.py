@@ -140,6 +140,25 @@ class Layers(Probe):
         self.assertEqual(process.returncode, 0, process.stderr)
         self.assertEqual(len(self.requests()), 1)
 
+    def test_a_prompt_that_is_cached_but_for_one_token(self):
+        """It goes on exactly where the request before stopped: the cut of the cache before it tells."""
+        script = self.dir / "again.py"
+        script.write_text(LATE.read_text().replace(
+            'function("llama_free"',
+            'memory = function("llama_get_memory", ctypes.c_void_p, ctypes.c_void_p)(context)\n'
+            'cut = function("llama_memory_seq_rm", ctypes.c_bool, ctypes.c_void_p, ctypes.c_int32,\n'
+            '               ctypes.c_int32, ctypes.c_int32)\n'
+            'assert cut(memory, 0, PROMPT + OUTPUT, -1)\n'
+            'compute([(0, PROMPT + OUTPUT, 7)])\n'
+            'function("llama_free"', 1))
+        command = self.late(8, 5)
+        command[1] = script
+        run, _ = self.run_json(*command)
+        self.assertEqual(run["capture"]["requests"], 2)
+        first, second = self.requests()
+        self.assertEqual((first["totals"]["prompt_tokens"], first["totals"]["output_tokens"]), (8, 6))
+        self.assertEqual((second["request"]["cached_tokens"], second["totals"]["output_tokens"]), (13, 1))
+
     def test_requests_in_flight_while_it_runs(self):
         script = self.dir / "waits.py"
         script.write_text(LATE.read_text().replace(
