@@ -4,7 +4,7 @@
 #include "base/program_path.hpp"
 #include "base/say.hpp"
 #include "cli/console.hpp"
-#include "cli/live_line.hpp"
+#include "cli/interval_lines.hpp"
 #include "cli/option_values.hpp"
 #include "cli/output_file.hpp"
 #include "cli/unsaved_run.hpp"
@@ -50,63 +50,6 @@ int failed(const Error& error) {
   }
   return kNotStarted;
 }
-
-/// The lines of --interval: what the sensors have told since the line before.
-class IntervalLines {
- public:
-  void begin(PowerMonitor* power) {
-    power_ = power;
-    told_ = monotonic_clock().now();
-    energy_ = Joules{0};
-  }
-  void tell(Nanoseconds since) {
-    std::string line = fmt::format("{:.3f} s", seconds(since));
-    if (power_ != nullptr) {
-      const std::optional<Watts> power = advance();
-      const std::string_view mark = is_estimated(*power_) ? "~" : "";
-      line += power ? fmt::format(" · {}{} · {}{}", mark, format_power(*power), mark,
-                                  format_energy(energy_))
-                    : fmt::format(" · {0} · {0}", kAbsent);
-    }
-    print_note(line);
-  }
-
- private:
-  /// Goes on to the instant up to which all roots have windows, and adds their energy. Returns
-  /// their mean power; empty if one of them has told nothing new.
-  std::optional<Watts> advance() {
-    const std::vector<Domain> domains = power_->trusted_domains().domains;
-    const Instant now = monotonic_clock().now();
-    const WindowsByDomain windows = power_->windows(told_, now);
-    std::optional<Instant> until;
-    for (std::size_t index = 0; index < domains.size(); ++index) {
-      if (domains[index].is_root()) {
-        // A recording may be ahead of its time.
-        const Instant last =
-            windows[index].empty() ? told_ : std::min(windows[index].back().end, now);
-        until = std::min(until.value_or(last), last);
-      }
-    }
-    if (!until || *until <= told_) {
-      return std::nullopt;
-    }
-    Joules sum;
-    for (std::size_t index = 0; index < domains.size(); ++index) {
-      for (const EnergyWindow& window : windows[index]) {
-        const Nanoseconds part = std::min(window.end, *until) - std::max(window.begin, told_);
-        if (domains[index].is_root() && part > Nanoseconds{0}) {
-          sum += window.energy * (seconds(part) / seconds(window.duration()));
-        }
-      }
-    }
-    energy_ += sum;
-    return sum / (*until - std::exchange(told_, *until));
-  }
-
-  PowerMonitor* power_ = nullptr;
-  Instant told_;
-  Joules energy_;
-};
 
 }  // namespace
 
@@ -376,7 +319,8 @@ int ExecCommand::run() {
     }
     database = std::move(*opened);
   }
-  IntervalLines lines;
+  LiveRequests requests;
+  IntervalLines lines(requests);
   const PowerEnvironment places = power_environment();
   CommandSession session(
       {.store = database ? &*database : nullptr,
@@ -394,8 +338,9 @@ int ExecCommand::run() {
                         }},
        .probe = probe_library().value_or(std::filesystem::path{}),
        .plan = plan_told_graph,
+       .live = interval_s_ ? &requests : nullptr,
        .on_begin = [&lines](PowerMonitor* monitor) { lines.begin(monitor); }});
-  wanted.limits.on_interval = [&lines](Nanoseconds since) { lines.tell(since); };
+  wanted.limits.on_interval = [&lines](Nanoseconds since) { print_note(lines.line(since)); };
   return perform(session, signals, std::move(wanted));
 }
 

@@ -5,6 +5,7 @@
 
 #include "record/pass_record.hpp"
 #include "record/recording.hpp"
+#include "record/told_pass.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,14 @@
 #include <vector>
 
 namespace enprof {
+
+/// What a program did to the cache of a context.
+struct CapturedChange {
+  std::uint32_t context = 0;  ///< index into the contexts of the capture
+  ToldMemory change;
+
+  friend bool operator==(const CapturedChange&, const CapturedChange&) = default;
+};
 
 /// The recording of a capture. Whoever reads a program's records fills it in; assemble_capture()
 /// makes requests of it (profile/capture). Instants are those of the monotonic clock. Threads: one.
@@ -27,6 +36,7 @@ struct CaptureRecording {
   PassRecording passes;                   ///< by begin
   std::vector<std::uint32_t> context_of;  ///< by pass: index into contexts
   std::vector<CapturedWork> work;         ///< by begin
+  std::vector<CapturedChange> changes;    ///< by time
   std::size_t lost_passes = 0;            ///< that the program made and nobody recorded
 
   /// Adds a pass of a context; see PassRecording::add.

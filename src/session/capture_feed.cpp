@@ -12,6 +12,8 @@
 namespace enprof {
 namespace {
 
+/// Changes of caches that are kept. Later ones decide nothing: positions still do.
+constexpr std::size_t kMostChanges = std::size_t{1} << 20U;
 /// No plan: a pass of it has no operations.
 constexpr std::uint32_t kNoPlan = std::numeric_limits<std::uint32_t>::max();
 /// Texts of a model are no longer than this.
@@ -106,7 +108,9 @@ class CaptureFeed::Sink final : public ToldSink {
     context().graphs[number] = feed_.share(std::move(graph), context().fusion);
   }
   void on_pass(std::uint32_t, ToldPass pass) override { feed_.add(context(), std::move(pass)); }
-  void on_memory(std::uint32_t, const ToldMemory&) override {}
+  void on_memory(std::uint32_t, const ToldMemory& memory) override {
+    feed_.add({.context = context().index, .change = memory});
+  }
   void on_context_end(std::uint32_t, Instant) override {}
 
  private:
@@ -127,7 +131,8 @@ class CaptureFeed::Sink final : public ToldSink {
   std::map<ToldText, std::string> texts_;
 };
 
-CaptureFeed::CaptureFeed(PlanToldGraph plan) : plan_(std::move(plan)) {}
+CaptureFeed::CaptureFeed(PlanToldGraph plan, LiveRequests* live)
+    : plan_(std::move(plan)), live_(live) {}
 
 CaptureFeed::~CaptureFeed() = default;
 
@@ -305,6 +310,19 @@ void CaptureFeed::add(Context& context, ToldPass told) {
         std::min(std::int64_t{sequence.first_position} + sequence.tokens, kMostPosition));
   }
   recording_.add_pass(context.index, pass, ends_, told.sequences);
+  if (live_ != nullptr) {
+    live_->add(context.index, recording_.contexts, pass, told.sequences);
+  }
+}
+
+void CaptureFeed::add(const CapturedChange& change) {
+  if (recording_.changes.size() == kMostChanges) {
+    return;
+  }
+  recording_.changes.push_back(change);
+  if (live_ != nullptr) {
+    live_->add(change);
+  }
 }
 
 std::shared_ptr<const CaptureRecording> CaptureFeed::finish(Instant begin, Instant end) {
@@ -336,6 +354,8 @@ std::shared_ptr<const CaptureRecording> CaptureFeed::finish(Instant begin, Insta
   std::erase_if(recording->work,
                 [&](const CapturedWork& work) { return work.begin < begin || work.end > end; });
   std::ranges::stable_sort(recording->work, {}, &CapturedWork::begin);
+  std::ranges::stable_sort(recording->changes, {},
+                           [](const CapturedChange& change) { return change.change.at; });
   for (CapturedModel& model : recording->models) {
     model.begin = std::clamp(model.begin, begin, end);
     model.loaded = std::clamp(model.loaded, model.begin, end);

@@ -7,6 +7,7 @@
 
 #include "record/capture_recording.hpp"
 #include "record/told_pass.hpp"
+#include "session/live_requests.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -52,8 +53,9 @@ class CaptureFeed {
     bool too_many_plans = false;
   };
 
-  /// `plan` may be null: no operations are wanted.
-  explicit CaptureFeed(PlanToldGraph plan);
+  /// `plan` may be null: no operations are wanted. `live`, if there is one, gets each pass at once;
+  /// it must outlive this.
+  explicit CaptureFeed(PlanToldGraph plan, LiveRequests* live = nullptr);
   CaptureFeed(const CaptureFeed&) = delete;
   CaptureFeed& operator=(const CaptureFeed&) = delete;
   ~CaptureFeed();
@@ -96,8 +98,10 @@ class CaptureFeed {
   [[nodiscard]] std::uint32_t plan_of(Context& context, const ToldPass& pass);
   [[nodiscard]] std::uint32_t join(std::vector<std::uint32_t> plans);
   void add(Context& context, ToldPass pass);
+  void add(const CapturedChange& change);
 
   PlanToldGraph plan_;
+  LiveRequests* live_;
   Counts counts_;
   CaptureRecording recording_;
   std::vector<pid_t> process_of_;                                        // by model

@@ -215,6 +215,19 @@ TEST_F(CaptureFeedTest, TwoContextsOfOneModel) {
   EXPECT_EQ(recording->models[0].facts.name, "small");
 }
 
+TEST_F(CaptureFeedTest, WhoFollowsLiveGetsEachPassAtOnce) {
+  LiveRequests live;
+  CaptureFeed feed(nullptr, &live);
+  const auto sink = feed.make_sink(kProcess);
+  sink->on_context({.number = 1, .at = kBegin, .n_ctx = 1024});
+  sink->on_pass(1, pass(10ms, 20ms, 4));
+  EXPECT_EQ(live.so_far(kBegin + 20ms).requests, 1U);
+  ToldPass failed = pass(20ms, 30ms);
+  failed.result = 1;
+  sink->on_pass(1, failed);
+  EXPECT_EQ(live.so_far(kBegin + 30ms).output_tokens, 1U) << "nothing of it was kept";
+}
+
 TEST_F(CaptureFeedTest, WithoutPassesThereIsNoCapture) {
   EXPECT_EQ(feed_.finish(kBegin, kEnd), nullptr);
 }

@@ -60,7 +60,8 @@ Result<std::unique_ptr<CommandProbe>> CommandProbe::open(Options options) {
   return probe;
 }
 
-CommandProbe::CommandProbe(Options options) : options_(std::move(options)), feed_(options_.plan) {}
+CommandProbe::CommandProbe(Options options)
+    : options_(std::move(options)), feed_(options_.plan, options_.live) {}
 
 CommandProbe::~CommandProbe() = default;
 

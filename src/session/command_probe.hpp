@@ -28,6 +28,7 @@ class CommandProbe {
     Depth depth = Depth::minimal;
     std::filesystem::path library;  ///< the probe
     PlanToldGraph plan{};           ///< null: no operations
+    LiveRequests* live = nullptr;   ///< gets each pass at once; null: nobody asks
     Nanoseconds period = std::chrono::milliseconds{20};
   };
 

@@ -1,6 +1,7 @@
 #include "session/command_session.hpp"
 
 #include "base/command_start.hpp"
+#include "base/contains_text.hpp"
 #include "base/process_tree.hpp"
 #include "base/program_kind.hpp"
 #include "base/shell_quote.hpp"
@@ -43,6 +44,10 @@ std::string_view why_not_followed(ProgramKind kind) {
   return {};
 }
 
+/// Where llama.cpp reads a model it says this: a program that contains llama.cpp contains the text,
+/// also when it is stripped.
+constexpr std::string_view kLlamaText = "loaded meta data with %d key-value pairs";
+
 /// What llama.cpp said of itself, beside the program's name.
 void describe(const CommandProbe& probe, ModelFacts program, RunScope& run) {
   if (auto model = probe.model()) {
@@ -84,6 +89,9 @@ CommandSession::~CommandSession() = default;
 
 std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task,
                                                          std::vector<Warning>& warnings) const {
+  if (options_.live != nullptr) {
+    options_.live->clear();
+  }
   if (!task.depth || task.passes) {
     return nullptr;
   }
@@ -113,7 +121,8 @@ std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task
   auto probe =
       CommandProbe::open({.depth = *task.depth,
                           .library = options_.probe,
-                          .plan = *task.depth == Depth::minimal ? PlanToldGraph{} : options_.plan});
+                          .plan = *task.depth == Depth::minimal ? PlanToldGraph{} : options_.plan,
+                          .live = options_.live});
   if (!probe) {
     warnings.push_back({.component = "probe",
                         .code = "probe_failed",
@@ -122,6 +131,29 @@ std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task
     return nullptr;
   }
   return *std::move(probe);
+}
+
+/// Says so where llama.cpp is a part of the program's own file: nothing tells where its functions
+/// are. A library that the program loads is not searched.
+void CommandSession::look_for_static_llama(const CommandTask& task, const CommandProbe* probe,
+                                           RunScope& run) {
+  if (!task.depth || task.passes || (probe != nullptr && probe->found_any())) {
+    return;
+  }
+  if (searched_ != task.path) {
+    searched_ = task.path;
+    has_static_llama_ = contains_text(task.path, kLlamaText);
+  }
+  if (has_static_llama_) {
+    run.warn({.component = "probe",
+              .code = "llama_inside",
+              .message = fmt::format("{} contains llama.cpp, but not as a shared library: its "
+                                     "layers and requests are not known",
+                                     task.path),
+              .hint =
+                  "A build of it with shared libraries (-DBUILD_SHARED_LIBS=ON) shows them; of a "
+                  "server, enprof proxy (coming) will show the requests."});
+  }
 }
 
 CommandOutcome CommandSession::perform(const CommandTask& task) {
@@ -186,6 +218,8 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
       run.set_capture(std::move(capture));
     }
   }
+
+  look_for_static_llama(task, probe.get(), run);
 
   run.set_finish_reason(describe(end));
   if (end.left > 0) {

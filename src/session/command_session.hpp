@@ -71,6 +71,7 @@ class CommandSession {
     ProfilerOptions profiler{};
     std::filesystem::path probe{};  ///< the library that is loaded into commands; empty: none
     PlanToldGraph plan{};           ///< required beyond Depth::minimal
+    LiveRequests* live = nullptr;   ///< gets each pass at once; null: nobody asks
     /// Called before each run begins. `power` is null if power is not measured.
     std::function<void(PowerMonitor* power)> on_begin = [](PowerMonitor*) {};
   };
@@ -89,8 +90,12 @@ class CommandSession {
   [[nodiscard]] std::unique_ptr<CommandProbe> open_probe(const CommandTask& task,
                                                          std::vector<Warning>& warnings) const;
 
+  void look_for_static_llama(const CommandTask& task, const CommandProbe* probe, RunScope& run);
+
   Options options_;
   std::unique_ptr<Running> running_;  // the last task's
+  std::string searched_;              // the file that was searched last
+  bool has_static_llama_ = false;     // what came of it
   bool is_first_ = true;
 };
 

@@ -26,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::Contains;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 /// Commands of the shell at a constant 10 W, timed by a clock that the test moves.
 class CommandSessionTest : public ::testing::Test {
@@ -160,6 +161,28 @@ TEST_F(CommandSessionTest, AfterASignalNothingIsStarted) {
 }
 
 #if defined(__linux__)
+TEST_F(CommandSessionTest, AProgramThatContainsLlamaCppSaysWhatWouldShowMore) {
+  const std::filesystem::path plain = dir_.path() / "plain";
+  const std::filesystem::path fake = dir_.path() / "server";
+  for (const auto& program : {plain, fake}) {
+    std::filesystem::copy_file("/bin/true", program);
+  }
+  // What is behind a program's end is a part of its file, and not of what runs.
+  std::ofstream(fake, std::ios::app | std::ios::binary)
+      << "%s: loaded meta data with %d key-value pairs and %d tensors from %s";
+  CommandSession session(options());
+  const auto codes = [&](const std::filesystem::path& program, std::optional<Depth> depth) {
+    const CommandOutcome outcome =
+        session.perform({.words = {program}, .path = program, .depth = depth});
+    return outcome.run == nullptr ? std::vector<std::string>{"not run"}
+                                  : testing::warning_codes(outcome.run->warnings);
+  };
+  EXPECT_THAT(codes(fake, Depth::module), Contains("llama_inside"));
+  EXPECT_THAT(codes(fake, Depth::module), Contains("llama_inside")) << "it is searched once";
+  EXPECT_THAT(codes(plain, Depth::module), Not(Contains("llama_inside")));
+  EXPECT_THAT(codes(fake, std::nullopt), Not(Contains("llama_inside"))) << "--no-probe";
+}
+
 TEST_F(CommandSessionTest, ProcessesThatAreLeftAreAWarning) {
   CommandSession session(options());
   const std::string file = (dir_.path() / "pid").string();

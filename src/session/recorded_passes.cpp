@@ -255,6 +255,9 @@ CaptureRecording moved_to(const CaptureRecording& recording, Instant begin, Inst
     work.begin += by;
     work.end += by;
   }
+  for (CapturedChange& change : moved.changes) {
+    change.change.at += by;
+  }
   for (PassRecord& pass : moved.passes.passes) {
     pass.begin += by;
     pass.start += by;

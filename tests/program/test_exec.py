@@ -491,6 +491,24 @@ class Limits(Exec):
         self.assertIn("The command ended before a process that it started", " ".join(process.stderr.split()))
 
 
+    def test_enprof_is_killed(self):
+        process = self.start_exec("sh", "-c", "read line", options=("--tag", "a"))
+        self.wait_for_steps(process, 2)
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)  # the command's input ends, and so does it
+        listed = enprof("runs", "--db", self.db)
+        self.assertIn("was interrupted; its data so far is kept", listed.stderr)
+        (summary,) = self.runs()
+        self.assertEqual((summary["status"], summary["engine"], summary["prompt"], summary["tags"]),
+                         ("interrupted", "exec", "sh -c 'read line'", ["a"]))
+        run = self.last()
+        totals = run["totals"]
+        self.assertAlmostEqual(totals["energy_mj"] / (50 * totals["duration_ms"]), 1.0, delta=1e-3)
+        (warning,) = (x for x in run["warnings"] if x["code"] == "interrupted")
+        self.assertRegex(warning["message"], "^enprof ended before the command did: these are its first ")
+        self.assertEqual(enprof("runs", "--db", self.db).stderr, "", "it is reported once")
+
+
 class Signals(Exec):
     READY = "trap 'echo got INT' INT; trap 'echo got TERM; exit 7' TERM; trap 'echo got HUP; exit 8' HUP; " \
             "trap 'echo got USR1' USR1; echo ready; while :; do sleep 0.02; done"

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -138,6 +139,49 @@ class Layers(Probe):
         process = self.run_exec(*self.late(8, 2), options=("-r", 2))
         self.assertEqual(process.returncode, 0, process.stderr)
         self.assertEqual(len(self.requests()), 1)
+
+    def test_a_prompt_that_is_cached_but_for_one_token(self):
+        """It goes on exactly where the request before stopped: the cut of the cache before it tells."""
+        script = self.dir / "again.py"
+        script.write_text(LATE.read_text().replace(
+            'function("llama_free"',
+            'memory = function("llama_get_memory", ctypes.c_void_p, ctypes.c_void_p)(context)\n'
+            'cut = function("llama_memory_seq_rm", ctypes.c_bool, ctypes.c_void_p, ctypes.c_int32,\n'
+            '               ctypes.c_int32, ctypes.c_int32)\n'
+            'assert cut(memory, 0, PROMPT + OUTPUT, -1)\n'
+            'compute([(0, PROMPT + OUTPUT, 7)])\n'
+            'function("llama_free"', 1))
+        command = self.late(8, 5)
+        command[1] = script
+        run, _ = self.run_json(*command)
+        self.assertEqual(run["capture"]["requests"], 2)
+        first, second = self.requests()
+        self.assertEqual((first["totals"]["prompt_tokens"], first["totals"]["output_tokens"]), (8, 6))
+        self.assertEqual((second["request"]["cached_tokens"], second["totals"]["output_tokens"]), (13, 1))
+
+    def test_requests_in_flight_while_it_runs(self):
+        script = self.dir / "waits.py"
+        script.write_text(LATE.read_text().replace(
+            "for step in range(OUTPUT):",
+            "for step in range(OUTPUT):\n    if step == 3:\n        sys.stdin.readline()"))
+        command = self.late(8, 5, 2)
+        command[1] = script
+        process = subprocess.Popen(
+            [str(word) for word in (ENPROF, *self.words("--interval", 0.05), *command)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        number = r"[\d.]+"
+        begun = (rf" s · {number} W · {number} k?J · 2 of 2 requests in flight · {number} tokens/s"
+                 rf"( · 2\.0 sequences a pass)? · {number} m?J/token$")
+        for line in process.stderr:
+            if re.search(begun, line.rstrip()):
+                break
+        for line in process.stderr:
+            if " · 0 of 2 requests in flight · 0.0 tokens/s · " in line:
+                break
+        _, rest = process.communicate("\n", timeout=PATIENCE_S)
+        self.assertEqual(process.returncode, 0, rest)
+        self.assertIn("Requests", rest)
 
     def test_it_is_shown(self):
         self.run_json(*self.late())

@@ -231,8 +231,15 @@ CaptureRequests find_requests(const CaptureRecording& recording,
     return work.kind == CapturedWorkKind::warm_up;
   });
   RequestFinder finder(contexts);
+  auto change = recording.changes.begin();
+  const auto add_changes = [&](Instant until) {
+    for (; change != recording.changes.end() && change->change.at <= until; ++change) {
+      finder.add_change(change->context, change->change);
+    }
+  };
   for (std::size_t index = 0; index < passes.passes.size(); ++index) {
     const PassRecord& pass = passes.passes[index];
+    add_changes(pass.begin);
     found.is_warm_up[index] = std::ranges::any_of(warm_ups, [&](const CapturedWork& work) {
       return work.begin <= pass.begin && pass.end <= work.end;
     });
@@ -242,6 +249,7 @@ CaptureRequests find_requests(const CaptureRecording& recording,
       finder.add(static_cast<std::uint32_t>(index), context, passes.sequences_of(pass));
     }
   }
+  add_changes(Instant::max());
   for (const std::uint32_t pass : finder.warm_ups()) {
     found.is_warm_up[pass] = true;
   }

@@ -5,6 +5,8 @@
 #include "enprof/model/capture.hpp"
 #include "enprof/model/operation.hpp"
 
+#include "record/told_pass.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -54,23 +56,38 @@ struct FoundRequest {
 /// - a step back with one token, in the next pass of a sequence that is full: the context was
 ///   shifted, and the request goes on.
 ///
-/// What cannot be told from that is said in FoundRequest::how: for example, a prompt that is cached
-/// but for its last token looks like an output token if it continues where the slot had stopped.
+/// What a program did to its cache decides more, where it is known:
+///
+/// - it removed the end of a sequence that is no draft: another request comes, wherever it begins;
+/// - it removed the end of a draft: the rest of it was rejected, also of the last one;
+/// - it removed what comes after the end, which is nothing, and has not done so between all tokens
+///   of the request: another comes, even if its prompt is cached but for one token;
+/// - it added to the positions of the end: the context was shifted;
+/// - it emptied a context that had computed no more than a warm-up does: that was one.
+///
+/// What cannot be told from all that is said in FoundRequest::how.
 /// Threads: one.
 class RequestFinder {
  public:
   /// `contexts` must outlive it. Of a context that is not among them nothing is known.
   explicit RequestFinder(std::span<const CapturedContext> contexts) : contexts_(contexts) {}
+  /// What is known of contexts by now, in place of what was.
+  void know(std::span<const CapturedContext> contexts) { contexts_ = contexts; }
 
   /// The next pass, in the order of time. Sequences without tokens are ignored.
   void add(std::uint32_t pass, std::uint32_t context, std::span<const BatchSequence> batch);
+
+  /// What the program did to a context's cache, between two passes.
+  void add_change(std::uint32_t context, const ToldMemory& change);
 
   /// Passes that belong to no request, by pass: a context was warmed up.
   [[nodiscard]] const std::vector<std::uint32_t>& warm_ups() const { return warm_ups_; }
   /// All requests in the order in which they began. Call it once, after the last pass.
   [[nodiscard]] std::vector<FoundRequest> finish();
-  /// How many requests had a part in one of the last passes of their contexts: they may go on.
-  [[nodiscard]] std::size_t in_flight() const;
+  /// The requests of the passes so far, until finish(): those without parts were warm-ups.
+  [[nodiscard]] const std::vector<FoundRequest>& so_far() const { return requests_; }
+  /// How many requests had a part in the last pass of a context: they may go on.
+  [[nodiscard]] std::size_t in_flight(std::uint32_t context) const;
 
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};
@@ -83,6 +100,10 @@ class RequestFinder {
     bool in_prompt = true;
     bool all_outputs = true;  // the logits of all its tokens were wanted
     bool is_draft = false;    // the last part was a draft
+    bool is_cut = false;      // the program removed its end: another request comes
+    bool is_moved = false;    // the program added to its positions since the last part
+    bool is_tidied = false;   // the program removed nothing, behind its end, since the last part
+    bool has_plain_steps = false;  // a token came after another without that
   };
   struct Context {
     std::map<std::int32_t, Slot> slots;
@@ -91,6 +112,9 @@ class RequestFinder {
     bool is_new = true;        // nothing was computed but what may be a warm-up
   };
 
+  /// Finds out which request the next tokens of a sequence belong to: after that it is the slot's.
+  void find_request(Context& its, std::uint32_t context, Slot& slot, const BatchSequence& sequence);
+  void cut(Context& its, Slot& slot, std::int32_t from);
   void begin_request(Slot& slot, std::uint32_t context, const BatchSequence& sequence,
                      std::string how);
   void add_part(Slot& slot, std::uint32_t pass, std::uint32_t place, const BatchSequence& sequence);
@@ -101,7 +125,8 @@ class RequestFinder {
                               const BatchSequence& sequence) const;
   void settle_draft(Slot& slot, std::int32_t position);
   void forget_draft(Slot& slot);
-  void drop_warm_up(Context& context, Slot& slot, const BatchSequence& sequence);
+  void check_warm_up(Context& its, Slot& slot, const BatchSequence& sequence);
+  bool drop_warm_up(Slot& slot);
 
   std::span<const CapturedContext> contexts_;
   std::map<std::uint32_t, Context> by_context_;

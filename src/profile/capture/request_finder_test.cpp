@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <limits>
 #include <vector>
 
 namespace enprof {
 namespace {
 
 using ::testing::HasSubstr;
+using What = ToldMemory::What;
 
 /// Adds passes one after the other.
 class Passes {
@@ -25,6 +27,14 @@ class Passes {
   Passes& one(std::int32_t position, std::uint32_t tokens, std::uint32_t outputs = 1,
               std::int32_t id = 0) {
     return pass({{.id = id, .first_position = position, .tokens = tokens, .outputs = outputs}});
+  }
+  Passes& change(ToldMemory change, std::uint32_t context = 0) {
+    finder_.add_change(context, change);
+    return *this;
+  }
+  /// Removes what a sequence has from a position on.
+  Passes& cut(std::int32_t from, std::int32_t id = 0) {
+    return change({.what = What::remove, .sequence = id, .from = from});
   }
   Passes& decode(std::int32_t from, std::int32_t count, std::int32_t id = 0) {
     for (std::int32_t position = from; position < from + count; ++position) {
@@ -122,6 +132,126 @@ TEST(RequestFinder, AStepBackOfASequenceThatIsNotFullIsAnotherRequest) {
   EXPECT_EQ(found[1].cached_tokens, 60U);
 }
 
+TEST(RequestFinder, APromptThatIsCachedButForOneTokenIsToldByTheCutBeforeIt) {
+  const auto found = Passes().one(0, 20).decode(20, 3).cut(23).one(23, 1).decode(24, 2).found();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].output_tokens, 4U);
+  EXPECT_EQ(found[1].cached_tokens, 23U);
+  EXPECT_EQ(found[1].prompt_tokens, 1U);
+  EXPECT_EQ(found[1].output_tokens, 3U);
+}
+
+TEST(RequestFinder, ACutBetweenAllTokensIsAHabit) {
+  Passes before_each;  // as programs do that check drafts, while they have none
+  before_each.one(0, 20);
+  for (std::int32_t position = 20; position < 26; ++position) {
+    before_each.cut(position).one(position, 1);
+  }
+  EXPECT_EQ(before_each.found().size(), 1U);
+  Passes after_each;
+  after_each.one(0, 20);
+  for (std::int32_t position = 20; position < 26; ++position) {
+    after_each.one(position, 1).cut(position + 1);
+  }
+  EXPECT_EQ(after_each.found().size(), 1U);
+}
+
+TEST(RequestFinder, APromptInPartsIsCutBeforeEach) {
+  const auto found = Passes().cut(0).one(0, 128, 0).cut(128).one(128, 32).decode(160, 2).found();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].prompt_tokens, 160U);
+}
+
+TEST(RequestFinder, ACutInAFullContextIsNoShift) {
+  const auto found = Passes().one(0, 500).decode(500, 11).cut(499).one(499, 1).found();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].context_shifts, 0U);
+  EXPECT_EQ(found[1].cached_tokens, 499U);
+  EXPECT_THAT(found[1].how, HasSubstr("cut its sequence"));
+}
+
+TEST(RequestFinder, AShiftThatIsToldNeedsNoFullContext) {
+  const auto shift = [](std::int32_t from, std::int32_t to) {
+    return ToldMemory{.what = What::add, .sequence = 0, .from = from, .to = to, .delta = -30};
+  };
+  const auto found = Passes(std::vector<CapturedContext>{{.model = 0, .positions = {}}})
+                         .one(0, 100)
+                         .decode(100, 10)
+                         .change({.what = What::remove, .sequence = 0, .from = 10, .to = 40})
+                         .change(shift(40, 110))
+                         .decode(80, 5)
+                         .found();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].context_shifts, 1U);
+  EXPECT_EQ(found[0].output_tokens, 16U);
+  EXPECT_EQ(found[0].how, "the first tokens of its sequence") << "nothing was guessed";
+}
+
+TEST(RequestFinder, PositionsThatAreMovedForAnotherPromptAreNoShift) {
+  // A part of the cache that is found further on in the next prompt is moved to its place.
+  const auto found =
+      Passes()
+          .one(0, 100)
+          .decode(100, 10)
+          .change({.what = What::remove, .sequence = 0, .from = 10, .to = 40})
+          .change({.what = What::add, .sequence = 0, .from = 40, .to = 110, .delta = -30})
+          .cut(80)
+          .one(80, 7)
+          .found();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].context_shifts, 0U);
+  EXPECT_EQ(found[1].cached_tokens, 80U);
+}
+
+TEST(RequestFinder, HowTheLastDraftEndedIsToldByItsCut) {
+  // Of 4 draft tokens 1 is accepted; then another prompt comes, which continues what is kept.
+  const auto found = Passes().one(0, 20).one(20, 5, 5).cut(22).cut(22).one(22, 6).found();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].output_tokens, 3U);
+  EXPECT_EQ(found[0].rejected_tokens, 3U);
+  EXPECT_EQ(found[0].how, "the first tokens of its sequence");
+}
+
+TEST(RequestFinder, ACutBehindADraftIsNoRequest) {
+  const auto found =
+      Passes().one(0, 20).one(20, 1).one(21, 4, 4).cut(25).one(25, 4, 4).cut(27).one(27, 1).found();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].output_tokens, 1U + 1U + 4U + 2U + 1U);
+  EXPECT_EQ(found[0].rejected_tokens, 2U);
+}
+
+TEST(RequestFinder, AWarmUpThatIsClearedIsNoRequestEvenIfNoneFollows) {
+  Passes passes;
+  passes.one(0, 2).change({.what = What::clear});
+  EXPECT_EQ(passes.finder().warm_ups(), std::vector<std::uint32_t>{0});
+  passes.one(0, 2).change({.what = What::clear}).one(0, 2);
+  EXPECT_EQ(passes.found().size(), 2U) << "a program warms up once";
+}
+
+TEST(RequestFinder, WhoseSequenceIsRemovedIsNotInFlight) {
+  Passes passes;
+  passes.pass({{.id = 0, .first_position = 0, .tokens = 10, .outputs = 1},
+               {.id = 1, .first_position = 0, .tokens = 7, .outputs = 1}});
+  passes.cut(-1, 1);
+  EXPECT_EQ(passes.finder().in_flight(0), 1U);
+  passes.change({.what = What::remove, .sequence = -1});
+  EXPECT_EQ(passes.finder().in_flight(0), 0U);
+}
+
+TEST(RequestFinder, ChangesThatMakeNoSenseDecideNothing) {
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+  Passes passes;
+  passes.one(0, 20).decode(20, 2);
+  passes.change({.what = What::clear}, 77).cut(0, 5);
+  passes.change({.what = What::divide, .sequence = 0, .delta = 0});
+  passes.change({.what = What::add, .sequence = 0, .delta = kMost});
+  passes.change({.what = What::add, .sequence = 0, .delta = kMost});
+  passes.change({.what = What::add, .sequence = 0, .delta = -kMost - 1});
+  passes.change({.what = What::keep, .sequence = 0});
+  passes.change({.what = What::copy, .sequence = 0, .destination = 0});
+  EXPECT_EQ(passes.found().size(), 1U);
+}
+
 TEST(RequestFinder, SequencesOfOneBatchAreRequestsOfTheirOwn) {
   Passes passes;
   passes.pass({{.id = 0, .first_position = 0, .tokens = 10, .outputs = 1},
@@ -130,7 +260,7 @@ TEST(RequestFinder, SequencesOfOneBatchAreRequestsOfTheirOwn) {
     passes.pass({{.id = 0, .first_position = 10 + step, .tokens = 1, .outputs = 1},
                  {.id = 1, .first_position = 7 + step, .tokens = 1, .outputs = 1}});
   }
-  EXPECT_EQ(passes.finder().in_flight(), 2U);
+  EXPECT_EQ(passes.finder().in_flight(0), 2U);
   const auto found = passes.found();
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].sequence, 0);

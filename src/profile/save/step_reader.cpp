@@ -3,6 +3,7 @@
 #include "base/json_node.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
+#include "model/command_engine.hpp"
 #include "model/run_fields.hpp"
 #include "model/run_id.hpp"
 #include "profile/save/run_facts.hpp"
@@ -587,11 +588,19 @@ ProfiledRun assemble_recorded(RecordedRun recorded) {
   std::ranges::move(recorded.warnings, std::back_inserter(run.warnings));
   if (!recorded.complete) {
     run.status = RunStatus::interrupted;
+    const double until = seconds(recorded.until);
     run.warnings.push_back(
-        {"profile", "interrupted",
-         fmt::format("The program ended before the run did: these are its first {:.1f} s",
-                     seconds(recorded.until)),
-         ""});
+        is_command(run.model.engine)
+            ? Warning{"profile", "interrupted",
+                      fmt::format(
+                          "enprof ended before the command did: these are its first {:.1f} s",
+                          until),
+                      "What was known of llama.cpp in it, its passes and requests, is lost."}
+            : Warning{
+                  "profile", "interrupted",
+                  fmt::format("The program ended before the run did: these are its first {:.1f} s",
+                              until),
+                  ""});
     if (recorded.missing_steps > 0) {
       run.warnings.push_back(
           {"store", "lost_steps",
