@@ -162,6 +162,7 @@ std::vector<double> share_deviations(std::span<const BatchSequence> batch,
     return {};
   }
   std::vector<double> deviations;
+  deviations.reserve(batch.size());
   for (std::size_t index = 0; index < batch.size(); ++index) {
     deviations.push_back(std::abs(by_pairs[index] - by_keys[index]) / std::sqrt(12.0));
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <ranges>
 #include <utility>
 
 namespace enprof {
@@ -169,7 +170,7 @@ TEST(PassSharing, TheOrderOfSequencesDoesNotMatter) {
     const std::vector<double> shares = shares_of(batch, {.by = SharedBy::attention});
     const std::vector<double> modelled = modelled_shares(model, batch).shares;
     std::vector<std::size_t> order(batch.size());
-    std::iota(order.begin(), order.end(), 0);
+    std::ranges::copy(std::views::iota(std::size_t{0}, order.size()), order.begin());
     std::ranges::shuffle(order, random);
     Batch shuffled;
     for (const std::size_t index : order) {

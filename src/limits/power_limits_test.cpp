@@ -1,6 +1,7 @@
 #include "limits/power_limits.hpp"
 
 #include "base/kernel_text.hpp"
+#include "base/write_signals.hpp"
 #include "support/temp_dir.hpp"
 #include "support/unprivileged.hpp"
 #include "support/wait_until.hpp"
@@ -257,6 +258,7 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::string_view{argv[1]} == enprof::kLimitGuardArgument) {
     return enprof::run_limit_guard(STDIN_FILENO, STDOUT_FILENO);
   }
+  enprof::ignore_write_signals();  // as the program does: a guard may be gone when it is written to
   ::testing::InitGoogleMock(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -35,6 +35,8 @@ struct Batch {
   int8_t* logits;
 };
 
+/* Constants that are extents of arrays are enumerators in C, and have the names of constants. */
+/* NOLINTBEGIN(readability-identifier-naming) */
 enum { kDimensions = 4, kOpParameters = 16, kSources = 10, kFlagOutput = 2, kFlagCompute = 16 };
 
 struct Tensor {
@@ -132,6 +134,7 @@ void probe_forget(struct Writer* writer);
 /* ---- contexts ---- */
 
 enum { kKnownGraphs = 24, kMaxStamps = kProbeNodes };
+/* NOLINTEND(readability-identifier-naming) */
 
 struct KnownGraph {
   uint32_t number; /* 0: none */

@@ -12,6 +12,7 @@
 struct Library probe_library;
 
 /* Cookies of objects; an object without one of these has 0. Bits. */
+/* NOLINTNEXTLINE(readability-identifier-naming): a constant */
 enum { kHasLlama = 1, kHasGgml = 2 };
 
 static bool defines(const struct link_map* object, const char* name) {
@@ -68,11 +69,11 @@ EXPORTED unsigned la_objclose(uintptr_t* cookie) {
   if ((*cookie & kHasLlama) != 0) {
     /* No thread is in it, or it could not go. */
     probe_forget_all_contexts();
-    memset(&probe_library.llama, 0, offsetof(struct Library, ggml));
+    memset((void*)&probe_library.llama, 0, offsetof(struct Library, ggml));
   }
   if ((*cookie & kHasGgml) != 0) {
     probe_forget_callbacks();
-    memset(&probe_library.ggml, 0, sizeof probe_library - offsetof(struct Library, ggml));
+    memset((void*)&probe_library.ggml, 0, sizeof probe_library - offsetof(struct Library, ggml));
   }
   return 0;
 }

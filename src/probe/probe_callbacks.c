@@ -14,6 +14,7 @@ typedef void (*SetAbortCallback)(Backend*, AbortCallback, void*);
 
 /* ---- abort ---- */
 
+/* NOLINTNEXTLINE(readability-identifier-naming): a constant */
 enum { kBackends = 64, kSetters = 4 };
 
 struct Chained {
@@ -77,7 +78,7 @@ SETTER(0)
 SETTER(1)
 SETTER(2)
 SETTER(3)
-static const SetAbortCallback our_setters[kSetters] = {setter_0, setter_1, setter_2, setter_3};
+static const SetAbortCallback kOurSetters[kSetters] = {setter_0, setter_1, setter_2, setter_3};
 
 void* probe_on_get_proc_address(Register* backends, const char* name) {
   void* (*const real)(Register*, const char*) = probe_library.get_proc_address;
@@ -90,7 +91,7 @@ void* probe_on_get_proc_address(Register* backends, const char* name) {
     SetAbortCallback none = NULL;
     if (atomic_compare_exchange_strong(&setters[i], &none, (SetAbortCallback)found) ||
         none == (SetAbortCallback)found) {
-      return (void*)our_setters[i];
+      return (void*)kOurSetters[i];
     }
   }
   return found;
@@ -128,6 +129,7 @@ void probe_hook_context(struct Context* context, LlamaContext* llama) {
 
 /* ---- eval ---- */
 
+/* NOLINTNEXTLINE(readability-identifier-naming): a constant */
 enum { kDeviceGpu = 1, kDeviceIntegratedGpu = 2 };
 
 /* A GPU works ahead of the program, and would be stopped after each part of a graph. */

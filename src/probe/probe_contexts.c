@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* NOLINTNEXTLINE(readability-identifier-naming): a constant */
 enum { kContexts = kProbeRings, kModels = 8, kPathBytes = 512 };
 
 static struct Context contexts[kContexts];

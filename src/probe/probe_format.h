@@ -32,6 +32,8 @@ extern "C" {
 /* The variable that names the arena's file to the probe: a path such as /proc/PID/fd/N. */
 #define ENPROF_PROBE_ARENA_VARIABLE "ENPROF_PROBE_ARENA"
 
+/* Constants that are extents of arrays are enumerators in C, and have the names of constants. */
+/* NOLINTBEGIN(readability-identifier-naming) */
 enum {
   kProbeSlots = 32,          /* processes with llama.cpp in them, at one time */
   kProbeRings = 6,           /* of a slot: contexts that are followed at one time */
@@ -262,6 +264,7 @@ struct ProbeSequences {
 /* What the program did to the cache between passes: where a request ends, is copied or shifted. */
 enum { kProbeMemoryClear = 1, kProbeMemoryRemove = 2, kProbeMemoryCopy = 3, kProbeMemoryKeep = 4,
        kProbeMemoryAdd = 5, kProbeMemoryDivide = 6 };
+/* NOLINTEND(readability-identifier-naming) */
 
 struct ProbeMemory {
   uint16_t type;
@@ -302,7 +305,7 @@ union ProbeCell {
 };
 
 ENPROF_PROBE_ASSERT(sizeof(union ProbeCell) == kProbeCellBytes, "a record fills its cell");
-ENPROF_PROBE_ASSERT(sizeof(struct ProbeTensor) == 2 * kProbeCellBytes, "a tensor fills two cells");
+ENPROF_PROBE_ASSERT(sizeof(struct ProbeTensor) == UINT64_C(2) * kProbeCellBytes, "a tensor fills two cells");
 ENPROF_PROBE_ASSERT(sizeof(struct ProbeRingHeader) == 128, "two cache lines");
 ENPROF_PROBE_ASSERT(sizeof(struct ProbeSlotHeader) <= kProbeHeaderBytes, "it fits before the rings");
 ENPROF_PROBE_ASSERT(sizeof(struct ProbeArenaHeader) <= kProbeHeaderBytes, "it fits");

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* NOLINTBEGIN(readability-identifier-naming): constants */
 enum {
   kPlaces = 32768, /* of the map from tensors to numbers: a power of two */
   kLeaves = 8192,
@@ -17,6 +18,7 @@ enum {
   kKinds = 512,
   kLongShift = 10 /* StampCode's */
 };
+/* NOLINTEND(readability-identifier-naming) */
 
 struct Place {
   const struct Tensor* tensor;

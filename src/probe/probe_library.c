@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string.h>
 
+/* NOLINTNEXTLINE(readability-identifier-naming): a constant */
 enum { kPoolBytes = 65536, kTokens = 3 };
 
 /* The struct of a batch is what llama_batch_get_one makes. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* NOLINTNEXTLINE(readability-identifier-naming): a constant */
 enum { kPathBytes = 128, kPageBytes = 4096 };
 
 /* One for the process. The page's first byte is 0 in a child that was forked (MADV_WIPEONFORK), so

@@ -17,9 +17,14 @@ struct Tables {
   size_t reference_bytes;
 };
 
+/* Addresses in an object's tables are numbers. */
+static void* pointer_to(uintptr_t address) {
+  return (void*)address; /* NOLINT(performance-no-int-to-ptr) */
+}
+
 /* The dynamic linker relocates these addresses in place, where it may write to them. */
 static const void* at(const struct link_map* object, ElfW(Addr) address) {
-  return (const void*)(address < object->l_addr ? address + object->l_addr : address);
+  return pointer_to(address < object->l_addr ? address + object->l_addr : address);
 }
 
 static struct Tables tables_of(const struct link_map* object) {
@@ -137,18 +142,18 @@ static const ElfW(Sym) * find_symbol(const struct link_map* object, const char* 
 
 void* probe_find_symbol(const struct link_map* object, const char* name) {
   const ElfW(Sym)* const symbol = find_symbol(object, name);
-  return symbol != NULL ? (void*)(object->l_addr + symbol->st_value) : NULL;
+  return symbol != NULL ? pointer_to(object->l_addr + symbol->st_value) : NULL;
 }
 
 /* Whether this address is in a part of the object that is not code: that may be written to and then
  * protected again on any system. */
 static bool is_plain_data(const struct link_map* object, uintptr_t address) {
-  const ElfW(Ehdr)* const header = (const ElfW(Ehdr)*)object->l_addr;
+  const ElfW(Ehdr)* const header = pointer_to(object->l_addr);
   if (object->l_addr == 0 || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
       header->e_phentsize != sizeof(ElfW(Phdr))) {
     return false;
   }
-  const ElfW(Phdr)* const parts = (const ElfW(Phdr)*)(object->l_addr + header->e_phoff);
+  const ElfW(Phdr)* const parts = pointer_to(object->l_addr + header->e_phoff);
   for (unsigned i = 0; i < header->e_phnum; ++i) {
     const uintptr_t begin = object->l_addr + parts[i].p_vaddr;
     if (parts[i].p_type == PT_LOAD && address >= begin &&
@@ -166,7 +171,7 @@ bool probe_redirect_symbol(const struct link_map* object, const char* name, cons
     return false;
   }
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  void* const begin = (void*)(address / page * page);
+  void* const begin = pointer_to(address / page * page);
   const size_t size = address % page + sizeof *symbol;
   if (mprotect(begin, size, PROT_READ | PROT_WRITE) != 0) {
     return false;

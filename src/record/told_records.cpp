@@ -21,9 +21,9 @@ Instant instant(std::uint64_t nanoseconds) {
 /// A time of the probe's clock can be no more than this: 146 years after the machine's start.
 bool is_time(std::uint64_t nanoseconds) { return nanoseconds < std::uint64_t{1} << 62U; }
 
-template <std::size_t size>
-std::string text_in(const char (&text)[size]) {  // NOLINT(modernize-avoid-c-arrays): the record's
-  return {text, strnlen(text, size)};
+template <std::size_t Size>
+std::string text_in(const char (&text)[Size]) {  // NOLINT(modernize-avoid-c-arrays): the record's
+  return {text, strnlen(text, Size)};
 }
 
 std::unexpected<Error> damaged(std::string_view what) {

@@ -22,7 +22,7 @@ namespace enprof {
 /// Threads: one.
 class ToldRecords {
  public:
-  static constexpr std::size_t kMostTensors = 2 * kProbeNodes;
+  static constexpr std::size_t kMostTensors = std::size_t{2} * kProbeNodes;
   static constexpr std::size_t kMostStamps = 1U << 18U;  ///< of one pass
   static constexpr std::size_t kMostKinds = 512;
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
-#include <numeric>
+#include <ranges>
 #include <string_view>
 
 namespace enprof {
@@ -334,7 +334,7 @@ std::shared_ptr<const CaptureRecording> CaptureFeed::finish(Instant begin, Insta
   recording->end = end;
   std::vector<PassRecord>& passes = recording->passes.passes;
   std::vector<std::size_t> order(passes.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::copy(std::views::iota(std::size_t{0}, order.size()), order.begin());
   std::ranges::stable_sort(order, {}, [&](std::size_t index) { return passes[index].begin; });
   std::vector<PassRecord> sorted;
   std::vector<std::uint32_t> context_of;

@@ -44,9 +44,14 @@ void follow(Nanoseconds& smoothed, Nanoseconds seen, int gain_up = kGain) noexce
 
 }  // namespace
 
+/// Of the state before the ring, in whole lines.
+std::size_t BorderReader::shared_bytes() noexcept {
+  constexpr std::size_t kLine = sizeof(Line);
+  return (sizeof(Shared) / kLine + 1) * kLine;
+}
+
 std::size_t BorderReader::memory_bytes() noexcept {
-  return sizeof(Line) * (sizeof(Shared) / sizeof(Line) + 1) +
-         RingBuffer<BorderReading>::bytes_for(kRoom);
+  return shared_bytes() + RingBuffer<BorderReading>::bytes_for(kRoom);
 }
 
 std::optional<SharedMemory> BorderReader::make_memory() {
@@ -62,7 +67,7 @@ std::span<std::byte> BorderReader::bytes() noexcept {
 }
 
 std::span<std::byte> BorderReader::ring_bytes() noexcept {
-  return bytes().subspan(sizeof(Line) * (sizeof(Shared) / sizeof(Line) + 1));
+  return bytes().subspan(shared_bytes());
 }
 
 BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points,

@@ -180,6 +180,7 @@ class BorderReader {
   [[nodiscard]] static std::optional<SharedMemory> make_memory();
   [[nodiscard]] std::span<std::byte> bytes() noexcept;
   [[nodiscard]] std::span<std::byte> ring_bytes() noexcept;
+  [[nodiscard]] static std::size_t shared_bytes() noexcept;
 
   /// Everything of the thread that computes, as before its first border.
   void begin() noexcept;

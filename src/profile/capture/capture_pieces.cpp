@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 namespace enprof {
@@ -31,7 +31,8 @@ class InFlight {
           {passes[request.parts.front().pass].begin, passes[request.parts.back().pass].end});
     }
     order_.resize(ranges_.size());
-    std::iota(order_.begin(), order_.end(), 0U);
+    std::ranges::copy(std::views::iota(0U, static_cast<std::uint32_t>(ranges_.size())),
+                      order_.begin());
     std::ranges::stable_sort(order_, {},
                              [this](std::uint32_t index) { return ranges_[index].begin; });
   }
