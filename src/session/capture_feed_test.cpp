@@ -215,6 +215,19 @@ TEST_F(CaptureFeedTest, TwoContextsOfOneModel) {
   EXPECT_EQ(recording->models[0].facts.name, "small");
 }
 
+TEST_F(CaptureFeedTest, ChangesOfCachesAreInOrderOfTime) {
+  const auto other = begin_context(8);
+  sink_->on_pass(1, pass(10ms, 20ms));
+  sink_->on_memory(1, {.what = ToldMemory::What::remove, .at = kBegin + 25ms, .sequence = 3});
+  other->on_memory(1, {.what = ToldMemory::What::clear, .at = kBegin + 5ms});
+  const auto recording = finish();
+  ASSERT_EQ(recording->changes.size(), 2U);
+  EXPECT_EQ(recording->changes[0].context, 1U);
+  EXPECT_EQ(recording->changes[0].change.what, ToldMemory::What::clear);
+  EXPECT_EQ(recording->changes[1].context, 0U);
+  EXPECT_EQ(recording->changes[1].change.sequence, 3);
+}
+
 TEST_F(CaptureFeedTest, WhoFollowsLiveGetsEachPassAtOnce) {
   LiveRequests live;
   CaptureFeed feed(nullptr, &live);
