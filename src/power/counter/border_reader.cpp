@@ -66,9 +66,7 @@ std::span<std::byte> BorderReader::bytes() noexcept {
   return memory_ ? memory_->bytes() : std::as_writable_bytes(std::span(own_));
 }
 
-std::span<std::byte> BorderReader::ring_bytes() noexcept {
-  return bytes().subspan(shared_bytes());
-}
+std::span<std::byte> BorderReader::ring_bytes() noexcept { return bytes().subspan(shared_bytes()); }
 
 BorderReader::BorderReader(std::vector<std::shared_ptr<const CounterPoint>> points,
                            const Clock& clock)
