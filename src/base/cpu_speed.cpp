@@ -11,7 +11,7 @@
 namespace enprof {
 namespace {
 
-void raise(std::optional<std::uint64_t>& most, std::optional<std::uint64_t> value) {
+void raise_to(std::optional<std::uint64_t>& most, std::optional<std::uint64_t> value) {
   if (value && *value > 0) {
     most = std::max(most.value_or(0), *value);
   }
@@ -24,13 +24,13 @@ CpuSpeedLimits read_cpu_speed_limits(const std::filesystem::path& sysfs_root) {
   std::set<std::string> governors;
   for (const auto& cpu : cpu_directories(sysfs_root)) {
     const auto place = cpu / "cpufreq";
-    raise(limits.highest, number_of(place / "cpuinfo_max_freq"));
-    raise(limits.allowed, number_of(place / "scaling_max_freq"));
+    raise_to(limits.highest, number_of(place / "cpuinfo_max_freq"));
+    raise_to(limits.allowed, number_of(place / "scaling_max_freq"));
     auto rated = number_of(place / "base_frequency");
     if (const auto mhz = number_of(cpu / "acpi_cppc" / "nominal_freq"); !rated && mhz) {
       rated = *mhz * 1000;
     }
-    raise(limits.rated, rated);
+    raise_to(limits.rated, rated);
     if (auto governor = first_line_of(place / "scaling_governor"); !governor.empty()) {
       governors.insert(std::move(governor));
     }
@@ -57,7 +57,7 @@ std::optional<std::uint64_t> CpuSpeedometer::fastest() const {
   for (const PolledFile& file : files_) {
     // An idle or offline CPU may say 0, "<unknown>" or nothing.
     if (const auto khz = file.read_number()) {
-      raise(most, *khz);
+      raise_to(most, *khz);
     }
   }
   return most;

@@ -48,7 +48,8 @@ class LogProbabilityFile {
     return write_all(&largest, sizeof largest) && write_all(&step, sizeof step) &&
            write_all(codes_.data(), codes_.size() * sizeof(std::uint16_t));
   }
-  void rewind() { std::rewind(file_.get()); }
+  /// Goes back to the first row. False if the file cannot do that.
+  [[nodiscard]] bool rewind() { return std::fseek(file_.get(), 0, SEEK_SET) == 0; }
   /// The next row; empty at the end.
   [[nodiscard]] std::span<const float> next() {
     float largest = 0.0F;
@@ -237,8 +238,9 @@ class Judge {
       if (!kept_->is_open()) {
         return fail(ErrorCode::io, "No temporary file can be made", "Set TMPDIR to a directory.");
       }
-    } else if (kept_) {
-      kept_->rewind();
+    } else if (kept_ && !kept_->rewind()) {
+      return fail(ErrorCode::io, "The reference model's answers cannot be read again",
+                  "Look at the disk of TMPDIR.");
     }
     ChunkMean surprise;
     ChunkMean divergences;

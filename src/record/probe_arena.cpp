@@ -64,11 +64,11 @@ class Mapping {
   std::size_t size_ = 0;
 };
 
-template <std::size_t size>
-std::string text_in(const char (&text)[size]) {  // NOLINT(modernize-avoid-c-arrays): the header's
-  std::array<char, size> copy{};
-  std::memcpy(copy.data(), text, size);  // the other process may still write it
-  return {copy.data(), strnlen(copy.data(), size)};
+template <std::size_t Size>
+std::string text_in(const char (&text)[Size]) {  // NOLINT(modernize-avoid-c-arrays): the header's
+  std::array<char, Size> copy{};
+  std::memcpy(copy.data(), text, Size);  // the other process may still write it
+  return {copy.data(), strnlen(copy.data(), Size)};
 }
 
 bool is_alive(pid_t pid) {

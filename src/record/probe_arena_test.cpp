@@ -252,8 +252,8 @@ TEST_F(ProbeArenaTest, AFreedContextLeavesItsRingToTheNext) {
     words.insert(words.end(), {"context", "decode", "1", "free"});
   }
   ASSERT_EQ(run(user_, words), 0);
-  EXPECT_EQ(told_.contexts.size(), std::size_t{3 * kProbeRings});
-  EXPECT_EQ(timed(), std::size_t{3 * kProbeRings});
+  EXPECT_EQ(told_.contexts.size(), std::size_t{3} * kProbeRings);
+  EXPECT_EQ(timed(), std::size_t{3} * kProbeRings);
   EXPECT_EQ(losses_.contexts, 0U);
 }
 

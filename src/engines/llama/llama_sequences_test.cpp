@@ -21,7 +21,10 @@ class LlamaSequencesTest : public ::testing::Test {
   LlamaSequencesTest() : engine_(load()) {}
 
   [[nodiscard]] LlamaEngine load() const {
-    const auto path = testing::make_model(testing::tiny_shape(directory_.path() / "m.gguf"));
+    auto shape = testing::tiny_shape(directory_.path() / "m.gguf");
+    shape.heads = 2;  // so that a head's keys are a block of Q8_0
+    shape.kv_heads = 1;
+    const auto path = testing::make_model(shape);
     auto engine = LlamaEngine::load(path, {.threads = 1, .warm_up = false});
     EXPECT_TRUE(engine.has_value()) << engine.error().message;
     return std::move(*engine);

@@ -206,6 +206,7 @@ Analysis analyze_scaling(const ExperimentData& data) {
     std::vector<ScalingFit> fits;
     for (PointGroup& group : groups) {
       std::vector<double> ys;
+      ys.reserve(group.points.size());
       for (const std::size_t point : group.points) {
         ys.push_back((data.points[point].*axis.of)->value);
       }

@@ -114,7 +114,8 @@ class Cutter {
       }
     }
     std::ranges::sort(cuts);
-    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    const auto repeated = std::ranges::unique(cuts);
+    cuts.erase(repeated.begin(), repeated.end());
     for (std::size_t cut = 0; cut + 1 < cuts.size(); ++cut) {
       CapturePiece piece{
           .begin = cuts[cut], .end = cuts[cut + 1], .part = CapturePartKind::warm_up};
@@ -168,7 +169,8 @@ class Cutter {
       cut_at(model.freed.value_or(to));
     }
     std::ranges::sort(cuts);
-    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    const auto repeated = std::ranges::unique(cuts);
+    cuts.erase(repeated.begin(), repeated.end());
     const std::vector<std::uint32_t>& requests = in_flight_.at(from, to);
     const bool is_short = to - from <= longest_between_;
     for (std::size_t cut = 0; cut + 1 < cuts.size(); ++cut) {
