@@ -34,9 +34,9 @@ class Kept final : public ToldSink {
   std::size_t ends = 0;
 };
 
-template <std::size_t size>
-void copy_text(char (&to)[size], std::string_view text) {  // NOLINT(modernize-avoid-c-arrays)
-  std::memcpy(to, text.data(), std::min(size, text.size()));
+template <std::size_t Size>
+void copy_text(char (&to)[Size], std::string_view text) {  // NOLINT(modernize-avoid-c-arrays)
+  std::ranges::copy(text.substr(0, Size), to);
 }
 
 Instant at(std::int64_t nanoseconds) { return Instant{Nanoseconds{nanoseconds}}; }

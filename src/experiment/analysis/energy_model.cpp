@@ -188,6 +188,7 @@ bool leave_out(const std::vector<Observation>& observations, EnergyModel& model)
   }
   std::ranges::sort(model.left_out, {}, &LeftOut::point);
   std::vector<double> all;
+  all.reserve(errors.size());
   for (const auto& [name, error] : errors) {
     all.push_back(error);
   }
