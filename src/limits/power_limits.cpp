@@ -207,6 +207,7 @@ Result<void> PowerLimits::set(const PowerLimitValues& values) {
   }
   if (!guard_) {
     std::vector<LimitSetting> present;
+    present.reserve(knobs_.size());
     for (const Knob& knob : knobs_) {
       present.push_back(knob.found);
     }

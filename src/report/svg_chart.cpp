@@ -111,12 +111,12 @@ std::vector<double> ticks_of(const Range& range, bool is_logarithmic) {
 }
 
 std::string tick_text(double value, const ChartAxis& axis) {
-  constexpr int kDigits = 3;
+  constexpr int kTickDigits = 3;
   constexpr double kLarge = 10'000.0;
   if (axis.unit.empty() && std::abs(value) < kLarge) {
     return fmt::format("{:.4g}", value);
   }
-  std::string text = format_si(value, axis.unit, kDigits);
+  std::string text = format_si(value, axis.unit, kTickDigits);
   if (axis.unit.empty() && text.ends_with(' ')) {
     text.pop_back();
   }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* NOLINTNEXTLINE(readability-identifier-naming): constants */
 enum { kPool = 65536, kNodes = 64, kWidth = 64, kCached = 256 };
 
 struct FakeModel {

@@ -18,6 +18,8 @@
 extern "C" {
 #endif
 
+/* It is C: constants that are extents are enumerators, and types have names by typedef. */
+/* NOLINTBEGIN(readability-identifier-naming,modernize-use-using) */
 enum { kFakeLayers = 2, kFakeSources = 10 };
 
 struct FakeTensor {
@@ -83,6 +85,7 @@ void* llama_get_memory(const FakeContext* context);
 int32_t llama_memory_seq_pos_max(void* memory, int32_t sequence);
 bool llama_memory_seq_rm(void* memory, int32_t sequence, int32_t from, int32_t to);
 void llama_memory_clear(void* memory, bool data);
+/* NOLINTEND(readability-identifier-naming,modernize-use-using) */
 
 #ifdef __cplusplus
 }
