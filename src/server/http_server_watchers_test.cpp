@@ -25,6 +25,15 @@ using testing::HttpServerTest;
 using testing::SocketClient;
 using ::testing::StartsWith;
 
+std::size_t occurrences(std::string_view text, std::string_view part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string_view::npos;
+       at = text.find(part, at + part.size())) {
+    ++count;
+  }
+  return count;
+}
+
 TEST_F(HttpServerTest, AWatcherGetsEvents) {
   start();
   SocketClient client(server_->port());
@@ -232,10 +241,10 @@ TEST_F(HttpServerTest, AWatcherThatFallsBehindRepeatedlyIsDroppedWithAReason) {
     frame = slow.frame();
     ASSERT_NE(frame.opcode, -1);
     if (frame.opcode == 1) {
-      const auto events = nlohmann::json::parse(frame.payload);
-      const bool has_gap = events.front()["type"] == "gap";
+      // Parsing it would take longer than the server waits, where the machine is busy.
+      const bool has_gap = frame.payload.contains(R"("type":"gap")");
       told_of_gap = told_of_gap || has_gap;
-      received += events.size() - (has_gap ? 1U : 0U);
+      received += occurrences(frame.payload, R"("seq":)") - (has_gap ? 1U : 0U);
     }
   }
   EXPECT_THAT(frame.payload, HasSubstr("too slow: events were dropped"));
