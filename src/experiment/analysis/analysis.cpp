@@ -149,12 +149,12 @@ std::vector<std::string> short_labels(const ExperimentData& data) {
   std::vector<std::string> result;
   for (const std::vector<std::string>& mine : words) {
     std::vector<std::string> kept;
-    for (std::size_t index = 0; index < mine.size(); ++index) {
+    for (const std::string& word : mine) {
       const bool is_shared = words.size() > 1 && std::ranges::all_of(words, [&](const auto& other) {
-                               return std::ranges::find(other, mine[index]) != other.end();
+                               return std::ranges::find(other, word) != other.end();
                              });
       if (!is_shared) {
-        kept.push_back(mine[index]);
+        kept.push_back(word);
       }
     }
     if (kept.empty() && !mine.empty()) {

@@ -34,6 +34,7 @@ struct Marginal {
 /// Sequences: the energy of a step against how many there are.
 std::optional<Marginal> marginal_sequence(const ExperimentData& data, const PointGroup& group) {
   std::vector<double> ys;
+  ys.reserve(group.points.size());
   for (std::size_t index = 0; index < group.points.size(); ++index) {
     ys.push_back(data.points[group.points[index]].output_energy->value * group.xs[index]);
   }
@@ -52,6 +53,8 @@ std::optional<Marginal> marginal_sequence(const ExperimentData& data, const Poin
 std::optional<Marginal> marginal_token(const ExperimentData& data, const PointGroup& group) {
   std::vector<double> passes;
   std::vector<double> ys;
+  passes.reserve(group.points.size());
+  ys.reserve(group.points.size());
   double tokens = 0.0;
   for (std::size_t index = 0; index < group.points.size(); ++index) {
     const PointData& point = data.points[group.points[index]];

@@ -80,6 +80,7 @@ Analysis analyze_context(const ExperimentData& data) {
   std::size_t fitted = 0;
   for (const PointGroup& group : groups_along(data, PointAxis::context, has_energy)) {
     std::vector<double> ys;
+    ys.reserve(group.points.size());
     for (const std::size_t point : group.points) {
       ys.push_back(data.points[point].output_energy->value);
     }

@@ -16,6 +16,7 @@ namespace {
 
 std::string costs_text(const EnergyModel& model) {
   std::vector<std::string> parts;
+  parts.reserve(model.costs.size());
   for (const EnergyCost& cost : model.costs) {
     parts.push_back(fmt::format("{} per {}", value_text(CellKind::energy, cost.joules, cost.half),
                                 kWorkParts[cost.part]));
