@@ -4,8 +4,10 @@
 
 #include "support/fake_llama.h"
 
+/* NOLINTBEGIN(readability-identifier-naming): constants, in C */
 enum { kFakeNone, kFakeView, kFakeMul, kFakeRmsNorm, kFakeMulMat, kFakeGetRows, kFakeUnary };
 enum { kFakeOutput = 2, kFakeCompute = 16 };
+/* NOLINTEND(readability-identifier-naming) */
 
 struct FakePool;
 struct FakeInit {
