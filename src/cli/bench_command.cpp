@@ -47,8 +47,8 @@ class BenchProgress final : public ExperimentObserver, public SessionObserver {
                              printable(point.label)));
   }
   void on_redo(const ExperimentPoint& point, const ProfiledRun& run) override {
-    note(fmt::format("{}: run {} was disturbed and is done again: {}", printable(point.label),
-                     run.run_id.substr(0, 8), disturbance(run)->message));
+    note(fmt::format("{}: run {} is done again: it {}", printable(point.label),
+                     run.run_id.substr(0, 8), why_repeated(run)));
   }
   void on_failure(const ExperimentPoint& point, const Error& error) override {
     note(fmt::format("{} is left out: {}{}{}", printable(point.label), error.message,

@@ -1,5 +1,7 @@
 #include "experiment/comparable.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -33,6 +35,12 @@ const VerdictReason* disturbance(const ProfiledRun& run) {
     return reason.level == VerdictLevel::not_comparable && is_one_of(kPassing, reason);
   });
   return found == run.verdict_reasons.end() ? nullptr : &*found;
+}
+
+std::string why_repeated(const ProfiledRun& run) {
+  const VerdictReason* const reason = disturbance(run);
+  return reason != nullptr ? fmt::format("was disturbed: {}", reason->message)
+                           : std::string{"is unlike the others"};
 }
 
 }  // namespace enprof

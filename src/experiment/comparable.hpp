@@ -5,6 +5,7 @@
 #include "enprof/model/profiled_run.hpp"
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace enprof {
@@ -22,5 +23,7 @@ namespace enprof {
 [[nodiscard]] inline bool is_worth_repeating(const ProfiledRun& run) {
   return disturbance(run) != nullptr;
 }
+/// "was disturbed: …" or "is unlike the others": why bench does this run again.
+[[nodiscard]] std::string why_repeated(const ProfiledRun& run);
 
 }  // namespace enprof

@@ -30,6 +30,11 @@ TEST(Comparable, ARunThatIsNotComparableSaysWhy) {
   ASSERT_NE(refusal(false, run), nullptr);
   EXPECT_EQ(refusal(true, run)->message, "because of foreign_load");
   EXPECT_TRUE(is_worth_repeating(run));
+  EXPECT_EQ(why_repeated(run), "was disturbed: because of foreign_load");
+}
+
+TEST(Comparable, ARunThatNothingDisturbedIsRepeatedAsAnOutlier) {
+  EXPECT_EQ(why_repeated(testing::run_of(1.0)), "is unlike the others");
 }
 
 TEST(Comparable, TimesOfAnEstimateAreMeasured) {

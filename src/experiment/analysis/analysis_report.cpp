@@ -47,6 +47,7 @@ void add_table(ReportPage& page, const AnalysisTable& table) {
   text.row(titles, Style::dim);
   for (std::size_t row = 0; row < std::min(table.rows.size(), kMostRows); ++row) {
     std::vector<std::string> cells;
+    cells.reserve(table.columns.size());
     for (std::size_t index = 0; index < table.columns.size(); ++index) {
       cells.push_back(cell_text(table.rows[row][index], table.columns[index].kind));
     }

@@ -60,6 +60,7 @@ std::vector<std::size_t> rivals_of(std::size_t mine, const std::vector<ParetoPoi
   std::ranges::sort(rivals);
   rivals.resize(std::min(rivals.size(), kMost));
   std::vector<std::size_t> result;
+  result.reserve(rivals.size());
   for (const auto& [distance, other] : rivals) {
     result.push_back(other);
   }
@@ -89,6 +90,7 @@ ParetoFront pareto_front(const ExperimentData& data) {
   std::ranges::sort(front.points, {}, [&](const ParetoPoint& each) {
     return data.points[each.point].output_energy->value;
   });
+  sets.reserve(front.points.size());
   for (const ParetoPoint& each : front.points) {
     sets.push_back(data.points[each.point].run_set());
   }
