@@ -28,10 +28,10 @@ std::optional<ggml_op> op_named(std::string_view name) {
   return found == numbers.end() ? std::nullopt : std::optional{found->second};
 }
 
-template <class Op, int count>
+template <class Op, int Count>
 std::optional<std::int32_t> variant_named(std::string_view description,
                                           const char* (*name_of)(Op)) {
-  for (int op = 0; op < count; ++op) {
+  for (int op = 0; op < Count; ++op) {
     if (name_of(static_cast<Op>(op)) == description) {
       return op;
     }

@@ -20,6 +20,7 @@ std::string_view words_of(ParetoState state) {
 std::vector<std::string> labels_of(const std::vector<std::size_t>& points,
                                    const std::vector<std::string>& labels) {
   std::vector<std::string> result;
+  result.reserve(points.size());
   for (const std::size_t point : points) {
     result.push_back(labels[point]);
   }
@@ -76,7 +77,7 @@ Analysis analyze_pareto(const ExperimentData& data) {
     }
   }
   if (front.lacks_repeats) {
-    analysis.lacks.push_back(
+    analysis.lacks.emplace_back(
         "a point has a single run, which says nothing about the spread: no other can be shown to "
         "be better. Measure it again: bench -r 5");
   }
@@ -97,9 +98,9 @@ Analysis analyze_pareto(const ExperimentData& data) {
       series[state].name = words_of(static_cast<ParetoState>(state));
       chart.series.push_back(std::move(series[state]));
     }
-    if (state == 0 && line.points.size() > 1) {
-      chart.series.push_back(std::move(line));
-    }
+  }
+  if (line.points.size() > 1) {  // after the points that it joins
+    chart.series.insert(chart.series.begin() + 1, std::move(line));
   }
   analysis.tables.push_back(std::move(table));
   analysis.charts.push_back(std::move(chart));
