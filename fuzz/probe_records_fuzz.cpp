@@ -57,6 +57,8 @@ class Checker final : public ToldSink {
 
 }  // namespace
 
+// libFuzzer calls the function with this name.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Checker checker;
   ToldRecords records(checker);

@@ -74,6 +74,7 @@ Result<LoadCourse> CpuLoad::run(Instant begin, Nanoseconds half, std::size_t cou
   std::vector<std::vector<Nanoseconds>> late(cpus_.size());
   {
     std::vector<std::jthread> threads;
+    threads.reserve(cpus_.size());
     for (std::size_t index = 0; index < cpus_.size(); ++index) {
       threads.emplace_back(
           [&, index] { late[index] = work(cpus_[index], begin, half, count, pinned); });

@@ -375,7 +375,7 @@ it("fits a telephone", async () => {
   const runs = [await profile({ depth: "deep" }), await profile({ max_tokens: 16 })];
   await page.setViewportSize({ width: 360, height: 780 });
   const ids = runs.map((run) => run.run_id);
-  for (const hash of ["#/live", `#/run/${ids[0]}`, "#/history", `#/compare/${ids.join(",")}`]) {
+  for (const hash of ["#/live", `#/run/${ids[0]}`, "#/history", `#/compare/${ids.join(",")}`, "#/experiments"]) {
     await visit(hash);
     await page.locator("section").first().waitFor();
     await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));

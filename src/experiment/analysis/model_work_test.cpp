@@ -22,7 +22,7 @@ TEST(ModelWork, ADenseModelReadsAllButTheEmbedding) {
 
 TEST(ModelWork, ATiedOutputIsReadWhole) {
   ModelFacts facts = facts_of(4, 256);
-  *facts.parameters -= 32'000U * 256U;
+  *facts.parameters -= std::uint64_t{32'000} * 256;
   EXPECT_TRUE(model_shape(facts).value().is_tied);
   EXPECT_NEAR(active_parameters(facts).value(), static_cast<double>(*facts.parameters), 1.0);
 }
