@@ -375,7 +375,7 @@ it("fits a telephone", async () => {
   const runs = [await profile({ depth: "deep" }), await profile({ max_tokens: 16 })];
   await page.setViewportSize({ width: 360, height: 780 });
   const ids = runs.map((run) => run.run_id);
-  for (const hash of ["#/live", `#/run/${ids[0]}`, "#/history", `#/compare/${ids.join(",")}`, "#/experiments"]) {
+  for (const hash of ["#/live", `#/run/${ids[0]}`, "#/history", `#/compare/${ids.join(",")}`]) {
     await visit(hash);
     await page.locator("section").first().waitFor();
     await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
@@ -400,6 +400,9 @@ describe("an experiment", () => {
     const points = page.getByRole("region", { name: "Points" }).locator("tbody tr");
     expect(await points.count()).toBe(2);
     expect(await page.getByRole("region", { name: "Quantization" }).textContent()).toMatch(/No answer: /);
+    await page.setViewportSize({ width: 360, height: 780 });
+    expect(await page.evaluate(() => document.scrollingElement?.scrollWidth)).toBe(360);
+    await page.setViewportSize({ width: 1280, height: 900 });
     const address = await page.getByRole("link", { name: "Report as a page" }).getAttribute("href");
     const report = await fetch(`${server.url}${address}`);
     expect(report.status).toBe(200);
