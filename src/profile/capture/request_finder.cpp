@@ -13,6 +13,7 @@ namespace {
 /// A draft has at most this many tokens; more is a prompt.
 constexpr std::uint32_t kLongestDraft = 64;
 /// A warm-up computes at most the begin and the end of a text.
+constexpr int kMostWarmUps = 2;
 constexpr std::uint32_t kMostWarmUpTokens = 2;
 /// A program shifts the context when so few positions are free.
 constexpr std::int32_t kNearlyFull = 64;
@@ -132,7 +133,8 @@ void RequestFinder::add_change(std::uint32_t context, const ToldMemory& change) 
 /// The program removed what a sequence has from a position on.
 void RequestFinder::cut(Context& its, Slot& slot, std::int32_t from) {
   if (its.is_new && from == 0 && drop_warm_up(slot)) {
-    its.is_new = false;  // a program warms up once
+    // llama-server warms up, and then tries whether the end of a sequence can be removed.
+    its.is_new = ++its.warm_ups < kMostWarmUps;
   } else if (slot.is_draft && from > slot.last.first_position && from <= slot.next) {
     settle_draft(slot, from);
     slot.next = from;

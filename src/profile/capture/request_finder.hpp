@@ -110,6 +110,7 @@ class RequestFinder {
     std::uint64_t turns = 0;   // passes so far
     std::int32_t highest = 0;  // position that any sequence reached
     bool is_new = true;        // nothing was computed but what may be a warm-up
+    int warm_ups = 0;          // that the program cleared
   };
 
   /// Finds out which request the next tokens of a sequence belong to: after that it is the slot's.

@@ -287,6 +287,22 @@ TEST(RequestFinder, ContextsHaveSequencesOfTheirOwn) {
   EXPECT_EQ(found[1].context, 1U);
 }
 
+TEST(RequestFinder, AServerThatWarmsUpAndTriesToCutHasNoRequestYet) {
+  const auto found = Passes()
+                         .one(0, 2)
+                         .change({.what = What::clear})
+                         .one(0, 2)
+                         .cut(1)
+                         .change({.what = What::clear})
+                         .cut(0)
+                         .one(0, 10)
+                         .decode(10, 3)
+                         .found();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].prompt_tokens, 10U);
+  EXPECT_EQ(found[0].output_tokens, 4U);
+}
+
 TEST(RequestFinder, AWarmUpIsNoRequest) {
   Passes passes;
   passes.one(0, 2).one(0, 20).decode(20, 2);
