@@ -1,5 +1,7 @@
 #include "record/pass_recorder.hpp"
 
+#include "record/recorder_test_support.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,23 +13,8 @@ namespace enprof {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Advances by one millisecond at each reading.
-class TickingClock final : public Clock {
- public:
-  [[nodiscard]] Instant now() const noexcept override { return now_ += 1ms; }
-
- private:
-  mutable Instant now_{};
-};
-
-SharedPlan plan_of(std::size_t count) {
-  OperationPlan plan;
-  for (std::size_t index = 0; index < count; ++index) {
-    plan.operations.push_back({.component = "op " + std::to_string(index)});
-  }
-  return std::make_shared<const OperationPlan>(std::move(plan));
-}
+using testing::plan_of;
+using testing::TickingClock;
 
 class PassRecorderTest : public ::testing::Test {
  protected:

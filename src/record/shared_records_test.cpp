@@ -1,5 +1,7 @@
 #include "record/shared_records.hpp"
 
+#include "record/recorder_test_support.hpp"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -17,23 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
-
-/// Advances by one millisecond at each reading.
-class TickingClock final : public Clock {
- public:
-  [[nodiscard]] Instant now() const noexcept override { return now_ += 1ms; }
-
- private:
-  mutable Instant now_{};
-};
-
-SharedPlan plan_of(std::size_t count) {
-  OperationPlan plan;
-  for (std::size_t index = 0; index < count; ++index) {
-    plan.operations.push_back({.component = "op " + std::to_string(index)});
-  }
-  return std::make_shared<const OperationPlan>(std::move(plan));
-}
+using testing::plan_of;
+using testing::TickingClock;
 
 const SharedRecords::Capacity kCapacity{.spans = {.spans = 64, .tokens = 4, .text_bytes = 64},
                                         .passes = {.passes = 8, .operations = 64}};
