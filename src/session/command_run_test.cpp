@@ -32,8 +32,13 @@ class CommandRunTest : public ::testing::Test {
         start_command("/bin/sh", {"sh", "-c", "cd " + dir_.path().string() + "; " + script});
     ASSERT_TRUE(pid) << pid.error().message;
     tree_.set_root(*pid);
+    command_ = *pid;
     waiting_ = std::async(std::launch::async,
                           [this] { return wait_for_command(tree_, signals_, limits_, clock_); });
+  }
+  /// A test that failed leaves a command, for which the thread would wait without end.
+  void TearDown() override {
+    if (waiting_.valid()) ::kill(command_, SIGKILL);
   }
   /// Until the command has made this file.
   void wait_for_file(const std::string& name) {
@@ -48,6 +53,7 @@ class CommandRunTest : public ::testing::Test {
   SignalQueue signals_;
   ProcessTree tree_;
   CommandLimits limits_;
+  pid_t command_ = 0;
   std::future<CommandEnd> waiting_;
 };
 
@@ -114,7 +120,7 @@ TEST_F(CommandRunTest, AfterTheTimeLimitItIsEnded) {
 }
 
 TEST_F(CommandRunTest, WhoDoesNotEndIsKilledAfterTheGraceTime) {
-  begin("trap ': > asked' TERM; : > ready; while :; do sleep 1000; done",
+  begin("trap ': > asked' TERM; : > ready; while :; do sleep 0.01; done",
         {.timeout = 3s, .kill_after = 7s});
   wait_for_file("ready");
   clock_.pass_when_awaited(3s);
