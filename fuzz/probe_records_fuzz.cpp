@@ -35,6 +35,11 @@ class Checker final : public ToldSink {
     for (const BatchSequence& sequence : pass.sequences) {
       fuzz::check(sequence.tokens > 0 && sequence.tokens <= pass.tokens, "its tokens are known");
     }
+    std::size_t tokens = 0;
+    for (const BatchSequence& sequence : pass.sequences) {
+      tokens += sequence.tokens;
+    }
+    fuzz::check(pass.token_ids.empty() || pass.token_ids.size() == tokens, "all tokens or none");
     for (const ToldSegment& segment : pass.segments) {
       fuzz::check(!segment.ends.empty() && segment.begin <= segment.start, "it has operations");
       Instant last = segment.start;

@@ -9,6 +9,7 @@
 #include "cli/output_file.hpp"
 #include "cli/unsaved_run.hpp"
 #include "engines/llama/told_plan.hpp"
+#include "engines/llama/token_texts.hpp"
 #include "report/capture_section.hpp"
 #include "report/format.hpp"
 #include "report/run_json.hpp"
@@ -20,6 +21,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -37,6 +40,14 @@ constexpr int kNotFound = 127;
 constexpr std::string_view kName = "exec";
 
 bool is_option(std::string_view word) { return word.size() > 1 && word.starts_with('-'); }
+
+Result<TextOfToken> read_vocabulary(const std::filesystem::path& model) {
+  auto texts = TokenTexts::open(model);
+  if (!texts) {
+    return std::unexpected(texts.error());
+  }
+  return [texts = *std::move(texts)](std::int32_t token) { return texts.text_of(token); };
+}
 
 int not_started(const Error& error) {
   print_error(error);
@@ -96,6 +107,9 @@ void ExecCommand::declare(CLI::App& program) {
                  "share the energy among the requests in them")
       ->type_name("FILE")
       ->check(not_empty())
+      ->group("Command");
+  app.add_flag("--no-text", no_text_,
+               "Do not keep the prompts and answers of requests in llama.cpp inside it")
       ->group("Command");
   power_.declare(app);
   app.add_option("--interval", interval_s_, "Print a line each time this many seconds have passed")
@@ -185,6 +199,7 @@ CommandTask ExecCommand::task(std::string path) const {
   if (!no_probe_) {
     task.depth = depth_from_string(depth_).value_or(Depth::module);
     task.is_depth_wanted = app_->count("--depth") > 0;
+    task.keeps_texts = !no_text_;
   }
   if (timeout_s_) {
     task.limits.timeout = from_ms(1e3 * *timeout_s_);
@@ -338,6 +353,7 @@ int ExecCommand::run() {
                         }},
        .probe = probe_library().value_or(std::filesystem::path{}),
        .plan = plan_told_graph,
+       .read_vocabulary = read_vocabulary,
        .live = interval_s_ ? &requests : nullptr,
        .on_begin = [&lines](PowerMonitor* monitor) { lines.begin(monitor); }});
   wanted.limits.on_interval = [&lines](Nanoseconds since) { print_note(lines.line(since)); };

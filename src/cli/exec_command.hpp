@@ -55,6 +55,7 @@ class ExecCommand final : public Command {
   Economics economics_;
   DatabaseOption database_;
   bool no_save_ = false;
+  bool no_text_ = false;
   bool no_probe_ = false;
   std::string depth_ = "module";
   std::string json_;

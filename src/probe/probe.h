@@ -113,7 +113,9 @@ void probe_remember_arena(void);
 /* Claims a slot and maps it, once in a process; in a child that was forked, once more. Null if there
  * is no arena, no slot, or no memory. */
 struct ProbeSlotHeader* probe_slot(void);
-/* What the reader wants; kProbePasses, …. */
+/* Tells the reader of a library that may contain llama.cpp and shows none of its functions. */
+void probe_tell_suspect(const char* file);
+/* What the reader wants: kProbeWantsOperations, …. */
 uint32_t probe_wanted(void);
 
 /* Where one writer writes: cells from `cursor` on are not yet visible to the reader. */

@@ -50,6 +50,10 @@ EXPORTED unsigned la_objopen(struct link_map* object, Lmid_t space, uintptr_t* c
       *cookie |= kHasGgml;
     }
   }
+  if (is_library && *cookie == 0 && !defines(object, "llama_decode") &&
+      strstr(object->l_name, "llama") != NULL) {
+    probe_tell_suspect(object->l_name);
+  }
   /* Now, as the program may close or give up what this needs. */
   struct ProbeSlotHeader* const slot = *cookie != 0 ? probe_slot() : NULL;
   if (slot != NULL) {

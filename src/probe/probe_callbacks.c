@@ -55,7 +55,7 @@ static void set_abort_callback(SetAbortCallback real, Backend* backend, AbortCal
                                void* data) {
   atomic_store(&saw_setter, true);
   struct Chained* const chain =
-      probe_wanted() == kProbePasses ? NULL : chain_of(backend, true);
+      (probe_wanted() & kProbeWantsOperations) == 0 ? NULL : chain_of(backend, true);
   if (chain == NULL) {
     real(backend, callback == on_abort ? NULL : callback, data);
     return;

@@ -91,8 +91,37 @@ static bool write_sequences(struct Writer* writer, uint32_t context, const struc
   return true;
 }
 
+/* Tokens of sequences that are told apart. What is in the batch is the program's, and still there. */
+static bool write_tokens(struct Writer* writer, uint32_t context, const struct Batch* batch,
+                         struct Sums* sums) {
+  struct ProbeSequence* sequence = NULL;
+  union ProbeCell* cell = NULL;
+  for (int32_t i = 0; i < batch->n_tokens; ++i) {
+    const bool named =
+        batch->seq_id != NULL && batch->n_seq_id != NULL && batch->n_seq_id[i] > 0;
+    sequence = find_sequence(sums, sequence, named ? batch->seq_id[i][0] : 0);
+    if (cell == NULL || cell->tokens.count == kProbeTokensInCell) {
+      cell = probe_next_cell(writer);
+      if (cell == NULL) {
+        return false;
+      }
+      cell->tokens.type = kProbeRecordTokens;
+      cell->tokens.context = context;
+    }
+    cell->tokens.ids[cell->tokens.count] = batch->token[i];
+    cell->tokens.places[cell->tokens.count++] = (uint8_t)(sequence - sums->sequences);
+  }
+  return true;
+}
+
+/* Texts are told where all tokens can be: of sequences that are told apart, and not too many. */
+static bool tells_tokens(const struct Batch* batch, const struct Sums* sums) {
+  return (probe_wanted() & kProbeWantsTokens) != 0 && batch->token != NULL &&
+         batch->n_tokens > 0 && batch->n_tokens <= kProbeTokens && sums->other_tokens == 0;
+}
+
 static void write_pass(struct Context* context, const struct ProbePass* pass,
-                       const struct Sums* sums) {
+                       const struct Batch* batch, struct Sums* sums) {
   struct Writer* const writer = &context->writer;
   union ProbeCell* const cell = probe_next_cell(writer);
   if (cell == NULL) {
@@ -101,7 +130,8 @@ static void write_pass(struct Context* context, const struct ProbePass* pass,
     return;
   }
   cell->pass = *pass;
-  if (write_sequences(writer, context->number, sums)) {
+  if (write_sequences(writer, context->number, sums) &&
+      (pass->told_tokens == 0 || write_tokens(writer, context->number, batch, sums))) {
     probe_commit(writer);
   } else {
     probe_forget(writer);
@@ -151,7 +181,9 @@ static int32_t follow(Compute real, LlamaContext* llama, const struct ByValue* a
                            .sequences = sums.count,
                            .other_sequences = sums.others,
                            .other_tokens = sums.other_tokens,
-                           .thread = thread_number()};
+                           .thread = thread_number(),
+                           .told_tokens =
+                               tells_tokens(&batch, &sums) ? (uint32_t)batch.n_tokens : 0};
   pass.flags |= batch.embd != NULL ? kProbePassEmbeddings : 0;
   pass.flags |= sums.shared ? kProbePassSharedTokens : 0;
   pass.begin = probe_now();
@@ -164,7 +196,7 @@ static int32_t follow(Compute real, LlamaContext* llama, const struct ByValue* a
   pass.end = probe_now();
   pass.flags |= context->own_callback ? kProbePassOwnCallback : 0;
   pass.flags |= context->lost_segment ? kProbePassLost : 0;
-  write_pass(context, &pass, &sums);
+  write_pass(context, &pass, &batch, &sums);
   return pass.result;
 }
 

@@ -164,7 +164,7 @@ static void set_up(struct Context* context, struct ProbeSlotHeader* slot, uint32
   void* (*const memory_of)(LlamaContext*) = probe_library.memory_of;
   context->memory = memory_of != NULL ? memory_of(llama) : NULL;
   context->knows_batch = (knows & kProbeKnowsBatch) != 0;
-  context->wants_operations = probe_wanted() >= kProbeOperations &&
+  context->wants_operations = (probe_wanted() & kProbeWantsOperations) != 0 &&
                               (knows & kProbeKnowsGraphs) == kProbeKnowsGraphs &&
                               probe_make_workspace(context);
   tell_context(context, llama);

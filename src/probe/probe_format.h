@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /* Increase it when anything in this file changes. */
-#define ENPROF_PROBE_VERSION 1u
+#define ENPROF_PROBE_VERSION 2u
 #define ENPROF_PROBE_MAGIC 0x31425250464e45u /* "ENFPRB1" */
 
 /* The variable that names the arena's file to the probe: a path such as /proc/PID/fd/N. */
@@ -44,7 +44,11 @@ enum {
   kProbeNodes = 8192,        /* of a graph whose operations are told */
   kProbeStampsInCell = 14,
   kProbeSequencesInCell = 3,
+  kProbeTokensInCell = 11,
+  kProbeTokens = 65536,      /* of a pass that are told */
   kProbeSources = 10,
+  kProbeSuspects = 4,
+  kProbePathBytes = 256,
   kProbeNameBytes = 64
 };
 #define ENPROF_PROBE_SLOT_BYTES \
@@ -54,8 +58,8 @@ enum {
 
 enum { kProbeSlotFree = 0, kProbeSlotClaimed = 1, kProbeSlotLive = 2 };
 
-/* How much is recorded, as the reader wants it. */
-enum { kProbePasses = 0, kProbeOperations = 1 };
+/* What is recorded beside passes, as the reader wants it. */
+enum { kProbeWantsOperations = 1u << 0, kProbeWantsTokens = 1u << 1 };
 
 /* What is known of the library. Without all of kProbeKnowsGraphs passes have no operations. */
 enum {
@@ -73,11 +77,13 @@ struct ProbeArenaHeader {
   uint32_t version;
   uint32_t slots;
   uint64_t slot_bytes;
-  uint32_t wanted; /* kProbePasses, … */
+  uint32_t wanted; /* kProbeWantsOperations, … */
   uint32_t unused;
   ENPROF_PROBE_ATOMIC(uint32_t) unserved; /* processes that found no slot, or could not map it */
-  uint32_t unused_too;
+  ENPROF_PROBE_ATOMIC(uint32_t) suspects; /* in `suspect`, and those that had no room there */
   ENPROF_PROBE_ATOMIC(uint32_t) states[kProbeSlots]; /* by slot: kProbeSlotFree, … */
+  /* Files of libraries that have llama in their names, and no function of it: it may be inside. */
+  char suspect[kProbeSuspects][kProbePathBytes];
 };
 
 struct ProbeRingHeader {
@@ -101,7 +107,7 @@ struct ProbeSlotHeader {
   ENPROF_PROBE_ATOMIC(uint32_t) libraries_left_out; /* llama.cpp was loaded more than once */
   ENPROF_PROBE_ATOMIC(uint32_t) own_callbacks; /* contexts whose program has its own eval callback */
   uint32_t unused;
-  char library[256]; /* its file */
+  char library[kProbePathBytes]; /* its file */
   char llama_version[64];
   char ggml_version[64];
   char ggml_commit[64];
@@ -118,10 +124,11 @@ enum {
   kProbeRecordTensor = 6,   /* two cells */
   kProbeRecordSegment = 7,  /* a graph was run, in a pass: then its stamps */
   kProbeRecordStamps = 8,
-  kProbeRecordPass = 9,     /* then its sequences */
+  kProbeRecordPass = 9,     /* then its sequences, then its tokens */
   kProbeRecordSequences = 10,
   kProbeRecordMemory = 11,  /* sequences were changed in the cache */
-  kProbeRecordModel = 12    /* a model was loaded: then its file's path as text */
+  kProbeRecordModel = 12,   /* a model was loaded: then its file's path as text */
+  kProbeRecordTokens = 13
 };
 
 enum { kProbeTextModelName = 1, kProbeTextArchitecture = 2, kProbeTextDescription = 3,
@@ -243,7 +250,8 @@ struct ProbePass {
   uint32_t other_sequences; /* beyond kProbeSequences */
   uint32_t other_tokens;   /* of those */
   uint32_t thread;         /* its number in the system */
-  uint64_t unused;
+  uint32_t told_tokens;    /* that follow the sequences: all of them, or none */
+  uint32_t unused;
 };
 
 struct ProbeSequence {
@@ -259,6 +267,16 @@ struct ProbeSequences {
   uint32_t context;
   struct ProbeSequence sequences[kProbeSequencesInCell];
   uint64_t unused;
+};
+
+/* Tokens that a pass computed, in the order of the batch. */
+struct ProbeTokens {
+  uint16_t type;
+  uint16_t count;
+  uint32_t context;
+  int32_t ids[kProbeTokensInCell];
+  uint8_t places[kProbeTokensInCell]; /* which of the pass's sequences: from 0 */
+  uint8_t unused;
 };
 
 /* What the program did to the cache between passes: where a request ends, is copied or shifted. */
@@ -300,6 +318,7 @@ union ProbeCell {
   struct ProbeStamps stamps;
   struct ProbePass pass;
   struct ProbeSequences sequences;
+  struct ProbeTokens tokens;
   struct ProbeMemory memory;
   struct ProbeModel model;
 };

@@ -88,24 +88,34 @@ static bool has_readers_pid(void) {
   return strtol(text, NULL, 10) == (long)getpid();
 }
 
-static struct ProbeSlotHeader* open_slot(void) {
+/* Opens the arena's file and maps its header. Returns the file; < 0: there is no arena. */
+static int open_arena(void) {
   if (arena_path[0] == 0 || !has_readers_pid()) {
-    return NULL;
+    return -1;
   }
   const int file = open(arena_path, O_RDWR | O_CLOEXEC);
   if (file < 0) {
-    return NULL;
+    return -1;
   }
   struct stat facts;
-  struct ProbeSlotHeader* claimed = NULL;
   if (fstat(file, &facts) == 0 && (uint64_t)facts.st_size == ENPROF_PROBE_ARENA_BYTES) {
     if (arena == NULL) {
       arena = map_shared(file, 0, kProbeHeaderBytes);
     }
     if (arena != NULL && is_arena(arena)) {
-      claimed = claim(file);
+      return file;
     }
   }
+  close(file);
+  return -1;
+}
+
+static struct ProbeSlotHeader* open_slot(void) {
+  const int file = open_arena();
+  if (file < 0) {
+    return NULL;
+  }
+  struct ProbeSlotHeader* const claimed = claim(file);
   close(file);
   return claimed;
 }
@@ -152,7 +162,35 @@ struct ProbeSlotHeader* probe_slot(void) {
   return atomic_load(&slot);
 }
 
-uint32_t probe_wanted(void) { return arena != NULL ? arena->wanted : (uint32_t)kProbePasses; }
+static bool is_known_suspect(const char* path) {
+  for (uint32_t i = 0; i < kProbeSuspects; ++i) {
+    if (strncmp(arena->suspect[i], path, kProbePathBytes) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void probe_tell_suspect(const char* path) {
+  const int saved = errno;
+  while (atomic_flag_test_and_set(&claiming)) {
+    sched_yield();
+  }
+  const int file = open_arena();
+  if (file >= 0) {
+    close(file);
+    if (!is_known_suspect(path)) {
+      const uint32_t place = atomic_fetch_add(&arena->suspects, 1);
+      if (place < kProbeSuspects) {
+        probe_copy_text(arena->suspect[place], kProbePathBytes, path);
+      }
+    }
+  }
+  atomic_flag_clear(&claiming);
+  errno = saved;
+}
+
+uint32_t probe_wanted(void) { return arena != NULL ? arena->wanted : 0; }
 
 struct Writer probe_writer(struct ProbeSlotHeader* header, uint32_t number) {
   struct Writer writer = {.ring = &header->rings[number]};

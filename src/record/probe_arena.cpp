@@ -16,8 +16,10 @@
 #include <vector>
 
 #if defined(__linux__)
+#include <poll.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX, not C++
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #endif
 
 namespace enprof {
@@ -71,6 +73,7 @@ std::string text_in(const char (&text)[Size]) {  // NOLINT(modernize-avoid-c-arr
   return {copy.data(), strnlen(copy.data(), Size)};
 }
 
+/// Where the kernel has no pidfd: the stat file costs the time of a look at each thread.
 bool is_alive(pid_t pid) {
   // A zombie has ended: it writes nothing.
   if (::kill(pid, 0) != 0 && errno == ESRCH) {
@@ -84,6 +87,45 @@ bool is_alive(pid_t pid) {
   return state == std::string::npos || state + 2 >= stat->size() ||
          ((*stat)[state + 2] != 'Z' && (*stat)[state + 2] != 'X');
 }
+
+/// Whether a process has ended, which is asked many times a second. A zombie has.
+class ProcessEnd {
+ public:
+  ProcessEnd() = default;
+  explicit ProcessEnd(pid_t pid) : pid_(pid), file_(open(pid)) {}
+  ProcessEnd(ProcessEnd&& other) noexcept
+      : pid_(other.pid_), file_(std::exchange(other.file_, -1)) {}
+  ProcessEnd& operator=(ProcessEnd&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    std::swap(file_, other.file_);
+    return *this;
+  }
+  ~ProcessEnd() {
+    if (file_ >= 0) {
+      close(file_);
+    }
+  }
+  [[nodiscard]] bool has_come() const {
+    if (file_ < 0) {
+      return !is_alive(pid_);
+    }
+    pollfd waiting{.fd = file_, .events = POLLIN, .revents = 0};
+    return ::poll(&waiting, 1, 0) > 0;
+  }
+
+ private:
+  /// Negative where it cannot be: before Linux 5.3, or if it is forbidden.
+  static int open(pid_t pid) {
+#if defined(SYS_pidfd_open)
+    return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+#else
+    return -1;
+#endif
+  }
+
+  pid_t pid_ = -1;
+  int file_ = -1;
+};
 
 }  // namespace
 
@@ -111,7 +153,7 @@ class ProbeArena::Impl {
       }
       if (slot.is_open) {
         // Asked before its rings are read, so that nothing is missed of one that has ended.
-        const bool has_ended = !is_alive(slot.pid);
+        const bool has_ended = slot.process.has_come();
         count += read(slot);
         if (has_ended) {
           end(slot, number);
@@ -146,6 +188,7 @@ class ProbeArena::Impl {
     bool is_open = false;
     Mapping memory;
     pid_t pid = -1;
+    ProcessEnd process;
     std::array<Ring, kProbeRings> rings;
   };
 
@@ -157,6 +200,7 @@ class ProbeArena::Impl {
     }
     slot.pid = slot.memory.at<ProbeSlotHeader>()->pid;
     slot.is_open = slot.pid > 0;
+    slot.process = ProcessEnd(slot.pid);
   }
 
   std::size_t read(Slot& slot) {
@@ -220,7 +264,7 @@ class ProbeArena::Impl {
              .knows = told.knows.load(),
              .was_checked = told.checked.load() != 0},
             losses);
-    const bool has_ended = !is_alive(slot.pid);
+    const bool has_ended = slot.process.has_come();
     slot = Slot{};
     if (has_ended) {
       // Its memory is given back, zeroed for the next process. One that lives keeps its slot.
@@ -274,6 +318,15 @@ std::string ProbeArena::path() const {
 std::size_t ProbeArena::read() { return impl_->read(); }
 std::size_t ProbeArena::processes() const { return impl_->processes(); }
 std::size_t ProbeArena::unserved() const { return impl_->header().unserved.load(); }
+std::vector<std::string> ProbeArena::suspects() const {
+  std::vector<std::string> files;
+  for (const auto& told : impl_->header().suspect) {
+    if (std::string file = text_in(told); !file.empty()) {
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
+}
 void ProbeArena::finish() { impl_->finish(); }
 
 #else
@@ -287,6 +340,7 @@ std::string ProbeArena::path() const { return {}; }
 std::size_t ProbeArena::read() { return 0; }
 std::size_t ProbeArena::processes() const { return 0; }
 std::size_t ProbeArena::unserved() const { return 0; }
+std::vector<std::string> ProbeArena::suspects() const { return {}; }
 void ProbeArena::finish() {}
 
 #endif

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace enprof {
 
@@ -50,7 +51,7 @@ class ProbeArena {
   using OnEnd =
       std::function<void(pid_t pid, const ProbedLibrary& library, const ProbeLosses& losses)>;
 
-  /// `wanted`: kProbePasses or kProbeOperations. Errors: unsupported on systems other than Linux,
+  /// `wanted`: kProbeWantsOperations, … Errors: unsupported on systems other than Linux,
   /// and where there are no anonymous files; io.
   [[nodiscard]] static Result<ProbeArena> create(std::uint32_t wanted, MakeSink make_sink,
                                                  OnEnd on_end);
@@ -67,6 +68,9 @@ class ProbeArena {
   [[nodiscard]] std::size_t processes() const;
   /// Processes that found no slot.
   [[nodiscard]] std::size_t unserved() const;
+  /// Files of libraries that were loaded and may contain llama.cpp, though they show none of its
+  /// functions.
+  [[nodiscard]] std::vector<std::string> suspects() const;
   /// Reads the rest, and closes all slots, whether their processes have ended or not.
   void finish();
 

@@ -1,6 +1,7 @@
 #include "record/probe_arena.hpp"
 
 #include "base/command_start.hpp"
+#include "support/temp_dir.hpp"
 #include "support/wait_until.hpp"
 
 #include <gtest/gtest.h>
@@ -55,7 +56,7 @@ constexpr std::size_t kOperations = 1 + 2 * 4;
 /// Runs a program that uses the fake llama.cpp, with the real probe in it.
 class ProbeArenaTest : public ::testing::Test {
  protected:
-  void make(std::uint32_t wanted = kProbeOperations) {
+  void make(std::uint32_t wanted = kProbeWantsOperations) {
     auto arena = ProbeArena::create(
         wanted, [this](pid_t pid) { return std::make_unique<Keeper>(told_, pid); },
         [this](pid_t, const ProbedLibrary& library, const ProbeLosses& losses) {
@@ -176,8 +177,35 @@ TEST_F(ProbeArenaTest, WhatAGpuComputesIsNotSlowedDown) {
   EXPECT_EQ(timed(), 0U);
 }
 
+TEST_F(ProbeArenaTest, TokensAreToldWhereTheyAreWanted) {
+  make(kProbeWantsTokens);
+  ASSERT_EQ(run(user_, {"model", "x", "context", "decode", "13", "batch"}), 0);
+  ASSERT_EQ(told_.passes.size(), 2U);
+  ASSERT_EQ(told_.passes[0].token_ids.size(), 13U);
+  EXPECT_EQ(told_.passes[0].token_ids[12], 112);
+  EXPECT_EQ(told_.passes[1].token_ids, (std::vector<std::int32_t>{100, 101, 102, 103}));
+}
+
+TEST_F(ProbeArenaTest, TokensAreNotToldUnasked) {
+  make();
+  ASSERT_EQ(run(user_, {"model", "x", "context", "decode", "13"}), 0);
+  ASSERT_EQ(told_.passes.size(), 1U);
+  EXPECT_TRUE(told_.passes[0].token_ids.empty());
+}
+
+TEST_F(ProbeArenaTest, ALibraryThatMayContainLlamaCppIsSuspected) {
+  const testing::TempDir directory;
+  const auto library = directory.path() / "my-llama-addon.node";
+  std::filesystem::copy_file(ENPROF_PROBE_LIBRARY, library);  // any library without its functions
+  make();
+  EXPECT_TRUE(arena_->suspects().empty());
+  run(late_, {"open", library.string()});
+  run(late_, {"open", library.string()});
+  EXPECT_EQ(arena_->suspects(), std::vector<std::string>{library.string()}) << "once";
+}
+
 TEST_F(ProbeArenaTest, AtMinimalDepthNothingIsTimed) {
-  make(kProbePasses);
+  make(0);
   ASSERT_EQ(run(user_, {"model", "x", "context", "decode", "4", "decode", "1"}), 0);
   EXPECT_EQ(told_.passes.size(), 2U);
   EXPECT_TRUE(told_.graphs.empty());

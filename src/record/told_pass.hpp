@@ -68,6 +68,9 @@ struct ToldPass {
   std::uint32_t outputs = 0;  ///< of these, those whose logits or embeddings are wanted
   /// Sequences with tokens in the batch, in their order there. A first position of −1 is not known.
   std::vector<BatchSequence> sequences;
+  /// What was computed of each sequence, one sequence after the other, each with as many as its
+  /// `tokens` say. Empty: not told.
+  std::vector<std::int32_t> token_ids;
   std::uint32_t other_sequences = 0;  ///< beyond those
   std::uint32_t other_tokens = 0;     ///< theirs
   std::uint32_t thread = 0;           ///< the system's number of the thread

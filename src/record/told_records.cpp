@@ -69,6 +69,11 @@ Result<void> ToldRecords::add(const ProbeCell& cell) {
                   ? add_sequences(cell.sequences)
                   : damaged(fmt::format("record {} among a pass's sequences", cell.type));
       break;
+    case Awaits::tokens:
+      added = cell.type == kProbeRecordTokens
+                  ? add_tokens(cell.tokens)
+                  : damaged(fmt::format("record {} among a pass's tokens", cell.type));
+      break;
   }
   if (!added) {
     damage_ = added.error();
@@ -279,6 +284,10 @@ Result<void> ToldRecords::begin_pass(const ProbePass& told) {
       told.other_tokens > told.tokens || told.outputs > told.tokens) {
     return damaged(fmt::format("a pass of {} tokens in {} sequences", told.tokens, told.sequences));
   }
+  if (told.told_tokens > kProbeTokens ||
+      (told.told_tokens != 0 && (told.told_tokens != told.tokens || told.sequences == 0))) {
+    return damaged(fmt::format("{} of {} tokens are told", told.told_tokens, told.tokens));
+  }
   pass_ = {.number = told.pass,
            .result = told.result,
            .begin = instant(told.begin),
@@ -286,6 +295,7 @@ Result<void> ToldRecords::begin_pass(const ProbePass& told) {
            .tokens = told.tokens,
            .outputs = told.outputs,
            .sequences = {},
+           .token_ids = {},
            .other_sequences = told.other_sequences,
            .other_tokens = told.other_tokens,
            .thread = told.thread,
@@ -295,6 +305,7 @@ Result<void> ToldRecords::begin_pass(const ProbePass& told) {
            .has_own_callback = (told.flags & kProbePassOwnCallback) != 0,
            .lost_segments = (told.flags & kProbePassLost) != 0,
            .segments = {}};
+  told_tokens_ = told.told_tokens;
   left_ = told.sequences;
   if (left_ == 0) {
     end_pass();
@@ -319,6 +330,42 @@ Result<void> ToldRecords::add_sequences(const ProbeSequences& told) {
                                .first_position = sequence.first_position,
                                .tokens = sequence.tokens,
                                .outputs = sequence.outputs});
+  }
+  left_ -= wanted;
+  return left_ == 0 ? end_sequences() : Result<void>{};
+}
+
+Result<void> ToldRecords::end_sequences() {
+  if (told_tokens_ == 0) {
+    end_pass();
+    return {};
+  }
+  rooms_.clear();
+  std::size_t sum = 0;
+  for (const BatchSequence& sequence : pass_.sequences) {
+    rooms_.push_back({.next = sum, .end = sum + sequence.tokens});
+    sum += sequence.tokens;
+  }
+  if (sum != told_tokens_) {
+    return damaged(fmt::format("{} tokens of sequences with {}", told_tokens_, sum));
+  }
+  pass_.token_ids.resize(sum);
+  left_ = sum;
+  awaits_ = Awaits::tokens;
+  return {};
+}
+
+Result<void> ToldRecords::add_tokens(const ProbeTokens& told) {
+  const std::size_t wanted = std::min<std::size_t>(left_, kProbeTokensInCell);
+  if (told.count != wanted) {
+    return damaged(fmt::format("{} tokens where {} were due", told.count, wanted));
+  }
+  for (std::size_t i = 0; i < wanted; ++i) {
+    const std::size_t place = told.places[i];
+    if (place >= rooms_.size() || rooms_[place].next == rooms_[place].end) {
+      return damaged(fmt::format("a token of sequence {}, which has no more", place));
+    }
+    pass_.token_ids[rooms_[place].next++] = told.ids[i];
   }
   left_ -= wanted;
   if (left_ == 0) {

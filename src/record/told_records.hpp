@@ -34,7 +34,7 @@ class ToldRecords {
   [[nodiscard]] const std::optional<Error>& damage() const { return damage_; }
 
  private:
-  enum class Awaits : std::uint8_t { any, tensor, tensor_half, stamps, sequences };
+  enum class Awaits : std::uint8_t { any, tensor, tensor_half, stamps, sequences, tokens };
 
   Result<void> add_first(const ProbeCell& cell);
   Result<void> begin_graph(const ProbeGraph& graph);
@@ -45,12 +45,14 @@ class ToldRecords {
   Result<void> add_stamps(const ProbeStamps& stamps);
   Result<void> begin_pass(const ProbePass& pass);
   Result<void> add_sequences(const ProbeSequences& sequences);
+  Result<void> end_sequences();
+  Result<void> add_tokens(const ProbeTokens& tokens);
   void end_pass();
 
   ToldSink& sink_;
   std::optional<Error> damage_;
   Awaits awaits_ = Awaits::any;
-  std::size_t left_ = 0;  // records, stamps or sequences that are awaited
+  std::size_t left_ = 0;  // records, stamps, sequences or tokens that are awaited
   std::uint32_t context_ = 0;
   std::vector<std::pair<std::string, std::string>> kinds_;
   // The graph under way. Its tensors come in any order.
@@ -64,6 +66,12 @@ class ToldRecords {
   ProbeCell half_{};
   // The pass under way, and its segments, which come before it.
   ToldPass pass_;
+  std::size_t told_tokens_ = 0;
+  struct Room {
+    std::size_t next = 0;
+    std::size_t end = 0;
+  };
+  std::vector<Room> rooms_;  // by sequence: where its tokens go
   std::vector<ToldSegment> segments_;
   std::uint32_t segments_pass_ = 0;
   Instant last_end_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace enprof {
@@ -114,6 +115,22 @@ class ToldRecordsTest : public ::testing::Test {
     }
     return cell;
   }
+  /// All of them are told.
+  static ProbeCell pass_with_tokens(std::uint32_t tokens, std::uint32_t sequences) {
+    ProbeCell cell = pass(1, tokens, sequences);
+    cell.pass.told_tokens = tokens;
+    return cell;
+  }
+  static ProbeCell tokens(const std::vector<std::pair<std::int32_t, std::uint8_t>>& told) {
+    ProbeCell cell = empty();
+    cell.tokens.type = kProbeRecordTokens;
+    cell.tokens.count = static_cast<std::uint16_t>(told.size());
+    for (std::size_t i = 0; i < told.size(); ++i) {
+      cell.tokens.ids[i] = told[i].first;
+      cell.tokens.places[i] = told[i].second;
+    }
+    return cell;
+  }
   void add(const ProbeCell& cell) {
     const auto added = records_.add(cell);
     EXPECT_TRUE(added) << added.error().message;
@@ -195,6 +212,49 @@ TEST_F(ToldRecordsTest, SegmentsOfAPassThatWasDroppedAreNotTheNextOnes) {
   EXPECT_TRUE(kept_.passes[0].segments.empty());
 }
 
+TEST_F(ToldRecordsTest, TokensAreSortedBySequence) {
+  add(pass_with_tokens(4, 2));
+  add(sequences(2, 2));
+  EXPECT_TRUE(kept_.passes.empty());
+  add(tokens({{10, 1}, {20, 0}, {11, 1}, {21, 0}}));
+  ASSERT_EQ(kept_.passes.size(), 1U);
+  EXPECT_EQ(kept_.passes[0].token_ids, (std::vector<std::int32_t>{20, 21, 10, 11}));
+}
+
+TEST_F(ToldRecordsTest, ManyTokensComeInSeveralCells) {
+  add(pass_with_tokens(13, 1));
+  add(sequences(1, 13));
+  add(tokens(std::vector<std::pair<std::int32_t, std::uint8_t>>(11, {3, 0})));
+  add(tokens({{4, 0}, {5, 0}}));
+  ASSERT_EQ(kept_.passes.size(), 1U);
+  EXPECT_EQ(kept_.passes[0].token_ids.back(), 5);
+}
+
+TEST_F(ToldRecordsTest, TokensThatAreNotThoseOfTheSequences) {
+  add(pass_with_tokens(4, 2));
+  refuse(sequences(2, 1), "4 tokens of sequences with 2");
+}
+TEST_F(ToldRecordsTest, OnlySomeOfTheTokens) {
+  ProbeCell cell = pass_with_tokens(4, 2);
+  cell.pass.told_tokens = 3;
+  refuse(cell, "3 of 4 tokens are told");
+}
+TEST_F(ToldRecordsTest, MoreTokensOfASequenceThanItHas) {
+  add(pass_with_tokens(4, 2));
+  add(sequences(2, 2));
+  refuse(tokens({{1, 0}, {2, 0}, {3, 0}, {4, 1}}), "of sequence 0, which has no more");
+}
+TEST_F(ToldRecordsTest, TokensOfASequenceThatIsNotThere) {
+  add(pass_with_tokens(4, 2));
+  add(sequences(2, 2));
+  refuse(tokens({{1, 0}, {2, 2}, {3, 0}, {4, 1}}), "of sequence 2");
+}
+TEST_F(ToldRecordsTest, AnotherRecordWhereTokensAreDue) {
+  add(pass_with_tokens(1, 1));
+  add(sequences(1));
+  refuse(context(), "record 1 among a pass's tokens");
+}
+
 TEST_F(ToldRecordsTest, TextsComeInPieces) {
   ProbeCell cell = empty();
   cell.text = {.type = kProbeRecordText, .text = kProbeTextModelPath, .bytes = 56};
@@ -259,7 +319,7 @@ TEST_F(ToldRecordsTest, NoiseIsRefusedOrTaken) {
         const std::uint64_t bits = random() & random() & random();
         std::memcpy(reinterpret_cast<char*>(&noise) + word, &bits, sizeof bits);
       }
-      noise.type = static_cast<std::uint16_t>(random() % 13);
+      noise.type = static_cast<std::uint16_t>(random() % 14);
       if (!records.add(noise)) {
         EXPECT_TRUE(records.damage());
         break;

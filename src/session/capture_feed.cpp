@@ -14,6 +14,8 @@ namespace {
 
 /// Changes of caches that are kept. Later ones decide nothing: positions still do.
 constexpr std::size_t kMostChanges = std::size_t{1} << 20U;
+/// Tokens that are kept, for texts.
+constexpr std::size_t kMostTokens = std::size_t{1} << 24U;
 /// No plan: a pass of it has no operations.
 constexpr std::uint32_t kNoPlan = std::numeric_limits<std::uint32_t>::max();
 /// Texts of a model are no longer than this.
@@ -297,6 +299,7 @@ void CaptureFeed::add(Context& context, ToldPass told) {
   }
   if (told.result != 0) {
     told.sequences.clear();  // nothing of it was kept
+    told.token_ids.clear();
   }
   for (BatchSequence& sequence : told.sequences) {
     std::int32_t unknown = 0;
@@ -309,7 +312,10 @@ void CaptureFeed::add(Context& context, ToldPass told) {
     next = static_cast<std::int32_t>(
         std::min(std::int64_t{sequence.first_position} + sequence.tokens, kMostPosition));
   }
-  recording_.add_pass(context.index, pass, ends_, told.sequences);
+  if (recording_.token_ids.size() + told.token_ids.size() > kMostTokens) {
+    told.token_ids.clear();
+  }
+  recording_.add_pass(context.index, pass, ends_, told.sequences, told.token_ids);
   if (live_ != nullptr) {
     live_->add(context.index, recording_.contexts, pass, told.sequences);
   }
@@ -325,7 +331,7 @@ void CaptureFeed::add(const CapturedChange& change) {
   }
 }
 
-std::shared_ptr<const CaptureRecording> CaptureFeed::finish(Instant begin, Instant end) {
+std::shared_ptr<CaptureRecording> CaptureFeed::finish(Instant begin, Instant end) {
   if (counts_.passes == 0) {
     return nullptr;
   }

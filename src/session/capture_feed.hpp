@@ -68,7 +68,7 @@ class CaptureFeed {
   void add_lost(std::size_t passes) { recording_.lost_passes += passes; }
   /// The capture of a program that lived between these instants; null if no pass was told. Call it
   /// once, after all else.
-  [[nodiscard]] std::shared_ptr<const CaptureRecording> finish(Instant begin, Instant end);
+  [[nodiscard]] std::shared_ptr<CaptureRecording> finish(Instant begin, Instant end);
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
   /// Facts of the model that most passes were of; empty if there were none.

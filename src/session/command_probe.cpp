@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -46,7 +47,8 @@ Result<std::unique_ptr<CommandProbe>> CommandProbe::open(Options options) {
   }
   std::unique_ptr<CommandProbe> probe(new CommandProbe(std::move(options)));
   auto arena = ProbeArena::create(
-      probe->options_.plan ? kProbeOperations : kProbePasses,
+      (probe->options_.plan ? std::uint32_t{kProbeWantsOperations} : 0) |
+          (probe->options_.tokens ? std::uint32_t{kProbeWantsTokens} : 0),
       [self = probe.get()](pid_t pid) { return self->feed_.make_sink(pid); },
       [self = probe.get()](pid_t pid, const ProbedLibrary& of, const ProbeLosses& losses) {
         kLog.debug("Process {} with {} has ended", pid, of.file);
@@ -84,8 +86,7 @@ void CommandProbe::start() {
   }
 }
 
-std::shared_ptr<const CaptureRecording> CommandProbe::stop(Instant begin, Instant end,
-                                                           RunScope& run) {
+std::shared_ptr<CaptureRecording> CommandProbe::stop(Instant begin, Instant end, RunScope& run) {
   thread_.stop();
   arena_->finish();
   feed_.add_lost(losses_.passes);
@@ -106,6 +107,31 @@ void CommandProbe::add_end(const ProbedLibrary& library, const ProbeLosses& loss
   if (losses.damage) {
     losses_.damage = losses.damage;
   }
+}
+
+namespace {
+
+/// One that was loaded and never called: an addon that contains llama.cpp calls it without being
+/// bound to it, though it shows its functions to others.
+bool is_only_contained(const ProbedLibrary& library) {
+  return !library.was_checked &&
+         !std::filesystem::path{library.file}.filename().string().starts_with("libllama");
+}
+
+}  // namespace
+
+bool CommandProbe::found_any() const {
+  return std::ranges::any_of(libraries_, std::not_fn(is_only_contained));
+}
+
+std::vector<std::string> CommandProbe::suspects() const {
+  std::vector<std::string> files = arena_->suspects();
+  for (const ProbedLibrary& library : libraries_) {
+    if (is_only_contained(library)) {
+      files.push_back(library.file);
+    }
+  }
+  return files;
 }
 
 void CommandProbe::warn(RunScope& run) const {

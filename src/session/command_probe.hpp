@@ -28,8 +28,10 @@ class CommandProbe {
     Depth depth = Depth::minimal;
     std::filesystem::path library;  ///< the probe
     PlanToldGraph plan{};           ///< null: no operations
+    bool tokens = false;            ///< also which tokens were computed, for texts
     LiveRequests* live = nullptr;   ///< gets each pass at once; null: nobody asks
-    Nanoseconds period = std::chrono::milliseconds{20};
+    /// A ring has room for the records of a thousand passes or more.
+    Nanoseconds period = std::chrono::milliseconds{50};
   };
 
   /// Errors: those of ProbeArena; unsupported, if the library's path cannot be told to the dynamic
@@ -45,11 +47,13 @@ class CommandProbe {
   void start();
   /// Reads the rest and says in warnings of the run what is missing. Returns what was told by a
   /// program that lived between these instants; null if no pass was.
-  [[nodiscard]] std::shared_ptr<const CaptureRecording> stop(Instant begin, Instant end,
+  [[nodiscard]] std::shared_ptr<CaptureRecording> stop(Instant begin, Instant end,
                                                              RunScope& run);
 
-  /// Whether a shared llama.cpp was found in any process.
-  [[nodiscard]] bool found_any() const { return !libraries_.empty(); }
+  /// Whether a shared llama.cpp was found in any process, and could be followed.
+  [[nodiscard]] bool found_any() const;
+  /// Files of libraries that may contain llama.cpp and were not followed.
+  [[nodiscard]] std::vector<std::string> suspects() const;
   /// Facts of the model that most passes were of.
   [[nodiscard]] const std::optional<ModelFacts>& model() const { return model_; }
 

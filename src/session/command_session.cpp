@@ -10,7 +10,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX, not C++
 #include <stop_token>
 #include <string_view>
@@ -122,6 +124,7 @@ std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task
       CommandProbe::open({.depth = *task.depth,
                           .library = options_.probe,
                           .plan = *task.depth == Depth::minimal ? PlanToldGraph{} : options_.plan,
+                          .tokens = task.keeps_texts && options_.read_vocabulary,
                           .live = options_.live});
   if (!probe) {
     warnings.push_back({.component = "probe",
@@ -133,23 +136,55 @@ std::unique_ptr<CommandProbe> CommandSession::open_probe(const CommandTask& task
   return *std::move(probe);
 }
 
-/// Says so where llama.cpp is a part of the program's own file: nothing tells where its functions
-/// are. A library that the program loads is not searched.
+void CommandSession::add_texts(CaptureRecording& capture, RunScope& run) {
+  if (capture.token_ids.empty()) {
+    return;
+  }
+  std::vector<TextOfToken> by_model;
+  for (const CapturedModel& model : capture.models) {
+    TextOfToken& text = vocabularies_[model.facts.path];
+    if (!text && !model.facts.path.empty()) {
+      if (auto read = options_.read_vocabulary(model.facts.path)) {
+        text = *std::move(read);
+      } else {
+        run.warn({.component = "probe",
+                  .code = "texts_unknown",
+                  .message = "The texts of requests are not known: " + read.error().message,
+                  .hint = "Their numbers of tokens are. --no-text does not look for texts."});
+      }
+    }
+    by_model.push_back(text);
+  }
+  capture.text_of_token = [by_model = std::move(by_model)](std::uint32_t model,
+                                                           std::int32_t token) {
+    return model < by_model.size() && by_model[model] ? by_model[model](token) : std::string{};
+  };
+}
+
+/// Says so where llama.cpp is a part of the program's own file, or of a library that it loads and
+/// that is named after it: nothing tells where its functions are.
 void CommandSession::look_for_static_llama(const CommandTask& task, const CommandProbe* probe,
                                            RunScope& run) {
   if (!task.depth || task.passes || (probe != nullptr && probe->found_any())) {
     return;
   }
-  if (searched_ != task.path) {
-    searched_ = task.path;
-    has_static_llama_ = contains_text(task.path, kLlamaText);
+  std::vector<std::string> files{task.path};
+  if (probe != nullptr) {
+    std::ranges::copy(probe->suspects(), std::back_inserter(files));
   }
-  if (has_static_llama_) {
+  const auto found = std::ranges::find_if(files, [this](const std::string& file) {
+    const auto [known, is_new] = has_static_llama_.try_emplace(file, false);
+    if (is_new) {
+      known->second = contains_text(file, kLlamaText);
+    }
+    return known->second;
+  });
+  if (found != files.end()) {
     run.warn({.component = "probe",
               .code = "llama_inside",
               .message = fmt::format("{} contains llama.cpp, but not as a shared library: its "
                                      "layers and requests are not known",
-                                     task.path),
+                                     *found),
               .hint =
                   "A build of it with shared libraries (-DBUILD_SHARED_LIBS=ON) shows them; of a "
                   "server, enprof proxy (coming) will show the requests."});
@@ -215,6 +250,7 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
     const Instant now = options_.profiler.clock->now();
     if (auto capture = probe->stop(begin, now, run)) {
       describe(*probe, std::move(program), run);
+      add_texts(*capture, run);
       run.set_capture(std::move(capture));
     }
   }

@@ -13,8 +13,10 @@
 #include "session/command_run.hpp"
 #include "session/session_power.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,10 +36,14 @@ struct CommandTask {
   /// What is to be known of llama.cpp in the command. Empty: nothing is loaded into it.
   std::optional<Depth> depth{};
   bool is_depth_wanted = false;  ///< the user named it: where it is not to be had, the run says why
+  bool keeps_texts = false;      ///< prompts and answers of requests are kept, where they are known
   /// Passes that the command is taken to make, with times from its begin; null: none. Then the run
   /// is a capture.
   std::shared_ptr<const CaptureRecording> passes{};
 };
+
+/// The text of a token.
+using TextOfToken = std::function<std::string(std::int32_t token)>;
 
 /// How a task ended.
 struct CommandOutcome {
@@ -71,6 +77,8 @@ class CommandSession {
     ProfilerOptions profiler{};
     std::filesystem::path probe{};  ///< the library that is loaded into commands; empty: none
     PlanToldGraph plan{};           ///< required beyond Depth::minimal
+    /// Reads the vocabulary in a model's file. Null: no texts are kept.
+    std::function<Result<TextOfToken>(const std::filesystem::path&)> read_vocabulary{};
     LiveRequests* live = nullptr;   ///< gets each pass at once; null: nobody asks
     /// Called before each run begins. `power` is null if power is not measured.
     std::function<void(PowerMonitor* power)> on_begin = [](PowerMonitor*) {};
@@ -90,12 +98,14 @@ class CommandSession {
   [[nodiscard]] std::unique_ptr<CommandProbe> open_probe(const CommandTask& task,
                                                          std::vector<Warning>& warnings) const;
 
+  /// The texts of a capture's tokens, by its models.
+  void add_texts(CaptureRecording& capture, RunScope& run);
   void look_for_static_llama(const CommandTask& task, const CommandProbe* probe, RunScope& run);
 
   Options options_;
   std::unique_ptr<Running> running_;  // the last task's
-  std::string searched_;              // the file that was searched last
-  bool has_static_llama_ = false;     // what came of it
+  std::map<std::string, TextOfToken> vocabularies_;  // by the model's file
+  std::map<std::string, bool> has_static_llama_;     // by file that was searched
   bool is_first_ = true;
 };
 

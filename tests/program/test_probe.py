@@ -1,6 +1,8 @@
 """`enprof exec` of programs with llama.cpp inside, which know nothing of enprof."""
 
+import collections
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -23,6 +25,10 @@ STEADY = f"replay:{replay(50)}"
 LAYERS = 4
 
 
+# Of a test with clients that come and go: ENPROF_LOAD_S=120 for a longer one.
+LOAD_S = int(os.environ.get("ENPROF_LOAD_S", "10"))
+
+
 def tiny():
     return model(layers=LAYERS, embd=256, ff=512)
 
@@ -36,6 +42,13 @@ class Probe(ProgramTest):
 
     def late(self, prompt=8, output=5, *more):
         return [sys.executable, LATE, LIBRARY, tiny(), prompt, output, *more]
+
+    def changed(self, change, *arguments):
+        """late() of the script that `change` makes of its text."""
+        script = self.dir / "changed.py"
+        script.write_text(change(f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
+                                 + LATE.read_text()))
+        return [script if word == LATE else word for word in self.late(*arguments)]
 
     def run_exec(self, *command, options=(), **others):
         return enprof(*self.words(*options), *command, **others)
@@ -142,17 +155,11 @@ class Layers(Probe):
 
     def test_a_prompt_that_is_cached_but_for_one_token(self):
         """It goes on exactly where the request before stopped: the cut of the cache before it tells."""
-        script = self.dir / "again.py"
-        script.write_text(LATE.read_text().replace(
-            'function("llama_free"',
-            'memory = function("llama_get_memory", ctypes.c_void_p, ctypes.c_void_p)(context)\n'
-            'cut = function("llama_memory_seq_rm", ctypes.c_bool, ctypes.c_void_p, ctypes.c_int32,\n'
-            '               ctypes.c_int32, ctypes.c_int32)\n'
-            'assert cut(memory, 0, PROMPT + OUTPUT, -1)\n'
-            'compute([(0, PROMPT + OUTPUT, 7)])\n'
-            'function("llama_free"', 1))
-        command = self.late(8, 5)
-        command[1] = script
+        command = self.changed(lambda text: text.replace(
+            "llama.close()",
+            "assert llama.cut(0, PROMPT + OUTPUT)\n"
+            "llama.compute([(0, PROMPT + OUTPUT, 7)])\n"
+            "llama.close()"), 8, 5)
         run, _ = self.run_json(*command)
         self.assertEqual(run["capture"]["requests"], 2)
         first, second = self.requests()
@@ -160,12 +167,9 @@ class Layers(Probe):
         self.assertEqual((second["request"]["cached_tokens"], second["totals"]["output_tokens"]), (13, 1))
 
     def test_requests_in_flight_while_it_runs(self):
-        script = self.dir / "waits.py"
-        script.write_text(LATE.read_text().replace(
+        command = self.changed(lambda text: text.replace(
             "for step in range(OUTPUT):",
-            "for step in range(OUTPUT):\n    if step == 3:\n        sys.stdin.readline()"))
-        command = self.late(8, 5, 2)
-        command[1] = script
+            "for step in range(OUTPUT):\n    if step == 3:\n        sys.stdin.readline()"), 8, 5, 2)
         process = subprocess.Popen(
             [str(word) for word in (ENPROF, *self.words("--interval", 0.05), *command)], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -183,6 +187,34 @@ class Layers(Probe):
         self.assertEqual(process.returncode, 0, rest)
         self.assertIn("Requests", rest)
 
+    def test_prompts_and_answers_are_kept_with_their_requests(self):
+        command = self.changed(lambda text: text.replace("5 + position", "15043 + position"), 3, 4)
+        run, process = self.run_json(*command)
+        self.assertEqual(run["prompt"], " ".join(str(word) for word in command))
+        self.assertNotIn("texts_unknown", self.codes(run))
+        request, = self.requests()
+        self.assertTrue(request["prompt"].startswith(" Hello"), request["prompt"])
+        answer = [token["text"] for token in request["tokens"]]
+        self.assertEqual(len(answer), 5)
+        self.assertEqual(answer[-1], "", "the last one was never computed with")
+        self.assertEqual(len(process.stdout.split()), 4)
+
+    def test_without_texts(self):
+        self.run_json(*self.late(), options=("--no-text",))
+        request, = self.requests()
+        self.assertEqual(request["prompt"], "")
+        self.assertEqual({token["text"] for token in request["tokens"]}, {""})
+
+    def test_a_model_that_is_gone_has_no_texts(self):
+        copy = self.dir / "gone.gguf"
+        shutil.copy(tiny(), copy)
+        command = self.changed(lambda text: text.replace(
+            "llama.close()", "import os\nos.unlink(MODEL)\nllama.close()"), 3, 4)
+        command = [copy if word == tiny() else word for word in command]
+        run, _ = self.run_json(*command)
+        self.assertIn("texts_unknown", self.codes(run))
+        self.assertEqual(self.requests()[0]["prompt"], "")
+
     def test_it_is_shown(self):
         self.run_json(*self.late())
         shown = enprof("show", "last", "--db", self.db).stdout
@@ -198,8 +230,7 @@ def cached(what):
 
 NODE = cached("--node") if shutil.which("node") else None
 PROGRAMS = cached("--programs")
-# They take minutes to build, so `tools/setup --dev` leaves them out.
-needs_programs = unittest.skipUnless(PROGRAMS, "needs llama.cpp's programs (tools/fetch-llama --programs)")
+needs_programs = needs_dev(PROGRAMS, "llama.cpp's programs")
 
 
 class RealPrograms(Probe):
@@ -214,6 +245,18 @@ class RealPrograms(Probe):
         layers = {layer["layer"] for layer in run["layers"] if layer["phase"] == "decode"}
         self.assertEqual(layers - {-1, None}, set(range(LAYERS)), run["warnings"])
         self.assertEqual(run["capture"]["requests"], 1)
+
+    @needs_dev(NODE, "llama.node")
+    def test_llama_node_contains_it(self):
+        """An addon of Node.js that has llama.cpp in its own file: measured as any command."""
+        command = ["node", NODE / "static.mjs", tiny(), 5]
+        run, process = self.run_json(*command)
+        plain = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                               check=True)
+        self.assertEqual(process.stdout, plain.stdout)
+        self.assertIsNone(run["capture"])
+        told, = [warning for warning in run["warnings"] if warning["code"] == "llama_inside"]
+        self.assertIn("index.node contains llama.cpp", told["message"])
 
     @needs_programs
     def test_llama_bench(self):
@@ -234,27 +277,78 @@ class RealPrograms(Probe):
         self.assertEqual(process.stdout, plain.stdout)
         self.assertEqual(run["capture"]["requests"], 1)
 
+    @contextlib.contextmanager
+    def llama_server(self, port, *arguments, options=()):
+        """One that answers; the run is in run.json after it has ended."""
+        process = subprocess.Popen(
+            [str(word) for word in (ENPROF, *self.words("--json", self.dir / "run.json", *options),
+                                    PROGRAMS / "bin" / "llama-server", "-m", tiny(), "-t", 1,
+                                    "--port", port, "--no-webui", *arguments)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: answers(port), "the server answers")
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=PATIENCE_S)
+
     @needs_programs
     def test_llama_server(self):
         """Four requests at once: as many as the server counts, with its numbers of tokens."""
         port = free_port()
-        process = subprocess.Popen(
-            [str(word) for word in (ENPROF, *self.words("--json", self.dir / "run.json"),
-                                    PROGRAMS / "bin" / "llama-server", "-m", tiny(), "-c", 1024,
-                                    "-np", 4, "-t", 1, "--port", port, "--no-webui")],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_until(lambda: answers(port), "the server answers")
-            with concurrent.futures.ThreadPoolExecutor(4) as pool:
-                counts = list(pool.map(lambda number: complete(port, number), range(4)))
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=PATIENCE_S)
+        with self.llama_server(port, "-np", 4, "-c", 1024), \
+                concurrent.futures.ThreadPoolExecutor(4) as pool:
+            told = list(pool.map(lambda number: complete(port, number), range(4)))
+        counts = [(one["tokens_evaluated"], one["tokens_predicted"]) for one in told]
         run = json.loads((self.dir / "run.json").read_text())
         self.assertEqual(run["capture"]["requests"], 4, run["warnings"])
         found = [(request["totals"]["prompt_tokens"], request["totals"]["output_tokens"])
                  for request in self.requests()]
         self.assertEqual(sorted(found), sorted(counts))
+
+    @needs_programs
+    @needs_dev(NODE, "the openai client")
+    def test_clients_that_stream_cancel_and_continue(self):
+        """Eight for four slots, whose prompts are cached and whose contexts are shifted: each request
+        that the server finished is found with its own numbers, and the others beside it."""
+        port = free_port()
+        with self.llama_server(port, "-np", 4, "-c", 2048, "--context-shift", "--metrics",
+                               "--cache-ram", 0):
+            clients = subprocess.run(
+                ["node", NODE / "clients.mjs", f"http://127.0.0.1:{port}", "8", str(LOAD_S), "1"],
+                capture_output=True, text=True, check=False, timeout=LOAD_S + PATIENCE_S)
+            self.assertEqual(clients.returncode, 0, clients.stderr)
+            metrics = fetch(port, "/metrics").decode()
+        told = json.loads(clients.stdout)
+        run = json.loads((self.dir / "run.json").read_text())
+        listed = json.loads(enprof("runs", "--json", "--capture", "last", "--limit", 100_000, "--db",
+                                   self.db).stdout)["runs"]
+        expected = collections.Counter((prompt, output) for prompt, output, _ in told["ended"])
+        found = collections.Counter((one["prompt_tokens"], one["output_tokens"]) for one in listed)
+        context = (len(listed), len(told["ended"]), len(told["cancelled"]))
+        self.assertGreater(len(told["ended"]), 20, context)
+        self.assertGreater(len(told["cancelled"]), 2, context)
+        self.assertEqual(expected - found, collections.Counter(), context)
+        self.assertLessEqual((found - expected).total(), len(told["cancelled"]), context)
+        counted = dict(re.findall(r"^llamacpp:(\w+_total) (\S+)$", metrics, re.M))
+        self.assertEqual(sum(one["output_tokens"] for one in listed),
+                         int(float(counted["tokens_predicted_total"])), context)
+        self.assertAlmostEqual(sum(part["energy_mj"] for part in run["capture"]["parts"])
+                               / run["totals"]["energy_mj"], 1.0, delta=1e-9)
+
+    @needs_programs
+    def test_a_servers_answers_are_the_same_without_enprof(self):
+        answers_of = []
+        for options in ((), ("--no-probe",)):
+            port = free_port()
+            with self.llama_server(port, "-np", 1, "-c", 512, options=options):
+                answers_of.append([complete(port, number)["content"] for number in range(3)])
+        self.assertEqual(*answers_of)
+
+
+def fetch(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
+        return answer.read()
 
 
 def free_port():
@@ -272,15 +366,14 @@ def answers(port):
 
 
 def complete(port, number):
-    """The tokens of the prompt and of the answer, as the server counts them."""
+    """The answer to a prompt, with the numbers of tokens as the server counts them."""
     body = {"prompt": [300 + number] * (10 + number), "n_predict": 8 + number, "ignore_eos": True,
             "temperature": 0, "cache_prompt": False}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/completion",
                                      data=json.dumps(body).encode(),
                                      headers={"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        told = json.loads(answer.read())
-    return told["tokens_evaluated"], told["tokens_predicted"]
+        return json.loads(answer.read())
 
 
 class Helpers(Probe):
@@ -324,14 +417,10 @@ class Helpers(Probe):
 
 class Faults(Probe):
     def test_killed_in_mid_run_it_keeps_what_came(self):
-        script = self.dir / "killed.py"
-        text = LATE.read_text().replace("for step in range(OUTPUT):",
-                                        "for step in range(OUTPUT):\n    if step == 4:\n"
-                                        "        import os, signal\n"
-                                        "        os.kill(os.getpid(), signal.SIGKILL)")
-        script.write_text(text)
-        command = self.late(8, 10)
-        command[1] = script
+        command = self.changed(lambda text: text.replace(
+            "for step in range(OUTPUT):",
+            "for step in range(OUTPUT):\n    if step == 4:\n        import os, signal\n"
+            "        os.kill(os.getpid(), signal.SIGKILL)"), 8, 10)
         process = self.run_exec(*command)
         self.assertEqual(process.returncode, 128 + signal.SIGKILL)
         run = json.loads(enprof("export", "last", "--db", self.db).stdout)
@@ -340,17 +429,13 @@ class Faults(Probe):
 
     def test_enprof_killed_the_program_goes_on(self):
         done = self.dir / "done"
-        text = LATE.read_text().replace(
+        command = self.changed(lambda text: text.replace(
             "for step in range(OUTPUT):",
             "import os, time\n"
             f"open({str(self.dir / 'begun')!r}, 'w').close()\n"
             "parent = os.getppid()\n"
             "while os.getppid() == parent:\n    time.sleep(0.01)\n"
-            "for step in range(OUTPUT):") + f"\nopen({str(done)!r}, 'w').write('whole')\n"
-        script = self.dir / "orphan.py"
-        script.write_text(text)
-        command = self.late(8, 5)
-        command[1] = script
+            "for step in range(OUTPUT):") + f"\nopen({str(done)!r}, 'w').write('whole')\n", 8, 5)
         process = subprocess.Popen([str(word) for word in (ENPROF, *self.words(), *command)],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until((self.dir / "begun").exists, "the program has its prompt")
@@ -366,10 +451,7 @@ class Faults(Probe):
         self.assertEqual(self.codes(run) & {"probe_failed", "records_damaged"}, set())
 
     def test_one_that_closes_its_descriptors(self):
-        script = self.dir / "closes.py"
-        script.write_text("import os\nos.closerange(3, 1000)\n" + LATE.read_text())
-        command = self.late(8, 3)
-        command[1] = script
+        command = self.changed(lambda text: "import os\nos.closerange(3, 1000)\n" + text, 8, 3)
         run, _ = self.run_json(*command)
         self.assertEqual(run["capture"]["passes"], 4)
 

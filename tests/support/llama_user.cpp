@@ -5,7 +5,7 @@
 //   model FILE       loads a model
 //   context          makes a context; the following ones use the newest
 //   own-abort, own-eval, gpu, throw N      properties of the next context
-//   decode N, encode N                     a pass of N tokens of sequence 0
+//   decode N, encode N                     a pass of N tokens of sequence 0: 100, 101, …
 //   batch            one of two sequences: 3 tokens of the first from position 10, 1 of the second
 //   remove N         removes what is beyond this position from the cache
 //   free             frees the newest context
@@ -26,6 +26,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
+#include <iterator>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <sys/wait.h>
@@ -63,6 +65,8 @@ void fail() { throw std::runtime_error("as asked"); }
 
 class User {
  public:
+  User() { std::iota(std::begin(tokens_), std::end(tokens_), 100); }
+
   void run(const std::vector<std::string>& words) {
     for (std::size_t at = 0; at < words.size(); ++at) {
       const std::string& word = words[at];

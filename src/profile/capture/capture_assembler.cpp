@@ -4,6 +4,7 @@
 #include "profile/assemble/run_totals.hpp"
 #include "profile/capture/capture_division.hpp"
 #include "profile/capture/capture_pieces.hpp"
+#include "profile/capture/request_texts.hpp"
 
 #include <fmt/format.h>
 
@@ -101,7 +102,8 @@ class RequestRuns {
         division_(division),
         power_(power),
         begin_(whole.begin),
-        capture_(capture) {
+        capture_(capture),
+        texts_(texts_of(recording, found.requests)) {
     for (const ComponentFigure& component : capture.components) {
       if (component.figure.total && component.figure.quality.standard_error) {
         auto& [energy, error] = errors_[{component.layer, component.component}];
@@ -137,6 +139,9 @@ class RequestRuns {
     run.started_at =
         capture_.started_at + std::chrono::floor<std::chrono::milliseconds>(begin - begin_);
     set_model(found, run);
+    if (!texts_.empty()) {
+      run.prompt = texts_[index].prompt;
+    }
 
     // The pass that made the first token ends the prompt.
     const auto first = std::ranges::find_if(
@@ -228,6 +233,9 @@ class RequestRuns {
           const Nanoseconds each = (pass.end - pass.begin) / part.outputs;
           token.begin += output * each;
           token.figure = small_figure(sums.part_j[number] / part.outputs, each, run);
+        }
+        if (!texts_.empty() && token.index < texts_[index].outputs.size()) {
+          token.text = texts_[index].outputs[token.index];
         }
         run.tokens.push_back(std::move(token));
       }
@@ -367,6 +375,7 @@ class RequestRuns {
   const PowerEvidence& power_;
   Instant begin_;
   const ProfiledRun& capture_;
+  std::vector<RequestText> texts_;  // by request; empty: not known
   std::map<std::pair<std::int32_t, std::string>, std::pair<double, double>> errors_;
   double all_j_ = 0.0;  // of all requests
 };
