@@ -207,6 +207,16 @@ std::size_t width_of(const std::vector<ShownColumn>& shown) {
   return width;
 }
 
+/// Names a few points; of many their number says more.
+std::string points_text(const std::vector<std::string>& labels, std::size_t all) {
+  constexpr std::size_t kNamed = 4;
+  if (labels.size() == all) {
+    return "all points";
+  }
+  return labels.size() > kNamed ? fmt::format("{} of {} points", labels.size(), all)
+                                : fmt::format("{}", fmt::join(labels, ", "));
+}
+
 /// What the lines of the table do not say.
 std::string notes_of(const std::vector<PointSummary>& summaries) {
   std::string text;
@@ -240,11 +250,7 @@ std::string notes_of(const std::vector<PointSummary>& summaries) {
   }
   for (const auto& [code, reason] : reasons) {
     const auto& [message, labels] = reason;
-    text +=
-        fmt::format("- {}: {}\n",
-                    labels.size() == summaries.size() ? std::string{"all points"}
-                                                      : fmt::format("{}", fmt::join(labels, ", ")),
-                    markdown_cell(message));
+    text += fmt::format("- {}: {}\n", points_text(labels, summaries.size()), markdown_cell(message));
   }
   return text;
 }
