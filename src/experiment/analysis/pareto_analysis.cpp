@@ -31,7 +31,8 @@ std::vector<std::string> labels_of(const std::vector<std::size_t>& points,
 
 Analysis analyze_pareto(const ExperimentData& data) {
   constexpr std::size_t kLeast = 2;
-  constexpr std::size_t kMostShown = 2;  // of those that beat a point
+  constexpr std::size_t kMostShown = 2;      // of those that beat a point
+  constexpr std::size_t kMostSentences = 3;  // about points that cannot be told apart
   Analysis analysis{.question = "Which points are not beaten in speed and energy at once?"};
   if (const std::string lacks = lacks_energy(data, kLeast); !lacks.empty()) {
     analysis.lacks.push_back(lacks);
@@ -68,12 +69,19 @@ Analysis analyze_pareto(const ExperimentData& data) {
     analysis.answers.push_back(
         fmt::format("Another point is both faster and cheaper than {}.", list_text(beaten)));
   }
-  for (const ParetoPoint& each : front.points) {
-    if (each.state == ParetoState::undecided) {
-      analysis.answers.push_back(
-          fmt::format("{} and {} cannot be told apart: their intervals "
-                      "allow either to be better.",
-                      labels[each.point], list_text(labels_of(each.by, labels))));
+  if (unsure.size() > kMostSentences) {
+    analysis.answers.push_back(fmt::format(
+        "{} may be on the front or not: their intervals and those of others allow either to be "
+        "better. The table names them.",
+        counted(unsure.size(), "more point")));
+  } else {
+    for (const ParetoPoint& each : front.points) {
+      if (each.state == ParetoState::undecided) {
+        analysis.answers.push_back(
+            fmt::format("{} and {} cannot be told apart: their intervals "
+                        "allow either to be better.",
+                        labels[each.point], list_text(labels_of(each.by, labels))));
+      }
     }
   }
   if (front.lacks_repeats) {

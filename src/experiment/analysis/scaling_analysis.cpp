@@ -78,8 +78,13 @@ std::string sentence_of(const ScalingAxis& axis, const PointGroup& group, const 
                  : "";
   switch (curve.kind) {
     case CurveKind::constant:
-      return fmt::format("{}: energy per {} does not depend on {}{}.", group.name, axis.energy,
-                         axis.title, also);
+      // AICc takes so much for a second coefficient that few values prove none but a steep one.
+      return fmt::format("{}: energy per {} is not shown to depend on {}{}{}.", group.name,
+                         axis.energy, axis.title, also,
+                         group.distinct == ScalingFit::kLeastToChoose
+                             ? fmt::format("; {} show steep curves alone, more show others",
+                                           counted(group.distinct, "value"))
+                             : "");
     case CurveKind::linear: {
       const double start = curve.coefficients[0];
       const double last = group.xs.back();
