@@ -62,6 +62,34 @@ int failed(const Error& error) {
   return kNotStarted;
 }
 
+/// Who looks on while a command runs.
+class Observers final : public CommandObserver {
+ public:
+  /// `server` may be null.
+  Observers(IntervalLines& lines, CommandServer* server) : lines_(lines), server_(server) {}
+
+  void on_begin(InferencePipelineProfiler& profiler, PowerMonitor* power) override {
+    lines_.begin(power);
+    if (server_ != nullptr) {
+      server_->on_begin(profiler, power);
+    }
+  }
+  void on_start(const std::string& run_id, Instant begin) override {
+    if (server_ != nullptr) {
+      server_->on_start(run_id, begin);
+    }
+  }
+  void on_end() override {
+    if (server_ != nullptr) {
+      server_->on_end();
+    }
+  }
+
+ private:
+  IntervalLines& lines_;
+  CommandServer* server_;
+};
+
 }  // namespace
 
 void ExecCommand::declare(CLI::App& program) {
@@ -76,7 +104,8 @@ void ExecCommand::declare(CLI::App& program) {
       "  enprof exec -- make -j8                             the energy of a build\n"
       "  enprof exec -r 10 -- ./benchmark --size 100         mean, spread and outliers\n"
       "  enprof exec --interval 1 -- python3 train.py        a line every second\n"
-      "  enprof exec --timeout 60 --json run.json -- ./work  for a script\n");
+      "  enprof exec --timeout 60 --json run.json -- ./work  for a script\n"
+      "  enprof exec --serve 8000 -- llama-server -m m.gguf  then open http://127.0.0.1:8000/\n");
   CLI::App& app = *app_;
   app.add_option("COMMAND", shown_, "The command and its arguments, after --")->expected(1, -1);
   app.add_option("-r,--repeat", times_, "Run it this many times, one after the other")
@@ -144,6 +173,7 @@ void ExecCommand::declare(CLI::App& program) {
       ->group("Result");
   app.add_flag("--no-save", no_save_, "Do not save the run in the database")->group("Result");
   database_.declare(app);
+  server_.declare_wish(app);
 }
 
 bool ExecCommand::takes_next_word(const std::string& word) const {
@@ -186,6 +216,11 @@ Result<void> ExecCommand::check() const {
                 words_.empty() ? "No command is given"
                                : "The command is empty: its first word names no program",
                 "For example: enprof exec -- make -j8. See enprof exec --help.");
+  }
+  if (server_.are_wanted() && no_save_) {
+    return fail(ErrorCode::invalid_argument,
+                "--serve shows runs of the database, but --no-save keeps none there",
+                "Leave one of them out; --db FILE saves into a database of its own.");
   }
   return power_.check();
 }
@@ -254,11 +289,15 @@ void ExecCommand::tell_requests(const CommandOutcome& outcome) {
   say(capture_section(*outcome.run, shown, outcome.requests.size(), stderr_terminal()));
 }
 
-int ExecCommand::perform(CommandSession& session, const SignalQueue& signals, CommandTask task) {
+int ExecCommand::perform(CommandSession& session, CommandServer* server, const SignalQueue& signals,
+                         const CommandTask& task) {
   int exit_code = exit_done;
   Result<void> written;
   for (std::size_t number = 1; number <= times_ && signals.ending_signal() == 0; ++number) {
     const CommandOutcome outcome = session.perform(task);
+    if (server != nullptr) {
+      server->on_outcome(outcome);
+    }
     if (outcome.run == nullptr) {
       if (outcome.error) {
         exit_code = outcome.was_refused ? not_started(*outcome.error) : failed(*outcome.error);
@@ -294,6 +333,9 @@ int ExecCommand::run() {
   if (const auto right = check(); !right) {
     return failed(right.error());
   }
+  if (const auto ready = server_.prepare(); !ready) {
+    return failed(ready.error());
+  }
   // Errors in the request are found before anything slow begins.
   auto path = find_command(words_.front());
   if (!path) {
@@ -321,7 +363,12 @@ int ExecCommand::run() {
   if (const auto ready = signals.start(); !ready) {
     return failed(ready.error());
   }
-  SessionPower power(power_.session(false));
+  ServerHealth health;
+  SessionPower::Options measuring = power_.session(false);
+  measuring.on_attempt = [&health](const std::optional<Error>& error) {
+    health.report("power", error);
+  };
+  SessionPower power(std::move(measuring));
   if (const auto opened = power.open(); !opened) {
     return failed(opened.error());
   }
@@ -335,7 +382,18 @@ int ExecCommand::run() {
     database = std::move(*opened);
   }
   LiveRequests requests;
+  std::unique_ptr<CommandServer> server;
+  if (server_.are_wanted()) {
+    auto opened = CommandServer::open(
+        server_, {.store = *database, .health = health, .power = power, .requests = requests});
+    if (!opened) {
+      return failed(opened.error());
+    }
+    server = *std::move(opened);
+    server_.print_addresses(server->port());
+  }
   IntervalLines lines(requests);
+  Observers observers(lines, server.get());
   const PowerEnvironment places = power_environment();
   CommandSession session(
       {.store = database ? &*database : nullptr,
@@ -354,10 +412,10 @@ int ExecCommand::run() {
        .probe = probe_library().value_or(std::filesystem::path{}),
        .plan = plan_told_graph,
        .read_vocabulary = read_vocabulary,
-       .live = interval_s_ ? &requests : nullptr,
-       .on_begin = [&lines](PowerMonitor* monitor) { lines.begin(monitor); }});
+       .live = interval_s_ || server ? &requests : nullptr,
+       .observer = &observers});
   wanted.limits.on_interval = [&lines](Nanoseconds since) { print_note(lines.line(since)); };
-  return perform(session, signals, std::move(wanted));
+  return perform(session, server.get(), signals, wanted);
 }
 
 }  // namespace enprof

@@ -5,7 +5,9 @@
 
 #include "base/inherited_descriptors.hpp"
 #include "cli/command.hpp"
+#include "cli/command_server.hpp"
 #include "cli/power_options.hpp"
+#include "cli/server_options.hpp"
 #include "cli/shared_options.hpp"
 #include "report/repeats.hpp"
 #include "session/command_session.hpp"
@@ -32,7 +34,8 @@ class ExecCommand final : public Command {
   [[nodiscard]] Result<void> check() const;
   [[nodiscard]] CommandTask task(std::string path) const;
   /// Performs it as often as was asked for. Returns the exit code.
-  [[nodiscard]] int perform(CommandSession& session, const SignalQueue& signals, CommandTask task);
+  [[nodiscard]] int perform(CommandSession& session, CommandServer* server,
+                            const SignalQueue& signals, const CommandTask& task);
   void tell(const CommandOutcome& outcome, std::size_t number) const;
   static void tell_requests(const CommandOutcome& outcome);
   [[nodiscard]] Result<void> write_json(const ProfiledRun& run) const;
@@ -53,6 +56,7 @@ class ExecCommand final : public Command {
   std::vector<std::string> tags_;
   std::string experiment_;
   Economics economics_;
+  ServerOptions server_;
   DatabaseOption database_;
   bool no_save_ = false;
   bool no_text_ = false;

@@ -19,6 +19,18 @@ std::optional<Joules> joules(std::optional<double> millijoules) {
   return millijoules ? std::optional{Joules{*millijoules / 1e3}} : std::nullopt;
 }
 
+std::optional<Nanoseconds> time_of(std::optional<double> milliseconds) {
+  return milliseconds
+             ? std::optional{std::chrono::round<Nanoseconds>(
+                   std::chrono::duration<double, std::milli>(std::clamp(*milliseconds, 0.0, 1e12)))}
+             : std::nullopt;
+}
+
+std::size_t count_of(const Json& object, const char* key) {
+  return static_cast<std::size_t>(
+      std::clamp(number_or_absent(object, key).value_or(0.0), 0.0, 1e15));
+}
+
 }  // namespace
 
 void LiveRun::apply_power_status(const Json& status) {
@@ -58,9 +70,7 @@ bool LiveRun::apply(const Json& event) {
   if (run_id != run_id_ || type == "run_started") {
     begin(run_id);
   }
-  time_ =
-      std::max(time_, std::chrono::round<Nanoseconds>(std::chrono::duration<double, std::milli>(
-                          std::clamp(number_or_absent(event, "t_ms").value_or(0.0), 0.0, 1e12))));
+  time_ = std::max(time_, time_of(number_or_absent(event, "t_ms").value_or(0.0)).value_or(time_));
   if (type == "model_loading") {
     status_ = "loading";
     model_ = word_or_empty(data, "model");
@@ -78,6 +88,8 @@ bool LiveRun::apply(const Json& event) {
     apply_power(data);
   } else if (type == "energy_settled") {
     apply_settled(data);
+  } else if (type == "request_metrics") {
+    apply_requests(data);
   } else if (type == "inference_complete") {
     status_ = word_or_empty(data, "status").empty() ? "completed" : word_or_empty(data, "status");
     energy_ = joules(number_or_absent(data, "energy_mj"));
@@ -203,6 +215,28 @@ void LiveRun::apply_power(const Json& data) {
       rail(word_or_empty(entry, "name")).power = watts(entry);
     }
   }
+}
+
+void LiveRun::apply_requests(const Json& data) {
+  Requests now{.begun = count_of(data, "requests"),
+               .in_flight = count_of(data, "in_flight"),
+               .passes = count_of(data, "passes"),
+               .output_tokens = count_of(data, "output_tokens"),
+               .tokens_per_second = number_or_absent(data, "tokens_per_second"),
+               .mean_sequences = number_or_absent(data, "mean_sequences"),
+               .energy_per_token = joules(number_or_absent(data, "energy_per_output_token_mj")),
+               .running = {}};
+  for (const Json& entry : list_or_empty(data, "running")) {
+    const bool has_sequence = number_or_absent(entry, "sequence").value_or(-1.0) >= 0.0;
+    now.running.push_back(
+        {.number = count_of(entry, "number"),
+         .sequence = has_sequence ? std::optional{count_of(entry, "sequence")} : std::nullopt,
+         .prompt_tokens = count_of(entry, "prompt_tokens"),
+         .output_tokens = count_of(entry, "output_tokens"),
+         .begin = time_of(number_or_absent(entry, "begin_ms")),
+         .first_token = time_of(number_or_absent(entry, "time_to_first_token_ms"))});
+  }
+  requests_ = std::move(now);
 }
 
 LiveRun::Rail& LiveRun::rail(const std::string& name) {

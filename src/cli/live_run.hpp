@@ -32,6 +32,27 @@ class LiveRun {
     bool is_error = false;
   };
 
+  /// A request in flight, as the server has told.
+  struct Request {
+    std::size_t number = 0;
+    std::optional<std::size_t> sequence;
+    std::size_t prompt_tokens = 0;
+    std::size_t output_tokens = 0;
+    std::optional<Nanoseconds> begin;        ///< since the run began
+    std::optional<Nanoseconds> first_token;  ///< since its own begin
+  };
+  /// The requests of a program that is measured.
+  struct Requests {
+    std::size_t begun = 0;
+    std::size_t in_flight = 0;
+    std::size_t passes = 0;
+    std::size_t output_tokens = 0;
+    std::optional<double> tokens_per_second;
+    std::optional<double> mean_sequences;  ///< in a pass
+    std::optional<Joules> energy_per_token;
+    std::vector<Request> running;  ///< of those in flight, as many as the server lists
+  };
+
   /// Follows only this run from now on, instead of the latest.
   void select_run(std::string run_id) { selected_ = std::move(run_id); }
 
@@ -63,6 +84,8 @@ class LiveRun {
   /// Whether the power of a root domain is estimated.
   [[nodiscard]] bool is_estimated() const;
   [[nodiscard]] const std::vector<Rail>& rails() const { return rails_; }
+  /// Empty unless the run is that of a program whose requests are known.
+  [[nodiscard]] const std::optional<Requests>& requests() const { return requests_; }
   /// The last part of the response.
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] const std::vector<Complaint>& complaints() const { return complaints_; }
@@ -89,6 +112,7 @@ class LiveRun {
   void apply_token(const Json& data);
   void apply_settled(const Json& data);
   void apply_power(const Json& data);
+  void apply_requests(const Json& data);
   void set_energy(Token& token, std::optional<double> energy_mj, bool provisional);
   Rail& rail(const std::string& name);
 
@@ -111,6 +135,7 @@ class LiveRun {
   std::size_t provisional_ = 0;  // how many of them are provisional
   bool tokens_estimated_ = false;
   std::vector<Rail> rails_;
+  std::optional<Requests> requests_;
   std::string text_;
   std::vector<Complaint> complaints_;
   std::uint64_t missed_ = 0;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 
 namespace enprof {
@@ -193,6 +194,35 @@ TEST_F(LiveRunTest, EventsOfAnotherShapeDoNoHarm) {
   EXPECT_EQ(run_.missed(), 0U);
   EXPECT_FALSE(run_.restarted());
   EXPECT_FALSE(run_.power());
+}
+
+TEST_F(LiveRunTest, KnowsTheRequestsOfAProgram) {
+  send("run_started");
+  EXPECT_FALSE(run_.requests());
+  send("request_metrics",
+       R"({"passes":9,"requests":17,"in_flight":3,"output_tokens":40,"tokens_per_second":42.5,
+           "mean_sequences":null,"energy_per_output_token_mj":1100,
+           "running":[{"number":15,"sequence":2,"begin_ms":500,"prompt_tokens":12,
+                       "output_tokens":4,"time_to_first_token_ms":null},{},7]})",
+       1000);
+  ASSERT_TRUE(run_.requests());
+  const LiveRun::Requests& now = *run_.requests();
+  EXPECT_EQ(now.begun, 17U);
+  EXPECT_EQ(now.in_flight, 3U);
+  EXPECT_EQ(now.tokens_per_second, 42.5);
+  EXPECT_FALSE(now.mean_sequences);
+  EXPECT_DOUBLE_EQ(now.energy_per_token->value(), 1.1);
+  ASSERT_THAT(now.running, SizeIs(3));
+  EXPECT_EQ(now.running[0].number, 15U);
+  EXPECT_EQ(now.running[0].sequence, 2U);
+  EXPECT_EQ(now.running[0].begin, std::chrono::milliseconds{500});
+  EXPECT_FALSE(now.running[0].first_token);
+  EXPECT_FALSE(now.running[1].begin) << "whatever an event lacks stays empty";
+  send("request_metrics", R"({"requests":18,"running":[]})", 1250);
+  EXPECT_EQ(run_.requests()->begun, 18U);
+  EXPECT_THAT(run_.requests()->running, IsEmpty()) << "each event replaces the one before";
+  send("run_started", "{}", 0, "r2");
+  EXPECT_FALSE(run_.requests());
 }
 
 }  // namespace

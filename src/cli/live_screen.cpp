@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -68,6 +69,7 @@ class Page {
     line(fmt::format("{:<{}}{}", label, kLabel, text));
   }
   [[nodiscard]] std::size_t size() const { return lines_.size(); }
+  [[nodiscard]] std::size_t width() const { return terminal_.width; }
   [[nodiscard]] std::vector<std::string> move_lines() { return std::move(lines_); }
 
  private:
@@ -111,6 +113,75 @@ void add_rails(Page& page, const LiveRun& run) {
   }
 }
 
+std::string sums_of(const LiveRun::Requests& requests) {
+  std::string text = fmt::format("{} of {} in flight", requests.in_flight, requests.begun);
+  if (requests.tokens_per_second) {
+    text += fmt::format(" · {:.1f} tokens/s", *requests.tokens_per_second);
+  }
+  if (requests.mean_sequences) {
+    text += fmt::format(" · {:.1f} a pass", *requests.mean_sequences);
+  }
+  return text;
+}
+
+/// A column of the requests in flight. The last ones are left out of a terminal without room.
+struct RequestColumn {
+  std::string_view name;
+  std::size_t width;
+  std::string (*text)(const LiveRun::Request&, Nanoseconds now);
+};
+
+constexpr std::array<RequestColumn, 6> kRequestColumns{
+    {{"#", 6, [](const LiveRun::Request& r, Nanoseconds) { return fmt::format("{}", r.number); }},
+     {"in", 8,
+      [](const LiveRun::Request& r, Nanoseconds) { return fmt::format("{}", r.prompt_tokens); }},
+     {"out", 8,
+      [](const LiveRun::Request& r, Nanoseconds) { return fmt::format("{}", r.output_tokens); }},
+     {"age", 11,
+      [](const LiveRun::Request& r, Nanoseconds now) {
+        return r.begin ? format_duration(std::max(now - *r.begin, Nanoseconds{0}))
+                       : std::string{kAbsent};
+      }},
+     {"first token", 13,
+      [](const LiveRun::Request& r, Nanoseconds) {
+        return r.first_token ? format_duration(*r.first_token) : std::string{kAbsent};
+      }},
+     {"slot", 6, [](const LiveRun::Request& r, Nanoseconds) {
+        return r.sequence ? fmt::format("{}", *r.sequence) : std::string{kAbsent};
+      }}}};
+
+/// Those in flight, the oldest first, in at most `rows` lines.
+void add_requests(Page& page, const LiveRun& run, std::size_t rows) {
+  const LiveRun::Requests& requests = *run.requests();
+  if (requests.running.empty() || rows < 2) {
+    return;
+  }
+  const auto line = [&](const auto& text_of) {
+    std::string text;
+    std::size_t used = 0;
+    for (const RequestColumn& column : kRequestColumns) {
+      used += column.width;
+      if (used > page.width()) {
+        break;
+      }
+      const std::string cell = text_of(column);
+      text += std::string(column.width - std::min(column.width, display_width(cell)), ' ') + cell;
+    }
+    return text;
+  };
+  page.line(line([](const RequestColumn& column) { return std::string{column.name}; }), Style::dim);
+  // The last row says what is left out.
+  const std::size_t shown =
+      requests.in_flight > rows - 1 ? rows - 2 : std::min(rows - 1, requests.running.size());
+  for (std::size_t index = 0; index < std::min(shown, requests.running.size()); ++index) {
+    const LiveRun::Request& request = requests.running[index];
+    page.line(line([&](const RequestColumn& column) { return column.text(request, run.time()); }));
+  }
+  if (requests.in_flight > shown) {
+    page.line(fmt::format("   and {} more", requests.in_flight - shown), Style::dim);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> last_lines(std::string_view text, std::size_t columns, std::size_t rows) {
@@ -146,15 +217,21 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
       return figure ? std::string(mark) + text : text;
     };
     const auto rate = run.tokens_per_second();
+    const auto& requests = run.requests();
+    const auto per_token = requests ? requests->energy_per_token : run.joules_per_token();
     page.field("Run", about_run(run));
-    page.field("Model", run.model().empty() ? std::string(kAbsent) : run.model());
-    page.field("Tokens", fmt::format("{} · {}", run.tokens(),
-                                     rate ? fmt::format("{:.1f} tokens/s", *rate)
-                                          : fmt::format("{} tokens/s", kAbsent)));
+    if (requests) {
+      page.field("Requests", sums_of(*requests));
+    } else {
+      page.field("Model", run.model().empty() ? std::string(kAbsent) : run.model());
+      page.field("Tokens", fmt::format("{} · {}", run.tokens(),
+                                       rate ? fmt::format("{:.1f} tokens/s", *rate)
+                                            : fmt::format("{} tokens/s", kAbsent)));
+    }
     page.field("Energy",
                fmt::format("{} · {}/token{}", marked(run.energy(), format_energy(run.energy())),
-                           marked(run.joules_per_token(), format_energy(run.joules_per_token())),
-                           run.is_provisional() ? " so far" : ""));
+                           marked(per_token, format_energy(per_token)),
+                           requests || run.is_provisional() ? " so far" : ""));
     page.field("Power", marked(run.power(), format_power(run.power())) +
                             (run.is_over() && run.power() ? " mean" : ""));
     if (!run.is_over()) {
@@ -186,7 +263,7 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
                     complaint.hint.empty() ? "" : " — ", complaint.hint),
         complaint.is_error ? Style::bad : Style::warning);
   }
-  // The text gets the rows between the figures and the complaints.
+  // The text or the requests get the rows between the figures and the complaints.
   const std::size_t taken = page.size() + complaints.size();
   const std::size_t room =
       rows > taken + 1 + kFewestTextLines ? rows - taken - 1 : kFewestTextLines;
@@ -194,6 +271,11 @@ std::vector<std::string> live_screen(const LiveRun& run, const std::string& head
   if (!run.text().empty()) {
     lines.emplace_back();
     std::ranges::copy(last_lines(run.text(), terminal.width, room), std::back_inserter(lines));
+  }
+  if (run.requests() && !run.is_over()) {
+    Page table(terminal);
+    add_requests(table, run, room + 1);  // without a blank line above
+    std::ranges::copy(table.move_lines(), std::back_inserter(lines));
   }
   Page below(terminal);
   for (const auto& [text, style] : complaints) {

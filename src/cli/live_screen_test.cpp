@@ -158,5 +158,58 @@ TEST(LastLines, KeepsTheEndInWholeCharacters) {
                           "b"));
 }
 
+LiveRun capture(int in_flight, int listed) {
+  Json running = Json::array();
+  for (int number = 1; number <= listed; ++number) {
+    running.push_back({{"number", number},
+                       {"sequence", number - 1},
+                       {"begin_ms", 1000 * number},
+                       {"prompt_tokens", 512},
+                       {"output_tokens", 31},
+                       {"time_to_first_token_ms", number == 1 ? Json(320) : Json()}});
+  }
+  LiveRun run =
+      run_of({R"({"seq":1,"run_id":"0123456789abcdef","type":"run_started","t_ms":0,"data":{}})",
+              R"({"seq":2,"run_id":"0123456789abcdef","type":"power_sample","t_ms":3900,
+          "data":{"power_mw":45000,"energy_mj":3649,"rails":[]}})"});
+  run.apply(Json{{"seq", 3},
+                 {"run_id", "0123456789abcdef"},
+                 {"type", "request_metrics"},
+                 {"t_ms", 4000},
+                 {"data",
+                  {{"passes", 99},
+                   {"requests", 17},
+                   {"in_flight", in_flight},
+                   {"output_tokens", 100},
+                   {"tokens_per_second", 42.14},
+                   {"mean_sequences", 2.81},
+                   {"energy_per_output_token_mj", 1102.0},
+                   {"running", running}}}});
+  return run;
+}
+
+TEST(LiveScreen, OfAProgramItHasTheRequestsInFlight) {
+  EXPECT_THAT(live_screen(capture(2, 2), "enprof · connected", {.width = 79}, 40),
+              ElementsAre("enprof · connected",                               //
+                          "Run        0123456789abcdef · running · 4.000 s",  //
+                          "Requests   2 of 17 in flight · 42.1 tokens/s · 2.8 a pass",
+                          "Energy     3.649 J · 1.102 J/token so far",             //
+                          "Power      45.00 W",                                    //
+                          "     #      in     out        age  first token  slot",  //
+                          "     1     512      31    3.000 s     320.0 ms     0",  //
+                          "     2     512      31    2.000 s            –     1"));
+}
+
+TEST(LiveScreen, WithoutRoomColumnsAndRequestsAreLeftOut) {
+  const auto narrow = live_screen(capture(2, 2), "enprof", {.width = 40}, 40);
+  EXPECT_THAT(narrow, Contains("     1     512      31    3.000 s"));
+  for (const std::string& line : narrow) {
+    EXPECT_LE(display_width(line), 40U) << line;
+  }
+  const auto low = live_screen(capture(300, 256), "enprof", {.width = 79}, 9);
+  EXPECT_THAT(low, SizeIs(9));
+  EXPECT_EQ(low.back(), "   and 298 more");
+}
+
 }  // namespace
 }  // namespace enprof

@@ -14,15 +14,11 @@
 #include "engines/registry/engine_registry.hpp"
 #include "live/event_hub.hpp"
 #include "report/format.hpp"
-#include "server/access_policy.hpp"
 #include "server/capture_watch.hpp"
-#include "server/dashboard_assets.hpp"
 #include "server/http_server.hpp"
 #include "server/model_directory.hpp"
 #include "server/profiling_api.hpp"
-#include "server/reachable_hosts.hpp"
 #include "server/run_worker.hpp"
-#include "server/server_url.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -95,30 +91,11 @@ void ServeCommand::declare(CLI::App& program) {
       "  enprof serve --models-dir ~/models        then open http://127.0.0.1:8000/\n"
       "  enprof serve --host 0.0.0.0 --port 9000   from other machines, with the token it "
       "prints\n");
-  app.add_option("--host", host_, "Address to listen on")
-      ->type_name("ADDRESS")
-      ->check(not_empty())
-      ->capture_default_str();
-  app.add_option("--port", port_, "Port to listen on; 0: any free port")
-      ->type_name("PORT")
-      ->transform(whole_number(0, 65'535))
-      ->capture_default_str();
+  server_.declare(app);
   app.add_option("--models-dir", models_dir_, "Directory of the models that clients may run")
       ->type_name("DIR")
       ->check(not_empty())
       ->capture_default_str();
-  app.add_option(
-         "--token", token_,
-         "Token that clients must send; generated and printed if it is needed but not given. "
-         "Other users of this machine can see options, so prefer the variable")
-      ->type_name("TOKEN")
-      ->check(not_empty())
-      ->envname("ENPROF_TOKEN");
-  app.add_option("--allow-host", allowed_hosts_,
-                 "Another host name of this server, as clients of a tunnel or proxy use it; may be "
-                 "repeated. With a token every name is allowed")
-      ->type_name("NAME[:PORT]")
-      ->allow_extra_args(false);
   app.add_option("--queue", queue_, "Maximum number of waiting runs")
       ->type_name("N")
       ->transform(whole_number(1, 10'000))
@@ -144,43 +121,6 @@ void ServeCommand::declare(CLI::App& program) {
   database_.declare(app);
 }
 
-Result<void> ServeCommand::choose_token() {
-  if (!token_.empty() || AccessPolicy::is_loopback(host_)) {
-    return {};
-  }
-  auto made = AccessPolicy::make_token();
-  if (!made) {
-    return std::unexpected(made.error());
-  }
-  token_ = std::move(*made);
-  return {};
-}
-
-Result<std::vector<AccessPolicy::Host>> ServeCommand::allowed_hosts() const {
-  std::vector<AccessPolicy::Host> result;
-  for (const std::string& text : allowed_hosts_) {
-    auto host = AccessPolicy::parse_host(text);
-    if (!host) {
-      return std::unexpected(std::move(host.error()));
-    }
-    result.push_back(*std::move(host));
-  }
-  return result;
-}
-
-void ServeCommand::print_addresses(std::uint16_t port) const {
-  std::string label = dashboard_assets().empty() ? "serving without a dashboard on" : "serving";
-  for (const std::string& host : reachable_hosts(host_, interface_addresses())) {
-    const ServerUrl url{.host = host, .port = port, .token = token_};
-    print_note(fmt::format("{} {}", label, url.text_with_token()));
-    label = "    or";
-  }
-  if (is_every_address(host_)) {
-    print_note(fmt::format("listening on every address of this machine: {}",
-                           ServerUrl{.host = host_, .port = port}.text()));
-  }
-}
-
 SessionPower::Options ServeCommand::power_options(const RunQueue* const& queue,
                                                   ServerHealth& health) const {
   SessionPower::Options options{
@@ -198,13 +138,7 @@ SessionPower::Options ServeCommand::power_options(const RunQueue* const& queue,
       .is_idle = [&queue] { return queue == nullptr || queue->running().empty(); },
       .notify = print_note,
       .on_attempt =
-          [&health](const std::optional<Error>& error) {
-            if (error) {
-              health.failed("power", *error);
-            } else {
-              health.ok("power");
-            }
-          }};
+          [&health](const std::optional<Error>& error) { health.report("power", error); }};
   if (baseline_s_ > 0.0) {
     options.baseline = [this](PowerMonitor& monitor, const std::stop_token& stop) {
       return measure_baseline(monitor, baseline_s_, stop,
@@ -220,13 +154,9 @@ int ServeCommand::run() {
     return exit_failed;
   };
   const Interrupt interrupt;
-  if (const auto chosen = choose_token(); !chosen) {
-    return failed(chosen.error());
-  }
-  auto allowed = allowed_hosts();
-  if (!allowed) {
-    print_error(allowed.error());
-    return exit_usage;
+  if (const auto ready = server_.prepare(); !ready) {
+    print_error(ready.error());
+    return ready.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failed;
   }
   const ModelDirectory models(models_dir_);
   if (auto list = models.list(); !list) {
@@ -293,22 +223,19 @@ int ServeCommand::run() {
       [&](const RunTask& task, RunQueue::Reason reason) { worker.drop(task, reason); });
   run_queue = &queue;
   const ProfilingApi api({.store = *store,
-                          .queue = queue,
-                          .models = models,
+                          .under_way = queue,
+                          .queue = &queue,
+                          .models = &models,
                           .metrics = metrics,
                           .health = health,
                           .power = [&power] { return power.monitor(); },
                           .gauges =
                               [&] {
-                                return ServerMetrics::Gauges{
-                                    .stream_clients = serving->watchers(),
-                                    .dropped_clients = serving->dropped_watchers(),
-                                    .dropped_events = serving->dropped_events(),
-                                    .queued_runs = queue.waiting()};
+                                ServerMetrics::Gauges gauges = stream_gauges(*serving);
+                                gauges.queued_runs = queue.waiting();
+                                return gauges;
                               }});
-  auto server = HttpServer::open(
-      {.host = host_, .port = port_, .token = token_, .allowed_hosts = *std::move(allowed)},
-      [&](const HttpRequest& request) { return api.handle(request); }, hub);
+  auto server = server_.open([&](const HttpRequest& request) { return api.handle(request); }, hub);
   if (!server) {
     return failed(server.error());
   }
@@ -319,7 +246,7 @@ int ServeCommand::run() {
   const std::unique_ptr<SessionPower, void (*)(SessionPower*)> measuring(
       &power, [](SessionPower* ending) { ending->stop(); });
 
-  print_addresses(serving->port());
+  server_.print_addresses(serving->port());
   print_note(fmt::format("models: {} · runs: {} · Ctrl-C ends", models.path().string(),
                          store->path().string()));
   if (const PowerMonitor* const monitor = power.monitor()) {

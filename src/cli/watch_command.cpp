@@ -29,6 +29,8 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+/// As GET /api/health of a server that ends with its command has it.
+constexpr const char* kCommandProgram = "enprof exec";
 constexpr milliseconds kDrawPeriod{100};
 /// A run is complete if no event follows its end for this long. Its settled energies come
 /// immediately after the end.
@@ -37,10 +39,10 @@ constexpr milliseconds kAfterwards{1500};
 constexpr const char* kFooter =
     "On a terminal it redraws one view of the latest run; in a pipe it prints a line per event:\n"
     "  SEQ RUN T_MS TYPE KEY=VALUE…\n"
-    "If the connection is lost it reconnects, and continues after the last event. ~ marks "
-    "estimates.\n"
-    "Exit code: 0 ended by Ctrl-C, SIGTERM or a closed pipe, or the run of --run has "
-    "ended; 1 no connection, or that run failed; 2 usage.\n"
+    "If the connection is lost it reconnects, and continues after the last event. With the server "
+    "of `enprof exec --serve` it ends. ~ marks estimates.\n"
+    "Exit code: 0 ended by Ctrl-C, SIGTERM or a closed pipe, or the run of --run or the command "
+    "has ended; 1 no connection, or that run failed; 2 usage.\n"
     "Examples:\n"
     "  enprof watch                                  a server on this machine\n"
     "  enprof watch http://gpu-box:8000 --token T    another server\n"
@@ -165,10 +167,12 @@ class WatchCommand::LineOutput final : public Output {
 };
 
 void WatchCommand::declare(CLI::App& program) {
-  app_ = program.add_subcommand("watch", "Watch a running `enprof serve` from a terminal");
+  app_ = program.add_subcommand(
+      "watch", "Watch a running `enprof serve` or `enprof exec --serve` from a terminal");
   CLI::App& app = *app_;
   app.footer(kFooter);
-  app.add_option("URL", url_text_, "The server: http://HOST:PORT, as `enprof serve` prints it")
+  app.add_option("URL", url_text_,
+                 "The server: http://HOST:PORT, as `enprof serve` or `exec --serve` prints it")
       ->type_name("URL")
       ->capture_default_str();
   app.add_option("--token", token_,
@@ -201,8 +205,23 @@ std::string WatchCommand::subscription() const {
     wanted["types"] = {"model_loading",  "run_started",  "section_start",      "section_end",
                        "token_complete", "power_sample", "inference_complete", "energy_settled",
                        "warning",        "error"};
+    if (is_of_a_command_) {
+      wanted["types"].push_back("request_metrics");
+    }
   }
   return wanted.empty() ? std::string{} : Json{{"subscribe", wanted}}.dump();
+}
+
+/// A server of another version may not say it, and then is taken for `enprof serve`.
+Result<void> WatchCommand::find_program(const Interrupt& interrupt) {
+  const auto health = LiveClient::get(options_, "/api/health", interrupt.token());
+  if (!health) {
+    return std::unexpected(health.error());
+  }
+  is_of_a_command_ =
+      word_or_empty(Json::parse(*health, nullptr, false), "program") == kCommandProgram;
+  options_.subscription = subscription();
+  return {};
 }
 
 /// Resolves "last" only once: a restarted server may be at another run.
@@ -235,6 +254,9 @@ Result<std::unique_ptr<LiveClient>> WatchCommand::connect(LiveRun& run,
     return std::unexpected(status.error());
   }
   run.apply_power_status(Json::parse(*status, nullptr, false));
+  if (const auto found = find_program(interrupt); !found) {
+    return std::unexpected(found.error());
+  }
   if (!run_name_.empty()) {
     if (const auto found = find_run(run, interrupt); !found) {
       return std::unexpected(found.error());
@@ -288,12 +310,18 @@ bool WatchCommand::forward_events(LiveClient& client, LiveRun& run, Output& outp
   return true;
 }
 
+bool WatchCommand::has_ended(const LiveRun& run) const {
+  return is_of_a_command_ && !run.run_id().empty() && run.is_over();
+}
+
 Result<void> WatchCommand::watch(LiveRun& run, Output& output, const Interrupt& interrupt) {
   std::mt19937 random{std::random_device{}()};
   std::uniform_real_distribution<double> chance{0.0, 1.0};
   bool had_one = false;
   for (int failures = 0; !interrupt.requested();) {
-    output.show_state(had_one ? "connecting again" : "connecting");
+    if (!has_ended(run)) {
+      output.show_state(had_one ? "connecting again" : "connecting");
+    }
     Error error;
     auto client = connect(run, interrupt);
     if (client) {
@@ -303,10 +331,14 @@ Result<void> WatchCommand::watch(LiveRun& run, Output& output, const Interrupt& 
       if (forward_events(**client, run, output, interrupt, error)) {
         return {};
       }
+      if (has_ended(run) && LiveClient::is_passing(error.code)) {
+        continue;  // the server has ended too, unless another command is measured
+      }
     } else {
       error = client.error();
     }
-    if (is_interrupted(error)) {
+    if (is_interrupted(error) ||
+        (has_ended(run) && !client && LiveClient::is_passing(error.code))) {
       return {};
     }
     if (!LiveClient::is_passing(error.code) || (!had_one && !wait_)) {

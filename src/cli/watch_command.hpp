@@ -27,6 +27,10 @@ class WatchCommand final : public Command {
   [[nodiscard]] Result<void> watch(LiveRun& run, Output& output, const Interrupt& interrupt);
   /// Asks the server which run the name stands for, and whether it has ended.
   [[nodiscard]] Result<void> find_run(LiveRun& run, const Interrupt& interrupt);
+  /// Asks the server whose it is.
+  [[nodiscard]] Result<void> find_program(const Interrupt& interrupt);
+  /// Whether the run has, and its server ends with it.
+  [[nodiscard]] bool has_ended(const LiveRun& run) const;
   /// Asks for the present state, then opens the stream.
   [[nodiscard]] Result<std::unique_ptr<LiveClient>> connect(LiveRun& run,
                                                             const Interrupt& interrupt);
@@ -46,7 +50,8 @@ class WatchCommand final : public Command {
   LiveClient::Options options_;
   std::string run_id_;  // the id for run_name_, once the server has found it
   bool on_screen_ = false;
-  bool was_over_ = false;  // whether the chosen run had already ended when we connected
+  bool is_of_a_command_ = false;  // it is the server of `enprof exec`, which ends with its command
+  bool was_over_ = false;         // whether the chosen run had already ended when we connected
 };
 
 }  // namespace enprof

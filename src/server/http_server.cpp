@@ -19,9 +19,13 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <exception>
+#include <fcntl.h>
 #include <list>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 
 namespace enprof {
@@ -33,6 +37,9 @@ using boost::system::error_code;
 
 constexpr Logger kLog{"server"};
 constexpr std::size_t kWorkers = 2;
+
+/// Programs that this one starts do not inherit it.
+void keep_from_programs(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
 
 /// Listens, and owns the connections.
 class AsioServer final : public HttpServer {
@@ -60,7 +67,12 @@ class AsioServer final : public HttpServer {
                   "Pass --host 127.0.0.1, or the address of one of its network interfaces.");
     }
     const Tcp::endpoint endpoint(address, options_.port);
+    protocol_ = endpoint.protocol();
     static_cast<void>(acceptor_.open(endpoint.protocol(), error));
+    if (!error) {
+      keep_from_programs(acceptor_.native_handle());
+      static_cast<void>(acceptor_.native_non_blocking(true, error));
+    }
     if (!error) {
       static_cast<void>(acceptor_.set_option(asio::socket_base::reuse_address(true), error));
     }
@@ -135,12 +147,40 @@ class AsioServer final : public HttpServer {
  private:
   using Timer = asio::steady_timer;
 
+  /// The next connection that waits. Asio's own accept would leave it open for a moment to a
+  /// program that another thread starts: such a program would keep it.
+  [[nodiscard]] error_code take_connection(Tcp::socket& socket) {
+#if defined(__linux__)
+    const int descriptor = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+#else
+    const int descriptor = ::accept(acceptor_.native_handle(), nullptr, nullptr);
+#endif
+    if (descriptor < 0) {
+      return {errno, boost::system::system_category()};
+    }
+    keep_from_programs(descriptor);
+    error_code error;
+    static_cast<void>(socket.assign(protocol_, descriptor, error));
+    if (error) {
+      ::close(descriptor);
+    }
+    return error;
+  }
+
   asio::awaitable<void> accept() {
     while (!service_.stopping) {
       error_code error;
-      Tcp::socket socket = co_await acceptor_.async_accept(no_throw(error));
+      co_await acceptor_.async_wait(Tcp::acceptor::wait_read, no_throw(error));
+      Tcp::socket socket(context_);
+      if (!error && !service_.stopping) {
+        error = take_connection(socket);
+      }
       if (service_.stopping) {
         co_return;
+      }
+      if (error == asio::error::would_block || error == asio::error::interrupted ||
+          error == asio::error::connection_aborted) {
+        continue;  // the client has gone already, or a signal came
       }
       if (error) {  // such as too many open files: the next accept may work
         kLog.warning("A connection could not be accepted: {}", error.message());
@@ -174,6 +214,7 @@ class AsioServer final : public HttpServer {
   asio::thread_pool workers_{kWorkers};
   asio::thread_pool quick_worker_{1};
   Tcp::acceptor acceptor_{context_};
+  Tcp protocol_ = Tcp::v4();
   Timer idle_{context_};
   Timer farewell_{context_};
   std::atomic<bool> wake_posted_{false};

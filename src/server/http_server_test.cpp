@@ -10,9 +10,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <fcntl.h>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <sys/socket.h>
 #include <vector>
 
 namespace enprof {
@@ -219,6 +221,30 @@ TEST(HttpServer, TheNetworkIsNotLetInWithoutAToken) {
   ASSERT_FALSE(open);
   EXPECT_EQ(open.error().code, ErrorCode::permission_denied);
   EXPECT_THAT(open.error().hint, HasSubstr("--token"));
+}
+
+/// How many of its descriptors a program that is started now would inherit.
+int inherited_sockets() {
+  int count = 0;
+  for (int descriptor = 0; descriptor < 1024; ++descriptor) {
+    int type = 0;
+    socklen_t length = sizeof type;
+    const int flags = ::fcntl(descriptor, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0 &&
+        ::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) == 0) {
+      ++count;
+    }
+  }
+  return count;
+}
+
+TEST_F(HttpServerTest, AProgramThatIsStartedInheritsNoneOfItsSockets) {
+  const int before = inherited_sockets();
+  start();
+  EXPECT_EQ(inherited_sockets(), before);
+  SocketClient client(server_->port());
+  EXPECT_THAT(client.get("/a"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_EQ(inherited_sockets(), before + 1) << "the client's own is one of this process";
 }
 
 }  // namespace

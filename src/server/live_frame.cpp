@@ -56,7 +56,7 @@ LiveFilter read_subscription(const JsonNode& message) {
 }  // namespace
 
 std::span<const std::string_view> live_event_types() {
-  static constexpr std::array<std::string_view, 14> kTypes{"model_loading",
+  static constexpr std::array<std::string_view, 15> kTypes{"model_loading",
                                                            "run_started",
                                                            "section_start",
                                                            "section_end",
@@ -67,6 +67,7 @@ std::span<const std::string_view> live_event_types() {
                                                            "layer_metrics",
                                                            "component_metrics",
                                                            "operation_metrics",
+                                                           "request_metrics",
                                                            "warning",
                                                            "error",
                                                            "gap"};

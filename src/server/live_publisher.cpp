@@ -45,6 +45,18 @@ std::string entries(const List& list, bool final) {
   return on_one_line({{"entries", std::move(result)}, {"final", final}});
 }
 
+/// A request in request_metrics.
+Json request_json(const LiveRequest& request, Instant run_began) {
+  return {{"number", request.number},
+          {"context", request.context},
+          {"sequence", request.sequence},
+          {"begin_ms", to_ms(request.begin - run_began)},
+          {"prompt_tokens", request.prompt_tokens},
+          {"output_tokens", request.output_tokens},
+          {"time_to_first_token_ms",
+           request.first_token ? Json(to_ms(*request.first_token - request.begin)) : Json()}};
+}
+
 /// The data of energy_settled.
 std::string settled(std::span<const TokenFigure> tokens, bool final) {
   Json result = Json::array();
@@ -108,6 +120,7 @@ void LivePublisher::publish(const Event& event) {
 void LivePublisher::begin_run() {
   const std::lock_guard lock(mutex_);
   last_power_.reset();
+  last_energy_.reset();
   sums_paused_until_.clear();
   published_.clear();
   published_error_.clear();
@@ -134,6 +147,7 @@ std::string LivePublisher::power_text(const events::PowerSample& sample) {
   {
     const std::lock_guard lock(mutex_);
     last_power_ = sample.power;
+    last_energy_ = sample.energy;
   }
   Json rails = Json::array();
   for (const RailPower& rail : sample.rails) {
@@ -161,6 +175,41 @@ void LivePublisher::publish_loading(const std::string& run_id, const std::string
                                     double share) {
   hub_->publish(run_id, "model_loading", Nanoseconds{0},
                 on_one_line({{"model", model}, {"progress_ratio", share}}));
+}
+
+void LivePublisher::publish_requests(const std::string& run_id, Nanoseconds at,
+                                     const RequestMetrics& metrics) {
+  const RequestNews& news = metrics.news;
+  Json per_token;  // null
+  {
+    const std::lock_guard lock(mutex_);
+    if (last_energy_ && news.sums.output_tokens > 0) {
+      per_token = to_mj(*last_energy_) / static_cast<double>(news.sums.output_tokens);
+    }
+  }
+  Json running = Json::array();
+  for (const LiveRequest& request : news.running) {
+    running.push_back(request_json(request, metrics.run_began));
+  }
+  Json ended = Json::array();
+  for (const LiveRequest& request : news.ended) {
+    Json json = request_json(request, metrics.run_began);
+    json["end_ms"] = to_ms(request.end - metrics.run_began);
+    ended.push_back(std::move(json));
+  }
+  hub_->publish(run_id, "request_metrics", at,
+                on_one_line({{"passes", news.sums.passes},
+                             {"requests", news.sums.requests},
+                             {"in_flight", news.sums.in_flight},
+                             {"output_tokens", news.sums.output_tokens},
+                             {"tokens_per_second", nullable(metrics.tokens_per_second)},
+                             {"mean_sequences", nullable(metrics.mean_sequences)},
+                             {"energy_per_output_token_mj", std::move(per_token)},
+                             {"provisional", true},
+                             {"running", std::move(running)},
+                             {"ended", std::move(ended)},
+                             {"taken_back", news.taken_back},
+                             {"left_out", news.left_out}}));
 }
 
 void LivePublisher::publish_figures(const ProfiledRun& run) {

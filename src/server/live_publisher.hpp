@@ -1,11 +1,13 @@
 // Publishes a run's events in the hub.
 #pragma once
 
+#include "enprof/base/clock.hpp"
 #include "enprof/base/error.hpp"
 #include "enprof/model/event.hpp"
 #include "enprof/model/profiled_run.hpp"
 
 #include "live/event_hub.hpp"
+#include "session/live_requests.hpp"
 
 #include <cstddef>
 #include <map>
@@ -15,6 +17,14 @@
 #include <utility>
 
 namespace enprof {
+
+/// The requests of a program that is measured, and how fast it serves them now.
+struct RequestMetrics {
+  Instant run_began;  ///< what the times of requests are relative to
+  RequestNews news;
+  std::optional<double> tokens_per_second{};
+  std::optional<double> mean_sequences{};  ///< in a pass, by time
+};
 
 /// Publishes what happens in runs. Energies of tokens are published three times: immediately, with
 /// what is known then (the latest power × the token's time, marked "provisional"); a moment later
@@ -29,6 +39,9 @@ class LivePublisher {
   void publish(const Event& event);
   /// The model is being loaded; `share` is 0–1.
   void publish_loading(const std::string& run_id, const std::string& model, double share);
+  /// Publishes what the requests of a program do; `at` is since the run began. Their energy per
+  /// token is that of the latest power sample over all output tokens so far.
+  void publish_requests(const std::string& run_id, Nanoseconds at, const RequestMetrics& metrics);
   /// Publishes the final figures of a run: energy_settled for its tokens; layer_metrics,
   /// component_metrics and operation_metrics if it has any; and its warnings, except those that
   /// were published already.
@@ -58,6 +71,7 @@ class LivePublisher {
   EventHub* hub_;
   std::mutex mutex_;                                                      // guards what follows
   std::optional<Watts> last_power_;                                       // of the present run
+  std::optional<Joules> last_energy_;                                     // of it so far
   std::map<std::pair<std::string, std::string>, std::string> published_;  // by component and code
   std::string published_error_;                                           // by publish_failure()
   std::map<EventType, Nanoseconds> sums_paused_until_;  // by type, since the run began

@@ -175,5 +175,63 @@ TEST_F(LivePublisherTest, FailuresAndLoadingArePublished) {
   EXPECT_EQ(events[1]["data"]["code"], "not_found");
 }
 
+TEST_F(LivePublisherTest, RequestsHaveTimesSinceTheRunBegan) {
+  constexpr Instant kBegan{1h};
+  publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
+  publisher_.publish({.run_id = "r", .data = events::PowerSample{.energy = Joules{6}}});
+  RequestMetrics metrics{
+      .run_began = kBegan,
+      .news = {.sums = {.passes = 9, .requests = 2, .in_flight = 1, .output_tokens = 12},
+               .running = {{.number = 2,
+                            .context = 1,
+                            .sequence = 3,
+                            .begin = kBegan + 20ms,
+                            .end = kBegan + 90ms,
+                            .prompt_tokens = 8,
+                            .output_tokens = 5,
+                            .first_token = kBegan + 50ms}},
+               .ended = {{.number = 1, .begin = kBegan, .end = kBegan + 40ms}},
+               .taken_back = {7},
+               .left_out = 4},
+      .tokens_per_second = 30.0};
+  publisher_.publish_requests("r", 100ms, metrics);
+  const Json event = published().back();
+  EXPECT_EQ(event["type"], "request_metrics");
+  EXPECT_EQ(event["t_ms"], 100.0);
+  const Json& data = event["data"];
+  EXPECT_EQ(data["in_flight"], 1);
+  EXPECT_EQ(data["energy_per_output_token_mj"], 500.0);
+  EXPECT_EQ(data["provisional"], true);
+  EXPECT_EQ(data["tokens_per_second"], 30.0);
+  EXPECT_TRUE(data["mean_sequences"].is_null());
+  EXPECT_EQ(data["running"], (Json{{{"number", 2},
+                                    {"context", 1},
+                                    {"sequence", 3},
+                                    {"begin_ms", 20.0},
+                                    {"prompt_tokens", 8},
+                                    {"output_tokens", 5},
+                                    {"time_to_first_token_ms", 30.0}}}));
+  EXPECT_EQ(data["ended"][0]["end_ms"], 40.0);
+  EXPECT_TRUE(data["ended"][0]["time_to_first_token_ms"].is_null());
+  EXPECT_EQ(data["taken_back"], Json({7}));
+  EXPECT_EQ(data["left_out"], 4);
+}
+
+TEST_F(LivePublisherTest, WithoutPowerOrTokensATokenHasNoEnergy) {
+  publisher_.publish({.run_id = "r", .data = events::RunStarted{}});
+  RequestMetrics metrics{.news = {.sums = {.passes = 1, .requests = 1, .output_tokens = 2}}};
+  publisher_.publish_requests("r", 0ms, metrics);
+  EXPECT_TRUE(published().back()["data"]["energy_per_output_token_mj"].is_null());
+  publisher_.publish({.run_id = "r", .data = events::PowerSample{.energy = Joules{6}}});
+  metrics.news.sums.output_tokens = 0;
+  publisher_.publish_requests("r", 0ms, metrics);
+  EXPECT_TRUE(published().back()["data"]["energy_per_output_token_mj"].is_null());
+  publisher_.publish({.run_id = "s", .data = events::RunStarted{}});
+  metrics.news.sums.output_tokens = 2;
+  publisher_.publish_requests("s", 0ms, metrics);
+  EXPECT_TRUE(published().back()["data"]["energy_per_output_token_mj"].is_null())
+      << "that was another run's energy";
+}
+
 }  // namespace
 }  // namespace enprof

@@ -13,9 +13,9 @@
 namespace enprof {
 namespace {
 
-/// The queue's runs that a name may stand for.
-std::vector<std::string> queued_runs(const RunQueue& queue, std::string_view name) {
-  std::vector<std::string> ids = queue.ids();
+/// The runs under way that a name may stand for.
+std::vector<std::string> runs_named(const RunsUnderWay& under_way, std::string_view name) {
+  std::vector<std::string> ids = under_way.ids();
   if (name == "last") {
     ids.resize(std::min<std::size_t>(ids.size(), 1));
     return ids;
@@ -27,10 +27,10 @@ std::vector<std::string> queued_runs(const RunQueue& queue, std::string_view nam
   return ids;
 }
 
-Result<std::string> resolve(ProfileDatabase& store, const RunQueue& queue,
+Result<std::string> resolve(ProfileDatabase& store, const RunsUnderWay& under_way,
                             const std::string& name) {
   std::vector<std::string> ids =
-      name.empty() ? std::vector<std::string>{} : queued_runs(queue, name);
+      name.empty() ? std::vector<std::string>{} : runs_named(under_way, name);
   if (ids.size() == 1 && (name == "last" || ids.front() == name)) {
     return std::move(ids.front());
   }
@@ -53,14 +53,15 @@ Result<std::string> resolve(ProfileDatabase& store, const RunQueue& queue,
 
 }  // namespace
 
-Result<NamedRun> named_run(ProfileDatabase& store, const RunQueue& queue, const std::string& name) {
-  const auto id = resolve(store, queue, name);
+Result<NamedRun> named_run(ProfileDatabase& store, const RunsUnderWay& under_way,
+                           const std::string& name) {
+  const auto id = resolve(store, under_way, name);
   if (!id) {
     return std::unexpected(id.error());
   }
-  if (const auto state = queue.state(*id)) {
+  if (const auto state = under_way.state(*id)) {
     return NamedRun{.run_id = *id,
-                    .status = *state == RunQueue::State::running ? "running" : "queued"};
+                    .status = *state == RunsUnderWay::State::running ? "running" : "queued"};
   }
   const auto summary = store.summary(*id);
   if (!summary) {

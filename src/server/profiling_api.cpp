@@ -18,12 +18,13 @@ namespace enprof {
 
 ProfilingApi::ProfilingApi(Parts parts)
     : parts_(std::move(parts)),
-      history_(parts_.store, parts_.queue),
+      history_(parts_.store, parts_.under_way),
       experiments_(parts_.store),
       status_({.store = parts_.store,
-               .queue = parts_.queue,
+               .under_way = parts_.under_way,
                .metrics = parts_.metrics,
                .health = parts_.health,
+               .program = parts_.program,
                .power = parts_.power,
                .gauges = parts_.gauges}) {
   add_routes();
@@ -60,17 +61,28 @@ void ProfilingApi::add_routes() {
   }
 }
 
+HttpResponse ProfilingApi::takes_no_orders() const {
+  return problem(409, {ErrorCode::unsupported,
+                       fmt::format("This server belongs to `{}`, which measures a program of its "
+                                   "own: it runs no models",
+                                   parts_.program),
+                       "Start a server that does: enprof serve --models-dir DIR"});
+}
+
 HttpResponse ProfilingApi::generate(const HttpRequest& request) const {
+  if (parts_.queue == nullptr || parts_.models == nullptr) {
+    return takes_no_orders();
+  }
   auto task = parse_run_request(request.body);
   if (!task) {
     return problem(task.error());
   }
-  if (const auto model = parts_.models.open(task->model); !model) {
+  if (const auto model = parts_.models->open(task->model); !model) {
     return problem(model.error());
   }
   task->run_id = make_run_id();
   const std::string id = task->run_id;
-  const auto position = parts_.queue.submit(std::move(*task));
+  const auto position = parts_.queue->submit(std::move(*task));
   if (!position) {
     return problem(position.error());
   }
@@ -80,8 +92,14 @@ HttpResponse ProfilingApi::generate(const HttpRequest& request) const {
 }
 
 HttpResponse ProfilingApi::delete_run(const std::string& id) const {
-  if (parts_.queue.cancel(id)) {
+  if (parts_.queue != nullptr && parts_.queue->cancel(id)) {
     return json_answer({{"run_id", id}, {"status", "cancelling"}}, 202);
+  }
+  if (parts_.queue == nullptr && parts_.under_way.state(id)) {
+    return problem(
+        409, {ErrorCode::busy,
+              fmt::format("Run {} is that of a command, which this server does not end", id),
+              fmt::format("End the command where `{}` was started: Ctrl-C.", parts_.program)});
   }
   const auto deleted = parts_.store.delete_run(id);
   if (!deleted) {
@@ -96,7 +114,7 @@ HttpResponse ProfilingApi::edit_run(const std::string& id, const HttpRequest& re
   if (!tags) {
     return problem(tags.error());
   }
-  if (parts_.queue.state(id) == RunQueue::State::queued) {
+  if (parts_.under_way.state(id) == RunsUnderWay::State::queued) {
     return problem({ErrorCode::busy, fmt::format("Run {} has not begun", id),
                     "Its tags can be changed when it has ended."});
   }
@@ -108,7 +126,10 @@ HttpResponse ProfilingApi::edit_run(const std::string& id, const HttpRequest& re
 }
 
 HttpResponse ProfilingApi::list_models() const {
-  const auto models = parts_.models.list();
+  if (parts_.models == nullptr) {
+    return json_answer({{"models", Json::array()}});
+  }
+  const auto models = parts_.models->list();
   if (!models) {
     parts_.health.failed("models", models.error());
     return problem(models.error());

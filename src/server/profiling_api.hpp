@@ -10,6 +10,7 @@
 #include "server/router.hpp"
 #include "server/run_history_api.hpp"
 #include "server/run_queue.hpp"
+#include "server/runs_under_way.hpp"
 #include "server/server_health.hpp"
 #include "server/server_metrics.hpp"
 #include "server/server_status_api.hpp"
@@ -29,10 +30,13 @@ class ProfilingApi {
   /// The parts that it uses; all must outlive it. `power` returns null while power is not measured.
   struct Parts {
     ProfileDatabase& store;
-    RunQueue& queue;
-    const ModelDirectory& models;
+    const RunsUnderWay& under_way;
+    /// Null: clients cannot order runs.
+    RunQueue* queue = nullptr;
+    const ModelDirectory* models = nullptr;  ///< null: there are none
     ServerMetrics& metrics;
     ServerHealth& health;
+    std::string_view program = "enprof serve";  ///< whose server it is, as a user types it
     std::function<const PowerMonitor*()> power = [] { return nullptr; };
     /// The metrics of the live stream.
     std::function<ServerMetrics::Gauges()> gauges;
@@ -56,6 +60,7 @@ class ProfilingApi {
   [[nodiscard]] HttpResponse delete_run(const std::string& id) const;
   [[nodiscard]] HttpResponse edit_run(const std::string& id, const HttpRequest& request) const;
   [[nodiscard]] HttpResponse list_models() const;
+  [[nodiscard]] HttpResponse takes_no_orders() const;
 
   Parts parts_;
   RunHistoryApi history_;

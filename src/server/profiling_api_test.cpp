@@ -5,6 +5,7 @@
 #include "server/dashboard_assets.hpp"
 #include "server/http_request.hpp"
 #include "server/openapi.hpp"
+#include "server/present_run.hpp"
 #include "server/problem.hpp"
 #include "support/fake_source.hpp"
 #include "support/manual_clock.hpp"
@@ -39,8 +40,9 @@ class ProfilingApiTest : public ::testing::Test {
 
   ProfilingApi api(const PowerMonitor* power = nullptr) {
     return ProfilingApi({.store = *store_,
-                         .queue = queue_,
-                         .models = models_,
+                         .under_way = queue_,
+                         .queue = &queue_,
+                         .models = &models_,
                          .metrics = metrics_,
                          .health = health_,
                          .power = [power] { return power; },
@@ -341,6 +343,63 @@ TEST_F(ProfilingApiTest, TheDocumentDescribesEveryPathOfTheApiAndNoOther) {
   }
   EXPECT_EQ(routes, documented);
   EXPECT_GT(routes.size(), 10U);
+}
+
+/// The API of a program that measures one of its own: it takes no orders.
+class WithoutAQueueTest : public ProfilingApiTest {
+ protected:
+  [[nodiscard]] static nlohmann::json json(const HttpResponse& response) {
+    return nlohmann::json::parse(response.body);
+  }
+  [[nodiscard]] HttpResponse send(const std::string& method, const std::string& path,
+                                  const std::string& body = "") const {
+    HttpRequest request = parse_target(path);
+    request.method = method;
+    request.body = body;
+    return read_whole(api_.handle(request));
+  }
+
+  PresentRun present_;
+  ProfilingApi api_{{.store = *store_,
+                     .under_way = present_,
+                     .metrics = metrics_,
+                     .health = health_,
+                     .program = "enprof exec",
+                     .gauges = [] { return ServerMetrics::Gauges{}; }}};
+};
+
+TEST_F(WithoutAQueueTest, ARunCannotBeOrdered) {
+  const HttpResponse refused =
+      send("POST", "/api/profiling/generate", R"({"model":"m.gguf","prompt":"Hello"})");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(json(refused)["message"].get<std::string>(), HasSubstr("`enprof exec`"));
+  EXPECT_THAT(json(refused)["hint"].get<std::string>(), HasSubstr("enprof serve"));
+  EXPECT_EQ(json(send("GET", "/api/models")),
+            (nlohmann::json{{"models", nlohmann::json::array()}}));
+}
+
+TEST_F(WithoutAQueueTest, HealthSaysWhoseServerItIsAndWhatRuns) {
+  EXPECT_EQ(json(get(api(), "/api/health"))["program"], "enprof serve");
+  EXPECT_EQ(json(send("GET", "/api/health"))["program"], "enprof exec");
+  EXPECT_TRUE(json(send("GET", "/api/health"))["running"].is_null());
+  present_.begin("r1");
+  EXPECT_EQ(json(send("GET", "/api/health"))["running"], "r1");
+  EXPECT_EQ(send("GET", "/metrics").status, 200);
+}
+
+TEST_F(WithoutAQueueTest, ThePresentRunIsRunningAndIsNotDeleted) {
+  const ProfiledRun run = testing::sample_run();
+  ASSERT_TRUE(store_->save_run(run));
+  const std::string path = "/api/profiling/run/" + run.run_id;
+  present_.begin(run.run_id);
+  EXPECT_EQ(json(send("GET", path))["status"], "running");
+  EXPECT_EQ(json(send("GET", "/api/profiling/resolve?run=last"))["run_id"], run.run_id);
+  const HttpResponse refused = send("DELETE", path);
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(json(refused)["hint"].get<std::string>(), HasSubstr("Ctrl-C"));
+  present_.end();
+  EXPECT_EQ(json(send("GET", path))["run_id"], run.run_id);
+  EXPECT_EQ(send("DELETE", path).status, 200);
 }
 
 }  // namespace

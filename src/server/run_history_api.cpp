@@ -88,7 +88,7 @@ HttpResponse RunHistoryApi::list_runs(const HttpRequest& request) const {
 }
 
 HttpResponse RunHistoryApi::resolve(const HttpRequest& request) const {
-  const auto run = named_run(store_, queue_, std::string(request.parameter("run")));
+  const auto run = named_run(store_, under_way_, std::string(request.parameter("run")));
   return run ? json_answer({{"run_id", run->run_id}, {"status", run->status}})
              : problem(run.error());
 }
@@ -99,9 +99,9 @@ HttpResponse RunHistoryApi::get_run(const std::string& id, const HttpRequest& re
   if (!part) {
     return problem(part.error());
   }
-  if (const auto state = queue_.state(id)) {
-    return json_answer(
-        {{"run_id", id}, {"status", *state == RunQueue::State::running ? "running" : "queued"}});
+  if (const auto state = under_way_.state(id)) {
+    return json_answer({{"run_id", id},
+                        {"status", *state == RunsUnderWay::State::running ? "running" : "queued"}});
   }
   auto run = existing_run(store_, id);
   if (!run) {
@@ -225,7 +225,7 @@ HttpResponse RunHistoryApi::compare(const HttpRequest& request) const {
     return problem(ids.error());
   }
   for (const std::string& id : *ids) {  // finds a missing run before sending the others
-    if (queue_.state(id)) {
+    if (under_way_.state(id)) {
       return problem(
           {ErrorCode::busy, fmt::format("Run {} has not ended", id), "Compare it when it has."});
     }

@@ -5,7 +5,7 @@
 
 #include "server/http_message.hpp"
 #include "server/router.hpp"
-#include "server/run_queue.hpp"
+#include "server/runs_under_way.hpp"
 
 #include <string>
 
@@ -16,7 +16,8 @@ namespace enprof {
 class RunHistoryApi {
  public:
   /// Both must outlive it.
-  RunHistoryApi(ProfileDatabase& store, const RunQueue& queue) : store_(store), queue_(queue) {}
+  RunHistoryApi(ProfileDatabase& store, const RunsUnderWay& under_way)
+      : store_(store), under_way_(under_way) {}
   RunHistoryApi(const RunHistoryApi&) = delete;
   RunHistoryApi& operator=(const RunHistoryApi&) = delete;
 
@@ -35,7 +36,7 @@ class RunHistoryApi {
   [[nodiscard]] HttpResponse compare(const HttpRequest& request) const;
 
   ProfileDatabase& store_;
-  const RunQueue& queue_;
+  const RunsUnderWay& under_way_;
 };
 
 }  // namespace enprof

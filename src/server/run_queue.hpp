@@ -3,6 +3,7 @@
 
 #include "enprof/base/error.hpp"
 
+#include "server/runs_under_way.hpp"
 #include "session/run_task.hpp"
 
 #include <condition_variable>
@@ -22,9 +23,8 @@ namespace enprof {
 
 /// Runs tasks one after the other on its own thread: two inferences at once would be part of each
 /// other's energy. Threads: any thread may call anything.
-class RunQueue {
+class RunQueue final : public RunsUnderWay {
  public:
-  enum class State : std::uint8_t { queued, running };
   /// Why a task is dropped before it starts.
   enum class Reason : std::uint8_t { cancelled, stopping };
 
@@ -35,9 +35,7 @@ class RunQueue {
   using Drop = std::function<void(const RunTask& task, Reason reason)>;
 
   RunQueue(std::size_t capacity, Work work, Drop drop);
-  RunQueue(const RunQueue&) = delete;
-  RunQueue& operator=(const RunQueue&) = delete;
-  ~RunQueue();  ///< as stop()
+  ~RunQueue() override;  ///< as stop()
 
   /// Adds a task; returns the number of tasks before it, including the running one. Errors: busy,
   /// if `capacity` tasks wait; not_running, after stop().
@@ -45,14 +43,12 @@ class RunQueue {
   /// Removes a waiting task and returns once it is dropped, or asks the running one to stop. False
   /// if it is neither waiting nor running.
   bool cancel(std::string_view run_id);
-  /// Empty if the task is neither waiting nor running. A task that is being dropped still counts as
-  /// waiting.
-  [[nodiscard]] std::optional<State> state(std::string_view run_id) const;
-  /// The running task, then the waiting ones in order, then those that are being dropped.
-  [[nodiscard]] std::vector<std::string> ids() const;
-  [[nodiscard]] std::size_t waiting() const;
-  /// The id of the running task; empty if there is none.
-  [[nodiscard]] std::string running() const;
+  /// A task that is being dropped still counts as waiting.
+  [[nodiscard]] std::optional<State> state(std::string_view run_id) const override;
+  /// After the waiting ones come those that are being dropped.
+  [[nodiscard]] std::vector<std::string> ids() const override;
+  [[nodiscard]] std::size_t waiting() const override;
+  [[nodiscard]] std::string running() const override;
 
   /// Asks the running task to stop, drops the waiting ones, and returns once this is done.
   void stop();

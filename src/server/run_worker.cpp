@@ -1,5 +1,7 @@
 #include "server/run_worker.hpp"
 
+#include "server/publish_run.hpp"
+
 #include <chrono>
 #include <utility>
 
@@ -83,19 +85,10 @@ void RunWorker::on_load_end(const RunTask& /*task*/, const Result<void>& loaded)
   }
 }
 
-void RunWorker::on_begin(const RunTask& task, std::size_t /*most_output_tokens*/,
+void RunWorker::on_begin(const RunTask& /*task*/, std::size_t /*most_output_tokens*/,
                          InferencePipelineProfiler& profiler, PowerMonitor* power) {
   begun_ = parts_.clock->now();
-  // The listener may outlive the run, so it does not refer to the task.
-  profiler.on([this, begun = begun_, run_id = task.run_id, power](const Event& event) {
-    parts_.publisher.publish(event);
-    // Publish a sensor's failure while the run goes on.
-    if (event.get_if<events::PowerSample>() != nullptr) {
-      for (const Warning& warning : power->warnings(begun)) {
-        parts_.publisher.publish_warning(run_id, parts_.clock->now() - begun, warning);
-      }
-    }
-  });
+  publish_run(profiler, power, parts_.publisher, *parts_.clock);
 }
 
 void RunWorker::on_trouble(const RunTask& task, const Warning& warning) {

@@ -33,6 +33,14 @@ void ServerHealth::failed(std::string_view component, const Error& error) {
   entry.error = error;
 }
 
+void ServerHealth::report(std::string_view component, const std::optional<Error>& error) {
+  if (error) {
+    failed(component, *error);
+  } else {
+    ok(component);
+  }
+}
+
 std::vector<ServerHealth::Component> ServerHealth::components() const {
   const std::lock_guard lock(mutex_);
   return components_;

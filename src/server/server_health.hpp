@@ -25,6 +25,8 @@ class ServerHealth {
   /// The part works; clears its error.
   void ok(std::string_view component);
   void failed(std::string_view component, const Error& error);
+  /// One of both; without an error it works.
+  void report(std::string_view component, const std::optional<Error>& error);
 
   /// In the order in which they were first reported.
   [[nodiscard]] std::vector<Component> components() const;

@@ -143,8 +143,9 @@ HttpResponse ServerStatusApi::health() const {
     components.push_back(std::move(entry));
   }
   return json_answer({{"status", well ? "ok" : "degraded"},
-                      {"running", text(parts_.queue.running())},
-                      {"queued", parts_.queue.waiting()},
+                      {"program", parts_.program},
+                      {"running", text(parts_.under_way.running())},
+                      {"queued", parts_.under_way.waiting()},
                       {"components", std::move(components)}});
 }
 

@@ -6,11 +6,12 @@
 
 #include "server/http_message.hpp"
 #include "server/router.hpp"
-#include "server/run_queue.hpp"
+#include "server/runs_under_way.hpp"
 #include "server/server_health.hpp"
 #include "server/server_metrics.hpp"
 
 #include <functional>
+#include <string_view>
 #include <utility>
 
 namespace enprof {
@@ -22,9 +23,10 @@ class ServerStatusApi {
   /// All must outlive it.
   struct Parts {
     ProfileDatabase& store;
-    const RunQueue& queue;
+    const RunsUnderWay& under_way;
     ServerMetrics& metrics;
     ServerHealth& health;
+    std::string_view program;  ///< whose server it is: "enprof serve"
     /// Returns null while power is not measured.
     std::function<const PowerMonitor*()> power;
     /// The metrics of the live stream.

@@ -2,17 +2,22 @@
 
 #include "base/command_start.hpp"
 #include "base/contains_text.hpp"
+#include "base/log.hpp"
+#include "base/periodic_thread.hpp"
 #include "base/process_tree.hpp"
 #include "base/program_kind.hpp"
 #include "base/shell_quote.hpp"
 #include "model/command_engine.hpp"
+#include "session/played_passes.hpp"
 #include "session/recorded_passes.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX, not C++
 #include <stop_token>
 #include <string_view>
@@ -20,6 +25,8 @@
 
 namespace enprof {
 namespace {
+
+constexpr Logger kLog{"exec"};
 
 RunStatus status_of(const CommandEnd& end) {
   if (was_cancelled(end)) {
@@ -59,6 +66,41 @@ void describe(const CommandProbe& probe, ModelFacts program, RunScope& run) {
     run.set_model(*std::move(model));
   }
 }
+
+/// How often passes from a file are told, as those of a probe are read.
+constexpr std::chrono::milliseconds kPlayPeriod{20};
+
+/// Tells the passes of a task while its command runs, if anybody asks for them.
+class Playing {
+ public:
+  Playing(const CommandTask& task, Instant begin, LiveRequests* live, const Clock& clock)
+      : clock_(clock) {
+    if (!task.passes || live == nullptr) {
+      return;
+    }
+    passes_.emplace(*task.passes, begin, *live);
+    const auto started = thread_.start({.name = "enprof-passes",
+                                        .purpose = "tell the recorded passes",
+                                        .period = kPlayPeriod,
+                                        .first = kPlayPeriod,
+                                        .clock = &clock},
+                                       [this] { passes_->tell(clock_.now()); });
+    if (!started) {
+      kLog.warning("The recorded passes are told at the end only: {}", started.error().message);
+    }
+  }
+  void end() {
+    thread_.stop();
+    if (passes_) {
+      passes_->tell(clock_.now());
+    }
+  }
+
+ private:
+  const Clock& clock_;
+  std::optional<PlayedPasses> passes_;
+  PeriodicThread thread_;
+};
 
 }  // namespace
 
@@ -205,7 +247,9 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   std::vector<Warning> warnings = power.warnings;
   const std::unique_ptr<CommandProbe> probe = open_probe(task, warnings);
   running_ = std::make_unique<Running>(power.monitor, options_.store, options_.profiler);
-  options_.on_begin(power.monitor);
+  if (options_.observer != nullptr) {
+    options_.observer->on_begin(running_->profiler, power.monitor);
+  }
   RunScope& run = running_->scope.emplace(running_->profiler.run(
       {.prompt = command_line(task.words),
        .model_name = std::filesystem::path{task.words.front()}.filename().string(),
@@ -221,6 +265,9 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   run.set_model(program);
   for (const Warning& warning : warnings) {
     run.warn(warning);
+  }
+  if (options_.observer != nullptr) {
+    options_.observer->on_start(run.id(), options_.profiler.clock->now());
   }
   if (options_.descriptors != nullptr) {
     options_.descriptors->close_others_on_exec();
@@ -243,9 +290,11 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
   if (const int early = options_.signals->ending_signal(); early != 0) {
     ::kill(*started, early);  // what a terminal sent just before did not reach it
   }
+  Playing playing(task, begin, options_.live, *options_.profiler.clock);
   const CommandEnd end =
       wait_for_command(running_->tree, *options_.signals, task.limits, *options_.profiler.clock);
   options_.signals->give_back(kPassedOn);
+  playing.end();
   if (probe) {
     const Instant now = options_.profiler.clock->now();
     if (auto capture = probe->stop(begin, now, run)) {
@@ -254,7 +303,9 @@ CommandOutcome CommandSession::perform(const CommandTask& task) {
       run.set_capture(std::move(capture));
     }
   }
-
+  if (options_.observer != nullptr) {
+    options_.observer->on_end();
+  }
   look_for_static_llama(task, probe.get(), run);
 
   run.set_finish_reason(describe(end));

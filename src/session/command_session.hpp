@@ -56,6 +56,23 @@ struct CommandOutcome {
   std::vector<ProfiledRun> requests{};  ///< of a capture
 };
 
+/// Is told how a run of a command goes on, on the session's thread.
+class CommandObserver {
+ public:
+  CommandObserver() = default;
+  CommandObserver(const CommandObserver&) = delete;
+  CommandObserver& operator=(const CommandObserver&) = delete;
+  virtual ~CommandObserver() = default;
+
+  /// A run is about to begin: the profiler may be given listeners. `power` is null if power is not
+  /// measured.
+  virtual void on_begin(InferencePipelineProfiler& profiler, PowerMonitor* power) = 0;
+  /// It has begun, at this instant, and the command is started next.
+  virtual void on_start(const std::string& run_id, Instant begin) = 0;
+  /// The command has ended, and Options::live has got its last pass. The run's figures come next.
+  virtual void on_end() = 0;
+};
+
 /// Runs one command after the other: measures idle power before the first, then the energy from the
 /// start of each command until its end is noticed, about a millisecond more than it ran.
 ///
@@ -75,13 +92,12 @@ class CommandSession {
     /// The command inherits these descriptors alone. Null: all.
     const InheritedDescriptors* descriptors = nullptr;
     ProfilerOptions profiler{};
-    std::filesystem::path probe{};  ///< the library that is loaded into commands; empty: none
-    PlanToldGraph plan{};           ///< required beyond Depth::minimal
+    std::filesystem::path probe{};        ///< the library that is loaded into commands; empty: none
+    PlanToldGraph plan{};                 ///< required beyond Depth::minimal
     /// Reads the vocabulary in a model's file. Null: no texts are kept.
     std::function<Result<TextOfToken>(const std::filesystem::path&)> read_vocabulary{};
-    LiveRequests* live = nullptr;   ///< gets each pass at once; null: nobody asks
-    /// Called before each run begins. `power` is null if power is not measured.
-    std::function<void(PowerMonitor* power)> on_begin = [](PowerMonitor*) {};
+    LiveRequests* live = nullptr;         ///< gets each pass at once; null: nobody asks
+    CommandObserver* observer = nullptr;  ///< null: nobody looks on
   };
   /// Everything passed must outlive the session.
   explicit CommandSession(Options options);

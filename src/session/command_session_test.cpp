@@ -25,6 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
@@ -215,6 +216,54 @@ TEST_F(CommandSessionTest, WithoutPowerItHasATime) {
   EXPECT_FALSE(outcome.run->totals.figure.total);
   EXPECT_THAT(testing::warning_codes(outcome.run->warnings, "foreign_load"),
               Contains("power_failed"));
+}
+
+/// Notes what it is told.
+class Noting final : public CommandObserver {
+ public:
+  explicit Noting(const LiveRequests& live) : live_(live) {}
+  void on_begin(InferencePipelineProfiler&, PowerMonitor* power) override {
+    told.push_back(power != nullptr ? "begin" : "begin without power");
+  }
+  void on_start(const std::string& run_id, Instant) override { told.push_back("start " + run_id); }
+  void on_end() override {
+    told.push_back(fmt::format("end, {} passes", live_.so_far(Instant::max()).passes));
+  }
+  std::vector<std::string> told;
+
+ private:
+  const LiveRequests& live_;
+};
+
+TEST_F(CommandSessionTest, AnObserverIsToldHowARunGoesOn) {
+  LiveRequests live;
+  Noting noting(live);
+  CommandSession::Options given = options();
+  given.live = &live;
+  given.observer = &noting;
+  CommandSession session(std::move(given));
+  CaptureRecording passes;
+  passes.contexts = {{.model = 0, .positions = 512}};
+  const Instant at{};
+  passes.add_pass(0, {.begin = at, .start = at, .end = at}, {},
+                  std::vector<BatchSequence>{{.id = 0, .tokens = 9, .outputs = 1}});
+  CommandTask task = shell("exit 0");
+  task.passes = std::make_shared<const CaptureRecording>(passes);
+  const CommandOutcome outcome = session.perform(task);
+  ASSERT_NE(outcome.run, nullptr);
+  EXPECT_THAT(noting.told, ElementsAre("begin", "start " + outcome.run->run_id, "end, 1 passes"));
+}
+
+TEST_F(CommandSessionTest, OfACommandThatIsNotStartedNoEndIsTold) {
+  LiveRequests live;
+  Noting noting(live);
+  CommandSession::Options given = options();
+  given.observer = &noting;
+  CommandSession session(std::move(given));
+  const CommandOutcome outcome =
+      session.perform({.words = {"x"}, .path = dir_.write("x", "#!/nowhere/sh\n").string()});
+  EXPECT_TRUE(outcome.was_refused);
+  EXPECT_EQ(noting.told.size(), 2U);
 }
 
 }  // namespace

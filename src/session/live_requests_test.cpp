@@ -1,14 +1,18 @@
 #include "session/live_requests.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <vector>
 
 namespace enprof {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr Instant kBegin{1h};
 
@@ -83,6 +87,128 @@ TEST_F(LiveRequestsTest, AnotherProgramBeginsAnew) {
   EXPECT_EQ(live_.so_far(kBegin + 60ms), RequestsSoFar{});
   serve(0, 100ms, 2);
   EXPECT_EQ(live_.so_far(kBegin + 160ms).requests, 1U);
+}
+
+// ---- news ---------------------------------------------------------------------------------------
+
+TEST_F(LiveRequestsTest, NewsListWhatIsInFlightWithItsBegin) {
+  EXPECT_EQ(live_.news(kBegin), RequestNews{});
+  serve(3, 20ms, 2);
+  const RequestNews news = live_.news(kBegin + 80ms);
+  EXPECT_EQ(news.sums, live_.so_far(kBegin + 80ms));
+  EXPECT_THAT(news.running, ElementsAre(LiveRequest{.number = 1,
+                                                    .context = 0,
+                                                    .sequence = 3,
+                                                    .begin = kBegin + 20ms,
+                                                    .end = kBegin + 80ms,
+                                                    .prompt_tokens = 8,
+                                                    .output_tokens = 3,
+                                                    .first_token = kBegin + 60ms}));
+  EXPECT_THAT(news.ended, IsEmpty());
+  EXPECT_EQ(live_.news(kBegin + 90ms).running, news.running) << "it still is";
+}
+
+TEST_F(LiveRequestsTest, WhatHasEndedIsNewsOnce) {
+  serve(0, 0ms, 2);
+  EXPECT_EQ(live_.news(kBegin + 60ms).running.size(), 1U);
+  const RequestNews ended = live_.news(kBegin + 2s);
+  EXPECT_THAT(ended.running, IsEmpty());
+  ASSERT_EQ(ended.ended.size(), 1U);
+  EXPECT_EQ(ended.ended[0].end, kBegin + 60ms) << "the end of its last pass";
+  EXPECT_THAT(live_.news(kBegin + 3s).ended, IsEmpty());
+}
+
+TEST_F(LiveRequestsTest, OneThatComesAndGoesBetweenTwoNewsIsTold) {
+  serve(0, 0ms, 1);
+  serve(0, 60ms, 1);
+  const RequestNews news = live_.news(kBegin + 110ms);
+  ASSERT_EQ(news.ended.size(), 1U);
+  EXPECT_EQ(news.ended[0].number, 1U);
+  ASSERT_EQ(news.running.size(), 1U);
+  EXPECT_EQ(news.running[0].number, 2U);
+}
+
+TEST_F(LiveRequestsTest, OneThatHadEndedMayGoOn) {
+  serve(0, 0ms, 1);
+  EXPECT_EQ(live_.news(kBegin + 5s).ended.size(), 1U);
+  pass(5s, 10ms, {{.id = 0, .first_position = 9, .tokens = 1, .outputs = 1}});
+  const RequestNews again = live_.news(kBegin + 5010ms);
+  EXPECT_THAT(again.ended, IsEmpty());
+  ASSERT_EQ(again.running.size(), 1U);
+  EXPECT_EQ(again.running[0].number, 1U);
+  const RequestNews end = live_.news(kBegin + 10s);
+  ASSERT_EQ(end.ended.size(), 1U);
+  EXPECT_EQ(end.ended[0].end, kBegin + 5010ms);
+}
+
+TEST_F(LiveRequestsTest, AWarmUpThatWasToldIsTakenBack) {
+  pass(0ms, 10ms, {{.id = 0, .first_position = 0, .tokens = 2, .outputs = 1}});
+  EXPECT_EQ(live_.news(kBegin + 10ms).running.size(), 1U);
+  serve(0, 20ms, 1);
+  const RequestNews news = live_.news(kBegin + 80ms);
+  EXPECT_THAT(news.taken_back, ElementsAre(1U));
+  EXPECT_THAT(news.ended, IsEmpty());
+  ASSERT_EQ(news.running.size(), 1U);
+  EXPECT_EQ(news.running[0].number, 2U) << "numbers stay";
+  EXPECT_EQ(news.sums.requests, 1U);
+  EXPECT_THAT(live_.news(kBegin + 90ms).taken_back, IsEmpty());
+}
+
+TEST_F(LiveRequestsTest, AWarmUpThatNobodyHeardOfIsNoNews) {
+  pass(0ms, 10ms, {{.id = 0, .first_position = 0, .tokens = 2, .outputs = 1}});
+  serve(0, 20ms, 1);
+  EXPECT_THAT(live_.news(kBegin + 80ms).taken_back, IsEmpty());
+}
+
+TEST_F(LiveRequestsTest, TokensOfADraftThatIsCutLaterChangeWhatWasSaid) {
+  serve(0, 0ms, 1);
+  pass(50ms, 10ms, {{.id = 0, .first_position = 9, .tokens = 4, .outputs = 4}});
+  const RequestNews ended = live_.news(kBegin + 5s);
+  ASSERT_EQ(ended.ended.size(), 1U);
+  EXPECT_EQ(ended.ended[0].output_tokens, 3U);
+  live_.add(
+      {.context = 0, .change = {.what = ToldMemory::What::remove, .sequence = 0, .from = 11}});
+  const RequestNews changed = live_.news(kBegin + 6s);
+  ASSERT_EQ(changed.ended.size(), 1U) << "one token of the draft was accepted";
+  EXPECT_EQ(changed.ended[0].output_tokens, 4U);
+  EXPECT_EQ(changed.sums.output_tokens, 4U);
+}
+
+TEST_F(LiveRequestsTest, APromptWithoutItsFirstTokenHasNone) {
+  pass(0ms, 10ms, {{.id = 0, .first_position = 0, .tokens = 8, .outputs = 0}});
+  const RequestNews news = live_.news(kBegin + 10ms);
+  ASSERT_EQ(news.running.size(), 1U);
+  EXPECT_FALSE(news.running[0].first_token);
+}
+
+TEST_F(LiveRequestsTest, WhenTheProgramHasEndedNothingIsInFlight) {
+  serve(0, 0ms, 2);
+  EXPECT_EQ(live_.news(kBegin + 60ms).sums.in_flight, 1U);
+  live_.end_program();
+  const RequestNews last = live_.news(kBegin + 61ms);
+  EXPECT_EQ(last.sums.in_flight, 0U);
+  EXPECT_THAT(last.running, IsEmpty());
+  EXPECT_EQ(last.ended.size(), 1U);
+  EXPECT_EQ(live_.so_far(kBegin + 61ms).in_flight, 0U);
+}
+
+TEST_F(LiveRequestsTest, ListsAreBoundedAndSayWhatTheyLeaveOut) {
+  constexpr auto kMost = static_cast<std::int32_t>(LiveRequests::kMostListed);
+  std::vector<BatchSequence> batch;
+  for (std::int32_t id = 0; id < kMost + 5; ++id) {
+    batch.push_back({.id = id, .first_position = 0, .tokens = 8, .outputs = 1});
+  }
+  pass(0ms, 10ms, batch);
+  const RequestNews running = live_.news(kBegin + 10ms);
+  EXPECT_EQ(running.sums.in_flight, batch.size());
+  EXPECT_EQ(running.running.size(), LiveRequests::kMostListed);
+  EXPECT_EQ(running.running.front().number, 1U) << "the oldest are listed";
+  EXPECT_EQ(running.left_out, 5U);
+  const RequestNews ended = live_.news(kBegin + 5s);
+  EXPECT_EQ(ended.ended.size(), LiveRequests::kMostListed);
+  EXPECT_EQ(ended.ended.back().number, batch.size()) << "the latest are listed";
+  EXPECT_EQ(ended.left_out, 5U);
+  EXPECT_EQ(live_.news(kBegin + 6s).left_out, 0U);
 }
 
 }  // namespace

@@ -84,6 +84,20 @@ def replay(watts, seconds=600, step_ms=100, domains=("cpu",)):
     return path
 
 
+def recorded_passes(path, seconds=60):
+    """Passes of a program for `exec --passes`: a request of 10 tokens from 30 to 230 ms, and one from
+    300 ms on that goes on for so long, a token each 20 ms."""
+    def tokens(begin_ms, count):
+        return [{"begin_ms": begin_ms + 20 * step, "end_ms": begin_ms + 20 * step + 18,
+                 "sequences": [[0, 11 + step if step else 0, 1 if step else 12, 1]]}
+                for step in range(count)]
+    path.write_text(json.dumps({
+        "recorded_passes": 1, "models": [{"name": "toy", "begin_ms": 2, "loaded_ms": 20}],
+        "contexts": [{"model": 0, "positions": 100_000}],
+        "passes": tokens(30, 10) + tokens(300, int(50 * seconds))}), encoding="utf-8")
+    return path
+
+
 class FakeMachine:
     """A procfs whose CPUs are busy for this share of the time, while the context is open."""
 

@@ -104,6 +104,19 @@ class ServeTest(ProgramTest):
         self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
         return line
 
+    def serve_command(self, *command, options=(), serve=0, env=None):
+        """Starts a command with a server of its own. Its standard input is a pipe."""
+        self.server = subprocess.Popen(
+            [str(word) for word in (
+                ENPROF, "exec", "--serve", serve, "--db", self.db, "--baseline-s", 0, "--power",
+                f"replay:{replay(50)}", *options, "--", *command)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **(env or {})})
+        line = self.server.stderr.readline()
+        self.assertIn("serving", line)
+        self.port = int(line.split("http://")[1].split("/")[0].rsplit(":", 1)[1])
+        return line
+
     def ask(self, path, body=None, method=None, headers=None):
         """Status and JSON of an answer."""
         request = urllib.request.Request(

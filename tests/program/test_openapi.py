@@ -255,6 +255,14 @@ class OpenApi(ServeTest):
         self.models.mkdir()
         self.serve("--token", "s3cret")
         self.check_each(401, operations)
+
+        # The server of a command takes no orders.
+        self.kill()
+        self.serve_command("cat")
+        self.check(409, generate, "POST", body=order)
+        running = json.loads(self.check(200, "/api/health"))["running"]
+        self.check(409, "/api/profiling/run/{id}", "DELETE", id=running)
+        self.check(200, "/api/models")
         self.assertEqual(everything - self.seen, set())
 
     def test_without_power_the_answers_are_as_documented(self):

@@ -16,8 +16,8 @@ import threading
 import time
 import urllib.request
 
-from program import (ENPROF, PATIENCE_S, ProgramTest, enprof, main, model, played, replay,
-                     wait_until)
+from program import (ENPROF, PATIENCE_S, ProgramTest, enprof, main, model, played, recorded_passes,
+                     replay, wait_until)
 
 
 class Reader:
@@ -510,6 +510,25 @@ class OnATerminal(WatchTest):
         _, read_until = self.screen(100, 30)
         self.generate()
         read_until("completed", "~ estimated from CPU time, not measured")
+
+    def test_the_requests_of_a_command_fit_a_small_terminal(self):
+        command = subprocess.Popen(
+            [str(word) for word in (
+                ENPROF, "exec", "--serve", 0, "--db", self.db, "--baseline-s", 0, "--power",
+                f"replay:{replay(50)}", "--passes", recorded_passes(self.dir / "passes.json"), "--",
+                "cat")], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True)
+        self.started.append(command)
+        self.addCleanup(command.stdin.close)
+        self.port = int(re.search(r":(\d+)/", command.stderr.readline())[1])
+        process, read_until = self.screen(40, 12)
+        drawn = read_until("Requests   1 of 2 in flight", "     2      12 ")
+        command.communicate(timeout=PATIENCE_S)
+        drawn = read_until("\x1b[?1049l")
+        self.assertEqual(process.wait(timeout=PATIENCE_S), 0)
+        for frame in self.frames(drawn):
+            for line in frame.replace("\r", "").split("\n"):
+                self.assertLess(len(re.sub(r"\x1b\[[?\d]*[a-zA-Z]", "", line)), 40, line)
 
     def test_a_dumb_terminal_gets_lines(self):
         self.serve()

@@ -49,6 +49,23 @@ export async function serve({ power = RECORDING, db = join(work, `${++databases}
   await server.start();
 }
 
+/**
+ * A command with a server of its own in place of the one that there is. It runs until its standard
+ * input ends, and is taken to make the passes of this file.
+ * @param {string} passes
+ */
+export async function serveCommand(passes) {
+  await server.stop("SIGKILL");
+  server = new Server({
+    models,
+    db: join(work, `${++databases}.db`),
+    options: ["--power", RECORDING, "--passes", passes],
+    command: ["cat"],
+  });
+  await server.start();
+}
+export const fileIn = (/** @type {string} */ name) => join(work, name);
+
 /** Calibrates the model's components, for servers that start from now on. */
 export function calibrate() {
   process.env.XDG_DATA_HOME = join(work, "data");

@@ -65,11 +65,15 @@ export class Server {
   #said = "";
   port = 0;
 
-  /** @param {{ models: string, db: string, options?: string[], cwd?: string }} setup */
-  constructor({ models, db, options = [], cwd = "." }) {
+  /**
+   * `command`: that of `enprof exec --serve`; without one it is `enprof serve`.
+   * @param {{ models: string, db: string, options?: string[], cwd?: string, command?: string[] }} setup
+   */
+  constructor({ models, db, options = [], cwd = ".", command }) {
     this.cwd = cwd;
     mkdirSync(models, { recursive: true });
-    this.arguments = ["--models-dir", models, "--db", db, "--baseline-s", "0", ...options];
+    this.command = command;
+    this.arguments = [...(command ? [] : ["--models-dir", models]), "--db", db, "--baseline-s", "0", ...options];
   }
 
   get url() {
@@ -79,8 +83,11 @@ export class Server {
   /** Starts it, on the port that it had before where it had one. */
   async start() {
     this.#said = "";
-    const child = spawn(program(), ["serve", "--port", String(this.port), ...this.arguments], {
-      stdio: ["ignore", "ignore", "pipe"],
+    const words = this.command
+      ? ["exec", "--serve", String(this.port), ...this.arguments, "--", ...this.command]
+      : ["serve", "--port", String(this.port), ...this.arguments];
+    const child = spawn(program(), words, {
+      stdio: ["pipe", "ignore", "pipe"],
       cwd: this.cwd,
     });
     this.#process = child;
@@ -106,10 +113,21 @@ export class Server {
     });
   }
 
+  /** Ends the standard input of the command, and waits until its server has ended. */
+  async endInput() {
+    const child = this.#process;
+    if (child && child.exitCode === null) {
+      const ended = once(child, "exit");
+      child.stdin?.end();
+      await ended;
+    }
+  }
+
   /** @param {NodeJS.Signals} [signal] SIGKILL: as a crash would end it */
   async stop(signal = "SIGTERM") {
     const child = this.#process;
     this.#process = null;
+    child?.stdin?.destroy(); // a command may outlive its server
     if (child && child.exitCode === null && child.signalCode === null) {
       const ended = once(child, "exit");
       child.kill(signal);

@@ -2,6 +2,7 @@
 // bounded; the views get immutable snapshots.
 
 import { PowerLine } from "./live-power";
+import { LiveRequestsRecord, type LiveRequests } from "./live-requests";
 import { LiveTokens, type LiveToken, type TokenSums } from "./live-tokens";
 import type { LiveEvent, PhaseName, PowerPoint, Run } from "./types";
 
@@ -48,6 +49,7 @@ export interface LiveRun {
   energy_mj: number | null;
   t_ms: number;
   cells: readonly LiveCell[];
+  requests: LiveRequests | null; // of a program in which they are known
   warnings: readonly LiveWarning[];
   warnings_left_out: number;
   missed: number; // events, as far as the number is known
@@ -85,6 +87,7 @@ export class LiveRunRecord {
   private energyMj: number | null = null;
   private t = 0;
   private cells: readonly LiveCell[] = [];
+  private requests: LiveRequestsRecord | null = null;
   private warnings: readonly LiveWarning[] = [];
   private warningsLeftOut = 0;
   private missed = 0;
@@ -167,12 +170,17 @@ export class LiveRunRecord {
             duration_ms: num(entry.duration_ms) ?? 0,
           }));
         break;
+      case "request_metrics":
+        this.status = this.status === "waiting" ? "running" : this.status; // its start was missed
+        (this.requests ??= new LiveRequestsRecord()).apply(data, t_ms);
+        break;
       case "inference_complete":
         this.status = str(data.status) ?? "completed";
         this.energyMj = num(data.energy_mj) ?? this.energyMj;
         // Power is sampled a moment longer, so the last sample may be after the run's end.
         this.t = num(data.duration_ms) ?? this.t;
         this.section = null;
+        this.requests?.end(this.t);
         break;
       case "warning":
         this.warn({ message: str(data.message) ?? "", hint: str(data.hint) });
@@ -258,6 +266,7 @@ export class LiveRunRecord {
       energy_mj: this.energyMj,
       t_ms: this.t,
       cells: this.cells,
+      requests: this.requests?.picture ?? null,
       warnings: this.warnings,
       warnings_left_out: this.warningsLeftOut,
       missed: this.missed,

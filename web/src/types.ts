@@ -284,6 +284,7 @@ export interface PowerStatus {
 
 export interface Health {
   status: "ok" | "degraded";
+  program: string; // whose server it is: "enprof serve", "enprof exec"
   running: string | null;
   queued: number;
   components: {

@@ -265,14 +265,28 @@ void RequestFinder::forget_draft(Slot& slot) {
   slot.is_draft = false;
 }
 
-std::size_t RequestFinder::in_flight(std::uint32_t context) const {
-  const auto its = by_context_.find(context);
-  return its == by_context_.end()
-             ? 0
-             : static_cast<std::size_t>(
-                   std::ranges::count_if(its->second.slots, [&](const auto& entry) {
-                     return entry.second.turn == its->second.turns && !entry.second.is_cut;
-                   }));
+std::vector<std::size_t> RequestFinder::in_flight(std::uint32_t context) const {
+  std::vector<std::size_t> found;
+  if (const auto its = by_context_.find(context); its != by_context_.end()) {
+    for (const auto& [id, slot] : its->second.slots) {
+      if (slot.request != kNone && slot.turn == its->second.turns && !slot.is_cut) {
+        found.push_back(slot.request);
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<std::size_t> RequestFinder::open(std::uint32_t context) const {
+  std::vector<std::size_t> found;
+  if (const auto its = by_context_.find(context); its != by_context_.end()) {
+    for (const auto& [id, slot] : its->second.slots) {
+      if (slot.request != kNone) {
+        found.push_back(slot.request);
+      }
+    }
+  }
+  return found;
 }
 
 std::vector<FoundRequest> RequestFinder::finish() {

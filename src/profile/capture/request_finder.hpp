@@ -86,8 +86,10 @@ class RequestFinder {
   [[nodiscard]] std::vector<FoundRequest> finish();
   /// The requests of the passes so far, until finish(): those without parts were warm-ups.
   [[nodiscard]] const std::vector<FoundRequest>& so_far() const { return requests_; }
-  /// How many requests had a part in the last pass of a context: they may go on.
-  [[nodiscard]] std::size_t in_flight(std::uint32_t context) const;
+  /// Those of them that had a part in the last pass of a context, by index: they may go on.
+  [[nodiscard]] std::vector<std::size_t> in_flight(std::uint32_t context) const;
+  /// Those that the context's sequences belong to, by index. Whatever comes changes no others.
+  [[nodiscard]] std::vector<std::size_t> open(std::uint32_t context) const;
 
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};

@@ -235,9 +235,9 @@ TEST(RequestFinder, WhoseSequenceIsRemovedIsNotInFlight) {
   passes.pass({{.id = 0, .first_position = 0, .tokens = 10, .outputs = 1},
                {.id = 1, .first_position = 0, .tokens = 7, .outputs = 1}});
   passes.cut(-1, 1);
-  EXPECT_EQ(passes.finder().in_flight(0), 1U);
+  EXPECT_EQ(passes.finder().in_flight(0).size(), 1U);
   passes.change({.what = What::remove, .sequence = -1});
-  EXPECT_EQ(passes.finder().in_flight(0), 0U);
+  EXPECT_EQ(passes.finder().in_flight(0).size(), 0U);
 }
 
 TEST(RequestFinder, ChangesThatMakeNoSenseDecideNothing) {
@@ -262,7 +262,7 @@ TEST(RequestFinder, SequencesOfOneBatchAreRequestsOfTheirOwn) {
     passes.pass({{.id = 0, .first_position = 10 + step, .tokens = 1, .outputs = 1},
                  {.id = 1, .first_position = 7 + step, .tokens = 1, .outputs = 1}});
   }
-  EXPECT_EQ(passes.finder().in_flight(0), 2U);
+  EXPECT_EQ(passes.finder().in_flight(0).size(), 2U);
   const auto found = passes.found();
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].sequence, 0);

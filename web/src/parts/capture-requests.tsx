@@ -1,77 +1,28 @@
 // The requests of a capture: over time, with how many are in flight, and as a table. Each opens its
 // own analysis.
 
-import { type CSSProperties } from "react";
 import { api } from "../api";
 import { DASH, about, count, counted, digits, duration, energy, energyOf, percent, power, uncertaintyOf } from "../format";
 import { runHref } from "../router";
 import type { CaptureFigures, Run, RunSummary } from "../types";
 import { Panel, Problem, State, useLoad } from "../ui";
-import { countsOf, rowsOf } from "./in-flight";
-import "./capture-requests.css";
+import { RequestBars } from "./request-bars";
 
 const MOST = 500; // the most that the server lists at once
-const ROW_PX = 20;
-const FLIGHT_PX = 44;
 
 const beginOf = (run: RunSummary) => run.request?.begin_ms ?? 0;
 const name = (part: string) => part.replaceAll("_", " ");
 
-/** In flight above, the requests as bars below: prompt and output. */
 function OverTime({ requests, whole_ms }: { requests: RunSummary[]; whole_ms: number }) {
-  const intervals = requests.map((run) => ({
+  const bars = requests.map((run) => ({
+    number: run.request?.number ?? 0,
     begin: beginOf(run),
     end: beginOf(run) + run.duration_ms,
+    first_token: run.time_to_first_token_ms,
+    title: `Request ${run.request?.number}: ${counted(run.prompt_tokens, "token")} in, ${run.output_tokens} out, ${energy(run.energy_mj)} in ${duration(run.duration_ms)}`,
+    href: runHref(run.run_id),
   }));
-  const rows = rowsOf(intervals);
-  const counts = countsOf(intervals);
-  const most = Math.max(1, ...counts.map((entry) => entry.count));
-  const x = (at: number) => (1000 * at) / whole_ms;
-  const y = (value: number) => FLIGHT_PX * (1 - value / most);
-  const steps = counts.map(({ at, count: value }) => `H${x(at)}V${y(value)}`).join("");
-  return (
-    <>
-      <div className="note">
-        requests in flight, at most {most}
-      </div>
-      <svg
-        className="capture-time"
-        viewBox={`0 -1 1000 ${FLIGHT_PX + 2}`}
-        height={FLIGHT_PX}
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={`Requests in flight over ${duration(whole_ms)}, at most ${most}`}
-      >
-        <path className="flight" d={`M0 ${FLIGHT_PX}${steps}V${FLIGHT_PX}H1000`} />
-      </svg>
-      <div
-        className="request-rows"
-        style={{ height: ROW_PX * (Math.max(-1, ...rows) + 1) }}
-      >
-        {requests.map((run, place) => {
-          const first = run.time_to_first_token_ms;
-          const prompt = first === null || run.duration_ms <= 0 ? 1 : first / run.duration_ms;
-          return (
-            <a
-              key={run.run_id}
-              href={runHref(run.run_id)}
-              title={`Request ${run.request?.number}: ${counted(run.prompt_tokens, "token")} in, ${run.output_tokens} out, ${energy(run.energy_mj)} in ${duration(run.duration_ms)}`}
-              style={
-                {
-                  left: `${(100 * beginOf(run)) / whole_ms}%`,
-                  width: `${(100 * run.duration_ms) / whole_ms}%`,
-                  top: ROW_PX * (rows[place] ?? 0),
-                  "--prompt": percent(Math.min(1, prompt)).replace(" ", ""),
-                } as CSSProperties
-              }
-            >
-              {run.request?.number}
-            </a>
-          );
-        })}
-      </div>
-    </>
-  );
+  return <RequestBars bars={bars} whole_ms={whole_ms} />;
 }
 
 function Parts({ capture, whole_mj }: { capture: CaptureFigures; whole_mj: number | null }) {

@@ -7,6 +7,7 @@ import type { LiveConnection, LiveState } from "../live";
 import { STEPS, UNDER_WAY, type LiveRun } from "../live-run";
 import { Heatmap } from "../parts/heatmap";
 import { PowerChart, type Rail } from "../parts/power-chart";
+import { RequestBars } from "../parts/request-bars";
 import { RunForm } from "../parts/run-form";
 import { RunQueue, type Waiting } from "../parts/run-queue";
 import { TokenStream } from "../parts/token-stream";
@@ -189,6 +190,79 @@ function Tiles({ run, method }: { run: LiveRun | null; method: Method | null }) 
   );
 }
 
+/** Of a program that is measured: what its requests cost and how fast they are served. */
+function CommandTiles({ run, method }: { run: LiveRun | null; method: Method | null }) {
+  const marked = (text: string) => about(text, method);
+  const requests = run?.requests ?? null;
+  const rate = requests?.tokens_per_second ?? null;
+  const sequences = requests?.mean_sequences ?? null;
+  return (
+    <div className="tiles">
+      <Tile
+        label="In flight"
+        value={requests ? count(requests.in_flight) : DASH}
+        detail={requests ? `of ${counted(requests.begun, "request")} so far` : "requests"}
+      />
+      <Tile
+        label="Speed"
+        value={rate === null ? DASH : `${digits(rate, 3)} tok/s`}
+        detail={requests ? `${counted(requests.output_tokens, "token")} out` : "output tokens"}
+      />
+      <Tile
+        label="Sequences in a pass"
+        value={sequences === null ? DASH : digits(sequences, 2)}
+        detail="of the last two seconds"
+      />
+      <Tile
+        label="Joules per token"
+        value={marked(energy(requests?.energy_per_output_token_mj ?? null))}
+        detail="all energy so far, provisional"
+      />
+      <Tile
+        label="Power"
+        value={marked(power(run?.power_mw))}
+        detail={run ? `${marked(energy(run.energy_mj))} in ${duration(run.t_ms)}` : "all rails, now"}
+      />
+    </div>
+  );
+}
+
+/** The requests of a program over time, above its power. */
+function RequestsOverTime({ run }: { run: LiveRun }) {
+  const { requests } = run;
+  const running = UNDER_WAY.has(run.status);
+  if (!requests || requests.list.length === 0) {
+    return (
+      <State title={running ? "No request yet" : "No request was found"}>
+        Requests are those of a shared llama.cpp in the command. Without one there is power alone.
+      </State>
+    );
+  }
+  const bars = requests.list.map((request) => {
+    const end = request.end_ms ?? Math.max(run.t_ms, request.begin_ms);
+    return {
+      number: request.number,
+      begin: request.begin_ms,
+      end,
+      first_token: request.time_to_first_token_ms,
+      is_open: request.end_ms === null,
+      title: `Request ${request.number}: ${counted(request.prompt_tokens, "token")} in, ${request.output_tokens} out, ${request.end_ms === null ? "in flight for" : "in"} ${duration(end - request.begin_ms)}`,
+    };
+  });
+  return (
+    <>
+      <div className="over-power">
+        <RequestBars bars={bars} whole_ms={Math.max(run.t_ms, ...bars.map((bar) => bar.end))} />
+      </div>
+      {requests.left_out > 0 && (
+        <p className="note">
+          {counted(requests.left_out, "request")} left out here. The analysis has all of them.
+        </p>
+      )}
+    </>
+  );
+}
+
 /**
  * The request of the run. It appears in the history soon after the start, and is looked up until then.
  */
@@ -222,10 +296,13 @@ function RunPanel({
   run,
   sensors,
   waiting,
+  isCommand,
 }: {
   run: LiveRun | null;
   sensors: PowerStatus | null;
   waiting: boolean;
+  /** It is that of a command which the server belongs to. */
+  isCommand: boolean;
 }) {
   const [problem, setProblem] = useState<unknown>(null);
   const running = run !== null && UNDER_WAY.has(run.status);
@@ -235,7 +312,7 @@ function RunPanel({
   return (
     <Panel
       title={run ? `Run ${run.run_id.slice(0, 8)}` : "Power"}
-      span={8}
+      span={isCommand ? 12 : 8}
       actions={
         run && (
           <>
@@ -251,14 +328,14 @@ function RunPanel({
               </span>
             )}
             <StatusChip status={run.status} />
-            {running && (
+            {running && !isCommand && (
               <button
                 onClick={() => api.remove(run.run_id).catch((error: unknown) => setProblem(error))}
               >
                 Cancel
               </button>
             )}
-            {!running && run.status !== "failed" && run.status !== "lost" && (
+            {!running && !(isCommand && waiting) && run.status !== "failed" && run.status !== "lost" && (
               <a className="button primary" href={runHref(run.run_id)}>
                 Analyse this run
               </a>
@@ -270,7 +347,9 @@ function RunPanel({
       {run && (
         <div className="about">
           <div className="clip">
-            {head ? (
+            {head && isCommand ? (
+              <code title={head.prompt}>{head.prompt}</code>
+            ) : head ? (
               <>
                 <bdi title={head.prompt}>“{head.prompt}”</bdi>{" "}
                 <span className="muted">
@@ -281,9 +360,15 @@ function RunPanel({
               <span className="muted">{"\u00a0"}</span>
             )}
           </div>
-          <Steps run={run} />
+          {!isCommand && <Steps run={run} />}
         </div>
       )}
+      {isCommand && waiting && run && !running && (
+        <p className="note">
+          The command has ended, and its server with it. <code>enprof show last</code> has its report.
+        </p>
+      )}
+      {run && isCommand && <RequestsOverTime run={run} />}
       {Boolean(problem) && <Problem error={problem} />}
       {run?.error && (
         <div className="problem" role="alert">
@@ -317,11 +402,13 @@ function RunPanel({
               title={running ? "Waiting for the first reading" : run ? "No power reading came" : "No run yet"}
             >
               {running
-                ? "Power comes ten times a second once the model is loaded."
+                ? `Power comes ten times a second${isCommand ? "" : " once the model is loaded"}.`
                 : run
                   ? "The analysis shows what was measured."
                   : waiting
                     ? "Waiting for the server."
+                  : isCommand
+                    ? "The command begins when idle power was measured."
                     : "Write a prompt and start a run: its joules appear here as they are spent."}
             </State>
           )}
@@ -331,10 +418,36 @@ function RunPanel({
   );
 }
 
+/** Warnings of the run, and what this page missed of it. */
+function Notes({ run }: { run: LiveRun }) {
+  return (
+    <ul className="warnings wide" aria-label="Warnings">
+      {run.stale && (
+        <li>
+          This page missed {run.missed > 0 ? counted(run.missed, "event") : "some events"}. The run itself is
+          complete: its analysis shows everything when it has ended.
+        </li>
+      )}
+      {run.warnings.map((warning, place) => (
+        <li key={place}>
+          {warning.message}
+          {warning.hint && <span className="hint"> {warning.hint}</span>}
+        </li>
+      ))}
+      {run.warnings_left_out > 0 && (
+        <li>and {count(run.warnings_left_out)} more: the analysis has all of them.</li>
+      )}
+    </ul>
+  );
+}
+
 export function LiveView({ state, live }: { state: LiveState; live: LiveConnection }) {
   const run = state.run;
   const running = run !== null && UNDER_WAY.has(run.status);
   const sensors = useLoad(`power/${state.connection === "open"}`, () => api.power());
+  // What is known stays known when the command has ended, and its server with it.
+  const health = useLoad(`health/${state.connection === "open"}`, () => api.health());
+  const isCommand = health.data?.program === "enprof exec";
   const [follow, setFollow] = useState(true);
   const [queue, setQueue] = useState<Waiting[]>([]);
   useEffect(() => {
@@ -347,6 +460,22 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
   const matrix = useMemo(() => (run ? cellsToMatrix(run) : null), [run?.cells]);
   const method = sensors.data ? methodOf(sensors.data) : null;
 
+  const notes = run && (run.warnings.length > 0 || run.stale) && <Notes run={run} />;
+
+  if (isCommand) {
+    return (
+      <div className="grid">
+        <CommandTiles run={run} method={method} />
+        <RunPanel run={run} sensors={sensors.data} waiting={state.connection !== "open"} isCommand />
+        {matrix && (
+          <Panel title="Layers × components" span={12} actions={<span className="note">decode energy</span>}>
+            <Heatmap matrix={matrix} height={316} />
+          </Panel>
+        )}
+        {notes}
+      </div>
+    );
+  }
   return (
     <div className="grid">
       <Panel title="New run" span={4} actions={<Sensors power={sensors.data} />}>
@@ -368,7 +497,7 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
           onGone={(gone) => setQueue((before) => before.filter((entry) => entry.run_id !== gone))}
         />
       </Panel>
-      <RunPanel run={run} sensors={sensors.data} waiting={state.connection !== "open"} />
+      <RunPanel run={run} sensors={sensors.data} waiting={state.connection !== "open"} isCommand={false} />
       <Tiles run={run} method={method} />
       <Panel
         title="Response"
@@ -410,25 +539,7 @@ export function LiveView({ state, live }: { state: LiveState; live: LiveConnecti
           </div>
         )}
       </Panel>
-      {run && (run.warnings.length > 0 || run.stale) && (
-        <ul className="warnings wide" aria-label="Warnings">
-          {run.stale && (
-            <li>
-              This page missed {run.missed > 0 ? counted(run.missed, "event") : "some events"}. The run itself is
-              complete: its analysis shows everything when it has ended.
-            </li>
-          )}
-          {run.warnings.map((warning, place) => (
-            <li key={place}>
-              {warning.message}
-              {warning.hint && <span className="hint"> {warning.hint}</span>}
-            </li>
-          ))}
-          {run.warnings_left_out > 0 && (
-            <li>and {count(run.warnings_left_out)} more: the analysis has all of them.</li>
-          )}
-        </ul>
-      )}
+      {notes}
     </div>
   );
 }
