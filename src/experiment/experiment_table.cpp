@@ -250,7 +250,8 @@ std::string notes_of(const std::vector<PointSummary>& summaries) {
   }
   for (const auto& [code, reason] : reasons) {
     const auto& [message, labels] = reason;
-    text += fmt::format("- {}: {}\n", points_text(labels, summaries.size()), markdown_cell(message));
+    text +=
+        fmt::format("- {}: {}\n", points_text(labels, summaries.size()), markdown_cell(message));
   }
   return text;
 }

@@ -47,8 +47,7 @@ class CommandProbe {
   void start();
   /// Reads the rest and says in warnings of the run what is missing. Returns what was told by a
   /// program that lived between these instants; null if no pass was.
-  [[nodiscard]] std::shared_ptr<CaptureRecording> stop(Instant begin, Instant end,
-                                                             RunScope& run);
+  [[nodiscard]] std::shared_ptr<CaptureRecording> stop(Instant begin, Instant end, RunScope& run);
 
   /// Whether a shared llama.cpp was found in any process, and could be followed.
   [[nodiscard]] bool found_any() const;

@@ -191,7 +191,8 @@ void CommandSession::add_texts(CaptureRecording& capture, RunScope& run) {
       } else {
         run.warn({.component = "probe",
                   .code = "texts_unknown",
-                  .message = "The texts of requests are not known: " + read.error().message,
+                  .message =
+                      fmt::format("The texts of requests are not known: {}", read.error().message),
                   .hint = "Their numbers of tokens are. --no-text does not look for texts."});
       }
     }

@@ -92,8 +92,8 @@ class CommandSession {
     /// The command inherits these descriptors alone. Null: all.
     const InheritedDescriptors* descriptors = nullptr;
     ProfilerOptions profiler{};
-    std::filesystem::path probe{};        ///< the library that is loaded into commands; empty: none
-    PlanToldGraph plan{};                 ///< required beyond Depth::minimal
+    std::filesystem::path probe{};  ///< the library that is loaded into commands; empty: none
+    PlanToldGraph plan{};           ///< required beyond Depth::minimal
     /// Reads the vocabulary in a model's file. Null: no texts are kept.
     std::function<Result<TextOfToken>(const std::filesystem::path&)> read_vocabulary{};
     LiveRequests* live = nullptr;         ///< gets each pass at once; null: nobody asks
@@ -119,7 +119,7 @@ class CommandSession {
   void look_for_static_llama(const CommandTask& task, const CommandProbe* probe, RunScope& run);
 
   Options options_;
-  std::unique_ptr<Running> running_;  // the last task's
+  std::unique_ptr<Running> running_;                 // the last task's
   std::map<std::string, TextOfToken> vocabularies_;  // by the model's file
   std::map<std::string, bool> has_static_llama_;     // by file that was searched
   bool is_first_ = true;

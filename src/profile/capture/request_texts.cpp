@@ -22,8 +22,8 @@ class Texts {
 
   RequestText of(const FoundRequest& request) {
     Cached& cached = caches_[{request.context, request.sequence}];
-    const auto first_output =
-        std::ranges::find_if(request.parts, [](const RequestPart& part) { return !part.is_prompt; });
+    const auto first_output = std::ranges::find_if(
+        request.parts, [](const RequestPart& part) { return !part.is_prompt; });
     for (auto part = request.parts.begin(); part != first_output; ++part) {
       write(*part, cached);
     }
@@ -34,8 +34,7 @@ class Texts {
     if (text.prompt == kUnknownText) {
       text.prompt.clear();
     }
-    for (const std::int32_t token :
-         outputs(std::span(first_output, request.parts.end()), cached)) {
+    for (const std::int32_t token : outputs(std::span(first_output, request.parts.end()), cached)) {
       if (token == kUnknown) {
         break;
       }
