@@ -29,7 +29,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) {
     return wrong(std::string{kExamples});
   }
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
     return wrong(fmt::format("An address of IPv6 needs brackets: [{}]:{}", host, digits));

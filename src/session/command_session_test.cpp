@@ -6,6 +6,7 @@
 #include "support/temp_dir.hpp"
 #include "support/warning_codes.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <csignal>

@@ -11,6 +11,7 @@ void PlayedPasses::tell(Instant now) {
   for (; next_pass_ < passes.passes.size(); ++next_pass_) {
     PassRecord pass = passes.passes[next_pass_];
     if (pass.end + by > now) {
+      tell_changes(std::min(pass.begin, now - by));
       return;
     }
     tell_changes(pass.begin);

@@ -12,7 +12,7 @@ try:
 except ImportError:
     jsonschema = None
 
-from program import main, needs_dev
+from program import main, needs_dev, wait_until
 from serving import ServeTest
 
 FOREIGN = {"Host": "evil.example"}
@@ -260,7 +260,8 @@ class OpenApi(ServeTest):
         self.kill()
         self.serve_command("cat")
         self.check(409, generate, "POST", body=order)
-        running = json.loads(self.check(200, "/api/health"))["running"]
+        running = wait_until(lambda: json.loads(self.check(200, "/api/health"))["running"],
+                             "the command runs")
         self.check(409, "/api/profiling/run/{id}", "DELETE", id=running)
         self.check(200, "/api/models")
         self.assertEqual(everything - self.seen, set())
