@@ -1,5 +1,6 @@
 #include "server/named_run.hpp"
 
+#include "server/run_queue.hpp"
 #include "support/sample_run.hpp"
 #include "support/temp_dir.hpp"
 #include "support/wait_until.hpp"
