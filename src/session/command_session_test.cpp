@@ -224,7 +224,7 @@ class Noting final : public CommandObserver {
  public:
   explicit Noting(const LiveRequests& live) : live_(live) {}
   void on_begin(InferencePipelineProfiler&, PowerMonitor* power) override {
-    told.push_back(power != nullptr ? "begin" : "begin without power");
+    told.emplace_back(power != nullptr ? "begin" : "begin without power");
   }
   void on_start(const std::string& run_id, Instant) override { told.push_back("start " + run_id); }
   void on_end() override {

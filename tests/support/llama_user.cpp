@@ -26,8 +26,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
-#include <iterator>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <sys/wait.h>
@@ -65,7 +63,12 @@ void fail() { throw std::runtime_error("as asked"); }
 
 class User {
  public:
-  User() { std::iota(std::begin(tokens_), std::end(tokens_), 100); }
+  User() {
+    std::int32_t next = 100;
+    for (std::int32_t& token : tokens_) {
+      token = next++;
+    }
+  }
 
   void run(const std::vector<std::string>& words) {
     for (std::size_t at = 0; at < words.size(); ++at) {
