@@ -27,8 +27,7 @@ void serve(HttpServer& server) {
 }  // namespace
 
 CommandServer::CommandServer(const Parts& parts)
-    : parts_(parts),
-      hub_(EventHub::first_number_at(std::chrono::system_clock::now())),
+    : hub_(EventHub::first_number_at(std::chrono::system_clock::now())),
       api_({.store = parts.store,
             .under_way = present_,
             .metrics = metrics_,

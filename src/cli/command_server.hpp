@@ -54,7 +54,6 @@ class CommandServer final : public CommandObserver {
  private:
   explicit CommandServer(const Parts& parts);
 
-  Parts parts_;
   EventHub hub_;
   LivePublisher publisher_{hub_};
   ServerMetrics metrics_;

@@ -49,6 +49,13 @@ def wait_until(condition, what, patience=PATIENCE_S):
     return result
 
 
+def changed_script(script, path, change):
+    """Writes what `change` makes of a script beside this file, which finds its modules; gives `path`."""
+    path.write_text(change(f"import sys\nsys.path.insert(0, {str(script.parent)!r})\n"
+                           + script.read_text()))
+    return path
+
+
 def model(layers=8, embd=512, ff=1024):
     """A synthesized model of that shape, created once."""
     path = _work / f"model-{layers}x{embd}.gguf"

@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from program import (ENPROF, PATIENCE_S, enprof, main, model, recorded_passes, replay,
+from program import (ENPROF, PATIENCE_S, changed_script, enprof, main, model, recorded_passes, replay,
                      wait_until)
 from serving import ServeTest, WebSocket
 
@@ -175,10 +175,10 @@ class WhileItRuns(ExecServe):
 
     @unittest.skipUnless(sys.platform == "linux" and LIBRARY.exists(), "needs the shared llama.cpp")
     def test_requests_of_llama_inside(self):
-        script = self.dir / "waits.py"
-        script.write_text((HERE / "llama_late.py").read_text().replace(
-            "for step in range(OUTPUT):",
-            "for step in range(OUTPUT):\n    if step == 3:\n        sys.stdin.readline()"))
+        script = changed_script(
+            HERE / "llama_late.py", self.dir / "waits.py", lambda text: text.replace(
+                "for step in range(OUTPUT):",
+                "for step in range(OUTPUT):\n    if step == 3:\n        sys.stdin.readline()"))
         self.serve_command(sys.executable, script, LIBRARY, model(layers=4, embd=256, ff=512), 8, 5, 2)
         events = self.stream()
         event, _ = self.until(events, in_flight(2))

@@ -15,8 +15,8 @@ import sys
 import unittest
 import urllib.request
 
-from program import (ENPROF, INSTALLED, PATIENCE_S, SOURCE, ProgramTest, enprof, main, model,
-                     needs_dev, replay, wait_until)
+from program import (ENPROF, INSTALLED, PATIENCE_S, SOURCE, ProgramTest, changed_script, enprof, main,
+                     model, needs_dev, replay, wait_until)
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIBRARY = pathlib.Path(os.environ["ENPROF_BUILD"]) / "shared-llama" / "libllama.so"
@@ -45,9 +45,7 @@ class Probe(ProgramTest):
 
     def changed(self, change, *arguments):
         """late() of the script that `change` makes of its text."""
-        script = self.dir / "changed.py"
-        script.write_text(change(f"import sys\nsys.path.insert(0, {str(HERE)!r})\n"
-                                 + LATE.read_text()))
+        script = changed_script(LATE, self.dir / "changed.py", change)
         return [script if word == LATE else word for word in self.late(*arguments)]
 
     def run_exec(self, *command, options=(), **others):

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -111,9 +110,7 @@ TEST_F(RequestTexts, RejectedDraftsAreNotInTheAnswer) {
 }
 
 TEST_F(RequestTexts, AShiftedContextGoesOn) {
-  std::vector<std::int32_t> prompt(62);
-  std::iota(prompt.begin(), prompt.end(), 100);
-  one(0, prompt);
+  one(0, std::vector<std::int32_t>(62, 100));
   one(62, {1});
   one(63, {2});
   one(40, {3});  // the context was full: it was shifted
