@@ -26,7 +26,9 @@ const cancelled = [];
 
 async function talk(number) {
   const random = randomly(1000 * seed + number);
-  const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+  // The server closes a connection after some requests or seconds, perhaps just when the next one is
+  // sent: that one is sent again.
+  const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 2 });
   let text = "";
   while (Date.now() < end) {
     if (random() < 0.3) text = ""; // another conversation
