@@ -195,6 +195,8 @@ class Layers(Probe):
         answer = [token["text"] for token in request["tokens"]]
         self.assertEqual(len(answer), 5)
         self.assertEqual(answer[-1], "", "the last one was never computed with")
+        self.assertEqual(request["response"], "".join(answer))
+        self.assertNotEqual(request["response"], "")
         self.assertEqual(len(process.stdout.split()), 4)
 
     def test_without_texts(self):

@@ -141,6 +141,9 @@ class RequestRuns {
     set_model(found, run);
     if (!texts_.empty()) {
       run.prompt = texts_[index].prompt;
+      for (const std::string& text : texts_[index].outputs) {
+        run.response += text;
+      }
     }
 
     // The pass that made the first token ends the prompt.
