@@ -1,4 +1,5 @@
-// Clients of a server with OpenAI's API, all at once, until the time is over: URL CLIENTS SECONDS SEED.
+// Clients of a server with OpenAI's API, all at once, until the time is over, and for six turns at least:
+// URL CLIENTS SECONDS SEED.
 //
 // Each holds conversations whose turns continue the ones before, so that a part of the prompt is cached;
 // asks for short and for long answers, which are streamed; and cancels some of them in mid-stream.
@@ -9,6 +10,7 @@ import OpenAI from "openai";
 
 const [url, clients, duration_s, seed] = [process.argv[2], ...process.argv.slice(3).map(Number)];
 const end = Date.now() + 1000 * duration_s;
+const LEAST_TURNS = 6; // on a slow machine, too
 const WORDS = "energy of a token is what remains when all that was not needed has been left out".split(" ");
 
 /** Numbers from 0 to below 1 that are the same each time: mulberry32. */
@@ -30,7 +32,7 @@ async function talk(number) {
   // sent: that one is sent again.
   const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 2 });
   let text = "";
-  while (Date.now() < end) {
+  for (let turn = 0; turn < LEAST_TURNS || Date.now() < end; ++turn) {
     if (random() < 0.3) text = ""; // another conversation
     for (let word = 0; word < 4 + 20 * random(); ++word) {
       text += ` ${WORDS[Math.floor(WORDS.length * random())]}`;
