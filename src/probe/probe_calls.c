@@ -47,16 +47,23 @@ static int32_t next_position(LlamaContext* llama, int32_t sequence) {
   return memory != NULL ? last_position(memory, sequence) + 1 : -1;
 }
 
+static bool names_sequences(const struct Batch* batch, int32_t token) {
+  return batch->seq_id != NULL && batch->n_seq_id != NULL && batch->n_seq_id[token] > 0;
+}
+
+/* Of several, the first. */
+static int32_t sequence_of(const struct Batch* batch, int32_t token) {
+  return names_sequences(batch, token) ? batch->seq_id[token][0] : 0;
+}
+
 static void sum_up(LlamaContext* llama, const struct Batch* batch, struct Sums* sums) {
   struct ProbeSequence* sequence = NULL;
   sums->count = sums->others = sums->other_tokens = sums->outputs = 0;
   sums->shared = false;
   int32_t latest_other = -1;
   for (int32_t i = 0; i < batch->n_tokens; ++i) {
-    const bool named =
-        batch->seq_id != NULL && batch->n_seq_id != NULL && batch->n_seq_id[i] > 0;
-    const int32_t id = named ? batch->seq_id[i][0] : 0;
-    sums->shared = sums->shared || (named && batch->n_seq_id[i] > 1);
+    const int32_t id = sequence_of(batch, i);
+    sums->shared = sums->shared || (names_sequences(batch, i) && batch->n_seq_id[i] > 1);
     const bool output =
         batch->logits != NULL ? batch->logits[i] != 0 : i + 1 == batch->n_tokens;
     sums->outputs += output ? 1 : 0;
@@ -97,9 +104,7 @@ static bool write_tokens(struct Writer* writer, uint32_t context, const struct B
   struct ProbeSequence* sequence = NULL;
   union ProbeCell* cell = NULL;
   for (int32_t i = 0; i < batch->n_tokens; ++i) {
-    const bool named =
-        batch->seq_id != NULL && batch->n_seq_id != NULL && batch->n_seq_id[i] > 0;
-    sequence = find_sequence(sums, sequence, named ? batch->seq_id[i][0] : 0);
+    sequence = find_sequence(sums, sequence, sequence_of(batch, i));
     if (cell == NULL || cell->tokens.count == kProbeTokensInCell) {
       cell = probe_next_cell(writer);
       if (cell == NULL) {

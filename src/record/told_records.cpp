@@ -235,6 +235,15 @@ Result<void> ToldRecords::end_graph() {
   return {};
 }
 
+/// A cell is full, or has the last of what is awaited.
+Result<void> ToldRecords::check_count(std::size_t count, std::size_t most,
+                                      std::string_view what) const {
+  if (const std::size_t due = std::min(left_, most); count != due) {
+    return damaged(fmt::format("{} {} where {} were due", count, what, due));
+  }
+  return {};
+}
+
 // ---- passes ------------------------------------------------------------------------------------
 
 Result<void> ToldRecords::begin_segment(const ProbeSegment& told) {
@@ -263,15 +272,14 @@ Result<void> ToldRecords::begin_segment(const ProbeSegment& told) {
 }
 
 Result<void> ToldRecords::add_stamps(const ProbeStamps& told) {
-  const std::size_t wanted = std::min<std::size_t>(left_, kProbeStampsInCell);
-  if (told.count != wanted) {
-    return damaged(fmt::format("{} stamps where {} were due", told.count, wanted));
+  if (auto due = check_count(told.count, kProbeStampsInCell, "stamps"); !due) {
+    return due;
   }
-  for (std::size_t i = 0; i < wanted; ++i) {
+  for (std::size_t i = 0; i < told.count; ++i) {
     last_end_ += decode_stamp(told.durations[i]);
     segments_.back().ends.push_back(last_end_);
   }
-  left_ -= wanted;
+  left_ -= told.count;
   awaits_ = left_ == 0 ? Awaits::any : Awaits::stamps;
   return {};
 }
@@ -316,11 +324,10 @@ Result<void> ToldRecords::begin_pass(const ProbePass& told) {
 }
 
 Result<void> ToldRecords::add_sequences(const ProbeSequences& told) {
-  const std::size_t wanted = std::min<std::size_t>(left_, kProbeSequencesInCell);
-  if (told.count != wanted) {
-    return damaged(fmt::format("{} sequences where {} were due", told.count, wanted));
+  if (auto due = check_count(told.count, kProbeSequencesInCell, "sequences"); !due) {
+    return due;
   }
-  for (std::size_t i = 0; i < wanted; ++i) {
+  for (std::size_t i = 0; i < told.count; ++i) {
     const ProbeSequence& sequence = told.sequences[i];
     if (sequence.tokens == 0 || sequence.tokens > pass_.tokens ||
         sequence.outputs > sequence.tokens) {
@@ -331,7 +338,7 @@ Result<void> ToldRecords::add_sequences(const ProbeSequences& told) {
                                .tokens = sequence.tokens,
                                .outputs = sequence.outputs});
   }
-  left_ -= wanted;
+  left_ -= told.count;
   return left_ == 0 ? end_sequences() : Result<void>{};
 }
 
@@ -356,18 +363,17 @@ Result<void> ToldRecords::end_sequences() {
 }
 
 Result<void> ToldRecords::add_tokens(const ProbeTokens& told) {
-  const std::size_t wanted = std::min<std::size_t>(left_, kProbeTokensInCell);
-  if (told.count != wanted) {
-    return damaged(fmt::format("{} tokens where {} were due", told.count, wanted));
+  if (auto due = check_count(told.count, kProbeTokensInCell, "tokens"); !due) {
+    return due;
   }
-  for (std::size_t i = 0; i < wanted; ++i) {
+  for (std::size_t i = 0; i < told.count; ++i) {
     const std::size_t place = told.places[i];
     if (place >= rooms_.size() || rooms_[place].next == rooms_[place].end) {
       return damaged(fmt::format("a token of sequence {}, which has no more", place));
     }
     pass_.token_ids[rooms_[place].next++] = told.ids[i];
   }
-  left_ -= wanted;
+  left_ -= told.count;
   if (left_ == 0) {
     end_pass();
   }

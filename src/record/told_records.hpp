@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,8 @@ class ToldRecords {
   Result<void> add_kind(const ProbeKind& kind);
   Result<void> add_tensor(const ProbeTensor& tensor);
   Result<void> end_graph();
+  [[nodiscard]] Result<void> check_count(std::size_t count, std::size_t most,
+                                         std::string_view what) const;
   Result<void> begin_segment(const ProbeSegment& segment);
   Result<void> add_stamps(const ProbeStamps& stamps);
   Result<void> begin_pass(const ProbePass& pass);

